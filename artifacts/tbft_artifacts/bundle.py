@@ -1,0 +1,131 @@
+"""Open a bundle: read its manifest, and check every file against it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import FORMAT, MANIFEST, WEIGHTS, FileEntry, Manifest, Plan
+
+_CHUNK = 1 << 20
+
+
+class _Version(msgspec.Struct):
+    """The one field that every format has."""
+
+    format: int
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle: its folder and its manifest."""
+
+    folder: Path
+    manifest: Manifest
+
+    def path(self, name: str) -> Path:
+        """Where a file of the bundle lies."""
+        return self.folder / name
+
+    @property
+    def weights(self) -> Path:
+        return self.path(WEIGHTS)
+
+    def plan(self, plan_id: str | None = None) -> Plan:
+        """The plan of that id, or the only one.
+
+        Raises TbftError if there is no such plan, or several and none is named.
+        """
+        plans = self.manifest.plans
+        known = ", ".join(plan.id for plan in plans)
+        if plan_id is None:
+            if len(plans) != 1:
+                raise TbftError(f"bundle '{self.folder}' holds several plans: {known}", "choose one with --plan")
+            return plans[0]
+        for plan in plans:
+            if plan.id == plan_id:
+                return plan
+        raise TbftError(f"bundle '{self.folder}' has no plan '{plan_id}'", f"choose one of: {known}")
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Read and verify the bundle in `folder`.
+
+    Raises TbftError for a missing or unreadable manifest, a newer format, a file name that leads out
+    of the bundle, and a file that is missing or whose content changed.
+    """
+    path = folder / MANIFEST
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise TbftError(
+            f"'{folder}' is no bundle: {MANIFEST} cannot be read ({error.strerror})",
+            "make a bundle with 'tbft-edge export'",
+        ) from error
+    manifest = _decode(content, path)
+    for name, entry in manifest.files.items():
+        _check_name(name, path)
+        _check_file(folder, name, entry)
+    if manifest.content_hash() != manifest.bundle_id:
+        raise _changed(MANIFEST, folder)
+    return Bundle(folder, manifest)
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Size and hash of a file, read in pieces."""
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb") as file:
+        for chunk in _chunks(file.read):
+            digest.update(chunk)
+            size += len(chunk)
+    return FileEntry(bytes=size, sha256=digest.hexdigest())
+
+
+def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    while chunk := read(_CHUNK):
+        yield chunk
+
+
+def _decode(content: bytes, path: Path) -> Manifest:
+    try:
+        version = msgspec.json.decode(content, type=_Version).format
+        if version > FORMAT:
+            raise TbftError(
+                f"'{path}' has format {version}, newer than the {FORMAT} that this version reads",
+                "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
+            )
+        return msgspec.json.decode(content, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise TbftError(f"'{path}' is no valid manifest: {error}", "export the bundle again") from error
+
+
+def _check_name(name: str, manifest: Path) -> None:
+    parts = PurePosixPath(name)
+    if parts.is_absolute() or ".." in parts.parts or "\\" in name or not parts.parts:
+        raise TbftError(f"'{manifest}' names '{name}', which leads out of the bundle", "do not trust this bundle")
+
+
+def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise TbftError(f"'{path}' is a link out of the bundle", "do not trust this bundle")
+    try:
+        found = file_entry(path)
+    except OSError as error:
+        raise TbftError(
+            f"'{name}' of bundle '{folder}' cannot be read ({error.strerror})", "copy the bundle again"
+        ) from error
+    if found != entry:
+        raise _changed(name, folder)
+
+
+def _changed(name: str, folder: Path) -> TbftError:
+    return TbftError(
+        f"'{name}' of bundle '{folder}' is not what was exported: its content changed", "copy the bundle again"
+    )

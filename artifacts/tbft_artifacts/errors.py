@@ -1,0 +1,27 @@
+"""Errors that are meant for the user: what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+USAGE_EXIT_CODE = 2
+DIVERGED_EXIT_CODE = 3
+
+
+class TbftError(Exception):
+    """Bad input or a full disk: one line that says what and where, and a hint.
+
+    The command prints `error: <message>`, a blank line and `hint: <hint>` on stderr, and exits with
+    `exit_code`.
+    """
+
+    exit_code = USAGE_EXIT_CODE
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class DivergedError(TbftError):
+    """The loss stopped being a number; the last good state is kept."""
+
+    exit_code = DIVERGED_EXIT_CODE

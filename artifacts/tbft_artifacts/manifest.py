@@ -1,0 +1,211 @@
+"""The manifest of a bundle: what the host compiled, and what a device needs to train it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+WEIGHTS = "weights.safetensors"
+PREDICT = "predict.onnx"
+STATISTICS = "statistics.onnx"
+
+Drift = Literal["input", "feature", "output", "full"]
+BatchNormPolicy = Literal["frozen", "adapt", "batch"]
+OptimizerKind = Literal["sgd", "adam", "adamw"]
+ResizeFilter = Literal["bilinear", "bicubic", "nearest"]
+
+
+class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of what the manifest holds."""
+
+
+class FileEntry(Struct):
+    """Size in bytes and sha256 (hex) of one file of the bundle."""
+
+    bytes: int
+    sha256: str
+
+
+class ExifTranspose(Struct, tag="exif_transpose"):
+    """Turn the picture as its EXIF orientation says."""
+
+
+class ToRgb(Struct, tag="rgb"):
+    """Convert to three channels, red, green, blue."""
+
+
+class Resize(Struct, tag="resize"):
+    """Scale so that the shorter side has `size` pixels."""
+
+    size: int
+    filter: ResizeFilter = "bilinear"
+
+
+class CenterCrop(Struct, tag="center_crop"):
+    """Cut `size` x `size` pixels out of the middle."""
+
+    size: int
+
+
+class Normalize(Struct, tag="normalize"):
+    """uint8 pixel p of channel c -> (p / 255 - mean[c]) / std[c], as float32 in (C, H, W)."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+PreprocessingStep = ExifTranspose | ToRgb | Resize | CenterCrop | Normalize
+
+
+class Cost(Struct):
+    """What one image costs.
+
+    `forward_flops`, `backward_flops`: floating-point operations of convolutions and matrix products
+    (a multiplication and an addition count as two). `activation_bytes`: forward values kept for the
+    backward pass. `parameter_bytes`: trained parameters.
+    """
+
+    prefix_flops: int
+    forward_flops: int
+    backward_flops: int
+    activation_bytes: int
+    parameter_bytes: int
+
+    @property
+    def step_flops(self) -> int:
+        """Forward, frozen prefix included, and backward of one image."""
+        return self.prefix_flops + self.forward_flops + self.backward_flops
+
+
+class Parameter(Struct):
+    """A trained tensor, and the outputs of the graphs that belong to it."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def gradient(self) -> str:
+        """Output of the gradient graph, input of the update graph."""
+        return f"{self.name}_grad"
+
+    @property
+    def updated(self) -> str:
+        """Output of the update graph."""
+        return f"{self.name}.new"
+
+    def state(self, slot: str) -> str:
+        """Input of the update graph: optimizer state `slot` of this parameter."""
+        return f"{self.name}.{slot}"
+
+    def updated_state(self, slot: str) -> str:
+        """Output of the update graph."""
+        return f"{self.name}.{slot}.new"
+
+
+class BatchNorm(Struct):
+    """One batch norm: the names of its running statistics, and how it averages them.
+
+    `momentum` is PyTorch's: running = (1 - momentum) * running + momentum * batch. `values` is how
+    many values per channel one image gives (height x width).
+    """
+
+    mean: str
+    variance: str
+    momentum: float
+    values: int
+
+
+class Optimizer(Struct):
+    """The rule of the update graph. `inputs` are the scalars that it takes, float32 each.
+
+    `lr`, `momentum` and `weight_decay` are the defaults for those inputs; for Adam and AdamW
+    `momentum` is beta1. `slots` names the state kept per parameter, zeros at the start.
+    """
+
+    kind: OptimizerKind
+    inputs: tuple[str, ...]
+    slots: tuple[str, ...]
+    lr: float
+    momentum: float
+    weight_decay: float
+
+
+class Boundary(Struct):
+    """The activation between the frozen prefix and the suffix; `shape` leaves out the batch."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class Plan(Struct):
+    """What is trainable, and the graphs for it, in the folder `plans/<id>/`."""
+
+    id: str
+    drift: Drift
+    blocks: tuple[str, ...]
+    batch_norm: BatchNormPolicy
+    parameters: tuple[Parameter, ...]
+    boundary: Boundary
+    has_prefix: bool
+    optimizer: Optimizer
+    batch_size: int
+    cost: Cost
+    full_cost: Cost
+
+    def file(self, name: str) -> str:
+        """Path inside the bundle of one of the plan's files, such as `gradient.onnx`."""
+        return f"plans/{self.id}/{name}"
+
+    @property
+    def prefix(self) -> str:
+        return self.file("prefix.onnx")
+
+    @property
+    def suffix(self) -> str:
+        return self.file("suffix.onnx")
+
+    @property
+    def gradient(self) -> str:
+        return self.file("gradient.onnx")
+
+    @property
+    def update(self) -> str:
+        return self.file("update.onnx")
+
+    @property
+    def ort_training(self) -> str:
+        return self.file("ort_training")
+
+
+class Manifest(Struct, kw_only=True):
+    """Everything about a bundle that is not a tensor or a graph.
+
+    `bundle_id` is the sha256 of the manifest without it, so of the content of every file. `parent`
+    is the bundle that this one was made from.
+    """
+
+    format: int
+    minimum_runtime: str
+    bundle_id: str = ""
+    parent: str | None = None
+    model: str
+    classes: tuple[str, ...]
+    image_size: int
+    preprocessing: tuple[PreprocessingStep, ...]
+    batch_norms: tuple[BatchNorm, ...]
+    plans: tuple[Plan, ...]
+    producers: dict[str, str]
+    files: dict[str, FileEntry]
+
+    def with_id(self) -> Manifest:
+        """The same manifest with its content hash filled in."""
+        return msgspec.structs.replace(self, bundle_id=self.content_hash())
+
+    def content_hash(self) -> str:
+        """sha256 (hex) of everything but `bundle_id`, in canonical JSON."""
+        anonymous = msgspec.structs.replace(self, bundle_id="")
+        return hashlib.sha256(msgspec.json.encode(anonymous, order="sorted")).hexdigest()

@@ -1,0 +1,124 @@
+"""From parameter names to the blocks of a residual network, and from a drift to the block to train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Drift
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks of a network in the order of its graph, each the common start of its parameters' names.
+
+    `front` is the stem and the first stage, `stages` the groups of residual blocks, `rear` the head.
+    """
+
+    names: tuple[str, ...]
+    front: tuple[str, ...]
+    stages: tuple[str, ...]
+    rear: str
+
+    def target(self, drift: Drift) -> tuple[str, ...]:
+        """The blocks that `drift` calls for.
+
+        Drift at the input is undone where the input enters, drift of features where features are
+        made, drift of the output in the head (EuroMLSys 2024, arXiv 2403.15905, section 3).
+        """
+        match drift:
+            case "input":
+                return self.front
+            case "feature":
+                return (self.stages[-1],)
+            case "output":
+                return (self.rear,)
+            case "full":
+                return self.names
+
+
+def trainable_parameters(graph: ir.Graph, weights: frozenset[str]) -> list[str]:
+    """Names of the weights that can be trained, in the order in which the graph reads them.
+
+    Running statistics of batch norms are no parameters.
+    """
+    statistics: set[str] = set()
+    order: dict[str, None] = {}
+    for node in graph:
+        names = [value.name if value is not None else None for value in node.inputs]
+        if node.op_type == "BatchNormalization":
+            statistics.update(name for name in names[3:5] if name)
+        order.update({name: None for name in names if name in weights and name})
+    return [name for name in order if name not in statistics]
+
+
+def find_blocks(graph: ir.Graph, parameters: Sequence[str]) -> Blocks:
+    """Group parameters by the modules that their names spell.
+
+    A module that holds more than half of all convolutions is a container and is opened. Of the
+    modules that remain, those with several convolutions are stages; what stands before the first
+    stage is the stem; the module of the last matrix product is the head.
+
+    Raises TbftError if the names show no such structure.
+    """
+    convolutions = [
+        node.inputs[1].name
+        for node in graph
+        if node.op_type == "Conv" and node.inputs[1] is not None and node.inputs[1].name in parameters
+    ]
+    heads = [
+        value.name
+        for node in graph
+        if node.op_type in ("Gemm", "MatMul")
+        for value in node.inputs
+        if value is not None and value.name in parameters
+    ]
+    containers = _containers([name for name in convolutions if name])
+    modules = [_module(name, containers) for name in parameters]
+    names = tuple(dict.fromkeys(modules))
+    stages = tuple(name for name in names if sum(_inside(conv or "", name) for conv in convolutions) > 1)
+    if not stages or not heads or heads[-1] is None:
+        raise TbftError(
+            "the parameter names show no residual stages followed by a linear layer: " + ", ".join(names[:8]),
+            "name the block to train with --block; any start of a parameter name will do",
+        )
+    front = names[: names.index(stages[0]) + 1]
+    return Blocks(names, front, stages, _module(heads[-1], containers))
+
+
+def select(parameters: Sequence[str], blocks: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The parameters inside `blocks`, in the order of `parameters`.
+
+    Raises TbftError for a block that holds none; `known` are the names to offer.
+    """
+    for block in blocks:
+        if not any(_inside(name, block) for name in parameters):
+            raise TbftError(f"the model has no block '{block}'", f"blocks: {', '.join(known)}")
+    return [name for name in parameters if any(_inside(name, block) for block in blocks)]
+
+
+def _inside(parameter: str, block: str) -> bool:
+    return parameter == block or parameter.startswith(f"{block}.")
+
+
+def _containers(convolutions: Sequence[str]) -> frozenset[str]:
+    """Modules that hold more than half of the convolutions, at least two of them."""
+    counts: dict[str, int] = {}
+    for name in convolutions:
+        parts = name.split(".")[:-2]  # Without the tensor's own name and the layer's.
+        for depth in range(1, len(parts) + 1):
+            prefix = ".".join(parts[:depth])
+            counts[prefix] = counts.get(prefix, 0) + 1
+    return frozenset(prefix for prefix, count in counts.items() if count > max(1, len(convolutions) / 2))
+
+
+def _module(parameter: str, containers: frozenset[str]) -> str:
+    """The outermost module of `parameter` that is no container."""
+    parts = parameter.split(".")
+    depth = 1
+    while depth < len(parts) - 1 and ".".join(parts[:depth]) in containers:
+        depth += 1
+    return ".".join(parts[:depth])

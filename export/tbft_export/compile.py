@@ -1,0 +1,206 @@
+"""Forward graph + what to train -> the graphs of one plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import (
+    BatchNorm,
+    BatchNormPolicy,
+    Boundary,
+    Cost,
+    Drift,
+    Optimizer,
+    Parameter,
+    Plan,
+)
+from tbft_export.blocks import find_blocks, select, trainable_parameters
+from tbft_export.boundary import find_boundary
+from tbft_export.cost import training_cost
+from tbft_export.forward import ForwardModel
+from tbft_export.gradient import build_training_model, write_ort_training
+from tbft_export.optimizers import build_update
+from tbft_export.pipeline import (
+    PassRunner,
+    after_gradient,
+    batch_mode,
+    before_gradient,
+    check_standard,
+)
+
+# Where nothing can be cached, batch statistics are worth 1 to 20 points of accuracy; where the prefix
+# is frozen, fixed ones make it cacheable and are worth 6 points when labels changed.
+DEFAULT_POLICY: dict[Drift, BatchNormPolicy] = {
+    "input": "batch",
+    "full": "batch",
+    "feature": "frozen",
+    "output": "frozen",
+}
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What the user asks for; `blocks` empty and `batch_norm` None follow the drift."""
+
+    drift: Drift
+    blocks: tuple[str, ...]
+    batch_norm: BatchNormPolicy | None
+    optimizer: Optimizer
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class CompiledPlan:
+    """A plan and its graphs; weights are still inside them."""
+
+    plan: Plan
+    prefix: ir.Model | None
+    suffix: ir.Model
+    gradient: ir.Model
+    update: ir.Model
+
+
+def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner) -> CompiledPlan:
+    """Compile one plan.
+
+    Raises TbftError for an unknown block and for operators that cannot be trained through.
+    """
+    parameters = trainable_parameters(forward.graph, forward.weights)
+    blocks = choose_blocks(forward, request, parameters)
+    trainable = select(parameters, blocks, _known_blocks(forward, parameters))
+    policy = request.batch_norm or DEFAULT_POLICY[request.drift]
+
+    boundary = find_boundary(forward.graph, frozenset(trainable))
+    prefix = None if boundary.is_graph_input() else _extract(forward.model, forward.graph.inputs[0], boundary)
+    suffix = _extract(forward.model, boundary, forward.graph.outputs[0])
+    training = _training_model(suffix.clone(), forward.weights, trainable, policy, runner)
+    described = tuple(_parameter(forward.graph, name) for name in trainable)
+    cost = training_cost(training.graph, prefix and prefix.graph, _elements(described))
+    full_cost = cost if trainable == parameters else _full_cost(forward, parameters, policy, runner)
+
+    tensors = {name: _tensor(forward.graph, name) for name in forward.weights}
+    gradient = runner.run(training, after_gradient(tensors, trainable))
+    if policy == "batch" and prefix is not None:
+        prefix = runner.run(prefix, batch_mode(forward.weights))
+    compiled = CompiledPlan(
+        plan=Plan(
+            id=f"{request.drift}-{policy}-{request.optimizer.kind}",
+            drift=request.drift,
+            blocks=tuple(blocks),
+            batch_norm=policy,
+            parameters=described,
+            boundary=Boundary(name=boundary.name or "", shape=_image_shape(boundary)),
+            has_prefix=prefix is not None,
+            optimizer=request.optimizer,
+            batch_size=request.batch_size,
+            cost=cost,
+            full_cost=full_cost,
+        ),
+        prefix=prefix,
+        suffix=suffix,
+        gradient=gradient,
+        update=build_update(described, request.optimizer.kind),
+    )
+    for model in (compiled.suffix, compiled.gradient, compiled.update, *([prefix] if prefix else [])):
+        check_standard(model)
+    return compiled
+
+
+def write_official_artifacts(forward: ForwardModel, plan: Plan, folder: Path, runner: PassRunner) -> None:
+    """Write ORT Training's own artifacts of the whole model for `plan` into `folder`."""
+    prepared = runner.run(forward.model.clone(), before_gradient(plan.batch_norm))
+    trainable = [parameter.name for parameter in plan.parameters]
+    present = [name for name in prepared.graph.initializers if name in forward.weights and name not in trainable]
+    write_ort_training(prepared, trainable, present, plan.optimizer.kind, folder)
+
+
+def statistics_model(forward: ForwardModel, runner: PassRunner) -> ir.Model | None:
+    """Graph images -> batch statistics of every batch norm; None for a model without batch norms."""
+    model = runner.run(forward.model.clone(), batch_mode(forward.weights))
+    logits = model.graph.outputs[0]
+    model.graph.outputs.remove(logits)
+    if not model.graph.outputs:
+        return None
+    return runner.run(model, [ir.passes.common.RemoveUnusedNodesPass()])
+
+
+def batch_norms(forward: ForwardModel) -> tuple[BatchNorm, ...]:
+    """The batch norms of the model, in the order of the graph."""
+    found = []
+    for node in forward.graph:
+        if node.op_type != "BatchNormalization":
+            continue
+        x, _, _, mean, variance = node.inputs
+        assert x is not None and mean is not None and variance is not None
+        found.append(
+            BatchNorm(
+                mean=mean.name or "",
+                variance=variance.name or "",
+                # ONNX keeps the weight of the old average, as float32.
+                momentum=round(1.0 - (node.attributes.get_float("momentum", 0.9) or 0.9), 6),
+                values=math.prod(_image_shape(x)[1:]),
+            )
+        )
+    return tuple(found)
+
+
+def choose_blocks(forward: ForwardModel, request: PlanRequest, parameters: Sequence[str]) -> tuple[str, ...]:
+    """The blocks that were named, or those that the drift calls for."""
+    if request.blocks:
+        return request.blocks
+    return find_blocks(forward.graph, parameters).target(request.drift)
+
+
+def _known_blocks(forward: ForwardModel, parameters: Sequence[str]) -> Sequence[str]:
+    try:
+        return find_blocks(forward.graph, parameters).names
+    except TbftError:
+        return parameters
+
+
+def _training_model(
+    suffix: ir.Model,
+    weights: frozenset[str],
+    trainable: Sequence[str],
+    policy: BatchNormPolicy,
+    runner: PassRunner,
+) -> ir.Model:
+    prepared = runner.run(suffix, before_gradient(policy))
+    frozen = [name for name in prepared.graph.initializers if name in weights and name not in trainable]
+    return build_training_model(prepared, trainable, frozen)
+
+
+def _full_cost(forward: ForwardModel, parameters: Sequence[str], policy: BatchNormPolicy, runner: PassRunner) -> Cost:
+    training = _training_model(forward.model.clone(), forward.weights, parameters, policy, runner)
+    return training_cost(training.graph, None, _elements([_parameter(forward.graph, name) for name in parameters]))
+
+
+def _extract(model: ir.Model, start: ir.Value, end: ir.Value) -> ir.Model:
+    graph = ir.convenience.extract(model.graph, [start], [end])
+    return ir.Model(graph, ir_version=model.ir_version)
+
+
+def _parameter(graph: ir.Graph, name: str) -> Parameter:
+    return Parameter(name=name, shape=tuple(int(dim) for dim in _tensor(graph, name).shape.numpy()))
+
+
+def _tensor(graph: ir.Graph, name: str) -> ir.TensorProtocol:
+    tensor = graph.initializers[name].const_value
+    assert tensor is not None
+    return tensor
+
+
+def _elements(parameters: Sequence[Parameter]) -> int:
+    return sum(math.prod(parameter.shape) for parameter in parameters)
+
+
+def _image_shape(value: ir.Value) -> tuple[int, ...]:
+    shape = value.shape
+    assert shape is not None
+    return tuple(int(dim) for dim in shape[1:] if isinstance(dim, int))

@@ -1,0 +1,161 @@
+"""`export_bundle`: a trained model and a drift -> a checked bundle."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from tbft_artifacts.atomic import atomic_file, atomic_folder
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import (
+    FORMAT,
+    BatchNormPolicy,
+    CenterCrop,
+    Drift,
+    ExifTranspose,
+    Manifest,
+    Normalize,
+    OptimizerKind,
+    Plan,
+    PreprocessingStep,
+    Resize,
+    ToRgb,
+)
+from tbft_export.compile import (
+    PlanRequest,
+    batch_norms,
+    compile_plan,
+    statistics_model,
+    write_official_artifacts,
+)
+from tbft_export.optimizers import optimizer
+from tbft_export.pipeline import PassRunner
+from tbft_export.self_check import SelfCheck, check_bundle
+from tbft_export.sources.load import BUILT_IN, Source, load_source
+from tbft_export.write_bundle import pack, write_manifest, write_models, write_plan, write_weights
+
+MINIMUM_RUNTIME = "0.1.0"
+ARCHIVE_SUFFIX = ".tar.gz"
+_HALF = (0.5, 0.5, 0.5)
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export. None takes the default that the model or the drift gives.
+
+    `classes` are class names; `class_count` is for a built-in network whose weights do not say it.
+    `mean` and `std` are per channel for pixels in [0, 1]: 0.5 for the built-in network, which was
+    trained so, and ImageNet's otherwise.
+    """
+
+    model: str
+    drift: Drift
+    weights: Path | None = None
+    blocks: tuple[str, ...] = ()
+    batch_norm: BatchNormPolicy | None = None
+    optimizer: OptimizerKind = "sgd"
+    lr: float | None = None
+    momentum: float = 0.9
+    weight_decay: float | None = None
+    batch_size: int = 32
+    image_size: int | None = None
+    class_count: int | None = None
+    classes: tuple[str, ...] = ()
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    dump_after: str | None = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The manifest that was written, the plan in it, and how it compared with PyTorch."""
+
+    manifest: Manifest
+    plan: Plan
+    check: SelfCheck
+
+
+def export_bundle(options: ExportOptions, out: Path) -> Exported:
+    """Compile `options.model` for `options.drift` into the folder, or `.tar.gz`, `out`.
+
+    One train step of what was written is compared with PyTorch before `out` appears.
+    Raises TbftError, with nothing written, if anything is wrong.
+    """
+    runner = PassRunner(options.dump_after)
+    source = load_source(options.model, options.weights, options.class_count, options.image_size, runner)
+    if out.name.endswith(ARCHIVE_SUFFIX):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "bundle"
+            exported = _write(options, source, runner, folder)
+            with atomic_file(out) as archive:
+                pack(folder, archive)
+        return exported
+    return _write(options, source, runner, out)
+
+
+def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path) -> Exported:
+    request = PlanRequest(
+        drift=options.drift,
+        blocks=options.blocks,
+        batch_norm=options.batch_norm,
+        optimizer=optimizer(options.optimizer, options.lr, options.momentum, options.weight_decay),
+        batch_size=options.batch_size,
+    )
+    with atomic_folder(out) as folder:
+        compiled = compile_plan(source.forward, request, runner)
+        write_weights(source.forward, folder)
+        write_models(source.forward, statistics_model(source.forward, runner), folder)
+        write_plan(compiled, folder)
+        official = folder / compiled.plan.ort_training
+        official.mkdir()
+        write_official_artifacts(source.forward, compiled.plan, official, runner)
+        manifest = write_manifest(_manifest(options, source, compiled.plan), folder)
+        check = check_bundle(folder, manifest, compiled.plan, source.reference, source.classes)
+    return Exported(manifest, compiled.plan, check)
+
+
+def _manifest(options: ExportOptions, source: Source, plan: Plan) -> Manifest:
+    return Manifest(
+        format=FORMAT,
+        minimum_runtime=MINIMUM_RUNTIME,
+        model=source.name,
+        classes=_class_names(options, source),
+        image_size=source.image_size,
+        preprocessing=_preprocessing(options, source),
+        batch_norms=batch_norms(source.forward),
+        plans=(plan,),
+        producers={
+            name: version(name) for name in ("tbft-edge", "torch", "onnx", "onnx-ir", "onnxruntime-training-cpu")
+        },
+        files={},
+    )
+
+
+def _class_names(options: ExportOptions, source: Source) -> tuple[str, ...]:
+    if not options.classes:
+        return tuple(str(index) for index in range(source.classes))
+    if len(options.classes) != source.classes or len(set(options.classes)) != len(options.classes):
+        raise TbftError(
+            f"{len(options.classes)} class names were given ({len(set(options.classes))} different), "
+            f"but the model has {source.classes} classes",
+            "give one name per class, in the order of the model's outputs, with --classes",
+        )
+    return options.classes
+
+
+def _preprocessing(options: ExportOptions, source: Source) -> tuple[PreprocessingStep, ...]:
+    built_in = source.name == BUILT_IN
+    return (
+        ExifTranspose(),
+        ToRgb(),
+        Resize(size=source.image_size),
+        CenterCrop(size=source.image_size),
+        Normalize(
+            mean=options.mean or (_HALF if built_in else _IMAGENET_MEAN),
+            std=options.std or (_HALF if built_in else _IMAGENET_STD),
+        ),
+    )

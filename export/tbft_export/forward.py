@@ -1,0 +1,67 @@
+"""PyTorch module or `.onnx` file -> one clean forward graph with a symbolic batch."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import onnx
+import onnx_ir as ir
+import torch
+from torch import nn
+
+OPSET = 17
+IR_VERSION = 8
+BATCH = "batch"
+IMAGES = "images"
+LOGITS = "logits"
+
+
+@dataclass(frozen=True)
+class ForwardModel:
+    """The forward graph (batch, C, H, W) float32 `images` -> (batch, classes) `logits`.
+
+    `weights` names the initializers that come from the trained model: the parameters that may be
+    trained and the running statistics of batch norms. Everything else is a constant of the graph.
+    """
+
+    model: ir.Model
+    weights: frozenset[str]
+
+    @property
+    def graph(self) -> ir.Graph:
+        return self.model.graph
+
+
+def torch_to_onnx(module: nn.Module, channels: int, image_size: int) -> ir.Model:
+    """Trace `module` in eval mode with the TorchScript exporter.
+
+    That exporter keeps parameter names and gives one node per layer; the newer one either folds
+    batch norms into convolutions or leaves casts that the gradient builder cannot differentiate.
+    """
+    buffer = io.BytesIO()
+    example = torch.zeros(2, channels, image_size, image_size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(),
+            (example,),
+            buffer,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[IMAGES],
+            output_names=[LOGITS],
+            dynamic_axes={IMAGES: {0: BATCH}, LOGITS: {0: BATCH}},
+            # EVAL would fuse batch norms into convolutions.
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=False,
+            # Without it, parameters of equal value share one initializer and are trained as one.
+            keep_initializers_as_inputs=True,
+        )
+    proto = onnx.load_from_string(buffer.getvalue())
+    initializers = {tensor.name for tensor in proto.graph.initializer}
+    images = [value for value in proto.graph.input if value.name not in initializers]
+    del proto.graph.input[:]
+    proto.graph.input.extend(images)
+    return ir.from_proto(proto)

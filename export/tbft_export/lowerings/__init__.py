@@ -1,0 +1,1 @@
+"""How training operators are written with standard ones, one file per operator family."""

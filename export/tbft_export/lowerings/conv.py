@@ -1,0 +1,245 @@
+"""Gradient of a 2-D convolution.
+
+With x (N, C, H, W), w (K, C/g, kh, kw), stride s, padding p, dilation d, g groups, dY (N, K, Ho, Wo):
+
+    y[n, o, i, j] = sum over c, a, b of  w[o, c, a, b] * xp[n, c, i*s + a*d, j*s + b*d]
+
+where xp is x with p zeros around it. So
+
+    dW[o, c, a, b] = sum over n, i, j of  dY[n, o, i, j] * xp[n, c, i*s + a*d, j*s + b*d]
+    dX             = the transposed convolution of dY with w
+    dB[o]          = sum over n, i, j of  dY[n, o, i, j]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from tbft_artifacts.errors import TbftError
+from tbft_export.emitter import Emitter, static_shape
+from tbft_export.lowerings.registry import lowers
+
+# Up to this many products of input and output channels, one small MatMul per image and kernel
+# position keeps its operands in cache and is the fastest form of dW (ResNet-26: 1.2 to 1.6 times);
+# above it, one large Gemm over im2col wins (128 channels and more: 1.1 to 1.7 times).
+LARGEST_MATMUL_CHANNELS = 64 * 64
+
+# Slice takes an end past the start of an axis as "down to the first element".
+BEFORE_FIRST = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class _Convolution:
+    """The attributes of one Conv and the sizes of its tensors."""
+
+    group: int
+    strides: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilations: tuple[int, int]
+    channels: int
+    image: tuple[int, int]
+    filters: int
+    kernel: tuple[int, int]
+
+    @property
+    def output(self) -> tuple[int, int]:
+        rows, columns = (
+            (self.image[axis] + self.pads[axis] + self.pads[axis + 2] - self._reach(axis)) // self.strides[axis] + 1
+            for axis in (0, 1)
+        )
+        return rows, columns
+
+    @property
+    def output_padding(self) -> list[int]:
+        """Rows and columns of x that no window starts in, at the end: ConvTranspose adds them."""
+        return [
+            self.image[axis]
+            + self.pads[axis]
+            + self.pads[axis + 2]
+            - ((self.output[axis] - 1) * self.strides[axis] + self._reach(axis))
+            for axis in (0, 1)
+        ]
+
+    @property
+    def is_plain(self) -> bool:
+        """Stride 1, one group, and padding that a flipped convolution can undo."""
+        fits = all(self.pads[index] <= self._reach(index % 2) - 1 for index in range(4))
+        return self.strides == (1, 1) and self.group == 1 and fits
+
+    @property
+    def flipped_pads(self) -> list[int]:
+        return [self._reach(index % 2) - 1 - self.pads[index] for index in range(4)]
+
+    def _reach(self, axis: int) -> int:
+        """How many rows (or columns) one window covers."""
+        return self.dilations[axis] * (self.kernel[axis] - 1) + 1
+
+
+@lowers("com.microsoft", "ConvGrad")
+def conv_grad(emit: Emitter) -> None:
+    """dX = conv_transpose(dY, w), dW = correlation of the padded x with dY, dB = sum of dY.
+
+    dX with stride 1 is a Conv of dY with w flipped in both kernel axes and its channel axes swapped;
+    for a frozen w the device folds the flip when it loads the graph. Otherwise ConvTranspose.
+    Refuses 1-D and 3-D convolutions and `auto_pad`.
+    """
+    conv = _read(emit.node)
+    dy, x, w = emit.node.inputs
+    wanted = [bool(value.name) and bool(value.uses() or value.is_graph_output()) for value in emit.node.outputs]
+    wanted += [False] * (3 - len(wanted))
+    dx = _input_gradient(emit, conv, dy, w) if wanted[0] else None
+    dw = _weight_gradient(emit, conv, dy, x) if wanted[1] else None
+    axes = np.array([0, 2, 3], np.int64)
+    db = emit.op("ReduceSum", dy, axes, keepdims=0) if wanted[2] else None
+    emit.replace(dx, dw, db)
+
+
+def _read(node: ir.Node) -> _Convolution:
+    w = node.inputs[2]
+    if w is None or w.shape is None or len(w.shape) != 4:
+        raise TbftError(
+            f"operator {node.op_type} at node '{node.name}' is not a 2-D convolution",
+            "only 2-D convolutions can be trained",
+        )
+    if (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") != "NOTSET":
+        raise TbftError(
+            f"operator {node.op_type} at node '{node.name}' uses auto_pad",
+            "export the model with explicit padding",
+        )
+    filters, _, kernel_h, kernel_w = w.shape.numpy()
+    channels, height, width = static_shape(node.inputs[1], node, 4)
+
+    def ints(name: str, default: list[int]) -> tuple[int, ...]:
+        return tuple(node.attributes.get_ints(name, default) or default)
+
+    return _Convolution(
+        group=node.attributes.get_int("group", 1) or 1,
+        strides=ints("strides", [1, 1]),  # type: ignore[arg-type]
+        pads=ints("pads", [0, 0, 0, 0]),  # type: ignore[arg-type]
+        dilations=ints("dilations", [1, 1]),  # type: ignore[arg-type]
+        channels=channels,
+        image=(height, width),
+        filters=filters,
+        kernel=(kernel_h, kernel_w),
+    )
+
+
+def _input_gradient(emit: Emitter, conv: _Convolution, dy: ir.Value | None, w: ir.Value | None) -> ir.Value:
+    if not conv.is_plain:
+        return emit.op(
+            "ConvTranspose",
+            dy,
+            w,
+            group=conv.group,
+            strides=conv.strides,
+            pads=conv.pads,
+            dilations=conv.dilations,
+            kernel_shape=conv.kernel,
+            output_padding=conv.output_padding,
+        )
+    swapped = emit.op("Transpose", w, perm=[1, 0, 2, 3])
+    if conv.kernel != (1, 1):
+        last = np.array([-1, -1], np.int64)
+        first = np.array([BEFORE_FIRST, BEFORE_FIRST], np.int64)
+        swapped = emit.op("Slice", swapped, last, first, np.array([2, 3], np.int64), last)
+    return emit.op(
+        "Conv", dy, swapped, kernel_shape=conv.kernel, pads=conv.flipped_pads, dilations=conv.dilations
+    )
+
+
+def _weight_gradient(emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
+    if conv.group > 1:
+        return _weight_gradient_by_conv(emit, conv, dy, x)
+    if conv.filters * conv.channels <= LARGEST_MATMUL_CHANNELS:
+        return _weight_gradient_by_matmuls(emit, conv, dy, x)
+    return _weight_gradient_by_im2col(emit, conv, dy, x)
+
+
+def _shifted(emit: Emitter, conv: _Convolution, x: ir.Value | None) -> list[ir.Value]:
+    """For each kernel position (a, b) the part of the padded x that it meets: xp[.., i*s + a*d, j*s + b*d].
+
+    x is shaped (., ., H, W); each result (., ., Ho, Wo). Row by row over the kernel.
+    """
+    top, left, bottom, right = conv.pads
+    padded = x
+    if any(conv.pads):
+        padded = emit.op("Pad", x, np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
+    rows, columns = conv.output
+    axes = np.array([2, 3], np.int64)
+    steps = np.array(conv.strides, np.int64)
+    shifted = []
+    for a in range(conv.kernel[0]):
+        for b in range(conv.kernel[1]):
+            start = np.array([a * conv.dilations[0], b * conv.dilations[1]], np.int64)
+            end = start + (np.array([rows, columns], np.int64) - 1) * steps + 1
+            covers_all = not any(conv.pads) and not start.any() and tuple(end) == conv.image and conv.strides == (1, 1)
+            shifted.append(
+                padded if covers_all and padded is not None else emit.op("Slice", padded, start, end, axes, steps)
+            )
+    return shifted
+
+
+def _weight_gradient_by_matmuls(
+    emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None
+) -> ir.Value:
+    """dW[:, :, a, b] = sum over n of dY[n] (K, P) @ shifted[n] (C, P)^T, P = Ho * Wo."""
+    pixels = conv.output[0] * conv.output[1]
+    flat_dy = emit.op("Reshape", dy, np.array([0, conv.filters, pixels], np.int64))
+    positions = []
+    for part in _shifted(emit, conv, x):
+        flat = emit.op("Reshape", part, np.array([0, conv.channels, pixels], np.int64))
+        products = emit.op("MatMul", flat_dy, emit.op("Transpose", flat, perm=[0, 2, 1]))
+        total = emit.op("ReduceSum", products, np.array([0], np.int64), keepdims=0)
+        positions.append(emit.op("Unsqueeze", total, np.array([2], np.int64)))
+    stacked = emit.op("Concat", *positions, axis=2)
+    return emit.op("Reshape", stacked, np.array([conv.filters, conv.channels, *conv.kernel], np.int64))
+
+
+def _weight_gradient_by_im2col(
+    emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None
+) -> ir.Value:
+    """dW = dY (K, N*P) @ columns (kh*kw*C, N*P)^T: one Gemm with batch and image merged."""
+    channels_first = emit.op("Transpose", x, perm=[1, 0, 2, 3])
+    flat_dy = emit.op(
+        "Reshape", emit.op("Transpose", dy, perm=[1, 0, 2, 3]), np.array([conv.filters, -1], np.int64)
+    )
+    rows = [
+        emit.op("Reshape", part, np.array([conv.channels, -1], np.int64))
+        for part in _shifted(emit, conv, channels_first)
+    ]
+    columns = emit.op("Concat", *rows, axis=0) if len(rows) > 1 else rows[0]
+    product = emit.op("Gemm", flat_dy, columns, transB=1)
+    by_position = emit.op("Reshape", product, np.array([conv.filters, *conv.kernel, conv.channels], np.int64))
+    return emit.op("Transpose", by_position, perm=[0, 3, 1, 2])
+
+
+def _weight_gradient_by_conv(
+    emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None
+) -> ir.Value:
+    """dW as a Conv of x with dY as its filters; strides and dilations change places.
+
+    x becomes (C/g, g*N, H, W), dY (K, N, Ho, Wo) with g groups; the result (C/g, K, ..) is cropped to
+    the kernel, since a stride may leave rows of x that no window used, and transposed.
+    """
+    per_group = conv.channels // conv.group
+    height, width = conv.image
+    grouped = emit.op("Reshape", x, np.array([-1, conv.group, per_group, height * width], np.int64))
+    turned = emit.op("Transpose", grouped, perm=[2, 1, 0, 3])
+    # (C/g, g, N, H*W) -> (C/g, g*N, H, W); the batch is symbolic, so it is the dimension left open.
+    image = emit.op("Reshape", turned, np.array([per_group, -1, height, width], np.int64))
+    filters = emit.op("Transpose", dy, perm=[1, 0, 2, 3])
+    correlated = emit.op(
+        "Conv",
+        image,
+        filters,
+        group=conv.group,
+        strides=conv.dilations,
+        dilations=conv.strides,
+        pads=conv.pads,
+    )
+    zero = np.array([0, 0], np.int64)
+    cropped = emit.op("Slice", correlated, zero, np.array(conv.kernel, np.int64), np.array([2, 3], np.int64))
+    return emit.op("Transpose", cropped, perm=[1, 0, 2, 3])

@@ -1,0 +1,54 @@
+"""Cross-entropy over class logits and its gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from tbft_artifacts.errors import TbftError
+from tbft_export.emitter import Emitter
+from tbft_export.lowerings.registry import lowers
+
+
+@lowers("", "SoftmaxCrossEntropyLoss")
+def softmax_cross_entropy_loss(emit: Emitter) -> None:
+    """loss = -mean over n of log_softmax(logits)[n, labels[n]]; also returns the log-probabilities.
+
+    logits (N, C) float32, labels (N,) int64 -> loss (), log_prob (N, C). In the ONNX standard this is
+    a function operator; written out, engines without it can run the graph. Refuses class weights,
+    `ignore_index` and reductions other than the mean.
+    """
+    logits, labels = _plain_inputs(emit, 2)
+    log_prob = emit.op("LogSoftmax", logits, axis=1)
+    rows = emit.op("Unsqueeze", labels, np.array([1], np.int64))
+    picked = emit.op("GatherElements", log_prob, rows, axis=1)
+    mean = emit.op("ReduceMean", picked, keepdims=0)
+    emit.replace(emit.op("Neg", mean), log_prob)
+
+
+@lowers("com.microsoft", "SoftmaxCrossEntropyLossGrad")
+def softmax_cross_entropy_loss_grad(emit: Emitter) -> None:
+    """dlogits = dL * (exp(log_prob) - onehot(labels)) / N.
+
+    dL (), log_prob (N, C), labels (N,) -> (N, C). Refuses what the loss refuses.
+    """
+    dloss, log_prob, labels = _plain_inputs(emit, 3)
+    if log_prob is None or log_prob.shape is None or not isinstance(log_prob.shape[1], int):
+        raise ValueError(f"node '{emit.node.name}' needs the number of classes")
+    depth = np.array(log_prob.shape[1], np.int64)
+    onehot = emit.op("OneHot", labels, depth, np.array([0, 1], np.float32), axis=1)
+    difference = emit.op("Sub", emit.op("Exp", log_prob), onehot)
+    count = emit.op("Cast", emit.op("Size", labels), to=int(ir.DataType.FLOAT))
+    emit.replace(emit.op("Mul", difference, emit.op("Div", dloss, count)))
+
+
+def _plain_inputs(emit: Emitter, count: int) -> tuple[ir.Value | None, ...]:
+    node = emit.node
+    weighted = any(value is not None for value in node.inputs[count:])
+    if weighted or "ignore_index" in node.attributes or node.attributes.get_string("reduction", "mean") != "mean":
+        raise TbftError(
+            f"operator {node.op_type} at node '{node.name}' uses class weights, ignore_index or a reduction "
+            "other than the mean",
+            "train with the plain mean cross-entropy",
+        )
+    return tuple(node.inputs[:count])

@@ -1,0 +1,56 @@
+"""Write AveragePool with operators that ORT Training differentiates for a symbolic batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from tbft_artifacts.errors import TbftError
+from tbft_export.emitter import Emitter, static_shape
+
+
+class RewriteAveragePoolPass(ir.passes.InPlacePass):
+    """AveragePool -> Reshape + ReduceMean, or a constant depthwise Conv.
+
+    ORT Training 1.19.2 crashes in `AveragePoolGrad` when the batch is symbolic.
+
+    1. Windows that tile the image (stride = kernel, no padding, nothing cut off):
+       `y[n, c, i, j] = mean over a, b of x.reshape(N, C, H/k, k, W/k, k)[n, c, i, a, j, b]`.
+    2. Otherwise a depthwise Conv whose weights are 1 / (k_h * k_w); padding must count as zeros.
+
+    Raises TbftError for windows of form 2 that leave padding out of the mean, or round up.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        modified = False
+        for node in list(model.graph):
+            if node.op_type == "AveragePool":
+                _rewrite(node)
+                modified = True
+        return ir.passes.PassResult(model, modified)
+
+
+def _rewrite(node: ir.Node) -> None:
+    x = node.inputs[0]
+    channels, height, width = static_shape(x, node, 4)
+    kernel_h, kernel_w = node.attributes["kernel_shape"].as_ints()
+    strides = list(node.attributes.get_ints("strides", [1, 1]) or ())
+    pads = list(node.attributes.get_ints("pads", [0, 0, 0, 0]) or ())
+    emit = Emitter(node)
+    tiles = strides == [kernel_h, kernel_w] and not any(pads)
+    if tiles and height % kernel_h == 0 and width % kernel_w == 0:  # Case 1
+        rows, columns = height // kernel_h, width // kernel_w
+        windows = emit.op("Reshape", x, np.array([0, channels, rows, kernel_h, columns, kernel_w], np.int64))
+        emit.replace(emit.op("ReduceMean", windows, axes=[3, 5], keepdims=0))
+        return
+    counts_padding = node.attributes.get_int("count_include_pad", 0) == 1 or not any(pads)  # Case 2
+    if not counts_padding or node.attributes.get_int("ceil_mode", 0):
+        raise TbftError(
+            f"operator AveragePool at node '{node.name}' has no gradient here: its windows leave padding out "
+            "of the mean, or its output size is rounded up",
+            "use AvgPool2d(..., count_include_pad=True, ceil_mode=False)",
+        )
+    mean = np.full((channels, 1, kernel_h, kernel_w), 1.0 / (kernel_h * kernel_w), np.float32)
+    emit.replace(
+        emit.op("Conv", x, mean, group=channels, kernel_shape=[kernel_h, kernel_w], strides=strides, pads=pads)
+    )

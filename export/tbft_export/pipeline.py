@@ -1,0 +1,93 @@
+"""The compiler's passes, in order, each with the reason why it stands where it stands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_export.passes.average_pool import RewriteAveragePoolPass
+from tbft_export.passes.batch_statistics import UseBatchStatisticsPass
+from tbft_export.passes.count_correct import CountCorrectPass
+from tbft_export.passes.fold_constants import FoldConstantsPass
+from tbft_export.passes.freeze_weights import FreezeWeightsPass
+from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
+from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
+from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftoversPass
+from tbft_export.passes.take_gradients import TakeGradientsPass
+
+
+@dataclass(frozen=True)
+class PassRunner:
+    """Runs passes; after the one named `dump_after` it prints the graph on stderr."""
+
+    dump_after: str | None = None
+
+    def run(self, model: ir.Model, passes: Iterable[ir.passes.PassBase]) -> ir.Model:
+        """Apply `passes` to `model`, in place where they work in place."""
+        for step in passes:
+            model = step(model).model
+            if self.dump_after == type(step).__name__:
+                print(f"# after {self.dump_after}\n{model}", file=sys.stderr)
+        return model
+
+
+def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
+    """Forward graph as it was traced -> one node per layer, with every shape but the batch known."""
+    return [
+        RemoveTrainingLeftoversPass(),  # First: dropout and copied parameters would hide what follows.
+        common.ShapeInferencePass(),  # Folding `Shape` needs static dimensions.
+        FoldConstantsPass(weights),
+        common.RemoveUnusedNodesPass(),  # Leftovers of what was folded.
+        common.ShapeInferencePass(),  # Folded pads and axes give shapes that were unknown before.
+    ]
+
+
+def before_gradient(policy: BatchNormPolicy) -> list[ir.passes.PassBase]:
+    """Forward graph -> the form that ORT's gradient builder gets right."""
+    freeze = [] if policy == "batch" else [FreezeBatchNormPass()]
+    return [
+        *freeze,  # ORT differentiates any BatchNormalization that is left as one with batch statistics.
+        RewriteAveragePoolPass(),  # AveragePoolGrad crashes with a symbolic batch.
+        common.ShapeInferencePass(),  # MaxPoolGrad and the lowerings read annotated shapes.
+    ]
+
+
+def after_gradient(weights: Mapping[str, ir.TensorProtocol], trainable: Sequence[str]) -> list[ir.passes.PassBase]:
+    """ORT's training graph -> the device's gradient graph, standard operators only."""
+    return [
+        TakeGradientsPass(),  # First: it makes the gradients graph outputs, so that they are kept.
+        FreezeWeightsPass(weights, trainable),
+        CountCorrectPass(),  # While the logits are still an output.
+        common.IdentityEliminationPass(),  # ORT emits dozens; lowerings ask who uses an output.
+        common.RemoveUnusedNodesPass(),  # Gradients of parameters that are not trained.
+        LowerTrainingOperatorsPass(),
+        FoldConstantsPass(frozenset(weights)),  # Shape arithmetic that lowerings and ORT left.
+        common.CommonSubexpressionEliminationPass(),  # x - mean is needed forward and backward.
+        common.RemoveUnusedNodesPass(),
+        common.TopologicalSortPass(),
+    ]
+
+
+def batch_mode(weights: frozenset[str]) -> list[ir.passes.PassBase]:
+    """Forward graph -> the same with batch statistics, which become outputs."""
+    return [
+        UseBatchStatisticsPass(),
+        FoldConstantsPass(weights),
+        common.RemoveUnusedNodesPass(),
+    ]
+
+
+def check_standard(model: ir.Model) -> None:
+    """Raise TbftError if an operator outside the default ONNX domain is left in `model`."""
+    for node in model.graph:
+        if node.domain not in ("", "ai.onnx"):
+            raise TbftError(
+                f"operator {node.domain}::{node.op_type} at node '{node.name}' is not standard ONNX",
+                "write the layer with operators of the default ONNX domain",
+            )

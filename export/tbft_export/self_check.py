@@ -1,0 +1,122 @@
+"""Run what was written for one train step, and compare it with PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Manifest, Plan
+from tbft_export.batch_statistics import BATCH_SUFFIX
+from tbft_export.forward import IMAGES
+from tbft_export.passes.count_correct import LABELS, LOSS
+from tbft_export.sources.reference import Reference, ReferenceStep, reference_step
+
+# float32 rounding through some dozens of layers; a wrong formula is off by far more.
+TOLERANCE = 1e-4
+# An activation within rounding of a ReLU's kink may fall on the other side of it, which changes single
+# elements of a gradient. A few in a hundred batches have one; a wrong formula fails on every batch.
+ATTEMPTS = 3
+# A gradient this much smaller than the largest one is zero but for rounding (a bias before a batch norm).
+ZERO_GRADIENT = 1e-6
+CHECK_BATCH = 4
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """Largest deviations from PyTorch, relative to each tensor's largest value.
+
+    `zero_gradients` names the parameters whose exact gradient is zero; they are left out.
+    """
+
+    loss: float
+    gradient: float
+    worst_gradient: str
+    statistics: float
+    zero_gradients: tuple[str, ...]
+
+
+def check_bundle(folder: Path, manifest: Manifest, plan: Plan, reference: Reference, classes: int) -> SelfCheck:
+    """Compare loss, every gradient and every batch-norm average of one step with PyTorch.
+
+    Raises TbftError if one is off by more than `TOLERANCE`.
+    """
+    for attempt in range(ATTEMPTS):
+        check = _check_once(folder, manifest, plan, reference, np.random.default_rng(attempt), classes)
+        if max(check.loss, check.gradient, check.statistics) <= TOLERANCE:
+            return check
+    raise TbftError(
+        f"the compiled graphs disagree with PyTorch: loss {check.loss:.1e}, gradients {check.gradient:.1e} "
+        f"(worst: {check.worst_gradient}), batch norm averages {check.statistics:.1e}",
+        "nothing was written; please report the model, this is a defect of the compiler",
+    )
+
+
+def _check_once(
+    folder: Path, manifest: Manifest, plan: Plan, reference: Reference, rng: np.random.Generator, classes: int
+) -> SelfCheck:
+    size = manifest.image_size
+    images = rng.standard_normal((CHECK_BATCH, 3, size, size), np.float32)
+    labels = rng.integers(0, classes, CHECK_BATCH)
+    parameters = [parameter.name for parameter in plan.parameters]
+    weights = {name: tensor.detach().numpy().copy() for name, tensor in reference.tensors().items()}
+    expected = reference_step(reference, parameters, plan.batch_norm, images, labels)
+
+    found: dict[str, np.ndarray] = {}
+    boundary = images
+    if plan.has_prefix:
+        found |= _run(folder, plan.prefix, {IMAGES: images})
+        boundary = found[plan.boundary.name]
+    feeds = {plan.boundary.name: boundary, LABELS: labels} | {name: weights[name] for name in parameters}
+    found |= _run(folder, plan.gradient, feeds)
+    return _compare(manifest, plan, weights, expected, found)
+
+
+def _run(folder: Path, graph: str, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    model = onnx.load(folder / graph, load_external_data=False)
+    onnx.load_external_data_for_model(model, str(folder))
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, feeds), strict=True))
+
+
+def _compare(
+    manifest: Manifest,
+    plan: Plan,
+    weights: dict[str, np.ndarray],
+    expected: ReferenceStep,
+    found: dict[str, np.ndarray],
+) -> SelfCheck:
+    largest = max(float(np.abs(gradient).max()) for gradient in expected.gradients.values())
+    zero = tuple(
+        name for name, gradient in expected.gradients.items() if np.abs(gradient).max() < ZERO_GRADIENT * largest
+    )
+    errors = {
+        parameter.name: relative_error(found[parameter.gradient], expected.gradients[parameter.name])
+        for parameter in plan.parameters
+        if parameter.name not in zero
+    }
+    worst = max(errors, key=lambda name: errors[name], default="")
+    averages = [0.0]
+    for norm in manifest.batch_norms if plan.batch_norm == "batch" else ():
+        for name in (norm.mean, norm.variance):
+            moved = (1 - norm.momentum) * weights[name] + norm.momentum * found[name + BATCH_SUFFIX]
+            averages.append(relative_error(moved, expected.statistics[name]))
+    return SelfCheck(
+        loss=abs(float(found[LOSS]) - expected.loss) / abs(expected.loss),
+        gradient=errors.get(worst, 0.0),
+        worst_gradient=worst,
+        statistics=max(averages),
+        zero_gradients=zero,
+    )
+
+
+def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest absolute difference over the largest absolute value of `expected`."""
+    return float(np.abs(found - expected).max() / np.abs(expected).max())

@@ -1,0 +1,179 @@
+"""From what the user names to a forward graph and a PyTorch reference."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+import torch
+from onnx import version_converter
+from torch import nn
+
+from tbft_artifacts.errors import TbftError
+from tbft_export.forward import BATCH, IMAGES, IR_VERSION, LOGITS, OPSET, ForwardModel, torch_to_onnx
+from tbft_export.pipeline import PassRunner, clean_forward
+from tbft_export.sources.onnx_reference import OnnxReference
+from tbft_export.sources.reference import Reference, TorchReference
+from tbft_export.sources.resnet26 import ResNet26
+from tbft_export.sources.weights import load_into, read_state_dict
+
+CHANNELS = 3
+BUILT_IN = "resnet26"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A trained model: its forward graph, the same in PyTorch, and what the graph shows of it."""
+
+    name: str
+    forward: ForwardModel
+    reference: Reference
+    image_size: int
+    classes: int
+
+
+def load_source(
+    model: str, weights: Path | None, classes: int | None, image_size: int | None, runner: PassRunner
+) -> Source:
+    """Load `model`: the name of a built-in network, `package.module:factory`, or a path to an `.onnx` file.
+
+    Raises TbftError if it cannot be found, its weights do not fit, or its graph is not
+    images (N, 3, S, S) -> logits (N, classes).
+    """
+    if model.endswith(".onnx"):
+        return _from_onnx(Path(model), weights, runner)
+    if model == BUILT_IN:
+        return _built_in(weights, classes, image_size or 32, runner)
+    if ":" in model:
+        return _from_factory(model, weights, image_size, runner)
+    raise TbftError(
+        f"unknown model '{model}'",
+        f"use {BUILT_IN}, package.module:factory, or the path of an .onnx file",
+    )
+
+
+def _built_in(weights: Path | None, classes: int | None, image_size: int, runner: PassRunner) -> Source:
+    if weights is None:
+        raise TbftError(f"model '{BUILT_IN}' has no weights", "give a trained state dict with --weights")
+    state = read_state_dict(weights)
+    head = state.get("fc.weight")
+    count = classes or (head.shape[0] if head is not None else 10)
+    try:
+        module = ResNet26(count, image_size)
+    except ValueError as error:
+        raise TbftError(f"model '{BUILT_IN}': {error}", "choose another --image-size") from error
+    load_into(module, state, weights)
+    return _from_module(BUILT_IN, module, image_size, runner)
+
+
+def _from_factory(spec: str, weights: Path | None, image_size: int | None, runner: PassRunner) -> Source:
+    module_name, _, attribute = spec.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        factory = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise TbftError(f"model '{spec}' cannot be imported: {error}", "run from the folder that holds it") from error
+    finally:
+        sys.path.pop(0)
+    module = factory()
+    if not isinstance(module, nn.Module):
+        raise TbftError(f"'{spec}' returned a {type(module).__name__}, not a torch module", "return the model")
+    if image_size is None:
+        raise TbftError(f"the image size of '{spec}' is not known", "give --image-size")
+    if weights is not None:
+        load_into(module, read_state_dict(weights), weights)
+    return _from_module(spec, module, image_size, runner)
+
+
+def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunner) -> Source:
+    module = module.float().cpu()
+    with torch.no_grad():
+        traced = torch_to_onnx(module, CHANNELS, image_size)
+    floats = frozenset(key for key, value in module.state_dict().items() if value.is_floating_point())
+    forward = _clean(traced, floats, runner)
+    _check_signature(forward.graph, name)
+    return Source(name, forward, TorchReference(module), image_size, _classes(forward.graph))
+
+
+def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> Source:
+    try:
+        proto = onnx.load(path)
+        onnx.checker.check_model(proto)
+    except Exception as error:  # OSError, ValidationError, and protobuf's DecodeError, which is not public
+        raise TbftError(f"'{path}' is no valid ONNX model: {error}", "export the model again") from error
+    if any(opset.domain in ("", "ai.onnx") and opset.version != OPSET for opset in proto.opset_import):
+        proto = version_converter.convert_version(proto, OPSET)
+    traced = ir.from_proto(proto)
+    traced.ir_version = IR_VERSION
+    initializers = dict(traced.graph.initializers)
+    for value in list(traced.graph.inputs):
+        if value.name in initializers:
+            traced.graph.inputs.remove(value)
+    _check_signature(traced.graph, str(path))
+    _name_signature(traced.graph)
+    floats = frozenset(
+        name for name, value in initializers.items() if value.dtype == ir.DataType.FLOAT and value.shape and len(value.shape)
+    )
+    if weights is not None:
+        _replace_initializers(traced.graph, floats, weights)
+    forward = _clean(traced, floats, runner)
+    size = forward.graph.inputs[0].shape
+    assert size is not None
+    return Source(path.stem, forward, OnnxReference(forward), int(size[2]), _classes(forward.graph))  # type: ignore[arg-type]
+
+
+def _clean(traced: ir.Model, floats: frozenset[str], runner: PassRunner) -> ForwardModel:
+    model = runner.run(traced, clean_forward(floats))
+    return ForwardModel(model, frozenset(name for name in model.graph.initializers if name in floats))
+
+
+def _check_signature(graph: ir.Graph, name: str) -> None:
+    shapes = [value.shape for value in (*graph.inputs, *graph.outputs)]
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1 or any(shape is None for shape in shapes):
+        raise TbftError(
+            f"model '{name}' has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, not one of each",
+            "export a classifier: images in, logits out",
+        )
+    images, logits = shapes
+    assert images is not None and logits is not None
+    square = len(images) == 4 and images[1] == CHANNELS and isinstance(images[2], int) and images[2] == images[3]
+    if not square or len(logits) != 2 or not isinstance(logits[1], int):
+        raise TbftError(
+            f"model '{name}' maps {list(images)} to {list(logits)}, not (N, {CHANNELS}, S, S) to (N, classes)",
+            "export a classifier of square RGB images with fixed size",
+        )
+
+
+def _name_signature(graph: ir.Graph) -> None:
+    """Give input, output and batch the names that every bundle uses, and forget other shapes."""
+    images, logits = graph.inputs[0], graph.outputs[0]
+    for node in graph:
+        for value in node.outputs:
+            value.shape = None if value is not logits else value.shape
+    images.name, logits.name = IMAGES, LOGITS
+    for value in (images, logits):
+        assert value.shape is not None
+        value.shape = ir.Shape([BATCH, *value.shape[1:]])
+
+
+def _replace_initializers(graph: ir.Graph, floats: frozenset[str], weights: Path) -> None:
+    state = read_state_dict(weights)
+    missing = [name for name in floats if name not in state]
+    if missing:
+        raise TbftError(f"weights '{weights}' do not fit the model: missing {'; '.join(sorted(missing)[:6])}", "check --weights")
+    for name in floats:
+        array = state[name].numpy()
+        value = graph.initializers[name]
+        if value.shape is None or tuple(value.shape) != array.shape:
+            raise TbftError(f"weights '{weights}' do not fit the model: {name} is {array.shape}, not {value.shape}", "check --weights")
+        value.const_value = ir.tensor(array, name=name)
+
+
+def _classes(graph: ir.Graph) -> int:
+    shape = graph.outputs[0].shape
+    assert shape is not None
+    return int(shape[1])  # type: ignore[arg-type]

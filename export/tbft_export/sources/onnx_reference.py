@@ -1,0 +1,129 @@
+"""A forward ONNX graph computed by PyTorch, so that a model without torch source can be checked too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import onnx_ir as ir
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tbft_artifacts.errors import TbftError
+from tbft_export.forward import ForwardModel
+
+Operands = list[Tensor]
+
+
+class OnnxReference:
+    """Runs the nodes of a cleaned forward graph with torch functions."""
+
+    def __init__(self, forward: ForwardModel) -> None:
+        self.graph = forward.graph
+        self._tensors = {
+            name: torch.from_numpy(_numpy(value).copy())
+            for name, value in forward.graph.initializers.items()
+        }
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        return self._tensors
+
+    def logits(self, images: Tensor, *, batch_statistics: bool) -> Tensor:
+        values: dict[str | None, Tensor] = {**self._tensors, self.graph.inputs[0].name: images}
+        for node in self.graph:
+            operands = [values[value.name] for value in node.inputs if value is not None]
+            if node.op_type == "BatchNormalization":
+                result = _batch_norm(node, operands, batch_statistics)
+            elif node.op_type in _OPERATORS:
+                result = _OPERATORS[node.op_type](node, operands)
+            else:
+                raise TbftError(
+                    f"operator {node.op_type} at node '{node.name}' cannot be compared with PyTorch",
+                    "give the torch module itself: --model package.module:factory",
+                )
+            values[node.outputs[0].name] = result
+        return values[self.graph.outputs[0].name]
+
+
+def _numpy(value: ir.Value):
+    assert value.const_value is not None
+    return value.const_value.numpy()
+
+
+def _ints(node: ir.Node, name: str, default: list[int]) -> list[int]:
+    return list(node.attributes.get_ints(name, default) or default)
+
+
+def _batch_norm(node: ir.Node, x: Operands, batch_statistics: bool) -> Tensor:
+    image, gamma, beta, mean, variance = x
+    keep = node.attributes.get_float("momentum", 0.9) or 0.9
+    epsilon = node.attributes.get_float("epsilon", 1e-5) or 1e-5
+    return F.batch_norm(image, mean, variance, gamma, beta, batch_statistics, 1.0 - keep, epsilon)
+
+
+def _padded(node: ir.Node, x: Tensor, value: float = 0.0) -> Tensor:
+    top, left, bottom, right = _ints(node, "pads", [0, 0, 0, 0])
+    return F.pad(x, (left, right, top, bottom), value=value)
+
+
+def _conv(node: ir.Node, x: Operands) -> Tensor:
+    return F.conv2d(
+        _padded(node, x[0]),
+        x[1],
+        x[2] if len(x) > 2 else None,
+        stride=_ints(node, "strides", [1, 1]),
+        dilation=_ints(node, "dilations", [1, 1]),
+        groups=node.attributes.get_int("group", 1) or 1,
+    )
+
+
+def _max_pool(node: ir.Node, x: Operands) -> Tensor:
+    return F.max_pool2d(
+        _padded(node, x[0], float("-inf")),
+        _ints(node, "kernel_shape", []),
+        _ints(node, "strides", [1, 1]),
+        dilation=_ints(node, "dilations", [1, 1]),
+        ceil_mode=bool(node.attributes.get_int("ceil_mode", 0)),
+    )
+
+
+def _average_pool(node: ir.Node, x: Operands) -> Tensor:
+    return F.avg_pool2d(_padded(node, x[0]), _ints(node, "kernel_shape", []), _ints(node, "strides", [1, 1]))
+
+
+def _gemm(node: ir.Node, x: Operands) -> Tensor:
+    a = x[0].T if node.attributes.get_int("transA", 0) else x[0]
+    b = x[1].T if node.attributes.get_int("transB", 0) else x[1]
+    product = (node.attributes.get_float("alpha", 1.0) or 0.0) * (a @ b)
+    return product + (node.attributes.get_float("beta", 1.0) or 0.0) * x[2] if len(x) > 2 else product
+
+
+def _pad(node: ir.Node, x: Operands) -> Tensor:
+    pads = x[1].tolist()
+    rank = len(pads) // 2
+    pairs = [pads[axis + side * rank] for axis in reversed(range(rank)) for side in (0, 1)]
+    return F.pad(x[0], pairs)
+
+
+def _reduce_mean(node: ir.Node, x: Operands) -> Tensor:
+    keep = bool(node.attributes.get_int("keepdims", 1))
+    return torch.mean(x[0], dim=_ints(node, "axes", list(range(x[0].dim()))), keepdim=keep)
+
+
+_OPERATORS: dict[str, Callable[[ir.Node, Operands], Tensor]] = {
+    "Add": lambda node, x: x[0] + x[1],
+    "AveragePool": _average_pool,
+    "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0) or 0),
+    "Conv": _conv,
+    "Flatten": lambda node, x: torch.flatten(x[0], node.attributes.get_int("axis", 1) or 1),
+    "Gemm": _gemm,
+    "GlobalAveragePool": lambda node, x: torch.mean(x[0], dim=(2, 3), keepdim=True),
+    "MatMul": lambda node, x: x[0] @ x[1],
+    "MaxPool": _max_pool,
+    "Mul": lambda node, x: x[0] * x[1],
+    "Pad": _pad,
+    "ReduceMean": _reduce_mean,
+    "Relu": lambda node, x: torch.relu(x[0]),
+    "Reshape": lambda node, x: x[0].reshape([size or x[0].shape[axis] for axis, size in enumerate(x[1].tolist())]),
+    "Sub": lambda node, x: x[0] - x[1],
+}

@@ -1,0 +1,80 @@
+"""The model as PyTorch computes it: what every compiled graph is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tbft_artifacts.manifest import BatchNormPolicy
+
+
+class Reference(Protocol):
+    """A model that torch.autograd can differentiate."""
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Parameters and running statistics by name, as they are now."""
+
+    def logits(self, images: Tensor, *, batch_statistics: bool) -> Tensor:
+        """(N, C, H, W) -> (N, classes); with batch statistics the running averages move."""
+
+
+@dataclass(frozen=True)
+class ReferenceStep:
+    """Loss, gradients and running statistics after one forward and backward pass."""
+
+    loss: float
+    gradients: dict[str, np.ndarray]
+    statistics: dict[str, np.ndarray]
+
+
+class TorchReference:
+    """A torch module; dropout stays off, batch norms follow the policy."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        return dict(self.module.named_parameters()) | dict(self.module.named_buffers())
+
+    def logits(self, images: Tensor, *, batch_statistics: bool) -> Tensor:
+        self.module.eval()
+        for layer in self.module.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.train(batch_statistics)
+        output: Tensor = self.module(images)
+        return output
+
+
+def reference_step(
+    reference: Reference,
+    trainable: Sequence[str],
+    policy: BatchNormPolicy,
+    images: np.ndarray,
+    labels: np.ndarray,
+) -> ReferenceStep:
+    """One forward and backward pass in PyTorch; the reference's tensors are as before afterwards."""
+    tensors = reference.tensors()
+    before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    parameters = [tensors[name].requires_grad_(True) for name in trainable]
+    logits = reference.logits(torch.from_numpy(images), batch_statistics=policy == "batch")
+    loss = F.cross_entropy(logits, torch.from_numpy(labels))
+    gradients = torch.autograd.grad(loss, parameters)
+    moved = {
+        name: tensor.detach().clone().numpy()
+        for name, tensor in tensors.items()
+        if tensor.is_floating_point() and name not in trainable
+    }
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            tensor.copy_(before[name])
+    return ReferenceStep(
+        loss=float(loss),
+        gradients={name: gradient.numpy() for name, gradient in zip(trainable, gradients, strict=True)},
+        statistics={name: value for name, value in moved.items() if not np.array_equal(value, before[name].numpy())},
+    )

@@ -1,0 +1,130 @@
+"""Compiled graphs and weights -> the files of a bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx_ir as ir
+from safetensors.numpy import save_file
+
+from tbft_artifacts.bundle import file_entry
+from tbft_artifacts.manifest import MANIFEST, PREDICT, STATISTICS, WEIGHTS, Manifest, Plan
+from tbft_export.compile import CompiledPlan
+from tbft_export.forward import ForwardModel
+
+
+def write_weights(forward: ForwardModel, folder: Path) -> None:
+    """Write every weight once, by name, as float32."""
+    tensors = {name: _array(forward.graph, name) for name in sorted(forward.weights)}
+    save_file(tensors, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors makes it private to the user.
+
+
+def write_models(forward: ForwardModel, statistics: ir.Model | None, folder: Path) -> None:
+    """Write `predict.onnx` and, for a model with batch norms, `statistics.onnx`."""
+    _save(forward.model, folder, PREDICT)
+    if statistics is not None:
+        _save(statistics, folder, STATISTICS)
+
+
+def write_plan(compiled: CompiledPlan, folder: Path) -> None:
+    """Write the graphs of a plan."""
+    plan = compiled.plan
+    folder.joinpath(plan.file("")).mkdir(parents=True)
+    if compiled.prefix is not None:
+        _save(compiled.prefix, folder, plan.prefix)
+    _save(compiled.suffix, folder, plan.suffix)
+    _save(compiled.gradient, folder, plan.gradient)
+    _save(compiled.update, folder, plan.update)
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> Manifest:
+    """Hash every file, fill in the bundle's id, and write the manifest. Returns it as written."""
+    files = {
+        path.relative_to(folder).as_posix(): file_entry(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    complete = msgspec.structs.replace(manifest, files=files).with_id()
+    encoded = msgspec.json.format(msgspec.json.encode(complete, order="sorted"), indent=1)
+    (folder / MANIFEST).write_bytes(encoded + b"\n")
+    return complete
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Write the files of a bundle into a `.tar.gz`, without owners or dates, so that equal bundles pack equally."""
+
+    def anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.uid = info.gid = info.mtime = 0
+        info.uname = info.gname = ""
+        return info
+
+    with tarfile.open(archive, "w:gz", compresslevel=6) as tar:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                tar.add(path, path.relative_to(folder).as_posix(), filter=anonymous)
+
+
+def plan_bytes(manifest: Manifest, plan: Plan) -> dict[str, int]:
+    """Bytes of the bundle by part: weights, device graphs, official artifacts."""
+    official = plan.ort_training + "/"
+    sizes = {name: entry.bytes for name, entry in manifest.files.items()}
+    return {
+        "weights": sizes[WEIGHTS],
+        "graphs": sum(size for name, size in sizes.items() if name.endswith(".onnx") and not name.startswith(official)),
+        "ort_training": sum(size for name, size in sizes.items() if name.startswith(official)),
+    }
+
+
+def _save(model: ir.Model, folder: Path, name: str) -> None:
+    """Save `model` with its weights as references into the one weights file."""
+    clone = model.clone()
+    clone.producer_name = "tbft-edge"
+    ranges = _byte_ranges(folder / WEIGHTS)
+    for value in clone.graph.initializers.values():
+        if value.name in ranges:
+            value.const_value = _external(value, ranges[value.name], folder)
+    ir.save(clone, folder / name)
+
+
+def _external(value: ir.Value, span: tuple[int, int], folder: Path) -> ir.ExternalTensor:
+    """A reference that is resolved from the bundle's folder, for every graph of the bundle.
+
+    A path upwards from `plans/<id>/` would be refused by ONNX Runtime, which keeps external data
+    inside a model's folder; the device reads the tensors itself and hands them over.
+    """
+    assert value.const_value is not None and value.name is not None
+    return ir.ExternalTensor(
+        location=WEIGHTS,
+        offset=span[0],
+        length=span[1] - span[0],
+        dtype=value.const_value.dtype,
+        shape=value.const_value.shape,
+        name=value.name,
+        base_dir=os.fspath(folder),
+    )
+
+
+def _byte_ranges(weights: Path) -> Mapping[str, tuple[int, int]]:
+    """Where each tensor of a safetensors file begins and ends, from the start of the file."""
+    with weights.open("rb") as file:
+        header_length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(header_length))
+    start = 8 + header_length
+    return {
+        name: (start + entry["data_offsets"][0], start + entry["data_offsets"][1])
+        for name, entry in header.items()
+        if name != "__metadata__"
+    }
+
+
+def _array(graph: ir.Graph, name: str) -> np.ndarray:
+    tensor = graph.initializers[name].const_value
+    assert tensor is not None
+    return np.ascontiguousarray(tensor.numpy(), np.float32)
