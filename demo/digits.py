@@ -1,0 +1,151 @@
+"""Real handwritten digits as small colour images, and the three ways in which they drift.
+
+The 1,797 scans come with scikit-learn, so the demo needs no download. They are cut once, with a
+fixed seed, into a source part, which trains the models that the demo ships, and a field part, which
+stands for what a device meets later. No image is ever on both sides of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_digits
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+Indices = NDArray[np.int64]
+Drift = Literal["input", "feature", "output"]
+
+SIZE = 32
+SCAN_WHITE = 16
+SPLIT_SEED = 20240315
+SOURCE_FRACTION = 0.5
+# What a device can collect by hand in an afternoon; the rest of the field part is only ever tested on.
+FIELD_TRAINING_IMAGES = 360
+
+# The dim and noisy camera of the input drift, for pixels in [0, 1].
+CONTRAST = 0.4
+NOISE = 0.2
+
+DIGITS = tuple(str(digit) for digit in range(10))
+
+
+@dataclass(frozen=True)
+class Superclass:
+    """Two digits under one name: the model was trained on `seen`, the field has only `unseen`."""
+
+    name: str
+    seen: int
+    unseen: int
+
+
+SUPERCLASSES = (
+    Superclass("one-seven", 1, 7),
+    Superclass("three-eight", 3, 8),
+    Superclass("four-nine", 4, 9),
+    Superclass("five-six", 5, 6),
+    Superclass("zero-two", 0, 2),
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """`images` (N, 32, 32, 3) uint8 RGB, `labels` (N,) int64, and the name of each class."""
+
+    images: Images
+    labels: Labels
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: Indices) -> Dataset:
+        return Dataset(self.images[indices], self.labels[indices], self.classes)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Two halves of a data set that share no image."""
+
+    first: Dataset
+    second: Dataset
+
+
+def all_digits() -> Dataset:
+    """Every scan, scaled from 8x8 to 32x32 without steps, white on black."""
+    scans = load_digits()
+    images = np.stack([_enlarge(scan) for scan in scans.images])
+    return Dataset(images, scans.target.astype(np.int64), DIGITS)
+
+
+def _enlarge(scan: NDArray[np.float64]) -> Images:
+    """(8, 8) in 0..16 -> (32, 32, 3) uint8. Bicubic, as nearest would draw squares, not strokes."""
+    grey = Image.fromarray(np.round(scan * (255 / SCAN_WHITE)).astype(np.uint8))
+    return np.asarray(grey.resize((SIZE, SIZE), Image.Resampling.BICUBIC).convert("RGB"))
+
+
+def split(data: Dataset, first: int, seed: int) -> Parts:
+    """Shuffle and cut so that `first` images come first and every class is shared out in proportion.
+
+    Sorting by the rank inside the class, relative to the class's size, makes every prefix balanced.
+    """
+    order = np.random.default_rng(seed).permutation(len(data))
+    labels = data.labels[order]
+    rank = np.empty(len(data))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        rank[members] = (np.arange(len(members)) + 0.5) / len(members)
+    balanced = order[np.argsort(rank, kind="stable")]
+    return Parts(data.take(balanced[:first]), data.take(balanced[first:]))
+
+
+def source_and_field() -> Parts:
+    """The source part (first) and the field part (second) of the ten digits."""
+    data = all_digits()
+    return split(data, round(SOURCE_FRACTION * len(data)), SPLIT_SEED)
+
+
+def as_superclasses(data: Dataset, digits: Sequence[int]) -> Dataset:
+    """Only the images of `digits`, one digit for each of SUPERCLASSES, labelled with its superclass."""
+    kept = data.take(np.flatnonzero(np.isin(data.labels, digits)))
+    label_of = np.full(len(DIGITS), -1, np.int64)
+    label_of[list(digits)] = np.arange(len(digits))
+    return Dataset(kept.images, label_of[kept.labels], tuple(group.name for group in SUPERCLASSES))
+
+
+def source_superclasses() -> Parts:
+    """The seen digit of every superclass: to train on (first) and to test on (second)."""
+    parts = source_and_field()
+    seen = [group.seen for group in SUPERCLASSES]
+    return Parts(as_superclasses(parts.first, seen), as_superclasses(parts.second, seen))
+
+
+def field_data(drift: Drift) -> Parts:
+    """What the device meets under `drift`: to fine-tune on (first), held out for the result (second)."""
+    match drift:
+        case "input":
+            data = corrupt(source_and_field().second)
+        case "feature":
+            data = as_superclasses(all_digits(), [group.unseen for group in SUPERCLASSES])
+        case "output":
+            data = permute_labels(source_and_field().second)
+    return split(data, FIELD_TRAINING_IMAGES, SPLIT_SEED + 1)
+
+
+def corrupt(data: Dataset) -> Dataset:
+    """A dim, noisy camera: contrast falls to CONTRAST around the mean, Gaussian noise of sigma NOISE is added."""
+    pixels = data.images.astype(np.float64) / 255
+    mean = pixels.mean(axis=(1, 2, 3), keepdims=True)
+    noise = np.random.default_rng(SPLIT_SEED + 2).normal(0, NOISE, pixels.shape)
+    corrupted = np.clip((pixels - mean) * CONTRAST + mean + noise, 0, 1)
+    return Dataset(np.round(corrupted * 255).astype(np.uint8), data.labels, data.classes)
+
+
+def permute_labels(data: Dataset) -> Dataset:
+    """Label y becomes 9 - y: the images are as ever, but their meaning has changed."""
+    return Dataset(data.images, len(data.classes) - 1 - data.labels, data.classes)

@@ -1,0 +1,82 @@
+"""Prepared images in one memory-mapped file: decoded once, read in any order, never all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.data.sources import NO_LABEL, ImageSource
+
+
+class _Index(msgspec.Struct, frozen=True):
+    """What lies beside the pixels: whose they are, labels, and the images that could not be read."""
+
+    fingerprint: str
+    image_size: int
+    labels: list[int]
+    skipped: list[str]
+
+
+@dataclass(frozen=True)
+class ImageStore:
+    """`pixels` (N, S, S, 3) uint8, memory-mapped; `labels` (N,) int64; `skipped` names unreadable images."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    skipped: tuple[str, ...]
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """Indices of the images that have a label."""
+        return np.flatnonzero(self.labels != NO_LABEL)
+
+
+def open_store(
+    source: ImageSource, image_size: int, folder: Path, name: str, on_image: Callable[[], None] = lambda: None
+) -> ImageStore:
+    """Prepare every image of `source` into `folder/name.pixels`, or reuse what is there already.
+
+    `on_image` is called after each image. Raises TbftError if no image can be read, or the disk is full.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels_path, index_path = folder / f"{name}.pixels", folder / f"{name}.json"
+    index = _read_index(index_path)
+    fingerprint = source.fingerprint()
+    if index is None or index.fingerprint != fingerprint or index.image_size != image_size:
+        # Pixels first: the index is what says that they are complete.
+        index_path.unlink(missing_ok=True)
+        labels: list[int] = []
+        skipped: list[str] = []
+        with atomic_file(pixels_path) as temporary, temporary.open("wb") as file:
+            for item in source.items():
+                if item.pixels is None:
+                    skipped.append(item.name)
+                else:
+                    file.write(item.pixels.tobytes())
+                    labels.append(item.label)
+                on_image()
+        index = _Index(fingerprint, image_size, labels, skipped)
+        with atomic_file(index_path) as temporary:
+            temporary.write_bytes(msgspec.json.encode(index))
+    if not index.labels:
+        skipped_words = f", {len(index.skipped)} could not be read" if index.skipped else ""
+        raise TbftError(f"no images in the data{skipped_words}", "JPEG and PNG files, or an .npz with images")
+    shape = (len(index.labels), image_size, image_size, 3)
+    return ImageStore(
+        pixels=np.memmap(pixels_path, np.uint8, "r", shape=shape),
+        labels=np.array(index.labels, np.int64),
+        skipped=tuple(index.skipped),
+    )
+
+
+def _read_index(path: Path) -> _Index | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Index)
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,54 @@
+"""A run -> one self-contained inference model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from safetensors.numpy import load_file
+
+from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import PREDICT
+from tbft_runtime.model import METADATA, ModelCard
+from tbft_runtime.onnx_file import embed, external_initializers
+from tbft_runtime.result import after, is_worse
+from tbft_runtime.run_folder import open_trained
+
+
+class Finalized(msgspec.Struct, frozen=True):
+    """The file that was written, and the validation accuracy of what is in it."""
+
+    model: str
+    bytes: int
+    accuracy_before: float | None
+    accuracy_after: float | None
+
+
+def finalize(run: Path, out: Path, *, allow_worse: bool = False, bundle: Path | None = None) -> Finalized:
+    """Write the best state of the run in `run` as a normal ONNX model with its weights inside.
+
+    Batch norms keep the run's statistics, so the model is right for inference whatever the policy was.
+    Class names and preprocessing go into the model's metadata. Raises TbftError if the validation
+    accuracy fell below the base model's, unless `allow_worse`.
+    """
+    opened, run_file, state = open_trained(run, bundle)
+    before, best = state.before, after(state)
+    accuracies = before and before.accuracy, best and best.accuracy
+    if is_worse(*accuracies) and not allow_worse:
+        raise TbftError(
+            f"the run in '{run}' is worse than the base model: validation accuracy "
+            f"{accuracies[0]:.1%} before, {accuracies[1]:.1%} after",
+            "train with another --lr or more data, or take it anyway with --allow-worse",
+        )
+    manifest = opened.manifest
+    card = ModelCard(
+        manifest.bundle_id, run_file.settings.plan, manifest.classes, manifest.image_size, manifest.preprocessing
+    )
+    model = opened.path(PREDICT).read_bytes()
+    weights = {**load_file(opened.weights), **state.best}
+    tensors = {name: weights[name] for name in external_initializers(model)}
+    content = embed(model, tensors, {METADATA: msgspec.json.encode(card).decode()})
+    with atomic_file(out) as temporary:
+        temporary.write_bytes(content)
+    return Finalized(str(out), len(content), *accuracies)

@@ -1,0 +1,81 @@
+"""A model to predict with: a bundle, a run, or a finalized `.onnx` file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from safetensors.numpy import load_file
+
+from tbft_artifacts.archive import is_archive, unpack
+from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import PREDICT, PreprocessingStep
+from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.run_folder import RunFolder, open_trained
+from tbft_runtime.sessions import Graph, Tensors, load_graph
+
+
+class ModelCard(msgspec.Struct, frozen=True):
+    """What a finalized model says of itself, in its metadata under `tbft_edge`."""
+
+    bundle_id: str
+    plan: str | None
+    classes: tuple[str, ...]
+    image_size: int
+    preprocessing: tuple[PreprocessingStep, ...]
+
+
+METADATA = "tbft_edge"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded classifier and how to feed it."""
+
+    graph: Graph
+    classes: Sequence[str]
+    preprocessing: Preprocessing
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """(N, S, S, 3) uint8 prepared pixels -> (N, classes)."""
+        (logits,) = self.graph.run({self.graph.inputs[0]: self.preprocessing.normalize(pixels)}).values()
+        return logits
+
+
+def open_model(path: Path, threads: int) -> Model:
+    """Load the model at `path`: a bundle folder or `.tar.gz`, a run folder (its best state), or a finalized file.
+
+    Raises TbftError if it is none of these.
+    """
+    if is_archive(path):
+        with tempfile.TemporaryDirectory() as temporary:
+            unpack(path, Path(temporary) / "bundle")
+            return _from_bundle(open_bundle(Path(temporary) / "bundle"), {}, threads)
+    if path.suffix == ".onnx":
+        return _from_file(path, threads)
+    if RunFolder(path).run_file.exists():
+        bundle, _, state = open_trained(path)
+        return _from_bundle(bundle, state.best, threads)
+    return _from_bundle(open_bundle(path), {}, threads)
+
+
+def _from_bundle(bundle: Bundle, changed: Tensors, threads: int) -> Model:
+    graph = load_graph(bundle.path(PREDICT), {**load_file(bundle.weights), **changed}, threads)
+    manifest = bundle.manifest
+    return Model(graph, manifest.classes, Preprocessing(manifest.preprocessing, manifest.image_size))
+
+
+def _from_file(path: Path, threads: int) -> Model:
+    if not path.exists():
+        raise TbftError(f"model '{path}' does not exist", "make it with 'tbft-edge finalize'")
+    graph = load_graph(path, {}, threads)
+    try:
+        card = msgspec.json.decode(graph.metadata[METADATA], type=ModelCard)
+    except (KeyError, msgspec.DecodeError) as error:
+        raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'") from error
+    return Model(graph, card.classes, Preprocessing(card.preprocessing, card.image_size))

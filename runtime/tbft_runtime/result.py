@@ -1,0 +1,146 @@
+"""What a run reports."""
+
+from __future__ import annotations
+
+import platform
+import resource
+from importlib.metadata import version
+
+import msgspec
+import numpy as np
+
+from tbft_artifacts.manifest import BatchNormPolicy, Drift, Plan
+from tbft_runtime.sessions import ort
+from tbft_runtime.training.options import Settings
+from tbft_runtime.training.state import Epoch, Evaluation, TrainingState
+
+
+class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Accuracy before and after on the validation images, latency and memory of a run.
+
+    `accuracy_*` are fractions of `validation_images`, None where no image has a label. `step_ms_*` are
+    milliseconds per train step without the first, which warms up; `images_per_second` counts training
+    images over the time of their steps; `peak_memory_bytes` is the process's resident maximum;
+    `train_seconds` is time in epochs, of all parts of a resumed run. `energy_joules` is None: no meter.
+    """
+
+    bundle_id: str
+    plan: str
+    drift: Drift
+    blocks: tuple[str, ...]
+    batch_norm: BatchNormPolicy
+    accuracy_before: float | None
+    accuracy_after: float | None
+    loss_before: float | None
+    loss_after: float | None
+    best_epoch: int
+    epochs: int
+    steps: int
+    stopped: str
+    train_images: int
+    validation_images: int
+    unlabelled_images: int
+    skipped_images: tuple[str, ...]
+    batch_size: int
+    lr: float
+    seed: int
+    threads: int
+    step_ms_p50: float | None
+    step_ms_p95: float | None
+    images_per_second: float | None
+    train_seconds: float
+    peak_memory_bytes: int
+    energy_joules: float | None
+    runtime: dict[str, str]
+    run: str
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the validation accuracy fell below the base model's."""
+        return is_worse(self.accuracy_before, self.accuracy_after)
+
+
+def is_worse(before: float | None, after: float | None) -> bool:
+    """Whether `after` is known to be below `before`."""
+    return before is not None and after is not None and after < before
+
+
+def after(state: TrainingState) -> Evaluation | None:
+    """The validation of the best state."""
+    if state.best_epoch:
+        return state.epochs[state.best_epoch - 1].validation
+    return state.adapted if state.adapted is not None else state.before
+
+
+def latency(epochs: list[Epoch], train_images: int) -> tuple[float | None, float | None, float | None]:
+    """(p50, p95) in ms per step without the first step, and images per second over all steps."""
+    steps = [milliseconds for epoch in epochs for milliseconds in epoch.step_ms]
+    if not steps:
+        return None, None, None
+    warm = steps[1:] or steps
+    p50, p95 = np.percentile(warm, [50, 95])
+    seconds = sum(steps) / 1000
+    return float(p50), float(p95), train_images * len(epochs) / seconds
+
+
+def peak_memory_bytes() -> int:
+    """The largest resident size of this process so far (Linux counts it in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def runtime_versions() -> dict[str, str]:
+    """Versions that a number depends on, and the machine's architecture."""
+    return {
+        "tbft-edge": version("tbft-edge"),
+        "onnxruntime": ort.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def train_result(
+    plan: Plan,
+    settings: Settings,
+    state: TrainingState,
+    *,
+    train_images: int,
+    unlabelled_images: int,
+    skipped: tuple[str, ...],
+    stopped: str,
+    run: str,
+) -> TrainResult:
+    """Put a result together from the state at the end of a run."""
+    p50, p95, rate = latency(state.epochs, train_images)
+    before, best = state.before, after(state)
+    return TrainResult(
+        bundle_id=settings.bundle_id,
+        plan=plan.id,
+        drift=plan.drift,
+        blocks=plan.blocks if settings.epochs else (),
+        batch_norm=settings.batch_norm,
+        accuracy_before=before and before.accuracy,
+        accuracy_after=best and best.accuracy,
+        loss_before=before and before.loss,
+        loss_after=best and best.loss,
+        best_epoch=state.best_epoch,
+        epochs=state.epoch,
+        steps=state.step,
+        stopped=stopped,
+        train_images=train_images,
+        validation_images=before.images if before else 0,
+        unlabelled_images=unlabelled_images,
+        skipped_images=skipped,
+        batch_size=settings.batch_size,
+        lr=settings.lr,
+        seed=settings.seed,
+        threads=settings.threads,
+        step_ms_p50=p50,
+        step_ms_p95=p95,
+        images_per_second=rate,
+        train_seconds=sum(epoch.seconds for epoch in state.epochs),
+        peak_memory_bytes=peak_memory_bytes(),
+        energy_joules=None,
+        runtime=runtime_versions(),
+        run=run,
+    )

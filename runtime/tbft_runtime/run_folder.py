@@ -1,0 +1,108 @@
+"""The folder of a run: its settings, its state, its result, and a lock."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tbft_artifacts.atomic import atomic_file, clear_disk_errors
+from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.training.options import Settings
+from tbft_runtime.training.state import TrainingState, load_state, save_state
+
+
+class RunFile(msgspec.Struct, frozen=True):
+    """`run.json`: where the bundle is, what the data was, and the settings."""
+
+    bundle: str
+    data_fingerprint: str
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps what must survive a pulled plug."""
+
+    path: Path
+
+    @property
+    def run_file(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def state_file(self) -> Path:
+        return self.path / "state.safetensors"
+
+    @property
+    def result_file(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def cache(self) -> Path:
+        """Prepared images; can be made again."""
+        return self.path / "cache"
+
+    def create(self) -> None:
+        """Make the folder. Raises TbftError if it cannot be written."""
+        with clear_disk_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep a second process out. Raises TbftError if another one has the folder."""
+        with clear_disk_errors(self.path), (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TbftError(f"another process is training in '{self.path}'", "wait, or choose another --out") from error
+            yield
+
+    def read_run(self) -> RunFile | None:
+        """What was written when the run began, or None."""
+        try:
+            return msgspec.json.decode(self.run_file.read_bytes(), type=RunFile)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            raise TbftError(f"'{self.run_file}' cannot be read: {error}", "start again with another --out") from error
+
+    def write_run(self, run: RunFile) -> None:
+        with atomic_file(self.run_file) as temporary:
+            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
+
+    def read_state(self) -> TrainingState | None:
+        return load_state(self.state_file)
+
+    def write_state(self, state: TrainingState) -> None:
+        save_state(state, self.state_file)
+
+    def remove_cache(self) -> None:
+        shutil.rmtree(self.cache, ignore_errors=True)
+
+
+def open_trained(path: Path, bundle: Path | None = None) -> tuple[Bundle, RunFile, TrainingState]:
+    """The bundle, run file and state of the run in `path`; `bundle` says where the bundle is now.
+
+    Raises TbftError if `path` is no run, has not finished an epoch, or the bundle is gone or another.
+    """
+    folder = RunFolder(path)
+    run = folder.read_run()
+    state = folder.read_state()
+    if run is None:
+        raise TbftError(f"'{path}' is no run folder", "give the --out of 'tbft-edge train'")
+    if state is None:
+        raise TbftError(f"the run in '{path}' has saved no epoch yet", "continue it with 'tbft-edge train … --resume'")
+    try:
+        opened = open_bundle(bundle or Path(run.bundle))
+    except TbftError as error:
+        raise TbftError(error.message, "say where the bundle of this run is now with --bundle") from error
+    if opened.manifest.bundle_id != run.settings.bundle_id:
+        raise TbftError(f"'{opened.folder}' is not the bundle that '{path}' was trained from", "give it with --bundle")
+    return opened, run, state

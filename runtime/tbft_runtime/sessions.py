@@ -1,0 +1,65 @@
+"""Graphs of a bundle as ONNX Runtime sessions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.onnx_file import external_initializers
+
+# ONNX Runtime writes a device id into the user's cache folder unless told so before it is imported; a
+# device that trains on private data must not.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime as ort  # noqa: E402
+
+Tensors = Mapping[str, np.ndarray]
+ERRORS_ONLY = 3
+
+
+class Graph:
+    """A loaded graph: named arrays in, named arrays out."""
+
+    def __init__(self, session: ort.InferenceSession) -> None:
+        self._session = session
+        self.inputs = [value.name for value in session.get_inputs()]
+        self.outputs = [value.name for value in session.get_outputs()]
+        self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+
+    def run(self, feeds: Tensors) -> dict[str, np.ndarray]:
+        """Compute every output. Scalars are 0-d arrays."""
+        return dict(zip(self.outputs, self._session.run(self.outputs, dict(feeds)), strict=True))
+
+
+def load_graph(path: Path, weights: Tensors, threads: int) -> Graph:
+    """Load the graph at `path`; the weights that it refers to are taken from `weights`.
+
+    They are handed over as initializers, not inputs, so that ONNX Runtime folds and packs them once.
+    Raises TbftError if the file cannot be loaded.
+    """
+    try:
+        model = path.read_bytes()
+        names = external_initializers(model)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = ERRORS_ONLY
+        # The session may refer to the memory of the arrays, so they live as long as the options do.
+        values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(weights[name])) for name in names]
+        if names:
+            options.add_external_initializers(names, values)
+        return Graph(ort.InferenceSession(model, options, providers=["CPUExecutionProvider"]))
+    except KeyError as error:
+        raise TbftError(f"graph '{path}' needs the weight {error}, which the bundle lacks", "export it again") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise TbftError(f"graph '{path}' cannot be loaded: {reason}", "copy or export it again") from error
+
+
+def default_threads() -> int:
+    """As many threads as this process may use cores."""
+    return len(os.sched_getaffinity(0))

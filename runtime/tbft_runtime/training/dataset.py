@@ -1,0 +1,119 @@
+"""The images of a run: which train, which validate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.data.sources import ImageSource, open_source
+from tbft_runtime.data.split import stratified_split
+from tbft_runtime.data.store import ImageStore, open_store
+from tbft_runtime.progress import Progress
+from tbft_runtime.training.options import Settings
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some images of a store, by index."""
+
+    store: ImageStore
+    indices: np.ndarray
+    preprocessing: Preprocessing
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """The model's input (n, 3, S, S) float32 for store indices (n,)."""
+        return self.preprocessing.normalize(self.store.pixels[indices])
+
+    def labels(self, indices: np.ndarray) -> np.ndarray:
+        """(n,) int64."""
+        return self.store.labels[indices]
+
+    def shuffled(self, batch_size: int, seed: tuple[int, int]) -> list[np.ndarray]:
+        """Batches of store indices in an order that `seed` decides alone; the last may be short."""
+        return _batches(np.random.default_rng(seed).permutation(self.indices), batch_size)
+
+    def in_order(self, batch_size: int) -> Iterator[np.ndarray]:
+        """Batches of store indices, in order."""
+        yield from _batches(self.indices, batch_size)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """`train` and `validation` have labels; `everything` is all training images, labelled or not."""
+
+    train: Part
+    validation: Part
+    everything: Part
+    skipped: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def unlabelled(self) -> int:
+        """How many images have no label."""
+        return len(self.everything.store.labels) - len(self.everything.store.labelled)
+
+
+def open_data(bundle: Bundle, settings: Settings, cache: Path, progress: Progress) -> TrainingData:
+    """Prepare the run's images.
+
+    Raises TbftError if there are none, or training needs labels and there are none.
+    """
+    manifest = bundle.manifest
+    preprocessing = Preprocessing(manifest.preprocessing, manifest.image_size)
+    source = open_source(Path(settings.data), manifest.classes, preprocessing)
+    store = _prepare(source, manifest.image_size, cache, "train", progress)
+    fingerprint = source.fingerprint()
+    labelled = store.labelled
+    if settings.epochs and not labelled.size:
+        raise TbftError(
+            f"no image in '{settings.data}' has a label",
+            "label some, or re-estimate batch-norm statistics only: --bn adapt --epochs 0",
+        )
+    if settings.validation is None:
+        train, held_out = stratified_split(store.labels[labelled], settings.val_fraction, settings.seed)
+        validation = Part(store, labelled[held_out], preprocessing)
+        used = labelled[train]
+        everything = np.setdiff1d(np.arange(len(store.labels)), labelled[held_out])
+        skipped = store.skipped
+    else:
+        other = open_source(Path(settings.validation), manifest.classes, preprocessing)
+        held_out_store = _prepare(other, manifest.image_size, cache, "validation", progress)
+        validation = Part(held_out_store, held_out_store.labelled, preprocessing)
+        used = labelled
+        everything = np.arange(len(store.labels))
+        skipped = store.skipped + held_out_store.skipped
+        fingerprint += other.fingerprint()
+    if settings.epochs and not (len(used) and len(validation)):
+        raise TbftError(
+            f"{len(used)} images to train on and {len(validation)} to validate on are too few",
+            "give at least two labelled images per class, or validation data with --val",
+        )
+    return TrainingData(
+        train=Part(store, used, preprocessing),
+        validation=validation,
+        everything=Part(store, everything, preprocessing),
+        skipped=skipped,
+        fingerprint=fingerprint,
+    )
+
+
+def _prepare(source: ImageSource, image_size: int, cache: Path, name: str, progress: Progress) -> ImageStore:
+    progress.begin(f"preparing {name} images", len(source))
+    store = open_store(source, image_size, cache, name, lambda: progress.advance(1))
+    if store.skipped:
+        shown = ", ".join(store.skipped[:5]) + (", …" if len(store.skipped) > 5 else "")
+        progress.note(f"skipped {len(store.skipped)} unreadable images: {shown}")
+    return store
+
+
+def _batches(indices: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    return [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]

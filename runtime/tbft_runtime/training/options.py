@@ -1,0 +1,157 @@
+"""What the user asks a run to do, and the resolved settings that the run folder keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import BatchNormPolicy, Plan
+from tbft_runtime.sessions import default_threads
+
+_T = TypeVar("_T")
+
+DEFAULT_EPOCHS = 10
+DEFAULT_PATIENCE = 5
+DEFAULT_VALIDATION = 0.15
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Settings of a run; None takes what the bundle's plan says, or the default.
+
+    `patience` is how many epochs without a lower validation loss end the run. `validation` is data of
+    its own to validate on; otherwise `val_fraction` of the labelled images is held out.
+    """
+
+    data: Path
+    out: Path
+    validation: Path | None = None
+    val_fraction: float | None = None
+    plan: str | None = None
+    batch_norm: BatchNormPolicy | None = None
+    epochs: int | None = None
+    lr: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    batch_size: int | None = None
+    patience: int | None = None
+    seed: int | None = None
+    threads: int | None = None
+    resume: bool = False
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """A run's settings, all decided. They determine its result, with one thread bit for bit."""
+
+    bundle_id: str
+    plan: str
+    batch_norm: BatchNormPolicy
+    epochs: int
+    lr: float
+    momentum: float
+    weight_decay: float
+    batch_size: int
+    patience: int
+    seed: int
+    threads: int
+    val_fraction: float
+    data: str
+    validation: str | None
+
+
+def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
+    """Fill in defaults. Raises TbftError for values that make no sense."""
+    plan = bundle.plan(options.plan)
+    settings = Settings(
+        bundle_id=bundle.manifest.bundle_id,
+        plan=plan.id,
+        batch_norm=_policy(options.batch_norm, plan),
+        epochs=_or(options.epochs, DEFAULT_EPOCHS),
+        lr=_or(options.lr, plan.optimizer.lr),
+        momentum=_or(options.momentum, plan.optimizer.momentum),
+        weight_decay=_or(options.weight_decay, plan.optimizer.weight_decay),
+        batch_size=_or(options.batch_size, plan.batch_size),
+        patience=_or(options.patience, DEFAULT_PATIENCE),
+        seed=_or(options.seed, 0),
+        threads=_or(options.threads, default_threads()),
+        val_fraction=_or(options.val_fraction, DEFAULT_VALIDATION),
+        data=str(options.data.resolve()),
+        validation=None if options.validation is None else str(options.validation.resolve()),
+    )
+    _check(settings)
+    if settings.epochs == 0 and settings.batch_norm != "adapt":
+        raise TbftError("with --epochs 0 nothing is trained", "add --bn adapt to re-estimate batch-norm statistics")
+    if settings.epochs and settings.batch_norm == "adapt" and plan.batch_norm == "batch":
+        raise TbftError(
+            f"plan '{plan.id}' was compiled for --bn batch, and cannot train with --bn adapt",
+            "export a bundle with --bn adapt, or only re-estimate the statistics with --epochs 0",
+        )
+    return settings
+
+
+def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings:
+    """The stored settings of an interrupted run; `epochs` may be raised.
+
+    Raises TbftError if the bundle or an option that was given differs from the stored one.
+    """
+    if stored.bundle_id != bundle.manifest.bundle_id:
+        raise TbftError(
+            f"the run in '{options.out}' was started from another bundle ({stored.bundle_id[:12]})",
+            "resume with that bundle, or choose another --out",
+        )
+    asked = {
+        "--plan": (options.plan, stored.plan),
+        "--bn": (options.batch_norm, stored.batch_norm),
+        "--lr": (options.lr, stored.lr),
+        "--momentum": (options.momentum, stored.momentum),
+        "--weight-decay": (options.weight_decay, stored.weight_decay),
+        "--batch-size": (options.batch_size, stored.batch_size),
+        "--patience": (options.patience, stored.patience),
+        "--seed": (options.seed, stored.seed),
+        "--val-fraction": (options.val_fraction, stored.val_fraction),
+        "--data": (str(options.data.resolve()), stored.data),
+        "--val": (options.validation and str(options.validation.resolve()), stored.validation),
+    }
+    for name, (given, before) in asked.items():
+        if given is not None and given != before:
+            raise TbftError(
+                f"{name} {given} differs from the run in '{options.out}', which has {before}",
+                f"leave {name} out to resume, or choose another --out",
+            )
+    settings = msgspec.structs.replace(
+        stored, epochs=_or(options.epochs, stored.epochs), threads=_or(options.threads, stored.threads)
+    )
+    _check(settings)
+    return settings
+
+
+def _policy(asked: BatchNormPolicy | None, plan: Plan) -> BatchNormPolicy:
+    """Frozen and adapted statistics share their graphs; batch statistics have their own."""
+    if asked is None or asked == plan.batch_norm:
+        return plan.batch_norm
+    if "batch" in (asked, plan.batch_norm) and asked != "adapt":
+        raise TbftError(
+            f"plan '{plan.id}' was compiled for --bn {plan.batch_norm}, and cannot train with --bn {asked}",
+            f"export a bundle with --bn {asked}",
+        )
+    return asked
+
+
+def _check(settings: Settings) -> None:
+    if settings.batch_size < 1 or settings.threads < 1 or settings.epochs < 0 or settings.patience < 1:
+        raise TbftError(
+            f"batch size {settings.batch_size}, threads {settings.threads}, patience {settings.patience} and "
+            f"epochs {settings.epochs} must be positive (epochs may be 0)",
+            "correct the option",
+        )
+    if not 0 < settings.val_fraction < 1:
+        raise TbftError(f"--val-fraction {settings.val_fraction} is not between 0 and 1", "0.15 is a good start")
+
+
+def _or(value: _T | None, default: _T) -> _T:
+    return default if value is None else value

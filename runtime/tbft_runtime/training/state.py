@@ -1,0 +1,129 @@
+"""What a run remembers between epochs: one file, replaced as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.errors import TbftError
+
+Arrays = dict[str, np.ndarray]
+_GROUPS = ("current", "slots", "best")
+_METADATA = "training"
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """Mean cross-entropy and accuracy (0 to 1) over `images` images."""
+
+    loss: float
+    accuracy: float
+    images: int
+
+
+class Epoch(msgspec.Struct, frozen=True):
+    """One epoch: training loss and accuracy along the way, validation, and times from the monotonic clock."""
+
+    number: int
+    train_loss: float
+    train_accuracy: float
+    validation: Evaluation
+    seconds: float
+    step_ms: list[float]
+
+
+class _Progress(msgspec.Struct):
+    """The part of the state that is no tensor."""
+
+    epoch: int
+    step: int
+    best_epoch: int
+    best_loss: float | None
+    before: Evaluation | None
+    adapted: Evaluation | None
+    epochs: list[Epoch]
+
+
+@dataclass
+class TrainingState:
+    """Weights that changed, optimizer state, the best weights so far, and the history.
+
+    `current` and `best` hold trained parameters and running statistics by name; `slots` the
+    optimizer's state by the names of the update graph. `best_epoch` 0 is the state before training;
+    `before` evaluates the base model, `adapted` the same with re-estimated batch-norm statistics.
+    """
+
+    current: Arrays
+    slots: Arrays
+    best: Arrays
+    epoch: int = 0
+    step: int = 0
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    before: Evaluation | None = None
+    adapted: Evaluation | None = None
+    epochs: list[Epoch] = field(default_factory=list)
+
+    def keep_best(self, epoch: int, loss: float) -> None:
+        """Remember the current weights as the best."""
+        self.best = {name: value.copy() for name, value in self.current.items()}
+        self.best_epoch = epoch
+        self.best_loss = loss
+
+
+def save_state(state: TrainingState, path: Path) -> None:
+    """Write the state atomically. Raises TbftError if the disk is full."""
+    progress = _Progress(
+        epoch=state.epoch,
+        step=state.step,
+        best_epoch=state.best_epoch,
+        best_loss=state.best_loss if math.isfinite(state.best_loss) else None,
+        before=state.before,
+        adapted=state.adapted,
+        epochs=state.epochs,
+    )
+    groups: Mapping[str, Arrays] = {"current": state.current, "slots": state.slots, "best": state.best}
+    tensors = {
+        f"{group}/{name}": np.ascontiguousarray(value)
+        for group, arrays in groups.items()
+        for name, value in arrays.items()
+    }
+    with atomic_file(path) as temporary:
+        try:
+            save_file(tensors, temporary, {_METADATA: msgspec.json.encode(progress).decode()})
+        except SafetensorError as error:  # How safetensors reports an error of the operating system.
+            raise TbftError(f"'{path}' cannot be written: {error}", "free some space on the disk") from error
+
+
+def load_state(path: Path) -> TrainingState | None:
+    """The saved state, or None if there is none. Raises TbftError if the file is damaged."""
+    if not path.exists():
+        return None
+    groups: dict[str, Arrays] = {group: {} for group in _GROUPS}
+    try:
+        with safe_open(path, "numpy") as file:
+            progress = msgspec.json.decode(file.metadata()[_METADATA], type=_Progress)
+            for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
+                group, _, name = key.partition("/")
+                groups[group][name] = file.get_tensor(key)
+    except (SafetensorError, msgspec.DecodeError, KeyError, TypeError) as error:
+        raise TbftError(f"'{path}' is damaged: {error}", "start again with another --out") from error
+    return TrainingState(
+        current=groups["current"],
+        slots=groups["slots"],
+        best=groups["best"],
+        epoch=progress.epoch,
+        step=progress.step,
+        best_epoch=progress.best_epoch,
+        best_loss=math.inf if progress.best_loss is None else progress.best_loss,
+        before=progress.before,
+        adapted=progress.adapted,
+        epochs=progress.epochs,
+    )
