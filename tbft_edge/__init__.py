@@ -1,0 +1,1 @@
+"""The `tbft-edge` command."""

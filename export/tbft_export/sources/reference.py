@@ -74,7 +74,7 @@ def reference_step(
         for name, tensor in tensors.items():
             tensor.copy_(before[name])
     return ReferenceStep(
-        loss=float(loss),
+        loss=loss.item(),
         gradients={name: gradient.numpy() for name, gradient in zip(trainable, gradients, strict=True)},
         statistics={name: value for name, value in moved.items() if not np.array_equal(value, before[name].numpy())},
     )

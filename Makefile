@@ -1,0 +1,65 @@
+# Two environments, since onnxruntime and onnxruntime-training-cpu install the same module:
+# .venv/host compiles (torch, onnx, ORT Training), .venv/device trains (stock onnxruntime only).
+PYTHON ?= python3.11
+DEVICE_PYTHON ?= $(PYTHON)
+HOST := .venv/host
+DEVICE := .venv/device
+BUNDLES := build/test-bundles
+PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
+SOURCES := $(shell find export artifacts tests/support -name '*.py')
+
+.PHONY: help demo test test-host test-device lint format clean
+
+help:
+	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
+	@echo "make test    every test, in both environments"
+	@echo "make lint    ruff, mypy, and whether README shows the real help text"
+	@echo "make format  let ruff rewrite the code"
+	@echo "make clean   remove what make made, environments included"
+
+demo: $(HOST)/.installed $(DEVICE)/.installed
+	$(HOST)/bin/python demo/run.py --host $(HOST) --device $(DEVICE) --out demo-output
+
+test: test-host test-device
+
+test-host: $(HOST)/.installed $(DEVICE)/.installed
+	$(HOST)/bin/python -m pytest tests/artifacts tests/export tests/e2e
+
+test-device: $(DEVICE)/.tested $(BUNDLES)/.made
+	$(DEVICE)/bin/python -m pytest tests/artifacts tests/runtime
+
+lint: $(HOST)/.installed $(DEVICE)/.installed
+	$(HOST)/bin/ruff check .
+	$(HOST)/bin/ruff format --check .
+	$(HOST)/bin/mypy
+	PATH="$(CURDIR)/$(HOST)/bin:$$PATH" $(HOST)/bin/cog --check README.md
+
+format: $(HOST)/.installed
+	$(HOST)/bin/ruff check --fix .
+	$(HOST)/bin/ruff format .
+	PATH="$(CURDIR)/$(HOST)/bin:$$PATH" $(HOST)/bin/cog -r README.md
+
+$(HOST)/.installed: pyproject.toml constraints.txt
+	@echo "installing the host environment (torch, onnx, ORT Training) in $(HOST)"
+	$(PYTHON) -m venv $(HOST)
+	$(HOST)/bin/pip install $(PIP_FLAGS) --editable '.[export,dev]'
+	@touch $@
+
+$(DEVICE)/.installed: pyproject.toml constraints.txt
+	@echo "installing the device environment (stock onnxruntime) in $(DEVICE)"
+	$(DEVICE_PYTHON) -m venv $(DEVICE)
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[device]'
+	@touch $@
+
+# The tests need a runner beside what a device has.
+$(DEVICE)/.tested: $(DEVICE)/.installed
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest hypothesis
+	@touch $@
+
+# Small bundles for the device tests, made where torch is.
+$(BUNDLES)/.made: $(HOST)/.installed $(SOURCES)
+	$(HOST)/bin/python tests/support/make_bundles.py $(BUNDLES)
+	@touch $@
+
+clean:
+	rm -rf .venv build demo-output

@@ -1,0 +1,33 @@
+"""`tbft-edge eval`: measure accuracy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tbft_edge.console import JsonOption, ThreadsOption, extra, percent, print_json, print_table, say
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="A bundle, a run folder (its best state), or a finalized .onnx file.")],
+    data: Annotated[Path, typer.Option(help="Labelled images: an .npz or a folder with a folder per class.")],
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure accuracy and loss on labelled images."""
+    with extra("device"):
+        from tbft_edge.progress import ConsoleProgress
+        from tbft_runtime import evaluate
+
+        with ConsoleProgress() as progress:
+            result = evaluate(model, data, threads, progress)
+    if json:
+        print_json(result)
+        return
+    rows = [[name, percent(accuracy)] for name, accuracy in result.accuracy_per_class.items()]
+    title = f"accuracy {percent(result.accuracy)}, loss {result.loss:.4f} over {result.images} images"
+    print_table(title, ["class", "accuracy"], rows, numbers=True)
+    if result.skipped_images:
+        say(f"skipped {len(result.skipped_images)} unreadable images: {', '.join(result.skipped_images[:5])}")

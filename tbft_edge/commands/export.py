@@ -1,0 +1,192 @@
+"""`tbft-edge export`: compile a bundle, on the host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import BatchNormPolicy, Drift, OptimizerKind
+from tbft_edge.console import JsonOption, extra, percent, print_json, print_table, say, size
+
+if TYPE_CHECKING:
+    from tbft_export import Exported, ExportOptions
+
+
+def command(
+    model: Annotated[
+        str, typer.Option(help="resnet26, package.module:factory of your own torch module, or a forward .onnx file.")
+    ],
+    drift: Annotated[Drift, typer.Option(help="What drifted; it decides which block is trained.")],
+    out: Annotated[Path, typer.Option(help="The bundle to write: a new folder, or a file ending in .tar.gz.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="Trained weights: .pth or .pt (a state dict) or .safetensors.")
+    ] = None,
+    block: Annotated[
+        list[str] | None, typer.Option(help="Train this block instead; a start of parameter names. Repeatable.")
+    ] = None,
+    bn: Annotated[
+        BatchNormPolicy | None,
+        typer.Option(
+            help="Batch norms: fixed statistics, re-estimated once, or batch statistics. Default: batch for input and "
+            "full, frozen for feature and output."
+        ),
+    ] = None,
+    optimizer: Annotated[OptimizerKind, typer.Option(help="Optimizer of the update graph.")] = "sgd",
+    lr: Annotated[float | None, typer.Option(help="Default learning rate: 0.01 for sgd, 0.001 for Adam.")] = None,
+    momentum: Annotated[float, typer.Option(help="Default momentum; beta1 for Adam.")] = 0.9,
+    weight_decay: Annotated[float | None, typer.Option(help="Default weight decay: 0; 0.01 for adamw.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Default batch size; a device may choose another.")] = 32,
+    image_size: Annotated[
+        int | None, typer.Option(min=1, help="Side of the square input; 32 for resnet26, else needed for torch modules.")
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Class names separated by commas, a text file with one per line, or just their number."),
+    ] = None,
+    mean: Annotated[
+        str | None, typer.Option(help="Mean per channel of pixels in [0, 1]: r,g,b. 0.5 for resnet26, else ImageNet's.")
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="Standard deviation per channel, likewise.")] = None,
+    dump_after: Annotated[
+        str | None, typer.Option(help="Print the graph on stderr after this compiler pass, such as TakeGradientsPass.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Compile a trained classifier into a bundle in which only the block that the drift calls for is trainable.
+
+    One train step of what is written is compared with PyTorch before the bundle appears.
+    """
+    count, names = _classes(classes)
+    with extra("export"):
+        from tbft_export import ExportOptions, export_bundle
+
+        options = ExportOptions(
+            model=model,
+            drift=drift,
+            weights=weights,
+            blocks=tuple(block or ()),
+            batch_norm=bn,
+            optimizer=optimizer,
+            lr=lr,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            image_size=image_size,
+            class_count=count,
+            classes=names,
+            mean=_channels(mean, "--mean"),
+            std=_channels(std, "--std"),
+            dump_after=dump_after,
+        )
+        exported = export_bundle(options, out)
+    if json:
+        print_json(_report(exported, out))
+    else:
+        _print(exported, options, out)
+
+
+def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:
+    """(number, names) from what was given."""
+    if text is None:
+        return None, ()
+    if text.isdecimal():
+        return int(text), ()
+    path = Path(text)
+    if path.suffix == ".txt":
+        if not path.is_file():
+            raise TbftError(f"--classes file '{path}' does not exist", "one class name per line")
+        return None, tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
+    return None, tuple(name.strip() for name in text.split(","))
+
+
+def _channels(text: str | None, option: str) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) == 1:
+        values *= 3
+    if len(values) != 3 or (option == "--std" and min(values) <= 0):
+        raise TbftError(f"{option} '{text}' is not one or three numbers", f"for example {option} 0.485,0.456,0.406")
+    return values[0], values[1], values[2]
+
+
+def _report(exported: Exported, out: Path) -> dict[str, object]:
+    from tbft_export.write_bundle import plan_bytes
+
+    manifest, plan = exported.manifest, exported.plan
+    return {
+        "bundle": str(out),
+        "bundle_id": manifest.bundle_id,
+        "plan": plan.id,
+        "blocks": plan.blocks,
+        "batch_norm": plan.batch_norm,
+        "optimizer": plan.optimizer.kind,
+        "trainable_parameters": plan.cost.parameter_bytes // 4,
+        "full_parameters": plan.full_cost.parameter_bytes // 4,
+        "cost": plan.cost,
+        "full_cost": plan.full_cost,
+        "bytes": plan_bytes(manifest, plan),
+        "preprocessing": manifest.preprocessing,
+        "largest_error": {
+            "loss": exported.check.loss,
+            "gradient": exported.check.gradient,
+            "batch_norm_statistics": exported.check.statistics,
+        },
+        "zero_gradients": exported.check.zero_gradients,
+    }
+
+
+def _print(exported: Exported, options: ExportOptions, out: Path) -> None:
+    from tbft_export.write_bundle import plan_bytes
+
+    plan, cost, full = exported.plan, exported.plan.cost, exported.plan.full_cost
+    rows = [
+        ["parameters trained", f"{cost.parameter_bytes // 4:,}", f"{full.parameter_bytes // 4:,}"],
+        ["MFLOP per image, first epoch", f"{cost.step_flops / 1e6:,.1f}", f"{full.step_flops / 1e6:,.1f}"],
+    ]
+    if plan.batch_norm != "batch" and plan.has_prefix:
+        cached = cost.step_flops - cost.prefix_flops
+        rows.append(["MFLOP per image from the boundary on", f"{cached / 1e6:,.1f}", f"{full.step_flops / 1e6:,.1f}"])
+    rows.append(["activations kept per image", size(cost.activation_bytes), size(full.activation_bytes)])
+    ratios = [
+        (cost.parameter_bytes, full.parameter_bytes),
+        (cost.step_flops, full.step_flops),
+        *([(cost.step_flops - cost.prefix_flops, full.step_flops)] if len(rows) == 4 else []),
+        (cost.activation_bytes, full.activation_bytes),
+    ]
+    for row, (part, whole) in zip(rows, ratios, strict=True):
+        row.append(percent(part / whole))
+    title = f"{plan.drift} drift: trains {', '.join(plan.blocks)} (batch norms: {plan.batch_norm})"
+    print_table(title, ["", "this plan", "full fine-tuning", "share"], rows, numbers=True)
+    sizes = plan_bytes(exported.manifest, plan)
+    print_table(
+        "Files",
+        ["part", "size"],
+        [
+            ["weights", size(sizes["weights"])],
+            ["device graphs", size(sizes["graphs"])],
+            ["ort_training/ (only for devices with an ORT training build)", size(sizes["ort_training"])],
+        ],
+        numbers=True,
+    )
+    check = exported.check
+    say(
+        f"checked one train step against PyTorch: loss within {check.loss:.0e}, gradients within {check.gradient:.0e}"
+        + (f"; exactly zero, so left out: {', '.join(check.zero_gradients)}" if check.zero_gradients else "")
+    )
+    normalize = exported.manifest.preprocessing[-1]
+    say(f"pixels are scaled to [0, 1], then normalised with mean {_list(normalize.mean)}, std {_list(normalize.std)}")
+    if options.optimizer != "adamw":
+        words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]
+        say(f"ort_training/ has ORT's {words} exist only in the device graphs")
+    say(f"wrote {out} ({exported.manifest.bundle_id[:12]})")
+
+
+def _list(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:g}" for value in values)

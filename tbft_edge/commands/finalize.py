@@ -1,0 +1,31 @@
+"""`tbft-edge finalize`: make a normal inference model of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tbft_edge.console import JsonOption, extra, percent, print_json, say, size
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="A run folder, made by 'tbft-edge train'.")],
+    out: Annotated[Path, typer.Option(help="The .onnx file to write, weights inside.")],
+    allow_worse: Annotated[
+        bool, typer.Option("--allow-worse", help="Write it even if validation accuracy fell below the base model's.")
+    ] = False,
+    bundle: Annotated[Path | None, typer.Option(help="Where the run's bundle is now, if it was moved.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the best state of a run as one self-contained ONNX inference model."""
+    with extra("device"):
+        from tbft_runtime import finalize
+
+        result = finalize(run, out, allow_worse=allow_worse, bundle=bundle)
+    if json:
+        print_json(result)
+        return
+    accuracy = f"{percent(result.accuracy_before)} before, {percent(result.accuracy_after)} after"
+    say(f"wrote {result.model} ({size(result.bytes)}; validation accuracy {accuracy})")

@@ -1,0 +1,60 @@
+"""`tbft-edge inspect`: what a bundle holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tbft_artifacts.manifest import Plan
+from tbft_edge.console import JsonOption, percent, print_json, print_table, size
+
+
+def command(
+    bundle: Annotated[Path, typer.Argument(help="A bundle folder or .tar.gz.")],
+    json: JsonOption = False,
+) -> None:
+    """Verify every file of a bundle against its manifest, and show what it holds."""
+    import tempfile
+
+    from tbft_artifacts.archive import is_archive, unpack
+    from tbft_artifacts.bundle import open_bundle
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = bundle
+        if is_archive(bundle):
+            folder = Path(temporary) / "bundle"
+            unpack(bundle, folder)
+        manifest = open_bundle(folder).manifest
+    if json:
+        print_json(manifest)
+        return
+    total = sum(entry.bytes for entry in manifest.files.values())
+    print_table(
+        f"bundle {manifest.bundle_id[:12]}: {manifest.model}",
+        ["", "value"],
+        [
+            ["format", f"{manifest.format} (needs tbft-edge {manifest.minimum_runtime} or newer)"],
+            ["parent", manifest.parent or "none"],
+            ["input", f"{manifest.image_size} x {manifest.image_size} RGB"],
+            ["classes", ", ".join(manifest.classes)],
+            ["batch norms", str(len(manifest.batch_norms))],
+            ["files", f"{len(manifest.files)}, all as exported, {size(total)}"],
+            ["made with", ", ".join(f"{name} {version}" for name, version in manifest.producers.items())],
+        ],
+    )
+    columns = ["plan", "trains", "batch norms", "parameters", "step FLOPs", "of full"]
+    print_table("Plans", columns, [_row(plan) for plan in manifest.plans])
+
+
+def _row(plan: Plan) -> list[str]:
+    share = plan.cost.step_flops / plan.full_cost.step_flops
+    return [
+        plan.id,
+        ", ".join(plan.blocks),
+        plan.batch_norm,
+        f"{plan.cost.parameter_bytes // 4:,}",
+        f"{plan.cost.step_flops / 1e6:,.1f} M",
+        percent(share),
+    ]

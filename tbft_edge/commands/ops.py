@@ -1,0 +1,17 @@
+"""`tbft-edge ops`: which training operators can be lowered."""
+
+from __future__ import annotations
+
+from tbft_edge.console import JsonOption, extra, print_json, print_table
+
+
+def command(json: JsonOption = False) -> None:
+    """List the training operators that are written with standard ONNX operators, and how."""
+    with extra("export"):
+        from tbft_export.lowerings.registry import all_lowerings
+
+        lowerings = all_lowerings()
+    if json:
+        print_json([{"operator": lowering.operator, "formula": lowering.summary} for lowering in lowerings])
+        return
+    print_table("Lowerings", ["operator", "formula"], [[lowering.operator, lowering.summary] for lowering in lowerings])

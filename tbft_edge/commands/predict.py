@@ -1,0 +1,28 @@
+"""`tbft-edge predict`: name what is in pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tbft_edge.console import JsonOption, ThreadsOption, extra, percent, print_json
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="A bundle, a run folder (its best state), or a finalized .onnx file.")],
+    images: Annotated[list[Path], typer.Argument(help="Pictures, folders of pictures, or .npz files.")],
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the likeliest class of each picture: name, class and probability, separated by tabs."""
+    with extra("device"):
+        from tbft_runtime import predict
+
+        predictions = predict(model, images, threads)
+        if json:
+            print_json(list(predictions))
+            return
+        for prediction in predictions:
+            typer.echo(f"{prediction.image}\t{prediction.label}\t{percent(prediction.probability)}")

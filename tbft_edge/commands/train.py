@@ -1,0 +1,119 @@
+"""`tbft-edge train`: fine-tune a bundle, on the device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_edge.console import JsonOption, ThreadsOption, extra, percent, print_json, print_table, say, size
+
+if TYPE_CHECKING:
+    from tbft_runtime import TrainResult
+
+
+def command(
+    bundle: Annotated[Path, typer.Argument(help="A bundle folder or .tar.gz, made by 'tbft-edge export'.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Training images: an .npz with images (N, H, W, 3) uint8 and labels (-1: none), or a folder with a "
+            "folder of JPEG or PNG files per class, and perhaps one named 'unlabelled'."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run: its state after each epoch, and its result.")],
+    val: Annotated[Path | None, typer.Option(help="Validation images; otherwise a part of --data is held out.")] = None,
+    val_fraction: Annotated[float | None, typer.Option(help="Part of --data to validate on. Default: 0.15.")] = None,
+    plan: Annotated[str | None, typer.Option(help="Which plan, if the bundle has several.")] = None,
+    bn: Annotated[
+        BatchNormPolicy | None,
+        typer.Option(help="Batch norms; adapt re-estimates their statistics first, and needs no labels."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=0, help="How many at most. Default: 10. 0 with --bn adapt trains nothing.")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate; the bundle's by default.")] = None,
+    momentum: Annotated[float | None, typer.Option(help="Momentum, or beta1; the bundle's by default.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Weight decay; the bundle's by default.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images per step; the bundle's by default.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many epochs without a better one. Default: 5.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides split and order of the images. Default: 0.")] = None,
+    threads: ThreadsOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out after its last whole epoch, if there is one.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Fine-tune the trainable block on local images, keep the best validation state, and report.
+
+    The state is saved after each epoch; a run that was interrupted in any way continues with --resume.
+    """
+    with extra("device"):
+        from tbft_edge.progress import ConsoleProgress
+        from tbft_runtime import TrainOptions, train
+
+        options = TrainOptions(
+            data=data,
+            out=out,
+            validation=val,
+            val_fraction=val_fraction,
+            plan=plan,
+            batch_norm=bn,
+            epochs=epochs,
+            lr=lr,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            patience=patience,
+            seed=seed,
+            threads=threads,
+            resume=resume,
+        )
+        try:
+            with ConsoleProgress() as progress:
+                result = train(bundle, options, progress)
+        except KeyboardInterrupt:
+            say(f"interrupted; '{out}' keeps the last whole epoch. Continue with the same command and --resume")
+            raise
+    if json:
+        print_json(result)
+    else:
+        _print(result)
+
+
+def _print(result: TrainResult) -> None:
+    trained = ", ".join(result.blocks) or "nothing (batch-norm statistics re-estimated)"
+    print_table(
+        f"{result.drift} drift: trained {trained}",
+        ["", "before", "after"],
+        [
+            ["validation accuracy", percent(result.accuracy_before), percent(result.accuracy_after)],
+            ["validation loss", _number(result.loss_before, ".4f"), _number(result.loss_after, ".4f")],
+        ],
+        numbers=True,
+    )
+    rows = [
+        ["best epoch", f"{result.best_epoch} of {result.epochs} (stopped: {result.stopped})"],
+        [
+            "images",
+            f"{result.train_images} trained, {result.validation_images} validated, "
+            f"{result.unlabelled_images} unlabelled, {len(result.skipped_images)} unreadable",
+        ],
+        ["time in epochs", f"{result.train_seconds:.1f} s"],
+        ["latency per step", f"p50 {_number(result.step_ms_p50, '.1f')} ms, p95 {_number(result.step_ms_p95, '.1f')} ms"],
+        ["throughput", f"{_number(result.images_per_second, '.0f')} images/s on {result.threads} threads"],
+        ["peak memory", size(result.peak_memory_bytes)],
+        ["energy", "unavailable (no meter)"],
+    ]
+    print_table("Run", ["", "value"], rows)
+    if result.is_worse:
+        say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
+    say(f"next: tbft-edge finalize {result.run} --out model.onnx")
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

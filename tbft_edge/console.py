@@ -1,0 +1,74 @@
+"""What people see: tables on stdout, words and progress bars on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from tbft_artifacts.errors import TbftError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+# Wide enough that tables do not wrap where no terminal says its width.
+PIPED_WIDTH = 120
+
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads to compute with; all cores by default.")]
+
+
+def print_json(value: Any) -> None:
+    """Write a msgspec struct, or plain data, as indented JSON on stdout."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def say(text: str) -> None:
+    """A line of words on stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> None:
+    """A titled table on stdout; with `numbers` all columns but the first are aligned to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if numbers and index else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(f"\n{title}\n", soft_wrap=True)
+    console.print(table)
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction as per cent, or a dash."""
+    return "–" if fraction is None else f"{fraction:.1%}"
+
+
+def size(count: float) -> str:
+    """Bytes in a readable unit (1 kB = 1000 bytes)."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Turn a missing package into a hint at the extra that brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise TbftError(
+            f"package '{error.name}' is not installed here",
+            f"install it with: pip install 'tbft-edge[{name}]', in an environment of its own",
+        ) from error

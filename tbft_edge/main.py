@@ -1,0 +1,68 @@
+"""Entry point: the command's name, its sub-commands, and how errors end."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+import typer.core
+
+from tbft_artifacts.errors import TbftError
+from tbft_edge.commands import evaluate, export, finalize, inspect, ops, predict, train
+
+INTERRUPTED_EXIT_CODE = 130
+
+# Plain help is quicker on a Pi and reads the same everywhere. Where rich is installed, typer escapes
+# "[required]" for it even when its markup is off.
+typer.core.HAS_RICH = False
+
+app = typer.Typer(
+    name="tbft-edge",
+    help="Fine-tune only the block of a network that the drift calls for, on a small device.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("export")(export.command)
+app.command("train")(train.command)
+app.command("eval")(evaluate.command)
+app.command("predict")(predict.command)
+app.command("finalize")(finalize.command)
+app.command("inspect")(inspect.command)
+app.command("ops")(ops.command)
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=lambda value: _print_version(value)),
+    ] = False,
+) -> None:
+    pass
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("tbft-edge"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; an error is one line and a hint on stderr, and an exit code."""
+    try:
+        app()
+    except TbftError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED_EXIT_CODE)
+
+
+def fail(error: TbftError) -> None:
+    """Print what is wrong and what to do about it, and exit."""
+    typer.echo(f"error: {error.message}\n\nhint: {error.hint}", err=True)
+    sys.exit(error.exit_code)

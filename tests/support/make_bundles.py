@@ -1,0 +1,44 @@
+"""Compile the small bundles that the device tests use: `make_bundles.py FOLDER`. Runs on the host."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tbft_export import ExportOptions, export_bundle
+
+CLASSES = ("ant", "bee", "cat", "dog")
+PLANS = {
+    "output-frozen": ("output", "frozen", "sgd"),
+    "feature-frozen": ("feature", "frozen", "sgd"),
+    "feature-adamw": ("feature", "frozen", "adamw"),
+    "feature-adapt": ("feature", "adapt", "sgd"),
+    "feature-batch": ("feature", "batch", "sgd"),
+    "input-batch": ("input", "batch", "sgd"),
+    "full-batch": ("full", "batch", "adam"),
+}
+
+
+def main(folder: Path) -> None:
+    """Write one bundle per entry of `PLANS`."""
+    for name, (drift, policy, optimizer) in PLANS.items():
+        out = folder / name
+        shutil.rmtree(out, ignore_errors=True)
+        options = ExportOptions(
+            model="support.tiny_models:tiny",
+            drift=drift,  # type: ignore[arg-type]
+            batch_norm=policy,  # type: ignore[arg-type]
+            optimizer=optimizer,  # type: ignore[arg-type]
+            classes=CLASSES,
+            image_size=8,
+            batch_size=8,
+            lr=0.05 if optimizer == "sgd" else 0.01,
+        )
+        export_bundle(options, out)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
