@@ -35,20 +35,22 @@ app.command("inspect")(inspect.command)
 app.command("ops")(ops.command)
 
 
-@app.callback()
-def _root(
-    _version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=lambda value: _print_version(value)),
-    ] = False,
-) -> None:
-    pass
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(version("tbft-edge"))
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=lambda value: _print_version(value)
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

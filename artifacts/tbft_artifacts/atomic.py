@@ -27,7 +27,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         with clear_disk_errors(path):
             yield temporary
             _flush(temporary)
-            os.replace(temporary, path)
+            temporary.replace(path)
             _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
@@ -48,7 +48,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             for file in temporary.rglob("*"):
                 _flush(file)
-            os.replace(temporary, path)
+            temporary.replace(path)
             _flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -65,7 +65,9 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
                 f"no space left on the disk for '{path}'", "free some space; what was saved before is kept"
             ) from error
         if isinstance(error, PermissionError | NotADirectoryError | FileNotFoundError) or error.errno == errno.EROFS:
-            raise TbftError(f"'{path}' cannot be written ({error.strerror})", "choose a folder you can write") from error
+            raise TbftError(
+                f"'{path}' cannot be written ({error.strerror})", "choose a folder you can write"
+            ) from error
         raise
 
 

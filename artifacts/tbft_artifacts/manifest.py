@@ -23,35 +23,35 @@ class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of what the manifest holds."""
 
 
-class FileEntry(Struct):
+class FileEntry(Struct, frozen=True):
     """Size in bytes and sha256 (hex) of one file of the bundle."""
 
     bytes: int
     sha256: str
 
 
-class ExifTranspose(Struct, tag="exif_transpose"):
+class ExifTranspose(Struct, frozen=True, tag="exif_transpose"):
     """Turn the picture as its EXIF orientation says."""
 
 
-class ToRgb(Struct, tag="rgb"):
+class ToRgb(Struct, frozen=True, tag="rgb"):
     """Convert to three channels, red, green, blue."""
 
 
-class Resize(Struct, tag="resize"):
+class Resize(Struct, frozen=True, tag="resize"):
     """Scale so that the shorter side has `size` pixels."""
 
     size: int
     filter: ResizeFilter = "bilinear"
 
 
-class CenterCrop(Struct, tag="center_crop"):
+class CenterCrop(Struct, frozen=True, tag="center_crop"):
     """Cut `size` x `size` pixels out of the middle."""
 
     size: int
 
 
-class Normalize(Struct, tag="normalize"):
+class Normalize(Struct, frozen=True, tag="normalize"):
     """uint8 pixel p of channel c -> (p / 255 - mean[c]) / std[c], as float32 in (C, H, W)."""
 
     mean: tuple[float, ...]
@@ -61,7 +61,7 @@ class Normalize(Struct, tag="normalize"):
 PreprocessingStep = ExifTranspose | ToRgb | Resize | CenterCrop | Normalize
 
 
-class Cost(Struct):
+class Cost(Struct, frozen=True):
     """What one image costs.
 
     `forward_flops`, `backward_flops`: floating-point operations of convolutions and matrix products
@@ -81,7 +81,7 @@ class Cost(Struct):
         return self.prefix_flops + self.forward_flops + self.backward_flops
 
 
-class Parameter(Struct):
+class Parameter(Struct, frozen=True):
     """A trained tensor, and the outputs of the graphs that belong to it."""
 
     name: str
@@ -106,7 +106,7 @@ class Parameter(Struct):
         return f"{self.name}.{slot}.new"
 
 
-class BatchNorm(Struct):
+class BatchNorm(Struct, frozen=True):
     """One batch norm: the names of its running statistics, and how it averages them.
 
     `momentum` is PyTorch's: running = (1 - momentum) * running + momentum * batch. `values` is how
@@ -119,7 +119,7 @@ class BatchNorm(Struct):
     values: int
 
 
-class Optimizer(Struct):
+class Optimizer(Struct, frozen=True):
     """The rule of the update graph. `inputs` are the scalars that it takes, float32 each.
 
     `lr`, `momentum` and `weight_decay` are the defaults for those inputs; for Adam and AdamW
@@ -134,14 +134,14 @@ class Optimizer(Struct):
     weight_decay: float
 
 
-class Boundary(Struct):
+class Boundary(Struct, frozen=True):
     """The activation between the frozen prefix and the suffix; `shape` leaves out the batch."""
 
     name: str
     shape: tuple[int, ...]
 
 
-class Plan(Struct):
+class Plan(Struct, frozen=True):
     """What is trainable, and the graphs for it, in the folder `plans/<id>/`."""
 
     id: str
@@ -181,7 +181,7 @@ class Plan(Struct):
         return self.file("ort_training")
 
 
-class Manifest(Struct, kw_only=True):
+class Manifest(Struct, frozen=True, kw_only=True):
     """Everything about a bundle that is not a tensor or a graph.
 
     `bundle_id` is the sha256 of the manifest without it, so of the content of every file. `parent`
@@ -200,6 +200,11 @@ class Manifest(Struct, kw_only=True):
     plans: tuple[Plan, ...]
     producers: dict[str, str]
     files: dict[str, FileEntry]
+
+    @property
+    def normalization(self) -> Normalize:
+        """The preprocessing step that makes numbers of pixels."""
+        return next(step for step in self.preprocessing if isinstance(step, Normalize))
 
     def with_id(self) -> Manifest:
         """The same manifest with its content hash filled in."""

@@ -81,7 +81,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
     suffix = _extract(forward.model, boundary, forward.graph.outputs[0])
     training = _training_model(suffix.clone(), forward.weights, trainable, policy, runner)
     described = tuple(_parameter(forward.graph, name) for name in trainable)
-    cost = training_cost(training.graph, prefix and prefix.graph, _elements(described))
+    cost = training_cost(training.graph, None if prefix is None else prefix.graph, _elements(described))
     full_cost = cost if trainable == parameters else _full_cost(forward, parameters, policy, runner)
 
     tensors = {name: _tensor(forward.graph, name) for name in forward.weights}
@@ -137,7 +137,9 @@ def batch_norms(forward: ForwardModel) -> tuple[BatchNorm, ...]:
         if node.op_type != "BatchNormalization":
             continue
         x, _, _, mean, variance = node.inputs
-        assert x is not None and mean is not None and variance is not None
+        assert x is not None
+        assert mean is not None
+        assert variance is not None
         found.append(
             BatchNorm(
                 mean=mean.name or "",

@@ -37,9 +37,7 @@ class Emitter:
         inputs = [self.constant(value) if isinstance(value, np.ndarray) else value for value in operands]
         name = self._unique(op_type)
         results = [ir.Value(name=name if index == 0 else f"{name}.{index}") for index in range(outputs)]
-        node = ir.Node(
-            "", op_type, inputs, ir.convenience.convert_attributes(attributes), outputs=results, name=name
-        )
+        node = ir.Node("", op_type, inputs, ir.convenience.convert_attributes(attributes), outputs=results, name=name)
         self._nodes.append(node)
         return results
 

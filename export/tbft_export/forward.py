@@ -47,7 +47,7 @@ def torch_to_onnx(module: nn.Module, channels: int, image_size: int) -> ir.Model
         torch.onnx.export(
             module.eval(),
             (example,),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # The TorchScript exporter takes a file object.
             dynamo=False,
             opset_version=OPSET,
             input_names=[IMAGES],

@@ -97,7 +97,7 @@ def _quiet() -> Iterator[None]:
     """Keep ORT's INFO lines, written by C++ straight to file descriptor 2, off the user's screen."""
     sys.stderr.flush()
     saved = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
+    with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield

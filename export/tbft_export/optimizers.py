@@ -50,26 +50,26 @@ class _Builder:
 
 
 def _sgd(b: _Builder, scalars: Values, p: Values) -> Values:
-    """d = g + weight_decay * w;  m' = momentum * m + d;  w' = w - lr * m'      (torch.optim.SGD)."""
+    """D = g + weight_decay * w;  m' = momentum * m + d;  w' = w - lr * m'      (torch.optim.SGD)."""
     decayed = b.op("Add", p["gradient"], b.op("Mul", p["weight"], scalars["weight_decay"]))
     buffer = b.op("Add", b.op("Mul", p["momentum"], scalars["momentum"]), decayed)
     return {"weight": b.op("Sub", p["weight"], b.op("Mul", buffer, scalars["lr"])), "momentum": buffer}
 
 
 def _adam(b: _Builder, scalars: Values, p: Values) -> Values:
-    """d = g + weight_decay * w, then the moments of d                          (torch.optim.Adam)."""
+    """D = g + weight_decay * w, then the moments of d                          (torch.optim.Adam)."""
     decayed = b.op("Add", p["gradient"], b.op("Mul", p["weight"], scalars["weight_decay"]))
     return _moments(b, scalars, p, p["weight"], decayed)
 
 
 def _adamw(b: _Builder, scalars: Values, p: Values) -> Values:
-    """w <- w * (1 - lr * weight_decay), then the moments of g                  (torch.optim.AdamW)."""
+    """W <- w * (1 - lr * weight_decay), then the moments of g                  (torch.optim.AdamW)."""
     shrunk = b.op("Mul", p["weight"], b.op("Sub", 1.0, b.op("Mul", scalars["lr"], scalars["weight_decay"])))
     return _moments(b, scalars, p, shrunk, p["gradient"])
 
 
 def _moments(b: _Builder, scalars: Values, p: Values, weight: ir.Value, gradient: ir.Value) -> Values:
-    """m' = beta1 m + (1 - beta1) d;  v' = beta2 v + (1 - beta2) d^2;
+    """M' = beta1 m + (1 - beta1) d;  v' = beta2 v + (1 - beta2) d^2;
     w' = w - lr / (1 - beta1^t) * m' / (sqrt(v') / sqrt(1 - beta2^t) + epsilon).
     """
     beta1 = scalars["momentum"]
@@ -82,7 +82,7 @@ def _moments(b: _Builder, scalars: Values, p: Values, weight: ir.Value, gradient
 
 
 def _bias_corrections(b: _Builder, scalars: Values) -> Values:
-    """lr / (1 - beta1^t) and sqrt(1 - beta2^t), in double: at t = 1 float32 would lose 3 digits."""
+    """Lr / (1 - beta1^t) and sqrt(1 - beta2^t), in double: at t = 1 float32 would lose 3 digits."""
     one = b.constant(1.0, np.float64)
     step = b.cast(scalars["step"], ir.DataType.DOUBLE)
     beta1 = b.cast(scalars["momentum"], ir.DataType.DOUBLE)
@@ -130,12 +130,15 @@ def build_update(parameters: Sequence[Parameter], kind: OptimizerKind) -> ir.Mod
         scalars |= _bias_corrections(builder, scalars)
     outputs: list[ir.Value] = []
     for parameter in parameters:
-        values = {"weight": _input(parameter.name, parameter.shape), "gradient": _input(parameter.gradient, parameter.shape)}
+        values = {
+            "weight": _input(parameter.name, parameter.shape),
+            "gradient": _input(parameter.gradient, parameter.shape),
+        }
         values |= {slot: _input(parameter.state(slot), parameter.shape) for slot in rule.slots}
         inputs += values.values()
         updated = rule.write(builder, scalars, values)
-        names = {"weight": parameter.updated} | {slot: parameter.updated_state(slot) for slot in rule.slots}
-        for key, name in names.items():
+        results = {"weight": parameter.updated} | {slot: parameter.updated_state(slot) for slot in rule.slots}
+        for key, name in results.items():
             value = updated[key]
             value.name, value.shape, value.dtype = name, ir.Shape(parameter.shape), ir.DataType.FLOAT
             outputs.append(value)

@@ -33,7 +33,7 @@ class PassRunner:
         for step in passes:
             model = step(model).model
             if self.dump_after == type(step).__name__:
-                print(f"# after {self.dump_after}\n{model}", file=sys.stderr)
+                sys.stderr.write(f"# after {self.dump_after}\n{model}\n")
         return model
 
 

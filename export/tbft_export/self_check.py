@@ -71,7 +71,9 @@ def _check_once(
     if plan.has_prefix:
         found |= _run(folder, plan.prefix, {IMAGES: images})
         boundary = found[plan.boundary.name]
-    feeds = {plan.boundary.name: boundary, LABELS: labels} | {name: weights[name] for name in parameters}
+    feeds = {name: weights[name] for name in parameters}
+    feeds[plan.boundary.name] = boundary
+    feeds[LABELS] = labels
     found |= _run(folder, plan.gradient, feeds)
     return _compare(manifest, plan, weights, expected, found)
 

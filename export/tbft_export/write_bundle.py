@@ -88,7 +88,7 @@ def _save(model: ir.Model, folder: Path, name: str) -> None:
     clone.producer_name = "tbft-edge"
     ranges = _byte_ranges(folder / WEIGHTS)
     for value in clone.graph.initializers.values():
-        if value.name in ranges:
+        if value.name is not None and value.name in ranges:
             value.const_value = _external(value, ranges[value.name], folder)
     ir.save(clone, folder / name)
 
@@ -99,13 +99,14 @@ def _external(value: ir.Value, span: tuple[int, int], folder: Path) -> ir.Extern
     A path upwards from `plans/<id>/` would be refused by ONNX Runtime, which keeps external data
     inside a model's folder; the device reads the tensors itself and hands them over.
     """
-    assert value.const_value is not None and value.name is not None
+    assert value.const_value is not None
+    assert value.name is not None
     return ir.ExternalTensor(
         location=WEIGHTS,
         offset=span[0],
         length=span[1] - span[0],
         dtype=value.const_value.dtype,
-        shape=value.const_value.shape,
+        shape=ir.Shape(value.const_value.shape.numpy()),
         name=value.name,
         base_dir=os.fspath(folder),
     )

@@ -1,9 +1,9 @@
 """Device runtime: fine-tune a bundle on local data with the stock ONNX Runtime wheel.
 
-    from pathlib import Path
-    from tbft_runtime import TrainOptions, train, finalize
-    result = train(Path("bundle"), TrainOptions(data=Path("photos"), out=Path("run")))
-    finalize(Path("run"), Path("model.onnx"))
+from pathlib import Path
+from tbft_runtime import TrainOptions, train, finalize
+result = train(Path("bundle"), TrainOptions(data=Path("photos"), out=Path("run")))
+finalize(Path("run"), Path("model.onnx"))
 """
 
 from tbft_runtime.finalize import Finalized, finalize

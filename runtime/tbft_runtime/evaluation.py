@@ -18,7 +18,7 @@ class Tally:
     images: int = 0
 
     def add(self, logits: np.ndarray, labels: np.ndarray) -> None:
-        """logits (N, classes), labels (N,) within range."""
+        """Logits (N, classes), labels (N,) within range."""
         self.loss += float(cross_entropy(logits, labels).sum())
         self.correct += int((logits.argmax(axis=1) == labels).sum())
         self.images += len(labels)
@@ -31,7 +31,8 @@ class Tally:
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """-log softmax(logits)[n, labels[n]] per image, in double: logits (N, classes) -> (N,)."""
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
+    losses: np.ndarray = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
+    return losses
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ def finalize(run: Path, out: Path, *, allow_worse: bool = False, bundle: Path | 
     """
     opened, run_file, state = open_trained(run, bundle)
     before, best = state.before, after(state)
-    accuracies = before and before.accuracy, best and best.accuracy
+    accuracies = before.accuracy if before else None, best.accuracy if best else None
     if is_worse(*accuracies) and not allow_worse:
         raise TbftError(
             f"the run in '{run}' is worse than the base model: validation accuracy "

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.manifest import BatchNormPolicy, Drift, Plan
-from tbft_runtime.sessions import ort
+from tbft_runtime.sessions import onnxruntime_version
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.state import Epoch, Evaluation, TrainingState
 
@@ -92,7 +92,7 @@ def runtime_versions() -> dict[str, str]:
     """Versions that a number depends on, and the machine's architecture."""
     return {
         "tbft-edge": version("tbft-edge"),
-        "onnxruntime": ort.__version__,
+        "onnxruntime": onnxruntime_version(),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -119,10 +119,10 @@ def train_result(
         drift=plan.drift,
         blocks=plan.blocks if settings.epochs else (),
         batch_norm=settings.batch_norm,
-        accuracy_before=before and before.accuracy,
-        accuracy_after=best and best.accuracy,
-        loss_before=before and before.loss,
-        loss_after=best and best.loss,
+        accuracy_before=before.accuracy if before else None,
+        accuracy_after=best.accuracy if best else None,
+        loss_before=before.loss if before else None,
+        loss_after=best.loss if best else None,
         best_epoch=state.best_epoch,
         epochs=state.epoch,
         steps=state.step,

@@ -61,7 +61,9 @@ class RunFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise TbftError(f"another process is training in '{self.path}'", "wait, or choose another --out") from error
+                raise TbftError(
+                    f"another process is training in '{self.path}'", "wait, or choose another --out"
+                ) from error
             yield
 
     def read_run(self) -> RunFile | None:

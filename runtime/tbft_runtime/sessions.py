@@ -15,7 +15,7 @@ from tbft_runtime.onnx_file import external_initializers
 # device that trains on private data must not.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-import onnxruntime as ort  # noqa: E402
+import onnxruntime as ort
 
 Tensors = Mapping[str, np.ndarray]
 ERRORS_ONLY = 3
@@ -54,10 +54,17 @@ def load_graph(path: Path, weights: Tensors, threads: int) -> Graph:
             options.add_external_initializers(names, values)
         return Graph(ort.InferenceSession(model, options, providers=["CPUExecutionProvider"]))
     except KeyError as error:
-        raise TbftError(f"graph '{path}' needs the weight {error}, which the bundle lacks", "export it again") from error
+        raise TbftError(
+            f"graph '{path}' needs the weight {error}, which the bundle lacks", "export it again"
+        ) from error
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TbftError(f"graph '{path}' cannot be loaded: {reason}", "copy or export it again") from error
+
+
+def onnxruntime_version() -> str:
+    """The version of ONNX Runtime that computes."""
+    return str(ort.__version__)
 
 
 def default_threads() -> int:

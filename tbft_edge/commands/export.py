@@ -40,7 +40,8 @@ def command(
     weight_decay: Annotated[float | None, typer.Option(help="Default weight decay: 0; 0.01 for adamw.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Default batch size; a device may choose another.")] = 32,
     image_size: Annotated[
-        int | None, typer.Option(min=1, help="Side of the square input; 32 for resnet26, else needed for torch modules.")
+        int | None,
+        typer.Option(min=1, help="Side of the square input; 32 for resnet26, needed for other torch modules."),
     ] = None,
     classes: Annotated[
         str | None,
@@ -180,7 +181,7 @@ def _print(exported: Exported, options: ExportOptions, out: Path) -> None:
         f"checked one train step against PyTorch: loss within {check.loss:.0e}, gradients within {check.gradient:.0e}"
         + (f"; exactly zero, so left out: {', '.join(check.zero_gradients)}" if check.zero_gradients else "")
     )
-    normalize = exported.manifest.preprocessing[-1]
+    normalize = exported.manifest.normalization
     say(f"pixels are scaled to [0, 1], then normalised with mean {_list(normalize.mean)}, std {_list(normalize.std)}")
     if options.optimizer != "adamw":
         words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]

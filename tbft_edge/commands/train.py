@@ -104,7 +104,10 @@ def _print(result: TrainResult) -> None:
             f"{result.unlabelled_images} unlabelled, {len(result.skipped_images)} unreadable",
         ],
         ["time in epochs", f"{result.train_seconds:.1f} s"],
-        ["latency per step", f"p50 {_number(result.step_ms_p50, '.1f')} ms, p95 {_number(result.step_ms_p95, '.1f')} ms"],
+        [
+            "latency per step",
+            f"p50 {_number(result.step_ms_p50, '.1f')} ms, p95 {_number(result.step_ms_p95, '.1f')} ms",
+        ],
         ["throughput", f"{_number(result.images_per_second, '.0f')} images/s on {result.threads} threads"],
         ["peak memory", size(result.peak_memory_bytes)],
         ["energy", "unavailable (no meter)"],

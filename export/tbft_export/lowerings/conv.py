@@ -80,7 +80,7 @@ class _Convolution:
 
 @lowers("com.microsoft", "ConvGrad")
 def conv_grad(emit: Emitter) -> None:
-    """dX = conv_transpose(dY, w), dW = correlation of the padded x with dY, dB = sum of dY.
+    """DX = conv_transpose(dY, w), dW = correlation of the padded x with dY, dB = sum of dY.
 
     dX with stride 1 is a Conv of dY with w flipped in both kernel axes and its channel axes swapped;
     for a frozen w the device folds the flip when it loads the graph. Otherwise ConvTranspose.
@@ -145,9 +145,7 @@ def _input_gradient(emit: Emitter, conv: _Convolution, dy: ir.Value | None, w: i
         last = np.array([-1, -1], np.int64)
         first = np.array([BEFORE_FIRST, BEFORE_FIRST], np.int64)
         swapped = emit.op("Slice", swapped, last, first, np.array([2, 3], np.int64), last)
-    return emit.op(
-        "Conv", dy, swapped, kernel_shape=conv.kernel, pads=conv.flipped_pads, dilations=conv.dilations
-    )
+    return emit.op("Conv", dy, swapped, kernel_shape=conv.kernel, pads=conv.flipped_pads, dilations=conv.dilations)
 
 
 def _weight_gradient(emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
@@ -182,9 +180,7 @@ def _shifted(emit: Emitter, conv: _Convolution, x: ir.Value | None) -> list[ir.V
     return shifted
 
 
-def _weight_gradient_by_matmuls(
-    emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None
-) -> ir.Value:
+def _weight_gradient_by_matmuls(emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
     """dW[:, :, a, b] = sum over n of dY[n] (K, P) @ shifted[n] (C, P)^T, P = Ho * Wo."""
     pixels = conv.output[0] * conv.output[1]
     flat_dy = emit.op("Reshape", dy, np.array([0, conv.filters, pixels], np.int64))
@@ -198,14 +194,10 @@ def _weight_gradient_by_matmuls(
     return emit.op("Reshape", stacked, np.array([conv.filters, conv.channels, *conv.kernel], np.int64))
 
 
-def _weight_gradient_by_im2col(
-    emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None
-) -> ir.Value:
-    """dW = dY (K, N*P) @ columns (kh*kw*C, N*P)^T: one Gemm with batch and image merged."""
+def _weight_gradient_by_im2col(emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
+    """DW = dY (K, N*P) @ columns (kh*kw*C, N*P)^T: one Gemm with batch and image merged."""
     channels_first = emit.op("Transpose", x, perm=[1, 0, 2, 3])
-    flat_dy = emit.op(
-        "Reshape", emit.op("Transpose", dy, perm=[1, 0, 2, 3]), np.array([conv.filters, -1], np.int64)
-    )
+    flat_dy = emit.op("Reshape", emit.op("Transpose", dy, perm=[1, 0, 2, 3]), np.array([conv.filters, -1], np.int64))
     rows = [
         emit.op("Reshape", part, np.array([conv.channels, -1], np.int64))
         for part in _shifted(emit, conv, channels_first)
@@ -216,10 +208,8 @@ def _weight_gradient_by_im2col(
     return emit.op("Transpose", by_position, perm=[0, 3, 1, 2])
 
 
-def _weight_gradient_by_conv(
-    emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None
-) -> ir.Value:
-    """dW as a Conv of x with dY as its filters; strides and dilations change places.
+def _weight_gradient_by_conv(emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
+    """DW as a Conv of x with dY as its filters; strides and dilations change places.
 
     x becomes (C/g, g*N, H, W), dY (K, N, Ho, Wo) with g groups; the result (C/g, K, ..) is cropped to
     the kernel, since a stride may leave rows of x that no window used, and transposed.

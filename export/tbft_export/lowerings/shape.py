@@ -22,9 +22,7 @@ def scale(emit: Emitter) -> None:
 def concat_training(emit: Emitter) -> None:
     """Y = Concat(X...) on `axis`; the second output, each input's length on that axis, for the gradient."""
     axis = emit.node.attributes.get_int("axis", 0) or 0
-    lengths = [
-        emit.op("Gather", emit.op("Shape", value), np.array([axis], np.int64)) for value in emit.node.inputs
-    ]
+    lengths = [emit.op("Gather", emit.op("Shape", value), np.array([axis], np.int64)) for value in emit.node.inputs]
     emit.replace(emit.op("Concat", *emit.node.inputs, axis=axis), emit.op("Concat", *lengths, axis=0))
 
 

@@ -43,8 +43,9 @@ def _rewrite(node: ir.Node) -> None:
         windows = emit.op("Reshape", x, np.array([0, channels, rows, kernel_h, columns, kernel_w], np.int64))
         emit.replace(emit.op("ReduceMean", windows, axes=[3, 5], keepdims=0))
         return
-    counts_padding = node.attributes.get_int("count_include_pad", 0) == 1 or not any(pads)  # Case 2
-    if not counts_padding or node.attributes.get_int("ceil_mode", 0):
+    include_pad = node.attributes.get_int("count_include_pad", 0)  # Case 2
+    rounds_up = node.attributes.get_int("ceil_mode", 0)
+    if (any(pads) and not include_pad) or rounds_up:
         raise TbftError(
             f"operator AveragePool at node '{node.name}' has no gradient here: its windows leave padding out "
             "of the mean, or its output size is rounded up",

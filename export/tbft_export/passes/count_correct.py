@@ -14,15 +14,13 @@ CORRECT = "correct"
 class CountCorrectPass(ir.passes.InPlacePass):
     """Name the first output `loss`, and replace the output `logits` by `correct`.
 
-        correct = sum over n of (argmax(logits[n]) == labels[n])        () int64
+    correct = sum over n of (argmax(logits[n]) == labels[n])        () int64
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         graph = model.graph
         labels = next(value for value in graph.inputs if value.name == LABELS)
-        position, logits = next(
-            (index, value) for index, value in enumerate(graph.outputs) if value.name == LOGITS
-        )
+        position, logits = next((index, value) for index, value in enumerate(graph.outputs) if value.name == LOGITS)
         graph.outputs[0].name = LOSS
         tape = ir.tape.Tape(graph)
         answers = tape.op("ArgMax", [logits], {"axis": 1, "keepdims": 0})

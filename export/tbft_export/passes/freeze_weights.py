@@ -30,7 +30,7 @@ class FreezeWeightsPass(ir.passes.InPlacePass):
                 continue
             graph.inputs.remove(value)
             modified = True
-            if value.name in self.weights:
+            if value.name is not None and value.name in self.weights:
                 value.const_value = self.weights[value.name]
                 graph.register_initializer(value)
         self._sort(graph)

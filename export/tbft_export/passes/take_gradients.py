@@ -21,6 +21,8 @@ class TakeGradientsPass(ir.passes.InPlacePass):
             if node.op_type != "InPlaceAccumulatorV2":
                 continue
             buffer, gradient, _ = node.inputs
+            assert buffer is not None
+            assert gradient is not None
             accumulated = node.outputs[0]
             graph.outputs[graph.outputs.index(accumulated)] = gradient
             gradient.shape, gradient.type = buffer.shape, buffer.type

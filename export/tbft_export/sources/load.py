@@ -116,7 +116,9 @@ def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> Source:
     _check_signature(traced.graph, str(path))
     _name_signature(traced.graph)
     floats = frozenset(
-        name for name, value in initializers.items() if value.dtype == ir.DataType.FLOAT and value.shape and len(value.shape)
+        name
+        for name, value in initializers.items()
+        if value.dtype == ir.DataType.FLOAT and value.shape and len(value.shape)
     )
     if weights is not None:
         _replace_initializers(traced.graph, floats, weights)
@@ -139,7 +141,8 @@ def _check_signature(graph: ir.Graph, name: str) -> None:
             "export a classifier: images in, logits out",
         )
     images, logits = shapes
-    assert images is not None and logits is not None
+    assert images is not None
+    assert logits is not None
     square = len(images) == 4 and images[1] == CHANNELS and isinstance(images[2], int) and images[2] == images[3]
     if not square or len(logits) != 2 or not isinstance(logits[1], int):
         raise TbftError(
@@ -164,12 +167,17 @@ def _replace_initializers(graph: ir.Graph, floats: frozenset[str], weights: Path
     state = read_state_dict(weights)
     missing = [name for name in floats if name not in state]
     if missing:
-        raise TbftError(f"weights '{weights}' do not fit the model: missing {'; '.join(sorted(missing)[:6])}", "check --weights")
+        raise TbftError(
+            f"weights '{weights}' do not fit the model: missing {'; '.join(sorted(missing)[:6])}", "check --weights"
+        )
     for name in floats:
         array = state[name].numpy()
         value = graph.initializers[name]
         if value.shape is None or tuple(value.shape) != array.shape:
-            raise TbftError(f"weights '{weights}' do not fit the model: {name} is {array.shape}, not {value.shape}", "check --weights")
+            raise TbftError(
+                f"weights '{weights}' do not fit the model: {name} is {array.shape}, not {value.shape}",
+                "check --weights",
+            )
         value.const_value = ir.tensor(array, name=name)
 
 

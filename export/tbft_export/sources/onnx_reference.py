@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import onnx_ir as ir
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
 from tbft_export.forward import ForwardModel
@@ -21,15 +22,15 @@ class OnnxReference:
     def __init__(self, forward: ForwardModel) -> None:
         self.graph = forward.graph
         self._tensors = {
-            name: torch.from_numpy(_numpy(value).copy())
-            for name, value in forward.graph.initializers.items()
+            name: torch.from_numpy(_numpy(value).copy()) for name, value in forward.graph.initializers.items()
         }
 
     def tensors(self) -> Mapping[str, Tensor]:
         return self._tensors
 
     def logits(self, images: Tensor, *, batch_statistics: bool) -> Tensor:
-        values: dict[str | None, Tensor] = {**self._tensors, self.graph.inputs[0].name: images}
+        values: dict[str | None, Tensor] = dict(self._tensors.items())
+        values[self.graph.inputs[0].name] = images
         for node in self.graph:
             operands = [values[value.name] for value in node.inputs if value is not None]
             if node.op_type == "BatchNormalization":
@@ -45,7 +46,7 @@ class OnnxReference:
         return values[self.graph.outputs[0].name]
 
 
-def _numpy(value: ir.Value):
+def _numpy(value: ir.Value) -> np.ndarray:
     assert value.const_value is not None
     return value.const_value.numpy()
 
@@ -58,16 +59,16 @@ def _batch_norm(node: ir.Node, x: Operands, batch_statistics: bool) -> Tensor:
     image, gamma, beta, mean, variance = x
     keep = node.attributes.get_float("momentum", 0.9) or 0.9
     epsilon = node.attributes.get_float("epsilon", 1e-5) or 1e-5
-    return F.batch_norm(image, mean, variance, gamma, beta, batch_statistics, 1.0 - keep, epsilon)
+    return functional.batch_norm(image, mean, variance, gamma, beta, batch_statistics, 1.0 - keep, epsilon)
 
 
 def _padded(node: ir.Node, x: Tensor, value: float = 0.0) -> Tensor:
     top, left, bottom, right = _ints(node, "pads", [0, 0, 0, 0])
-    return F.pad(x, (left, right, top, bottom), value=value)
+    return functional.pad(x, (left, right, top, bottom), value=value)
 
 
 def _conv(node: ir.Node, x: Operands) -> Tensor:
-    return F.conv2d(
+    return functional.conv2d(
         _padded(node, x[0]),
         x[1],
         x[2] if len(x) > 2 else None,
@@ -78,7 +79,7 @@ def _conv(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _max_pool(node: ir.Node, x: Operands) -> Tensor:
-    return F.max_pool2d(
+    return functional.max_pool2d(
         _padded(node, x[0], float("-inf")),
         _ints(node, "kernel_shape", []),
         _ints(node, "strides", [1, 1]),
@@ -88,7 +89,7 @@ def _max_pool(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _average_pool(node: ir.Node, x: Operands) -> Tensor:
-    return F.avg_pool2d(_padded(node, x[0]), _ints(node, "kernel_shape", []), _ints(node, "strides", [1, 1]))
+    return functional.avg_pool2d(_padded(node, x[0]), _ints(node, "kernel_shape", []), _ints(node, "strides", [1, 1]))
 
 
 def _gemm(node: ir.Node, x: Operands) -> Tensor:
@@ -98,11 +99,11 @@ def _gemm(node: ir.Node, x: Operands) -> Tensor:
     return product + (node.attributes.get_float("beta", 1.0) or 0.0) * x[2] if len(x) > 2 else product
 
 
-def _pad(node: ir.Node, x: Operands) -> Tensor:
+def _pad(_node: ir.Node, x: Operands) -> Tensor:
     pads = x[1].tolist()
     rank = len(pads) // 2
     pairs = [pads[axis + side * rank] for axis in reversed(range(rank)) for side in (0, 1)]
-    return F.pad(x[0], pairs)
+    return functional.pad(x[0], pairs)
 
 
 def _reduce_mean(node: ir.Node, x: Operands) -> Tensor:
@@ -111,19 +112,19 @@ def _reduce_mean(node: ir.Node, x: Operands) -> Tensor:
 
 
 _OPERATORS: dict[str, Callable[[ir.Node, Operands], Tensor]] = {
-    "Add": lambda node, x: x[0] + x[1],
+    "Add": lambda _node, x: x[0] + x[1],
     "AveragePool": _average_pool,
     "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0) or 0),
     "Conv": _conv,
     "Flatten": lambda node, x: torch.flatten(x[0], node.attributes.get_int("axis", 1) or 1),
     "Gemm": _gemm,
-    "GlobalAveragePool": lambda node, x: torch.mean(x[0], dim=(2, 3), keepdim=True),
-    "MatMul": lambda node, x: x[0] @ x[1],
+    "GlobalAveragePool": lambda _node, x: torch.mean(x[0], dim=(2, 3), keepdim=True),
+    "MatMul": lambda _node, x: x[0] @ x[1],
     "MaxPool": _max_pool,
-    "Mul": lambda node, x: x[0] * x[1],
+    "Mul": lambda _node, x: x[0] * x[1],
     "Pad": _pad,
     "ReduceMean": _reduce_mean,
-    "Relu": lambda node, x: torch.relu(x[0]),
-    "Reshape": lambda node, x: x[0].reshape([size or x[0].shape[axis] for axis, size in enumerate(x[1].tolist())]),
-    "Sub": lambda node, x: x[0] - x[1],
+    "Relu": lambda _node, x: torch.relu(x[0]),
+    "Reshape": lambda _node, x: x[0].reshape([size or x[0].shape[axis] for axis, size in enumerate(x[1].tolist())]),
+    "Sub": lambda _node, x: x[0] - x[1],
 }

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from tbft_artifacts.manifest import BatchNormPolicy
 
@@ -63,7 +63,7 @@ def reference_step(
     before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     parameters = [tensors[name].requires_grad_(True) for name in trainable]
     logits = reference.logits(torch.from_numpy(images), batch_statistics=policy == "batch")
-    loss = F.cross_entropy(logits, torch.from_numpy(labels))
+    loss = functional.cross_entropy(logits, torch.from_numpy(labels))
     gradients = torch.autograd.grad(loss, parameters)
     moved = {
         name: tensor.detach().clone().numpy()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 STAGE_CHANNELS = (16, 32, 64)
 BLOCKS_PER_STAGE = 4
@@ -30,7 +30,7 @@ class ZeroPaddedShortcut(nn.Module):
         self.extra_channels = out_channels - in_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.pad(self.pool(x), (0, 0, 0, 0, 0, self.extra_channels))
+        return functional.pad(self.pool(x), (0, 0, 0, 0, 0, self.extra_channels))
 
 
 class PreActivationBlock(nn.Module):
@@ -43,13 +43,11 @@ class PreActivationBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False)
         reshapes = stride != 1 or in_channels != out_channels
-        self.shortcut: nn.Module = (
-            ZeroPaddedShortcut(in_channels, out_channels, stride) if reshapes else nn.Identity()
-        )
+        self.shortcut: nn.Module = ZeroPaddedShortcut(in_channels, out_channels, stride) if reshapes else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = self.conv1(F.relu(self.bn1(x)))
-        residual = self.conv2(F.relu(self.bn2(residual)))
+        residual = self.conv1(functional.relu(self.bn1(x)))
+        residual = self.conv2(functional.relu(self.bn2(residual)))
         return torch.add(self.shortcut(x), residual)
 
 
@@ -77,6 +75,6 @@ class ResNet26(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.layer3(self.layer2(self.layer1(self.conv1(x))))
-        x = F.avg_pool2d(F.relu(self.bn(x)), POOL)
+        x = functional.avg_pool2d(functional.relu(self.bn(x)), POOL)
         logits: Tensor = self.fc(torch.flatten(x, 1))
         return logits

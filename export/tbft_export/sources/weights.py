@@ -75,10 +75,12 @@ def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
         if inner is None:
             break
         content = inner
-    if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
+    if (
+        not isinstance(content, Mapping)
+        or not content
+        or not all(isinstance(value, Tensor) for value in content.values())
+    ):
         raise TbftError(f"'{path}' holds no state dict", "save it with torch.save(model.state_dict(), path)")
     parallel = all(name.startswith(_DATA_PARALLEL) for name in content)
     start = len(_DATA_PARALLEL) if parallel else 0
-    return {
-        name[start:]: value.float() if value.is_floating_point() else value for name, value in content.items()
-    }
+    return {name[start:]: value.float() if value.is_floating_point() else value for name, value in content.items()}

@@ -71,9 +71,13 @@ class NpzSource:
                 labels = arrays["labels"] if "labels" in arrays else np.full(shape[:1], NO_LABEL)
                 names = [str(name) for name in arrays["classes"]] if "classes" in arrays else None
         except KeyError as error:
-            raise TbftError(f"data '{path}' has no array 'images'", "save it with np.savez(path, images=…, labels=…)") from error
+            raise TbftError(
+                f"data '{path}' has no array 'images'", "save it with np.savez(path, images=…, labels=…)"
+            ) from error
         except (zipfile.BadZipFile, ValueError, OSError) as error:
-            raise TbftError(f"data '{path}' cannot be read: {error}", "save it with np.savez, without objects") from error
+            raise TbftError(
+                f"data '{path}' cannot be read: {error}", "save it with np.savez, without objects"
+            ) from error
         if dtype != np.uint8 or fortran or len(shape) != 4 or shape[3] != 3:
             raise TbftError(f"'images' of '{path}' is {dtype} {shape}, not uint8 (N, H, W, 3)", "save RGB bytes")
         self.shape = shape
@@ -163,7 +167,9 @@ def _read_exactly(file: IO[bytes], size: int, path: Path) -> bytes:
 
 def _check_labels(labels: np.ndarray, count: int, classes: int, path: Path) -> np.ndarray:
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
-        raise TbftError(f"'labels' of '{path}' is {labels.dtype} {labels.shape}, not {count} integers", "one label per image")
+        raise TbftError(
+            f"'labels' of '{path}' is {labels.dtype} {labels.shape}, not {count} integers", "one label per image"
+        )
     labels = labels.astype(np.int64)
     wrong = np.flatnonzero((labels < NO_LABEL) | (labels >= classes))
     if wrong.size:

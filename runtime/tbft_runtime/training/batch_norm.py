@@ -26,7 +26,7 @@ def check_batch(norms: Sequence[BatchNorm], images: int) -> None:
 
 
 def average_into(current: Arrays, outputs: Arrays, norms: Sequence[BatchNorm]) -> None:
-    """running = (1 - momentum) * running + momentum * batch, as torch.nn.BatchNorm2d does.
+    """Running = (1 - momentum) * running + momentum * batch, as torch.nn.BatchNorm2d does.
 
     `outputs` holds the batch's mean and unbiased variance under `<name>.batch`.
     """

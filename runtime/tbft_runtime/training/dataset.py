@@ -35,7 +35,8 @@ class Part:
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """(n,) int64."""
-        return self.store.labels[indices]
+        labels: np.ndarray = self.store.labels[indices]
+        return labels
 
     def shuffled(self, batch_size: int, seed: tuple[int, int]) -> list[np.ndarray]:
         """Batches of store indices in an order that `seed` decides alone; the last may be short."""
