@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import version
 from typing import Annotated
 
+import click
 import typer
 import typer.core
 
@@ -56,11 +57,17 @@ def _root(
 def main() -> None:
     """Run the command; an error is one line and a hint on stderr, and an exit code."""
     try:
-        app()
+        # Not click's own ending: it would turn Ctrl-C into exit code 1.
+        sys.exit(app(standalone_mode=False))
     except TbftError as error:
         fail(error)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tbft-edge"
+        fail(TbftError(error.format_message().rstrip("."), f"see {command} --help"))
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED_EXIT_CODE)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,8 @@ import msgspec
 import numpy as np
 from safetensors.numpy import load_file
 
-from tbft_artifacts.archive import is_archive, unpack
-from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.archive import opened
+from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import PREDICT, PreprocessingStep
 from tbft_runtime.data.preprocessing import Preprocessing
@@ -52,16 +51,13 @@ def open_model(path: Path, threads: int) -> Model:
 
     Raises TbftError if it is none of these.
     """
-    if is_archive(path):
-        with tempfile.TemporaryDirectory() as temporary:
-            unpack(path, Path(temporary) / "bundle")
-            return _from_bundle(open_bundle(Path(temporary) / "bundle"), {}, threads)
     if path.suffix == ".onnx":
         return _from_file(path, threads)
     if RunFolder(path).run_file.exists():
         bundle, _, state = open_trained(path)
         return _from_bundle(bundle, state.best, threads)
-    return _from_bundle(open_bundle(path), {}, threads)
+    with opened(path) as bundle:
+        return _from_bundle(bundle, {}, threads)
 
 
 def _from_bundle(bundle: Bundle, changed: Tensors, threads: int) -> Model:

@@ -49,10 +49,18 @@ class RunFolder:
         """Prepared images; can be made again."""
         return self.path / "cache"
 
-    def create(self) -> None:
-        """Make the folder. Raises TbftError if it cannot be written."""
+    @property
+    def bundle(self) -> Path:
+        """Where a bundle that came as an archive is unpacked."""
+        return self.path / "bundle"
+
+    def create(self) -> bool:
+        """Make the folder; False if it was there already. Raises TbftError if it cannot be written."""
         with clear_disk_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            if self.path.is_dir():
+                return False
+            self.path.mkdir(parents=True)
+            return True
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -88,6 +96,25 @@ class RunFolder:
     def remove_cache(self) -> None:
         shutil.rmtree(self.cache, ignore_errors=True)
 
+    def remove_leftovers(self) -> None:
+        """Remove temporary files of a process that was killed; only for whoever has the lock."""
+        for folder in (self.path, self.cache):
+            for leftover in folder.glob(".*.tmp"):
+                if leftover.is_dir():
+                    shutil.rmtree(leftover, ignore_errors=True)
+                else:
+                    leftover.unlink(missing_ok=True)
+
+    def discard(self, created: bool) -> None:
+        """Undo a start that came to nothing, and with `created` the folder too."""
+        shutil.rmtree(self.bundle, ignore_errors=True)
+        self.remove_cache()
+        self.run_file.unlink(missing_ok=True)
+        (self.path / ".lock").unlink(missing_ok=True)
+        if created:
+            with contextlib.suppress(OSError):  # Something else was put there.
+                self.path.rmdir()
+
 
 def open_trained(path: Path, bundle: Path | None = None) -> tuple[Bundle, RunFile, TrainingState]:
     """The bundle, run file and state of the run in `path`; `bundle` says where the bundle is now.
@@ -104,7 +131,9 @@ def open_trained(path: Path, bundle: Path | None = None) -> tuple[Bundle, RunFil
     try:
         opened = open_bundle(bundle or Path(run.bundle))
     except TbftError as error:
-        raise TbftError(error.message, "say where the bundle of this run is now with --bundle") from error
+        raise TbftError(
+            error.message, "say where the bundle of this run is now: tbft-edge finalize RUN --bundle BUNDLE …"
+        ) from error
     if opened.manifest.bundle_id != run.settings.bundle_id:
         raise TbftError(f"'{opened.folder}' is not the bundle that '{path}' was trained from", "give it with --bundle")
     return opened, run, state

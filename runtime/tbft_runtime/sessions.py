@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,14 @@ ERRORS_ONLY = 3
 
 
 class Graph:
-    """A loaded graph: named arrays in, named arrays out."""
+    """A loaded graph: named arrays in, named arrays out.
 
-    def __init__(self, session: ort.InferenceSession) -> None:
+    `initializers` are kept alive: the session may use their memory instead of a copy.
+    """
+
+    def __init__(self, session: ort.InferenceSession, initializers: Sequence[ort.OrtValue]) -> None:
         self._session = session
+        self._initializers = initializers
         self.inputs = [value.name for value in session.get_inputs()]
         self.outputs = [value.name for value in session.get_outputs()]
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
@@ -48,17 +52,16 @@ def load_graph(path: Path, weights: Tensors, threads: int) -> Graph:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = ERRORS_ONLY
-        # The session may refer to the memory of the arrays, so they live as long as the options do.
         values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(weights[name])) for name in names]
         if names:
             options.add_external_initializers(names, values)
-        return Graph(ort.InferenceSession(model, options, providers=["CPUExecutionProvider"]))
+        return Graph(ort.InferenceSession(model, options, providers=["CPUExecutionProvider"]), values)
     except KeyError as error:
         raise TbftError(
             f"graph '{path}' needs the weight {error}, which the bundle lacks", "export it again"
         ) from error
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # OSError, ValueError, and ONNX Runtime's, which share no base
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TbftError(f"graph '{path}' cannot be loaded: {reason}", "copy or export it again") from error
 
 

@@ -16,17 +16,10 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """Verify every file of a bundle against its manifest, and show what it holds."""
-    import tempfile
+    from tbft_artifacts.archive import opened
 
-    from tbft_artifacts.archive import is_archive, unpack
-    from tbft_artifacts.bundle import open_bundle
-
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = bundle
-        if is_archive(bundle):
-            folder = Path(temporary) / "bundle"
-            unpack(bundle, folder)
-        manifest = open_bundle(folder).manifest
+    with opened(bundle) as verified:
+        manifest = verified.manifest
     if json:
         print_json(manifest)
         return

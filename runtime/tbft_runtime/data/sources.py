@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from tbft_runtime.data.preprocessing import Preprocessing
 
 NO_LABEL = -1
 UNLABELLED = "unlabelled"
+# What reading an archive that is not what it says it is can raise.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, MemoryError)
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
@@ -74,7 +77,7 @@ class NpzSource:
             raise TbftError(
                 f"data '{path}' has no array 'images'", "save it with np.savez(path, images=…, labels=…)"
             ) from error
-        except (zipfile.BadZipFile, ValueError, OSError) as error:
+        except _DAMAGED as error:
             raise TbftError(
                 f"data '{path}' cannot be read: {error}", "save it with np.savez, without objects"
             ) from error
@@ -158,7 +161,7 @@ def _read_exactly(file: IO[bytes], size: int, path: Path) -> bytes:
         while size and (part := file.read(size)):
             parts.append(part)
             size -= len(part)
-    except (zipfile.BadZipFile, OSError) as error:
+    except _DAMAGED as error:
         raise TbftError(f"data '{path}' is damaged: {error}", "copy it again") from error
     if size:
         raise TbftError(f"data '{path}' ends in the middle of an image", "copy it again")

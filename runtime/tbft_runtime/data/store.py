@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.data.sources import NO_LABEL, ImageSource
 
@@ -44,7 +44,8 @@ def open_store(
 
     `on_image` is called after each image. Raises TbftError if no image can be read, or the disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with clear_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     pixels_path, index_path = folder / f"{name}.pixels", folder / f"{name}.json"
     index = _read_index(index_path)
     fingerprint = source.fingerprint()

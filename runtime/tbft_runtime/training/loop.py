@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 from safetensors.numpy import load_file
 
-from tbft_artifacts.archive import is_archive, unpack
+from tbft_artifacts.archive import is_archive, opened, unpack
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import DivergedError, TbftError
@@ -18,10 +19,10 @@ from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.result import TrainResult, train_result
 from tbft_runtime.run_folder import RunFile, RunFolder
 from tbft_runtime.sessions import Graph, Tensors, load_graph
-from tbft_runtime.training.batch_norm import reestimate
+from tbft_runtime.training.batch_norm import check_batch, reestimate
 from tbft_runtime.training.dataset import TrainingData, open_data
 from tbft_runtime.training.evaluator import Evaluator
-from tbft_runtime.training.options import Settings, TrainOptions, resolve, resumed
+from tbft_runtime.training.options import Settings, TrainOptions, another_bundle, resolve, resumed
 from tbft_runtime.training.state import Epoch, TrainingState
 from tbft_runtime.training.step import TrainStep
 
@@ -35,21 +36,30 @@ def train(bundle: Path, options: TrainOptions, progress: Progress | None = None)
     saved before stays.
     """
     folder = RunFolder(options.out)
-    folder.create()
+    created = folder.create()
     with folder.lock():
-        return _train(bundle, options, folder, progress or Silent())
+        folder.remove_leftovers()
+        try:
+            return _train(bundle, options, folder, progress or Silent())
+        except TbftError:
+            if not folder.state_file.exists():
+                folder.discard(created)
+            raise
 
 
 def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress: Progress) -> TrainResult:
-    stored = folder.read_run()
+    # Before its first state a run has nothing worth keeping, and may begin anew.
+    stored = folder.read_run() if folder.state_file.exists() else None
     if stored is not None and not options.resume:
         raise TbftError(f"'{folder.path}' holds a run already", "continue it with --resume, or choose another --out")
-    bundle = _open(bundle_path, folder)
+    bundle = _open(bundle_path, folder, resuming=stored is not None)
     settings = resolve(options, bundle) if stored is None else resumed(stored.settings, options, bundle)
     plan = bundle.plan(settings.plan)
     data = open_data(bundle, settings, folder.cache, progress)
     if stored is not None and stored.data_fingerprint != data.fingerprint:
         raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another --out")
+    if settings.epochs and plan.batch_norm == "batch":
+        check_batch(bundle.manifest.batch_norms, len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
     folder.write_run(RunFile(str(bundle.folder.resolve()), data.fingerprint, settings))
     base = load_file(bundle.weights)
     state = folder.read_state()
@@ -73,13 +83,20 @@ def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress
     return result
 
 
-def _open(path: Path, folder: RunFolder) -> Bundle:
+def _open(path: Path, folder: RunFolder, *, resuming: bool) -> Bundle:
+    """The bundle; an archive is unpacked into the run's folder, once."""
     if not is_archive(path):
         return open_bundle(path)
-    unpacked = folder.path / "bundle"
-    if not unpacked.exists():
-        unpack(path, unpacked)
-    return open_bundle(unpacked)
+    if resuming and folder.bundle.exists():
+        with opened(path) as other:
+            wanted = other.manifest.bundle_id
+        unpacked = open_bundle(folder.bundle)
+        if unpacked.manifest.bundle_id != wanted:
+            raise another_bundle(folder.path, unpacked.manifest.bundle_id)
+        return unpacked
+    shutil.rmtree(folder.bundle, ignore_errors=True)
+    unpack(path, folder.bundle)
+    return open_bundle(folder.bundle, shown=path)
 
 
 def _begin(

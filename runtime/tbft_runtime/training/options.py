@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -100,10 +101,7 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
     Raises TbftError if the bundle or an option that was given differs from the stored one.
     """
     if stored.bundle_id != bundle.manifest.bundle_id:
-        raise TbftError(
-            f"the run in '{options.out}' was started from another bundle ({stored.bundle_id[:12]})",
-            "resume with that bundle, or choose another --out",
-        )
+        raise another_bundle(options.out, stored.bundle_id)
     asked = {
         "--plan": (options.plan, stored.plan),
         "--bn": (options.batch_norm, stored.batch_norm),
@@ -127,7 +125,21 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
         stored, epochs=_or(options.epochs, stored.epochs), threads=_or(options.threads, stored.threads)
     )
     _check(settings)
+    if (stored.epochs == 0) != (settings.epochs == 0):
+        raise TbftError(
+            f"--epochs {settings.epochs} differs from the run in '{options.out}', which has {stored.epochs}: "
+            "one trains, the other only re-estimates batch-norm statistics",
+            "choose another --out",
+        )
     return settings
+
+
+def another_bundle(run: Path, bundle_id: str) -> TbftError:
+    """The run in `run` belongs to the bundle `bundle_id`."""
+    return TbftError(
+        f"the run in '{run}' was started from another bundle ({bundle_id[:12]})",
+        "resume with that bundle, or choose another --out",
+    )
 
 
 def _policy(asked: BatchNormPolicy | None, plan: Plan) -> BatchNormPolicy:
@@ -149,6 +161,12 @@ def _check(settings: Settings) -> None:
             f"epochs {settings.epochs} must be positive (epochs may be 0)",
             "correct the option",
         )
+    for name in ("lr", "momentum", "weight_decay"):
+        value = getattr(settings, name)
+        if not (math.isfinite(value) and value >= 0):
+            raise TbftError(f"--{name.replace('_', '-')} {value} is not a number from 0 up", "correct the option")
+    if not 0 <= settings.seed < 2**63:
+        raise TbftError(f"--seed {settings.seed} is not a whole number from 0 up", "correct the option")
     if not 0 < settings.val_fraction < 1:
         raise TbftError(f"--val-fraction {settings.val_fraction} is not between 0 and 1", "0.15 is a good start")
 
