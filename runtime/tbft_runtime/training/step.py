@@ -43,14 +43,23 @@ class TrainStep:
         If the loss is not finite, nothing is changed. Raises TbftError for a batch that gives a batch
         norm with batch statistics one value per channel.
         """
+        return self.run_from_boundary(state, self.to_boundary(images), labels)
+
+    def to_boundary(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """What the frozen prefix makes of images: the boundary activation, and its batch statistics if any.
+
+        Without a prefix that is the images themselves.
+        """
+        if self.prefix is None:
+            return {self.plan.boundary.name: images}
+        return self.prefix.run({self.prefix.inputs[0]: images})
+
+    def run_from_boundary(self, state: TrainingState, prefix: Tensors, labels: np.ndarray) -> StepResult:
+        """The rest of `run`, given the result of `to_boundary`, which with fixed statistics never changes."""
         check_batch(self.norms, len(labels))
-        outputs: dict[str, np.ndarray] = {}
-        boundary = images
-        if self.prefix is not None:
-            outputs |= self.prefix.run({self.prefix.inputs[0]: images})
-            boundary = outputs[self.plan.boundary.name]
         feeds = {parameter.name: state.current[parameter.name] for parameter in self.plan.parameters}
-        outputs |= self.gradient.run({self.plan.boundary.name: boundary, LABELS: labels} | feeds)
+        feeds |= {self.plan.boundary.name: prefix[self.plan.boundary.name], LABELS: labels}
+        outputs = {**prefix, **self.gradient.run(feeds)}
         result = StepResult(float(outputs[LOSS]), int(outputs[CORRECT]))
         if np.isfinite(result.loss):
             average_into(state.current, outputs, self.norms)
