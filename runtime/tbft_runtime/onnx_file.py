@@ -28,10 +28,8 @@ def external_initializers(model: bytes) -> list[str]:
     """
     names = []
     for number, value, _ in _fields(_graph(model)):
-        if number == _GRAPH_INITIALIZER:
-            fields = {key: content for key, content, _ in _fields(value)}
-            if _TENSOR_EXTERNAL_DATA in fields:
-                names.append(bytes(fields[_TENSOR_NAME]).decode())
+        if number == _GRAPH_INITIALIZER and any(key == _TENSOR_EXTERNAL_DATA for key, _, _ in _fields(value)):
+            names.append(_name(value))
     return names
 
 
@@ -45,12 +43,12 @@ def embed(model: bytes, tensors: Mapping[str, np.ndarray], metadata: Mapping[str
         if number != _GRAPH_INITIALIZER or _name(value) not in tensors:
             graph += raw
     for name, tensor in tensors.items():
-        graph += _field(_GRAPH_INITIALIZER, _tensor(name, tensor))
+        graph += bytes_field(_GRAPH_INITIALIZER, _tensor(name, tensor))
     output = bytearray()
     for number, _, raw in _fields(memoryview(model)):
-        output += _field(_MODEL_GRAPH, bytes(graph)) if number == _MODEL_GRAPH else raw
+        output += bytes_field(_MODEL_GRAPH, bytes(graph)) if number == _MODEL_GRAPH else raw
     for key, text in metadata.items():
-        output += _field(_MODEL_METADATA, _field(1, key.encode()) + _field(2, text.encode()))
+        output += bytes_field(_MODEL_METADATA, bytes_field(1, key.encode()) + bytes_field(2, text.encode()))
     return bytes(output)
 
 
@@ -66,10 +64,10 @@ def _name(tensor: memoryview) -> str:
 
 
 def _tensor(name: str, array: np.ndarray) -> bytes:
-    dims = b"".join(_key(_TENSOR_DIMS, _VARINT) + _varint(size) for size in array.shape)
-    kind = _key(_TENSOR_TYPE, _VARINT) + _varint(_FLOAT)
+    dims = b"".join(number_field(_TENSOR_DIMS, size) for size in array.shape)
+    kind = number_field(_TENSOR_TYPE, _FLOAT)
     raw = np.ascontiguousarray(array, "<f4").tobytes()
-    return dims + kind + _field(_TENSOR_NAME, name.encode()) + _field(_TENSOR_RAW, raw)
+    return dims + kind + bytes_field(_TENSOR_NAME, name.encode()) + bytes_field(_TENSOR_RAW, raw)
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
@@ -120,9 +118,11 @@ def _varint(value: int) -> bytes:
     return bytes(encoded)
 
 
-def _key(number: int, wire: int) -> bytes:
-    return _varint(number << 3 | wire)
+def number_field(number: int, value: int) -> bytes:
+    """A serialized field that holds a non-negative integer."""
+    return _varint(number << 3 | _VARINT) + _varint(value)
 
 
-def _field(number: int, content: bytes) -> bytes:
-    return _key(number, _BYTES) + _varint(len(content)) + content
+def bytes_field(number: int, content: bytes) -> bytes:
+    """A serialized field that holds bytes, a string or a message."""
+    return _varint(number << 3 | _BYTES) + _varint(len(content)) + content

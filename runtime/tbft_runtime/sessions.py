@@ -42,27 +42,32 @@ class Graph:
 def load_graph(path: Path, weights: Tensors, threads: int) -> Graph:
     """Load the graph at `path`; the weights that it refers to are taken from `weights`.
 
-    They are handed over as initializers, not inputs, so that ONNX Runtime folds and packs them once.
     Raises TbftError if the file cannot be loaded.
     """
     try:
-        model = path.read_bytes()
-        names = external_initializers(model)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = ERRORS_ONLY
-        values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(weights[name])) for name in names]
-        if names:
-            options.add_external_initializers(names, values)
-        return Graph(ort.InferenceSession(model, options, providers=["CPUExecutionProvider"]), values)
+        return graph_from_bytes(path.read_bytes(), weights, threads)
     except KeyError as error:
-        raise TbftError(
-            f"graph '{path}' needs the weight {error}, which the bundle lacks", "export it again"
-        ) from error
-    except Exception as error:  # OSError, ValueError, and ONNX Runtime's, which share no base
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise TbftError(f"graph '{path}' needs weight {error}, which the bundle lacks", "export it again") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
         raise TbftError(f"graph '{path}' cannot be loaded: {reason}", "copy or export it again") from error
+
+
+def graph_from_bytes(model: bytes, weights: Tensors, threads: int) -> Graph:
+    """Load a serialized model.
+
+    Weights are handed over as initializers, not inputs, so that ONNX Runtime folds and packs them once.
+    Raises KeyError for a weight that is missing, and what ONNX Runtime raises.
+    """
+    names = external_initializers(model)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(weights[name])) for name in names]
+    if names:
+        options.add_external_initializers(names, values)
+    return Graph(ort.InferenceSession(model, options, providers=["CPUExecutionProvider"]), values)
 
 
 def onnxruntime_version() -> str:

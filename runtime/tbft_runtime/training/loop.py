@@ -24,7 +24,7 @@ from tbft_runtime.training.dataset import TrainingData, open_data
 from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.options import Settings, TrainOptions, another_bundle, resolve, resumed
 from tbft_runtime.training.state import Epoch, TrainingState
-from tbft_runtime.training.step import TrainStep
+from tbft_runtime.training.step import TrainStep, initial_state
 
 
 def train(bundle: Path, options: TrainOptions, progress: Progress | None = None) -> TrainResult:
@@ -103,15 +103,7 @@ def _begin(
     bundle: Bundle, plan: Plan, settings: Settings, data: TrainingData, base: Tensors, progress: Progress
 ) -> TrainingState:
     """The state before the first epoch: base weights, evaluated, and adapted if the policy says so."""
-    current = {parameter.name: base[parameter.name] for parameter in plan.parameters} if settings.epochs else {}
-    for norm in bundle.manifest.batch_norms if settings.batch_norm != "frozen" else ():
-        current |= {norm.mean: base[norm.mean], norm.variance: base[norm.variance]}
-    slots = {
-        parameter.state(slot): np.zeros(parameter.shape, np.float32)
-        for parameter in plan.parameters
-        for slot in plan.optimizer.slots
-    }
-    state = TrainingState(current=current, slots=slots, best={})
+    state = initial_state(bundle, plan, settings, base)
     # Which graphs evaluate does not matter here, so the ones that need no prefix do.
     evaluator = Evaluator(bundle, plan, settings.threads, None)
     progress.begin("evaluating the base model", len(data.validation))

@@ -26,6 +26,19 @@ class StepResult:
     correct: int
 
 
+def initial_state(bundle: Bundle, plan: Plan, settings: Settings, base: Tensors) -> TrainingState:
+    """The base model's trained parameters, the running statistics that may move, and empty optimizer state."""
+    current = {parameter.name: base[parameter.name] for parameter in plan.parameters} if settings.epochs else {}
+    for norm in bundle.manifest.batch_norms if settings.batch_norm != "frozen" else ():
+        current |= {norm.mean: base[norm.mean], norm.variance: base[norm.variance]}
+    slots = {
+        parameter.state(slot): np.zeros(parameter.shape, np.float32)
+        for parameter in plan.parameters
+        for slot in plan.optimizer.slots
+    }
+    return TrainingState(current=current, slots=slots, best={})
+
+
 class TrainStep:
     """The graphs of a plan, loaded; `weights` are those that stay fixed."""
 

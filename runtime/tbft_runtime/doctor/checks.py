@@ -1,0 +1,208 @@
+"""The checks of `tbft-edge doctor`, over the files and commands of a Linux board."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tbft_artifacts.bundle import Bundle
+from tbft_runtime.doctor.needs import needs
+
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
+WORKING_ONNXRUNTIME = "1.31.1"
+SUPPORTED_MACHINES = ("aarch64", "x86_64")
+_PROBE_SECONDS = 120
+# Bits of `vcgencmd get_throttled` (Raspberry Pi documentation): what holds now, and 16 bits up what did.
+_THROTTLE_BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One line: `ok` is False for what must be mended, None for what only is worth knowing."""
+
+    name: str
+    ok: bool | None
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Board:
+    """Where to look: the root of the file system, and how to run a command (None: it is not there or fails)."""
+
+    root: Path
+    run: Callable[[Sequence[str]], str | None]
+
+    def read(self, path: str) -> str | None:
+        """The text of a file below the root, without trailing zero bytes and white space."""
+        try:
+            return (self.root / path).read_text(errors="replace").rstrip("\0\n ")
+        except OSError:
+            return None
+
+
+def run_command(command: Sequence[str]) -> str | None:
+    """What a command prints, or None if it is missing, fails or hangs."""
+    if shutil.which(command[0]) is None:
+        return None
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def examine(bundle: Bundle | None, folder: Path, board: Board | None = None) -> list[Check]:
+    """Every check; with a bundle, memory and the disk of `folder` are held against what it needs."""
+    board = board or Board(Path("/"), run_command)
+    return [
+        _model(board),
+        _cpu_features(board),
+        check_machine(platform.machine(), sys.maxsize),
+        check_python(sys.version_info[:2]),
+        *check_onnxruntime([sys.executable, "-m", "tbft_runtime.doctor.probe"]),
+        _memory(board, bundle),
+        _disk(folder, bundle),
+        _temperature(board),
+        _throttling(board),
+        _meters(board),
+    ]
+
+
+def check_machine(machine: str, largest_integer: int) -> Check:
+    """64-bit ARM or x86: there is no 32-bit wheel of ONNX Runtime."""
+    if largest_integer < 2**32:
+        hint = "install the 64-bit Raspberry Pi OS; there is no 32-bit wheel of ONNX Runtime"
+        return Check("64-bit", False, f"Python is 32-bit ({machine})", hint)
+    if machine not in SUPPORTED_MACHINES:
+        return Check("64-bit", False, f"{machine} has no ONNX Runtime wheel", f"use {' or '.join(SUPPORTED_MACHINES)}")
+    return Check("64-bit", True, machine)
+
+
+def check_python(version: tuple[int, ...]) -> Check:
+    """A Python that the device packages support."""
+    text = ".".join(str(part) for part in version)
+    if OLDEST_PYTHON <= version <= NEWEST_PYTHON:
+        return Check("Python", True, text)
+    return Check("Python", False, f"{text} is not supported", "use Python 3.11, 3.12 or 3.13")
+
+
+def check_onnxruntime(probe: Sequence[str]) -> list[Check]:
+    """Whether it imports and runs a convolution, tried in a process of its own; and its telemetry."""
+    name = "ONNX Runtime"
+    try:
+        done = subprocess.run(probe, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return [Check(name, False, f"a convolution took longer than {_PROBE_SECONDS} s", "reboot the board")]
+    install = f"pip install onnxruntime=={WORKING_ONNXRUNTIME}"
+    if done.returncode == -signal.SIGILL:
+        text = "it uses an instruction that this CPU does not have"
+        return [Check(name, False, text, f"{install} (version 1.21.0 is known to fail on a Raspberry Pi 4)")]
+    if done.returncode:
+        last = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        return [Check(name, False, f"it does not work: {last}", install)]
+    version, telemetry = done.stdout.split()
+    return [
+        Check(name, True, f"{version} runs a convolution"),
+        Check("telemetry", telemetry == "off", telemetry, "" if telemetry == "off" else "set ORT_DISABLE_TELEMETRY=1"),
+    ]
+
+
+def _model(board: Board) -> Check:
+    model = board.read("proc/device-tree/model") or _cpuinfo(board, "Model") or _cpuinfo(board, "model name")
+    return Check("board", None, model or "unknown")
+
+
+def _cpu_features(board: Board) -> Check:
+    features = (_cpuinfo(board, "Features") or _cpuinfo(board, "flags") or "").split()
+    known = {
+        "asimd": "NEON",
+        "asimddp": "int8 dot products",
+        "fphp": "half precision",
+        "avx2": "AVX2",
+        "avx512f": "AVX-512",
+    }
+    found = [words for feature, words in known.items() if feature in features]
+    return Check("CPU features", None, ", ".join(found) or "none that matter here")
+
+
+def _memory(board: Board, bundle: Bundle | None) -> Check:
+    available = _meminfo(board, "MemAvailable")
+    total = _meminfo(board, "MemTotal")
+    if available is None or total is None:
+        return Check("memory", None, "unknown")
+    text = f"{available / 1e6:,.0f} MB of {total / 1e6:,.0f} MB available"
+    if bundle is None:
+        return Check("memory", None, text)
+    worst = max(bundle.manifest.plans, key=lambda plan: needs(bundle, plan).memory)
+    wanted = needs(bundle, worst).memory
+    text += f"; plan {worst.id} needs about {wanted / 1e6:,.0f} MB"
+    return _enough("memory", available >= wanted, text, "close other programs, or train with a smaller --batch-size")
+
+
+def _disk(folder: Path, bundle: Bundle | None) -> Check:
+    place = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    text = f"{free / 1e6:,.0f} MB free in {folder}"
+    if bundle is None:
+        return Check("disk", None, text)
+    wanted = max(needs(bundle, plan).disk for plan in bundle.manifest.plans)
+    text += f"; a run needs about {wanted / 1e6:,.1f} MB and the prepared images"
+    return _enough("disk", free >= wanted, text, "free some space, or train on another disk with --out")
+
+
+def _enough(name: str, ok: bool, text: str, hint: str) -> Check:
+    return Check(name, ok, text, "" if ok else hint)
+
+
+def _temperature(board: Board) -> Check:
+    text = board.read("sys/class/thermal/thermal_zone0/temp")
+    if text is None or not text.lstrip("-").isdecimal():
+        return Check("temperature", None, "unavailable")
+    degrees = int(text) / 1000
+    return Check("temperature", None, f"{degrees:.1f} °C", "" if degrees < 80 else "cool the board: it slows down soon")
+
+
+def _throttling(board: Board) -> Check:
+    printed = board.run(["vcgencmd", "get_throttled"])
+    try:
+        bits = int((printed or "").partition("=")[2], 16)
+    except ValueError:
+        return Check("throttling", None, "unavailable")
+    now = [name for bit, name in _THROTTLE_BITS.items() if bits >> bit & 1]
+    before = [name for bit, name in _THROTTLE_BITS.items() if bits >> (bit + 16) & 1]
+    if now:
+        return Check("throttling", False, f"now: {', '.join(now)}", "use a stronger power supply, or cool the board")
+    return Check("throttling", True, "not now" + (f"; since it started: {', '.join(before)}" if before else ""))
+
+
+def _meters(board: Board) -> Check:
+    found = []
+    if "_current" in (board.run(["vcgencmd", "pmic_read_adc"]) or ""):
+        found.append("Raspberry Pi 5 PMIC (the board's rails, not USB or HATs)")
+    found += [f"hwmon {path.parent.name}" for path in sorted(board.root.glob("sys/class/hwmon/hwmon*/power*_input"))]
+    found += [f"RAPL {path.name}" for path in sorted(board.root.glob("sys/class/powercap/intel-rapl:?"))]
+    return Check("energy meters", None, ", ".join(found) or "none found: energy is unavailable")
+
+
+def _cpuinfo(board: Board, key: str) -> str | None:
+    for line in (board.read("proc/cpuinfo") or "").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return value.strip()
+    return None
+
+
+def _meminfo(board: Board, key: str) -> int | None:
+    for line in (board.read("proc/meminfo") or "").splitlines():
+        name, _, value = line.partition(":")
+        if name == key and value.split()[0].isdecimal():
+            return int(value.split()[0]) * 1024
+    return None

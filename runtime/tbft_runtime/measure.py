@@ -1,0 +1,141 @@
+"""Run a few train steps of a bundle and measure them, here or on an emulated board.
+
+    python -m tbft_runtime.measure '{"bundle": "…", "weights": "out.safetensors", "steps": 3}'
+
+This is the program that `tbft-edge bench` runs: images are random but the same everywhere, one thread
+computes, and the measurement is printed as JSON. Around each step it makes a system call that does
+nothing (`getpgid` of a process that cannot exist): an emulator that counts instructions sees it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.manifest import Plan
+from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.result import peak_memory_bytes, runtime_versions
+from tbft_runtime.sessions import load_graph
+from tbft_runtime.training.options import Settings, TrainOptions, resolve
+from tbft_runtime.training.step import TrainStep, initial_state
+
+MARK_BASE = 0x7ACE0000
+# Marks before and after each kind of step.
+STEP_MARKS = (1, 2)
+CACHED_MARKS = (3, 4)
+# Loading allocates and packs; the first step touches every buffer for the first time.
+WARM_UP = 1
+# On random images a usual rate diverges, and rounding would grow with it.
+LR = 1e-4
+
+
+class MeasureRequest(msgspec.Struct, frozen=True):
+    """What to run; `weights` is where the tensors after `steps` full steps are written."""
+
+    bundle: str
+    weights: str
+    plan: str | None = None
+    steps: int = 3
+    batch_size: int = 4
+    seed: int = 0
+
+
+class Measurement(msgspec.Struct, frozen=True):
+    """Milliseconds of each step, whole and from stored boundary activations (empty where those change).
+
+    `peak_memory_bytes` is the resident maximum of the process, of an emulator too if there is one.
+    """
+
+    plan: str
+    step_ms: list[float]
+    cached_step_ms: list[float]
+    losses: list[float]
+    peak_memory_bytes: int
+    runtime: dict[str, str]
+
+
+def measure(request: MeasureRequest) -> Measurement:
+    """Take `steps` full train steps on one batch, write the weights, then as many from its boundary activations."""
+    bundle = open_bundle(Path(request.bundle))
+    plan = bundle.plan(request.plan)
+    options = TrainOptions(Path(), Path(), plan=plan.id, lr=LR, batch_size=request.batch_size, threads=1)
+    settings = resolve(options, bundle)
+    step, images, labels = _prepare(bundle, plan, settings, request)
+    state = initial_state(bundle, plan, settings, load_file(bundle.weights))
+
+    step_ms: list[float] = []
+    losses: list[float] = []
+    for _ in range(WARM_UP + request.steps):
+        with _Timed(step_ms, STEP_MARKS):
+            result = step.run(state, images, labels)
+        losses.append(result.loss)
+    save_file({name: np.ascontiguousarray(value) for name, value in state.current.items()}, request.weights)
+
+    cached_ms: list[float] = []
+    if plan.has_prefix and plan.batch_norm != "batch":
+        boundary = step.to_boundary(images)
+        for _ in range(WARM_UP + request.steps):
+            with _Timed(cached_ms, CACHED_MARKS):
+                step.run_from_boundary(state, boundary, labels)
+    return Measurement(
+        plan=plan.id,
+        step_ms=step_ms[WARM_UP:],
+        cached_step_ms=cached_ms[WARM_UP:],
+        losses=losses,
+        peak_memory_bytes=peak_memory_bytes(),
+        runtime=runtime_versions(),
+    )
+
+
+class _Timed(contextlib.AbstractContextManager[None]):
+    """Appends the milliseconds of its block to `times`, and marks its begin and end for an emulator."""
+
+    def __init__(self, times: list[float], marks: tuple[int, int]) -> None:
+        self.times = times
+        self.marks = marks
+
+    def __enter__(self) -> None:
+        _mark(self.marks[0])
+        self.started = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        self.times.append((time.perf_counter() - self.started) * 1000)
+        _mark(self.marks[1])
+
+
+def _mark(number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.getpgid(MARK_BASE + number)
+
+
+def _prepare(
+    bundle: Bundle, plan: Plan, settings: Settings, request: MeasureRequest
+) -> tuple[TrainStep, np.ndarray, np.ndarray]:
+    base = load_file(bundle.weights)
+    prefix = load_graph(bundle.path(plan.prefix), base, settings.threads) if plan.has_prefix else None
+    manifest = bundle.manifest
+    rng = np.random.default_rng(request.seed)
+    size = manifest.image_size
+    pixels = rng.integers(0, 256, (request.batch_size, size, size, 3), dtype=np.uint8)
+    labels = rng.integers(0, len(manifest.classes), request.batch_size)
+    preprocessing = Preprocessing(manifest.preprocessing, size)
+    step = TrainStep(bundle, plan, settings, base, prefix)
+    return step, preprocessing.normalize(pixels), labels
+
+
+def main() -> None:
+    """Read the request from the command line and print the measurement."""
+    request = msgspec.json.decode(sys.argv[1], type=MeasureRequest)
+    sys.stdout.write(msgspec.json.encode(measure(request)).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""`tbft-edge bench`: what train steps cost, here or on emulated ARM."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tbft_artifacts.errors import TbftError
+from tbft_edge.console import JsonOption, extra, percent, print_json, print_table, say, size
+
+if TYPE_CHECKING:
+    from tbft_artifacts.bundle import Bundle
+    from tbft_edge.emulation.bench import BenchResult, Count
+
+_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def command(
+    bundles: Annotated[list[Path], typer.Argument(help="Bundles: folders or .tar.gz files.")],
+    platform: Annotated[
+        Literal["local", "arm64"], typer.Option(help="This machine, or an emulated ARM CPU.")
+    ] = "local",
+    cpu: Annotated[
+        Literal["cortex-a72", "cortex-a76"], typer.Option(help="Raspberry Pi 4 or Raspberry Pi 5.")
+    ] = "cortex-a72",
+    memory: Annotated[
+        str | None, typer.Option(help="Limit for the emulated process, such as 512m or 1g, emulator included.")
+    ] = None,
+    plan: Annotated[str | None, typer.Option(help="Which plan, if a bundle has several.")] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(help="Drifts to compare, such as input,feature,output,full: the cost and saving per block."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps to measure.")] = 3,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 4,
+    json: JsonOption = False,
+) -> None:
+    """Measure train steps with one thread: time, memory, agreement and, emulated, executed instructions.
+
+    Emulated milliseconds say nothing about a board; executed instructions repeat within 2 %.
+    """
+    with extra("device"), contextlib.ExitStack() as stack:
+        from tbft_artifacts.archive import opened
+        from tbft_edge.emulation.bench import ArmBench, measure_local
+        from tbft_edge.emulation.cpus import CPUS
+
+        limit = _bytes(memory)
+        if limit is not None and platform == "local":
+            raise TbftError("--memory limits the emulated process only", "add --platform arm64")
+        chosen = _choose([stack.enter_context(opened(path)) for path in bundles], plan, compare)
+        arm = ArmBench(CPUS[cpu], limit, steps, batch_size)
+        results = []
+        for bundle, plan_id in chosen:
+            say(f"measuring {plan_id} ({platform})")
+            if platform == "arm64":
+                results.append(arm.measure(bundle, plan_id))
+            else:
+                results.append(measure_local(bundle, plan_id, steps, batch_size))
+    if json:
+        print_json(results if compare or len(results) > 1 else results[0])
+        return
+    for result in results:
+        _print(result)
+    if compare:
+        _print_comparison(results)
+
+
+def _choose(bundles: list[Bundle], plan: str | None, compare: str | None) -> list[tuple[Bundle, str]]:
+    """The plans to measure: one of each bundle, or the first for each drift to compare."""
+    if compare is None:
+        return [(bundle, bundle.plan(plan).id) for bundle in bundles]
+    available = [(bundle, each) for bundle in bundles for each in bundle.manifest.plans]
+    chosen = []
+    for drift in compare.split(","):
+        found = next(((bundle, each.id) for bundle, each in available if each.drift == drift.strip()), None)
+        if found is None:
+            raise TbftError(
+                f"no bundle given has a plan for drift '{drift.strip()}'",
+                "give a bundle for each drift; they have: " + ", ".join(each.drift for _, each in available),
+            )
+        chosen.append(found)
+    return chosen
+
+
+def _bytes(text: str | None) -> int | None:
+    if text is None:
+        return None
+    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
+    if not number.isdecimal() or (unit and unit not in _UNITS):
+        raise TbftError(f"--memory '{text}' is no amount of memory", "for example --memory 512m or --memory 1g")
+    return int(number) * _UNITS.get(unit, 1)
+
+
+def _print(result: BenchResult) -> None:
+    where = "this machine" if not result.emulated else f"{result.cpu}, emulated by {result.engine}"
+    note = " (emulated: not a board's time)" if result.emulated else ""
+    rows = [
+        ["time per step, median", f"{result.step_ms:.1f} ms{note}"],
+        ["from stored boundary activations", _milliseconds(result.cached_step_ms, note)],
+    ]
+    if result.emulated:
+        rows += [
+            ["instructions per step", _millions(result.instructions_per_step)],
+            ["instructions per cached step", _millions(result.instructions_per_cached_step)],
+            ["weights differ from this machine's by", f"{result.agreement:.1e} of each tensor's largest value"],
+            ["memory limit", "none" if result.memory_limit_bytes is None else size(result.memory_limit_bytes)],
+        ]
+    emulator = ", emulator included" if result.emulated else ""
+    peak = "unavailable" if result.peak_memory_bytes is None else size(result.peak_memory_bytes) + emulator
+    rows.append(["peak memory", peak])
+    print_table(f"{result.plan} on {where}, batch {result.batch_size}, one thread", ["", "value"], rows)
+    say("".join(f"not used: {reason}\n" for reason in result.skipped).rstrip())
+
+
+def _print_comparison(results: list[BenchResult]) -> None:
+    """The paper's cost table: what a step costs per block, and what it saves against full fine-tuning."""
+    counted = all(result.instructions_per_step for result in results)
+    unit = "M instructions" if counted else "ms"
+
+    def cost(result: BenchResult, *, cached: bool) -> float:
+        if counted:
+            count = result.instructions_per_cached_step if cached else result.instructions_per_step
+            count = count or result.instructions_per_step
+            assert count is not None
+            return count.median / 1e6
+        return (result.cached_step_ms if cached else None) or result.step_ms
+
+    full = next((result for result in results if result.plan.startswith("full")), None)
+
+    def saved(result: BenchResult, *, cached: bool) -> str:
+        return "–" if full is None else percent(1 - cost(result, cached=cached) / cost(full, cached=False))
+
+    rows = [
+        [
+            result.plan,
+            f"{cost(result, cached=False):,.1f}",
+            f"{cost(result, cached=True):,.1f}",
+            saved(result, cached=False),
+            saved(result, cached=True),
+        ]
+        for result in results
+    ]
+    columns = ["plan", f"first epoch ({unit})", f"later epochs ({unit})", "saved, first", "saved, later"]
+    print_table("Cost of a train step against full fine-tuning", columns, rows, numbers=True)
+
+
+def _milliseconds(value: float | None, note: str) -> str:
+    return "not cacheable" if value is None else f"{value:.1f} ms{note}"
+
+
+def _millions(count: Count | None) -> str:
+    return "unavailable" if count is None else f"{count.median / 1e6:,.1f} M (spread {count.spread:.2%})"

@@ -1,0 +1,40 @@
+"""`tbft-edge doctor`: is this board fit to train?"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tbft_edge.console import JsonOption, extra, print_json
+
+UNFIT_EXIT_CODE = 1
+
+
+def command(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="A bundle: memory and disk are held against what it needs.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where a run would go; its disk is looked at.")] = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Check the board: CPU, Python, ONNX Runtime, memory, disk, temperature, throttling, meters, telemetry.
+
+    Exit code 0 if it is fit to train, 1 if a check says no.
+    """
+    with extra("device"), contextlib.ExitStack() as stack:
+        from tbft_artifacts.archive import opened
+        from tbft_runtime.doctor import examine
+
+        checks = examine(stack.enter_context(opened(bundle)) if bundle else None, out)
+    if json:
+        print_json(checks)
+    else:
+        signs = {True: "✓", False: "✗", None: "·"}
+        for check in checks:
+            hint = f" (hint: {check.hint})" if check.hint else ""
+            typer.echo(f"{signs[check.ok]} {check.name}: {check.text}{hint}")
+    if any(check.ok is False for check in checks):
+        raise typer.Exit(UNFIT_EXIT_CODE)

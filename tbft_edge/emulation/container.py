@@ -1,0 +1,59 @@
+"""Run the container image for arm64 with docker or podman, which emulate through QEMU."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tbft_artifacts.errors import TbftError
+from tbft_edge.emulation.cpus import Cpu
+from tbft_edge.emulation.guest import UnavailableError
+
+IMAGE = "tbft-edge:arm64"
+BUILD_HINT = "docker buildx build --platform linux/arm64 -f Dockerfile.arm64 -t tbft-edge:arm64 --load ."
+ENGINES = ("docker", "podman")
+
+
+@dataclass(frozen=True)
+class ContainerEngine:
+    """`program` can run the image `IMAGE`."""
+
+    program: str
+
+    def run(
+        self, arguments: Sequence[str], cpu: Cpu, *, memory: int | None, volumes: Sequence[tuple[Path, str, str]]
+    ) -> str:
+        """Run `python arguments…` in the image, without a network; returns what it prints.
+
+        `volumes` are (folder here, folder there, "ro" or "rw"). Raises TbftError if the program fails.
+        """
+        command = [self.program, "run", "--rm", "--platform", "linux/arm64", "--pull=never", "--network=none"]
+        command += ["--read-only", "--tmpfs", "/tmp", "--env", f"QEMU_CPU={cpu.name}", "--entrypoint", "python"]
+        if memory is not None:
+            command += ["--memory", str(memory)]
+        for here, there, mode in volumes:
+            command += ["--volume", f"{here}:{there}:{mode}"]
+        done = subprocess.run([*command, IMAGE, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = (done.stderr.strip() or "no message").splitlines()[-1]
+            hint = "build the image again, or raise --memory"
+            raise TbftError(f"{self.program} run failed (exit code {done.returncode}): {last}", hint)
+        return done.stdout
+
+
+def container_engine(program: str) -> ContainerEngine:
+    """Raises UnavailableError if `program` is missing, has no engine, or has not built the image."""
+    if shutil.which(program) is None:
+        raise UnavailableError(f"{program} is not installed")
+    if _fails([program, "info"]):
+        raise UnavailableError(f"{program} has no engine running")
+    if _fails([program, "image", "inspect", IMAGE]):
+        raise UnavailableError(f"{program} has no image {IMAGE}; build it with: {BUILD_HINT}")
+    return ContainerEngine(program)
+
+
+def _fails(command: Sequence[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode != 0

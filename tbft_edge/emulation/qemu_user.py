@@ -1,0 +1,123 @@
+"""Emulate one process with QEMU's user mode: no container, and instructions can be counted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tbft_artifacts.errors import TbftError
+from tbft_edge.emulation.cpus import Cpu
+from tbft_edge.emulation.guest import Guest, UnavailableError
+from tbft_edge.emulation.memory_limit import memory_group
+
+PLUGIN_SOURCE = Path(__file__).with_name("count_instructions.c")
+OUT_OF_MEMORY = -9
+
+
+@dataclass(frozen=True)
+class EmulatedRun:
+    """What a process printed; `marks` are (mark, instructions executed so far); peak memory with the emulator's."""
+
+    stdout: str
+    marks: list[tuple[int, int]]
+    peak_memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class QemuUser:
+    """Runs the guest's Python on an emulated core."""
+
+    guest: Guest
+    emulator: str
+    plugin: Path
+
+    def run(self, arguments: Sequence[str], cpu: Cpu, *, memory: int | None = None, count: bool = False) -> EmulatedRun:
+        """Run `python arguments…` on `cpu`, with at most `memory` bytes if given, counting if `count`.
+
+        Raises TbftError if the program fails or needs more memory, UnavailableError if a limit cannot be set.
+        """
+        (self.guest.root / "proc" / "cpuinfo").write_text(cpu.cpuinfo())
+        with contextlib.ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            command = [self.emulator]
+            if count:
+                command += ["-plugin", f"{self.plugin},out={folder / 'marks'}"]
+            command += [str(self.guest.python), *arguments]
+            group = None
+            # Without root the peak is simply not known; a limit that was asked for must hold.
+            with contextlib.nullcontext() if memory is not None else contextlib.suppress(UnavailableError):
+                group = stack.enter_context(memory_group(memory))
+            done = subprocess.run(
+                group.wrap(command) if group else command,
+                env=self._environment(cpu),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                raise _failure(done, memory)
+            return EmulatedRun(done.stdout, _read_marks(folder / "marks"), group.peak_bytes() if group else None)
+
+    def _environment(self, cpu: Cpu) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": "/nonexistent",
+            # Files below the root shadow those of this machine, /proc/cpuinfo above all.
+            "QEMU_LD_PREFIX": str(self.guest.root),
+            "QEMU_CPU": cpu.name,
+            "PYTHONPATH": f"{self.guest.code}:{self.guest.packages}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "ORT_DISABLE_TELEMETRY": "1",
+        }
+
+
+def qemu_user(guest: Guest, cache: Path) -> QemuUser:
+    """Find the emulator and compile the counter. Raises UnavailableError if either cannot be had."""
+    emulator = shutil.which("qemu-aarch64")
+    if emulator is None:
+        raise UnavailableError("qemu-aarch64 is not installed (Debian: apt-get install qemu-user)")
+    plugin = cache / "count_instructions.so"
+    if not plugin.exists() or plugin.stat().st_mtime < PLUGIN_SOURCE.stat().st_mtime:
+        compiler = shutil.which("gcc") or shutil.which("cc")
+        if compiler is None:
+            raise UnavailableError("no C compiler to build the instruction counter (Debian: apt-get install gcc)")
+        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(plugin), str(PLUGIN_SOURCE)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise UnavailableError(f"the instruction counter does not compile: {done.stderr.strip().splitlines()[0]}")
+    return QemuUser(guest, emulator, plugin)
+
+
+def spans(marks: Sequence[tuple[int, int]], begin: int, end: int) -> list[int]:
+    """Instructions between each mark `begin` and the `end` that follows it."""
+    counts = []
+    started: int | None = None
+    for mark, count in marks:
+        if mark == begin:
+            started = count
+        elif mark == end and started is not None:
+            counts.append(count - started)
+            started = None
+    return counts
+
+
+def _read_marks(path: Path) -> list[tuple[int, int]]:
+    if not path.exists():
+        return []
+    lines = (line.split() for line in path.read_text().splitlines())
+    return [(int(mark), int(count)) for mark, count in lines]
+
+
+def _failure(done: subprocess.CompletedProcess[str], memory: int | None) -> TbftError:
+    if done.returncode in (OUT_OF_MEMORY, 128 - OUT_OF_MEMORY) and memory is not None:
+        return TbftError(f"the emulated process needs more than {memory:,} bytes of memory", "raise --memory")
+    last = (done.stderr.strip() or "no message").splitlines()[-1]
+    return TbftError(
+        f"the emulated process failed (exit code {done.returncode}): {last}", "run it with --platform local"
+    )
