@@ -8,11 +8,15 @@ BUNDLES := build/test-bundles
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := $(shell find export artifacts tests/support -name '*.py')
 
-.PHONY: help demo test test-host test-device lint format clean
+# What emulating a 64-bit ARM board takes, on Debian.
+ARM_TOOLS := qemu-user mmdebstrap gcc libc6-dev
+
+.PHONY: help demo test test-host test-device test-arm arm-tools size lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
 	@echo "make test    every test, in both environments"
+	@echo "make size    what the device environment weighs, against torch"
 	@echo "make lint    ruff, mypy, and whether README shows the real help text"
 	@echo "make format  let ruff rewrite the code"
 	@echo "make clean   remove what make made, environments included"
@@ -20,13 +24,27 @@ help:
 demo: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python demo/run.py --host $(HOST) --device $(DEVICE) --out demo-output
 
-test: test-host test-device
+test: test-host test-device test-arm
 
 test-host: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m pytest tests/artifacts tests/export tests/e2e
 
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made
 	$(DEVICE)/bin/python -m pytest tests/artifacts tests/runtime
+
+# Said plainly where nothing could be emulated: pytest shows the reason of each skip.
+test-arm: $(DEVICE)/.tested $(BUNDLES)/.made arm-tools
+	$(DEVICE)/bin/python -m pytest -rs tests/arm
+
+arm-tools:
+	@if command -v qemu-aarch64 >/dev/null && command -v mmdebstrap >/dev/null && command -v gcc >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing $(ARM_TOOLS) to emulate ARM" && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends $(ARM_TOOLS) >/dev/null; \
+	else echo "ARM is not emulated here: install $(ARM_TOOLS) (as root on Debian, this command would)"; fi
+
+size: $(DEVICE)/.installed
+	$(DEVICE)/bin/python benchmarks/device_size.py
 
 lint: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/ruff check .

@@ -55,7 +55,7 @@ def prepare_guest(cache: Path) -> Guest:
 
     The wheels have the versions that are installed here. Raises UnavailableError if a tool is missing or fails.
     """
-    versions = _versions()
+    versions = installed_versions()
     key = hashlib.sha256(repr(versions).encode()).hexdigest()[:12]
     root = cache / f"root-{RELEASE}"
     packages = cache / f"packages-{key}"
@@ -110,7 +110,7 @@ def _copy_code(code: Path) -> None:
     (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tbft-edge\nVersion: {version}\n")
 
 
-def _versions() -> list[str]:
+def installed_versions() -> list[str]:
     """`name==version` of the device's requirements and all they require, as installed here."""
     found: dict[str, str] = {}
     waiting = list(DEVICE_REQUIREMENTS)
