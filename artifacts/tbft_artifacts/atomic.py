@@ -13,6 +13,7 @@ from pathlib import Path
 from tbft_artifacts.errors import TbftError
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_WRONG_PLACE = (PermissionError, NotADirectoryError, IsADirectoryError, FileNotFoundError, FileExistsError)
 
 
 @contextlib.contextmanager
@@ -64,7 +65,7 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
             raise TbftError(
                 f"no space left on the disk for '{path}'", "free some space; what was saved before is kept"
             ) from error
-        if isinstance(error, PermissionError | NotADirectoryError | FileNotFoundError) or error.errno == errno.EROFS:
+        if isinstance(error, _WRONG_PLACE) or error.errno == errno.EROFS:
             raise TbftError(
                 f"'{path}' cannot be written ({error.strerror})", "choose a folder you can write"
             ) from error

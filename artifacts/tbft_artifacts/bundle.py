@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import FORMAT, MANIFEST, WEIGHTS, FileEntry, Manifest, Plan
+from tbft_artifacts.manifest import FORMAT, MANIFEST, PREDICT, STATISTICS, WEIGHTS, FileEntry, Manifest, Plan
 
 _CHUNK = 1 << 20
 
@@ -53,26 +53,28 @@ class Bundle:
         raise TbftError(f"bundle '{self.folder}' has no plan '{plan_id}'", f"choose one of: {known}")
 
 
-def open_bundle(folder: Path) -> Bundle:
-    """Read and verify the bundle in `folder`.
+def open_bundle(folder: Path, shown: Path | None = None) -> Bundle:
+    """Read and verify the bundle in `folder`; errors call it `shown`, where it came from elsewhere.
 
     Raises TbftError for a missing or unreadable manifest, a newer format, a file name that leads out
-    of the bundle, and a file that is missing or whose content changed.
+    of the bundle, and a file that is missing, not listed or whose content changed.
     """
+    shown = shown or folder
     path = folder / MANIFEST
     try:
         content = path.read_bytes()
     except OSError as error:
         raise TbftError(
-            f"'{folder}' is no bundle: {MANIFEST} cannot be read ({error.strerror})",
+            f"'{shown}' is no bundle: {MANIFEST} cannot be read ({error.strerror})",
             "make a bundle with 'tbft-edge export'",
         ) from error
-    manifest = _decode(content, path)
-    for name, entry in manifest.files.items():
-        _check_name(name, path)
-        _check_file(folder, name, entry)
+    manifest = _decode(content, shown)
     if manifest.content_hash() != manifest.bundle_id:
-        raise _changed(MANIFEST, folder)
+        raise _changed(MANIFEST, shown)
+    _check_complete(manifest, shown)
+    for name, entry in manifest.files.items():
+        _check_name(name, shown)
+        _check_file(folder, name, entry, shown)
     return Bundle(folder, manifest)
 
 
@@ -92,40 +94,52 @@ def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _decode(content: bytes, path: Path) -> Manifest:
+def _decode(content: bytes, bundle: Path) -> Manifest:
     try:
         version = msgspec.json.decode(content, type=_Version).format
         if version > FORMAT:
             raise TbftError(
-                f"'{path}' has format {version}, newer than the {FORMAT} that this version reads",
+                f"bundle '{bundle}' has format {version}, newer than the {FORMAT} that this version reads",
                 "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
             )
         return msgspec.json.decode(content, type=Manifest)
-    except msgspec.DecodeError as error:
-        raise TbftError(f"'{path}' is no valid manifest: {error}", "export the bundle again") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise TbftError(f"{MANIFEST} of bundle '{bundle}' is not valid: {error}", "export the bundle again") from error
 
 
-def _check_name(name: str, manifest: Path) -> None:
+def _check_complete(manifest: Manifest, bundle: Path) -> None:
+    """Every file that is read has to be listed, since only what is listed is verified."""
+    needed = [WEIGHTS, PREDICT, *([STATISTICS] if manifest.batch_norms else [])]
+    for plan in manifest.plans:
+        needed += [*([plan.prefix] if plan.has_prefix else []), plan.suffix, plan.gradient, plan.update]
+    for name in needed:
+        if name not in manifest.files:
+            raise TbftError(f"{MANIFEST} of bundle '{bundle}' does not list '{name}'", "export the bundle again")
+
+
+def _check_name(name: str, bundle: Path) -> None:
     parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in name or not parts.parts:
-        raise TbftError(f"'{manifest}' names '{name}', which leads out of the bundle", "do not trust this bundle")
+    if parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name or not parts.parts:
+        raise TbftError(
+            f"{MANIFEST} of bundle '{bundle}' names {name!r}, which leads out of it", "do not trust this bundle"
+        )
 
 
-def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
+def _check_file(folder: Path, name: str, entry: FileEntry, bundle: Path) -> None:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise TbftError(f"'{path}' is a link out of the bundle", "do not trust this bundle")
+        raise TbftError(f"'{name}' of bundle '{bundle}' is a link out of it", "do not trust this bundle")
     try:
         found = file_entry(path)
     except OSError as error:
         raise TbftError(
-            f"'{name}' of bundle '{folder}' cannot be read ({error.strerror})", "copy the bundle again"
+            f"'{name}' of bundle '{bundle}' cannot be read ({error.strerror})", "copy the bundle again"
         ) from error
     if found != entry:
-        raise _changed(name, folder)
+        raise _changed(name, bundle)
 
 
-def _changed(name: str, folder: Path) -> TbftError:
+def _changed(name: str, bundle: Path) -> TbftError:
     return TbftError(
-        f"'{name}' of bundle '{folder}' is not what was exported: its content changed", "copy the bundle again"
+        f"'{name}' of bundle '{bundle}' is not what was exported: its content changed", "copy the bundle again"
     )

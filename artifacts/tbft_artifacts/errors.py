@@ -17,11 +17,16 @@ class TbftError(Exception):
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _one_line(message)
+        self.hint = _one_line(hint)
 
 
 class DivergedError(TbftError):
     """The loss stopped being a number; the last good state is kept."""
 
     exit_code = DIVERGED_EXIT_CODE
+
+
+def _one_line(text: str) -> str:
+    """`text` without line breaks and control characters, which names of files may hold."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -48,8 +48,8 @@ def load_graph(path: Path, weights: Tensors, threads: int) -> Graph:
         return graph_from_bytes(path.read_bytes(), weights, threads)
     except KeyError as error:
         raise TbftError(f"graph '{path}' needs weight {error}, which the bundle lacks", "export it again") from error
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # OSError, ValueError, and ONNX Runtime's, which share no base
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TbftError(f"graph '{path}' cannot be loaded: {reason}", "copy or export it again") from error
 
 

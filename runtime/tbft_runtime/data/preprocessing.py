@@ -60,7 +60,7 @@ def _apply(step: PreprocessingStep, picture: Image.Image) -> Image.Image:
         case ExifTranspose():
             return ImageOps.exif_transpose(picture)
         case ToRgb():
-            return picture.convert("RGB")
+            return _rgb(picture)
         case Resize():
             return _resize(picture, step)
         case CenterCrop():
@@ -69,6 +69,13 @@ def _apply(step: PreprocessingStep, picture: Image.Image) -> Image.Image:
             return picture.crop((left, top, left + step.size, top + step.size))
         case Normalize():
             return picture
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I;16"):
+        # Pillow would cut grey values above 255 off, not scale them.
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    return picture.convert("RGB")
 
 
 def _resize(picture: Image.Image, step: Resize) -> Image.Image:

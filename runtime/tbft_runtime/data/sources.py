@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.data.preprocessing import Preprocessing
@@ -139,11 +139,12 @@ def read_picture(file: Path, preprocessing: Preprocessing) -> np.ndarray | None:
     """The prepared pixels (S, S, 3) of a JPEG or PNG file, or None if it cannot be decoded."""
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # About damaged EXIF data, which does no harm.
             # A picture that unpacks to hundreds of megabytes is an attack or a mistake.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=("JPEG", "PNG")) as picture:
                 return preprocessing.prepare(picture)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError, Warning):
+    except Exception:  # Damaged files lead decoders to struct.error, AttributeError and others too.
         return None
 
 

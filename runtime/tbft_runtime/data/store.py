@@ -49,7 +49,7 @@ def open_store(
     pixels_path, index_path = folder / f"{name}.pixels", folder / f"{name}.json"
     index = _read_index(index_path)
     fingerprint = source.fingerprint()
-    if index is None or index.fingerprint != fingerprint or index.image_size != image_size:
+    if index is None or not _is_current(index, fingerprint, image_size, pixels_path):
         # Pixels first: the index is what says that they are complete.
         index_path.unlink(missing_ok=True)
         labels: list[int] = []
@@ -73,6 +73,17 @@ def open_store(
         pixels=np.memmap(pixels_path, np.uint8, "r", shape=shape),
         labels=np.array(index.labels, np.int64),
         skipped=tuple(index.skipped),
+    )
+
+
+def _is_current(index: _Index, fingerprint: str, image_size: int, pixels: Path) -> bool:
+    """Whether the index belongs to the same images, and all their pixels are there."""
+    expected = len(index.labels) * image_size * image_size * 3
+    return (
+        index.fingerprint == fingerprint
+        and index.image_size == image_size
+        and pixels.is_file()
+        and pixels.stat().st_size == expected
     )
 
 

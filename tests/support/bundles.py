@@ -1,0 +1,130 @@
+"""Bundles for tests: made-up ones that only the manifest's checks see, and the compiled ones of the device tests."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tbft_artifacts.bundle import file_entry
+from tbft_artifacts.manifest import (
+    MANIFEST,
+    PREDICT,
+    STATISTICS,
+    WEIGHTS,
+    BatchNorm,
+    Boundary,
+    CenterCrop,
+    Cost,
+    ExifTranspose,
+    Manifest,
+    Normalize,
+    Optimizer,
+    Parameter,
+    Plan,
+    Resize,
+    ToRgb,
+)
+
+# Made by make_bundles.py, where torch is.
+COMPILED = Path(__file__).parents[2] / "build" / "test-bundles"
+COMPILED_NAMES = (
+    "output-frozen",
+    "feature-frozen",
+    "feature-adamw",
+    "feature-adapt",
+    "feature-batch",
+    "input-batch",
+    "full-batch",
+)
+CLASSES = ("ant", "bee", "cat", "dog")
+IMAGE_SIZE = 8
+
+
+def made_up_manifest() -> Manifest:
+    """A manifest with something in every field; no file is listed yet."""
+    cost = Cost(prefix_flops=1, forward_flops=2, backward_flops=3, activation_bytes=4, parameter_bytes=5)
+    plan = Plan(
+        id="feature-frozen-sgd",
+        drift="feature",
+        blocks=("layer3",),
+        batch_norm="frozen",
+        parameters=(Parameter(name="fc.weight", shape=(4, 6)),),
+        boundary=Boundary(name="boundary", shape=(4, 8, 8)),
+        has_prefix=True,
+        optimizer=Optimizer(
+            kind="sgd",
+            inputs=("lr", "momentum"),
+            slots=("momentum_buffer",),
+            lr=0.01,
+            momentum=0.9,
+            weight_decay=0.0,
+        ),
+        batch_size=8,
+        cost=cost,
+        full_cost=cost,
+    )
+    return Manifest(
+        format=1,
+        minimum_runtime="0.1.0",
+        parent="0" * 64,
+        model="tiny",
+        classes=CLASSES,
+        image_size=IMAGE_SIZE,
+        preprocessing=(
+            ExifTranspose(),
+            ToRgb(),
+            Resize(size=IMAGE_SIZE),
+            CenterCrop(size=IMAGE_SIZE),
+            Normalize(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
+        ),
+        batch_norms=(BatchNorm(mean="bn.running_mean", variance="bn.running_var", momentum=0.1, values=64),),
+        plans=(plan,),
+        producers={"tbft-edge": "0.1.0"},
+        files={},
+    )
+
+
+def made_up_bundle(folder: Path) -> Manifest:
+    """Write a bundle whose files are not graphs but bytes; it passes every check of the manifest."""
+    manifest = made_up_manifest()
+    (plan,) = manifest.plans
+    for name in (WEIGHTS, PREDICT, STATISTICS, plan.prefix, plan.suffix, plan.gradient, plan.update):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"content of {name}".encode())
+    return write_manifest(folder, manifest)
+
+
+def write_manifest(folder: Path, manifest: Manifest, **changes: Any) -> Manifest:
+    """Write the manifest with `changes`, listing the files that lie in `folder`, with a true id."""
+    files = {
+        path.relative_to(folder).as_posix(): file_entry(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    complete = msgspec.structs.replace(manifest, **{"files": files, **changes}).with_id()
+    (folder / MANIFEST).write_bytes(msgspec.json.encode(complete))
+    return complete
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest as it is, unchecked."""
+    return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+
+
+def compiled(name: str) -> Path:
+    """A compiled bundle; tests only read it."""
+    folder = COMPILED / name
+    assert folder.is_dir(), f"{folder} is missing: run 'make {COMPILED.relative_to(COMPILED.parents[1])}/.made'"
+    return folder
+
+
+def compiled_copy(name: str, folder: Path, **changes: Any) -> Path:
+    """A copy of a compiled bundle in `folder`, its manifest changed as asked."""
+    shutil.copytree(compiled(name), folder)
+    if changes:
+        write_manifest(folder, read_manifest(folder), **changes)
+    return folder
