@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -56,8 +58,8 @@ class Bundle:
 def open_bundle(folder: Path, shown: Path | None = None) -> Bundle:
     """Read and verify the bundle in `folder`; errors call it `shown`, where it came from elsewhere.
 
-    Raises TbftError for a missing or unreadable manifest, a newer format, a file name that leads out
-    of the bundle, and a file that is missing, not listed or whose content changed.
+    Raises TbftError for a missing or unreadable manifest, a newer format, a bundle that needs a newer
+    runtime, a file name that leads out of the bundle, and a file that is missing, not listed or whose content changed.
     """
     shown = shown or folder
     path = folder / MANIFEST
@@ -71,6 +73,7 @@ def open_bundle(folder: Path, shown: Path | None = None) -> Bundle:
     manifest = _decode(content, shown)
     if manifest.content_hash() != manifest.bundle_id:
         raise _changed(MANIFEST, shown)
+    _check_runtime(manifest.minimum_runtime, version("tbft-edge"), shown)
     _check_complete(manifest, shown)
     for name, entry in manifest.files.items():
         _check_name(name, shown)
@@ -96,15 +99,29 @@ def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
 
 def _decode(content: bytes, bundle: Path) -> Manifest:
     try:
-        version = msgspec.json.decode(content, type=_Version).format
-        if version > FORMAT:
+        found = msgspec.json.decode(content, type=_Version).format
+        if found > FORMAT:
             raise TbftError(
-                f"bundle '{bundle}' has format {version}, newer than the {FORMAT} that this version reads",
+                f"bundle '{bundle}' has format {found}, newer than the {FORMAT} that this version reads",
                 "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
             )
         return msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TbftError(f"{MANIFEST} of bundle '{bundle}' is not valid: {error}", "export the bundle again") from error
+
+
+def _check_runtime(minimum: str, installed: str, bundle: Path) -> None:
+    if _release(installed) < _release(minimum):
+        raise TbftError(
+            f"bundle '{bundle}' needs tbft-edge {minimum} or newer, and this is {installed}",
+            "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
+        )
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """The numbers at the start of a version: (0, 1, 0) of `0.1.0.dev3`."""
+    match = re.match(r"\d+(\.\d+)*", text)
+    return tuple(int(number) for number in match[0].split(".")) if match else ()
 
 
 def _check_complete(manifest: Manifest, bundle: Path) -> None:
