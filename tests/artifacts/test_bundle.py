@@ -261,5 +261,5 @@ def test_manifest_of_the_support_module_is_a_manifest(bundle: Path) -> None:
 
 def test_a_bundle_for_a_newer_runtime_is_refused(bundle: Path) -> None:
     """An old device says what to upgrade, before it misreads what it does not know."""
-    change(bundle, minimum_runtime="99.0.0")
+    write_manifest(bundle, read_manifest(bundle), minimum_runtime="99.0.0")
     assert "needs tbft-edge 99.0.0 or newer" in refusal(bundle).message
