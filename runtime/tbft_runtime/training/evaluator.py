@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import PREDICT, Plan
 from tbft_runtime.evaluation import Tally
@@ -26,8 +28,10 @@ class Evaluator:
         whole = plan.has_prefix and prefix is None
         self.graph = PREDICT if whole else plan.suffix
 
-    def evaluate(self, weights: Tensors, part: Part) -> Evaluation | None:
-        """Loss and accuracy on `part`; None if it is empty."""
+    def evaluate(
+        self, weights: Tensors, part: Part, on_images: Callable[[int], None] = lambda _: None
+    ) -> Evaluation | None:
+        """Loss and accuracy on `part`; None if it is empty. `on_images` is told how many more are done."""
         if not len(part):
             return None
         suffix = load_graph(self.bundle.path(self.graph), weights, self.threads)
@@ -38,4 +42,5 @@ class Evaluator:
                 (values,) = self.prefix.run({self.prefix.inputs[0]: values}).values()
             (logits,) = suffix.run({suffix.inputs[0]: values}).values()
             tally.add(logits, part.labels(indices))
+            on_images(len(indices))
         return tally.evaluation()

@@ -107,7 +107,7 @@ def _begin(
     # Which graphs evaluate does not matter here, so the ones that need no prefix do.
     evaluator = Evaluator(bundle, plan, settings.threads, None)
     progress.begin("evaluating the base model", len(data.validation))
-    state.before = evaluation = evaluator.evaluate(base, data.validation)
+    state.before = evaluation = evaluator.evaluate(base, data.validation, progress.advance)
     if settings.batch_norm == "adapt":
         _adapt(bundle, settings, data, base, state, progress)
         state.adapted = evaluation = evaluator.evaluate({**base, **state.current}, data.validation)
