@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Drift
+
+# What may stand before the module that holds the stages.
+STEM_CONVOLUTIONS = 1
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ def trainable_parameters(graph: ir.Graph, weights: frozenset[str]) -> list[str]:
 def find_blocks(graph: ir.Graph, parameters: Sequence[str]) -> Blocks:
     """Group parameters by the modules that their names spell.
 
-    A module that holds more than half of all convolutions is a container and is opened. Of the
-    modules that remain, those with several convolutions are stages; what stands before the first
+    A module that holds every convolution, or all but a stem before it, is a container and is opened. Of
+    the modules that remain, those with several convolutions are stages; what stands before the first
     stage is the stem; the module of the last matrix product is the head.
 
     Raises TbftError if the names show no such structure.
@@ -83,7 +86,8 @@ def find_blocks(graph: ir.Graph, parameters: Sequence[str]) -> Blocks:
     if not stages or not heads or heads[-1] is None:
         raise TbftError(
             "the parameter names show no residual stages followed by a linear layer: " + ", ".join(names[:8]),
-            "name the block to train with --block; any start of a parameter name will do",
+            "name a module to train with --block; an .onnx file must keep parameter names and batch norms "
+            "(torch.onnx.export with training=PRESERVE and do_constant_folding=False)",
         )
     front = names[: names.index(stages[0]) + 1]
     return Blocks(names, front, stages, _module(heads[-1], containers))
@@ -105,14 +109,23 @@ def _inside(parameter: str, block: str) -> bool:
 
 
 def _containers(convolutions: Sequence[str]) -> frozenset[str]:
-    """Modules that hold more than half of the convolutions, at least two of them."""
-    counts: dict[str, int] = {}
-    for name in convolutions:
+    """Modules that hold every convolution but the stem's, in several parts."""
+    inside: dict[str, list[int]] = {}
+    for index, name in enumerate(convolutions):
         parts = name.split(".")[:-2]  # Without the tensor's own name and the layer's.
         for depth in range(1, len(parts) + 1):
-            prefix = ".".join(parts[:depth])
-            counts[prefix] = counts.get(prefix, 0) + 1
-    return frozenset(prefix for prefix, count in counts.items() if count > max(1, len(convolutions) / 2))
+            inside.setdefault(".".join(parts[:depth]), []).append(index)
+    whole = {module for module, indices in inside.items() if len(indices) >= len(convolutions) - STEM_CONVOLUTIONS}
+    return frozenset(module for module in whole if _has_stages(module, inside))
+
+
+def _has_stages(module: str, inside: Mapping[str, Sequence[int]]) -> bool:
+    """Whether a part of `module` holds several convolutions: opening it would show stages, not layers."""
+    depth = module.count(".") + 1
+    return any(
+        len(indices) > 1 and name.startswith(f"{module}.") and name.count(".") == depth
+        for name, indices in inside.items()
+    )
 
 
 def _module(parameter: str, containers: frozenset[str]) -> str:

@@ -185,6 +185,11 @@ def _full_cost(forward: ForwardModel, parameters: Sequence[str], policy: BatchNo
 
 def _extract(model: ir.Model, start: ir.Value, end: ir.Value) -> ir.Model:
     graph = ir.convenience.extract(model.graph, [start], [end])
+    # It collects initializers in a set, whose order changes from run to run; equal models give equal bundles.
+    ordered = [graph.initializers[name] for name in model.graph.initializers if name in graph.initializers]
+    graph.initializers.clear()
+    for value in ordered:
+        graph.register_initializer(value)
     return ir.Model(graph, ir_version=model.ir_version)
 
 

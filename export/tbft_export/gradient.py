@@ -37,7 +37,10 @@ def write_ort_training(
     """
     with _quiet():
         from onnxruntime.training import artifacts
+        from onnxruntime.training.onnxblock import _graph_utils
 
+        # A counter of the process goes into the names of values; equal models give equal bundles.
+        _graph_utils._GRAPH_TOKEN = 0
         kinds = {"sgd": artifacts.OptimType.SGD, "adam": artifacts.OptimType.AdamW, "adamw": artifacts.OptimType.AdamW}
         try:
             artifacts.generate_artifacts(

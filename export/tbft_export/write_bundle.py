@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import tarfile
@@ -65,7 +66,11 @@ def pack(folder: Path, archive: Path) -> None:
         info.uname = info.gname = ""
         return info
 
-    with tarfile.open(archive, "w:gz", compresslevel=6) as tar:
+    with (
+        archive.open("wb") as file,
+        gzip.GzipFile("", "wb", 6, file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 tar.add(path, path.relative_to(folder).as_posix(), filter=anonymous)

@@ -25,7 +25,7 @@ def command(
         Path | None, typer.Option(help="Trained weights: .pth or .pt (a state dict) or .safetensors.")
     ] = None,
     block: Annotated[
-        list[str] | None, typer.Option(help="Train this block instead; a start of parameter names. Repeatable.")
+        list[str] | None, typer.Option(help="Train this block instead; the name of a module. Repeatable.")
     ] = None,
     bn: Annotated[
         BatchNormPolicy | None,

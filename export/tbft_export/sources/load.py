@@ -19,7 +19,7 @@ from tbft_export.pipeline import PassRunner, clean_forward
 from tbft_export.sources.onnx_reference import OnnxReference
 from tbft_export.sources.reference import Reference, TorchReference
 from tbft_export.sources.resnet26 import ResNet26
-from tbft_export.sources.weights import load_into, read_state_dict
+from tbft_export.sources.weights import check_fit, load_into, read_state_dict
 
 CHANNELS = 3
 BUILT_IN = "resnet26"
@@ -165,20 +165,15 @@ def _name_signature(graph: ir.Graph) -> None:
 
 def _replace_initializers(graph: ir.Graph, floats: frozenset[str], weights: Path) -> None:
     state = read_state_dict(weights)
-    missing = [name for name in floats if name not in state]
-    if missing:
-        raise TbftError(
-            f"weights '{weights}' do not fit the model: missing {'; '.join(sorted(missing)[:6])}", "check --weights"
-        )
+    expected = {name: tuple(tensor.shape.numpy()) for name, tensor in _tensors(graph).items() if name in floats}
+    check_fit(expected, state, weights)
     for name in floats:
-        array = state[name].numpy()
-        value = graph.initializers[name]
-        if value.shape is None or tuple(value.shape) != array.shape:
-            raise TbftError(
-                f"weights '{weights}' do not fit the model: {name} is {array.shape}, not {value.shape}",
-                "check --weights",
-            )
-        value.const_value = ir.tensor(array, name=name)
+        graph.initializers[name].const_value = ir.tensor(state[name].numpy(), name=name)
+
+
+def _tensors(graph: ir.Graph) -> dict[str, ir.TensorProtocol]:
+    found = {name: value.const_value for name, value in graph.initializers.items()}
+    return {name: tensor for name, tensor in found.items() if tensor is not None}
 
 
 def _classes(graph: ir.Graph) -> int:
