@@ -18,10 +18,11 @@ from rich.console import Console
 from rich.progress import track
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy, pad
 
 from tbft_export.sources.resnet26 import ResNet26
 
+EVALUATION_BATCH = 256
 COUNTER = "num_batches_tracked"
 STDERR = Console(stderr=True)
 STDOUT = Console(highlight=False)
@@ -48,8 +49,13 @@ def normalized(data: Dataset) -> Tensor:
 def shifted(images: Tensor, max_shift: int, rng: np.random.Generator) -> Tensor:
     """The batch moved by up to `max_shift` pixels each way, black coming in: scans are never quite centred."""
     down, right = (int(shift) for shift in rng.integers(0, 2 * max_shift + 1, 2))
-    padded = F.pad(images, (max_shift,) * 4, value=-1.0)
+    padded = pad(images, (max_shift,) * 4, value=-1.0)
     return padded[..., down : down + images.shape[-2], right : right + images.shape[-1]]
+
+
+def batches(values: Tensor, size: int) -> list[Tensor]:
+    """`values` cut along the first axis into pieces of `size`; the last may be shorter."""
+    return [values[start : start + size] for start in range(0, len(values), size)]
 
 
 def train(data: Dataset, recipe: Recipe, title: str) -> ResNet26:
@@ -68,10 +74,10 @@ def train(data: Dataset, recipe: Recipe, title: str) -> ResNet26:
     model.train()
     for _ in track(range(recipe.epochs), title, console=STDERR):
         order = torch.from_numpy(rng.permutation(len(data)))
-        for batch in order[: steps_per_epoch * recipe.batch_size].split(recipe.batch_size):
-            loss = F.cross_entropy(model(shifted(images[batch], recipe.max_shift, rng)), labels[batch])
+        for batch in batches(order[: steps_per_epoch * recipe.batch_size], recipe.batch_size):
+            loss = cross_entropy(model(shifted(images[batch], recipe.max_shift, rng)), labels[batch])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
     return model.eval()
@@ -80,7 +86,7 @@ def train(data: Dataset, recipe: Recipe, title: str) -> ResNet26:
 @torch.no_grad()
 def accuracy(model: nn.Module, data: Dataset) -> float:
     """Share of `data` that `model`, in its current mode, classifies right."""
-    predicted = torch.cat([model(batch).argmax(1) for batch in normalized(data).split(256)])
+    predicted = torch.cat([model(batch).argmax(1) for batch in batches(normalized(data), EVALUATION_BATCH)])
     return float((predicted == torch.from_numpy(data.labels)).float().mean())
 
 
@@ -88,6 +94,7 @@ def save(model: nn.Module, path: Path) -> None:
     """Write the state dict as float16: half the size in the repository, and no accuracy lost."""
     state = {name: value.half() for name, value in model.state_dict().items() if not name.endswith(COUNTER)}
     save_file(state, path)
+    path.chmod(0o644)  # safetensors writes files that only their owner can read.
 
 
 def rounded(model: nn.Module) -> nn.Module:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,8 +100,15 @@ def save_state(state: TrainingState, path: Path) -> None:
     with atomic_file(path) as temporary:
         try:
             save_file(tensors, temporary, {_METADATA: msgspec.json.encode(progress).decode()})
-        except SafetensorError as error:  # How safetensors reports an error of the operating system.
-            raise TbftError(f"'{path}' cannot be written: {error}", "free some space on the disk") from error
+        except SafetensorError as error:
+            raise _cause(error, path) from error
+
+
+def _cause(error: SafetensorError, path: Path) -> Exception:
+    """The operating system's error that `error` tells of in words, such as a full disk."""
+    if number := re.search(r"os error (\d+)", str(error)):
+        return OSError(int(number[1]), os.strerror(int(number[1])))
+    return TbftError(f"'{path}' cannot be written: {error}", "choose another --out")
 
 
 def load_state(path: Path) -> TrainingState | None:

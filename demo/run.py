@@ -1,0 +1,259 @@
+"""The whole path on real scans: export on the host, fine-tune and evaluate on the device, for three drifts.
+
+    python demo/run.py [--host .venv/host] [--device .venv/device] [--out demo-output]
+
+It runs only the tools that a user would run, each in the environment where it belongs, and prints
+every command. Only files and the command line pass from the host to the device, as in a deployment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+DEMO = Path(os.path.relpath(Path(__file__).parent))  # Short, as every command is shown.
+# Tells a folder that the demo made from one that it must not touch.
+MARKER = ".made-by-tbft-edge-demo"
+PIPED_WIDTH = 120
+Json = dict[str, Any]
+
+
+class Field:
+    """What is read from the JSON of the commands, in one place."""
+
+    PARAMETERS = "trainable_parameters"  # export
+    BLOCKS = "blocks"  # train
+    STEP_MS = "step_ms_p50"  # train
+    ACCURACY = "accuracy"  # eval
+    IMAGES = "images"  # eval
+
+
+@dataclass(frozen=True)
+class Case:
+    """One drift, and how to answer it. Settings were chosen on the training part of the data alone."""
+
+    drift: str
+    happened: str
+    weights: str
+    optimizer: str
+    lr: float
+    epochs: int
+    classes: str | None = None
+
+
+CASES = (
+    Case("input", "dark ink on bright paper, noise", "digits", "sgd", 0.03, 8),
+    Case(
+        "feature",
+        "digits that the model never saw",
+        "digits_superclasses",
+        "adam",
+        0.001,
+        20,
+        "zero-six,one-seven,four-nine,two-three,five-eight",
+    ),
+    Case("output", "label y now means 9 - y", "digits", "sgd", 0.1, 6),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The two environments, and the folder that stands for what travels between them."""
+
+    host: Path
+    device: Path
+    out: Path
+
+    @property
+    def data(self) -> Path:
+        return self.out / "data"
+
+    def train_data(self, case: Case) -> Path:
+        return self.data / f"{case.drift}_train.npz"
+
+    def test_data(self, case: Case) -> Path:
+        return self.data / f"{case.drift}_test.npz"
+
+    def bundle(self, case: Case) -> Path:
+        return self.out / f"{case.drift}.tar.gz"
+
+    def run(self, case: Case) -> Path:
+        return self.out / "runs" / case.drift
+
+    def model(self, case: Case) -> Path:
+        return self.out / f"{case.drift}.onnx"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of one case; accuracies are fractions of `images` held-out images."""
+
+    case: Case
+    blocks: tuple[str, ...]
+    parameters: int
+    images: int
+    before: float
+    after: float
+    step_ms: float
+
+
+class DemoError(Exception):
+    """The demo cannot go on, and why."""
+
+
+def say(text: str) -> None:
+    """A line on stderr, where the tools' progress goes too."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def run(step: str, command: Sequence[str | Path]) -> str:
+    """Say what happens, run `command`, and return its stdout. Raises DemoError if it fails."""
+    words = [str(word) for word in command]
+    say(f"\n{step}\n  $ {shlex.join(words)}")
+    try:
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
+    except OSError as error:
+        raise DemoError(f"'{words[0]}' cannot be started ({error.strerror}); 'make demo' installs it") from error
+    if done.returncode:
+        sys.stderr.write(done.stdout)
+        raise DemoError(f"the last command ended with exit code {done.returncode}")
+    return done.stdout
+
+
+def run_json(step: str, command: Sequence[str | Path]) -> Json:
+    """As `run`, for a tbft-edge command: what it reports with --json."""
+    output = run(step, [*command, "--json"])
+    try:
+        report = json.loads(output)
+    except json.JSONDecodeError as error:
+        raise DemoError(f"the last command printed no JSON: {output[:80]!r}") from error
+    if not isinstance(report, dict):
+        raise DemoError(f"the last command printed no JSON object: {output[:80]!r}")
+    return report
+
+
+def prepare(place: Place) -> None:
+    """Make the output folder, or remove from it what an earlier run of the demo wrote, and nothing else."""
+    marker = place.out / MARKER
+    if place.out.exists() and not marker.is_file() and (not place.out.is_dir() or any(place.out.iterdir())):
+        raise DemoError(f"'{place.out}' is not empty and was not made by the demo; choose another --out")
+    place.out.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    for case in CASES:
+        for file in (place.bundle(case), place.model(case), place.train_data(case), place.test_data(case)):
+            file.unlink(missing_ok=True)
+        if place.run(case).is_dir():
+            shutil.rmtree(place.run(case))
+
+
+def export_command(case: Case, place: Place) -> list[str | Path]:
+    """On the host: compile the model for this drift."""
+    command: list[str | Path] = [place.host / "bin" / "tbft-edge", "export", "--model", "resnet26"]
+    command += ["--weights", DEMO / f"{case.weights}.safetensors", "--drift", case.drift]
+    command += ["--optimizer", case.optimizer, "--lr", str(case.lr)]
+    if case.classes:
+        command += ["--classes", case.classes]
+    return [*command, "--out", place.bundle(case)]
+
+
+def run_case(case: Case, place: Place) -> Outcome:
+    """Export on the host, then fine-tune, evaluate and finalize on the device."""
+    device = place.device / "bin" / "tbft-edge"
+    bundle, run_folder = place.bundle(case), place.run(case)
+
+    def evaluate(what: str, model: Path) -> Json:
+        command: list[str | Path] = [device, "eval", model, "--data", place.test_data(case)]
+        return run_json(f"{case.drift}: device measures {what} on held-out images", command)
+
+    exported = run_json(f"{case.drift}: host compiles the model into a bundle", export_command(case, place))
+    before = evaluate("the model as it came", bundle)
+    trained = run_json(
+        f"{case.drift}: device fine-tunes the block that the drift calls for ({case.happened})",
+        [device, "train", bundle, "--data", place.train_data(case), "--epochs", str(case.epochs), "--out", run_folder],
+    )
+    after = evaluate("the fine-tuned model", run_folder)
+    run(
+        f"{case.drift}: device writes a normal inference model",
+        [device, "finalize", run_folder, "--out", place.model(case)],
+    )
+    return Outcome(
+        case=case,
+        blocks=tuple(trained[Field.BLOCKS]),
+        parameters=exported[Field.PARAMETERS],
+        images=after[Field.IMAGES],
+        before=before[Field.ACCURACY],
+        after=after[Field.ACCURACY],
+        step_ms=trained[Field.STEP_MS],
+    )
+
+
+def print_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """The table that the demo ends with."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("drift", "what happened", "block trained"):
+        table.add_column(name)
+    for name in ("parameters", "held-out images", "accuracy", "ms per step"):
+        table.add_column(name, justify="right")
+    for outcome in outcomes:
+        table.add_row(
+            outcome.case.drift,
+            outcome.case.happened,
+            ", ".join(outcome.blocks),
+            f"{outcome.parameters:,}",
+            str(outcome.images),
+            f"{outcome.before:.1%} → {outcome.after:.1%}",
+            f"{outcome.step_ms:.1f}",
+        )
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(table)
+
+
+def parse_place(arguments: Sequence[str] | None = None) -> Place:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Fine-tune three drifted data sets, from host to device.")
+    parser.add_argument("--host", type=Path, default=Path(".venv/host"), help="environment with torch and onnx")
+    parser.add_argument("--device", type=Path, default=Path(".venv/device"), help="environment with onnxruntime only")
+    parser.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for everything it makes")
+    options = parser.parse_args(arguments)
+    return Place(options.host, options.device, options.out)
+
+
+def main() -> int:
+    """Run every case; the exit code is 1 if a step failed."""
+    place = parse_place()
+    start = time.monotonic()
+    try:
+        prepare(place)
+        make_data = [place.host / "bin" / "python", DEMO / "make_data.py", place.data]
+        run("host: makes three drifted data sets from real scans of digits", make_data)
+        outcomes = [run_case(case, place) for case in CASES]
+    except DemoError as error:
+        say(f"\ndemo stopped: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("\ndemo interrupted")
+        return 130
+    say(f"\ndone in {time.monotonic() - start:.0f} s; bundles, runs and finished models are in {place.out}\n")
+    print_outcomes(outcomes)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

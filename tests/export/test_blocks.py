@@ -1,0 +1,101 @@
+"""From module names to blocks, from a drift to the block to train."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.exports import forward_of
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Drift
+from tbft_export.blocks import find_blocks, select, trainable_parameters
+
+DRIFTS: tuple[Drift, ...] = ("input", "feature", "output", "full")
+Targets = dict[Drift, tuple[str, ...]]
+
+RESNET26: Targets = {
+    "input": ("conv1", "layer1"),
+    "feature": ("layer3",),
+    "output": ("fc",),
+    "full": ("conv1", "layer1", "layer2", "layer3", "bn", "fc"),
+}
+TORCHVISION: Targets = {
+    "input": ("conv1", "bn1", "layer1"),
+    "feature": ("layer3",),
+    "output": ("fc",),
+    "full": ("conv1", "bn1", "layer1", "layer2", "layer3", "fc"),
+}
+STAGES = tuple(f"resnet.encoder.stages.{index}" for index in range(3))
+TARGETS: dict[str, Targets] = {
+    "settled_models:resnet26": RESNET26,
+    "settled_models:resnet18_like": TORCHVISION,
+    "settled_models:bottleneck_net": TORCHVISION,
+    "odd_models:wrapped": {
+        drift: tuple(f"backbone.{block}" for block in blocks) for drift, blocks in TORCHVISION.items()
+    },
+    "odd_models:hugging_face_like": {
+        "input": ("resnet.embedder", STAGES[0]),
+        "feature": (STAGES[2],),
+        "output": ("classifier",),
+        "full": ("resnet.embedder", *STAGES, "classifier"),
+    },
+}
+
+
+@pytest.mark.parametrize("model", list(TARGETS))
+def test_each_drift_finds_its_block(model: str) -> None:
+    """Front, late stage, head, and everything, whatever the modules are called and however deep they lie."""
+    forward = forward_of(model)
+    parameters = trainable_parameters(forward.graph, forward.weights)
+    blocks = find_blocks(forward.graph, parameters)
+    assert {drift: blocks.target(drift) for drift in DRIFTS} == TARGETS[model]
+    assert blocks.names == TARGETS[model]["full"]
+    assert select(parameters, blocks.names, blocks.names) == parameters
+
+
+def test_the_parameters_of_resnet26() -> None:
+    """Scale and shift of a norm belong to its block, the last norm to none but `full`; statistics are no parameters."""
+    forward = forward_of("settled_models:resnet26")
+    parameters = trainable_parameters(forward.graph, forward.weights)
+    assert not [name for name in parameters if "running" in name]
+    front = select(parameters, RESNET26["input"], [])
+    assert front[:4] == ["conv1.weight", "layer1.0.bn1.weight", "layer1.0.bn1.bias", "layer1.0.conv1.weight"]
+    assert len(front) == 1 + 4 * 6
+    assert select(parameters, ("fc",), []) == ["fc.weight", "fc.bias"]
+    assert len(parameters) == 1 + 3 * 4 * 6 + 2 + 2
+    counts = sum(forward.graph.initializers[name].const_value.size for name in parameters)  # type: ignore[union-attr]
+    assert counts == 366_938  # As the paper says.
+
+
+@pytest.mark.parametrize(
+    ("blocks", "expected"),
+    [
+        (("layer1.0",), 6),
+        (("layer1.0.conv1.weight",), 1),
+        (("bn",), 2),
+        (("fc", "conv1"), 3),
+    ],
+)
+def test_a_block_is_any_start_of_a_name(blocks: tuple[str, ...], expected: int) -> None:
+    """At a dot: `bn` is not `bn1`, and `layer1` would not be `layer10`."""
+    forward = forward_of("settled_models:resnet26")
+    parameters = trainable_parameters(forward.graph, forward.weights)
+    chosen = select(parameters, blocks, [])
+    assert len(chosen) == expected
+    assert chosen == [name for name in parameters if name in chosen]
+
+
+def test_an_unknown_block_lists_the_known_ones() -> None:
+    forward = forward_of("settled_models:resnet26")
+    parameters = trainable_parameters(forward.graph, forward.weights)
+    names = find_blocks(forward.graph, parameters).names
+    with pytest.raises(TbftError, match="the model has no block 'layer9'") as caught:
+        select(parameters, ("layer1", "layer9"), names)
+    assert caught.value.hint == "blocks: conv1, layer1, layer2, layer3, bn, fc"
+
+
+def test_a_network_without_stages_asks_for_a_block() -> None:
+    forward = forward_of("odd_models:plain_chain")
+    parameters = trainable_parameters(forward.graph, forward.weights)
+    with pytest.raises(TbftError, match="no residual stages") as caught:
+        find_blocks(forward.graph, parameters)
+    assert "--block" in caught.value.hint

@@ -1,0 +1,434 @@
+"""Every lowering gives the numbers of ONNX Runtime's own operator and those of torch.autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from support.onnx_models import operators, parse, run
+from tbft_artifacts.errors import TbftError
+from tbft_export.lowerings import conv
+from tbft_export.lowerings.registry import all_lowerings, find_lowering, lowers
+from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
+
+# Of the largest element: what float32 sums of some hundred products lose.
+TOLERANCE = 1e-5
+# A chance of an example is worth more than many examples of it; they are the same on every run.
+few = settings(max_examples=60, deadline=None, derandomize=True)
+
+Arrays = dict[str, np.ndarray]
+TESTED: set[str] = set()
+
+
+def covers(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Say which operators the decorated test compares."""
+    TESTED.update(names)
+    return lambda test: test
+
+
+def lowered(text: str, feeds: Arrays) -> tuple[Arrays, list[str]]:
+    """Outputs of a graph after lowering, and its operators."""
+    model = LowerTrainingOperatorsPass()(parse(text)).model
+    assert not [name for name in operators(model) if "::" in name]
+    return run(model, feeds), operators(model)
+
+
+def assert_close(found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray | Tensor]) -> None:
+    """`found` may hold more."""
+    for name, value in expected.items():
+        array = value.detach().numpy() if isinstance(value, Tensor) else value
+        atol = TOLERANCE * max(float(np.abs(array).max(initial=0)), 1e-3)
+        np.testing.assert_allclose(found[name], array, rtol=0, atol=atol, err_msg=name)
+
+
+def normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.standard_normal(shape, np.float32)
+
+
+def leaf(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(array).requires_grad_(True)
+
+
+def test_every_lowering_is_tested_here() -> None:
+    assert {lowering.operator for lowering in all_lowerings()} == TESTED
+
+
+def test_every_lowering_says_what_it_computes() -> None:
+    """`tbft-edge ops` prints the first line of each docstring."""
+    assert all(len(lowering.summary) > 10 for lowering in all_lowerings())
+
+
+def test_a_second_lowering_of_an_operator_is_an_error() -> None:
+    existing = find_lowering("com.microsoft", "ReluGrad")
+    assert existing is not None
+    with pytest.raises(ValueError, match=r"microsoft::ReluGrad has a lowering already: relu_grad"):
+        lowers("com.microsoft", "ReluGrad")(existing.function)
+    assert find_lowering("com.microsoft", "ReluGrad") is existing
+
+
+# Convolution
+
+
+@dataclass(frozen=True)
+class Convolution:
+    batch: int
+    groups: int
+    channels: int
+    filters: int
+    kernel: tuple[int, int]
+    image: tuple[int, int]
+    strides: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilations: tuple[int, int]
+
+    @property
+    def output(self) -> tuple[int, int]:
+        rows, columns = (
+            (self.image[a] + self.pads[a] + self.pads[a + 2] - self.dilations[a] * (self.kernel[a] - 1) - 1)
+            // self.strides[a]
+            + 1
+            for a in (0, 1)
+        )
+        return rows, columns
+
+    def text(self, outputs: str) -> str:
+        """One ConvGrad; `outputs` names dx, dw and db, or leaves one empty."""
+        n, (ho, wo), (h, w) = "n", self.output, self.image
+        weight = f"{self.filters},{self.channels // self.groups},{self.kernel[0]},{self.kernel[1]}"
+        shapes = {"dx": f"{n},{self.channels},{h},{w}", "dw": weight, "db": f"{self.filters}"}
+        declared = ", ".join(f"float[{shapes[name]}] {name}" for name in outputs.split(", ") if name in shapes)
+        attributes = f"""kernel_shape=[{self.kernel[0]},{self.kernel[1]}], group={self.groups},
+            strides={list(self.strides)}, pads={list(self.pads)}, dilations={list(self.dilations)}"""
+        return f"""g (float[{n},{self.filters},{ho},{wo}] dy, float[{n},{self.channels},{h},{w}] x, float[{weight}] w)
+            => ({declared}) {{ {outputs} = com.microsoft.ConvGrad <{attributes}> (dy, x, w) }}"""
+
+    def feeds(self, seed: int) -> Arrays:
+        rng = np.random.default_rng(seed)
+        return {
+            "dy": normal(rng, self.batch, self.filters, *self.output),
+            "x": normal(rng, self.batch, self.channels, *self.image),
+            "w": normal(rng, self.filters, self.channels // self.groups, *self.kernel),
+        }
+
+    def torch(self, feeds: Arrays) -> dict[str, Tensor]:
+        x, w, b = leaf(feeds["x"]), leaf(feeds["w"]), torch.zeros(self.filters, requires_grad=True)
+        top, left, bottom, right = self.pads
+        padded = functional.pad(x, (left, right, top, bottom))
+        y = functional.conv2d(padded, w, b, self.strides, 0, self.dilations, self.groups)
+        dx, dw, db = torch.autograd.grad(y, (x, w, b), torch.from_numpy(feeds["dy"]))
+        return {"dx": dx, "dw": dw, "db": db}
+
+
+def pair(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
+    return st.tuples(st.integers(low, high), st.integers(low, high))
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, groups: st.SearchStrategy[int]) -> Convolution:
+    count = draw(groups)
+    return Convolution(
+        batch=draw(st.integers(1, 3)),
+        groups=count,
+        channels=count * draw(st.integers(1, 3)),
+        filters=count * draw(st.integers(1, 3)),
+        kernel=draw(pair(1, 4)),
+        image=draw(pair(3, 9)),
+        strides=draw(pair(1, 3)),
+        pads=draw(st.tuples(*[st.integers(0, 3)] * 4)),
+        dilations=draw(pair(1, 2)),
+    )
+
+
+WANTED = st.sampled_from(["dx, dw, db", "dx, dw", '"", dw', "dx", 'dx, "", db', '"", dw, db'])
+
+# Each form of dW: what chooses it, and an operator that only it has (dX may be a Conv too).
+FORMS = {
+    "matmuls": (st.just(1), 10**9, "MatMul"),
+    "im2col": (st.just(1), 0, "Gemm"),
+    "conv": (st.integers(2, 4), 10**9, "Conv"),
+}
+
+
+@covers("com.microsoft::ConvGrad")
+@pytest.mark.parametrize("form", list(FORMS))
+@given(data=st.data(), outputs=WANTED, seed=st.integers(0, 99))
+@few
+def test_conv_grad(form: str, data: st.DataObject, outputs: str, seed: int) -> None:
+    groups, largest, operator = FORMS[form]
+    convolution = data.draw(convolutions(groups))
+    assume(min(convolution.output) >= 1)
+    feeds, text = convolution.feeds(seed), convolution.text(outputs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv, "LARGEST_MATMUL_CHANNELS", largest)
+        found, used = lowered(text, feeds)
+    assert operator in used or "dw" not in outputs
+    expected = convolution.torch(feeds)
+    assert_close(found, {name: expected[name] for name in found})
+    assert_close(found, run(parse(text), feeds))
+
+
+RESNET_LAYERS = {
+    "3x3": (1, (3, 3), (1, 1), 1, (8, 8)),
+    "3x3, stride 2, odd image": (1, (3, 3), (2, 2), 1, (9, 7)),
+    "1x1": (1, (1, 1), (1, 1), 0, (5, 5)),
+    "1x1, stride 2, even image": (1, (1, 1), (2, 2), 0, (6, 6)),
+    "7x7 stem": (1, (7, 7), (2, 2), 3, (16, 16)),
+    "depthwise": (4, (3, 3), (2, 2), 1, (8, 8)),
+}
+
+
+@pytest.mark.parametrize("layer", list(RESNET_LAYERS))
+def test_conv_grad_of_the_layers_of_a_resnet(layer: str) -> None:
+    """The cases that matter most, whatever hypothesis draws."""
+    groups, kernel, strides, pad, image = RESNET_LAYERS[layer]
+    convolution = Convolution(2, groups, 4, 8, kernel, image, strides, (pad,) * 4, (1, 1))
+    feeds, text = convolution.feeds(0), convolution.text("dx, dw")
+    found, _ = lowered(text, feeds)
+    expected = convolution.torch(feeds)
+    assert_close(found, {"dx": expected["dx"], "dw": expected["dw"]})
+    assert_close(found, run(parse(text), feeds))
+
+
+@pytest.mark.parametrize(("channels", "operator"), [(64, "MatMul"), (65, "Gemm")])
+def test_conv_grad_takes_one_gemm_for_many_channels(channels: int, operator: str) -> None:
+    """64 x 64 channels are the most for a MatMul per kernel position."""
+    convolution = Convolution(1, 1, channels, 64, (3, 3), (3, 3), (1, 1), (1, 1, 1, 1), (1, 1))
+    feeds = convolution.feeds(0)
+    found, used = lowered(convolution.text('"", dw'), feeds)
+    assert operator in used
+    assert_close(found, {"dw": convolution.torch(feeds)["dw"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            """g (float[n,2,5] dy, float[n,2,5] x, float[2,2,1] w) => (float[2,2,1] dw)
+            { "", dw = com.microsoft.ConvGrad <kernel_shape=[1]> (dy, x, w) }""",
+            "is not a 2-D convolution",
+        ),
+        (
+            """g (float[n,2,5,5] dy, float[n,2,5,5] x, float[2,2,3,3] w) => (float[2,2,3,3] dw)
+            { "", dw = com.microsoft.ConvGrad <kernel_shape=[3,3], auto_pad="SAME_UPPER"> (dy, x, w) }""",
+            "uses auto_pad",
+        ),
+    ],
+)
+def test_conv_grad_refuses(text: str, reason: str) -> None:
+    with pytest.raises(TbftError, match=f"operator ConvGrad at node 'ConvGrad_0' {reason}"):
+        LowerTrainingOperatorsPass()(parse(text))
+
+
+# Activations and pooling
+
+
+@covers("com.microsoft::ReluGrad")
+@pytest.mark.parametrize("given_value", ["x", "y"])
+def test_relu_grad(given_value: str) -> None:
+    """ORT gives the input or the output of Relu; the gradient at 0 is 0."""
+    rng = np.random.default_rng(0)
+    x = np.round(normal(rng, 3, 4, 5, 5), 1)  # A twentieth of them are 0 or -0.
+    assert (x == 0).any()
+    feeds = {"dy": normal(rng, *x.shape), "v": x if given_value == "x" else np.maximum(x, 0)}
+    text = "g (float[n,4,5,5] dy, float[n,4,5,5] v) => (float[n,4,5,5] dx) { dx = com.microsoft.ReluGrad(dy, v) }"
+    found, _ = lowered(text, feeds)
+    np.testing.assert_array_equal(found["dx"], run(parse(text), feeds)["dx"])
+    image = leaf(x)
+    torch.relu(image).backward(torch.from_numpy(feeds["dy"]))
+    assert image.grad is not None
+    np.testing.assert_array_equal(found["dx"], image.grad.numpy())
+
+
+@covers("ai.onnx::MaxPoolGrad")
+@given(
+    kernel=pair(1, 3),
+    strides=pair(1, 3),
+    pad=st.integers(0, 1),
+    dilation=st.integers(1, 2),
+    ceil=st.booleans(),
+    image=pair(5, 9),
+    ties=st.booleans(),
+    seed=st.integers(0, 99),
+)
+@few
+def test_max_pool_grad(
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    pad: int,
+    dilation: int,
+    ceil: bool,
+    image: tuple[int, int],
+    ties: bool,
+    seed: int,
+) -> None:
+    """Windows may overlap, leave gaps, or hold their maximum twice: then the first one takes it all."""
+    assume(2 * pad <= min(kernel))
+    rng = np.random.default_rng(seed)
+    x = normal(rng, 2, 3, *image)
+    if ties:
+        x = np.round(x)
+    tensor = leaf(x)
+    y = functional.max_pool2d(tensor, kernel, strides, pad, dilation, ceil_mode=ceil)
+    # ORT 1.19 lets a window of a rounded-up size start behind the image, PyTorch drops it.
+    reach = [size + 2 * pad - dilation * (length - 1) - 1 for size, length in zip(image, kernel, strict=True)]
+    assume(not ceil or all(y.shape[2 + axis] == -(-reach[axis] // strides[axis]) + 1 for axis in (0, 1)))
+    dy = normal(rng, *y.shape)
+    y.backward(torch.from_numpy(dy))
+    assert tensor.grad is not None
+
+    def text(batch: str) -> str:
+        attributes = f"""kernel_shape={list(kernel)}, strides={list(strides)}, pads={[pad] * 4},
+            dilations={[dilation] * 2}, ceil_mode={int(ceil)}"""
+        shape, pooled = f"{batch},3,{image[0]},{image[1]}", f"{batch},3,{y.shape[2]},{y.shape[3]}"
+        return f"""g (float[{shape}] x, float[{pooled}] dy) => (float[{shape}] dx) {{
+            y, mask = MaxPool <{attributes}> (x)
+            dx = MaxPoolGrad <{attributes}> (dy, mask) }}"""
+
+    feeds = {"x": x, "dy": dy}
+    found, _ = lowered(text("n"), feeds)
+    assert_close(found, {"dx": tensor.grad})
+    assert_close(found, run(parse(text("2")), feeds))  # ORT's kernel needs a fixed batch.
+
+
+# Batch norm
+
+
+@covers("com.microsoft::BatchNormInternal", "com.microsoft::BatchNormalizationGrad")
+@pytest.mark.parametrize("shape", [(4, 3, 5, 6), (7, 5, 1, 1), (6, 4)], ids=str)
+@pytest.mark.parametrize("epsilon", [1e-5, 1e-3])
+def test_batch_norm(shape: tuple[int, ...], epsilon: float) -> None:
+    """Output, gradients and statistics; the variance handed out is the unbiased one, as in PyTorch."""
+    rng = np.random.default_rng(0)
+    channels, count = shape[1], np.prod(shape) / shape[1]
+    feeds = {
+        "x": 2 * normal(rng, *shape) + 3,
+        "dy": normal(rng, *shape),
+        "gamma": normal(rng, channels),
+        "beta": normal(rng, channels),
+        "rm": normal(rng, channels),
+        "rv": np.abs(normal(rng, channels)),
+    }
+    image = ",".join(["n", *map(str, shape[1:])])
+    inputs = f"float[{image}] x, float[{image}] dy, " + ", ".join(
+        f"float[{channels}] {name}" for name in ("gamma", "beta", "rm", "rv")
+    )
+    gradients = f"float[{image}] y, float[{image}] dx, float[{channels}] dgamma, float[{channels}] dbeta"
+    body = f"""{{
+        y, rm_new, rv_new, mean, inv_std = com.microsoft.BatchNormInternal <epsilon={epsilon}, momentum=0.9>
+            (x, gamma, beta, rm, rv)
+        dx, dgamma, dbeta = com.microsoft.BatchNormalizationGrad <epsilon={epsilon}> (dy, x, gamma, mean, inv_std) }}"""
+    running = f"float[{channels}] rm_new, float[{channels}] rv_new"
+    oracle = run(parse(f"g ({inputs}) => ({gradients}, {running}) {body}"), feeds)
+    found, _ = lowered(f"g ({inputs}) => ({gradients}) {body}", feeds)
+    found["rm_new"] = 0.9 * feeds["rm"] + 0.1 * found["rm.batch"]
+    found["rv_new"] = 0.9 * feeds["rv"] + 0.1 * found["rv.batch"]
+
+    biased = found["rv.batch"] * (count - 1) / count  # ORT averages the biased variance.
+    assert_close(found, {name: value for name, value in oracle.items() if name != "rv_new"})
+    assert_close({"rv_new": 0.9 * feeds["rv"] + 0.1 * biased}, {"rv_new": oracle["rv_new"]})
+
+    x, gamma, beta = leaf(feeds["x"]), leaf(feeds["gamma"]), leaf(feeds["beta"])
+    mean, variance = torch.from_numpy(feeds["rm"].copy()), torch.from_numpy(feeds["rv"].copy())
+    y = functional.batch_norm(x, mean, variance, gamma, beta, training=True, momentum=0.1, eps=epsilon)
+    dx, dgamma, dbeta = torch.autograd.grad(y, (x, gamma, beta), torch.from_numpy(feeds["dy"]))
+    expected = {"y": y, "dx": dx, "dgamma": dgamma, "dbeta": dbeta, "rm_new": mean, "rv_new": variance}
+    assert_close(found, expected)
+
+
+# Loss
+
+LOSS = """g (float[n,5] logits, int64[n] labels, float dloss) => (float loss, float[n,5] log_prob, float[n,5] dlogits) {
+    loss, log_prob = SoftmaxCrossEntropyLoss <reduction="mean"> (logits, labels)
+    dlogits = com.microsoft.SoftmaxCrossEntropyLossGrad <reduction="mean"> (dloss, log_prob, labels) }"""
+
+
+@covers("ai.onnx::SoftmaxCrossEntropyLoss", "com.microsoft::SoftmaxCrossEntropyLossGrad")
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("scale", [1.0, 40.0], ids=["usual", "overconfident"])
+def test_cross_entropy(batch: int, scale: float) -> None:
+    """Logits far apart must neither overflow nor lose the gradient."""
+    rng = np.random.default_rng(batch)
+    labels = rng.integers(0, 5, batch)
+    feeds = {"logits": np.float32(scale) * normal(rng, batch, 5), "labels": labels, "dloss": np.array(0.7, np.float32)}
+    logits = leaf(feeds["logits"])
+    loss = functional.cross_entropy(logits, torch.from_numpy(labels))
+    (gradient,) = torch.autograd.grad(0.7 * loss, logits)
+    found, _ = lowered(LOSS, feeds)
+    assert_close(found, {"loss": loss, "dlogits": gradient})
+    assert_close(found, run(parse(LOSS), feeds))
+
+
+@pytest.mark.parametrize("operator", ["SoftmaxCrossEntropyLoss", "SoftmaxCrossEntropyLossGrad"])
+@pytest.mark.parametrize(
+    "change",
+    [('reduction="mean"', 'reduction="sum"'), ('reduction="mean"', "ignore_index=-1"), ("labels)", "labels, weights)")],
+    ids=["sum", "ignore_index", "class weights"],
+)
+def test_cross_entropy_refuses(operator: str, change: tuple[str, str]) -> None:
+    """Silently leaving out weights or ignored labels would train something else."""
+    lines = LOSS.replace("float dloss)", "float dloss, float[5] weights)").splitlines()
+    position = next(index for index, line in enumerate(lines) if f"{operator} " in line)
+    lines[position] = lines[position].replace(*change)
+    with pytest.raises(TbftError, match=f"operator {operator} at node '{operator}_{position - 1}' uses class weights"):
+        LowerTrainingOperatorsPass()(parse("\n".join(lines)))
+
+
+# Moving and scaling
+
+
+@covers("com.microsoft::Scale")
+@pytest.mark.parametrize(("down", "expected"), [(1, 0.25), (0, 4.0)])
+@pytest.mark.parametrize("dtype", ["int64", "float"])
+def test_scale(down: int, expected: float, dtype: str) -> None:
+    text = f"""g (float[n,3] x, {dtype} s) => (float[n,3] y)
+        {{ y = com.microsoft.Scale <scale_down={down}> (x, s) }}"""
+    x = normal(np.random.default_rng(0), 4, 3)
+    feeds = {"x": x, "s": np.array(4, np.int64 if dtype == "int64" else np.float32)}
+    found, _ = lowered(text, feeds)
+    assert_close(found, {"y": x * np.float32(expected)})
+    assert_close(found, run(parse(text), feeds))
+
+
+@covers("com.microsoft::ConcatTraining", "com.microsoft::SplitTraining")
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+def test_concat_and_split(axis: int) -> None:
+    """The lengths that Concat hands out let Split cut its gradient; also along the batch, which is not known."""
+    rng = np.random.default_rng(0)
+    shapes = [[2, 3, 4], [2, 3, 4], [2, 3, 4]]
+    for index, shape in enumerate(shapes):
+        shape[axis] = index + 1
+    total = [2, 3, 4]
+    total[axis] = 6
+    feeds = {name: normal(rng, *shape) for name, shape in zip("abc", shapes, strict=True)}
+    feeds["dy"] = normal(rng, *total)
+    inputs = ", ".join(
+        f"float[n{name},{shape[1]},{shape[2]}] {name}" for name, shape in zip("abc", shapes, strict=True)
+    )
+    text = f"""g ({inputs}, float[m,{total[1]},{total[2]}] dy)
+        => (float[m,{total[1]},{total[2]}] y, int64[3] lengths, float[i,j,k] da, float[l,o,p] db, float[q,r,s] dc) {{
+        y, lengths = com.microsoft.ConcatTraining <axis={axis}> (a, b, c)
+        da, db, dc = com.microsoft.SplitTraining <axis={axis}> (dy, lengths) }}"""
+    found, _ = lowered(text, feeds)
+    parts = [leaf(feeds[name]) for name in "abc"]
+    y = torch.cat(parts, dim=axis)
+    gradients = torch.autograd.grad(y, parts, torch.from_numpy(feeds["dy"]))
+    assert_close(found, {"y": y, **dict(zip(("da", "db", "dc"), gradients, strict=True))})
+    np.testing.assert_array_equal(found["lengths"], [1, 2, 3])
+    assert_close(found, run(parse(text), feeds))
+
+
+# What has no lowering
+
+
+def test_an_operator_without_a_lowering_is_named() -> None:
+    text = "g (float[n,3] dy, float[n,3] x) => (float[n,3] dx) { dx = com.microsoft.GeluGrad(dy, x) }"
+    with pytest.raises(TbftError, match="microsoft::GeluGrad at node 'GeluGrad_0' has no lowering"):
+        LowerTrainingOperatorsPass()(parse(text))

@@ -1,0 +1,41 @@
+"""What several device tests start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.bundles import IMAGE_SIZE
+from support.toys import save_squares
+from tbft_artifacts.manifest import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
+from tbft_runtime.data.preprocessing import Preprocessing
+
+
+@pytest.fixture
+def preprocessing() -> Preprocessing:
+    """The preprocessing that an export writes, for small images."""
+    return preprocessing_to(IMAGE_SIZE)
+
+
+def preprocessing_to(size: int) -> Preprocessing:
+    steps = (
+        ExifTranspose(),
+        ToRgb(),
+        Resize(size=size),
+        CenterCrop(size=size),
+        Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    )
+    return Preprocessing(steps, size)
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 labelled images; tests only read them."""
+    return save_squares(tmp_path_factory.mktemp("squares") / "squares.npz")
+
+
+@pytest.fixture(scope="session")
+def more_squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 other images of the same kind."""
+    return save_squares(tmp_path_factory.mktemp("squares") / "more.npz", 40, seed=1)

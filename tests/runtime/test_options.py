@@ -1,0 +1,96 @@
+"""Settings that make no sense are refused before anything is written, and defaults are the bundle's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.bundles import compiled
+from support.runs import fine_tune
+from tbft_artifacts.bundle import open_bundle
+from tbft_artifacts.errors import TbftError
+from tbft_runtime import TrainOptions
+from tbft_runtime.training.options import Settings, resolve
+
+
+def resolved(bundle: str, **options: Any) -> Settings:
+    return resolve(TrainOptions(data=Path("data"), out=Path("run"), **options), open_bundle(compiled(bundle)))
+
+
+def test_defaults_are_the_bundles() -> None:
+    """What the host chose at export holds on the device unless it is told otherwise."""
+    settings = resolved("feature-adamw")
+    (plan,) = open_bundle(compiled("feature-adamw")).manifest.plans
+    assert (settings.lr, settings.momentum, settings.weight_decay) == (0.01, 0.9, 0.01)
+    assert settings.batch_size == plan.batch_size == 8
+    assert settings.batch_norm == plan.batch_norm == "frozen"
+    assert settings.threads == len(os.sched_getaffinity(0))
+    assert settings.data == str(Path("data").resolve())
+
+
+def test_zero_is_not_none() -> None:
+    """`--momentum 0` is plain SGD, not the default."""
+    settings = resolved("feature-frozen", momentum=0.0, weight_decay=0.0, lr=0.0)
+    assert (settings.momentum, settings.weight_decay, settings.lr) == (0.0, 0.0, 0.0)
+
+
+NONSENSE: dict[str, tuple[Any, ...]] = {
+    "lr": (-0.1, float("nan"), float("inf")),
+    "momentum": (-0.1, float("nan")),
+    "weight_decay": (-1.0, float("inf")),
+    "batch_size": (0, -1),
+    "epochs": (-1,),
+    "patience": (0,),
+    "threads": (0,),
+    "seed": (-1, 2**64),
+    "val_fraction": (0.0, 1.0, -0.5, float("nan")),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in NONSENSE.items() for value in values])
+def test_nonsense_is_refused(name: str, value: Any, tmp_path: Path, squares: Path) -> None:
+    """With an error that names the setting, and no run folder left behind."""
+    with pytest.raises(TbftError) as caught:
+        fine_tune("feature-frozen", squares, tmp_path / "run", **{name: value})
+    assert name.replace("_", " ") in caught.value.message.replace("-", " ")
+    assert str(value) in caught.value.message
+    assert not (tmp_path / "run").exists()
+
+
+ALLOWED = {
+    ("feature-frozen", "frozen"),
+    ("feature-frozen", "adapt"),
+    ("feature-adapt", "frozen"),
+    ("feature-adapt", "adapt"),
+    ("feature-batch", "batch"),
+}
+
+
+@pytest.mark.parametrize("asked", ["frozen", "adapt", "batch"])
+@pytest.mark.parametrize("bundle", ["feature-frozen", "feature-adapt", "feature-batch"])
+def test_a_policy_needs_its_graphs(bundle: str, asked: str) -> None:
+    """Frozen and adapted statistics share their graphs; batch statistics have their own."""
+    if (bundle, asked) in ALLOWED:
+        assert resolved(bundle, batch_norm=asked).batch_norm == asked
+        return
+    with pytest.raises(TbftError, match=f"cannot train with --bn {asked}") as caught:
+        resolved(bundle, batch_norm=asked)
+    assert "export a bundle" in caught.value.hint
+
+
+def test_zero_epochs_only_re_estimate() -> None:
+    """`--epochs 0` without `--bn adapt` would do nothing; with it, any plan can."""
+    with pytest.raises(TbftError, match="nothing is trained") as caught:
+        resolved("feature-frozen", epochs=0)
+    assert "--bn adapt" in caught.value.hint
+    assert resolved("feature-batch", epochs=0, batch_norm="adapt").batch_norm == "adapt"
+
+
+def test_an_unknown_plan_lists_the_known() -> None:
+    """The hint can be copied."""
+    with pytest.raises(TbftError, match="no plan 'rear'") as caught:
+        resolved("feature-frozen", plan="rear")
+    assert "feature-frozen-sgd" in caught.value.hint

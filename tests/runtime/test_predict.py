@@ -1,0 +1,129 @@
+"""`predict` and `eval` give the same answers for the same images, from wherever they and the model come."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.bundles import CLASSES, compiled
+from support.runs import fine_tune
+from support.toys import coloured_squares, png, save_folders, save_squares
+from tbft_artifacts.errors import TbftError
+from tbft_runtime import evaluate, finalize, predict
+from tbft_runtime.model import open_model
+
+IMAGES, LABELS = coloured_squares(40, seed=2)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, squares: Path) -> dict[str, Path]:
+    """One bundle in its four forms; run and finalized file are the same model."""
+    folder = tmp_path_factory.mktemp("models")
+    with tarfile.open(folder / "bundle.tar.gz", "w:gz") as tar:
+        tar.add(compiled("feature-adapt"), ".")
+    fine_tune("feature-adapt", squares, folder / "run", epochs=8)
+    finalize(folder / "run", folder / "model.onnx")
+    return {
+        "bundle": compiled("feature-adapt"),
+        "archive": folder / "bundle.tar.gz",
+        "run": folder / "run",
+        "file": folder / "model.onnx",
+    }
+
+
+@pytest.mark.parametrize(("one", "other"), [("bundle", "archive"), ("run", "file")])
+def test_every_form_of_a_model_predicts_alike(one: str, other: str, models: dict[str, Path], tmp_path: Path) -> None:
+    """Folder and archive are the same base model; run and finalized file the same trained one."""
+    data = save_squares(tmp_path / "data.npz", 40, seed=2)
+    assert list(predict(models[one], [data], 1)) == list(predict(models[other], [data], 1))
+    assert list(predict(models["bundle"], [data], 1)) != list(predict(models["run"], [data], 1))
+
+
+def test_predictions_are_the_softmax_of_the_logits(models: dict[str, Path], tmp_path: Path) -> None:
+    """Name, likeliest class and its probability, for more images than one batch."""
+    data = save_squares(tmp_path / "data.npz", 40, seed=2)
+    logits = open_model(models["run"], 1).logits(IMAGES).astype(np.float64)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = list(predict(models["run"], [data], 1))
+    assert [prediction.image for prediction in found] == [f"data.npz[{index}]" for index in range(40)]
+    assert [prediction.label for prediction in found] == [CLASSES[index] for index in probabilities.argmax(axis=1)]
+    np.testing.assert_allclose([prediction.probability for prediction in found], probabilities.max(axis=1), rtol=1e-4)
+
+
+def test_pictures_folders_and_npz_give_the_same(models: dict[str, Path], tmp_path: Path) -> None:
+    """Files, a folder of any depth, and both together."""
+    save_folders(tmp_path / "folder" / "deeper", IMAGES, LABELS)
+    files = sorted((tmp_path / "folder").rglob("*.png"))
+    np.savez(tmp_path / "data.npz", images=IMAGES[[int(file.stem) for file in files]])
+
+    def answers(*inputs: Path) -> list[tuple[str, float]]:
+        return [(found.label, round(found.probability, 5)) for found in predict(models["run"], inputs, 1)]
+
+    expected = answers(tmp_path / "data.npz")
+    assert answers(*files) == expected
+    assert answers(tmp_path / "folder") == expected
+    assert answers(tmp_path / "data.npz", tmp_path / "folder") == expected * 2
+
+
+def test_a_picture_keeps_its_path(models: dict[str, Path], tmp_path: Path) -> None:
+    """So that output can be joined with input."""
+    (tmp_path / "a.png").write_bytes(png(IMAGES[0]))
+    (found,) = predict(models["file"], [tmp_path / "a.png"], 1)
+    assert found.image == str(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("name", ["nowhere.png", "text.png", "folder"])
+def test_what_is_no_picture_is_an_error(name: str, models: dict[str, Path], tmp_path: Path) -> None:
+    """Missing, unreadable, or a folder without pictures: named, not skipped."""
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(TbftError, match=name):
+        list(predict(models["file"], [tmp_path / name], 1))
+
+
+def test_evaluation_counts_every_class(models: dict[str, Path], tmp_path: Path) -> None:
+    """Overall accuracy is the mean over images, per class over its own, and classes without images are left out."""
+    keep = LABELS != 2
+    np.savez(tmp_path / "data.npz", images=IMAGES[keep], labels=LABELS[keep])
+    guesses = open_model(models["bundle"], 1).logits(IMAGES[keep]).argmax(axis=1)
+    result = evaluate(models["bundle"], tmp_path / "data.npz", 1)
+    assert result.images == keep.sum()
+    assert result.accuracy == pytest.approx((guesses == LABELS[keep]).mean())
+    assert result.accuracy_per_class == {
+        CLASSES[label]: pytest.approx((guesses[LABELS[keep] == label] == label).mean()) for label in (0, 1, 3)
+    }
+    assert result.images_per_second > 0
+
+
+def test_unlabelled_and_unreadable_images_do_not_count(models: dict[str, Path], tmp_path: Path) -> None:
+    """Accuracy is over images with a label; unreadable ones are named."""
+    save_folders(tmp_path / "data", IMAGES[:8], [0, 1, 2, 3, -1, -1, 0, 1])
+    (tmp_path / "data" / "cat" / "broken.jpg").touch()
+    result = evaluate(models["run"], tmp_path / "data", 1)
+    assert result.images == 6
+    assert result.skipped_images == ("cat/broken.jpg",)
+
+
+def test_evaluation_needs_labels(models: dict[str, Path], tmp_path: Path) -> None:
+    """An accuracy over no images is not 0, it does not exist."""
+    np.savez(tmp_path / "data.npz", images=IMAGES)
+    with pytest.raises(TbftError, match="has a label"):
+        evaluate(models["run"], tmp_path / "data.npz", 1)
+
+
+def test_an_onnx_file_from_elsewhere_is_refused(tmp_path: Path, squares: Path) -> None:
+    """Without its metadata nobody knows how such a model is fed."""
+    foreign = compiled("feature-frozen") / "plans" / "feature-frozen-sgd" / "ort_training" / "optimizer_model.onnx"
+    for path in (foreign, tmp_path / "nowhere.onnx"):
+        with pytest.raises(TbftError) as caught:
+            evaluate(path, squares, 1)
+        assert str(path) in caught.value.message
+
+
+def test_a_folder_that_is_neither_bundle_nor_run(tmp_path: Path, squares: Path) -> None:
+    """One clear error."""
+    with pytest.raises(TbftError, match="is no bundle"):
+        evaluate(tmp_path, squares, 1)

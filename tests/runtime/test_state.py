@@ -1,0 +1,123 @@
+"""What a run remembers survives the disk exactly, and a full disk costs the new state, never the old."""
+
+from __future__ import annotations
+
+import errno
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from support.files import listing
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.training.state import Epoch, Evaluation, TrainingState, load_state, save_state
+
+NAMES = st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=1, max_size=8)
+ARRAYS = st.dictionaries(
+    NAMES,
+    st.lists(st.floats(width=32, allow_nan=False), max_size=4).map(lambda values: np.array(values, np.float32)),
+    max_size=3,
+)
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+EVALUATIONS = st.builds(Evaluation, NUMBER, NUMBER, st.integers(0, 1000))
+STATES = st.builds(
+    TrainingState,
+    current=ARRAYS,
+    slots=ARRAYS,
+    best=ARRAYS,
+    epoch=st.integers(0, 1000),
+    step=st.integers(0, 1000),
+    best_epoch=st.integers(0, 1000),
+    best_loss=NUMBER | st.just(math.inf),
+    before=st.none() | EVALUATIONS,
+    adapted=st.none() | EVALUATIONS,
+    epochs=st.lists(
+        st.builds(Epoch, st.integers(1, 9), NUMBER, NUMBER, EVALUATIONS, NUMBER, st.lists(NUMBER, max_size=3)),
+        max_size=3,
+    ),
+)
+
+
+def assert_equal(first: TrainingState, second: TrainingState) -> None:
+    for group in ("current", "slots", "best"):
+        one, other = getattr(first, group), getattr(second, group)
+        assert one.keys() == other.keys()
+        assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+    fields = ("epoch", "step", "best_epoch", "best_loss", "before", "adapted", "epochs")
+    assert [getattr(first, name) for name in fields] == [getattr(second, name) for name in fields]
+
+
+@given(STATES)
+@settings(deadline=None)
+def test_a_state_survives_the_disk(tmp_path_factory: pytest.TempPathFactory, state: TrainingState) -> None:
+    """Every tensor to the last bit, every number, and names with slashes and dots in them."""
+    path = tmp_path_factory.mktemp("state") / "state.safetensors"
+    save_state(state, path)
+    loaded = load_state(path)
+    assert loaded is not None
+    assert_equal(loaded, state)
+
+
+def small(value: float) -> TrainingState:
+    array = np.full(3, value, np.float32)
+    return TrainingState(current={"fc.weight": array}, slots={}, best={"fc.weight": array}, epoch=int(value))
+
+
+def test_no_file_is_no_state(tmp_path: Path) -> None:
+    """A run that has not begun is not a damaged one."""
+    assert load_state(tmp_path / "state.safetensors") is None
+
+
+def test_tensors_that_are_not_contiguous_are_saved_as_they_look(tmp_path: Path) -> None:
+    """A transposed array must not be written in the order of its memory."""
+    array = np.arange(6, dtype=np.float32).reshape(2, 3).T
+    save_state(TrainingState(current={"a": array}, slots={}, best={}), tmp_path / "state")
+    loaded = load_state(tmp_path / "state")
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded.current["a"], array)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EFBIG])
+def test_a_disk_error_keeps_the_old_state(tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The epoch before is still there, and no half file beside it."""
+    path = tmp_path / "state.safetensors"
+    save_state(small(1), path)
+    before = listing(tmp_path)
+
+    def fail(*_: object) -> None:
+        raise OSError(number, "failed")
+
+    monkeypatch.setattr("tbft_artifacts.atomic.os.replace", fail)
+    with pytest.raises(TbftError):
+        save_state(small(2), path)
+    monkeypatch.undo()
+    assert listing(tmp_path) == before
+    loaded = load_state(path)
+    assert loaded is not None
+    assert loaded.epoch == 1
+
+
+@given(place=st.floats(0, 1, exclude_max=True))
+@settings(max_examples=50, deadline=None)
+def test_a_state_that_was_cut_is_damaged(tmp_path_factory: pytest.TempPathFactory, place: float) -> None:
+    """Wherever a disk lost the rest, the error says so, and no half state is trained on."""
+    path = tmp_path_factory.mktemp("cut") / "state.safetensors"
+    save_state(small(1), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(place * len(content))])
+    with pytest.raises(TbftError, match="is damaged") as caught:
+        load_state(path)
+    assert "another --out" in caught.value.hint
+
+
+def test_a_file_of_another_program_is_damaged(tmp_path: Path) -> None:
+    """Any safetensors file is not a state."""
+    save_file({"a": np.zeros(1, np.float32)}, tmp_path / "plain")
+    save_file({"a": np.zeros(1, np.float32)}, tmp_path / "tagged", {"training": "{}"})
+    for name in ("plain", "tagged"):
+        with pytest.raises(TbftError, match="is damaged"):
+            load_state(tmp_path / name)

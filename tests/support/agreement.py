@@ -1,0 +1,176 @@
+"""Train a bundle and a torch module on the same batches, to compare what comes out. Host only."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import onnx_ir as ir
+import torch
+from safetensors.numpy import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from support.batches import Batch
+from support.decisions import Decisions, ShareDecisions, WatchedGradient
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.manifest import STATISTICS, OptimizerKind, Plan
+from tbft_export.optimizers import build_update, optimizer
+from tbft_runtime.sessions import load_graph
+from tbft_runtime.training.batch_norm import reestimate
+from tbft_runtime.training.options import Settings
+from tbft_runtime.training.state import TrainingState
+from tbft_runtime.training.step import TrainStep
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """`momentum` is beta1 for Adam and AdamW."""
+
+    lr: float
+    momentum: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The loss of each step, and every trained tensor and running average after the last one."""
+
+    losses: list[float]
+    tensors: Mapping[str, np.ndarray]
+
+
+def plan_with_optimizer(bundle: Bundle, kind: OptimizerKind) -> Plan:
+    """The bundle's plan with the update graph of another optimizer: no other graph depends on it."""
+    plan = bundle.plan()
+    if plan.optimizer.kind == kind:
+        return plan
+    changed = msgspec.structs.replace(plan, id=f"{plan.id}-{kind}", optimizer=optimizer(kind, None, 0.9, None))
+    shutil.copytree(bundle.path(plan.file("")), bundle.path(changed.file("")), dirs_exist_ok=True)
+    ir.save(build_update(changed.parameters, kind), bundle.path(changed.update))
+    return changed
+
+
+def train_bundle(bundle: Bundle, plan: Plan, hyper: Hyper, batches: Sequence[Batch]) -> tuple[Trained, list[Decisions]]:
+    """Train with the device's own step, one batch after the other."""
+    base = load_file(bundle.weights)
+    norms = bundle.manifest.batch_norms
+    moving = [name for norm in norms for name in (norm.mean, norm.variance)] if plan.batch_norm != "frozen" else []
+    current = {name: base[name] for name in [*(parameter.name for parameter in plan.parameters), *moving]}
+    if plan.batch_norm == "adapt":
+        statistics = load_graph(bundle.path(STATISTICS), base, 1)
+        numbers = [np.full(len(batch.labels), number) for number, batch in enumerate(batches)]
+        current |= reestimate(statistics, norms, numbers, lambda same: batches[same[0]].images)
+    fixed = {**base, **current}
+    slots = {
+        parameter.state(slot): np.zeros(parameter.shape, np.float32)
+        for parameter in plan.parameters
+        for slot in plan.optimizer.slots
+    }
+    state = TrainingState(current=current, slots=slots, best={})
+    prefix = load_graph(bundle.path(plan.prefix), fixed, 1) if plan.has_prefix else None
+    step = TrainStep(bundle, plan, _settings(bundle, plan, hyper), fixed, prefix)
+    watched = WatchedGradient(bundle, plan, fixed)
+    step.gradient = watched  # type: ignore[assignment]
+    losses = [step.run(state, batch.images, batch.labels).loss for batch in batches]
+    return Trained(losses, state.current), watched.decisions
+
+
+def train_torch(
+    module: nn.Module, plan: Plan, hyper: Hyper, batches: Sequence[Batch], decisions: Sequence[Decisions]
+) -> tuple[Trained, int]:
+    """The same in PyTorch, on a copy of `module`: dropout off, batch norms as the plan's policy says.
+
+    Also returns how many of its own decisions it gave up, see `support.decisions`.
+    """
+    net = copy.deepcopy(module).eval()
+    norms = {name: layer for name, layer in net.named_modules() if isinstance(layer, nn.BatchNorm2d)}
+    if plan.batch_norm == "adapt":
+        _adapt(net, list(norms.values()), batches)
+    for norm in norms.values():
+        norm.train(plan.batch_norm == "batch")
+    parameters = dict(net.named_parameters())
+    trained = {parameter.name: parameters[parameter.name] for parameter in plan.parameters}
+    for name, parameter in parameters.items():
+        parameter.requires_grad_(name in trained)
+    rule = OPTIMIZERS[plan.optimizer.kind](list(trained.values()), hyper)
+    losses = []
+    adopted = 0
+    for batch, decided in zip(batches, decisions, strict=True):
+        rule.zero_grad()
+        with ShareDecisions(decided) as sharing:
+            logits = net(torch.from_numpy(batch.images))
+        adopted += sharing.adopted
+        loss = functional.cross_entropy(logits, torch.from_numpy(batch.labels))
+        loss.backward()
+        rule.step()
+        losses.append(loss.item())
+    tensors: dict[str, Tensor] = dict(trained)
+    for name, norm in norms.items() if plan.batch_norm != "frozen" else ():
+        mean, variance = _statistics(norm)
+        tensors |= {f"{name}.running_mean": mean, f"{name}.running_var": variance}
+    return Trained(losses, {name: tensor.detach().numpy() for name, tensor in tensors.items()}), adopted
+
+
+def relative_errors(found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> Arrays:
+    """Per tensor, each element's difference over the tensor's largest expected value; the names must be the same."""
+    assert found.keys() == expected.keys()
+    return {name: np.abs(found[name] - value) / np.abs(value).max() for name, value in expected.items()}
+
+
+OPTIMIZERS: dict[OptimizerKind, Callable[[list[Tensor], Hyper], torch.optim.Optimizer]] = {
+    "sgd": lambda tensors, h: torch.optim.SGD(tensors, h.lr, h.momentum, weight_decay=h.weight_decay),
+    "adam": lambda tensors, h: torch.optim.Adam(tensors, h.lr, (h.momentum, 0.999), weight_decay=h.weight_decay),
+    "adamw": lambda tensors, h: torch.optim.AdamW(tensors, h.lr, (h.momentum, 0.999), weight_decay=h.weight_decay),
+}
+
+
+def _adapt(net: nn.Module, norms: Sequence[nn.BatchNorm2d], batches: Sequence[Batch]) -> None:
+    """Average the statistics of the batches by image count, over one pass in batch mode."""
+    momenta = [norm.momentum for norm in norms]
+    totals: dict[Tensor, Tensor] = {}
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0  # The running average is then that of the last batch alone.
+    with torch.no_grad():
+        for batch in batches:
+            net(torch.from_numpy(batch.images))
+            for statistic in (value for norm in norms for value in _statistics(norm)):
+                weighted = statistic.double() * len(batch.labels)
+                totals[statistic] = totals[statistic] + weighted if statistic in totals else weighted
+        count = sum(len(batch.labels) for batch in batches)
+        for statistic, total in totals.items():
+            statistic.copy_(total / count)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def _statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    return norm.running_mean, norm.running_var
+
+
+def _settings(bundle: Bundle, plan: Plan, hyper: Hyper) -> Settings:
+    return Settings(
+        bundle_id=bundle.manifest.bundle_id,
+        plan=plan.id,
+        batch_norm=plan.batch_norm,
+        epochs=1,
+        lr=hyper.lr,
+        momentum=hyper.momentum,
+        weight_decay=hyper.weight_decay,
+        batch_size=plan.batch_size,
+        patience=1,
+        seed=0,
+        threads=1,
+        val_fraction=0.5,
+        data="",
+        validation=None,
+    )

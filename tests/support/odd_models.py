@@ -1,0 +1,103 @@
+"""Networks that are put together in unusual ways: wrapped, joined by Concat, with biases. Host only."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from support import tiny_models
+from support.tiny_models import PostActivationBlock
+
+IMAGE_SIZE = 32
+CLASSES = 5
+
+
+class Wrapped(nn.Module):
+    """A network inside a module of the user."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = tiny_models.resnet18_like()
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.backbone(x)
+        return logits
+
+
+def wrapped() -> nn.Module:
+    return Wrapped().eval()
+
+
+def hugging_face_like() -> nn.Module:
+    """The module names of `transformers.ResNetForImageClassification`."""
+    torch.manual_seed(1)
+
+    def conv(inputs: int, outputs: int, kernel: int, stride: int) -> OrderedDict[str, nn.Module]:
+        return OrderedDict(
+            convolution=nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+            normalization=nn.BatchNorm2d(outputs),
+            activation=nn.ReLU(),
+        )
+
+    def stage(inputs: int, outputs: int, stride: int) -> nn.Module:
+        layers = [
+            nn.Sequential(OrderedDict(layer=nn.Sequential(nn.Sequential(conv(channels, outputs, 3, step)))))
+            for channels, step in ((inputs, stride), (outputs, 1))
+        ]
+        return nn.Sequential(OrderedDict(layers=nn.Sequential(*layers)))
+
+    embedder = nn.Sequential(OrderedDict(embedder=nn.Sequential(conv(3, 4, 3, 1))))
+    stages = nn.Sequential(stage(4, 4, 1), stage(4, 6, 2), stage(6, 8, 2))
+    encoder = nn.Sequential(OrderedDict(stages=stages))
+    resnet = nn.Sequential(OrderedDict(embedder=embedder, encoder=encoder, pooler=nn.AdaptiveAvgPool2d(1)))
+    head = nn.Sequential(nn.Flatten(), nn.Linear(8, CLASSES))
+    return nn.Sequential(OrderedDict(resnet=resnet, classifier=head)).eval()
+
+
+class Joined(nn.Module):
+    """Two branches, joined along the channels, both behind one stem."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 4, 3, 1, 1)
+        self.left = PostActivationBlock(4, 4, 2)
+        self.right = PostActivationBlock(4, 6, 2)
+        self.fc = nn.Linear(10, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.conv1(x))
+        x = torch.cat([self.left(x), self.right(x)], dim=1)
+        logits: Tensor = self.fc(x.mean((2, 3)))
+        return logits
+
+
+def joined() -> nn.Module:
+    torch.manual_seed(2)
+    return Joined().eval()
+
+
+def with_biases() -> nn.Module:
+    """Convolutions with a bias ahead of batch norms: with batch statistics its exact gradient is zero."""
+    torch.manual_seed(3)
+    layers: list[tuple[str, nn.Module]] = [
+        ("conv1", nn.Conv2d(3, 4, 3, 1, 1)),
+        ("bn1", nn.BatchNorm2d(4)),
+        ("relu", nn.ReLU()),
+        ("drop", nn.Dropout(0.5)),
+        ("layer1", PostActivationBlock(4, 4, 1)),
+        ("layer2", PostActivationBlock(4, 6, 2)),
+        ("pool", nn.AdaptiveAvgPool2d(1)),
+        ("flat", nn.Flatten()),
+        ("fc", nn.Linear(6, CLASSES)),
+    ]
+    return nn.Sequential(OrderedDict(layers)).eval()
+
+
+def plain_chain() -> nn.Module:
+    """No residual stages: only single convolutions."""
+    torch.manual_seed(4)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, CLASSES)
+    ).eval()
