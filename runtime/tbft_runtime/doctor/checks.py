@@ -185,7 +185,7 @@ def _throttling(board: Board) -> Check:
 
 def _meters(board: Board) -> Check:
     found = []
-    if "_current" in (board.run(["vcgencmd", "pmic_read_adc"]) or ""):
+    if " current(" in (board.run(["vcgencmd", "pmic_read_adc"]) or ""):
         found.append("Raspberry Pi 5 PMIC (the board's rails, not USB or HATs)")
     found += [f"hwmon {path.parent.name}" for path in sorted(board.root.glob("sys/class/hwmon/hwmon*/power*_input"))]
     found += [f"RAPL {path.name}" for path in sorted(board.root.glob("sys/class/powercap/intel-rapl:?"))]

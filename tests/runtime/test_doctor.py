@@ -1,0 +1,148 @@
+"""What the doctor says of boards, from trees and commands that look like theirs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from support.bundles import compiled
+from tbft_artifacts.bundle import open_bundle
+from tbft_runtime.doctor import Check, examine
+from tbft_runtime.doctor.checks import Board, check_machine, check_onnxruntime, check_python
+
+PI5_ADC = """3V7_WL_SW_A current(0)=0.07319980A
+EXT5V_V volt(24)=5.15096000V"""
+
+
+def _board(root: Path, **answers: str) -> Board:
+    """A board whose files lie below `root`; `answers` are what vcgencmd's sub-commands print."""
+
+    def run(command: Sequence[str]) -> str | None:
+        return answers.get(command[1]) if command[0] == "vcgencmd" else None
+
+    return Board(root, run)
+
+
+def _write(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def _by_name(checks: list[Check]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+PI4_FILES = {
+    "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.5\0",
+    "proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd evtstrm crc32 cpuid\n",
+    "proc/meminfo": "MemTotal:        3884348 kB\nMemAvailable:    3012340 kB\n",
+    "sys/class/thermal/thermal_zone0/temp": "48686\n",
+}
+
+
+def test_a_raspberry_pi_4_has_no_meter_and_is_cool(tmp_path: Path) -> None:
+    """A Pi 4 cannot sense current: that is said, and nothing else is wrong."""
+    found = _by_name(examine(None, tmp_path, _board(_write(tmp_path, PI4_FILES), get_throttled="throttled=0x0")))
+    assert found["board"].text == "Raspberry Pi 4 Model B Rev 1.5"
+    assert found["CPU features"].text == "NEON"
+    assert found["temperature"].text == "48.7 °C"
+    assert found["throttling"].ok is True
+    assert found["energy meters"].text == "none found: energy is unavailable"
+
+
+def test_meters_are_found(tmp_path: Path) -> None:
+    """The Pi 5's power chip, an INA219 behind a kernel driver, and RAPL."""
+    files = PI4_FILES | {
+        "sys/class/hwmon/hwmon2/power1_input": "4200000\n",
+        "sys/class/powercap/intel-rapl:0/energy_uj": "1\n",
+    }
+    text = _by_name(examine(None, tmp_path, _board(_write(tmp_path, files), pmic_read_adc=PI5_ADC)))[
+        "energy meters"
+    ].text
+    assert "PMIC" in text
+    assert "hwmon2" in text
+    assert "intel-rapl:0" in text
+
+
+@pytest.mark.parametrize(
+    ("printed", "ok", "words"),
+    [
+        ("throttled=0x0", True, "not now"),
+        ("throttled=0x50000", True, "since it started: under-voltage, throttled"),
+        ("throttled=0x50005", False, "now: under-voltage, throttled"),
+        ("error=1 error_msg", None, "unavailable"),
+    ],
+)
+def test_throttling_bits(tmp_path: Path, printed: str, ok: bool | None, words: str) -> None:
+    """What holds now is a no; what held once is only said; garbage is no answer."""
+    check = _by_name(examine(None, tmp_path, _board(tmp_path, get_throttled=printed)))["throttling"]
+    assert check.ok is ok
+    assert words in check.text
+
+
+def test_an_empty_tree_answers_unknown_and_never_fails(tmp_path: Path) -> None:
+    """A container shows little of its board; that is no reason to say no."""
+    found = _by_name(examine(None, tmp_path, _board(tmp_path)))
+    assert found["memory"].text == "unknown"
+    assert found["temperature"].text == "unavailable"
+    assert found["board"].text == "unknown"
+
+
+def test_too_little_memory_for_a_bundle_is_a_no_with_a_hint(tmp_path: Path) -> None:
+    """What the bundle needs is held against what is available."""
+    files = PI4_FILES | {"proc/meminfo": "MemTotal: 100000 kB\nMemAvailable: 20000 kB\n"}
+    bundle = open_bundle(compiled("full-batch"))
+    check = _by_name(examine(bundle, tmp_path, _board(_write(tmp_path, files))))["memory"]
+    assert check.ok is False
+    assert "full-batch-adam needs about" in check.text
+    assert "--batch-size" in check.hint
+
+
+@pytest.mark.parametrize(
+    ("machine", "largest", "ok"),
+    [
+        ("aarch64", 2**63 - 1, True),
+        ("armv7l", 2**31 - 1, False),
+        ("aarch64", 2**31 - 1, False),
+        ("riscv64", 2**63 - 1, False),
+    ],
+)
+def test_only_64_bit_machines_with_a_wheel_pass(machine: str, largest: int, ok: bool) -> None:
+    """A 32-bit Python on a 64-bit kernel is 32-bit, too."""
+    check = check_machine(machine, largest)
+    assert check.ok is ok
+    assert bool(check.hint) is not ok
+
+
+@pytest.mark.parametrize(("version", "ok"), [((3, 10), False), ((3, 11), True), ((3, 13), True), ((3, 14), False)])
+def test_python_versions(version: tuple[int, int], ok: bool) -> None:
+    """The device packages have wheels for these."""
+    assert check_python(version).ok is ok
+
+
+def test_an_illegal_instruction_becomes_a_sentence_with_a_version_that_works() -> None:
+    """The probe dies in its own process; the doctor lives to tell."""
+    probe = [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGILL)"]
+    (check,) = check_onnxruntime(probe)
+    assert check.ok is False
+    assert "instruction" in check.text
+    assert "1.31.1" in check.hint
+
+
+def test_a_broken_onnxruntime_is_named() -> None:
+    """The last line of its error is shown."""
+    (check,) = check_onnxruntime([sys.executable, "-c", "raise ImportError('libgomp.so.1 is missing')"])
+    assert check.ok is False
+    assert "libgomp.so.1 is missing" in check.text
+
+
+def test_the_real_probe_runs_a_convolution_with_telemetry_off() -> None:
+    """On this machine, too."""
+    checks = check_onnxruntime([sys.executable, "-m", "tbft_runtime.doctor.probe"])
+    assert [check.ok for check in checks] == [True, True]
