@@ -31,7 +31,7 @@ from tbft_export.compile import (
     write_official_artifacts,
 )
 from tbft_export.optimizers import optimizer
-from tbft_export.pipeline import PassRunner
+from tbft_export.pipeline import PassRunner, pass_names
 from tbft_export.self_check import SelfCheck, check_bundle
 from tbft_export.sources.load import BUILT_IN, Source, load_source
 from tbft_export.write_bundle import pack, write_manifest, write_models, write_plan, write_weights
@@ -85,6 +85,8 @@ def export_bundle(options: ExportOptions, out: Path) -> Exported:
     One train step of what was written is compared with PyTorch before `out` appears.
     Raises TbftError, with nothing written, if anything is wrong.
     """
+    if options.dump_after is not None and options.dump_after not in pass_names():
+        raise TbftError(f"there is no compiler pass '{options.dump_after}'", f"passes: {', '.join(pass_names())}")
     runner = PassRunner(options.dump_after)
     source = load_source(options.model, options.weights, options.class_count, options.image_size, runner)
     if out.name.endswith(ARCHIVE_SUFFIX):

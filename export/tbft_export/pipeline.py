@@ -83,6 +83,13 @@ def batch_mode(weights: frozenset[str]) -> list[ir.passes.PassBase]:
     ]
 
 
+def pass_names() -> list[str]:
+    """The names of all passes, for `--dump-after`."""
+    empty: frozenset[str] = frozenset()
+    lists = [clean_forward(empty), before_gradient("frozen"), after_gradient({}, ()), batch_mode(empty)]
+    return sorted({type(step).__name__ for steps in lists for step in steps})
+
+
 def check_standard(model: ir.Model) -> None:
     """Raise TbftError if an operator outside the default ONNX domain is left in `model`."""
     for node in model.graph:
