@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +16,9 @@ from tbft_artifacts.errors import TbftError
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 # Wide enough that tables do not wrap where no terminal says its width.
 PIPED_WIDTH = 120
+
+# The package behind each extra.
+_HALVES = {"device": "tbft_runtime", "export": "tbft_export"}
 
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads to compute with; all cores by default.")]
 
@@ -64,11 +69,27 @@ def size(count: float) -> str:
 
 @contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Turn a missing package into a hint at the extra that brings it."""
+    """Import the half of the product that the extra `name` brings; a missing package becomes a hint at it."""
     try:
+        _import_whole(_HALVES[name])
         yield
     except ModuleNotFoundError as error:
         raise TbftError(
             f"package '{error.name}' is not installed here",
             f"install it with: pip install 'tbft-edge[{name}]', in an environment of its own",
         ) from error
+
+
+def _import_whole(module: str) -> None:
+    """Import with Ctrl-C held back until the end: C extensions swallow it, or fail with errors of their own."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        importlib.import_module(module)
+        return
+    pressed = []
+    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        importlib.import_module(module)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if pressed:
+        raise KeyboardInterrupt

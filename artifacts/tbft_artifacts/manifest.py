@@ -142,7 +142,10 @@ class Boundary(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """What is trainable, and the graphs for it, in the folder `plans/<id>/`."""
+    """What is trainable, and the graphs for it, in the folder `plans/<id>/`.
+
+    `full_cost` is that of full fine-tuning; None if the whole model cannot be differentiated.
+    """
 
     id: str
     drift: Drift
@@ -154,7 +157,7 @@ class Plan(Struct, frozen=True):
     optimizer: Optimizer
     batch_size: int
     cost: Cost
-    full_cost: Cost
+    full_cost: Cost | None
 
     def file(self, name: str) -> str:
         """Path inside the bundle of one of the plan's files, such as `gradient.onnx`."""

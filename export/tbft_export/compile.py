@@ -114,8 +114,8 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
 
 def write_official_artifacts(forward: ForwardModel, plan: Plan, folder: Path, runner: PassRunner) -> None:
     """Write ORT Training's own artifacts of the whole model for `plan` into `folder`."""
-    prepared = runner.run(forward.model.clone(), before_gradient(plan.batch_norm))
     trainable = [parameter.name for parameter in plan.parameters]
+    prepared = runner.run(forward.model.clone(), before_gradient(plan.batch_norm, trainable))
     present = [name for name in prepared.graph.initializers if name in forward.weights and name not in trainable]
     write_ort_training(prepared, trainable, present, plan.optimizer.kind, folder)
 
@@ -173,13 +173,19 @@ def _training_model(
     policy: BatchNormPolicy,
     runner: PassRunner,
 ) -> ir.Model:
-    prepared = runner.run(suffix, before_gradient(policy))
+    prepared = runner.run(suffix, before_gradient(policy, trainable))
     frozen = [name for name in prepared.graph.initializers if name in weights and name not in trainable]
     return build_training_model(prepared, trainable, frozen)
 
 
-def _full_cost(forward: ForwardModel, parameters: Sequence[str], policy: BatchNormPolicy, runner: PassRunner) -> Cost:
-    training = _training_model(forward.model.clone(), forward.weights, parameters, policy, runner)
+def _full_cost(
+    forward: ForwardModel, parameters: Sequence[str], policy: BatchNormPolicy, runner: PassRunner
+) -> Cost | None:
+    """What full fine-tuning would cost; None if the frozen part has an operator without a gradient."""
+    try:
+        training = _training_model(forward.model.clone(), forward.weights, parameters, policy, runner)
+    except TbftError:
+        return None
     return training_cost(training.graph, None, _elements([_parameter(forward.graph, name) for name in parameters]))
 
 

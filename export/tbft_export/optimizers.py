@@ -50,14 +50,14 @@ class _Builder:
 
 
 def _sgd(b: _Builder, scalars: Values, p: Values) -> Values:
-    """D = g + weight_decay * w;  m' = momentum * m + d;  w' = w - lr * m'      (torch.optim.SGD)."""
+    """d = g + weight_decay * w;  m' = momentum * m + d;  w' = w - lr * m'      (torch.optim.SGD)."""
     decayed = b.op("Add", p["gradient"], b.op("Mul", p["weight"], scalars["weight_decay"]))
     buffer = b.op("Add", b.op("Mul", p["momentum"], scalars["momentum"]), decayed)
     return {"weight": b.op("Sub", p["weight"], b.op("Mul", buffer, scalars["lr"])), "momentum": buffer}
 
 
 def _adam(b: _Builder, scalars: Values, p: Values) -> Values:
-    """D = g + weight_decay * w, then the moments of d                          (torch.optim.Adam)."""
+    """d = g + weight_decay * w, then the moments of d                          (torch.optim.Adam)."""
     decayed = b.op("Add", p["gradient"], b.op("Mul", p["weight"], scalars["weight_decay"]))
     return _moments(b, scalars, p, p["weight"], decayed)
 

@@ -48,12 +48,12 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
     ]
 
 
-def before_gradient(policy: BatchNormPolicy) -> list[ir.passes.PassBase]:
+def before_gradient(policy: BatchNormPolicy, trainable: Sequence[str]) -> list[ir.passes.PassBase]:
     """Forward graph -> the form that ORT's gradient builder gets right."""
     freeze = [] if policy == "batch" else [FreezeBatchNormPass()]
     return [
         *freeze,  # ORT differentiates any BatchNormalization that is left as one with batch statistics.
-        RewriteAveragePoolPass(),  # AveragePoolGrad crashes with a symbolic batch.
+        RewriteAveragePoolPass(frozenset(trainable)),  # AveragePoolGrad crashes with a symbolic batch.
         common.ShapeInferencePass(),  # MaxPoolGrad and the lowerings read annotated shapes.
     ]
 
@@ -86,7 +86,7 @@ def batch_mode(weights: frozenset[str]) -> list[ir.passes.PassBase]:
 def pass_names() -> list[str]:
     """The names of all passes, for `--dump-after`."""
     empty: frozenset[str] = frozenset()
-    lists = [clean_forward(empty), before_gradient("frozen"), after_gradient({}, ()), batch_mode(empty)]
+    lists = [clean_forward(empty), before_gradient("frozen", ()), after_gradient({}, ()), batch_mode(empty)]
     return sorted({type(step).__name__ for steps in lists for step in steps})
 
 

@@ -12,6 +12,9 @@ from tbft_artifacts.manifest import BatchNormPolicy, Drift, OptimizerKind
 from tbft_edge.console import JsonOption, extra, percent, print_json, print_table, say, size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tbft_artifacts.manifest import Cost, Plan
     from tbft_export import Exported, ExportOptions
 
 
@@ -129,7 +132,7 @@ def _report(exported: Exported, out: Path) -> dict[str, object]:
         "batch_norm": plan.batch_norm,
         "optimizer": plan.optimizer.kind,
         "trainable_parameters": plan.cost.parameter_bytes // 4,
-        "full_parameters": plan.full_cost.parameter_bytes // 4,
+        "full_parameters": plan.full_cost.parameter_bytes // 4 if plan.full_cost else None,
         "cost": plan.cost,
         "full_cost": plan.full_cost,
         "bytes": plan_bytes(manifest, plan),
@@ -146,23 +149,8 @@ def _report(exported: Exported, out: Path) -> dict[str, object]:
 def _print(exported: Exported, options: ExportOptions, out: Path) -> None:
     from tbft_export.write_bundle import plan_bytes
 
-    plan, cost, full = exported.plan, exported.plan.cost, exported.plan.full_cost
-    rows = [
-        ["parameters trained", f"{cost.parameter_bytes // 4:,}", f"{full.parameter_bytes // 4:,}"],
-        ["MFLOP per image, first epoch", f"{cost.step_flops / 1e6:,.1f}", f"{full.step_flops / 1e6:,.1f}"],
-    ]
-    if plan.batch_norm != "batch" and plan.has_prefix:
-        cached = cost.step_flops - cost.prefix_flops
-        rows.append(["MFLOP per image from the boundary on", f"{cached / 1e6:,.1f}", f"{full.step_flops / 1e6:,.1f}"])
-    rows.append(["activations kept per image", size(cost.activation_bytes), size(full.activation_bytes)])
-    ratios = [
-        (cost.parameter_bytes, full.parameter_bytes),
-        (cost.step_flops, full.step_flops),
-        *([(cost.step_flops - cost.prefix_flops, full.step_flops)] if len(rows) == 4 else []),
-        (cost.activation_bytes, full.activation_bytes),
-    ]
-    for row, (part, whole) in zip(rows, ratios, strict=True):
-        row.append(percent(part / whole))
+    plan = exported.plan
+    rows = _cost_rows(plan)
     title = f"{plan.drift} drift: trains {', '.join(plan.blocks)} (batch norms: {plan.batch_norm})"
     print_table(title, ["", "this plan", "full fine-tuning", "share"], rows, numbers=True)
     sizes = plan_bytes(exported.manifest, plan)
@@ -187,6 +175,32 @@ def _print(exported: Exported, options: ExportOptions, out: Path) -> None:
         words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]
         say(f"ort_training/ has ORT's {words} exist only in the device graphs")
     say(f"wrote {out} ({exported.manifest.bundle_id[:12]})")
+
+
+def _cost_rows(plan: Plan) -> list[list[str]]:
+    """What the plan costs, full fine-tuning beside it (dashes where the whole has no gradient), and the share."""
+    lines: list[tuple[str, Callable[[Cost], int], Callable[[float], str]]] = [
+        ("parameters trained", lambda cost: cost.parameter_bytes // 4, _count),
+        ("MFLOP per image, first epoch", lambda cost: cost.step_flops, _mega),
+    ]
+    if plan.batch_norm != "batch" and plan.has_prefix:
+        # Full fine-tuning has no prefix, so its whole step counts.
+        from_boundary = "MFLOP per image from the boundary on"
+        lines.append((from_boundary, lambda cost: cost.step_flops - cost.prefix_flops, _mega))
+    lines.append(("activations kept per image", lambda cost: cost.activation_bytes, size))
+    rows = []
+    for name, value, form in lines:
+        part, whole = value(plan.cost), value(plan.full_cost) if plan.full_cost else None
+        rows.append([name, form(part), form(whole) if whole else "–", percent(part / whole) if whole else "–"])
+    return rows
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _mega(value: float) -> str:
+    return f"{value / 1e6:,.1f}"
 
 
 def _list(values: tuple[float, ...]) -> str:

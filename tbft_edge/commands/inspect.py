@@ -42,7 +42,7 @@ def command(
 
 
 def _row(plan: Plan) -> list[str]:
-    share = plan.cost.step_flops / plan.full_cost.step_flops
+    share = plan.cost.step_flops / plan.full_cost.step_flops if plan.full_cost else None
     return [
         plan.id,
         ", ".join(plan.blocks),

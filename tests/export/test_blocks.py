@@ -62,8 +62,8 @@ def test_the_parameters_of_resnet26() -> None:
     assert len(front) == 1 + 4 * 6
     assert select(parameters, ("fc",), []) == ["fc.weight", "fc.bias"]
     assert len(parameters) == 1 + 3 * 4 * 6 + 2 + 2
-    counts = sum(forward.graph.initializers[name].const_value.size for name in parameters)  # type: ignore[union-attr]
-    assert counts == 366_938  # As the paper says.
+    tensors = [forward.graph.initializers[name].const_value for name in parameters]
+    assert sum(tensor.size for tensor in tensors if tensor is not None) == 366_938  # As the paper says.
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def train_torch(module: nn.Module, plan: Plan, rate: float, batches: list[Batch]
     for step, batch in enumerate(batches, start=1):
         loss = functional.cross_entropy(net(torch.from_numpy(batch.images)), torch.from_numpy(batch.labels))
         net.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         with torch.no_grad():
             for name, weight in trained.items():
                 update(name, weight, step)

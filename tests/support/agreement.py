@@ -108,7 +108,7 @@ def train_torch(
             logits = net(torch.from_numpy(batch.images))
         adopted += sharing.adopted
         loss = functional.cross_entropy(logits, torch.from_numpy(batch.labels))
-        loss.backward()
+        torch.autograd.backward(loss)
         rule.step()
         losses.append(loss.item())
     tensors: dict[str, Tensor] = dict(trained)

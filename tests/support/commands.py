@@ -86,9 +86,13 @@ def start(environment: Path, *arguments: str | Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell starts background jobs with SIGINT ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+        preexec_fn=heed_interrupts,
     )
+
+
+def heed_interrupts() -> None:
+    """For a new process: let Ctrl-C end it, also where a shell started this one with it ignored, as background jobs."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def command(environment: Path, *arguments: str | Path) -> list[str]:

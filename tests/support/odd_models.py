@@ -101,3 +101,36 @@ def plain_chain() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, CLASSES)
     ).eval()
+
+
+class TwoOutputs(nn.Module):
+    """Logits and features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = plain_chain()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.net(x), x
+
+
+def two_outputs() -> nn.Module:
+    return TwoOutputs().eval()
+
+
+def feature_map() -> nn.Module:
+    """No classifier: images to images."""
+    return nn.Conv2d(3, 4, 3).eval()
+
+
+def broken_shapes() -> nn.Module:
+    """A head that does not fit what comes before it."""
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(7, CLASSES)).eval()
+
+
+def uneven_pool() -> nn.Module:
+    """Padding is left out of the mean at the border."""
+    net = with_biases()
+    assert isinstance(net, nn.Sequential)
+    net[6] = nn.Sequential(nn.AvgPool2d(3, 2, 1, count_include_pad=False), nn.AdaptiveAvgPool2d(1))
+    return net

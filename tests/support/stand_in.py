@@ -57,7 +57,8 @@ class StandIn:
         self._finish_root(root)
         container = self._run(["buildah", *self._storage, "from", "--arch", "arm64", "scratch"]).strip()
         self._run(["buildah", *self._storage, "add", "--quiet", container, str(root), "/"])
-        self._run(["buildah", *self._storage, "config", "--env", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", container])
+        path = "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        self._run(["buildah", *self._storage, "config", "--env", path, container])
         for tag in self._base_tags():
             self._run(["buildah", *self._storage, "commit", "--quiet", container, tag])
         build = ["bud", "--arch", "arm64", "--pull-never", "--file", str(DOCKERFILE), "--tag", IMAGE]

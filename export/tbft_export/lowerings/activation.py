@@ -10,7 +10,7 @@ from tbft_export.lowerings.registry import lowers
 
 @lowers("com.microsoft", "ReluGrad")
 def relu_grad(emit: Emitter) -> None:
-    """DX = dY where V > 0, else 0; V is the input or the output of Relu.
+    """dX = dY where V > 0, else 0; V is the input or the output of Relu.
 
     All three have one shape. At 0 the gradient is 0, as in PyTorch.
     """

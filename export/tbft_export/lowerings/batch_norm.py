@@ -11,7 +11,7 @@ from tbft_export.lowerings.registry import lowers
 
 @lowers("com.microsoft", "BatchNormInternal")
 def batch_norm_internal(emit: Emitter) -> None:
-    """Y = (x - mean(x)) * gamma / sqrt(var(x) + epsilon) + beta, over the batch and the image.
+    """y = (x - mean(x)) * gamma / sqrt(var(x) + epsilon) + beta, over the batch and the image.
 
     x (N, C, H, W), gamma, beta (C,). The batch's mean and unbiased variance become graph outputs.
     Outputs 4 and 5, mean and inverse standard deviation, only feed BatchNormalizationGrad; here they
@@ -24,7 +24,7 @@ def batch_norm_internal(emit: Emitter) -> None:
 
 @lowers("com.microsoft", "BatchNormalizationGrad")
 def batch_normalization_grad(emit: Emitter) -> None:
-    """DX = gamma * r * (dY - mean(dY) - (x - mean) * r^2 * mean(dY * (x - mean))), r = 1 / std.
+    """dX = gamma * r * (dY - mean(dY) - (x - mean) * r^2 * mean(dY * (x - mean))), r = 1 / std.
 
         dbeta = sum dY;  dgamma = r * sum(dY * (x - mean))
 

@@ -80,7 +80,7 @@ class _Convolution:
 
 @lowers("com.microsoft", "ConvGrad")
 def conv_grad(emit: Emitter) -> None:
-    """DX = conv_transpose(dY, w), dW = correlation of the padded x with dY, dB = sum of dY.
+    """dX = conv_transpose(dY, w), dW = correlation of the padded x with dY, dB = sum of dY.
 
     dX with stride 1 is a Conv of dY with w flipped in both kernel axes and its channel axes swapped;
     for a frozen w the device folds the flip when it loads the graph. Otherwise ConvTranspose.
@@ -195,7 +195,7 @@ def _weight_gradient_by_matmuls(emit: Emitter, conv: _Convolution, dy: ir.Value 
 
 
 def _weight_gradient_by_im2col(emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
-    """DW = dY (K, N*P) @ columns (kh*kw*C, N*P)^T: one Gemm with batch and image merged."""
+    """dW = dY (K, N*P) @ columns (kh*kw*C, N*P)^T: one Gemm with batch and image merged."""
     channels_first = emit.op("Transpose", x, perm=[1, 0, 2, 3])
     flat_dy = emit.op("Reshape", emit.op("Transpose", dy, perm=[1, 0, 2, 3]), np.array([conv.filters, -1], np.int64))
     rows = [
@@ -209,7 +209,7 @@ def _weight_gradient_by_im2col(emit: Emitter, conv: _Convolution, dy: ir.Value |
 
 
 def _weight_gradient_by_conv(emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
-    """DW as a Conv of x with dY as its filters; strides and dilations change places.
+    """dW as a Conv of x with dY as its filters; strides and dilations change places.
 
     x becomes (C/g, g*N, H, W), dY (K, N, Ho, Wo) with g groups; the result (C/g, K, ..) is cropped to
     the kernel, since a stride may leave rows of x that no window used, and transposed.

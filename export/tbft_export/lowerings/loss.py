@@ -12,7 +12,7 @@ from tbft_export.lowerings.registry import lowers
 
 @lowers("", "SoftmaxCrossEntropyLoss")
 def softmax_cross_entropy_loss(emit: Emitter) -> None:
-    """Loss = -mean over n of log_softmax(logits)[n, labels[n]]; also returns the log-probabilities.
+    """loss = -mean over n of log_softmax(logits)[n, labels[n]]; also returns the log-probabilities.
 
     logits (N, C) float32, labels (N,) int64 -> loss (), log_prob (N, C). In the ONNX standard this is
     a function operator; written out, engines without it can run the graph. Refuses class weights,
@@ -28,7 +28,7 @@ def softmax_cross_entropy_loss(emit: Emitter) -> None:
 
 @lowers("com.microsoft", "SoftmaxCrossEntropyLossGrad")
 def softmax_cross_entropy_loss_grad(emit: Emitter) -> None:
-    """Dlogits = dL * (exp(log_prob) - onehot(labels)) / N.
+    """dlogits = dL * (exp(log_prob) - onehot(labels)) / N.
 
     dL (), log_prob (N, C), labels (N,) -> (N, C). Refuses what the loss refuses.
     """

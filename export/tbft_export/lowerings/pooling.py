@@ -10,7 +10,7 @@ from tbft_export.lowerings.registry import lowers
 
 @lowers("", "MaxPoolGrad")
 def max_pool_grad(emit: Emitter) -> None:
-    """DX = zeros(X.shape).flat; dX[indices] += dY, where indices are those that MaxPool returned.
+    """dX = zeros(X.shape).flat; dX[indices] += dY, where indices are those that MaxPool returned.
 
     dY, indices (N, C, Ho, Wo) -> dX (N, C, H, W). ONNX numbers the indices over the whole flat input,
     so one ScatterElements with `reduction = add` handles overlapping windows.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import numpy as np
 import onnx_ir as ir
 
@@ -10,7 +12,7 @@ from tbft_export.emitter import Emitter, static_shape
 
 
 class RewriteAveragePoolPass(ir.passes.InPlacePass):
-    """AveragePool -> Reshape + ReduceMean, or a constant depthwise Conv.
+    """AveragePool behind a trained parameter -> Reshape + ReduceMean, or a constant depthwise Conv.
 
     ORT Training 1.19.2 crashes in `AveragePoolGrad` when the batch is symbolic.
 
@@ -21,13 +23,29 @@ class RewriteAveragePoolPass(ir.passes.InPlacePass):
     Raises TbftError for windows of form 2 that leave padding out of the mean, or round up.
     """
 
+    def __init__(self, trainable: Set[str]) -> None:
+        super().__init__()
+        self.trainable = trainable
+
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
-        for node in list(model.graph):
+        for node in _behind(model.graph, self.trainable):
             if node.op_type == "AveragePool":
                 _rewrite(node)
                 modified = True
         return ir.passes.PassResult(model, modified)
+
+
+def _behind(graph: ir.Graph, trainable: Set[str]) -> list[ir.Node]:
+    """The nodes whose result depends on a trained parameter: the gradient passes through no others."""
+    sources = (*graph.inputs, *graph.initializers.values())
+    reached: set[ir.Value | None] = {value for value in sources if value.name in trainable}
+    nodes = []
+    for node in graph:
+        if not reached.isdisjoint(node.inputs):
+            reached.update(node.outputs)
+            nodes.append(node)
+    return nodes
 
 
 def _rewrite(node: ir.Node) -> None:

@@ -79,7 +79,13 @@ def _from_factory(spec: str, weights: Path | None, image_size: int | None, runne
         raise TbftError(f"model '{spec}' cannot be imported: {error}", "run from the folder that holds it") from error
     finally:
         sys.path.pop(0)
-    module = factory()
+    try:
+        module = factory()
+    except Exception as error:  # The user's own code may raise anything.
+        raise TbftError(
+            f"'{spec}' failed: {type(error).__name__}: {error}",
+            "give a function that makes the model, without arguments",
+        ) from error
     if not isinstance(module, nn.Module):
         raise TbftError(f"'{spec}' returned a {type(module).__name__}, not a torch module", "return the model")
     if image_size is None:
@@ -91,8 +97,15 @@ def _from_factory(spec: str, weights: Path | None, image_size: int | None, runne
 
 def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunner) -> Source:
     module = module.float().cpu()
-    with torch.no_grad():
-        traced = torch_to_onnx(module, CHANNELS, image_size)
+    try:
+        with torch.no_grad():
+            traced = torch_to_onnx(module, CHANNELS, image_size)
+    except Exception as error:  # The user's own forward, or the exporter, may raise anything.
+        reason = " ".join(str(error).split())[:300]
+        raise TbftError(
+            f"model '{name}' cannot be traced with images of {image_size} x {image_size}: {reason}",
+            "check --image-size, and that the forward takes (N, 3, S, S) images",
+        ) from error
     floats = frozenset(key for key, value in module.state_dict().items() if value.is_floating_point())
     forward = _clean(traced, floats, runner)
     _check_signature(forward.graph, name)

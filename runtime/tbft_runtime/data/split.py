@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.random import default_rng  # numpy would load it in the middle of a run
 
 
 def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -10,7 +11,7 @@ def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np
 
     labels (N,) -> two index arrays. A class of at least two images has at least one in each part.
     """
-    rng = np.random.default_rng(seed)
+    rng = default_rng(seed)
     held_out = []
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))

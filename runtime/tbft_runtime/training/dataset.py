@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.random import default_rng  # numpy would load it in the middle of a run
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
@@ -40,7 +41,7 @@ class Part:
 
     def shuffled(self, batch_size: int, seed: tuple[int, int]) -> list[np.ndarray]:
         """Batches of store indices in an order that `seed` decides alone; the last may be short."""
-        return _batches(np.random.default_rng(seed).permutation(self.indices), batch_size)
+        return _batches(default_rng(seed).permutation(self.indices), batch_size)
 
     def in_order(self, batch_size: int) -> Iterator[np.ndarray]:
         """Batches of store indices, in order."""

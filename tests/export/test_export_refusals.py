@@ -1,0 +1,258 @@
+"""What cannot be exported ends in one error that says what and where, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from support import odd_models, tiny_models
+from support.onnx_models import parse
+from tbft_artifacts.errors import TbftError
+from tbft_export import ExportOptions, export_bundle
+from tbft_export.emitter import Emitter
+from tbft_export.lowerings import registry
+from tbft_export.sources.resnet26 import ResNet26
+
+TINY = "support.tiny_models:tiny"
+
+
+def refusal(options: ExportOptions, folder: Path) -> TbftError:
+    """The error of the export; the folder that `--out` would lie in holds what it held before."""
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(TbftError) as caught:
+        export_bundle(options, folder / "bundle")
+    assert sorted(folder.rglob("*")) == before
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+    return caught.value
+
+
+def tiny_options(**changes: object) -> ExportOptions:
+    return ExportOptions(**{"model": TINY, "drift": "output", "image_size": 8, **changes})  # type: ignore[arg-type]
+
+
+# Operators
+
+
+def test_an_operator_without_a_gradient_is_named(tmp_path: Path) -> None:
+    error = refusal(tiny_options(model="support.tiny_models:tiny_hardswish", drift="input"), tmp_path)
+    assert "operator HardSwish at node '/relu/HardSwish' has no gradient" in error.message
+    assert "train a block behind it" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("model", "drift", "block"),
+    [("tiny_models:tiny_hardswish", "feature", "layer2"), ("odd_models:uneven_pool", "output", "fc")],
+)
+def test_a_block_behind_an_operator_without_a_gradient_can_be_trained(
+    tmp_path: Path, model: str, drift: str, block: str
+) -> None:
+    """As the hint says; the official artifacts too."""
+    exported = export_bundle(tiny_options(model=f"support.{model}", drift=drift), tmp_path / "bundle")
+    assert exported.plan.blocks == (block,)
+    assert (tmp_path / "bundle" / exported.plan.ort_training / "training_model.onnx").is_file()
+
+
+def test_an_average_pool_that_cannot_be_differentiated_is_named(tmp_path: Path) -> None:
+    error = refusal(tiny_options(model="support.odd_models:uneven_pool", drift="full"), tmp_path)
+    assert "operator AveragePool at node '/pool/pool.0/AveragePool'" in error.message
+    assert "count_include_pad" in error.hint
+
+
+# Blocks
+
+
+def test_an_unknown_block_lists_the_known_ones(tmp_path: Path) -> None:
+    error = refusal(tiny_options(blocks=("layer1", "layer7")), tmp_path)
+    assert error.message == "the model has no block 'layer7'"
+    assert error.hint == "blocks: conv1, bn1, layer1, layer2, fc"
+
+
+def test_a_network_without_blocks_can_still_be_given_one(tmp_path: Path) -> None:
+    options = tiny_options(model="support.odd_models:plain_chain")
+    assert "no residual stages" in refusal(options, tmp_path).message
+    error = refusal(tiny_options(model="support.odd_models:plain_chain", blocks=("9",)), tmp_path)
+    assert "0.weight" in error.hint
+    named = tiny_options(model="support.odd_models:plain_chain", blocks=("4",))
+    plan = export_bundle(named, tmp_path / "bundle").plan
+    assert [parameter.name for parameter in plan.parameters] == ["4.weight", "4.bias"]
+
+
+# Weights
+
+
+def saved(folder: Path, state: dict[str, Tensor], suffix: str) -> Path:
+    path = folder / f"weights{suffix}"
+    if suffix == ".safetensors":
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
+    else:
+        torch.save(state, path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
+def test_weights_that_do_not_fit_name_the_tensors(tmp_path: Path, suffix: str) -> None:
+    state = dict(tiny_models.tiny().state_dict())
+    state["fc.weight"] = torch.zeros(7, 6)
+    state["layer9.weight"] = state.pop("bn1.bias")
+    error = refusal(tiny_options(weights=saved(tmp_path, state, suffix)), tmp_path)
+    assert "missing bn1.bias; unexpected layer9.weight; fc.weight is (7, 6), not (4, 6)" in error.message
+
+
+def test_weights_of_another_network_are_not_listed_without_end(tmp_path: Path) -> None:
+    path = saved(tmp_path, dict(ResNet26().state_dict()), ".pth")
+    error = refusal(tiny_options(weights=path), tmp_path)
+    assert error.message.count(";") == 6
+    assert "more" in error.message
+
+
+class Payload:
+    """What a malicious checkpoint would run."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (print, ("run by the checkpoint",))
+
+
+@pytest.mark.parametrize(
+    "name", ["code.pth", "noise.pth", "noise.safetensors", "list.pt", "missing.pth", "weights.bin"]
+)
+def test_a_file_that_is_no_state_dict_is_refused(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Without running anything that is in it."""
+    path = tmp_path / name
+    match path.stem:
+        case "code":
+            torch.save({"fc.weight": Payload()}, path)
+        case "list":
+            torch.save([torch.zeros(2)], path)
+        case "missing":
+            pass
+        case _:
+            path.write_bytes(b"no weights at all")
+    assert name in refusal(tiny_options(weights=path), tmp_path).message
+    assert "run by the checkpoint" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("wrap", [lambda state: {"state_dict": state, "epoch": 3}, lambda state: {"model": state}])
+def test_weights_inside_a_checkpoint_are_found(tmp_path: Path, wrap: object) -> None:
+    """Also those of a model that was trained in DataParallel."""
+    state = {f"module.{name}": tensor + 1 for name, tensor in tiny_models.tiny().state_dict().items()}
+    torch.save(wrap(state), tmp_path / "weights.pth")  # type: ignore[operator]
+    export_bundle(tiny_options(weights=tmp_path / "weights.pth"), tmp_path / "bundle")
+    model = onnx.load(tmp_path / "bundle" / "predict.onnx", load_external_data=False)
+    onnx.load_external_data_for_model(model, str(tmp_path / "bundle"))
+    found = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    assert (found["fc.weight"] == state["module.fc.weight"].numpy()).all()
+
+
+# Classes, image size, model
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (("a", "b", "c"), "3 class names were given (3 different), but the model has 4 classes"),
+        (("a", "b", "c", "c"), "4 class names were given (3 different), but the model has 4 classes"),
+    ],
+)
+def test_class_names_that_do_not_fit(tmp_path: Path, classes: tuple[str, ...], said: str) -> None:
+    assert said in refusal(tiny_options(classes=classes), tmp_path).message
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model": "resnet99"}, "unknown model 'resnet99'"),
+        ({"model": "resnet26"}, "model 'resnet26' has no weights"),
+        ({"model": "support.nowhere:net"}, "model 'support.nowhere:net' cannot be imported"),
+        ({"model": "support.tiny_models:nothing"}, "model 'support.tiny_models:nothing' cannot be imported"),
+        ({"model": "support.batches:random_batches"}, "random_batches"),
+        ({"model": "builtins:dict"}, "'builtins:dict' returned a dict, not a torch module"),
+        ({"image_size": None}, f"the image size of '{TINY}' is not known"),
+        ({"model": "support.odd_models:two_outputs"}, "has 1 inputs and 2 outputs, not one of each"),
+        ({"model": "support.odd_models:feature_map"}, "not (N, 3, S, S) to (N, classes)"),
+        ({"model": "support.odd_models:broken_shapes"}, "support.odd_models:broken_shapes"),
+        ({"model": "nowhere.onnx"}, "'nowhere.onnx' is no valid ONNX model"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_models_that_are_no_classifiers(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+    assert said in refusal(tiny_options(**changes), tmp_path).message
+
+
+def test_an_image_size_that_the_network_cannot_take(tmp_path: Path) -> None:
+    path = saved(tmp_path, dict(ResNet26().state_dict()), ".pth")
+    error = refusal(ExportOptions("resnet26", "output", weights=path, image_size=30), tmp_path)
+    assert "image size 30 is not a multiple of 4" in error.message
+
+
+def test_an_onnx_file_that_is_no_classifier(tmp_path: Path) -> None:
+    text = "g (float[n,3] x) => (float[n,3] y) { y = Relu(x) }"
+    onnx.save(ir.to_proto(parse(text)), tmp_path / "relu.onnx")
+    error = refusal(ExportOptions(str(tmp_path / "relu.onnx"), "output"), tmp_path)
+    assert "not (N, 3, S, S) to (N, classes)" in error.message
+
+
+# The place to write to
+
+
+def test_an_existing_bundle_is_not_overwritten(tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    out.mkdir()
+    (out / "precious").write_text("data")
+    assert "exists already" in refusal(tiny_options(), tmp_path).message
+    assert (out / "precious").read_text() == "data"
+
+
+def test_an_empty_folder_may_be_given(tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    export_bundle(tiny_options(), tmp_path / "bundle")
+    assert (tmp_path / "bundle" / "manifest.json").is_file()
+
+
+# The check against PyTorch
+
+
+def test_a_wrong_gradient_is_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The self-check compares what was written, whatever the tests of the lowerings say."""
+
+    def forgets_the_kink(emit: Emitter) -> None:
+        emit.replace(emit.op("Identity", emit.node.inputs[0]))
+
+    key = ("com.microsoft", "ReluGrad")
+    registry.all_lowerings()
+    monkeypatch.setitem(registry._LOWERINGS, key, registry.Lowering(*key, forgets_the_kink))
+    error = refusal(tiny_options(drift="feature"), tmp_path)
+    assert "the compiled graphs disagree with PyTorch" in error.message
+    assert "layer2" in error.message
+
+
+def test_a_gradient_that_is_exactly_zero_is_left_out_by_name(tmp_path: Path) -> None:
+    """A bias ahead of a norm with batch statistics moves nothing; its gradient is nothing but rounding."""
+    options = tiny_options(model="support.odd_models:with_biases", drift="input", batch_norm="batch")
+    assert export_bundle(options, tmp_path / "batch").check.zero_gradients == ("conv1.bias",)
+    options = tiny_options(model="support.odd_models:with_biases", drift="input", batch_norm="frozen")
+    assert export_bundle(options, tmp_path / "frozen").check.zero_gradients == ()
+
+
+@pytest.mark.parametrize(
+    ("drift", "blocks"),
+    [
+        ("input", ("conv1", "left")),
+        ("feature", ("right",)),
+        ("output", ("fc",)),
+        ("full", ("conv1", "left", "right", "fc")),
+    ],
+)
+def test_branches_that_are_joined_by_concat(tmp_path: Path, drift: str, blocks: tuple[str, ...]) -> None:
+    """A network that is no chain of residual blocks; the export compares its gradients with PyTorch."""
+    options = tiny_options(model="support.odd_models:joined", drift=drift, image_size=odd_models.IMAGE_SIZE)
+    exported = export_bundle(options, tmp_path / "bundle")
+    assert exported.plan.blocks == blocks
+    # One branch is trained and the other not, so no single activation lies between them but the stem's.
+    assert exported.plan.boundary.shape == {"output": (10,), "feature": (4, 32, 32)}.get(drift, (3, 32, 32))
