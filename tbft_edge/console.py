@@ -18,7 +18,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 PIPED_WIDTH = 120
 
 # The package behind each extra.
-_HALVES = {"device": "tbft_runtime", "export": "tbft_export"}
+_HALVES = {
+    "device": ("tbft_runtime.training.loop", "tbft_runtime.inference", "tbft_runtime.finalization"),
+    "export": ("tbft_export",),
+}
 
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads to compute with; all cores by default.")]
 
@@ -71,7 +74,8 @@ def size(count: float) -> str:
 def extra(name: str) -> Iterator[None]:
     """Import the half of the product that the extra `name` brings; a missing package becomes a hint at it."""
     try:
-        _import_whole(_HALVES[name])
+        for module in _HALVES[name]:
+            _import_whole(module)
         yield
     except ModuleNotFoundError as error:
         raise TbftError(

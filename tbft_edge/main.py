@@ -69,6 +69,9 @@ def main() -> None:
     except click.ClickException as error:
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tbft-edge"
         fail(TbftError(error.format_message().rstrip("."), f"see {command} --help"))
+    except OSError as error:
+        place = f"'{error.filename}': " if error.filename else ""
+        fail(TbftError(f"{place}{error.strerror or error}", "check the path, its permissions and the disk"))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED_EXIT_CODE)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tbft_artifacts.atomic import atomic_folder
-from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.bundle import Bundle, check_name, decode_manifest, open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import MANIFEST
 
 SUFFIX = ".tar.gz"
 _CHUNK = 1 << 20
@@ -40,20 +42,46 @@ def opened(path: Path) -> Iterator[Bundle]:
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack `archive` into the new folder `folder`.
 
-    Only plain files and folders inside it are taken (PEP 706's `data` filter). Raises TbftError for
-    anything else, a damaged or missing archive, and a full disk.
+    Only plain files and folders inside it are taken; tarfile's own filter is not used, since Python
+    3.11.2 of Debian 12 lacks it. Raises TbftError for anything else, a damaged or missing archive, and a
+    full disk.
     """
+    with _clear_errors(archive), tarfile.open(archive, "r:gz") as tar, atomic_folder(folder) as temporary:
+        for member in tar:
+            if not (member.isfile() or member.isdir()):
+                raise TbftError(f"'{archive}' holds '{member.name}', which is no plain file", "do not trust it")
+            name = member.name.lstrip("/")
+            if member.isfile():
+                check_name(name, archive)
+                _extract(tar, member, temporary / name)
+        # tarfile takes a damaged header for the end; the checksum behind everything knows better.
+        while tar.fileobj is not None and tar.fileobj.read(_CHUNK):
+            pass
+
+
+def archived_id(archive: Path) -> str:
+    """The bundle id that the manifest inside `archive` states, unverified. Raises TbftError as `unpack` does."""
+    with _clear_errors(archive), tarfile.open(archive, "r:gz") as tar:
+        for member in tar:
+            found = member.isfile() and PurePosixPath(member.name) == PurePosixPath(MANIFEST)
+            content = tar.extractfile(member) if found else None
+            if content is not None:
+                return decode_manifest(content.read(), archive).bundle_id
+    raise TbftError(f"'{archive}' is no bundle: it holds no {MANIFEST}", "make a bundle with 'tbft-edge export'")
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = tar.extractfile(member)
+    assert content is not None  # It is a plain file.
+    with content, path.open("wb") as file:
+        shutil.copyfileobj(content, file, _CHUNK)
+
+
+@contextlib.contextmanager
+def _clear_errors(archive: Path) -> Iterator[None]:
     try:
-        with tarfile.open(archive, "r:gz") as tar, atomic_folder(folder) as temporary:
-            for member in tar:
-                if not (member.isfile() or member.isdir()):
-                    raise TbftError(f"'{archive}' holds '{member.name}', which is no plain file", "do not trust it")
-                tar.extract(member, temporary, filter="data")
-            # tarfile takes a damaged header for the end; the checksum behind everything knows better.
-            while tar.fileobj is not None and tar.fileobj.read(_CHUNK):
-                pass
-    except tarfile.FilterError as error:
-        raise TbftError(f"'{archive}' leads out of its folder: {error}", "do not trust this bundle") from error
+        yield
     except FileNotFoundError as error:
         raise TbftError(f"bundle '{archive}' does not exist", "check the path") from error
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:

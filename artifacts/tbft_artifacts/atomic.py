@@ -23,6 +23,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     The content is flushed to the disk before the rename, and the folder after it. If the block fails
     the temporary file is removed and `path` stays as it was. A full disk becomes a TbftError.
     """
+    if path.is_dir():
+        raise TbftError(f"'{path}' cannot be written: it is a folder", "name a file with --out")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with clear_disk_errors(path):
@@ -42,12 +44,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise TbftError(f"'{path}' exists already", "remove it, or choose another --out")
+    path = path.resolve()  # `.` has no name to put a temporary folder beside.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with clear_disk_errors(path):
             temporary.mkdir(parents=True)
             yield temporary
-            for file in temporary.rglob("*"):
+            for file in (*temporary.rglob("*"), temporary):
                 _flush(file)
             temporary.replace(path)
             _flush(path.parent)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import FORMAT, MANIFEST, PREDICT, STATISTICS, WEIGHTS, FileEntry, Manifest, Plan
+from tbft_artifacts.manifest import FORMAT, MANIFEST, PREDICT, STATISTICS, WEIGHTS, FileEntry, Manifest, Normalize, Plan
 
 _CHUNK = 1 << 20
 
@@ -70,13 +70,13 @@ def open_bundle(folder: Path, shown: Path | None = None) -> Bundle:
             f"'{shown}' is no bundle: {MANIFEST} cannot be read ({error.strerror})",
             "make a bundle with 'tbft-edge export'",
         ) from error
-    manifest = _decode(content, shown)
+    manifest = decode_manifest(content, shown)
     if manifest.content_hash() != manifest.bundle_id:
         raise _changed(MANIFEST, shown)
     _check_runtime(manifest.minimum_runtime, version("tbft-edge"), shown)
     _check_complete(manifest, shown)
     for name, entry in manifest.files.items():
-        _check_name(name, shown)
+        check_name(name, shown)
         _check_file(folder, name, entry, shown)
     return Bundle(folder, manifest)
 
@@ -97,7 +97,8 @@ def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _decode(content: bytes, bundle: Path) -> Manifest:
+def decode_manifest(content: bytes, bundle: Path) -> Manifest:
+    """The manifest, unverified. Raises TbftError for a newer format or one that is not valid."""
     try:
         found = msgspec.json.decode(content, type=_Version).format
         if found > FORMAT:
@@ -129,12 +130,17 @@ def _check_complete(manifest: Manifest, bundle: Path) -> None:
     needed = [WEIGHTS, PREDICT, *([STATISTICS] if manifest.batch_norms else [])]
     for plan in manifest.plans:
         needed += [*([plan.prefix] if plan.has_prefix else []), plan.suffix, plan.gradient, plan.update]
+    if not manifest.plans or not any(isinstance(step, Normalize) for step in manifest.preprocessing):
+        raise TbftError(
+            f"{MANIFEST} of bundle '{bundle}' has no plan or no normalisation of pixels", "export the bundle again"
+        )
     for name in needed:
         if name not in manifest.files:
             raise TbftError(f"{MANIFEST} of bundle '{bundle}' does not list '{name}'", "export the bundle again")
 
 
-def _check_name(name: str, bundle: Path) -> None:
+def check_name(name: str, bundle: Path) -> None:
+    """Raises TbftError for the name of a file that would not lie inside the bundle."""
     parts = PurePosixPath(name)
     if parts.is_absolute() or ".." in parts.parts or "\\" in name or "\0" in name or not parts.parts:
         raise TbftError(

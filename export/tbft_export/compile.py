@@ -145,7 +145,7 @@ def batch_norms(forward: ForwardModel) -> tuple[BatchNorm, ...]:
                 mean=mean.name or "",
                 variance=variance.name or "",
                 # ONNX keeps the weight of the old average, as float32.
-                momentum=round(1.0 - (node.attributes.get_float("momentum", 0.9) or 0.9), 6),
+                momentum=round(1.0 - node.attributes.get_float("momentum", 0.9), 6),
                 values=math.prod(_image_shape(x)[1:]),
             )
         )

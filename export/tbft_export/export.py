@@ -146,6 +146,10 @@ def _class_names(options: ExportOptions, source: Source) -> tuple[str, ...]:
             f"but the model has {source.classes} classes",
             "give one name per class, in the order of the model's outputs, with --classes",
         )
+    for name in options.classes:
+        # On a device each class is a folder, and one of these means no label.
+        if not name or name == "unlabelled" or name.startswith(".") or "/" in name or "\0" in name:
+            raise TbftError(f"'{name}' cannot be a class: it is no name for a folder of pictures", "rename the class")
     return options.classes
 
 

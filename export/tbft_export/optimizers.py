@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Optimizer, OptimizerKind, Parameter
 from tbft_export.forward import IR_VERSION, OPSET
 
@@ -105,9 +107,12 @@ _RULES: dict[OptimizerKind, _Rule] = {
 
 
 def optimizer(kind: OptimizerKind, lr: float | None, momentum: float, weight_decay: float | None) -> Optimizer:
-    """The manifest's description of an optimizer; None takes torch.optim's default (SGD: lr 0.01)."""
+    """The manifest's description of an optimizer; None takes torch.optim's default (SGD: lr 0.01).
+
+    Raises TbftError for values that are negative or no numbers.
+    """
     rule = _RULES[kind]
-    return Optimizer(
+    described = Optimizer(
         kind=kind,
         inputs=rule.inputs,
         slots=rule.slots,
@@ -115,6 +120,11 @@ def optimizer(kind: OptimizerKind, lr: float | None, momentum: float, weight_dec
         momentum=momentum,
         weight_decay=rule.weight_decay if weight_decay is None else weight_decay,
     )
+    values = (described.lr, described.momentum, described.weight_decay)
+    if not all(math.isfinite(value) and value >= 0 for value in values):
+        words = "lr {:g}, momentum {:g}, weight decay {:g}".format(*values)
+        raise TbftError(f"{words}: one of them is negative or no number", "correct the option")
+    return described
 
 
 def build_update(parameters: Sequence[Parameter], kind: OptimizerKind) -> ir.Model:

@@ -1,17 +1,26 @@
 """Device runtime: fine-tune a bundle on local data with the stock ONNX Runtime wheel.
 
-from pathlib import Path
-from tbft_runtime import TrainOptions, train, finalize
-result = train(Path("bundle"), TrainOptions(data=Path("photos"), out=Path("run")))
-finalize(Path("run"), Path("model.onnx"))
+    from pathlib import Path
+    from tbft_runtime import TrainOptions, train, finalize
+    result = train(Path("bundle"), TrainOptions(data=Path("photos"), out=Path("run")))
+    finalize(Path("run"), Path("model.onnx"))
+
+Names are looked up when they are used: importing ONNX Runtime is slow on a Pi, and fatal with a wheel for
+another CPU, which the doctor must survive.
 """
 
-from tbft_runtime.finalize import Finalized, finalize
-from tbft_runtime.predict import EvaluationResult, Prediction, evaluate, predict
-from tbft_runtime.progress import Progress, Silent
-from tbft_runtime.result import TrainResult
-from tbft_runtime.training.loop import train
-from tbft_runtime.training.options import TrainOptions
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tbft_runtime.finalization import Finalized, finalize
+    from tbft_runtime.inference import EvaluationResult, Prediction, evaluate, predict
+    from tbft_runtime.progress import Progress, Silent
+    from tbft_runtime.result import TrainResult
+    from tbft_runtime.training.loop import train
+    from tbft_runtime.training.options import TrainOptions
 
 __all__ = [
     "EvaluationResult",
@@ -26,3 +35,23 @@ __all__ = [
     "predict",
     "train",
 ]
+
+_HOMES = {
+    "EvaluationResult": "inference",
+    "Finalized": "finalization",
+    "Prediction": "inference",
+    "Progress": "progress",
+    "Silent": "progress",
+    "TrainOptions": "training.options",
+    "TrainResult": "result",
+    "evaluate": "inference",
+    "finalize": "finalization",
+    "predict": "inference",
+    "train": "training.loop",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -54,10 +54,21 @@ class RunFolder:
         """Where a bundle that came as an archive is unpacked."""
         return self.path / "bundle"
 
+    @property
+    def lock_file(self) -> Path:
+        """The first file of a run: where it lies, everything in the folder is the run's own."""
+        return self.path / ".tbft-edge.lock"
+
     def create(self) -> bool:
-        """Make the folder; False if it was there already. Raises TbftError if it cannot be written."""
+        """Make the folder; False if it was there already.
+
+        Raises TbftError if it cannot be written, or holds files that are no run's: a run removes and
+        replaces files in its folder.
+        """
         with clear_disk_errors(self.path):
             if self.path.is_dir():
+                if any(self.path.iterdir()) and not self.lock_file.exists():
+                    raise TbftError(f"'{self.path}' is not empty and no run folder", "choose another --out")
                 return False
             self.path.mkdir(parents=True)
             return True
@@ -65,7 +76,9 @@ class RunFolder:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Keep a second process out. Raises TbftError if another one has the folder."""
-        with clear_disk_errors(self.path), (self.path / ".lock").open("w") as file:
+        with clear_disk_errors(self.path):
+            file = self.lock_file.open("w")
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -110,7 +123,7 @@ class RunFolder:
         shutil.rmtree(self.bundle, ignore_errors=True)
         self.remove_cache()
         self.run_file.unlink(missing_ok=True)
-        (self.path / ".lock").unlink(missing_ok=True)
+        self.lock_file.unlink(missing_ok=True)
         if created:
             with contextlib.suppress(OSError):  # Something else was put there.
                 self.path.rmdir()
@@ -129,10 +142,11 @@ def open_trained(path: Path, bundle: Path | None = None) -> tuple[Bundle, RunFil
     if state is None:
         raise TbftError(f"the run in '{path}' has saved no epoch yet", "continue it with 'tbft-edge train … --resume'")
     try:
-        opened = open_bundle(bundle or Path(run.bundle))
+        # A bundle that came as an archive lies in the run's folder, wherever that was moved to.
+        opened = open_bundle(bundle or (folder.bundle if folder.bundle.exists() else Path(run.bundle)))
     except TbftError as error:
         raise TbftError(
-            error.message, "say where the bundle of this run is now: tbft-edge finalize RUN --bundle BUNDLE …"
+            error.message, "put the bundle back where it was; 'tbft-edge finalize' takes another place with --bundle"
         ) from error
     if opened.manifest.bundle_id != run.settings.bundle_id:
         raise TbftError(f"'{opened.folder}' is not the bundle that '{path}' was trained from", "give it with --bundle")

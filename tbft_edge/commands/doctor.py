@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tbft_edge.console import JsonOption, extra, print_json
+from tbft_edge.console import JsonOption, print_json
 
 UNFIT_EXIT_CODE = 1
 
@@ -24,7 +24,8 @@ def command(
 
     Exit code 0 if it is fit to train, 1 if a check says no.
     """
-    with extra("device"), contextlib.ExitStack() as stack:
+    # Not with the whole device half: a wheel for another CPU would end this process, too.
+    with contextlib.ExitStack() as stack:
         from tbft_artifacts.archive import opened
         from tbft_runtime.doctor import examine
 

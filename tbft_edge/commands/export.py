@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,7 +103,11 @@ def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:
     if path.suffix == ".txt":
         if not path.is_file():
             raise TbftError(f"--classes file '{path}' does not exist", "one class name per line")
-        return None, tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise TbftError(f"--classes file '{path}' is no UTF-8 text", "save it as UTF-8") from error
+        return None, tuple(line.strip() for line in lines if line.strip())
     return None, tuple(name.strip() for name in text.split(","))
 
 
@@ -115,7 +120,7 @@ def _channels(text: str | None, option: str) -> tuple[float, float, float] | Non
         values = []
     if len(values) == 1:
         values *= 3
-    if len(values) != 3 or (option == "--std" and min(values) <= 0):
+    if len(values) != 3 or not all(map(math.isfinite, values)) or (option == "--std" and min(values) <= 0):
         raise TbftError(f"{option} '{text}' is not one or three numbers", f"for example {option} 0.485,0.456,0.406")
     return values[0], values[1], values[2]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tbft_edge.console import JsonOption, ThreadsOption, extra, percent, print_json
+from tbft_edge.console import JsonOption, ThreadsOption, extra, percent, print_json, say
 
 
 def command(
@@ -20,7 +20,7 @@ def command(
     with extra("device"):
         from tbft_runtime import predict
 
-        predictions = predict(model, images, threads)
+        predictions = predict(model, images, threads, lambda name: say(f"skipped {name}: it cannot be read"))
         if json:
             print_json(list(predictions))
             return

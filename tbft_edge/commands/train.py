@@ -77,7 +77,7 @@ def command(
             with ConsoleProgress() as progress:
                 result = train(bundle, options, progress)
         except KeyboardInterrupt:
-            say(f"interrupted; '{out}' keeps the last whole epoch. Continue with the same command and --resume")
+            say(f"interrupted; '{out}' keeps every whole epoch. Continue with the same command and --resume")
             raise
     if json:
         print_json(result)

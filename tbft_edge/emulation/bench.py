@@ -160,7 +160,8 @@ def measure_here(bundle: Bundle, plan: str | None, steps: int, batch_size: int, 
     command = [sys.executable, *MODULE, msgspec.json.encode(request).decode()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise TbftError(f"measuring failed: {(done.stderr.strip() or 'no message').splitlines()[-1]}", "see above")
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise TbftError(f"measuring failed: {last}", "try 'tbft-edge inspect' and 'tbft-edge doctor' on the bundle")
     return _decode(done.stdout)
 
 

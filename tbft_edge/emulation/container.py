@@ -15,6 +15,7 @@ from tbft_edge.emulation.guest import UnavailableError
 IMAGE = "tbft-edge:arm64"
 BUILD_HINT = "docker buildx build --platform linux/arm64 -f Dockerfile.arm64 -t tbft-edge:arm64 --load ."
 ENGINES = ("docker", "podman")
+_RUN = "{} run --rm --platform linux/arm64 --pull=never --network=none --entrypoint python"
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,14 @@ class ContainerEngine:
 
         `volumes` are (folder here, folder there, "ro" or "rw"). Raises TbftError if the program fails.
         """
-        command = [self.program, "run", "--rm", "--platform", "linux/arm64", "--pull=never", "--network=none"]
-        command += ["--read-only", "--tmpfs", "/tmp", "--env", f"QEMU_CPU={cpu.name}", "--entrypoint", "python"]
+        command = [
+            *_RUN.format(self.program).split(),
+            "--read-only",
+            "--tmpfs",
+            "/tmp",
+            "--env",
+            f"QEMU_CPU={cpu.name}",
+        ]
         if memory is not None:
             command += ["--memory", str(memory)]
         for here, there, mode in volumes:
@@ -52,6 +59,8 @@ def container_engine(program: str) -> ContainerEngine:
         raise UnavailableError(f"{program} has no engine running")
     if _fails([program, "image", "inspect", IMAGE]):
         raise UnavailableError(f"{program} has no image {IMAGE}; build it with: {BUILD_HINT}")
+    if _fails([*_RUN.format(program).split(), IMAGE, "-c", "pass"]):
+        raise UnavailableError(f"{program} cannot run arm64 programs here (Debian: qemu-user-static, binfmt-support)")
     return ContainerEngine(program)
 
 

@@ -207,5 +207,5 @@ def test_nothing_but_the_outputs_appeared(place: Path, finalized: Step) -> None:
         "data.npz", "fresh.npz", "bundle.tar.gz", "bundle", "run", "model.onnx"
     }  # fmt: skip
     assert {path.name for path in (place / "run").iterdir()} == {
-        ".lock", "bundle", "run.json", "state.safetensors", "result.json"
+        ".tbft-edge.lock", "bundle", "run.json", "state.safetensors", "result.json"
     }  # fmt: skip

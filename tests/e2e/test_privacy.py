@@ -106,7 +106,7 @@ def test_no_pictures_stay_in_a_finished_run(sandbox: Sandbox, bundle: Path, phot
     """Prepared pixels are a cache of the run; when it ends they are gone, and only weights and numbers remain."""
     sandbox.run("train", bundle, "--data", photos, "--out", sandbox.out / "run", "--epochs", "1")
     assert {path.name for path in (sandbox.out / "run").iterdir()} == {
-        ".lock",
+        ".tbft-edge.lock",
         "run.json",
         "state.safetensors",
         "result.json",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
@@ -17,6 +18,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.emitter import Emitter
 from tbft_export.lowerings import registry
+from tbft_export.self_check import relative_error
 from tbft_export.sources.resnet26 import ResNet26
 
 TINY = "support.tiny_models:tiny"
@@ -169,8 +171,8 @@ def test_class_names_that_do_not_fit(tmp_path: Path, classes: tuple[str, ...], s
     [
         ({"model": "resnet99"}, "unknown model 'resnet99'"),
         ({"model": "resnet26"}, "model 'resnet26' has no weights"),
-        ({"model": "support.nowhere:net"}, "model 'support.nowhere:net' cannot be imported"),
-        ({"model": "support.tiny_models:nothing"}, "model 'support.tiny_models:nothing' cannot be imported"),
+        ({"model": "support.nowhere:net"}, "model 'support.nowhere:net' cannot be made"),
+        ({"model": "support.tiny_models:nothing"}, "model 'support.tiny_models:nothing' cannot be made"),
         ({"model": "support.batches:random_batches"}, "random_batches"),
         ({"model": "builtins:dict"}, "'builtins:dict' returned a dict, not a torch module"),
         ({"image_size": None}, f"the image size of '{TINY}' is not known"),
@@ -256,3 +258,34 @@ def test_branches_that_are_joined_by_concat(tmp_path: Path, drift: str, blocks: 
     assert exported.plan.blocks == blocks
     # One branch is trained and the other not, so no single activation lies between them but the stem's.
     assert exported.plan.boundary.shape == {"output": (10,), "feature": (4, 32, 32)}.get(drift, (3, 32, 32))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1])
+def test_rates_that_are_no_rates(value: float, tmp_path: Path) -> None:
+    """A manifest with such a number could not be read by any device."""
+    options = ExportOptions(model="support.tiny_models:tiny", drift="output", image_size=8, lr=value)
+    with pytest.raises(TbftError, match="negative or no number"):
+        export_bundle(options, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize("name", ["unlabelled", "", ".hidden", "a/b"])
+def test_names_that_cannot_be_folders(name: str, tmp_path: Path) -> None:
+    """On a device each class is a folder, and `unlabelled` means no label."""
+    options = ExportOptions(
+        model="support.tiny_models:tiny", drift="output", image_size=8, classes=("ant", "bee", "cat", name)
+    )
+    with pytest.raises(TbftError, match="cannot be a class"):
+        export_bundle(options, tmp_path / "bundle")
+
+
+def test_another_number_of_classes(tmp_path: Path) -> None:
+    """`--classes 7` for a network of four is a mistake, not a wish."""
+    options = ExportOptions(model="support.tiny_models:tiny", drift="output", image_size=8, class_count=7)
+    with pytest.raises(TbftError, match="has 4 classes, not 7"):
+        export_bundle(options, tmp_path / "bundle")
+
+
+def test_a_gradient_that_is_no_number_fails_the_check() -> None:
+    """`max` of NaN and a small number is the small number."""
+    assert relative_error(np.array([np.nan, 1.0]), np.array([1.0, 1.0])) == np.inf

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -146,3 +148,17 @@ def test_the_real_probe_runs_a_convolution_with_telemetry_off() -> None:
     """On this machine, too."""
     checks = check_onnxruntime([sys.executable, "-m", "tbft_runtime.doctor.probe"])
     assert [check.ok for check in checks] == [True, True]
+
+
+def test_the_command_survives_an_onnxruntime_that_kills_it(tmp_path: Path) -> None:
+    """A wheel for another CPU dies at import; the command has to tell, so it must not import it itself."""
+    (tmp_path / "onnxruntime.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "tbft_edge", "doctor"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "✗ ONNX Runtime: it uses an instruction that this CPU does not have" in done.stdout

@@ -211,7 +211,7 @@ def test_leftovers_of_a_killed_process_are_removed(one_epoch: Path, squares: Pat
     (one_epoch / "cache").mkdir()
     (one_epoch / "cache" / ".train.pixels.0123abcd.tmp").write_bytes(b"x" * 100)
     fine_tune("feature-frozen", squares, one_epoch, epochs=2, resume=True)
-    assert set(listing(one_epoch)) == {".lock", "run.json", "state.safetensors", "result.json"}
+    assert set(listing(one_epoch)) == {".tbft-edge.lock", "run.json", "state.safetensors", "result.json"}
 
 
 def test_a_start_without_a_state_is_no_run(tmp_path: Path, squares: Path) -> None:

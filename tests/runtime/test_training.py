@@ -16,7 +16,7 @@ from support.runs import Recorder, assert_equal_runs, fine_tune, state_of, tenso
 from support.toys import coloured_squares, save_folders, save_squares
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_runtime import TrainResult, evaluate
+from tbft_runtime import TrainOptions, TrainResult, evaluate, train
 from tbft_runtime.run_folder import RunFolder
 
 
@@ -86,7 +86,7 @@ def test_the_result_is_kept_in_the_run(trained: tuple[TrainResult, Path]) -> Non
     stored = RunFolder(run).read_run()
     assert stored is not None
     assert (stored.settings.epochs, stored.settings.seed, stored.settings.batch_size) == (3, 5, 7)
-    assert set(listing(run)) == {".lock", "run.json", "state.safetensors", "result.json"}
+    assert set(listing(run)) == {".tbft-edge.lock", "run.json", "state.safetensors", "result.json"}
 
 
 def test_times_are_measured(trained: tuple[TrainResult, Path]) -> None:
@@ -307,3 +307,14 @@ def test_any_batch_size(batch_size: int, tmp_path: Path, squares: Path) -> None:
     assert result.steps == -(-result.train_images // batch_size)
     assert result.loss_after is not None
     assert np.isfinite(result.loss_after)
+
+
+def test_a_folder_with_other_files_is_no_run_folder(tmp_path: Path) -> None:
+    """A run replaces and removes files in its folder, so it must be the run's own."""
+    bundle = compiled_copy("output-frozen", tmp_path / "bundle")
+    (tmp_path / "cache").mkdir()
+    before = listing(tmp_path)
+    data = save_squares(tmp_path / "squares.npz")
+    with pytest.raises(TbftError, match="is not empty and no run folder"):
+        train(bundle, TrainOptions(data=data, out=tmp_path, epochs=1))
+    assert set(listing(tmp_path)) == {*before, "squares.npz"}

@@ -45,15 +45,17 @@ def load_source(
     images (N, 3, S, S) -> logits (N, classes).
     """
     if model.endswith(".onnx"):
-        return _from_onnx(Path(model), weights, runner)
-    if model == BUILT_IN:
-        return _built_in(weights, classes, image_size or 32, runner)
-    if ":" in model:
-        return _from_factory(model, weights, image_size, runner)
-    raise TbftError(
-        f"unknown model '{model}'",
-        f"use {BUILT_IN}, package.module:factory, or the path of an .onnx file",
-    )
+        source = _from_onnx(Path(model), weights, runner)
+    elif model == BUILT_IN:
+        source = _built_in(weights, classes, 32 if image_size is None else image_size, runner)
+    elif ":" in model:
+        source = _from_factory(model, weights, image_size, runner)
+    else:
+        hint = f"use {BUILT_IN}, package.module:factory, or the path of an .onnx file"
+        raise TbftError(f"unknown model '{model}'", hint)
+    if classes not in (None, source.classes):
+        raise TbftError(f"model '{model}' has {source.classes} classes, not {classes}", "leave --classes out")
+    return source
 
 
 def _built_in(weights: Path | None, classes: int | None, image_size: int, runner: PassRunner) -> Source:
@@ -61,7 +63,7 @@ def _built_in(weights: Path | None, classes: int | None, image_size: int, runner
         raise TbftError(f"model '{BUILT_IN}' has no weights", "give a trained state dict with --weights")
     state = read_state_dict(weights)
     head = state.get("fc.weight")
-    count = classes or (head.shape[0] if head is not None else 10)
+    count = classes if classes is not None else (head.shape[0] if head is not None else 10)
     try:
         module = ResNet26(count, image_size)
     except ValueError as error:
@@ -72,20 +74,18 @@ def _built_in(weights: Path | None, classes: int | None, image_size: int, runner
 
 def _from_factory(spec: str, weights: Path | None, image_size: int | None, runner: PassRunner) -> Source:
     module_name, _, attribute = spec.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
     try:
         factory = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise TbftError(f"model '{spec}' cannot be imported: {error}", "run from the folder that holds it") from error
-    finally:
-        sys.path.pop(0)
-    try:
-        module = factory()
+        module = factory()  # Still with the folder on the path: it may import its neighbours only now.
     except Exception as error:  # The user's own code may raise anything.
         raise TbftError(
-            f"'{spec}' failed: {type(error).__name__}: {error}",
-            "give a function that makes the model, without arguments",
+            f"model '{spec}' cannot be made: {type(error).__name__}: {error}",
+            "run from the folder that holds it; the factory takes no arguments",
         ) from error
+    finally:
+        sys.path.remove(here)
     if not isinstance(module, nn.Module):
         raise TbftError(f"'{spec}' returned a {type(module).__name__}, not a torch module", "return the model")
     if image_size is None:

@@ -57,8 +57,8 @@ def _ints(node: ir.Node, name: str, default: list[int]) -> list[int]:
 
 def _batch_norm(node: ir.Node, x: Operands, batch_statistics: bool) -> Tensor:
     image, gamma, beta, mean, variance = x
-    keep = node.attributes.get_float("momentum", 0.9) or 0.9
-    epsilon = node.attributes.get_float("epsilon", 1e-5) or 1e-5
+    keep = node.attributes.get_float("momentum", 0.9)
+    epsilon = node.attributes.get_float("epsilon", 1e-5)
     return functional.batch_norm(image, mean, variance, gamma, beta, batch_statistics, 1.0 - keep, epsilon)
 
 
@@ -116,7 +116,7 @@ _OPERATORS: dict[str, Callable[[ir.Node, Operands], Tensor]] = {
     "AveragePool": _average_pool,
     "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0) or 0),
     "Conv": _conv,
-    "Flatten": lambda node, x: torch.flatten(x[0], node.attributes.get_int("axis", 1) or 1),
+    "Flatten": lambda node, x: torch.flatten(x[0], node.attributes.get_int("axis", 1)),
     "Gemm": _gemm,
     "GlobalAveragePool": lambda _node, x: torch.mean(x[0], dim=(2, 3), keepdim=True),
     "MatMul": lambda _node, x: x[0] @ x[1],

@@ -81,7 +81,7 @@ class NpzSource:
             raise TbftError(
                 f"data '{path}' cannot be read: {error}", "save it with np.savez, without objects"
             ) from error
-        if dtype != np.uint8 or fortran or len(shape) != 4 or shape[3] != 3:
+        if dtype != np.uint8 or fortran or len(shape) != 4 or shape[3] != 3 or 0 in shape[1:3]:
             raise TbftError(f"'images' of '{path}' is {dtype} {shape}, not uint8 (N, H, W, 3)", "save RGB bytes")
         self.shape = shape
         self.labels = _check_labels(labels, shape[0], len(classes), path)
@@ -108,20 +108,25 @@ class FolderSource:
     def __init__(self, path: Path, classes: Sequence[str], preprocessing: Preprocessing) -> None:
         self.path = path
         self.preprocessing = preprocessing
-        folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-        unknown = [folder.name for folder in folders if folder.name not in (*classes, UNLABELLED)]
-        if unknown:
-            raise TbftError(
-                f"folder '{path / unknown[0]}' is no class of the bundle",
-                f"classes: {', '.join(classes)}; images without a label go into '{UNLABELLED}'",
-            )
         labels = {name: index for index, name in enumerate(classes)} | {UNLABELLED: NO_LABEL}
-        self._files = [
-            (file, labels[folder.name])
-            for folder in folders
-            for file in sorted(folder.iterdir())
-            if file.suffix.lower() in PICTURE_SUFFIXES
-        ]
+        try:
+            folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+            unknown = [folder.name for folder in folders if folder.name not in labels]
+            if unknown:
+                raise TbftError(
+                    f"folder '{path / unknown[0]}' is no class of the bundle",
+                    f"classes: {', '.join(classes)}; images without a label go into '{UNLABELLED}'",
+                )
+            self._files = [
+                (file, labels[folder.name])
+                for folder in folders
+                for file in sorted(folder.iterdir())
+                if file.suffix.lower() in PICTURE_SUFFIXES
+            ]
+        except OSError as error:
+            raise TbftError(
+                f"data '{error.filename}' cannot be read ({error.strerror})", "check its permissions"
+            ) from error
 
     def __len__(self) -> int:
         return len(self._files)
@@ -131,8 +136,16 @@ class FolderSource:
             yield Item(str(file.relative_to(self.path)), label, read_picture(file, self.preprocessing))
 
     def fingerprint(self) -> str:
-        listing = [(str(file.relative_to(self.path)), label, file.stat().st_size) for file, label in self._files]
+        listing = [(str(file.relative_to(self.path)), label, _checksum(file)) for file, label in self._files]
         return hashlib.sha256(repr(listing).encode()).hexdigest()[:16]
+
+
+def _checksum(file: Path) -> int | None:
+    """The CRC of a file's bytes, or None if it cannot be read."""
+    try:
+        return zlib.crc32(file.read_bytes())
+    except OSError:
+        return None
 
 
 def read_picture(file: Path, preprocessing: Preprocessing) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from safetensors.numpy import load_file
 
-from tbft_artifacts.archive import is_archive, opened, unpack
+from tbft_artifacts.archive import archived_id, is_archive, unpack
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
@@ -82,10 +82,8 @@ def _open(path: Path, folder: RunFolder, *, resuming: bool) -> Bundle:
     if not is_archive(path):
         return open_bundle(path)
     if resuming and folder.bundle.exists():
-        with opened(path) as other:
-            wanted = other.manifest.bundle_id
         unpacked = open_bundle(folder.bundle)
-        if unpacked.manifest.bundle_id != wanted:
+        if unpacked.manifest.bundle_id != archived_id(path):
             raise another_bundle(folder.path, unpacked.manifest.bundle_id)
         return unpacked
     shutil.rmtree(folder.bundle, ignore_errors=True)

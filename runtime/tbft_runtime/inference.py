@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -82,21 +82,29 @@ def evaluate(
     )
 
 
-def predict(model_path: Path, inputs: Iterable[Path], threads: int | None = None) -> Iterator[Prediction]:
+def predict(
+    model_path: Path,
+    inputs: Iterable[Path],
+    threads: int | None = None,
+    on_skipped: Callable[[str], None] = lambda _: None,
+) -> Iterator[Prediction]:
     """The likeliest class of each picture; folders and `.npz` files give all their images.
 
-    Raises TbftError for a picture that cannot be read.
+    Pictures of a folder that cannot be read are skipped, and `on_skipped` gets their names. Raises
+    TbftError for a picture that was named itself.
     """
     model = open_model(model_path, threads or default_threads())
-    for batch in _batches(_pictures(model, inputs)):
+    for batch in _batches(_pictures(model, inputs, on_skipped)):
         probabilities = softmax(model.logits(_pixels(batch)))
         for item, row in zip(batch, probabilities, strict=True):
             best = int(row.argmax())
             yield Prediction(item.name, model.classes[best], float(row[best]))
 
 
-def _pictures(model: Model, inputs: Iterable[Path]) -> Iterator[Item]:
+def _pictures(model: Model, inputs: Iterable[Path], on_skipped: Callable[[str], None]) -> Iterator[Item]:
     for path in inputs:
+        if not path.exists():
+            raise TbftError(f"'{path}' does not exist", "name a picture, a folder of pictures or an .npz file")
         if path.suffix == ".npz":
             yield from open_source(path, model.classes, model.preprocessing).items()
             continue
@@ -105,6 +113,9 @@ def _pictures(model: Model, inputs: Iterable[Path]) -> Iterator[Item]:
             raise TbftError(f"no images in '{path}'", "JPEG and PNG files are read")
         for file in files if path.is_dir() else [path]:
             pixels = read_picture(file, model.preprocessing)
+            if pixels is None and path.is_dir():
+                on_skipped(str(file))
+                continue
             if pixels is None:
                 raise TbftError(f"'{file}' cannot be read as a JPEG or PNG picture", "leave it out")
             yield Item(str(file), NO_LABEL, pixels)
