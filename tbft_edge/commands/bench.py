@@ -13,7 +13,7 @@ from tbft_edge.console import JsonOption, extra, percent, print_json, print_tabl
 
 if TYPE_CHECKING:
     from tbft_artifacts.bundle import Bundle
-    from tbft_edge.emulation.bench import BenchResult, Count
+    from tbft_edge.emulation.bench import BenchResult, Cost, Count
 
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -44,7 +44,7 @@ def command(
     """
     with extra("device"), contextlib.ExitStack() as stack:
         from tbft_artifacts.archive import opened
-        from tbft_edge.emulation.bench import ArmBench, measure_local
+        from tbft_edge.emulation.bench import ArmBench, compare_costs, measure_local
         from tbft_edge.emulation.cpus import CPUS
 
         limit = _bytes(memory)
@@ -59,13 +59,14 @@ def command(
                 results.append(arm.measure(bundle, plan_id))
             else:
                 results.append(measure_local(bundle, plan_id, steps, batch_size))
+    costs = compare_costs(results) if compare else []
     if json:
-        print_json(results if compare or len(results) > 1 else results[0])
+        print_json({"results": results, "costs": costs})
         return
     for result in results:
         _print(result)
-    if compare:
-        _print_comparison(results)
+    if costs:
+        _print_comparison(costs)
 
 
 def _choose(bundles: list[Bundle], plan: str | None, compare: str | None) -> list[tuple[Bundle, str]]:
@@ -115,33 +116,18 @@ def _print(result: BenchResult) -> None:
     say("".join(f"not used: {reason}\n" for reason in result.skipped).rstrip())
 
 
-def _print_comparison(results: list[BenchResult]) -> None:
-    """The paper's cost table: what a step costs per block, and what it saves against full fine-tuning."""
-    counted = all(result.instructions_per_step for result in results)
-    unit = "M instructions" if counted else "ms"
-
-    def cost(result: BenchResult, *, cached: bool) -> float:
-        if counted:
-            count = result.instructions_per_cached_step if cached else result.instructions_per_step
-            count = count or result.instructions_per_step
-            assert count is not None
-            return count.median / 1e6
-        return (result.cached_step_ms if cached else None) or result.step_ms
-
-    full = next((result for result in results if result.plan.startswith("full")), None)
-
-    def saved(result: BenchResult, *, cached: bool) -> str:
-        return "–" if full is None else percent(1 - cost(result, cached=cached) / cost(full, cached=False))
-
+def _print_comparison(costs: list[Cost]) -> None:
+    instructions = costs[0].unit == "instructions"
+    scale, unit = (1e6, "M instructions") if instructions else (1, "ms")
     rows = [
         [
-            result.plan,
-            f"{cost(result, cached=False):,.1f}",
-            f"{cost(result, cached=True):,.1f}",
-            saved(result, cached=False),
-            saved(result, cached=True),
+            cost.plan,
+            f"{cost.first_epoch / scale:,.1f}",
+            f"{cost.later_epochs / scale:,.1f}",
+            percent(cost.first_epoch_saved),
+            percent(cost.later_epochs_saved),
         ]
-        for result in results
+        for cost in costs
     ]
     columns = ["plan", f"first epoch ({unit})", f"later epochs ({unit})", "saved, first", "saved, later"]
     print_table("Cost of a train step against full fine-tuning", columns, rows, numbers=True)

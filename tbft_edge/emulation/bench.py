@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Drift
 from tbft_edge.emulation.container import ENGINES, container_engine
 from tbft_edge.emulation.cpus import Cpu
 from tbft_edge.emulation.guest import UnavailableError, cache_folder, prepare_guest
@@ -45,6 +46,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     plan: str
+    drift: Drift
     platform: str
     engine: str
     cpu: str | None = None
@@ -59,6 +61,47 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit_bytes: int | None = None
     skipped: tuple[str, ...] = ()
     runtime: dict[str, str]
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What a step of a plan costs, and the share that it saves against full fine-tuning (None without that).
+
+    In the first epoch a step begins at the images, later at stored boundary activations where those do
+    not change. `unit` is `instructions`, or `ms` where they were not counted.
+    """
+
+    plan: str
+    unit: str
+    first_epoch: float
+    later_epochs: float
+    first_epoch_saved: float | None
+    later_epochs_saved: float | None
+
+
+def compare_costs(results: Sequence[BenchResult]) -> list[Cost]:
+    """The paper's cost table: every plan against full fine-tuning of the same network."""
+    counted = all(result.instructions_per_step for result in results)
+    costs = {result.plan: _step_costs(result, counted) for result in results}
+    full = next((costs[result.plan][0] for result in results if result.drift == "full"), None)
+    return [
+        Cost(
+            plan=plan,
+            unit="instructions" if counted else "ms",
+            first_epoch=first,
+            later_epochs=later,
+            first_epoch_saved=None if full is None else 1 - first / full,
+            later_epochs_saved=None if full is None else 1 - later / full,
+        )
+        for plan, (first, later) in costs.items()
+    ]
+
+
+def _step_costs(result: BenchResult, counted: bool) -> tuple[float, float]:
+    """(from the images, from stored boundary activations if possible)."""
+    if counted and result.instructions_per_step is not None:
+        cached = result.instructions_per_cached_step or result.instructions_per_step
+        return result.instructions_per_step.median, cached.median
+    return result.step_ms, result.step_ms if result.cached_step_ms is None else result.cached_step_ms
 
 
 @dataclass
@@ -83,6 +126,7 @@ class ArmBench:
             agreement = _largest_difference(folder / "there.safetensors", folder / "here.safetensors")
         return BenchResult(
             plan=here.plan,
+            drift=bundle.plan(here.plan).drift,
             platform="arm64",
             engine=engine,
             cpu=self.cpu.name,
@@ -144,6 +188,7 @@ def measure_local(bundle: Bundle, plan: str | None, steps: int, batch_size: int)
         here = measure_here(bundle, plan, steps, batch_size, Path(temporary) / "here.safetensors")
     return BenchResult(
         plan=here.plan,
+        drift=bundle.plan(here.plan).drift,
         platform="local",
         engine="native",
         batch_size=batch_size,
