@@ -13,6 +13,14 @@ WEIGHTS = "weights.safetensors"
 PREDICT = "predict.onnx"
 STATISTICS = "statistics.onnx"
 
+# Inputs and outputs that gradient graphs have beside activations and parameters.
+LABELS = "labels"
+LOSS = "loss"
+CORRECT = "correct"
+# What is appended to a parameter's name for its gradient, and to a running statistic's for the batch's.
+GRADIENT_SUFFIX = "_grad"
+BATCH_SUFFIX = ".batch"
+
 Drift = Literal["input", "feature", "output", "full"]
 BatchNormPolicy = Literal["frozen", "adapt", "batch"]
 OptimizerKind = Literal["sgd", "adam", "adamw"]
@@ -90,7 +98,7 @@ class Parameter(Struct, frozen=True):
     @property
     def gradient(self) -> str:
         """Output of the gradient graph, input of the update graph."""
-        return f"{self.name}_grad"
+        return f"{self.name}{GRADIENT_SUFFIX}"
 
     @property
     def updated(self) -> str:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from tbft_artifacts.manifest import BATCH_SUFFIX
 from tbft_export.emitter import Emitter
-
-# The name of a graph output that carries what the batch says about a running statistic.
-BATCH_SUFFIX = ".batch"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from tbft_artifacts.archive import is_archive
 from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import (
@@ -37,7 +38,6 @@ from tbft_export.sources.load import BUILT_IN, Source, load_source
 from tbft_export.write_bundle import pack, write_manifest, write_models, write_plan, write_weights
 
 MINIMUM_RUNTIME = "0.1.0"
-ARCHIVE_SUFFIX = ".tar.gz"
 _HALF = (0.5, 0.5, 0.5)
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -89,7 +89,7 @@ def export_bundle(options: ExportOptions, out: Path) -> Exported:
         raise TbftError(f"there is no compiler pass '{options.dump_after}'", f"passes: {', '.join(pass_names())}")
     runner = PassRunner(options.dump_after)
     source = load_source(options.model, options.weights, options.class_count, options.image_size, runner)
-    if out.name.endswith(ARCHIVE_SUFFIX):
+    if is_archive(out):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "bundle"
             exported = _write(options, source, runner, folder)

@@ -11,11 +11,8 @@ import onnx
 import onnxruntime as ort
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Manifest, Plan
-from tbft_export.batch_statistics import BATCH_SUFFIX
+from tbft_artifacts.manifest import BATCH_SUFFIX, GRADIENT_SUFFIX, LABELS, LOSS, Manifest, Plan
 from tbft_export.forward import IMAGES
-from tbft_export.passes.count_correct import LABELS, LOSS
-from tbft_export.passes.take_gradients import GRADIENT_SUFFIX
 from tbft_export.sources.reference import Reference, ReferenceStep, reference_step
 
 # float32 rounding through some dozens of layers; a wrong formula is off by far more.

@@ -150,8 +150,8 @@ class ArmBench:
         for program in ENGINES:
             engine = self._try(lambda program=program: container_engine(program))  # type: ignore[misc]
             if engine is not None:
-                volumes = [(bundle.folder.resolve(), "/bundle", "ro"), (folder, "/work", "rw")]
-                request = self._request("/bundle", plan, "/work/there.safetensors")
+                volumes = [(bundle.folder.resolve(), "/bundle", "ro"), (folder, "/measured", "rw")]
+                request = self._request("/bundle", plan, "/measured/there.safetensors")
                 printed = engine.run([*MODULE, request], self.cpu, memory=self.memory, volumes=volumes)
                 there = _decode(printed)
                 return program, there, there.peak_memory_bytes

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from tbft_artifacts.manifest import CORRECT, LABELS, LOSS
 from tbft_export.forward import LOGITS
-
-LABELS = "labels"
-LOSS = "loss"
-CORRECT = "correct"
 
 
 class CountCorrectPass(ir.passes.InPlacePass):

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
-from tbft_export.passes.count_correct import LABELS
-from tbft_export.passes.take_gradients import GRADIENT_SUFFIX
+from tbft_artifacts.manifest import GRADIENT_SUFFIX, LABELS
 
 
 class FreezeWeightsPass(ir.passes.InPlacePass):

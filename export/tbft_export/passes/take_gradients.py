@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-GRADIENT_SUFFIX = "_grad"
-
 
 class TakeGradientsPass(ir.passes.InPlacePass):
     """InPlaceAccumulatorV2(buffer, gradient, reset) -> the gradient itself, as a graph output.

@@ -7,12 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNorm
+from tbft_artifacts.manifest import BATCH_SUFFIX, BatchNorm
 from tbft_runtime.sessions import Graph
 
 Arrays = dict[str, np.ndarray]
-# What graphs call the batch's value of a running statistic.
-BATCH_SUFFIX = ".batch"
 
 
 def check_batch(norms: Sequence[BatchNorm], images: int) -> None:

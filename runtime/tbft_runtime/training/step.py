@@ -7,15 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.manifest import CORRECT, LABELS, LOSS, Plan
 from tbft_runtime.sessions import Graph, Tensors, load_graph
 from tbft_runtime.training.batch_norm import average_into, check_batch
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.state import TrainingState
-
-LABELS = "labels"
-LOSS = "loss"
-CORRECT = "correct"
 
 
 @dataclass(frozen=True)
