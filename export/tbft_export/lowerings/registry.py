@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Callable
@@ -61,8 +62,9 @@ def all_lowerings() -> list[Lowering]:
     return sorted(_LOWERINGS.values(), key=lambda lowering: lowering.operator)
 
 
+@functools.cache
 def _import_families() -> None:
-    """Import each file of this package: that registers what it holds."""
+    """Import each file of this package: that registers what it holds. Once: every node of a graph asks."""
     package = importlib.import_module(__package__ or "tbft_export.lowerings")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
