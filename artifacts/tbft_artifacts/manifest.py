@@ -24,6 +24,8 @@ BATCH_SUFFIX = ".batch"
 Drift = Literal["input", "feature", "output", "full"]
 BatchNormPolicy = Literal["frozen", "adapt", "batch"]
 OptimizerKind = Literal["sgd", "adam", "adamw"]
+# How a graph writes its convolutions; which is faster depends on the device.
+ConvolutionForm = Literal["winograd", "direct"]
 ResizeFilter = Literal["bilinear", "bicubic", "nearest"]
 
 
@@ -152,7 +154,8 @@ class Boundary(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     """What is trainable, and the graphs for it, in the folder `plans/<id>/`.
 
-    `full_cost` is that of full fine-tuning; None if the whole model cannot be differentiated.
+    `gradient_forms` and `prefix_forms` name the forms of convolutions in which a graph is there, the
+    default first. `full_cost` is that of full fine-tuning; None if the whole model cannot be differentiated.
     """
 
     id: str
@@ -161,7 +164,8 @@ class Plan(Struct, frozen=True):
     batch_norm: BatchNormPolicy
     parameters: tuple[Parameter, ...]
     boundary: Boundary
-    has_prefix: bool
+    gradient_forms: tuple[ConvolutionForm, ...]
+    prefix_forms: tuple[ConvolutionForm, ...]
     optimizer: Optimizer
     batch_size: int
     cost: Cost
@@ -172,7 +176,13 @@ class Plan(Struct, frozen=True):
         return f"plans/{self.id}/{name}"
 
     @property
+    def has_prefix(self) -> bool:
+        """Whether something frozen stands before the first trained layer."""
+        return bool(self.prefix_forms)
+
+    @property
     def prefix(self) -> str:
+        """The frozen part, in its default form."""
         return self.file("prefix.onnx")
 
     @property
@@ -181,7 +191,16 @@ class Plan(Struct, frozen=True):
 
     @property
     def gradient(self) -> str:
+        """The gradient graph, in its default form."""
         return self.file("gradient.onnx")
+
+    def prefix_in(self, form: ConvolutionForm) -> str:
+        """The frozen part with its convolutions in `form`."""
+        return self.prefix if form == self.prefix_forms[0] else self.file(f"prefix.{form}.onnx")
+
+    def gradient_in(self, form: ConvolutionForm) -> str:
+        """The gradient graph with its convolutions in `form`."""
+        return self.gradient if form == self.gradient_forms[0] else self.file(f"gradient.{form}.onnx")
 
     @property
     def update(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,17 @@ from tbft_artifacts.manifest import (
     BatchNorm,
     BatchNormPolicy,
     Boundary,
+    ConvolutionForm,
     Cost,
     Drift,
     Optimizer,
     Parameter,
     Plan,
 )
+from tbft_export import winograd
 from tbft_export.blocks import find_blocks, select, trainable_parameters
 from tbft_export.boundary import find_boundary
+from tbft_export.convolution import is_two_dimensional, read_convolution
 from tbft_export.cost import training_cost
 from tbft_export.forward import ForwardModel
 from tbft_export.gradient import build_training_model, write_ort_training
@@ -32,6 +35,7 @@ from tbft_export.pipeline import (
     batch_mode,
     before_gradient,
     check_standard,
+    forward_in,
 )
 
 # Where nothing can be cached, batch statistics are worth 1 to 20 points of accuracy; where the prefix
@@ -57,12 +61,12 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class CompiledPlan:
-    """A plan and its graphs; weights are still inside them."""
+    """A plan and its graphs; weights are still inside them. Prefix and gradient are there in several forms."""
 
     plan: Plan
-    prefix: ir.Model | None
+    prefixes: Mapping[ConvolutionForm, ir.Model]
     suffix: ir.Model
-    gradient: ir.Model
+    gradients: Mapping[ConvolutionForm, ir.Model]
     update: ir.Model
 
 
@@ -85,9 +89,15 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
     full_cost = cost if trainable == parameters else _full_cost(forward, parameters, policy, runner)
 
     tensors = {name: _tensor(forward.graph, name) for name in forward.weights}
-    gradient = runner.run(training, after_gradient(tensors, trainable))
-    if policy == "batch" and prefix is not None:
-        prefix = runner.run(prefix, batch_mode(forward.weights))
+    gradients = {
+        form: runner.run(training.clone(), after_gradient(tensors, trainable, form)) for form in forms_of(suffix.graph)
+    }
+    prefixes: dict[ConvolutionForm, ir.Model] = {}
+    if prefix is not None:
+        forms = forms_of(prefix.graph)
+        if policy == "batch":
+            prefix = runner.run(prefix, batch_mode(forward.weights))
+        prefixes = {form: runner.run(prefix.clone(), forward_in(form, forward.weights)) for form in forms}
     compiled = CompiledPlan(
         plan=Plan(
             id=f"{request.drift}-{policy}-{request.optimizer.kind}",
@@ -96,18 +106,19 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
             batch_norm=policy,
             parameters=described,
             boundary=Boundary(name=boundary.name or "", shape=_image_shape(boundary)),
-            has_prefix=prefix is not None,
+            gradient_forms=tuple(gradients),
+            prefix_forms=tuple(prefixes),
             optimizer=request.optimizer,
             batch_size=request.batch_size,
             cost=cost,
             full_cost=full_cost,
         ),
-        prefix=prefix,
+        prefixes=prefixes,
         suffix=suffix,
-        gradient=gradient,
+        gradients=gradients,
         update=build_update(described, request.optimizer.kind),
     )
-    for model in (compiled.suffix, compiled.gradient, compiled.update, *([prefix] if prefix else [])):
+    for model in (compiled.suffix, compiled.update, *gradients.values(), *prefixes.values()):
         check_standard(model)
     return compiled
 
@@ -115,7 +126,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
 def write_official_artifacts(forward: ForwardModel, plan: Plan, folder: Path, runner: PassRunner) -> None:
     """Write ORT Training's own artifacts of the whole model for `plan` into `folder`."""
     trainable = [parameter.name for parameter in plan.parameters]
-    prepared = runner.run(forward.model.clone(), before_gradient(plan.batch_norm, trainable))
+    prepared = runner.run(forward.model.clone(), before_gradient(plan.batch_norm, trainable, runs_on_ort_training=True))
     present = [name for name in prepared.graph.initializers if name in forward.weights and name not in trainable]
     write_ort_training(prepared, trainable, present, plan.optimizer.kind, folder)
 
@@ -150,6 +161,14 @@ def batch_norms(forward: ForwardModel) -> tuple[BatchNorm, ...]:
             )
         )
     return tuple(found)
+
+
+def forms_of(graph: ir.Graph) -> tuple[ConvolutionForm, ...]:
+    """The forms that make a difference for the convolutions of `graph`, the one that suits a Raspberry Pi first."""
+    convolutions = [node for node in graph if node.op_type == "Conv" and is_two_dimensional(node)]
+    if any(winograd.suits(read_convolution(node, *node.inputs[:2])) for node in convolutions):
+        return ("winograd", "direct")
+    return ("direct",)
 
 
 def choose_blocks(forward: ForwardModel, request: PlanRequest, parameters: Sequence[str]) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from tbft_artifacts.manifest import ConvolutionForm
+
 Operand = ir.Value | np.ndarray | None
 Attribute = int | float | str | Sequence[int]
 
@@ -15,13 +17,15 @@ class Emitter:
     """Collects the nodes that take the place of `node`, then swaps them in.
 
     Arrays given as operands become initializers of the graph. New values are named after the
-    node's first output, so that a graph dump shows where each one comes from.
+    node's first output, so that a graph dump shows where each one comes from. `form` says how
+    convolutions are to be written.
     """
 
-    def __init__(self, node: ir.Node) -> None:
+    def __init__(self, node: ir.Node, form: ConvolutionForm = "direct") -> None:
         if not isinstance(node.graph, ir.Graph):
             raise ValueError(f"node '{node.name}' belongs to no graph")
         self.node = node
+        self.form = form
         self.graph = node.graph
         named = next(output.name for output in node.outputs if output.name)
         self._prefix = f"{named}/{node.op_type}"
@@ -40,6 +44,14 @@ class Emitter:
         node = ir.Node("", op_type, inputs, ir.convenience.convert_attributes(attributes), outputs=results, name=name)
         self._nodes.append(node)
         return results
+
+    def again(self, operands: Sequence[Operand], like: ir.Node | None = None) -> ir.Value:
+        """Append the operator of `like`, or of the node itself, with its attributes, on other operands."""
+        original = like or self.node
+        result = self.op(original.op_type, *operands)
+        for attribute in original.attributes.values():
+            self._nodes[-1].attributes[attribute.name] = attribute
+        return result
 
     def constant(self, array: np.ndarray) -> ir.Value:
         """Register an initializer of the graph."""

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm
 from tbft_export.passes.average_pool import RewriteAveragePoolPass
 from tbft_export.passes.batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.count_correct import CountCorrectPass
@@ -19,7 +19,11 @@ from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
 from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftoversPass
+from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
+
+# Constants of the lowerings are far smaller than this; weights are larger or have a name of their own.
+LARGEST_CONSTANT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -48,17 +52,22 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
     ]
 
 
-def before_gradient(policy: BatchNormPolicy, trainable: Sequence[str]) -> list[ir.passes.PassBase]:
-    """Forward graph -> the form that ORT's gradient builder gets right."""
-    freeze = [] if policy == "batch" else [FreezeBatchNormPass()]
+def before_gradient(
+    policy: BatchNormPolicy, trainable: Sequence[str], *, runs_on_ort_training: bool = False
+) -> list[ir.passes.PassBase]:
+    """Forward graph -> the form that ORT's gradient builder gets right, and its kernels too if they are to run."""
+    freeze = [] if policy == "batch" else [FreezeBatchNormPass(frozenset(trainable))]
     return [
         *freeze,  # ORT differentiates any BatchNormalization that is left as one with batch statistics.
-        RewriteAveragePoolPass(frozenset(trainable)),  # AveragePoolGrad crashes with a symbolic batch.
+        # Its gradient crashes in ORT Training; of windows that tile the image it has a lowering.
+        RewriteAveragePoolPass(frozenset(trainable), keep_tiling=not runs_on_ort_training),
         common.ShapeInferencePass(),  # MaxPoolGrad and the lowerings read annotated shapes.
     ]
 
 
-def after_gradient(weights: Mapping[str, ir.TensorProtocol], trainable: Sequence[str]) -> list[ir.passes.PassBase]:
+def after_gradient(
+    weights: Mapping[str, ir.TensorProtocol], trainable: Sequence[str], form: ConvolutionForm = "direct"
+) -> list[ir.passes.PassBase]:
     """ORT's training graph -> the device's gradient graph, standard operators only."""
     return [
         TakeGradientsPass(),  # First: it makes the gradients graph outputs, so that they are kept.
@@ -66,11 +75,23 @@ def after_gradient(weights: Mapping[str, ir.TensorProtocol], trainable: Sequence
         CountCorrectPass(),  # While the logits are still an output.
         common.IdentityEliminationPass(),  # ORT emits dozens; lowerings ask who uses an output.
         common.RemoveUnusedNodesPass(),  # Gradients of parameters that are not trained.
-        LowerTrainingOperatorsPass(),
+        LowerTrainingOperatorsPass(form),
+        *_keep_spatial_major(form),
         FoldConstantsPass(frozenset(weights)),  # Shape arithmetic that lowerings and ORT left.
-        common.CommonSubexpressionEliminationPass(),  # x - mean is needed forward and backward.
+        common.DeduplicateInitializersPass(LARGEST_CONSTANT),  # Equal constants first, so that equal nodes are seen.
+        common.CommonSubexpressionEliminationPass(),  # x - mean, and tiles, are needed forward and backward.
         common.RemoveUnusedNodesPass(),
         common.TopologicalSortPass(),
+    ]
+
+
+def _keep_spatial_major(form: ConvolutionForm) -> list[ir.passes.PassBase]:
+    if form == "direct":
+        return []
+    return [
+        common.ShapeInferencePass(),  # The layout pass asks which values are images.
+        SpatialMajorLayoutPass(),
+        common.RemoveUnusedNodesPass(),  # Turns that nothing reads any more.
     ]
 
 
@@ -83,10 +104,27 @@ def batch_mode(weights: frozenset[str]) -> list[ir.passes.PassBase]:
     ]
 
 
+def forward_in(form: ConvolutionForm, weights: frozenset[str]) -> list[ir.passes.PassBase]:
+    """Forward graph -> the same with its convolutions written in `form`."""
+    if form == "direct":
+        return []  # As it is: where nothing is trained, ONNX Runtime fuses best what it knows.
+    return [
+        FreezeBatchNormPass(frozenset()),
+        common.ShapeInferencePass(),  # The norms' nodes have none, and the lowering reads it.
+        LowerTrainingOperatorsPass(form),
+        *_keep_spatial_major(form),
+        FoldConstantsPass(weights),
+        common.DeduplicateInitializersPass(LARGEST_CONSTANT),
+        common.CommonSubexpressionEliminationPass(),
+        common.RemoveUnusedNodesPass(),
+        common.TopologicalSortPass(),
+    ]
+
+
 def pass_names() -> list[str]:
     """The names of all passes, for `--dump-after`."""
     empty: frozenset[str] = frozenset()
-    lists = [clean_forward(empty), before_gradient("frozen", ()), after_gradient({}, ()), batch_mode(empty)]
+    lists = [clean_forward(empty), before_gradient("frozen", ()), after_gradient({}, (), "winograd"), batch_mode(empty)]
     return sorted({type(step).__name__ for steps in lists for step in steps})
 
 

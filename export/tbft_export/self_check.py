@@ -40,7 +40,7 @@ class SelfCheck:
 
 
 def check_bundle(folder: Path, manifest: Manifest, plan: Plan, reference: Reference, classes: int) -> SelfCheck:
-    """Compare loss, every gradient and every batch-norm average of one step with PyTorch.
+    """Compare loss, every gradient and every batch-norm average of one step with PyTorch, in every form of the graphs.
 
     Raises TbftError if one is off by more than `TOLERANCE`.
     """
@@ -65,16 +65,15 @@ def _check_once(
     weights = {name: tensor.detach().numpy().copy() for name, tensor in reference.tensors().items()}
     expected = reference_step(reference, parameters, plan.batch_norm, images, labels)
 
-    found: dict[str, np.ndarray] = {}
-    boundary = images
-    if plan.has_prefix:
-        found |= _run(folder, plan.prefix, {IMAGES: images})
-        boundary = found[plan.boundary.name]
-    feeds = {name: weights[name] for name in parameters}
-    feeds[plan.boundary.name] = boundary
-    feeds[LABELS] = labels
-    found |= _run(folder, plan.gradient, feeds)
-    return _compare(manifest, plan, weights, expected, found)
+    boundaries = [_run(folder, plan.prefix_in(form), {IMAGES: images}) for form in plan.prefix_forms]
+    feeds = {name: weights[name] for name in parameters} | {LABELS: labels}
+    checks = []
+    for index in range(max(len(plan.gradient_forms), len(boundaries))):
+        before = boundaries[index % len(boundaries)] if boundaries else {plan.boundary.name: images}
+        gradient = plan.gradient_in(plan.gradient_forms[index % len(plan.gradient_forms)])
+        found = before | _run(folder, gradient, feeds | {plan.boundary.name: before[plan.boundary.name]})
+        checks.append(_compare(manifest, plan, weights, expected, found))
+    return max(checks, key=lambda check: max(check.loss, check.gradient, check.statistics))
 
 
 def _run(folder: Path, graph: str, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

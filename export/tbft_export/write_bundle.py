@@ -38,10 +38,11 @@ def write_plan(compiled: CompiledPlan, folder: Path) -> None:
     """Write the graphs of a plan."""
     plan = compiled.plan
     folder.joinpath(plan.file("")).mkdir(parents=True)
-    if compiled.prefix is not None:
-        _save(compiled.prefix, folder, plan.prefix)
+    for form, prefix in compiled.prefixes.items():
+        _save(prefix, folder, plan.prefix_in(form))
     _save(compiled.suffix, folder, plan.suffix)
-    _save(compiled.gradient, folder, plan.gradient)
+    for form, gradient in compiled.gradients.items():
+        _save(gradient, folder, plan.gradient_in(form))
     _save(compiled.update, folder, plan.update)
 
 

@@ -47,7 +47,7 @@ def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
     "step",
     [
         FoldConstantsPass(frozenset()),
-        FreezeBatchNormPass(),
+        FreezeBatchNormPass(frozenset()),
         FreezeWeightsPass({}, []),
         LowerTrainingOperatorsPass(),
         RemoveTrainingLeftoversPass(),
@@ -174,7 +174,7 @@ def norm_feeds() -> Arrays:
 def test_frozen_batch_norm_keeps_its_output() -> None:
     model, feeds = parse(NORM), norm_feeds()
     before = run(model, feeds)["y"]
-    assert apply(FreezeBatchNormPass(), model)
+    assert apply(FreezeBatchNormPass(frozenset()), model)
     assert "BatchNormalization" not in operators(model)
     np.testing.assert_allclose(run(model, feeds)["y"], before, rtol=1e-5, atol=1e-5)
 

@@ -53,7 +53,8 @@ def made_up_manifest() -> Manifest:
         batch_norm="frozen",
         parameters=(Parameter(name="fc.weight", shape=(4, 6)),),
         boundary=Boundary(name="boundary", shape=(4, 8, 8)),
-        has_prefix=True,
+        gradient_forms=("direct",),
+        prefix_forms=("direct",),
         optimizer=Optimizer(
             kind="sgd",
             inputs=("lr", "momentum"),

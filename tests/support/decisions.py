@@ -43,6 +43,7 @@ class WatchedGradient:
             prefix = onnx.load(bundle.path(plan.prefix), load_external_data=False)
             before = {kind: sum(node.op_type == kind for node in prefix.graph.node) for kind in before}
         self._outputs = _decision_outputs(model.graph, before)
+        self._spatial_major = _spatial_major(model) & self._outputs.keys()
         for name, (kind, _) in self._outputs.items():
             dtype = onnx.TensorProto.BOOL if kind == "Relu" else onnx.TensorProto.INT64
             model.graph.output.append(onnx.helper.make_tensor_value_info(name, dtype, None))
@@ -54,6 +55,8 @@ class WatchedGradient:
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         outputs = self._graph.run(feeds)
+        for name in self._spatial_major:
+            outputs[name] = outputs[name].transpose(2, 3, 0, 1)
         self.decisions.append({key: outputs[name] for name, key in self._outputs.items()})
         return outputs
 
@@ -69,6 +72,13 @@ def _decision_outputs(graph: onnx.GraphProto, before: Mapping[str, int]) -> dict
     }
     found = {node.output[0]: places[node.input[0]] for node in graph.node if node.op_type == "Greater"}
     return found | {node.output[1]: ("MaxPool", place) for place, node in enumerate(pools, start=before["MaxPool"])}
+
+
+def _spatial_major(model: onnx.ModelProto) -> set[str]:
+    """The values shaped (H, W, N, C): their third dimension is the open one."""
+    inferred = onnx.shape_inference.infer_shapes(model).graph.value_info
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in inferred}
+    return {name for name, dims in shapes.items() if len(dims) == 4 and dims[0].dim_value and not dims[2].dim_value}
 
 
 class ShareDecisions(TorchFunctionMode):

@@ -1,4 +1,4 @@
-"""Gradient of a 2-D convolution.
+"""A 2-D convolution and its gradient.
 
 With x (N, C, H, W), w (K, C/g, kh, kw), stride s, padding p, dilation d, g groups, dY (N, K, Ho, Wo):
 
@@ -13,13 +13,12 @@ where xp is x with p zeros around it. So
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.errors import TbftError
-from tbft_export.emitter import Emitter, static_shape
+from tbft_export import winograd
+from tbft_export.convolution import Convolution, is_two_dimensional, read_convolution
+from tbft_export.emitter import Emitter
 from tbft_export.lowerings.registry import lowers
 
 # Up to this many products of input and output channels, one small MatMul per image and kernel
@@ -27,55 +26,29 @@ from tbft_export.lowerings.registry import lowers
 # above it, one large Gemm over im2col wins (128 channels and more: 1.1 to 1.7 times).
 LARGEST_MATMUL_CHANNELS = 64 * 64
 
+# With fewer input channels (a stem) those small MatMuls are nearly empty, and im2col wins again.
+FEWEST_MATMUL_CHANNELS = 8
+
 # Slice takes an end past the start of an axis as "down to the first element".
 BEFORE_FIRST = np.iinfo(np.int64).min
 
 
-@dataclass(frozen=True)
-class _Convolution:
-    """The attributes of one Conv and the sizes of its tensors."""
+@lowers("", "Conv")
+def conv(emit: Emitter) -> None:
+    """y = A^T [ (G w G^T) * (B^T x B) ] A + b, Winograd's F(2x2, 3x3), where that form is asked for.
 
-    group: int
-    strides: tuple[int, int]
-    pads: tuple[int, int, int, int]
-    dilations: tuple[int, int]
-    channels: int
-    image: tuple[int, int]
-    filters: int
-    kernel: tuple[int, int]
-
-    @property
-    def output(self) -> tuple[int, int]:
-        rows, columns = (
-            (self.image[axis] + self.pads[axis] + self.pads[axis + 2] - self._reach(axis)) // self.strides[axis] + 1
-            for axis in (0, 1)
-        )
-        return rows, columns
-
-    @property
-    def output_padding(self) -> list[int]:
-        """Rows and columns of x that no window starts in, at the end: ConvTranspose adds them."""
-        return [
-            self.image[axis]
-            + self.pads[axis]
-            + self.pads[axis + 2]
-            - ((self.output[axis] - 1) * self.strides[axis] + self._reach(axis))
-            for axis in (0, 1)
-        ]
-
-    @property
-    def is_plain(self) -> bool:
-        """Stride 1, one group, and padding that a flipped convolution can undo."""
-        fits = all(self.pads[index] <= self._reach(index % 2) - 1 for index in range(4))
-        return self.strides == (1, 1) and self.group == 1 and fits
-
-    @property
-    def flipped_pads(self) -> list[int]:
-        return [self._reach(index % 2) - 1 - self.pads[index] for index in range(4)]
-
-    def _reach(self, axis: int) -> int:
-        """How many rows (or columns) one window covers."""
-        return self.dilations[axis] * (self.kernel[axis] - 1) + 1
+    Elsewhere, and for convolutions that it does not suit, Conv stays Conv.
+    """
+    x, w, *bias = emit.node.inputs
+    if emit.form != "winograd" or not is_two_dimensional(emit.node):
+        return
+    convolution = read_convolution(emit.node, x, w)
+    if not winograd.suits(convolution):
+        return
+    y = winograd.convolve(emit, convolution, x, w)
+    if bias and bias[0] is not None:
+        y = emit.op("Add", y, emit.op("Reshape", bias[0], np.array([1, convolution.filters, 1, 1], np.int64)))
+    emit.replace(y)
 
 
 @lowers("com.microsoft", "ConvGrad")
@@ -86,48 +59,21 @@ def conv_grad(emit: Emitter) -> None:
     for a frozen w the device folds the flip when it loads the graph. Otherwise ConvTranspose.
     Refuses 1-D and 3-D convolutions and `auto_pad`.
     """
-    conv = _read(emit.node)
     dy, x, w = emit.node.inputs
+    convolution = read_convolution(emit.node, x, w)
     wanted = [bool(value.name) and bool(value.uses() or value.is_graph_output()) for value in emit.node.outputs]
     wanted += [False] * (3 - len(wanted))
-    dx = _input_gradient(emit, conv, dy, w) if wanted[0] else None
-    dw = _weight_gradient(emit, conv, dy, x) if wanted[1] else None
+    in_tiles = emit.form == "winograd" and winograd.suits(convolution)
+    input_gradient = winograd.input_gradient if in_tiles else _input_gradient
+    weight_gradient = winograd.weight_gradient if in_tiles else _weight_gradient
+    dx = input_gradient(emit, convolution, dy, w) if wanted[0] else None
+    dw = weight_gradient(emit, convolution, dy, x) if wanted[1] else None
     axes = np.array([0, 2, 3], np.int64)
     db = emit.op("ReduceSum", dy, axes, keepdims=0) if wanted[2] else None
     emit.replace(dx, dw, db)
 
 
-def _read(node: ir.Node) -> _Convolution:
-    w = node.inputs[2]
-    if w is None or w.shape is None or len(w.shape) != 4:
-        raise TbftError(
-            f"operator {node.op_type} at node '{node.name}' is not a 2-D convolution",
-            "only 2-D convolutions can be trained",
-        )
-    if (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") != "NOTSET":
-        raise TbftError(
-            f"operator {node.op_type} at node '{node.name}' uses auto_pad",
-            "export the model with explicit padding",
-        )
-    filters, _, kernel_h, kernel_w = w.shape.numpy()
-    channels, height, width = static_shape(node.inputs[1], node, 4)
-
-    def ints(name: str, default: list[int]) -> tuple[int, ...]:
-        return tuple(node.attributes.get_ints(name, default) or default)
-
-    return _Convolution(
-        group=node.attributes.get_int("group", 1) or 1,
-        strides=ints("strides", [1, 1]),  # type: ignore[arg-type]
-        pads=ints("pads", [0, 0, 0, 0]),  # type: ignore[arg-type]
-        dilations=ints("dilations", [1, 1]),  # type: ignore[arg-type]
-        channels=channels,
-        image=(height, width),
-        filters=filters,
-        kernel=(kernel_h, kernel_w),
-    )
-
-
-def _input_gradient(emit: Emitter, conv: _Convolution, dy: ir.Value | None, w: ir.Value | None) -> ir.Value:
+def _input_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, w: ir.Value | None) -> ir.Value:
     if not conv.is_plain:
         return emit.op(
             "ConvTranspose",
@@ -148,15 +94,15 @@ def _input_gradient(emit: Emitter, conv: _Convolution, dy: ir.Value | None, w: i
     return emit.op("Conv", dy, swapped, kernel_shape=conv.kernel, pads=conv.flipped_pads, dilations=conv.dilations)
 
 
-def _weight_gradient(emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
+def _weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
     if conv.group > 1:
         return _weight_gradient_by_conv(emit, conv, dy, x)
-    if conv.filters * conv.channels <= LARGEST_MATMUL_CHANNELS:
+    if conv.channels >= FEWEST_MATMUL_CHANNELS and conv.filters * conv.channels <= LARGEST_MATMUL_CHANNELS:
         return _weight_gradient_by_matmuls(emit, conv, dy, x)
     return _weight_gradient_by_im2col(emit, conv, dy, x)
 
 
-def _shifted(emit: Emitter, conv: _Convolution, x: ir.Value | None) -> list[ir.Value]:
+def _shifted(emit: Emitter, conv: Convolution, x: ir.Value | None) -> list[ir.Value]:
     """For each kernel position (a, b) the part of the padded x that it meets: xp[.., i*s + a*d, j*s + b*d].
 
     x is shaped (., ., H, W); each result (., ., Ho, Wo). Row by row over the kernel.
@@ -180,7 +126,7 @@ def _shifted(emit: Emitter, conv: _Convolution, x: ir.Value | None) -> list[ir.V
     return shifted
 
 
-def _weight_gradient_by_matmuls(emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
+def _weight_gradient_by_matmuls(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
     """dW[:, :, a, b] = sum over n of dY[n] (K, P) @ shifted[n] (C, P)^T, P = Ho * Wo."""
     pixels = conv.output[0] * conv.output[1]
     flat_dy = emit.op("Reshape", dy, np.array([0, conv.filters, pixels], np.int64))
@@ -194,7 +140,7 @@ def _weight_gradient_by_matmuls(emit: Emitter, conv: _Convolution, dy: ir.Value 
     return emit.op("Reshape", stacked, np.array([conv.filters, conv.channels, *conv.kernel], np.int64))
 
 
-def _weight_gradient_by_im2col(emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
+def _weight_gradient_by_im2col(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
     """dW = dY (K, N*P) @ columns (kh*kw*C, N*P)^T: one Gemm with batch and image merged."""
     channels_first = emit.op("Transpose", x, perm=[1, 0, 2, 3])
     flat_dy = emit.op("Reshape", emit.op("Transpose", dy, perm=[1, 0, 2, 3]), np.array([conv.filters, -1], np.int64))
@@ -208,7 +154,7 @@ def _weight_gradient_by_im2col(emit: Emitter, conv: _Convolution, dy: ir.Value |
     return emit.op("Transpose", by_position, perm=[0, 3, 1, 2])
 
 
-def _weight_gradient_by_conv(emit: Emitter, conv: _Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
+def _weight_gradient_by_conv(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
     """dW as a Conv of x with dY as its filters; strides and dilations change places.
 
     x becomes (C/g, g*N, H, W), dY (K, N, Ho, Wo) with g groups; the result (C/g, K, ..) is cropped to

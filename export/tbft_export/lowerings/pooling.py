@@ -1,11 +1,76 @@
-"""Gradients of pooling."""
+"""Pooling and its gradients."""
 
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 
+from tbft_export.convolution import Pair
 from tbft_export.emitter import Emitter, static_shape
+from tbft_export.layout import from_spatial_major, to_spatial_major
 from tbft_export.lowerings.registry import lowers
+
+
+@lowers("", "AveragePool")
+def average_pool(emit: Emitter) -> None:
+    """y = mean over the windows, spatial-major, where Winograd's form is asked for and the windows tile.
+
+    Each row of H * W pixels is one run of N * C numbers: the pixels of all windows are gathered, first
+    by their place in the window, and the mean runs over that place.
+    """
+    (x,) = emit.node.inputs
+    channels, *image = static_shape(x, emit.node, 4)
+    height, width = image
+    if emit.form != "winograd" or not windows_tile(emit.node, (height, width)):
+        return
+    rows, columns = (size // kernel for size, kernel in zip(image, _kernel(emit.node), strict=True))
+    pixels = emit.op("Reshape", to_spatial_major(emit, x), np.array([height * width, -1], np.int64))
+    if rows * columns > 1:
+        pixels = emit.op("Gather", pixels, _pixels_by_place((height, width), _kernel(emit.node)), axis=0)
+    else:
+        pixels = emit.op("Unsqueeze", pixels, np.array([1], np.int64))
+    mean = emit.op("ReduceMean", pixels, axes=[0], keepdims=0)
+    emit.replace(from_spatial_major(emit, emit.op("Reshape", mean, np.array([rows, columns, -1, channels], np.int64))))
+
+
+@lowers("", "AveragePoolGrad")
+def average_pool_grad(emit: Emitter) -> None:
+    """dX[n, c, y, x] = dY[n, c, y // k, x // k] / k^2, for windows that tile the image; others are no AveragePool.
+
+    dY (N, C, H/k, W/k) -> dX (N, C, H, W). Spatial-major, each pixel is one run that is copied.
+    """
+    (dy,) = emit.node.inputs
+    channels, height, width = static_shape(emit.node.outputs[0], emit.node, 4)
+    kernel_h, kernel_w = _kernel(emit.node)
+    rows, columns = height // kernel_h, width // kernel_w
+    share = emit.op("Mul", to_spatial_major(emit, dy), np.array(1 / (kernel_h * kernel_w), np.float32))
+    pixels = emit.op("Reshape", share, np.array([rows * columns, -1], np.int64))
+    windows = np.arange(rows * columns).reshape(rows, columns)
+    source = windows.repeat(kernel_h, axis=0).repeat(kernel_w, axis=1).ravel().astype(np.int32)
+    spread = emit.op("Gather", pixels, source, axis=0)
+    emit.replace(
+        from_spatial_major(emit, emit.op("Reshape", spread, np.array([height, width, -1, channels], np.int64)))
+    )
+
+
+def windows_tile(node: ir.Node, image: Pair) -> bool:
+    """Whether the windows of an AveragePool cover the image once: stride = kernel, no padding, nothing cut off."""
+    kernel = _kernel(node)
+    strides = tuple(node.attributes.get_ints("strides", [1, 1]) or ())
+    fits = all(size % length == 0 for size, length in zip(image, kernel, strict=True))
+    return strides == kernel and not any(node.attributes.get_ints("pads", []) or ()) and fits
+
+
+def _kernel(node: ir.Node) -> Pair:
+    height, width = node.attributes["kernel_shape"].as_ints()
+    return height, width
+
+
+def _pixels_by_place(image: Pair, kernel: Pair) -> np.ndarray:
+    """(kh * kw, windows): the pixel at each place of each window."""
+    height, width = image
+    numbers = np.arange(height * width).reshape(height // kernel[0], kernel[0], width // kernel[1], kernel[1])
+    return numbers.transpose(1, 3, 0, 2).reshape(kernel[0] * kernel[1], -1).astype(np.int32)
 
 
 @lowers("", "MaxPoolGrad")

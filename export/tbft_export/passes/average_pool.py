@@ -1,4 +1,4 @@
-"""Write AveragePool with operators that ORT Training differentiates for a symbolic batch."""
+"""Write AveragePool with operators whose gradient works."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
 from tbft_export.emitter import Emitter, static_shape
+from tbft_export.lowerings.pooling import windows_tile
 
 
 class RewriteAveragePoolPass(ir.passes.InPlacePass):
@@ -18,21 +19,22 @@ class RewriteAveragePoolPass(ir.passes.InPlacePass):
 
     1. Windows that tile the image (stride = kernel, no padding, nothing cut off):
        `y[n, c, i, j] = mean over a, b of x.reshape(N, C, H/k, k, W/k, k)[n, c, i, a, j, b]`.
+       With `keep_tiling` they stay: the gradient that ORT names for them has a lowering.
     2. Otherwise a depthwise Conv whose weights are 1 / (k_h * k_w); padding must count as zeros.
 
     Raises TbftError for windows of form 2 that leave padding out of the mean, or round up.
     """
 
-    def __init__(self, trainable: Set[str]) -> None:
+    def __init__(self, trainable: Set[str], *, keep_tiling: bool = False) -> None:
         super().__init__()
         self.trainable = trainable
+        self.keep_tiling = keep_tiling
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
         for node in _behind(model.graph, self.trainable):
             if node.op_type == "AveragePool":
-                _rewrite(node)
-                modified = True
+                modified |= _rewrite(node, self.keep_tiling)
         return ir.passes.PassResult(model, modified)
 
 
@@ -48,19 +50,20 @@ def _behind(graph: ir.Graph, trainable: Set[str]) -> list[ir.Node]:
     return nodes
 
 
-def _rewrite(node: ir.Node) -> None:
+def _rewrite(node: ir.Node, keep_tiling: bool) -> bool:
     x = node.inputs[0]
     channels, height, width = static_shape(x, node, 4)
     kernel_h, kernel_w = node.attributes["kernel_shape"].as_ints()
-    strides = list(node.attributes.get_ints("strides", [1, 1]) or ())
-    pads = list(node.attributes.get_ints("pads", [0, 0, 0, 0]) or ())
     emit = Emitter(node)
-    tiles = strides == [kernel_h, kernel_w] and not any(pads)
-    if tiles and height % kernel_h == 0 and width % kernel_w == 0:  # Case 1
+    if windows_tile(node, (height, width)):  # Case 1
+        if keep_tiling:
+            return False
         rows, columns = height // kernel_h, width // kernel_w
         windows = emit.op("Reshape", x, np.array([0, channels, rows, kernel_h, columns, kernel_w], np.int64))
         emit.replace(emit.op("ReduceMean", windows, axes=[3, 5], keepdims=0))
-        return
+        return True
+    strides = list(node.attributes.get_ints("strides", [1, 1]) or ())
+    pads = list(node.attributes.get_ints("pads", [0, 0, 0, 0]) or ())
     include_pad = node.attributes.get_int("count_include_pad", 0)  # Case 2
     rounds_up = node.attributes.get_int("ceil_mode", 0)
     if (any(pads) and not include_pad) or rounds_up:
@@ -73,3 +76,4 @@ def _rewrite(node: ir.Node) -> None:
     emit.replace(
         emit.op("Conv", x, mean, group=channels, kernel_shape=[kernel_h, kernel_w], strides=strides, pads=pads)
     )
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import ConvolutionForm
 from tbft_export.emitter import Emitter
 from tbft_export.lowerings.registry import find_lowering
 
@@ -12,8 +13,13 @@ from tbft_export.lowerings.registry import find_lowering
 class LowerTrainingOperatorsPass(ir.passes.InPlacePass):
     """Apply the registered lowering to each node that has one.
 
-    Raises TbftError for an operator outside the default ONNX domain that has none.
+    `form` says how convolutions are written. Raises TbftError for an operator outside the default
+    ONNX domain that has none.
     """
+
+    def __init__(self, form: ConvolutionForm = "direct") -> None:
+        super().__init__()
+        self.form = form
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
@@ -21,7 +27,7 @@ class LowerTrainingOperatorsPass(ir.passes.InPlacePass):
         for node in reversed(list(model.graph)):
             lowering = find_lowering(node.domain, node.op_type)
             if lowering is not None:
-                lowering.function(Emitter(node))
+                lowering.function(Emitter(node, self.form))
                 modified = True
             elif node.domain not in ("", "ai.onnx"):
                 raise TbftError(

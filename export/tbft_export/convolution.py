@@ -1,0 +1,101 @@
+"""A 2-D convolution as its node describes it: attributes and sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from tbft_artifacts.errors import TbftError
+from tbft_export.emitter import static_shape
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """x (N, channels, *image), w (filters, channels / group, *kernel) -> y (N, filters, *output)."""
+
+    group: int
+    strides: Pair
+    pads: tuple[int, int, int, int]
+    dilations: Pair
+    channels: int
+    image: Pair
+    filters: int
+    kernel: Pair
+
+    @property
+    def output(self) -> Pair:
+        rows, columns = (
+            (self.image[axis] + self.pads[axis] + self.pads[axis + 2] - self._reach(axis)) // self.strides[axis] + 1
+            for axis in (0, 1)
+        )
+        return rows, columns
+
+    @property
+    def output_padding(self) -> list[int]:
+        """Rows and columns of x that no window starts in, at the end: ConvTranspose adds them."""
+        return [
+            self.image[axis]
+            + self.pads[axis]
+            + self.pads[axis + 2]
+            - ((self.output[axis] - 1) * self.strides[axis] + self._reach(axis))
+            for axis in (0, 1)
+        ]
+
+    @property
+    def is_plain(self) -> bool:
+        """Stride 1, one group, and padding that a flipped convolution can undo."""
+        fits = all(self.pads[index] <= self._reach(index % 2) - 1 for index in range(4))
+        return self.strides == (1, 1) and self.group == 1 and fits
+
+    @property
+    def flipped_pads(self) -> tuple[int, int, int, int]:
+        """Padding of the convolution of dY that gives dX; only if `is_plain`."""
+        top, left, bottom, right = (self._reach(index % 2) - 1 - self.pads[index] for index in range(4))
+        return top, left, bottom, right
+
+    def _reach(self, axis: int) -> int:
+        """How many rows (or columns) one window covers."""
+        return self.dilations[axis] * (self.kernel[axis] - 1) + 1
+
+
+def is_two_dimensional(node: ir.Node) -> bool:
+    """Whether a Conv is one that `read_convolution` takes."""
+    w = node.inputs[1]
+    padded = (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") == "NOTSET"
+    return padded and w is not None and w.shape is not None and len(w.shape) == 4
+
+
+def read_convolution(node: ir.Node, x: ir.Value | None, w: ir.Value | None) -> Convolution:
+    """The convolution of `x` with `w` that `node` computes or differentiates.
+
+    Raises TbftError for 1-D and 3-D convolutions and `auto_pad`, ValueError if the shape of x is not known.
+    """
+    if w is None or w.shape is None or len(w.shape) != 4:
+        raise TbftError(
+            f"operator {node.op_type} at node '{node.name}' is not a 2-D convolution",
+            "only 2-D convolutions can be trained",
+        )
+    if (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") != "NOTSET":
+        raise TbftError(
+            f"operator {node.op_type} at node '{node.name}' uses auto_pad",
+            "export the model with explicit padding",
+        )
+    filters, _, kernel_h, kernel_w = w.shape.numpy()
+    channels, height, width = static_shape(x, node, 4)
+
+    def ints(name: str, default: list[int]) -> tuple[int, ...]:
+        return tuple(node.attributes.get_ints(name, default) or default)
+
+    return Convolution(
+        group=node.attributes.get_int("group", 1) or 1,
+        strides=ints("strides", [1, 1]),  # type: ignore[arg-type]
+        pads=ints("pads", [0, 0, 0, 0]),  # type: ignore[arg-type]
+        dilations=ints("dilations", [1, 1]),  # type: ignore[arg-type]
+        channels=channels,
+        image=(height, width),
+        filters=filters,
+        kernel=(kernel_h, kernel_w),
+    )
