@@ -136,10 +136,15 @@ def _print(result: TrainResult) -> None:
     say(f"next: tbft-edge finalize {result.run} --out model.onnx")
 
 
+_WHERE = {"disk": "on the disk", "ram": "in memory"}
+
+
 def _cache(cache: CacheResult) -> str:
     if cache.place is None:
         return f"off: {cache.reason}"
-    return f"{cache.cached_images:,} of {cache.images:,} images, {cache.format} in {cache.place}, {size(cache.bytes)}"
+    return (
+        f"{cache.cached_images:,} of {cache.images:,} images, {cache.format} {_WHERE[cache.place]}, {size(cache.bytes)}"
+    )
 
 
 def _number(value: float | None, form: str) -> str:
