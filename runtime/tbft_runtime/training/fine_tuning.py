@@ -62,8 +62,9 @@ class FineTuning:
         """
         if state.epoch >= self.settings.epochs:
             return "epochs"
-        if self.boundary is None:
-            self._fix(state)
+        self._fix(state)
+        if self.boundary is None and self.settings.cache != "off":
+            self.progress.note(f"no activation cache: {why_not_fixed(self.plan, self.settings)}")
         prefix = self.boundary.prefix if self.boundary else self._moving_prefix(state)
         step = TrainStep(self.bundle, self.plan, self.settings, self._weights(state), prefix)
         evaluator = self._evaluator()
@@ -94,13 +95,10 @@ class FineTuning:
 
     def _fix(self, state: TrainingState) -> None:
         """From here on the weights of the prefix stay as they are in `state`."""
-        reason = why_not_fixed(self.plan, self.settings)
-        if reason is None:
+        if self.boundary is None and why_not_fixed(self.plan, self.settings) is None:
             self.boundary = open_boundary(
                 self.bundle, self.plan, self.settings, self._weights(state), self.data, self.folder.cache, self.progress
             )
-        elif self.settings.epochs and self.settings.cache != "off":
-            self.progress.note(f"no activation cache: {reason}")
 
     def _moving_prefix(self, state: TrainingState) -> Graph | None:
         """The prefix under batch statistics, which move."""
