@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CacheChoice = Literal["auto", "fp32", "fp16", "off"]
 PlaceChoice = Literal["auto", "disk", "ram"]
+_WHERE = {"disk": "on the disk", "ram": "in memory"}
 
 
 def command(
@@ -134,9 +135,6 @@ def _print(result: TrainResult) -> None:
     if result.is_worse:
         say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
     say(f"next: tbft-edge finalize {result.run} --out model.onnx")
-
-
-_WHERE = {"disk": "on the disk", "ram": "in memory"}
 
 
 def _cache(cache: CacheResult) -> str:
