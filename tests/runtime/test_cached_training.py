@@ -220,6 +220,21 @@ def test_no_cache_where_a_batch_matters(tmp_path: Path, squares: Path, monkeypat
     assert_equal_runs(tmp_path / "run", tmp_path / "off")
 
 
+def test_a_cache_that_cannot_be_opened(tmp_path: Path, squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk without room for another file: the run goes on without, and says so."""
+
+    def no_space(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(boundary, "DiskCache", no_space)
+    recorder = Recorder()
+    result = fine_tune("feature-frozen", squares, tmp_path / "run", recorder, **OPTIONS)
+    assert "No space left" in str(result.cache.reason)
+    assert recorder.notes == [f"no activation cache: {result.cache.reason}"]
+    fine_tune("feature-frozen", squares, tmp_path / "off", cache="off", **OPTIONS)
+    assert_equal_runs(tmp_path / "run", tmp_path / "off")
+
+
 def test_a_disk_that_fills_up_meanwhile(tmp_path: Path, squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program takes the space: one note, and the run ends as it would have."""
     fine_tune("feature-frozen", squares, tmp_path / "whole", **OPTIONS)

@@ -122,24 +122,32 @@ def open_boundary(
     if settings.cache == "off":
         return Boundary(plan, prefix, dtype, None, "switched off")
     kind = RowKind(len(data.train) + len(data.validation), plan.boundary.shape, dtype)
-    cache: BoundaryCache
-    if settings.cache_in == "ram":
-        limit = int((available_memory() or 0) * SHARE)
-        cache = in_memory(kind, _room(kind, limit), progress)
+    cache: BoundaryCache | None = None
+    reason = None
+    try:
+        if settings.cache_in == "ram":
+            limit = int((available_memory() or 0) * SHARE)
+            cache = in_memory(kind, _room(kind, limit), progress)
+        else:
+            key = cache_key(bundle, plan, weights, data, dtype, settings.threads)
+            limit = int((shutil.disk_usage(folder).free + stored_bytes(folder, key)) * SHARE)
+            cache = DiskCache(kind, _room(kind, limit), folder, key, progress)
+    except OSError as error:
+        reason = f"'{folder}' cannot be used ({error.strerror})"
     else:
-        key = cache_key(bundle, plan, weights, data, dtype, settings.threads)
-        limit = int((shutil.disk_usage(folder).free + stored_bytes(folder, key)) * SHARE)
-        cache = DiskCache(kind, _room(kind, limit), folder, key, progress)
-    if not cache.found.any() and depends_on_batch(prefix, data.train.images(data.train.indices[:PREFIX_BATCH])):
-        reason = "activations of an image depend on the other images of its batch here"
+        # Rows that are there already were tried when the first of them was made.
+        tried = cache.found.any()
+        if not tried and depends_on_batch(prefix, data.train.images(data.train.indices[:PREFIX_BATCH])):
+            reason = "activations of an image depend on the other images of its batch here"
+        elif cache.room < kind.images:
+            progress.note(
+                f"the activation cache has room for {cache.room:,} of {kind.images:,} images ({limit / 1e6:,.1f} MB, "
+                f"a quarter of what is free); the rest is computed again each epoch"
+            )
+    if reason:
         progress.note(f"no activation cache: {reason}")
-        return Boundary(plan, prefix, dtype, None, reason)
-    if cache.room < kind.images:
-        progress.note(
-            f"the activation cache has room for {cache.room:,} of {kind.images:,} images ({limit / 1e6:,.1f} MB, "
-            f"a quarter of what is free); the rest is computed again each epoch"
-        )
-    return Boundary(plan, prefix, dtype, cache, None)
+        cache = None
+    return Boundary(plan, prefix, dtype, cache, reason)
 
 
 def depends_on_batch(prefix: Graph, images: np.ndarray) -> bool:
