@@ -46,7 +46,7 @@ class RunFolder:
 
     @property
     def cache(self) -> Path:
-        """Prepared images; can be made again."""
+        """Prepared images and boundary activations; can be made again."""
         return self.path / "cache"
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +12,11 @@ from tbft_edge.console import JsonOption, ThreadsOption, extra, percent, print_j
 
 if TYPE_CHECKING:
     from tbft_runtime import TrainResult
+    from tbft_runtime.training.boundary import CacheResult
+
+CacheChoice = Literal["auto", "fp32", "fp16", "off"]
+PlaceChoice = Literal["auto", "disk", "ram"]
+_WHERE = {"disk": "on the disk", "ram": "in memory"}
 
 
 def command(
@@ -43,6 +48,17 @@ def command(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Decides split and order of the images. Default: 0.")] = None,
     threads: ThreadsOption = None,
+    cache: Annotated[
+        CacheChoice,
+        typer.Option(
+            help="Keep the activations before the first trained layer: exactly (fp32), in half the space (fp16), or "
+            "compute them again each epoch (off). auto: fp32."
+        ),
+    ] = "auto",
+    cache_in: Annotated[
+        PlaceChoice,
+        typer.Option(help="Where: in the run folder or in memory, at most a quarter of what is free. auto: disk."),
+    ] = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out after its last whole epoch, if there is one.")
     ] = False,
@@ -71,6 +87,8 @@ def command(
             patience=patience,
             seed=seed,
             threads=threads,
+            cache=None if cache == "auto" else cache,
+            cache_in=None if cache_in == "auto" else cache_in,
             resume=resume,
         )
         try:
@@ -109,6 +127,7 @@ def _print(result: TrainResult) -> None:
             f"p50 {_number(result.step_ms_p50, '.1f')} ms, p95 {_number(result.step_ms_p95, '.1f')} ms",
         ],
         ["throughput", f"{_number(result.images_per_second, '.0f')} images/s on {result.threads} threads"],
+        ["activation cache", _cache(result.cache)],
         ["peak memory", size(result.peak_memory_bytes)],
         ["energy", "unavailable (no meter)"],
     ]
@@ -116,6 +135,14 @@ def _print(result: TrainResult) -> None:
     if result.is_worse:
         say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
     say(f"next: tbft-edge finalize {result.run} --out model.onnx")
+
+
+def _cache(cache: CacheResult) -> str:
+    if cache.place is None:
+        return f"off: {cache.reason}"
+    return (
+        f"{cache.cached_images:,} of {cache.images:,} images, {cache.format} {_WHERE[cache.place]}, {size(cache.bytes)}"
+    )
 
 
 def _number(value: float | None, form: str) -> str:

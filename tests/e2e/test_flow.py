@@ -107,6 +107,24 @@ def test_a_folder_of_photos_is_trained_and_evaluated(bundle: Path, tmp_path: Pat
     assert "cat/broken.jpg" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ((), "48 of 48 images, fp32 on the disk, 49.2 kB"),
+        (("--cache", "fp16", "--cache-in", "ram"), "48 of 48 images, fp16 in memory, 24.6 kB"),
+        (("--cache", "off"), "off: switched off"),
+    ],
+)
+def test_the_page_says_how_activations_were_kept(
+    options: tuple[str, ...], line: str, bundle: Path, data: Path, tmp_path: Path
+) -> None:
+    """48 images of 4 x 8 x 8 activations."""
+    ended = run(DEVICE, "train", bundle, "--data", data, "--out", tmp_path / "run", "--epochs", "1", *options)
+    assert ended.code == 0, ended
+    (shown,) = [row for row in ended.out.splitlines() if row.startswith("activation cache")]
+    assert line in shown
+
+
 def test_statistics_alone_from_unlabelled_photos(bundle: Path, tmp_path: Path) -> None:
     """`--bn adapt --epochs 0`: no label is needed, and the result can be finalized."""
     save_folders(tmp_path / "photos", coloured_squares(12)[0], [-1] * 12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -68,6 +69,19 @@ def test_a_run_that_fills_the_disk(
         assert not list(disk.rglob("*.tmp"))
     subprocess.run(["mount", "-o", "remount,size=1m", disk], check=True)
     assert train(bundle, data, out) == 0
+    assert_equal_states(out, whole)
+
+
+def test_a_cache_that_has_too_little_room(
+    small_disk: Callable[[str], Path], bundle: Path, data: Path, whole: Path
+) -> None:
+    """It takes a quarter of what is free, says so, and the weights are those of a run with all of it."""
+    out = small_disk(f"size={40 * PAGE}") / "run"
+    ended = run(DEVICE, "train", bundle, "--data", data, "--out", out, *OPTIONS, "--json")
+    assert ended.code == 0, ended
+    cache = json.loads(ended.out)["cache"]
+    assert 0 < cache["bytes"] <= 10 * PAGE
+    assert f"the activation cache has room for {cache['cached_images']} of 48 images" in ended.err
     assert_equal_states(out, whole)
 
 

@@ -63,7 +63,7 @@ def test_a_bad_step_in_a_later_epoch(
     loss: float, tmp_path: Path, squares: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A single step with a loss that is no number, in the middle of epoch 3, leaves the state of epoch 2."""
-    real = TrainStep.run
+    real = TrainStep.run_from_boundary
     steps = 0
 
     def run(self: TrainStep, *arguments: Any) -> StepResult:
@@ -71,7 +71,7 @@ def test_a_bad_step_in_a_later_epoch(
         steps += 1
         return StepResult(loss, 0) if steps == 2 * 5 + 3 else real(self, *arguments)
 
-    monkeypatch.setattr(TrainStep, "run", run)
+    monkeypatch.setattr(TrainStep, "run_from_boundary", run)
     with pytest.raises(DivergedError, match="epoch 3"):
         fine_tune("feature-adamw", squares, tmp_path / "run", epochs=5)
     monkeypatch.undo()

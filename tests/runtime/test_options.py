@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -94,3 +95,13 @@ def test_an_unknown_plan_lists_the_known() -> None:
     with pytest.raises(TbftError, match="no plan 'rear'") as caught:
         resolved("feature-frozen", plan="rear")
     assert "feature-frozen-sgd" in caught.value.hint
+
+
+def test_a_run_from_before_the_cache_can_be_resumed(tmp_path: Path, squares: Path) -> None:
+    """Its settings say nothing of a cache: it gets the default, which ends in the same weights."""
+    fine_tune("feature-frozen", squares, tmp_path / "run", epochs=1)
+    path = tmp_path / "run" / "run.json"
+    stored = json.loads(path.read_bytes())
+    assert (stored["settings"].pop("cache"), stored["settings"].pop("cache_in")) == ("fp32", "disk")
+    path.write_text(json.dumps(stored))
+    assert fine_tune("feature-frozen", squares, tmp_path / "run", epochs=2, resume=True).cache.format == "fp32"

@@ -108,6 +108,7 @@ OTHER_OPTIONS: dict[str, Any] = {
     "seed": 9,
     "val_fraction": 0.4,
     "batch_norm": "adapt",
+    "cache": "fp16",
 }
 
 

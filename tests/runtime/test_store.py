@@ -15,7 +15,7 @@ from support.files import listing
 from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.data.sources import Item
-from tbft_runtime.data.store import open_store
+from tbft_runtime.data.store import ImageStore, open_store
 
 IMAGES, LABELS = coloured_squares(5)
 
@@ -45,21 +45,30 @@ class CountingSource:
         return self.name
 
 
+def pixels_of(store: ImageStore) -> np.ndarray:
+    """All of them, in order."""
+    return store.pixels.read(np.arange(len(store.labels)))
+
+
 def test_images_are_kept_in_order(tmp_path: Path) -> None:
     """Pixels and labels belong together; every image is reported while it is prepared."""
     seen: list[int] = []
     store = open_store(CountingSource(IMAGES, LABELS), IMAGE_SIZE, tmp_path, "train", lambda: seen.append(1))
-    np.testing.assert_array_equal(store.pixels, IMAGES)
+    np.testing.assert_array_equal(pixels_of(store), IMAGES)
     np.testing.assert_array_equal(store.labels, LABELS)
     assert len(seen) == 5
     assert store.skipped == ()
 
 
 def test_pixels_stay_on_the_disk(tmp_path: Path) -> None:
-    """They are mapped, not loaded, and nobody can change them by accident."""
+    """They are read when asked for, in any order, and nobody can change them by accident."""
     store = open_store(CountingSource(IMAGES, LABELS), IMAGE_SIZE, tmp_path, "train")
-    assert isinstance(store.pixels, np.memmap)
-    assert not store.pixels.flags.writeable
+    order = np.array([3, 0, 3])
+    read = store.pixels.read(order)
+    read[0] = 0
+    np.testing.assert_array_equal(store.pixels.read(order), IMAGES[order])
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        store.pixels.write(order, read)
 
 
 def test_labelled_images_are_known(tmp_path: Path) -> None:
@@ -73,7 +82,7 @@ def test_unreadable_images_are_skipped_and_named(tmp_path: Path) -> None:
     source = CountingSource(IMAGES, LABELS, unreadable=(0, 3))
     for _ in range(2):
         store = open_store(source, IMAGE_SIZE, tmp_path, "train")
-        np.testing.assert_array_equal(store.pixels, IMAGES[[1, 2, 4]])
+        np.testing.assert_array_equal(pixels_of(store), IMAGES[[1, 2, 4]])
         np.testing.assert_array_equal(store.labels, LABELS[[1, 2, 4]])
         assert store.skipped == ("picture 0", "picture 3")
     assert source.reads == 1
@@ -84,7 +93,7 @@ def test_a_second_opening_reuses_the_first(tmp_path: Path) -> None:
     source = CountingSource(IMAGES, LABELS)
     open_store(source, IMAGE_SIZE, tmp_path, "train")
     again = CountingSource(IMAGES, LABELS)
-    np.testing.assert_array_equal(open_store(again, IMAGE_SIZE, tmp_path, "train").pixels, IMAGES)
+    np.testing.assert_array_equal(pixels_of(open_store(again, IMAGE_SIZE, tmp_path, "train")), IMAGES)
     assert (source.reads, again.reads) == (1, 0)
 
 
@@ -92,10 +101,10 @@ def test_other_data_is_prepared_anew(tmp_path: Path) -> None:
     """A new fingerprint, or another image size, is never served the old pixels."""
     open_store(CountingSource(IMAGES, LABELS), IMAGE_SIZE, tmp_path, "train")
     other = CountingSource(IMAGES[::-1], LABELS[::-1], name="second")
-    np.testing.assert_array_equal(open_store(other, IMAGE_SIZE, tmp_path, "train").pixels, IMAGES[::-1])
+    np.testing.assert_array_equal(pixels_of(open_store(other, IMAGE_SIZE, tmp_path, "train")), IMAGES[::-1])
     large = coloured_squares(5, size=16)[0]
     sized = CountingSource(large, LABELS, name="second")
-    np.testing.assert_array_equal(open_store(sized, 16, tmp_path, "train").pixels, large)
+    np.testing.assert_array_equal(pixels_of(open_store(sized, 16, tmp_path, "train")), large)
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut short"])
@@ -108,7 +117,7 @@ def test_pixels_that_are_gone_are_prepared_anew(tmp_path: Path, damage: str) -> 
     else:
         pixels.write_bytes(pixels.read_bytes()[:-1])
     again = CountingSource(IMAGES, LABELS)
-    np.testing.assert_array_equal(open_store(again, IMAGE_SIZE, tmp_path, "train").pixels, IMAGES)
+    np.testing.assert_array_equal(pixels_of(open_store(again, IMAGE_SIZE, tmp_path, "train")), IMAGES)
     assert again.reads == 1
 
 
@@ -117,7 +126,7 @@ def test_a_damaged_index_is_prepared_anew(tmp_path: Path) -> None:
     open_store(CountingSource(IMAGES, LABELS), IMAGE_SIZE, tmp_path, "train")
     (tmp_path / "train.json").write_text("{")
     again = CountingSource(IMAGES, LABELS)
-    np.testing.assert_array_equal(open_store(again, IMAGE_SIZE, tmp_path, "train").pixels, IMAGES)
+    np.testing.assert_array_equal(pixels_of(open_store(again, IMAGE_SIZE, tmp_path, "train")), IMAGES)
 
 
 def test_an_interruption_leaves_nothing_that_looks_complete(tmp_path: Path) -> None:
@@ -126,7 +135,7 @@ def test_an_interruption_leaves_nothing_that_looks_complete(tmp_path: Path) -> N
         open_store(CountingSource(IMAGES, LABELS, fail_at=3), IMAGE_SIZE, tmp_path, "train")
     assert listing(tmp_path) == {}
     np.testing.assert_array_equal(
-        open_store(CountingSource(IMAGES, LABELS), IMAGE_SIZE, tmp_path, "train").pixels, IMAGES
+        pixels_of(open_store(CountingSource(IMAGES, LABELS), IMAGE_SIZE, tmp_path, "train")), IMAGES
     )
 
 
@@ -142,8 +151,8 @@ def test_two_stores_share_a_folder(tmp_path: Path) -> None:
     """Training and validation images of a run."""
     train = open_store(CountingSource(IMAGES[:3], LABELS[:3]), IMAGE_SIZE, tmp_path, "train")
     validation = open_store(CountingSource(IMAGES[3:], LABELS[3:]), IMAGE_SIZE, tmp_path, "validation")
-    np.testing.assert_array_equal(train.pixels, IMAGES[:3])
-    np.testing.assert_array_equal(validation.pixels, IMAGES[3:])
+    np.testing.assert_array_equal(pixels_of(train), IMAGES[:3])
+    np.testing.assert_array_equal(pixels_of(validation), IMAGES[3:])
 
 
 def test_no_images_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Prepared images in one memory-mapped file: decoded once, read in any order, never all in memory."""
+"""Prepared images in one file: decoded once, read in any order, never all in memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.data.rows import FileRows
 from tbft_runtime.data.sources import NO_LABEL, ImageSource
 
 
@@ -25,9 +26,9 @@ class _Index(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class ImageStore:
-    """`pixels` (N, S, S, 3) uint8, memory-mapped; `labels` (N,) int64; `skipped` names unreadable images."""
+    """`pixels` are rows (S, S, 3) uint8; `labels` (N,) int64; `skipped` names unreadable images."""
 
-    pixels: np.ndarray
+    pixels: FileRows
     labels: np.ndarray
     skipped: tuple[str, ...]
 
@@ -68,9 +69,8 @@ def open_store(
     if not index.labels:
         skipped_words = f", {len(index.skipped)} could not be read" if index.skipped else ""
         raise TbftError(f"no images in the data{skipped_words}", "JPEG and PNG files, or an .npz with images")
-    shape = (len(index.labels), image_size, image_size, 3)
     return ImageStore(
-        pixels=np.memmap(pixels_path, np.uint8, "r", shape=shape),
+        pixels=FileRows(pixels_path, (image_size, image_size, 3), np.dtype(np.uint8)),
         labels=np.array(index.labels, np.int64),
         skipped=tuple(index.skipped),
     )

@@ -21,23 +21,31 @@ from tbft_runtime.training.options import Settings
 
 @dataclass(frozen=True)
 class Part:
-    """Some images of a store, by index."""
+    """Some images of a store, by index, ascending.
+
+    Images that train or validate are numbered through; `first` is the number of the first one here.
+    """
 
     store: ImageStore
     indices: np.ndarray
     preprocessing: Preprocessing
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """The model's input (n, 3, S, S) float32 for store indices (n,)."""
-        return self.preprocessing.normalize(self.store.pixels[indices])
+        return self.preprocessing.normalize(self.store.pixels.read(indices))
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """(n,) int64."""
         labels: np.ndarray = self.store.labels[indices]
         return labels
+
+    def numbers(self, indices: np.ndarray) -> np.ndarray:
+        """(n,) numbers of the images at store indices (n,)."""
+        return np.searchsorted(self.indices, indices) + self.first
 
     def shuffled(self, batch_size: int, seed: tuple[int, int]) -> list[np.ndarray]:
         """Batches of store indices in an order that `seed` decides alone; the last may be short."""
@@ -82,15 +90,15 @@ def open_data(bundle: Bundle, settings: Settings, cache: Path, progress: Progres
         )
     if settings.validation is None:
         train, held_out = stratified_split(store.labels[labelled], settings.val_fraction, settings.seed)
-        validation = Part(store, labelled[held_out], preprocessing)
         used = labelled[train]
+        validation = Part(store, labelled[held_out], preprocessing, len(used))
         everything = np.setdiff1d(np.arange(len(store.labels)), labelled[held_out])
         skipped = store.skipped
     else:
         other = open_source(Path(settings.validation), manifest.classes, preprocessing)
         held_out_store = _prepare(other, manifest.image_size, cache, "validation", progress)
-        validation = Part(held_out_store, held_out_store.labelled, preprocessing)
         used = labelled
+        validation = Part(held_out_store, held_out_store.labelled, preprocessing, len(used))
         everything = np.arange(len(store.labels))
         skipped = store.skipped + held_out_store.skipped
         fingerprint += other.fingerprint()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
-from tbft_artifacts.manifest import STATISTICS, Plan
+from tbft_artifacts.manifest import PREDICT, STATISTICS, Plan
 from tbft_runtime.progress import Progress
 from tbft_runtime.run_folder import RunFolder
-from tbft_runtime.sessions import Tensors, load_graph
+from tbft_runtime.sessions import Graph, Tensors, load_graph
 from tbft_runtime.training.batch_norm import reestimate
+from tbft_runtime.training.boundary import Boundary, open_boundary, why_not_fixed
 from tbft_runtime.training.dataset import TrainingData
 from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.options import Settings
@@ -21,9 +22,13 @@ from tbft_runtime.training.state import Epoch, TrainingState
 from tbft_runtime.training.step import TrainStep, initial_state
 
 
-@dataclass(frozen=True)
+@dataclass
 class FineTuning:
-    """What is trained, on which images, from which weights, and who keeps and watches it."""
+    """What is trained, on which images, from which weights, and who keeps and watches it.
+
+    `boundary` is there once the weights of the frozen prefix are known, if there is one whose activations
+    depend on the image alone.
+    """
 
     bundle: Bundle
     plan: Plan
@@ -32,18 +37,22 @@ class FineTuning:
     base: Tensors
     folder: RunFolder
     progress: Progress
+    boundary: Boundary | None = field(default=None, init=False)
 
     def begin(self) -> TrainingState:
         """The state before the first epoch: base weights, evaluated, and adapted if the policy says so."""
         state = initial_state(self.bundle, self.plan, self.settings, self.base)
-        # Which graphs evaluate does not matter here, so the ones that need no prefix do.
-        evaluator = Evaluator(self.bundle, self.plan, self.settings.threads, None)
+        adapts = self.settings.batch_norm == "adapt"
+        if not adapts:
+            self._fix(state)
         self.progress.begin("evaluating the base model", len(self.data.validation))
-        state.before = evaluation = evaluator.evaluate(self.base, self.data.validation, self.progress.advance)
-        if self.settings.batch_norm == "adapt":
+        state.before = evaluation = self._evaluator().evaluate(self.base, self.progress.advance)
+        if adapts:
             self._adapt(state)
-            state.adapted = evaluation = evaluator.evaluate(self._weights(state), self.data.validation)
+            self._fix(state)
+            state.adapted = evaluation = self._evaluator().evaluate(self._weights(state))
         state.keep_best(0, evaluation.loss if evaluation else np.inf)
+        self.save(state)
         return state
 
     def run_epochs(self, state: TrainingState) -> str:
@@ -51,11 +60,14 @@ class FineTuning:
 
         The state is saved after each epoch. Raises DivergedError when a loss stops being a number.
         """
-        threads = self.settings.threads
-        fixed = self._weights(state)
-        prefix = load_graph(self.bundle.path(self.plan.prefix), fixed, threads) if self.plan.has_prefix else None
-        step = TrainStep(self.bundle, self.plan, self.settings, fixed, prefix)
-        evaluator = Evaluator(self.bundle, self.plan, threads, None if self.plan.batch_norm == "batch" else prefix)
+        if state.epoch >= self.settings.epochs:
+            return "epochs"
+        self._fix(state)
+        if self.boundary is None and self.settings.cache != "off":
+            self.progress.note(f"no activation cache: {why_not_fixed(self.plan, self.settings)}")
+        prefix = self.boundary.prefix if self.boundary else self._moving_prefix(state)
+        step = TrainStep(self.bundle, self.plan, self.settings, self._weights(state), prefix)
+        evaluator = self._evaluator()
         while state.epoch < self.settings.epochs:
             if state.epoch - state.best_epoch >= self.settings.patience:
                 return "patience"
@@ -66,9 +78,44 @@ class FineTuning:
             best = epoch.validation.loss < state.best_loss
             if best:
                 state.keep_best(number, epoch.validation.loss)
-            self.folder.write_state(state)
+            self.save(state)
             self.progress.epoch(epoch, self.settings.epochs, best)
         return "epochs"
+
+    def save(self, state: TrainingState) -> None:
+        """Write the state, and then the cache, so that a pulled plug costs neither."""
+        try:
+            self.folder.write_state(state)
+        except TbftError:
+            if self.boundary is None or not self.boundary.give_way():
+                raise
+            self.folder.write_state(state)
+        if self.boundary is not None:
+            self.boundary.save()
+
+    def _fix(self, state: TrainingState) -> None:
+        """From here on the weights of the prefix stay as they are in `state`."""
+        if self.boundary is None and why_not_fixed(self.plan, self.settings) is None:
+            self.boundary = open_boundary(
+                self.bundle, self.plan, self.settings, self._weights(state), self.data, self.folder.cache, self.progress
+            )
+
+    def _moving_prefix(self, state: TrainingState) -> Graph | None:
+        """The prefix under batch statistics, which move."""
+        if not self.plan.has_prefix:
+            return None
+        return load_graph(self.bundle.path(self.plan.prefix), self._weights(state), self.settings.threads)
+
+    def _evaluator(self) -> Evaluator:
+        """Only the suffix, where the prefix is fixed; its batch statistics would be of no use here."""
+        part, boundary = self.data.validation, self.boundary
+        threads = self.settings.threads
+        if boundary is not None:
+            return Evaluator(
+                self.bundle.path(self.plan.suffix), threads, part, lambda indices: boundary.read(part, indices)
+            )
+        graph = PREDICT if self.plan.has_prefix else self.plan.suffix
+        return Evaluator(self.bundle.path(graph), threads, part, part.images)
 
     def _one_epoch(self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState) -> Epoch:
         train, settings = self.data.train, self.settings
@@ -78,16 +125,16 @@ class FineTuning:
         loss = 0.0
         correct = 0
         for indices in train.shuffled(settings.batch_size, (settings.seed, number)):
-            images, labels = train.images(indices), train.labels(indices)
+            labels = train.labels(indices)
             before = time.perf_counter()
-            result = step.run(state, images, labels)
+            result = step.run_from_boundary(state, self._inputs(step, indices), labels)
             step_ms.append((time.perf_counter() - before) * 1000)
             if not np.isfinite(result.loss):
                 raise self._diverged(f"the loss became {result.loss} in epoch {number}", number)
             loss += result.loss * len(indices)
             correct += result.correct
             self.progress.advance(len(indices))
-        validation = evaluator.evaluate(self._weights(state), self.data.validation)
+        validation = evaluator.evaluate(self._weights(state))
         if validation is None or not np.isfinite(validation.loss):
             raise self._diverged(f"the validation loss is no number after epoch {number}", number)
         return Epoch(
@@ -98,6 +145,12 @@ class FineTuning:
             seconds=time.perf_counter() - started,
             step_ms=step_ms,
         )
+
+    def _inputs(self, step: TrainStep, indices: np.ndarray) -> Tensors:
+        """What a step begins with, for training images at store indices (n,)."""
+        if self.boundary is not None:
+            return {self.plan.boundary.name: self.boundary.read(self.data.train, indices)}
+        return step.to_boundary(self.data.train.images(indices))
 
     def _adapt(self, state: TrainingState) -> None:
         norms = self.bundle.manifest.batch_norms

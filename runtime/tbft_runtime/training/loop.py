@@ -16,6 +16,7 @@ from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.result import TrainResult, train_result
 from tbft_runtime.run_folder import RunFile, RunFolder
 from tbft_runtime.training.batch_norm import check_batch
+from tbft_runtime.training.boundary import cache_result
 from tbft_runtime.training.dataset import open_data
 from tbft_runtime.training.fine_tuning import FineTuning
 from tbft_runtime.training.options import TrainOptions, another_bundle, resolve, resumed
@@ -59,7 +60,6 @@ def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress
     state = folder.read_state()
     if state is None:
         state = tuning.begin()
-        folder.write_state(state)
     stopped = tuning.run_epochs(state) if settings.epochs else "adapted"
     result = train_result(
         plan,
@@ -69,6 +69,7 @@ def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress
         unlabelled_images=data.unlabelled,
         skipped=data.skipped,
         stopped=stopped,
+        cache=cache_result(tuning.boundary, plan, settings, len(data.train) + len(data.validation)),
         run=str(folder.path),
     )
     with atomic_file(folder.result_file) as temporary:

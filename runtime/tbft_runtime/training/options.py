@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -16,9 +16,14 @@ from tbft_runtime.sessions import default_threads
 
 _T = TypeVar("_T")
 
+CacheFormat = Literal["fp32", "fp16", "off"]
+CachePlace = Literal["disk", "ram"]
+
 DEFAULT_EPOCHS = 10
 DEFAULT_PATIENCE = 5
 DEFAULT_VALIDATION = 0.15
+DEFAULT_CACHE: CacheFormat = "fp32"
+DEFAULT_CACHE_PLACE: CachePlace = "disk"
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class TrainOptions:
     """Settings of a run; None takes what the bundle's plan says, or the default.
 
     `patience` is how many epochs without a lower validation loss end the run. `validation` is data of
-    its own to validate on; otherwise `val_fraction` of the labelled images is held out.
+    its own to validate on; otherwise `val_fraction` of the labelled images is held out. `cache` is how
+    boundary activations are kept, and `cache_in` where.
     """
 
     data: Path
@@ -43,6 +49,8 @@ class TrainOptions:
     patience: int | None = None
     seed: int | None = None
     threads: int | None = None
+    cache: CacheFormat | None = None
+    cache_in: CachePlace | None = None
     resume: bool = False
 
 
@@ -63,6 +71,8 @@ class Settings(msgspec.Struct, frozen=True):
     val_fraction: float
     data: str
     validation: str | None
+    cache: CacheFormat = DEFAULT_CACHE
+    cache_in: CachePlace = DEFAULT_CACHE_PLACE
 
 
 def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
@@ -83,6 +93,8 @@ def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
         val_fraction=_or(options.val_fraction, DEFAULT_VALIDATION),
         data=str(options.data.resolve()),
         validation=None if options.validation is None else str(options.validation.resolve()),
+        cache=_or(options.cache, DEFAULT_CACHE),
+        cache_in=_or(options.cache_in, DEFAULT_CACHE_PLACE),
     )
     _check(settings)
     if settings.epochs == 0 and settings.batch_norm != "adapt":
@@ -96,7 +108,7 @@ def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
 
 
 def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings:
-    """The stored settings of an interrupted run; `epochs` may be raised.
+    """The stored settings of an interrupted run; `epochs` may be raised, and what changes no result may change.
 
     Raises TbftError if the bundle or an option that was given differs from the stored one.
     """
@@ -115,6 +127,9 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
         "--data": (str(options.data.resolve()), stored.data),
         "--val": (options.validation and str(options.validation.resolve()), stored.validation),
     }
+    if options.cache and "fp16" in (options.cache, stored.cache):
+        # Only float16 rounds; float32 and no cache end in the same weights.
+        asked["--cache"] = (options.cache, stored.cache)
     for name, (given, before) in asked.items():
         if given is not None and given != before:
             raise TbftError(
@@ -122,7 +137,11 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
                 f"leave {name} out to resume, or choose another --out",
             )
     settings = msgspec.structs.replace(
-        stored, epochs=_or(options.epochs, stored.epochs), threads=_or(options.threads, stored.threads)
+        stored,
+        epochs=_or(options.epochs, stored.epochs),
+        threads=_or(options.threads, stored.threads),
+        cache=_or(options.cache, stored.cache),
+        cache_in=_or(options.cache_in, stored.cache_in),
     )
     _check(settings)
     if (stored.epochs == 0) != (settings.epochs == 0):

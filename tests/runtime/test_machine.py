@@ -1,0 +1,72 @@
+"""What is left of the memory, in and outside containers, and which processor it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tbft_runtime.machine import available_memory, processor
+
+MIB = 1 << 20
+
+
+def tree(root: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    return root
+
+
+MEMINFO = {"proc/meminfo": "MemTotal:  4096000 kB\nMemFree: 100 kB\nMemAvailable:  2048000 kB\n"}
+
+
+def test_memory_is_what_the_system_says(tmp_path: Path) -> None:
+    """Not what is free: the page cache can be taken back."""
+    assert available_memory(tree(tmp_path, MEMINFO)) == 2048000 * 1024
+
+
+@pytest.mark.parametrize("group", ["/", "/system.slice/run.service"])
+def test_a_control_group_limits_it(group: str, tmp_path: Path) -> None:
+    """Of the process's own group or one above, as in a container or a service; file pages do not count as used."""
+    files = MEMINFO | {
+        "proc/self/cgroup": f"0::{group}\n",
+        "sys/fs/cgroup/memory.max": f"{512 * MIB}\n",
+        "sys/fs/cgroup/memory.stat": f"anon {112 * MIB}\nfile {300 * MIB}\n",
+        "sys/fs/cgroup/system.slice/run.service/memory.max": "max\n",
+        "sys/fs/cgroup/system.slice/run.service/memory.stat": f"anon {100 * MIB}\n",
+    }
+    assert available_memory(tree(tmp_path, files)) == 400 * MIB
+
+
+def test_more_used_than_allowed_is_nothing(tmp_path: Path) -> None:
+    """A limit that was lowered leaves no negative memory."""
+    files = {
+        "proc/self/cgroup": "0::/\n",
+        "sys/fs/cgroup/memory.max": f"{MIB}\n",
+        "sys/fs/cgroup/memory.stat": f"anon {2 * MIB}\n",
+    }
+    assert available_memory(tree(tmp_path, MEMINFO | files)) == 0
+
+
+def test_unknown_memory_is_unknown(tmp_path: Path) -> None:
+    assert available_memory(tmp_path) is None
+
+
+CPUINFO = "processor : 0\nmodel name : Fast\ncpu MHz : {}\nflags : fma avx2{}\n\nprocessor : 1\nmodel name : Fast\n"
+
+
+def test_a_processor_is_known_by_what_it_can(tmp_path: Path) -> None:
+    """Its clock changes all the time; another set of instructions is another processor."""
+    texts = [
+        processor(tree(tmp_path / name, {"proc/cpuinfo": CPUINFO.format(*values)}))
+        for name, values in {"now": (800, ""), "later": (2400, ""), "other": (800, " avx512f")}.items()
+    ]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_this_machine_says_something() -> None:
+    assert len(processor().splitlines()) > 1
+    memory = available_memory()
+    assert memory is not None
+    assert memory > 10 * MIB
