@@ -129,7 +129,7 @@ def _check_complete(manifest: Manifest, bundle: Path) -> None:
     """Every file that is read has to be listed, since only what is listed is verified."""
     needed = [WEIGHTS, PREDICT, *([STATISTICS] if manifest.batch_norms else [])]
     for plan in manifest.plans:
-        needed += [*([plan.prefix] if plan.has_prefix else []), plan.suffix, plan.gradient, plan.update]
+        needed += [*([plan.prefix] if plan.has_prefix else []), plan.suffix, plan.predict, plan.gradient, plan.update]
     if not manifest.plans or not any(isinstance(step, Normalize) for step in manifest.preprocessing):
         raise TbftError(
             f"{MANIFEST} of bundle '{bundle}' has no plan or no normalisation of pixels", "export the bundle again"

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime as ort
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BATCH_SUFFIX, GRADIENT_SUFFIX, LABELS, LOSS, Manifest, Plan
 from tbft_export.forward import IMAGES
+from tbft_export.sessions import Session
 from tbft_export.sources.reference import Reference, ReferenceStep, reference_step
 
 # float32 rounding through some dozens of layers; a wrong formula is off by far more.
@@ -68,23 +67,13 @@ def _check_once(
     found: dict[str, np.ndarray] = {}
     boundary = images
     if plan.has_prefix:
-        found |= _run(folder, plan.prefix, {IMAGES: images})
+        found |= Session(folder, plan.prefix).outputs({IMAGES: images})
         boundary = found[plan.boundary.name]
     feeds = {name: weights[name] for name in parameters}
     feeds[plan.boundary.name] = boundary
     feeds[LABELS] = labels
-    found |= _run(folder, plan.gradient, feeds)
+    found |= Session(folder, plan.gradient).outputs(feeds)
     return _compare(manifest, plan, weights, expected, found)
-
-
-def _run(folder: Path, graph: str, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    model = onnx.load(folder / graph, load_external_data=False)
-    onnx.load_external_data_for_model(model, str(folder))
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
 
 
 def _compare(

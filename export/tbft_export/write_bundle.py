@@ -29,9 +29,9 @@ def write_weights(forward: ForwardModel, folder: Path) -> None:
 
 def write_models(forward: ForwardModel, statistics: ir.Model | None, folder: Path) -> None:
     """Write `predict.onnx` and, for a model with batch norms, `statistics.onnx`."""
-    _save(forward.model, folder, PREDICT)
+    write_graph(forward.model, folder, PREDICT)
     if statistics is not None:
-        _save(statistics, folder, STATISTICS)
+        write_graph(statistics, folder, STATISTICS)
 
 
 def write_plan(compiled: CompiledPlan, folder: Path) -> None:
@@ -39,10 +39,10 @@ def write_plan(compiled: CompiledPlan, folder: Path) -> None:
     plan = compiled.plan
     folder.joinpath(plan.file("")).mkdir(parents=True)
     if compiled.prefix is not None:
-        _save(compiled.prefix, folder, plan.prefix)
-    _save(compiled.suffix, folder, plan.suffix)
-    _save(compiled.gradient, folder, plan.gradient)
-    _save(compiled.update, folder, plan.update)
+        write_graph(compiled.prefix, folder, plan.prefix)
+    write_graph(compiled.suffix, folder, plan.suffix)
+    write_graph(compiled.gradient, folder, plan.gradient)
+    write_graph(compiled.update, folder, plan.update)
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> Manifest:
@@ -87,8 +87,8 @@ def plan_bytes(manifest: Manifest, plan: Plan) -> dict[str, int]:
     }
 
 
-def _save(model: ir.Model, folder: Path, name: str) -> None:
-    """Save `model` with its weights as references into the one weights file."""
+def write_graph(model: ir.Model, folder: Path, name: str) -> None:
+    """Write `model` with its weights as references into the one weights file."""
     clone = model.clone()
     clone.producer_name = "tbft-edge"
     ranges = _byte_ranges(folder / WEIGHTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import PREDICT, Plan
+from tbft_artifacts.manifest import Plan
 from tbft_runtime.evaluation import Tally
 from tbft_runtime.sessions import Graph, Tensors, load_graph
 from tbft_runtime.training.dataset import Part
@@ -26,7 +26,7 @@ class Evaluator:
         self.threads = threads
         self.prefix = prefix
         whole = plan.has_prefix and prefix is None
-        self.graph = PREDICT if whole else plan.suffix
+        self.graph = plan.predict if whole else plan.suffix
 
     def evaluate(
         self, weights: Tensors, part: Part, on_images: Callable[[int], None] = lambda _: None
