@@ -210,7 +210,7 @@ def _print_int8(int8: Int8Prefix) -> None:
         f"Frozen prefix in int8, calibrated with {int8.calibration_images} images, measured on {int8.measured_images}",
         ["", "float32", "int8", "difference"],
         [
-            ["accuracy", percent(int8.accuracy_float32), percent(int8.accuracy_int8), f"{-lost:+.1f} points"],
+            ["accuracy", percent(int8.accuracy_float32), percent(int8.accuracy_int8), f"{-lost:+.2f} points"],
             ["boundary activation, relative error", "–", percent(int8.boundary_error), "–"],
         ],
         numbers=True,

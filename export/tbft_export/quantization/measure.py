@@ -14,9 +14,9 @@ from tbft_export.sessions import Session
 MOST_LOSS = 0.01
 # Fewer images cannot show a loss of one point.
 FEWEST_MEASURED = 100
-# 8 bits per layer leave a few per cent. Half of the signal gone is a failed calibration, even where the
-# labels do not show it because the model is wrong on these images anyway.
-MOST_BOUNDARY_ERROR = 0.5
+# 8 bits per layer leave a few per cent. More than this is a failed calibration, even where labels do not
+# show it, since the model is wrong on these images anyway.
+MOST_BOUNDARY_ERROR = 0.25
 
 
 def compare(exact: Session, int8: Session, suffix: Session, images: LabelledImages, parts: Split) -> Int8Prefix:
@@ -44,9 +44,10 @@ def compare(exact: Session, int8: Session, suffix: Session, images: LabelledImag
 def check_loss(found: Int8Prefix) -> None:
     """Raises TbftError if the int8 prefix loses too much, or too few images were there to say so."""
     anyway = "or take it anyway with --allow-accuracy-loss"
-    if found.accuracy_int8 < found.accuracy_float32 - MOST_LOSS:
+    loss = round(found.accuracy_float32 - found.accuracy_int8, 6)
+    if loss > MOST_LOSS:
         raise TbftError(
-            f"the int8 prefix costs {100 * (found.accuracy_float32 - found.accuracy_int8):.1f} points of accuracy: "
+            f"the int8 prefix costs {100 * loss:.1f} points of accuracy: "
             f"{found.accuracy_float32:.1%} in float32, {found.accuracy_int8:.1%} in int8, on {found.measured_images} "
             "images",
             f"calibrate with images like those that the device will see, {anyway}",
