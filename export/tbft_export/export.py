@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
 from tbft_artifacts.archive import is_archive
 from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.errors import TbftError
@@ -124,20 +126,23 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
         prefix=options.prefix,
     )
     with atomic_folder(out) as folder:
+        manifest = _manifest(options, source)
+        # Ahead of the long work: a wrong path or class name is a quick answer.
+        images = None if options.calibration is None else options.calibration(manifest)
         compiled = compile_plan(source.forward, request, runner)
         write_weights(source.forward, folder)
         write_models(source.forward, statistics_model(source.forward, runner), folder)
         write_plan(compiled, folder)
-        official = folder / compiled.plan.ort_training
+        plan = compiled.plan
+        official = folder / plan.ort_training
         official.mkdir()
-        write_official_artifacts(source.forward, compiled.plan, official, runner)
-        manifest = _manifest(options, source, compiled.plan)
-        # With the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
-        check = check_bundle(folder, manifest, compiled.plan, source.reference, source.classes)
-        if options.calibration is not None:
-            manifest = replace_prefix(compiled, manifest, options.calibration, options.allow_accuracy_loss, folder)
-        manifest = write_manifest(manifest, folder)
-    return Exported(manifest, manifest.plans[0], check)
+        write_official_artifacts(source.forward, plan, official, runner)
+        # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
+        check = check_bundle(folder, manifest, plan, source.reference, source.classes)
+        if images is not None:
+            plan = replace_prefix(compiled, images, options.allow_accuracy_loss, folder)
+        manifest = write_manifest(msgspec.structs.replace(manifest, plans=(plan,)), folder)
+    return Exported(manifest, plan, check)
 
 
 def _check_calibration(options: ExportOptions) -> None:
@@ -151,7 +156,8 @@ def _check_calibration(options: ExportOptions) -> None:
         )
 
 
-def _manifest(options: ExportOptions, source: Source, plan: Plan) -> Manifest:
+def _manifest(options: ExportOptions, source: Source) -> Manifest:
+    """The manifest without plans and files."""
     return Manifest(
         format=FORMAT,
         minimum_runtime=MINIMUM_RUNTIME,
@@ -160,7 +166,7 @@ def _manifest(options: ExportOptions, source: Source, plan: Plan) -> Manifest:
         image_size=source.image_size,
         preprocessing=_preprocessing(options, source),
         batch_norms=batch_norms(source.forward),
-        plans=(plan,),
+        plans=(),
         producers={
             name: version(name) for name in ("tbft-edge", "torch", "onnx", "onnx-ir", "onnxruntime-training-cpu")
         },

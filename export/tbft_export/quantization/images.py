@@ -28,7 +28,7 @@ class LabelledImages(Protocol):
         """The model's input (n, 3, S, S) float32 for indices (n,)."""
 
 
-# Reads images as the manifest says: its class names, image size and preprocessing.
+# Reads images as the manifest says, which has no plan yet: its class names, image size and preprocessing.
 ImageReader = Callable[[Manifest], LabelledImages]
 
 
