@@ -26,6 +26,7 @@ BatchNormPolicy = Literal["frozen", "adapt", "batch"]
 OptimizerKind = Literal["sgd", "adam", "adamw"]
 # How a graph writes its convolutions; which is faster depends on the device.
 ConvolutionForm = Literal["winograd", "direct"]
+PrefixKind = Literal["float32", "int8"]
 ResizeFilter = Literal["bilinear", "bicubic", "nearest"]
 
 
@@ -75,8 +76,8 @@ class Cost(Struct, frozen=True):
     """What one image costs.
 
     `forward_flops`, `backward_flops`: floating-point operations of convolutions and matrix products
-    (a multiplication and an addition count as two). `activation_bytes`: forward values kept for the
-    backward pass. `parameter_bytes`: trained parameters.
+    (a multiplication and an addition count as two); `prefix_flops` of an int8 prefix are integer ones.
+    `activation_bytes`: forward values kept for the backward pass. `parameter_bytes`: trained parameters.
     """
 
     prefix_flops: int
@@ -151,11 +152,27 @@ class Boundary(Struct, frozen=True):
     shape: tuple[int, ...]
 
 
-class Plan(Struct, frozen=True):
+class Int8Prefix(Struct, frozen=True):
+    """How a prefix with integer arithmetic compares with the float32 one, before anything is trained.
+
+    Top-1 accuracies of the whole model over `measured_images` images that are none of the
+    `calibration_images`. `boundary_error`: root mean square of the boundary activation's deviation,
+    over that of the activation.
+    """
+
+    calibration_images: int
+    measured_images: int
+    accuracy_float32: float
+    accuracy_int8: float
+    boundary_error: float
+
+
+class Plan(Struct, frozen=True, omit_defaults=True):
     """What is trainable, and the graphs for it, in the folder `plans/<id>/`.
 
     `gradient_forms` and `prefix_forms` name the forms of convolutions in which a graph is there, the
     default first. `full_cost` is that of full fine-tuning; None if the whole model cannot be differentiated.
+    `int8` is None, and left out of the file, where the prefix computes in float32.
     """
 
     id: str
@@ -170,6 +187,7 @@ class Plan(Struct, frozen=True):
     batch_size: int
     cost: Cost
     full_cost: Cost | None
+    int8: Int8Prefix | None = None
 
     def file(self, name: str) -> str:
         """Path inside the bundle of one of the plan's files, such as `gradient.onnx`."""
@@ -188,6 +206,11 @@ class Plan(Struct, frozen=True):
     @property
     def suffix(self) -> str:
         return self.file("suffix.onnx")
+
+    @property
+    def predict(self) -> str:
+        """The whole model as this plan trains it: with an int8 prefix a graph of its own."""
+        return PREDICT if self.int8 is None else self.file(PREDICT)
 
     @property
     def gradient(self) -> str:

@@ -20,6 +20,7 @@ from tbft_artifacts.manifest import (
     Optimizer,
     Parameter,
     Plan,
+    PrefixKind,
 )
 from tbft_export import winograd
 from tbft_export.blocks import find_blocks, select, trainable_parameters
@@ -50,13 +51,17 @@ DEFAULT_POLICY: dict[Drift, BatchNormPolicy] = {
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What the user asks for; `blocks` empty and `batch_norm` None follow the drift."""
+    """What the user asks for; `blocks` empty and `batch_norm` None follow the drift.
+
+    With `prefix` "int8" the plan is one whose prefix can be quantised; here it still computes in float32.
+    """
 
     drift: Drift
     blocks: tuple[str, ...]
     batch_norm: BatchNormPolicy | None
     optimizer: Optimizer
     batch_size: int
+    prefix: PrefixKind = "float32"
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ class CompiledPlan:
 def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner) -> CompiledPlan:
     """Compile one plan.
 
-    Raises TbftError for an unknown block and for operators that cannot be trained through.
+    Raises TbftError for an unknown block, for operators that cannot be trained through, and where an
+    int8 prefix is asked for that does not exist or does not stay as it is.
     """
     parameters = trainable_parameters(forward.graph, forward.weights)
     blocks = choose_blocks(forward, request, parameters)
@@ -82,6 +88,8 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
 
     boundary = find_boundary(forward.graph, frozenset(trainable))
     prefix = None if boundary.is_graph_input() else _extract(forward.model, forward.graph.inputs[0], boundary)
+    if request.prefix == "int8":
+        _check_quantizable(prefix, policy)
     suffix = _extract(forward.model, boundary, forward.graph.outputs[0])
     training = _training_model(suffix.clone(), forward.weights, trainable, policy, runner)
     described = tuple(_parameter(forward.graph, name) for name in trainable)
@@ -94,13 +102,14 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
     }
     prefixes: dict[ConvolutionForm, ir.Model] = {}
     if prefix is not None:
-        forms = forms_of(prefix.graph)
+        # The quantiser takes a graph of layers, and its kernels know no other form.
+        forms: tuple[ConvolutionForm, ...] = ("direct",) if request.prefix == "int8" else forms_of(prefix.graph)
         if policy == "batch":
             prefix = runner.run(prefix, batch_mode(forward.weights))
         prefixes = {form: runner.run(prefix.clone(), forward_in(form, forward.weights)) for form in forms}
     compiled = CompiledPlan(
         plan=Plan(
-            id=f"{request.drift}-{policy}-{request.optimizer.kind}",
+            id=_plan_id(request, policy),
             drift=request.drift,
             blocks=tuple(blocks),
             batch_norm=policy,
@@ -176,6 +185,25 @@ def choose_blocks(forward: ForwardModel, request: PlanRequest, parameters: Seque
     if request.blocks:
         return request.blocks
     return find_blocks(forward.graph, parameters).target(request.drift)
+
+
+def _plan_id(request: PlanRequest, policy: BatchNormPolicy) -> str:
+    parts = [request.drift, policy, request.optimizer.kind]
+    return "-".join(parts if request.prefix == "float32" else [*parts, request.prefix])
+
+
+def _check_quantizable(prefix: ir.Model | None, policy: BatchNormPolicy) -> None:
+    """Integer weights hold the batch norms' statistics; they are those of the export for good."""
+    if prefix is None:
+        raise TbftError(
+            "training begins at the input, so there is no frozen prefix that could be int8",
+            "leave --prefix int8 out, or train a later block: --drift feature, --drift output or --block",
+        )
+    if policy != "frozen":
+        raise TbftError(
+            f"an int8 prefix has fixed batch-norm statistics, which --bn {policy} would move",
+            "export with --bn frozen, or without --prefix int8",
+        )
 
 
 def _known_blocks(forward: ForwardModel, parameters: Sequence[str]) -> Sequence[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
 from tbft_artifacts.archive import is_archive
 from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.errors import TbftError
@@ -20,6 +22,7 @@ from tbft_artifacts.manifest import (
     Normalize,
     OptimizerKind,
     Plan,
+    PrefixKind,
     PreprocessingStep,
     Resize,
     ToRgb,
@@ -33,9 +36,17 @@ from tbft_export.compile import (
 )
 from tbft_export.optimizers import optimizer
 from tbft_export.pipeline import PassRunner, pass_names
+from tbft_export.quantization.images import ImageReader
+from tbft_export.quantization.replace_prefix import replace_prefix
 from tbft_export.self_check import SelfCheck, check_bundle
 from tbft_export.sources.load import BUILT_IN, Source, load_source
-from tbft_export.write_bundle import pack, write_manifest, write_models, write_plan, write_weights
+from tbft_export.write_bundle import (
+    pack,
+    write_manifest,
+    write_models,
+    write_plan,
+    write_weights,
+)
 
 MINIMUM_RUNTIME = "0.1.0"
 _HALF = (0.5, 0.5, 0.5)
@@ -49,7 +60,9 @@ class ExportOptions:
 
     `classes` are class names; `class_count` is for a built-in network whose weights do not say it.
     `mean` and `std` are per channel for pixels in [0, 1]: 0.5 for the built-in network, which was
-    trained so, and ImageNet's otherwise.
+    trained so, and ImageNet's otherwise. A `prefix` of kind "int8" is quantised with images that
+    `calibration` reads; the accuracy that it costs is measured, and more than one point refused unless
+    `allow_accuracy_loss`.
     """
 
     model: str
@@ -67,6 +80,9 @@ class ExportOptions:
     classes: tuple[str, ...] = ()
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+    prefix: PrefixKind = "float32"
+    calibration: ImageReader | None = None
+    allow_accuracy_loss: bool = False
     dump_after: str | None = None
 
 
@@ -87,6 +103,7 @@ def export_bundle(options: ExportOptions, out: Path) -> Exported:
     """
     if options.dump_after is not None and options.dump_after not in pass_names():
         raise TbftError(f"there is no compiler pass '{options.dump_after}'", f"passes: {', '.join(pass_names())}")
+    _check_calibration(options)
     runner = PassRunner(options.dump_after)
     source = load_source(options.model, options.weights, options.class_count, options.image_size, runner)
     if is_archive(out):
@@ -106,21 +123,41 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
         batch_norm=options.batch_norm,
         optimizer=optimizer(options.optimizer, options.lr, options.momentum, options.weight_decay),
         batch_size=options.batch_size,
+        prefix=options.prefix,
     )
     with atomic_folder(out) as folder:
+        manifest = _manifest(options, source)
+        # Ahead of the long work: a wrong path or class name is a quick answer.
+        images = None if options.calibration is None else options.calibration(manifest)
         compiled = compile_plan(source.forward, request, runner)
         write_weights(source.forward, folder)
         write_models(source.forward, statistics_model(source.forward, runner), folder)
         write_plan(compiled, folder)
-        official = folder / compiled.plan.ort_training
+        plan = compiled.plan
+        official = folder / plan.ort_training
         official.mkdir()
-        write_official_artifacts(source.forward, compiled.plan, official, runner)
-        manifest = write_manifest(_manifest(options, source, compiled.plan), folder)
-        check = check_bundle(folder, manifest, compiled.plan, source.reference, source.classes)
-    return Exported(manifest, compiled.plan, check)
+        write_official_artifacts(source.forward, plan, official, runner)
+        # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
+        check = check_bundle(folder, manifest, plan, source.reference, source.classes)
+        if images is not None:
+            plan = replace_prefix(compiled, images, options.allow_accuracy_loss, folder)
+        manifest = write_manifest(msgspec.structs.replace(manifest, plans=(plan,)), folder)
+    return Exported(manifest, plan, check)
 
 
-def _manifest(options: ExportOptions, source: Source, plan: Plan) -> Manifest:
+def _check_calibration(options: ExportOptions) -> None:
+    if options.prefix == "int8" and options.calibration is None:
+        raise TbftError(
+            "an int8 prefix needs images to calibrate with", "give a few hundred labelled ones with --calibration"
+        )
+    if options.prefix != "int8" and (options.calibration is not None or options.allow_accuracy_loss):
+        raise TbftError(
+            "calibration and accuracy loss concern an int8 prefix, which was not asked for", "add --prefix int8"
+        )
+
+
+def _manifest(options: ExportOptions, source: Source) -> Manifest:
+    """The manifest without plans and files."""
     return Manifest(
         format=FORMAT,
         minimum_runtime=MINIMUM_RUNTIME,
@@ -129,7 +166,7 @@ def _manifest(options: ExportOptions, source: Source, plan: Plan) -> Manifest:
         image_size=source.image_size,
         preprocessing=_preprocessing(options, source),
         batch_norms=batch_norms(source.forward),
-        plans=(plan,),
+        plans=(),
         producers={
             name: version(name) for name in ("tbft-edge", "torch", "onnx", "onnx-ir", "onnxruntime-training-cpu")
         },

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime as ort
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BATCH_SUFFIX, GRADIENT_SUFFIX, LABELS, LOSS, Manifest, Plan
 from tbft_export.forward import IMAGES
+from tbft_export.sessions import Session
 from tbft_export.sources.reference import Reference, ReferenceStep, reference_step
 
 # float32 rounding through some dozens of layers; a wrong formula is off by far more.
@@ -65,25 +64,16 @@ def _check_once(
     weights = {name: tensor.detach().numpy().copy() for name, tensor in reference.tensors().items()}
     expected = reference_step(reference, parameters, plan.batch_norm, images, labels)
 
-    boundaries = [_run(folder, plan.prefix_in(form), {IMAGES: images}) for form in plan.prefix_forms]
+    boundaries = [Session(folder, plan.prefix_in(form)).outputs({IMAGES: images}) for form in plan.prefix_forms]
     feeds = {name: weights[name] for name in parameters} | {LABELS: labels}
     checks = []
     for index in range(max(len(plan.gradient_forms), len(boundaries))):
         before = boundaries[index % len(boundaries)] if boundaries else {plan.boundary.name: images}
         gradient = plan.gradient_in(plan.gradient_forms[index % len(plan.gradient_forms)])
-        found = before | _run(folder, gradient, feeds | {plan.boundary.name: before[plan.boundary.name]})
+        boundary = {plan.boundary.name: before[plan.boundary.name]}
+        found = before | Session(folder, gradient).outputs(feeds | boundary)
         checks.append(_compare(manifest, plan, weights, expected, found))
     return max(checks, key=lambda check: max(check.loss, check.gradient, check.statistics))
-
-
-def _run(folder: Path, graph: str, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    model = onnx.load(folder / graph, load_external_data=False)
-    onnx.load_external_data_for_model(model, str(folder))
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
 
 
 def _compare(

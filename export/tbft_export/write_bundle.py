@@ -29,9 +29,9 @@ def write_weights(forward: ForwardModel, folder: Path) -> None:
 
 def write_models(forward: ForwardModel, statistics: ir.Model | None, folder: Path) -> None:
     """Write `predict.onnx` and, for a model with batch norms, `statistics.onnx`."""
-    _save(forward.model, folder, PREDICT)
+    write_graph(forward.model, folder, PREDICT)
     if statistics is not None:
-        _save(statistics, folder, STATISTICS)
+        write_graph(statistics, folder, STATISTICS)
 
 
 def write_plan(compiled: CompiledPlan, folder: Path) -> None:
@@ -39,11 +39,11 @@ def write_plan(compiled: CompiledPlan, folder: Path) -> None:
     plan = compiled.plan
     folder.joinpath(plan.file("")).mkdir(parents=True)
     for form, prefix in compiled.prefixes.items():
-        _save(prefix, folder, plan.prefix_in(form))
-    _save(compiled.suffix, folder, plan.suffix)
+        write_graph(prefix, folder, plan.prefix_in(form))
+    write_graph(compiled.suffix, folder, plan.suffix)
     for form, gradient in compiled.gradients.items():
-        _save(gradient, folder, plan.gradient_in(form))
-    _save(compiled.update, folder, plan.update)
+        write_graph(gradient, folder, plan.gradient_in(form))
+    write_graph(compiled.update, folder, plan.update)
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> Manifest:
@@ -88,8 +88,8 @@ def plan_bytes(manifest: Manifest, plan: Plan) -> dict[str, int]:
     }
 
 
-def _save(model: ir.Model, folder: Path, name: str) -> None:
-    """Save `model` with its weights as references into the one weights file."""
+def write_graph(model: ir.Model, folder: Path, name: str) -> None:
+    """Write `model` with its weights as references into the one weights file."""
     clone = model.clone()
     clone.producer_name = "tbft-edge"
     ranges = _byte_ranges(folder / WEIGHTS)

@@ -9,7 +9,6 @@ from safetensors.numpy import load_file
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import PREDICT
 from tbft_runtime.model import METADATA, ModelCard
 from tbft_runtime.onnx_file import embed, external_initializers
 from tbft_runtime.result import after, is_worse
@@ -28,7 +27,8 @@ class Finalized(msgspec.Struct, frozen=True):
 def finalize(run: Path, out: Path, *, allow_worse: bool = False, bundle: Path | None = None) -> Finalized:
     """Write the best state of the run in `run` as a normal ONNX model with its weights inside.
 
-    Batch norms keep the run's statistics, so the model is right for inference whatever the policy was.
+    Batch norms keep the run's statistics, so the model is right for inference whatever the policy was;
+    an int8 prefix stays the one that was trained on.
     Class names and preprocessing go into the model's metadata. Raises TbftError if the validation
     accuracy fell below the base model's, unless `allow_worse`.
     """
@@ -45,7 +45,7 @@ def finalize(run: Path, out: Path, *, allow_worse: bool = False, bundle: Path | 
     card = ModelCard(
         manifest.bundle_id, run_file.settings.plan, manifest.classes, manifest.image_size, manifest.preprocessing
     )
-    model = opened.path(PREDICT).read_bytes()
+    model = opened.path(opened.plan(run_file.settings.plan).predict).read_bytes()
     weights = {**load_file(opened.weights), **state.best}
     tensors = {name: weights[name] for name in external_initializers(model)}
     content = embed(model, tensors, {METADATA: msgspec.json.encode(card).decode()})

@@ -54,14 +54,16 @@ def open_model(path: Path, threads: int) -> Model:
     if path.suffix == ".onnx":
         return _from_file(path, threads)
     if RunFolder(path).run_file.exists():
-        bundle, _, state = open_trained(path)
-        return _from_bundle(bundle, state.best, threads)
+        bundle, run, state = open_trained(path)
+        return _from_bundle(bundle, bundle.plan(run.settings.plan).predict, state.best, threads)
     with opened(path) as bundle:
-        return _from_bundle(bundle, {}, threads)
+        plans = bundle.manifest.plans
+        # Several plans may have prefixes of several kinds; the whole model in float32 stands for all.
+        return _from_bundle(bundle, plans[0].predict if len(plans) == 1 else PREDICT, {}, threads)
 
 
-def _from_bundle(bundle: Bundle, changed: Tensors, threads: int) -> Model:
-    graph = load_graph(bundle.path(PREDICT), {**load_file(bundle.weights), **changed}, threads)
+def _from_bundle(bundle: Bundle, name: str, changed: Tensors, threads: int) -> Model:
+    graph = load_graph(bundle.path(name), {**load_file(bundle.weights), **changed}, threads)
     manifest = bundle.manifest
     return Model(graph, manifest.classes, Preprocessing(manifest.preprocessing, manifest.image_size))
 

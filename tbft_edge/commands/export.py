@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy, Drift, OptimizerKind
+from tbft_artifacts.manifest import BatchNormPolicy, Drift, OptimizerKind, PrefixKind
 from tbft_edge.console import JsonOption, extra, percent, print_json, print_table, say, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tbft_artifacts.manifest import Cost, Plan
+    from tbft_artifacts.manifest import Cost, Int8Prefix, Plan
     from tbft_export import Exported, ExportOptions
 
 
@@ -55,6 +57,19 @@ def command(
         str | None, typer.Option(help="Mean per channel of pixels in [0, 1]: r,g,b. 0.5 for resnet26, else ImageNet's.")
     ] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation per channel, likewise.")] = None,
+    prefix: Annotated[
+        PrefixKind, typer.Option(help="Arithmetic of the frozen part; int8 needs --calibration.")
+    ] = "float32",
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled images for an int8 prefix: an .npz or a folder with a folder per class, as for train. Some "
+            "calibrate it, the others measure what it costs in accuracy."
+        ),
+    ] = None,
+    allow_accuracy_loss: Annotated[
+        bool, typer.Option("--allow-accuracy-loss", help="Take an int8 prefix that costs more than 1 point.")
+    ] = False,
     dump_after: Annotated[
         str | None, typer.Option(help="Print the graph on stderr after this compiler pass, such as TakeGradientsPass.")
     ] = None,
@@ -65,7 +80,8 @@ def command(
     One train step of what is written is compared with PyTorch before the bundle appears.
     """
     count, names = _classes(classes)
-    with extra("export"):
+    with extra("export"), tempfile.TemporaryDirectory() as cache:
+        from tbft_edge.calibration import read_images
         from tbft_export import ExportOptions, export_bundle
 
         options = ExportOptions(
@@ -84,6 +100,9 @@ def command(
             classes=names,
             mean=_channels(mean, "--mean"),
             std=_channels(std, "--std"),
+            prefix=prefix,
+            calibration=None if calibration is None else partial(read_images, calibration, cache=Path(cache)),
+            allow_accuracy_loss=allow_accuracy_loss,
             dump_after=dump_after,
         )
         exported = export_bundle(options, out)
@@ -141,6 +160,7 @@ def _report(exported: Exported, out: Path) -> dict[str, object]:
         "cost": plan.cost,
         "full_cost": plan.full_cost,
         "bytes": plan_bytes(manifest, plan),
+        "int8": plan.int8,
         "preprocessing": manifest.preprocessing,
         "largest_error": {
             "loss": exported.check.loss,
@@ -169,6 +189,8 @@ def _print(exported: Exported, options: ExportOptions, out: Path) -> None:
         ],
         numbers=True,
     )
+    if plan.int8 is not None:
+        _print_int8(plan.int8)
     check = exported.check
     say(
         f"checked one train step against PyTorch: loss within {check.loss:.0e}, gradients within {check.gradient:.0e}"
@@ -180,6 +202,19 @@ def _print(exported: Exported, options: ExportOptions, out: Path) -> None:
         words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]
         say(f"ort_training/ has ORT's {words} exist only in the device graphs")
     say(f"wrote {out} ({exported.manifest.bundle_id[:12]})")
+
+
+def _print_int8(int8: Int8Prefix) -> None:
+    lost = 100 * (int8.accuracy_float32 - int8.accuracy_int8)
+    print_table(
+        f"Frozen prefix in int8, calibrated with {int8.calibration_images} images, measured on {int8.measured_images}",
+        ["", "float32", "int8", "difference"],
+        [
+            ["accuracy", percent(int8.accuracy_float32), percent(int8.accuracy_int8), f"{-lost:+.2f} points"],
+            ["boundary activation, relative error", "–", percent(int8.boundary_error), "–"],
+        ],
+        numbers=True,
+    )
 
 
 def _cost_rows(plan: Plan) -> list[list[str]]:

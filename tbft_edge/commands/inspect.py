@@ -37,7 +37,7 @@ def command(
             ["made with", ", ".join(f"{name} {version}" for name, version in manifest.producers.items())],
         ],
     )
-    columns = ["plan", "trains", "batch norms", "parameters", "step FLOPs", "of full"]
+    columns = ["plan", "trains", "prefix", "batch norms", "parameters", "step FLOPs", "of full"]
     print_table("Plans", columns, [_row(plan) for plan in manifest.plans])
 
 
@@ -46,8 +46,18 @@ def _row(plan: Plan) -> list[str]:
     return [
         plan.id,
         ", ".join(plan.blocks),
+        _prefix(plan),
         plan.batch_norm,
         f"{plan.cost.parameter_bytes // 4:,}",
         f"{plan.cost.step_flops / 1e6:,.1f} M",
         percent(share),
     ]
+
+
+def _prefix(plan: Plan) -> str:
+    """What the frozen part computes with, and what int8 costs in accuracy."""
+    if not plan.has_prefix:
+        return "none"
+    if plan.int8 is None:
+        return "float32"
+    return f"int8 ({percent(plan.int8.accuracy_int8)}; float32 {percent(plan.int8.accuracy_float32)})"

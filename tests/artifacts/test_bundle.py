@@ -198,7 +198,15 @@ def test_a_link_to_the_whole_bundle_is_fine(bundle: Path) -> None:
     assert open_bundle(link).manifest == read_manifest(bundle)
 
 
-@pytest.mark.parametrize("missing", ["weights.safetensors", "predict.onnx", "plans/feature-frozen-sgd/gradient.onnx"])
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "weights.safetensors",
+        "predict.onnx",
+        "plans/feature-frozen-sgd/gradient.onnx",
+        "plans/feature-frozen-sgd/predict.onnx",
+    ],
+)
 def test_a_graph_that_is_not_listed_is_refused(bundle: Path, missing: str) -> None:
     """Only what is listed is verified, so everything that is read has to be listed."""
     manifest = read_manifest(bundle)

@@ -20,6 +20,7 @@ from tbft_artifacts.manifest import (
     Drift,
     ExifTranspose,
     FileEntry,
+    Int8Prefix,
     Manifest,
     Normalize,
     Optimizer,
@@ -65,6 +66,7 @@ PLANS = st.builds(
     batch_size=COUNT,
     cost=COSTS,
     full_cost=COSTS,
+    int8=st.none() | st.builds(Int8Prefix, COUNT, COUNT, NUMBER, NUMBER, NUMBER),
 )
 STEPS = st.one_of(
     st.builds(ExifTranspose),
@@ -195,6 +197,14 @@ def test_the_names_of_a_parameter_are_all_different() -> None:
     names = [parameter.name, parameter.gradient, parameter.updated]
     names += [name for slot in slots for name in (parameter.state(slot), parameter.updated_state(slot))]
     assert len(set(names)) == len(names) == 7
+
+
+def test_a_float32_prefix_is_not_mentioned() -> None:
+    """Manifests that were written before there was int8 keep their id, and predict with the whole model."""
+    (plan,) = made_up_manifest().plans
+    float32 = msgspec.structs.replace(plan, int8=None)
+    assert b"int8" not in msgspec.json.encode(float32)
+    assert (plan.predict, float32.predict) == (f"plans/{plan.id}/predict.onnx", "predict.onnx")
 
 
 def test_step_flops_count_the_frozen_prefix() -> None:

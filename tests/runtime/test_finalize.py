@@ -16,7 +16,6 @@ from support.files import listing
 from support.runs import fine_tune, state_of
 from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import PREDICT
 from tbft_runtime import finalize, predict
 from tbft_runtime.model import METADATA, ModelCard, open_model
 from tbft_runtime.run_folder import RunFolder
@@ -32,7 +31,8 @@ def test_the_file_computes_what_the_best_state_computes(bundle: str, tmp_path: P
     fine_tune(bundle, squares, tmp_path / "run", epochs=3)
     finalize(tmp_path / "run", tmp_path / "model.onnx", allow_worse=True)
     weights = {**load_file(compiled(bundle) / "weights.safetensors"), **state_of(tmp_path / "run").best}
-    expected = load_graph(compiled(bundle) / PREDICT, weights, 1)
+    (plan,) = read_manifest(compiled(bundle)).plans
+    expected = load_graph(compiled(bundle) / plan.predict, weights, 1)
     images = open_model(compiled(bundle), 1).preprocessing.normalize(PIXELS)
     (wanted,) = expected.run({expected.inputs[0]: images}).values()
 

@@ -19,6 +19,7 @@ from tbft_artifacts.manifest import (
     CenterCrop,
     Cost,
     ExifTranspose,
+    Int8Prefix,
     Manifest,
     Normalize,
     Optimizer,
@@ -36,6 +37,7 @@ COMPILED_NAMES = (
     "feature-adamw",
     "feature-adapt",
     "feature-batch",
+    "feature-int8",
     "input-batch",
     "full-batch",
 )
@@ -66,6 +68,9 @@ def made_up_manifest() -> Manifest:
         batch_size=8,
         cost=cost,
         full_cost=cost,
+        int8=Int8Prefix(
+            calibration_images=6, measured_images=7, accuracy_float32=0.8, accuracy_int8=0.79, boundary_error=0.05
+        ),
     )
     return Manifest(
         format=1,
@@ -92,7 +97,7 @@ def made_up_bundle(folder: Path) -> Manifest:
     """Write a bundle whose files are not graphs but bytes; it passes every check of the manifest."""
     manifest = made_up_manifest()
     (plan,) = manifest.plans
-    for name in (WEIGHTS, PREDICT, STATISTICS, plan.prefix, plan.suffix, plan.gradient, plan.update):
+    for name in (WEIGHTS, PREDICT, STATISTICS, plan.prefix, plan.suffix, plan.predict, plan.gradient, plan.update):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(f"content of {name}".encode())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from support import tiny_models
+from support.calibration import clear_images
 from tbft_export import ExportOptions, export_bundle
 
 CLASSES = ("ant", "bee", "cat", "dog")
@@ -38,6 +41,15 @@ def main(folder: Path) -> None:
             lr=0.05 if optimizer == "sgd" else 0.01,
         )
         export_bundle(options, out)
+        if name == "feature-frozen":
+            write_int8(options, folder / "feature-int8")
+
+
+def write_int8(options: ExportOptions, out: Path) -> None:
+    """The same with an int8 prefix."""
+    shutil.rmtree(out, ignore_errors=True)
+    images = clear_images(tiny_models.tiny(), 8, len(CLASSES), 150)
+    export_bundle(dataclasses.replace(options, prefix="int8", calibration=images), out)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
-from tbft_artifacts.manifest import PREDICT, STATISTICS, Plan
+from tbft_artifacts.manifest import STATISTICS, Plan
 from tbft_runtime.progress import Progress
 from tbft_runtime.run_folder import RunFolder
 from tbft_runtime.sessions import Graph, Tensors, load_graph
@@ -114,7 +114,7 @@ class FineTuning:
             return Evaluator(
                 self.bundle.path(self.plan.suffix), threads, part, lambda indices: boundary.read(part, indices)
             )
-        graph = PREDICT if self.plan.has_prefix else self.plan.suffix
+        graph = self.plan.predict if self.plan.has_prefix else self.plan.suffix
         return Evaluator(self.bundle.path(graph), threads, part, part.images)
 
     def _one_epoch(self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState) -> Epoch:

@@ -163,6 +163,11 @@ def another_bundle(run: Path, bundle_id: str) -> TbftError:
 
 def _policy(asked: BatchNormPolicy | None, plan: Plan) -> BatchNormPolicy:
     """Frozen and adapted statistics share their graphs; batch statistics have their own."""
+    if asked == "adapt" and plan.int8 is not None:
+        raise TbftError(
+            f"plan '{plan.id}' has an int8 prefix, whose batch-norm statistics cannot be re-estimated",
+            "train without --bn adapt, or export without --prefix int8",
+        )
     if asked is None or asked == plan.batch_norm:
         return plan.batch_norm
     if "batch" in (asked, plan.batch_norm) and asked != "adapt":

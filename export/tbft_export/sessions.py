@@ -1,0 +1,33 @@
+"""Graphs of a bundle that is being written, run here to check them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+_ERRORS_ONLY = 3
+
+
+class Session:
+    """A graph of the bundle in `folder`, with its weights."""
+
+    def __init__(self, folder: Path, graph: str) -> None:
+        model = onnx.load(folder / graph, load_external_data=False)
+        onnx.load_external_data_for_model(model, str(folder))
+        options = ort.SessionOptions()
+        options.log_severity_level = _ERRORS_ONLY
+        self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def outputs(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every output by name."""
+        names = [output.name for output in self._session.get_outputs()]
+        return dict(zip(names, self._session.run(names, dict(feeds)), strict=True))
+
+    def run(self, value: np.ndarray) -> np.ndarray:
+        """The output of a graph with one input and one output."""
+        (output,) = self.outputs({self._session.get_inputs()[0].name: value}).values()
+        return output
