@@ -172,6 +172,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
 
     `gradient_forms` and `prefix_forms` name the forms of convolutions in which a graph is there, the
     default first. `full_cost` is that of full fine-tuning; None if the whole model cannot be differentiated.
+    `micro_batch` is how many images the gradient graph takes at once by default, where statistics are fixed.
     `int8` is None, and left out of the file, where the prefix computes in float32.
     """
 
@@ -185,6 +186,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     prefix_forms: tuple[ConvolutionForm, ...]
     optimizer: Optimizer
     batch_size: int
+    micro_batch: int
     cost: Cost
     full_cost: Cost | None
     int8: Int8Prefix | None = None

@@ -26,7 +26,7 @@ from tbft_export import winograd
 from tbft_export.blocks import find_blocks, select, trainable_parameters
 from tbft_export.boundary import find_boundary
 from tbft_export.convolution import is_two_dimensional, read_convolution
-from tbft_export.cost import training_cost
+from tbft_export.cost import largest_activation, training_cost
 from tbft_export.forward import ForwardModel
 from tbft_export.gradient import build_training_model, write_ort_training
 from tbft_export.optimizers import build_update
@@ -47,6 +47,10 @@ DEFAULT_POLICY: dict[Drift, BatchNormPolicy] = {
     "feature": "frozen",
     "output": "frozen",
 }
+
+
+# What a small board's last cache holds of one tensor while the next one is written.
+CACHE_BYTES = 2 << 20
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
             prefix_forms=tuple(prefixes),
             optimizer=request.optimizer,
             batch_size=request.batch_size,
+            micro_batch=micro_batch(largest_activation(training.graph), request.batch_size),
             cost=cost,
             full_cost=full_cost,
         ),
@@ -178,6 +183,15 @@ def forms_of(graph: ir.Graph) -> tuple[ConvolutionForm, ...]:
     if any(winograd.suits(read_convolution(node, *node.inputs[:2])) for node in convolutions):
         return ("winograd", "direct")
     return ("direct",)
+
+
+def micro_batch(image_bytes: int, batch_size: int) -> int:
+    """The largest power of two of images whose tiles stay in a cache, at most `batch_size`.
+
+    `image_bytes` is the largest activation of one image; Winograd's tiles take four times as much.
+    """
+    fitting = max(1, CACHE_BYTES // (4 * max(1, image_bytes)))
+    return min(batch_size, 1 << (fitting.bit_length() - 1))
 
 
 def choose_blocks(forward: ForwardModel, request: PlanRequest, parameters: Sequence[str]) -> tuple[str, ...]:

@@ -38,6 +38,13 @@ def training_cost(training: ir.Graph, prefix: ir.Graph | None, trainable_element
     )
 
 
+def largest_activation(training: ir.Graph) -> int:
+    """Bytes of the largest value that one image has in a training graph."""
+    return max(
+        _bytes_per_image(value) for node in training for value in (*node.inputs, *node.outputs) if value is not None
+    )
+
+
 def _flops(node: ir.Node) -> int:
     match node.op_type:
         case "Conv":

@@ -23,9 +23,8 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.manifest import Plan
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.result import peak_memory_bytes, runtime_versions
-from tbft_runtime.sessions import load_graph
 from tbft_runtime.training.options import Settings, TrainOptions, resolve
-from tbft_runtime.training.step import TrainStep, initial_state
+from tbft_runtime.training.step import TrainStep, initial_state, load_prefix
 
 MARK_BASE = 0x7ACE0000
 # Marks before and after each kind of step.
@@ -120,7 +119,7 @@ def _prepare(
     bundle: Bundle, plan: Plan, settings: Settings, request: MeasureRequest
 ) -> tuple[TrainStep, np.ndarray, np.ndarray]:
     base = load_file(bundle.weights)
-    prefix = load_graph(bundle.path(plan.prefix), base, settings.threads) if plan.has_prefix else None
+    prefix = load_prefix(bundle, plan, settings, base)
     manifest = bundle.manifest
     rng = np.random.default_rng(request.seed)
     size = manifest.image_size

@@ -38,14 +38,39 @@ class Graph:
         """Compute every output. Scalars are 0-d arrays."""
         return dict(zip(self.outputs, self._session.run(self.outputs, dict(feeds)), strict=True))
 
+    def bind(self, inputs: Tensors, outputs: Tensors) -> BoundGraph:
+        """The graph with arrays that it reads and writes in place, run after run; all of them C-contiguous."""
+        return BoundGraph(self._session, inputs, outputs)
 
-def load_graph(path: Path, weights: Tensors, threads: int) -> Graph:
+
+class BoundGraph:
+    """A graph whose buffers are bound once. An array may be both read and written where the graph allows it."""
+
+    def __init__(self, session: ort.InferenceSession, inputs: Tensors, outputs: Tensors) -> None:
+        self._session = session
+        self._binding = session.io_binding()
+        # ONNX Runtime works on the arrays' own memory, so they have to live as long as the binding.
+        self._arrays = (dict(inputs), dict(outputs))
+        for name, array in inputs.items():
+            self._binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
+        for name, array in outputs.items():
+            self._binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
+
+    def run(self, feeds: Tensors) -> None:
+        """Compute every output into its array; `feeds` are the inputs that change their place or size."""
+        held = {name: np.ascontiguousarray(array) for name, array in feeds.items()}
+        for name, array in held.items():
+            self._binding.bind_cpu_input(name, array)
+        self._session.run_with_iobinding(self._binding)
+
+
+def load_graph(path: Path, weights: Tensors, threads: int, *, spinning: bool = False) -> Graph:
     """Load the graph at `path`; the weights that it refers to are taken from `weights`.
 
     Raises TbftError if the file cannot be loaded.
     """
     try:
-        return graph_from_bytes(path.read_bytes(), weights, threads)
+        return graph_from_bytes(path.read_bytes(), weights, threads, spinning=spinning)
     except KeyError as error:
         raise TbftError(f"graph '{path}' needs weight {error}, which the bundle lacks", "export it again") from error
     except Exception as error:  # OSError, ValueError, and ONNX Runtime's, which share no base
@@ -53,10 +78,11 @@ def load_graph(path: Path, weights: Tensors, threads: int) -> Graph:
         raise TbftError(f"graph '{path}' cannot be loaded: {reason}", "copy or export it again") from error
 
 
-def graph_from_bytes(model: bytes, weights: Tensors, threads: int) -> Graph:
+def graph_from_bytes(model: bytes, weights: Tensors, threads: int, *, spinning: bool = False) -> Graph:
     """Load a serialized model.
 
     Weights are handed over as initializers, not inputs, so that ONNX Runtime folds and packs them once.
+    With `spinning`, threads that wait for work keep their cores busy: sometimes faster, never cooler.
     Raises KeyError for a weight that is missing, and what ONNX Runtime raises.
     """
     names = external_initializers(model)
@@ -64,6 +90,7 @@ def graph_from_bytes(model: bytes, weights: Tensors, threads: int) -> Graph:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
     values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(weights[name])) for name in names]
     if names:
         options.add_external_initializers(names, values)

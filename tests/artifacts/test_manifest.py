@@ -60,6 +60,7 @@ PLANS = st.builds(
     batch_norm=st.sampled_from(get_args(BatchNormPolicy)),
     parameters=tuples_of(st.builds(Parameter, TEXT, SHAPE)),
     boundary=st.builds(Boundary, TEXT, SHAPE),
+    micro_batch=st.integers(1, 64),
     gradient_forms=st.just(("winograd", "direct")),
     prefix_forms=st.sampled_from([(), ("direct",), ("winograd", "direct")]),
     optimizer=OPTIMIZERS,
@@ -129,7 +130,15 @@ def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield path
 
 
-ALTERNATIVES = {"feature": "input", "frozen": "batch", "sgd": "adam", "bilinear": "nearest", "rgb": "exif_transpose"}
+ALTERNATIVES = {
+    "feature": "input",
+    "frozen": "batch",
+    "sgd": "adam",
+    "bilinear": "nearest",
+    "rgb": "exif_transpose",
+    "winograd": "direct",
+    "direct": "winograd",
+}
 
 
 def _changed(value: Any) -> Any:

@@ -39,7 +39,8 @@ class Ingredients:
     threads: int = 1
 
     def key(self) -> str:
-        return cache_key(self.bundle, self.bundle.plan(), self.weights, self.data, self.dtype, self.threads)
+        settings = resolve(TrainOptions(data=Path(), out=Path(), threads=self.threads), self.bundle)
+        return cache_key(self.bundle, self.bundle.plan(), settings, self.weights, self.data, self.dtype)
 
     def but(self, **changes: Any) -> Ingredients:
         return dataclasses.replace(self, **changes)

@@ -22,7 +22,7 @@ from tbft_artifacts.manifest import STATISTICS, OptimizerKind, Plan
 from tbft_export.optimizers import build_update, optimizer
 from tbft_runtime.sessions import load_graph
 from tbft_runtime.training.batch_norm import reestimate
-from tbft_runtime.training.options import Settings
+from tbft_runtime.training.options import Settings, default_execution
 from tbft_runtime.training.state import TrainingState
 from tbft_runtime.training.step import TrainStep
 
@@ -170,6 +170,8 @@ def _settings(bundle: Bundle, plan: Plan, hyper: Hyper) -> Settings:
         patience=1,
         seed=0,
         threads=1,
+        # Whole batches: decisions are compared batch by batch.
+        execution=msgspec.structs.replace(default_execution(plan), micro_batch=plan.batch_size),
         val_fraction=0.5,
         data="",
         validation=None,

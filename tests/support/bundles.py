@@ -56,6 +56,7 @@ def made_up_manifest() -> Manifest:
         parameters=(Parameter(name="fc.weight", shape=(4, 6)),),
         boundary=Boundary(name="boundary", shape=(4, 8, 8)),
         gradient_forms=("direct",),
+        micro_batch=8,
         prefix_forms=("direct",),
         optimizer=Optimizer(
             kind="sgd",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,11 @@ class WatchedGradient:
             path = Path(folder) / "watched.onnx"
             path.write_bytes(model.SerializeToString())
             self._graph = load_graph(path, weights, 1)
+        self.outputs = [name for name in self._graph.outputs if name not in self._outputs]
         self.decisions: list[Decisions] = []
+
+    def bind(self, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> WatchedBinding:
+        return WatchedBinding(self, inputs, outputs)
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         outputs = self._graph.run(feeds)
@@ -59,6 +64,20 @@ class WatchedGradient:
             outputs[name] = outputs[name].transpose(2, 3, 0, 1)
         self.decisions.append({key: outputs[name] for name, key in self._outputs.items()})
         return outputs
+
+
+@dataclass
+class WatchedBinding:
+    """Stands for `BoundGraph`."""
+
+    graph: WatchedGradient
+    inputs: Mapping[str, np.ndarray]
+    outputs: Mapping[str, np.ndarray]
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> None:
+        computed = self.graph.run({**self.inputs, **feeds})
+        for name, array in self.outputs.items():
+            array[...] = computed[name]
 
 
 def _decision_outputs(graph: onnx.GraphProto, before: Mapping[str, int]) -> dict[str, tuple[str, int]]:

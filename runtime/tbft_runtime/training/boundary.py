@@ -13,11 +13,12 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import Plan
 from tbft_runtime.machine import available_memory
 from tbft_runtime.progress import Progress
-from tbft_runtime.sessions import Graph, Tensors, load_graph
+from tbft_runtime.sessions import Graph, Tensors
 from tbft_runtime.training.boundary_cache import BoundaryCache, DiskCache, RowKind, in_memory, stored_bytes
 from tbft_runtime.training.cache_key import cache_key
 from tbft_runtime.training.dataset import Part, TrainingData
 from tbft_runtime.training.options import CacheFormat, CachePlace, Settings
+from tbft_runtime.training.step import load_prefix
 
 # Part of the free disk, or of the available memory, that the cache may take.
 SHARE = 1 / 4
@@ -117,7 +118,8 @@ def open_boundary(
 
     One on the disk lies in `folder`, and is used again if it was made of the same things.
     """
-    prefix = load_graph(bundle.path(plan.prefix), weights, settings.threads)
+    prefix = load_prefix(bundle, plan, settings, weights)
+    assert prefix is not None
     dtype = np.dtype(np.float16 if settings.cache == "fp16" else np.float32)
     if settings.cache == "off":
         return Boundary(plan, prefix, dtype, None, "switched off")
@@ -129,7 +131,7 @@ def open_boundary(
             limit = int((available_memory() or 0) * SHARE)
             cache = in_memory(kind, _room(kind, limit), progress)
         else:
-            key = cache_key(bundle, plan, weights, data, dtype, settings.threads)
+            key = cache_key(bundle, plan, settings, weights, data, dtype)
             limit = int((shutil.disk_usage(folder).free + stored_bytes(folder, key)) * SHARE)
             cache = DiskCache(kind, _room(kind, limit), folder, key, progress)
     except OSError as error:

@@ -13,12 +13,15 @@ from tbft_runtime.machine import processor
 from tbft_runtime.onnx_file import external_initializers
 from tbft_runtime.sessions import Tensors, onnxruntime_version
 from tbft_runtime.training.dataset import TrainingData
+from tbft_runtime.training.options import Settings
 
 # Changes with the layout of the rows.
 _LAYOUT = "1"
 
 
-def cache_key(bundle: Bundle, plan: Plan, weights: Tensors, data: TrainingData, dtype: np.dtype, threads: int) -> str:
+def cache_key(
+    bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, data: TrainingData, dtype: np.dtype
+) -> str:
     """sha256 (hex) of everything that a stored activation is made of.
 
     The prefix's graph and every weight and running statistic that it reads; the images, which of them
@@ -26,7 +29,9 @@ def cache_key(bundle: Bundle, plan: Plan, weights: Tensors, data: TrainingData, 
     since another version, processor or number of threads may end in other last bits.
     """
     manifest = bundle.manifest
-    graph = bundle.path(plan.prefix).read_bytes()
+    form = settings.execution.prefix_form
+    assert form is not None
+    graph = bundle.path(plan.prefix_in(form)).read_bytes()
     digest = hashlib.sha256()
     for part in (
         _LAYOUT,
@@ -41,7 +46,7 @@ def cache_key(bundle: Bundle, plan: Plan, weights: Tensors, data: TrainingData, 
         str(plan.boundary.shape),
         onnxruntime_version(),
         processor(),
-        str(threads),
+        str(settings.threads),
     ):
         content = part.encode() if isinstance(part, str) else part
         # With its length, so that no two lists of parts look the same.

@@ -19,7 +19,7 @@ from tbft_runtime.training.dataset import TrainingData
 from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.state import Epoch, TrainingState
-from tbft_runtime.training.step import TrainStep, initial_state
+from tbft_runtime.training.step import TrainStep, initial_state, load_prefix
 
 
 @dataclass
@@ -102,9 +102,7 @@ class FineTuning:
 
     def _moving_prefix(self, state: TrainingState) -> Graph | None:
         """The prefix under batch statistics, which move."""
-        if not self.plan.has_prefix:
-            return None
-        return load_graph(self.bundle.path(self.plan.prefix), self._weights(state), self.settings.threads)
+        return load_prefix(self.bundle, self.plan, self.settings, self._weights(state))
 
     def _evaluator(self) -> Evaluator:
         """Only the suffix, where the prefix is fixed; its batch statistics would be of no use here."""

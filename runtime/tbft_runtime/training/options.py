@@ -11,7 +11,7 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy, Plan
+from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm, Plan
 from tbft_runtime.sessions import default_threads
 
 _T = TypeVar("_T")
@@ -54,6 +54,20 @@ class TrainOptions:
     resume: bool = False
 
 
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """How the graphs run: what changes time and memory, and results only by rounding.
+
+    `micro_batch` images at most go through the gradient graph at once, where statistics are fixed. The
+    forms say how graphs write their convolutions (`prefix_form` None: there is no prefix). With
+    `spinning`, threads wait for work without sleeping.
+    """
+
+    micro_batch: int
+    gradient_form: ConvolutionForm
+    prefix_form: ConvolutionForm | None
+    spinning: bool
+
+
 class Settings(msgspec.Struct, frozen=True):
     """A run's settings, all decided. They determine its result, with one thread bit for bit."""
 
@@ -68,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True):
     patience: int
     seed: int
     threads: int
+    execution: Execution
     val_fraction: float
     data: str
     validation: str | None
@@ -90,6 +105,7 @@ def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
         patience=_or(options.patience, DEFAULT_PATIENCE),
         seed=_or(options.seed, 0),
         threads=_or(options.threads, default_threads()),
+        execution=default_execution(plan),
         val_fraction=_or(options.val_fraction, DEFAULT_VALIDATION),
         data=str(options.data.resolve()),
         validation=None if options.validation is None else str(options.validation.resolve()),
@@ -105,6 +121,16 @@ def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
             "export a bundle with --bn adapt, or only re-estimate the statistics with --epochs 0",
         )
     return settings
+
+
+def default_execution(plan: Plan) -> Execution:
+    """What the host thought best for a Raspberry Pi."""
+    return Execution(
+        micro_batch=plan.micro_batch,
+        gradient_form=plan.gradient_forms[0],
+        prefix_form=plan.prefix_forms[0] if plan.prefix_forms else None,
+        spinning=False,
+    )
 
 
 def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings:

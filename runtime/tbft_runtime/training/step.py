@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import CORRECT, LABELS, LOSS, Plan
+from tbft_artifacts.manifest import BATCH_SUFFIX, Plan
 from tbft_runtime.sessions import Graph, Tensors, load_graph
+from tbft_runtime.training.accumulation import Accumulator
 from tbft_runtime.training.batch_norm import average_into, check_batch
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.state import TrainingState
@@ -24,27 +25,46 @@ class StepResult:
 
 def initial_state(bundle: Bundle, plan: Plan, settings: Settings, base: Tensors) -> TrainingState:
     """The base model's trained parameters, the running statistics that may move, and empty optimizer state."""
-    current = {parameter.name: base[parameter.name] for parameter in plan.parameters} if settings.epochs else {}
+    moving = [parameter.name for parameter in plan.parameters] if settings.epochs else []
     for norm in bundle.manifest.batch_norms if settings.batch_norm != "frozen" else ():
-        current |= {norm.mean: base[norm.mean], norm.variance: base[norm.variance]}
+        moving += [norm.mean, norm.variance]
     slots = {
         parameter.state(slot): np.zeros(parameter.shape, np.float32)
         for parameter in plan.parameters
         for slot in plan.optimizer.slots
     }
-    return TrainingState(current=current, slots=slots, best={})
+    # Copies: training writes into them.
+    return TrainingState(current={name: base[name].copy() for name in moving}, slots=slots, best={})
+
+
+def load_prefix(bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors) -> Graph | None:
+    """The frozen part of a plan with `weights`, if it has one."""
+    form = settings.execution.prefix_form
+    if form is None:
+        return None
+    return load_graph(
+        bundle.path(plan.prefix_in(form)), weights, settings.threads, spinning=settings.execution.spinning
+    )
 
 
 class TrainStep:
-    """The graphs of a plan, loaded; `weights` are those that stay fixed."""
+    """The graphs of a plan, loaded; `weights` are those that stay fixed.
+
+    Parameters, gradients and optimizer state are bound to the graphs once and updated in place. With
+    fixed statistics a batch goes through the gradient graph in parts of `micro_batch` images, whose
+    gradients are added, weighted by their images.
+    """
 
     def __init__(self, bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, prefix: Graph | None) -> None:
         self.plan = plan
         self.settings = settings
         self.norms = bundle.manifest.batch_norms if plan.batch_norm == "batch" else ()
         self.prefix = prefix
-        self.gradient = load_graph(bundle.path(plan.gradient), weights, settings.threads)
-        self.update = load_graph(bundle.path(plan.update), weights, settings.threads)
+        execution = settings.execution
+        gradient = bundle.path(plan.gradient_in(execution.gradient_form))
+        self.gradient = load_graph(gradient, weights, settings.threads, spinning=execution.spinning)
+        self.update = load_graph(bundle.path(plan.update), weights, settings.threads, spinning=execution.spinning)
+        self._bound: _BoundState | None = None
 
     def run(self, state: TrainingState, images: np.ndarray, labels: np.ndarray) -> StepResult:
         """Train on a batch: images (N, 3, S, S) float32, labels (N,) int64. Changes `state` in place.
@@ -66,31 +86,53 @@ class TrainStep:
     def run_from_boundary(self, state: TrainingState, prefix: Tensors, labels: np.ndarray) -> StepResult:
         """The rest of `run`, given the result of `to_boundary`, which with fixed statistics never changes."""
         check_batch(self.norms, len(labels))
-        feeds = {parameter.name: state.current[parameter.name] for parameter in self.plan.parameters}
-        feeds |= {self.plan.boundary.name: prefix[self.plan.boundary.name], LABELS: labels}
-        outputs = {**prefix, **self.gradient.run(feeds)}
-        result = StepResult(float(outputs[LOSS]), int(outputs[CORRECT]))
-        if np.isfinite(result.loss):
-            average_into(state.current, outputs, self.norms)
-            self._update(state, outputs)
-        return result
+        if self._bound is None or self._bound.state is not state:
+            self._bound = _BoundState(self, state)
+        return self._bound.step(prefix, labels)
 
-    def _update(self, state: TrainingState, gradients: Tensors) -> None:
-        state.step += 1
-        values = {
-            "lr": self.settings.lr,
-            "momentum": self.settings.momentum,
-            "weight_decay": self.settings.weight_decay,
-            "step": state.step,
+
+class _BoundState:
+    """The graphs of a train step, bound to the arrays of one state."""
+
+    def __init__(self, owner: TrainStep, state: TrainingState) -> None:
+        self.owner = owner
+        self.state = state
+        plan, settings = owner.plan, owner.settings
+        parameters = {}
+        for parameter in plan.parameters:
+            state.current[parameter.name] = np.require(state.current[parameter.name], requirements=("C", "W"))
+            parameters[parameter.name] = state.current[parameter.name]
+        for name, value in state.slots.items():
+            state.slots[name] = np.require(value, requirements=("C", "W"))
+
+        micro_batch = None if owner.norms else settings.execution.micro_batch
+        gradients = {parameter.gradient: np.empty(parameter.shape, np.float32) for parameter in plan.parameters}
+        statistics = {
+            name: np.empty(state.current[name.removesuffix(BATCH_SUFFIX)].shape, np.float32)
+            for name in owner.gradient.outputs
+            if name.endswith(BATCH_SUFFIX)
         }
-        optimizer = self.plan.optimizer
-        feeds = {name: np.array(values[name], np.float32) for name in optimizer.inputs}
-        for parameter in self.plan.parameters:
-            feeds[parameter.name] = state.current[parameter.name]
-            feeds[parameter.gradient] = gradients[parameter.gradient]
-            feeds |= {parameter.state(slot): state.slots[parameter.state(slot)] for slot in optimizer.slots}
-        outputs = self.update.run(feeds)
-        for parameter in self.plan.parameters:
-            state.current[parameter.name] = outputs[parameter.updated]
-            for slot in optimizer.slots:
-                state.slots[parameter.state(slot)] = outputs[parameter.updated_state(slot)]
+        self.accumulator = Accumulator(owner.gradient, parameters, gradients, statistics, micro_batch)
+
+        values = {"lr": settings.lr, "momentum": settings.momentum, "weight_decay": settings.weight_decay, "step": 0}
+        self._step_number = np.array(0, np.float32)
+        scalars = {name: np.array(values[name], np.float32) for name in plan.optimizer.inputs}
+        if "step" in scalars:
+            scalars["step"] = self._step_number
+        updated = {parameter.updated: parameters[parameter.name] for parameter in plan.parameters}
+        for parameter in plan.parameters:
+            for slot in plan.optimizer.slots:
+                updated[parameter.updated_state(slot)] = state.slots[parameter.state(slot)]
+        # Every operator of the update works element by element and writes a tensor after its last use.
+        self._update = owner.update.bind({**scalars, **parameters, **gradients, **state.slots}, updated)
+
+    def step(self, prefix: Tensors, labels: np.ndarray) -> StepResult:
+        name = self.owner.plan.boundary.name
+        loss, correct = self.accumulator.run(name, prefix[name], labels)
+        result = StepResult(loss, correct)
+        if np.isfinite(loss):
+            average_into(self.state.current, {**prefix, **self.accumulator.statistics}, self.owner.norms)
+            self.state.step += 1
+            self._step_number[()] = self.state.step
+            self._update.run({})
+        return result
