@@ -11,11 +11,12 @@ SOURCES := $(shell find export artifacts tests/support -name '*.py')
 # What emulating a 64-bit ARM board takes, on Debian.
 ARM_TOOLS := qemu-user mmdebstrap gcc libc6-dev
 
-.PHONY: help demo test test-host test-device test-arm arm-tools size lint format clean
+.PHONY: help demo test test-host test-device test-arm arm-tools bench size lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
 	@echo "make test    every test, in both environments"
+	@echo "make bench   speed and memory beside PyTorch and ORT Training, 40 minutes; BENCH_ARGS=--quick: 4 minutes"
 	@echo "make size    what the device environment weighs, against torch"
 	@echo "make lint    ruff, mypy, and whether README shows the real help text"
 	@echo "make format  let ruff rewrite the code"
@@ -42,6 +43,9 @@ arm-tools:
 		echo "installing $(ARM_TOOLS) to emulate ARM" && apt-get update -qq && \
 		apt-get install -y -qq --no-install-recommends $(ARM_TOOLS) >/dev/null; \
 	else echo "ARM is not emulated here: install $(ARM_TOOLS) (as root on Debian, this command would)"; fi
+
+bench: $(HOST)/.installed $(DEVICE)/.installed
+	$(HOST)/bin/python -m benchmarks.run $(BENCH_ARGS)
 
 size: $(DEVICE)/.installed
 	$(DEVICE)/bin/python benchmarks/device_size.py
