@@ -11,12 +11,13 @@ SOURCES := $(shell find export artifacts tests/support -name '*.py')
 # What emulating a 64-bit ARM board takes, on Debian.
 ARM_TOOLS := qemu-user mmdebstrap gcc libc6-dev
 
-.PHONY: help demo test test-host test-device test-arm arm-tools bench size lint format clean
+.PHONY: help demo test test-host test-device test-arm arm-tools bench bench-page size lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
 	@echo "make test    every test, in both environments"
 	@echo "make bench   speed and memory beside PyTorch and ORT Training, 40 minutes; BENCH_ARGS=--quick: 4 minutes"
+	@echo "make bench-page  write docs/benchmarks.md and the README's table from the results of make bench"
 	@echo "make size    what the device environment weighs, against torch"
 	@echo "make lint    ruff, mypy, and whether README shows the real help text"
 	@echo "make format  let ruff rewrite the code"
@@ -28,7 +29,7 @@ demo: $(HOST)/.installed $(DEVICE)/.installed
 test: test-host test-device test-arm
 
 test-host: $(HOST)/.installed $(DEVICE)/.installed
-	$(HOST)/bin/python -m pytest tests/artifacts tests/export tests/e2e
+	$(HOST)/bin/python -m pytest tests/artifacts tests/bench tests/export tests/e2e
 
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made
 	$(DEVICE)/bin/python -m pytest tests/artifacts tests/runtime
@@ -46,6 +47,9 @@ arm-tools:
 
 bench: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.run $(BENCH_ARGS)
+
+bench-page: $(HOST)/.installed
+	$(HOST)/bin/python -m benchmarks.page
 
 size: $(DEVICE)/.installed
 	$(DEVICE)/bin/python benchmarks/device_size.py

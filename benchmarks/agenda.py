@@ -20,7 +20,7 @@ GROWING: tuple[Drift, ...] = ("feature", "full")
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of everything."""
+    """How much of everything. The goals are for the images and epochs of `FULL`."""
 
     threads: tuple[int, ...]
     rounds: int

@@ -82,20 +82,19 @@ def training_seconds(contests: list[TrainingContest], contestant: Contestant, th
     return spread(found) if found else why_absent(contests, contestant, threads)
 
 
-def disagreements(contest: StepContest) -> list[Contestant]:
-    """Whose first losses differ from ours, batch norms alike."""
+def disagreements(contest: StepContest | TrainingContest) -> list[Contestant]:
+    """Whose losses of the first steps, or of the first validation, differ from ours in drift and batch norms alike."""
+    losses = {lane.contestant: _losses(lane) for lane in contest.lanes if lane.contestant.engine != "sgemm"}
     found = []
-    for lane in contest.lanes:
-        for other in contest.lanes:
-            same = (lane.contestant.drift, lane.contestant.batch_norm) == (
-                other.contestant.drift,
-                other.contestant.batch_norm,
-            )
-            if same and lane.contestant.engine == "ours" and other.contestant.engine not in ("ours", "sgemm"):
-                pairs = zip(lane.losses, other.losses, strict=True)
-                if any(abs(mine - theirs) > SAME_LOSS * abs(mine) for mine, theirs in pairs):
-                    found.append(other.contestant)
+    for contestant, theirs in losses.items():
+        ours = losses.get(Contestant("ours", contestant.drift, contestant.batch_norm))
+        if ours and any(abs(a - b) > SAME_LOSS * abs(a) for a, b in zip(ours, theirs, strict=True)):
+            found.append(contestant)
     return found
+
+
+def _losses(lane: StepLane | TrainingLane) -> list[float]:
+    return lane.losses if isinstance(lane, StepLane) else [lane.loss_before]
 
 
 def why_absent(contests: list[StepContest] | list[TrainingContest], contestant: Contestant, threads: int) -> str:

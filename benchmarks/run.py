@@ -17,7 +17,7 @@ from benchmarks.contest import Steps, Training, contest_steps, contest_trainings
 from benchmarks.figures import disagreements
 from benchmarks.goals import DRIFTS
 from benchmarks.prepared import FOLDER, prepare
-from benchmarks.results import Absence, Contestant, Machine, Results, write
+from benchmarks.results import Contestant, Machine, Results, StepContest, TrainingContest, write
 from benchmarks.tables import Notes, goal_rows
 from tbft_edge.console import print_table, say
 
@@ -81,9 +81,7 @@ def needed(items: list[Item]) -> list[tuple[Contestant, int]]:
 
 def _steps(item: StepsItem, results: Results) -> None:
     contest = contest_steps(item.contestants, Steps(item.threads, item.batch_size, item.image_size, item.rounds), LOG)
-    _say_absent(contest.absent)
-    for contestant in disagreements(contest):
-        say(f"  {contestant.engine} computes another loss than ours")
+    _say_oddities(contest)
     getattr(results, item.into).append(contest)
 
 
@@ -101,15 +99,17 @@ def _trainings(item: TrainingsItem, results: Results) -> None:
         validation_count=item.validation_images,
     )
     contest = contest_trainings(item.contestants, plan, RUNS, LOG)
-    _say_absent(contest.absent)
+    _say_oddities(contest)
     getattr(results, item.into).append(contest)
     shutil.rmtree(RUNS)
 
 
-def _say_absent(absent: list[Absence]) -> None:
-    for absence in absent:
+def _say_oddities(contest: StepContest | TrainingContest) -> None:
+    for absence in contest.absent:
         contestant = absence.contestant
         say(f"  {contestant.engine} {contestant.drift} {contestant.batch_norm} is out: {absence.reason}")
+    for contestant in disagreements(contest):
+        say(f"  {contestant.engine} {contestant.drift} {contestant.batch_norm} computes another loss than ours")
 
 
 def _describe(item: Item) -> str:

@@ -60,18 +60,27 @@ class Ours:
 
 
 class _PauseBetweenEpochs(Silent):
-    """Pauses once the images are prepared, and after each epoch."""
+    """Pauses once both sets of images are prepared, so that all that follows is counted, and after each epoch."""
 
     def __init__(self, laps: Laps) -> None:
         self.laps = laps
-        self.prepared = False
+        self.sets = 2
+        self.images = 0
 
-    def begin(self, what: str, total: int) -> None:  # noqa: ARG002
-        if not (self.prepared or what.startswith("preparing")):
-            self.prepared = True
-            self.laps.pause()
+    def begin(self, what: str, total: int) -> None:
+        if what.startswith("preparing"):
+            self.images = total
+
+    def advance(self, images: int) -> None:
+        if self.sets:
+            self.images -= images
+            if self.images == 0:
+                self.sets -= 1
+                if self.sets == 0:
+                    self.laps.pause()
 
     def epoch(self, epoch: Epoch, total: int, best: bool) -> None:  # noqa: ARG002
+        assert self.sets == 0
         self.laps.pause()
 
 
