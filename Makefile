@@ -11,13 +11,14 @@ SOURCES := $(shell find export artifacts tests/support -name '*.py')
 # What emulating a 64-bit ARM board takes, on Debian.
 ARM_TOOLS := qemu-user mmdebstrap gcc libc6-dev
 
-.PHONY: help demo test test-host test-device test-arm arm-tools bench bench-page size lint format clean
+.PHONY: help demo test test-host test-device test-arm arm-tools bench bench-page bench-suite size lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
 	@echo "make test    every test, in both environments"
 	@echo "make bench   speed and memory beside PyTorch and ORT Training, 40 minutes; BENCH_ARGS=--quick: 4 minutes"
 	@echo "make bench-page  write docs/benchmarks.md and the README's table from the results of make bench"
+	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
 	@echo "make size    what the device environment weighs, against torch"
 	@echo "make lint    ruff, mypy, and whether README shows the real help text"
 	@echo "make format  let ruff rewrite the code"
@@ -51,6 +52,12 @@ bench: $(HOST)/.installed $(DEVICE)/.installed
 bench-page: $(HOST)/.installed
 	$(HOST)/bin/python -m benchmarks.page
 
+bench-suite: $(HOST)/.installed $(DEVICE)/.benched
+	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles \
+		input-frozen-32 feature-frozen-32 output-frozen-32 full-frozen-32
+	$(DEVICE)/bin/python -m pytest benchmarks --benchmark-group-by=func \
+		--benchmark-columns=min,median,iqr,rounds --benchmark-sort=name
+
 size: $(DEVICE)/.installed
 	$(DEVICE)/bin/python benchmarks/device_size.py
 
@@ -80,6 +87,10 @@ $(DEVICE)/.installed: pyproject.toml constraints.txt
 # The tests need a runner beside what a device has.
 $(DEVICE)/.tested: $(DEVICE)/.installed
 	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest hypothesis
+	@touch $@
+
+$(DEVICE)/.benched: $(DEVICE)/.tested
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest-benchmark
 	@touch $@
 
 # Small bundles for the device tests, made where torch is.

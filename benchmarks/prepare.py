@@ -15,29 +15,28 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
+from benchmarks.kernels import write_kernels
 from benchmarks.network import settled
+from benchmarks.prepared import KERNELS, SGEMM, SGEMM_SIDE
 from benchmarks.protocol import BatchNorm, Drift
 from tbft_export import ExportOptions, export_bundle
 
-SGEMM = "sgemm.onnx"
-SGEMM_SIDE = 1024
-
 
 def main(folder: Path, names: list[str]) -> None:
-    """Write the graph of the matrix product, the weights for each image size, and a bundle for each name."""
+    """Write the graphs of single operators, the weights for each image size, and a bundle for each name."""
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(matrix_product(SGEMM_SIDE), folder / SGEMM)
+    onnx.save(matrix_product(SGEMM_SIDE), folder / SGEMM.name)
+    write_kernels(folder / KERNELS.name)
+    for size in {name.split("-")[2] for name in names}:
+        save_file(settled(int(size)), folder / f"resnet26-{size}.safetensors")
     for name in names:
         drift, policy, size = name.split("-")
         assert drift in get_args(Drift)
         assert policy in get_args(BatchNorm)
-        weights = folder / f"resnet26-{size}.safetensors"
-        if not weights.exists():
-            save_file(settled(int(size)), weights)
         shutil.rmtree(folder / name, ignore_errors=True)
         options = ExportOptions(
             model="resnet26",
-            weights=weights,
+            weights=folder / f"resnet26-{size}.safetensors",
             drift=drift,  # type: ignore[arg-type]
             batch_norm=policy,  # type: ignore[arg-type]
             image_size=int(size),

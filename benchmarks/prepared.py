@@ -17,6 +17,7 @@ FOLDER = ROOT / "build" / "bench"
 BUNDLES = FOLDER / "bundles"
 SGEMM = BUNDLES / "sgemm.onnx"
 SGEMM_SIDE = 1024
+KERNELS = BUNDLES / "kernels"
 
 
 def prepare(wanted: Iterable[tuple[Contestant, int]]) -> None:

@@ -51,8 +51,8 @@ def main() -> None:
 
 def measure(*, quick: bool) -> Results:
     """Run the agenda; the results so far are written after each item."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    LOG.unlink(missing_ok=True)
     started = time.monotonic()
     items = agenda.agenda(QUICK if quick else FULL)
     say("exporting what is measured")
