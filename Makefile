@@ -11,7 +11,7 @@ SOURCES := $(shell find export artifacts tests/support -name '*.py')
 # What emulating a 64-bit ARM board takes, on Debian.
 ARM_TOOLS := qemu-user mmdebstrap gcc libc6-dev
 
-.PHONY: help demo test test-host test-device test-arm arm-tools bench bench-page bench-suite size lint format clean
+.PHONY: help demo test test-host test-device test-arm arm-tools bench bench-page bench-suite bench-arm size lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench   speed and memory beside PyTorch and ORT Training, 40 minutes; BENCH_ARGS=--quick: 4 minutes"
 	@echo "make bench-page  write docs/benchmarks.md and the README's table from the results of make bench"
 	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
+	@echo "make bench-arm  executed Cortex-A72 instructions per train step, PyTorch's beside ours, 15 minutes"
 	@echo "make size    what the device environment weighs, against torch"
 	@echo "make lint    ruff, mypy, and whether README shows the real help text"
 	@echo "make format  let ruff rewrite the code"
@@ -52,9 +53,10 @@ bench: $(HOST)/.installed $(DEVICE)/.installed
 bench-page: $(HOST)/.installed
 	$(HOST)/bin/python -m benchmarks.page
 
+FROZEN := $(foreach drift,input feature output full,$(drift)-frozen-32)
+
 bench-suite: $(HOST)/.installed $(DEVICE)/.benched
-	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles \
-		input-frozen-32 feature-frozen-32 output-frozen-32 full-frozen-32
+	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles $(FROZEN)
 	$(DEVICE)/bin/python -m pytest benchmarks --benchmark-group-by=func \
 		--benchmark-columns=min,median,iqr,rounds --benchmark-sort=name
 
@@ -92,6 +94,10 @@ $(DEVICE)/.tested: $(DEVICE)/.installed
 $(DEVICE)/.benched: $(DEVICE)/.tested
 	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest-benchmark
 	@touch $@
+
+bench-arm: $(HOST)/.installed $(DEVICE)/.installed arm-tools
+	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles $(FROZEN)
+	$(DEVICE)/bin/python -m benchmarks.arm_instructions
 
 # Small bundles for the device tests, made where torch is.
 $(BUNDLES)/.made: $(HOST)/.installed $(SOURCES)

@@ -1,4 +1,4 @@
-"""`make bench-page`: write docs/benchmarks.md, its plots and the README's table from build/bench/results.json."""
+"""`make bench-page`: write docs/benchmarks.md, its plots and the README's table from what was measured."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.arm_results import ARM_RESULTS, read_arm
 from benchmarks.plots import plots
 from benchmarks.prepared import ROOT
 from benchmarks.report import page, readme_section
@@ -28,7 +29,7 @@ def main() -> None:
     drawn = plots(results)
     for name, text in drawn.items():
         _write(folder / name, text)
-    _write(ROOT / "docs" / "benchmarks.md", page(results, drawn))
+    _write(ROOT / "docs" / "benchmarks.md", page(results, drawn, read_arm(ARM_RESULTS)))
     readme = ROOT / "README.md"
     _write(readme, between(readme.read_text(), readme_section(results)))
 

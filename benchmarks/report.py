@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from statistics import median
 from typing import TypeVar
 
+from benchmarks.arm_results import ArmResults, arm_rows
 from benchmarks.figures import DEFAULTS, Policy, disagreements, step_ms, training_seconds
 from benchmarks.goals import DRIFTS
 from benchmarks.plots import MB, NAMES
@@ -41,8 +42,8 @@ the same for all.
   and backward, over the time; against a 1024³ matrix product in the same ONNX Runtime, measured in the same rounds."""
 
 
-def page(results: Results, drawn: Collection[str]) -> str:
-    """docs/benchmarks.md; `drawn` are the plots that there are."""
+def page(results: Results, drawn: Collection[str], arm: ArmResults | None) -> str:
+    """docs/benchmarks.md; `drawn` are the plots that there are, `arm` what was counted on emulated ARM."""
     lines = ["# Benchmarks", "", *_intro(results), ""]
     titles: Mapping[Policy, str] = {"frozen": "Batch norms frozen", "default": "Each drift's default batch norms"}
     for policy, title in titles.items():
@@ -53,6 +54,8 @@ def page(results: Results, drawn: Collection[str]) -> str:
     lines += ["## Growth", "", "One thread, batch norms frozen.", ""]
     for name in ("batch-size.svg", "image-size.svg", "images.svg"):
         lines += _plot(name, drawn)
+    if arm is not None:
+        lines += ["## On ARM", "", *_arm(arm), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -185,6 +188,19 @@ def _peaks(lanes: Sequence[StepLane | TrainingLane], engine: Engine, policy: Bat
         found = [lane.peak_bytes / MB for lane in lanes if lane.contestant == Contestant(engine, drift, policy)]
         cells.append(f"{median(found):.0f}" if found else NOTHING)
     return cells
+
+
+def _arm(arm: ArmResults) -> list[str]:
+    columns, rows = arm_rows(arm)
+    reasons = [f"{counts.drift}: {counts.reason}  " for counts in arm.drifts if counts.reason]
+    return [
+        f"Millions of executed {arm.cpu} instructions per train step, counted by `make bench-arm` on {arm.date}: batch",
+        f"{arm.batch_size}, one thread, batch norms frozen, both engines in the same emulator. A board's time follows",
+        "from them only roughly.",
+        "",
+        *markdown(columns, rows),
+        *(["", *reasons] if reasons else []),
+    ]
 
 
 def _spread(value: Spread | str) -> str:

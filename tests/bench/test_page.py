@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.arm_results import ArmResults, DriftCounts, arm_rows
 from benchmarks.goals import DRIFTS
 from benchmarks.page import BEGIN, END, between
 from benchmarks.plots import plots
@@ -18,6 +19,17 @@ from benchmarks.report import page, readme_section
 from benchmarks.svg import Panel, Series, charts, nice_step
 from benchmarks.tables import Notes, goal_rows, ratio, share
 from support.made_up_results import REASON, results
+
+ARM = ArmResults(
+    date="2026-01-03",
+    cpu="cortex-a72",
+    batch_size=4,
+    torch="torch==0",
+    drifts=[
+        DriftCounts(drift="feature", ours=200_000_000, ours_cached=100_000_000, pytorch=250_000_000, reason=None),
+        DriftCounts(drift="output", ours=None, ours_cached=None, pytorch=125_000_000, reason="no emulator"),
+    ],
+)
 
 
 def rows_of(text: str, beginning: str) -> list[list[str]]:
@@ -44,6 +56,13 @@ def test_goals_stand_beside_what_was_measured() -> None:
     assert notes.lines() == [f"[1] {REASON}"]
 
 
+def test_counts_on_arm_stand_beside_their_goals() -> None:
+    _, rows = arm_rows(ARM)
+    assert rows[0] == ["feature", "250.0", "200.0", "100.0", "1.25, goal 1.5 ✗", "2.50, goal 3 ✗"]
+    assert rows[1] == ["output", "125.0", "–", "–", "–", "–"]
+    assert "output: no emulator" in page(results(), (), ARM)
+
+
 def test_a_quick_run_is_not_held_against_goals_of_whole_trainings() -> None:
     """Loading weighs more in a short training."""
     rows = {row[0]: row[2:] for row in goal_rows(results(quick=True), "frozen", Notes())}
@@ -61,9 +80,9 @@ def test_figures_keep_two_digits_at_least(value: float, rounds: int) -> None:
 
 
 def test_tables_have_a_cell_for_every_column() -> None:
-    text = page(results(), plots(results()))
+    text = page(results(), plots(results()), ARM)
     tables = re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
-    assert len(tables) == 5
+    assert len(tables) == 6
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
     assert REASON in text
@@ -72,7 +91,7 @@ def test_tables_have_a_cell_for_every_column() -> None:
 
 def test_the_page_shows_every_plot_and_no_other() -> None:
     drawn = plots(results())
-    assert set(re.findall(r"\]\(benchmarks/(.*?)\)", page(results(), drawn))) == set(drawn)
+    assert set(re.findall(r"\]\(benchmarks/(.*?)\)", page(results(), drawn, None))) == set(drawn)
     assert len(drawn) == 4
 
 
