@@ -41,7 +41,7 @@ def main() -> None:
     for policy, title in (("frozen", "batch norms frozen"), ("default", "each drift's default batch norms")):
         notes = Notes()
         print_table(
-            f"{title}: median (95 % interval)",
+            f"{title}: median (95 % interval, or all rounds if fewer than six)",
             ["", "threads", *DRIFTS],
             goal_rows(results, policy, notes),  # type: ignore[arg-type]
             numbers=True,
