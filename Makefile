@@ -11,11 +11,15 @@ SOURCES := $(shell find export artifacts tests/support -name '*.py')
 # What emulating a 64-bit ARM board takes, on Debian.
 ARM_TOOLS := qemu-user mmdebstrap gcc libc6-dev
 
-.PHONY: help demo test test-host test-device test-arm arm-tools size lint format clean
+.PHONY: help demo test test-host test-device test-arm arm-tools bench bench-page bench-suite bench-arm size lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
 	@echo "make test    every test, in both environments"
+	@echo "make bench   speed and memory beside PyTorch and ORT Training, 40 minutes; BENCH_ARGS=--quick: 4 minutes"
+	@echo "make bench-page  write docs/benchmarks.md and the README's table from the results of make bench"
+	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
+	@echo "make bench-arm  executed Cortex-A72 instructions per train step, PyTorch's beside ours, 15 minutes"
 	@echo "make size    what the device environment weighs, against torch"
 	@echo "make lint    ruff, mypy, and whether README shows the real help text"
 	@echo "make format  let ruff rewrite the code"
@@ -27,7 +31,7 @@ demo: $(HOST)/.installed $(DEVICE)/.installed
 test: test-host test-device test-arm
 
 test-host: $(HOST)/.installed $(DEVICE)/.installed
-	$(HOST)/bin/python -m pytest tests/artifacts tests/export tests/e2e
+	$(HOST)/bin/python -m pytest tests/artifacts tests/bench tests/export tests/e2e
 
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made
 	$(DEVICE)/bin/python -m pytest tests/artifacts tests/runtime
@@ -42,6 +46,19 @@ arm-tools:
 		echo "installing $(ARM_TOOLS) to emulate ARM" && apt-get update -qq && \
 		apt-get install -y -qq --no-install-recommends $(ARM_TOOLS) >/dev/null; \
 	else echo "ARM is not emulated here: install $(ARM_TOOLS) (as root on Debian, this command would)"; fi
+
+bench: $(HOST)/.installed $(DEVICE)/.installed
+	$(HOST)/bin/python -m benchmarks.run $(BENCH_ARGS)
+
+bench-page: $(HOST)/.installed
+	$(HOST)/bin/python -m benchmarks.page
+
+FROZEN := $(foreach drift,input feature output full,$(drift)-frozen-32)
+
+bench-suite: $(HOST)/.installed $(DEVICE)/.benched
+	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles $(FROZEN)
+	$(DEVICE)/bin/python -m pytest benchmarks --benchmark-group-by=func \
+		--benchmark-columns=min,median,iqr,rounds --benchmark-sort=name
 
 size: $(DEVICE)/.installed
 	$(DEVICE)/bin/python benchmarks/device_size.py
@@ -73,6 +90,14 @@ $(DEVICE)/.installed: pyproject.toml constraints.txt
 $(DEVICE)/.tested: $(DEVICE)/.installed
 	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest hypothesis
 	@touch $@
+
+$(DEVICE)/.benched: $(DEVICE)/.tested
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest-benchmark
+	@touch $@
+
+bench-arm: $(HOST)/.installed $(DEVICE)/.installed arm-tools
+	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles $(FROZEN)
+	$(DEVICE)/bin/python -m benchmarks.arm_instructions
 
 # Small bundles for the device tests, made where torch is.
 $(BUNDLES)/.made: $(HOST)/.installed $(SOURCES)

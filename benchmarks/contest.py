@@ -1,0 +1,199 @@
+"""Contestants take turns, one computing while the others wait, in an order drawn anew each round."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.player import LostError, Player
+from benchmarks.prepared import SGEMM_SIDE
+from benchmarks.protocol import Continue, Load, Loaded, Paused, Took, Train, Trained, Turn, Work
+from benchmarks.results import Absence, Contestant, StepContest, StepLane, TrainingContest, TrainingLane
+
+# Threads of a pool spin for some 30 ms after their last work; the next turn waits until they sleep. So each engine
+# can wait as it does by default, which is fastest for it, and still leaves the others alone.
+GAP_SECONDS = 0.06
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How a step contest goes: in each of `rounds` everyone takes `steps` timed steps."""
+
+    threads: int
+    batch_size: int
+    image_size: int
+    rounds: int
+    steps: int = 2
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training contest goes; `images` and `validation` are .npz files."""
+
+    threads: int
+    batch_size: int
+    image_size: int
+    epochs: int
+    images: Path
+    image_count: int
+    validation: Path
+    validation_count: int
+
+
+@dataclass
+class Contest:
+    """Who still takes part. Who fails is out, and the others go on."""
+
+    players: list[Player] = field(default_factory=list)
+    absent: list[Absence] = field(default_factory=list)
+    random: random.Random = field(default_factory=lambda: random.Random(0))
+
+    def each(self, players: Sequence[Player], do: Callable[[Player], None]) -> None:
+        """Let `players` have their turn in random order."""
+        for player in self.random.sample(players, len(players)):
+            if player in self.players:
+                time.sleep(GAP_SECONDS)
+                try:
+                    do(player)
+                except LostError as error:
+                    self.players.remove(player)
+                    self.absent.append(Absence(player.contestant, str(error)))
+                    player.close()
+
+
+@contextlib.contextmanager
+def _contest(contestants: Sequence[Contestant], image_size: int, log: Path) -> Iterator[Contest]:
+    contest = Contest()
+    try:
+        for contestant in contestants:
+            try:
+                contest.players.append(Player(contestant, image_size, log))
+            except LostError as error:
+                contest.absent.append(Absence(contestant, str(error)))
+        yield contest
+    finally:
+        for player in contest.players:
+            player.close()
+
+
+def contest_steps(contestants: Sequence[Contestant], plan: Steps, log: Path) -> StepContest:
+    """Measure train steps.
+
+    First whole steps, then steps from stored boundary activations of those who can. The peak is that of
+    the first part, so that no process does more than it is compared in.
+    """
+    loaded: dict[Contestant, Loaded] = {}
+    took: dict[tuple[Contestant, Work], list[Took]] = {}
+    with _contest(contestants, plan.image_size, log) as contest:
+
+        def load(player: Player) -> None:
+            request = Load(player.subject, plan.threads, plan.batch_size)
+            loaded[player.contestant] = player.ask(request, Loaded)
+
+        def turn(player: Player, part: Work) -> None:
+            # The matrix product takes part in both: it is what the others are held against.
+            work: Work = "step" if player.contestant.engine == "sgemm" else part
+            reply = player.ask(Turn(work, plan.steps), Took)
+            took.setdefault((player.contestant, part), []).append(reply)
+
+        contest.each(list(contest.players), load)
+        able = [p for p in contest.players if "cached" in loaded[p.contestant].works]
+        measured = [p for p in contest.players if p.contestant.engine == "sgemm"]
+        for part, players in (("step", list(contest.players)), ("cached", [*able, *measured] if able else [])):
+            for _ in range(plan.rounds):
+                contest.each(players, lambda player, part=part: turn(player, part))  # type: ignore[misc]
+        lanes = [
+            _step_lane(
+                player,
+                plan.batch_size,
+                loaded[player.contestant],
+                took[player.contestant, "step"],
+                took.get((player.contestant, "cached"), []),
+            )
+            for player in contest.players
+        ]
+    return StepContest(
+        threads=plan.threads,
+        batch_size=plan.batch_size,
+        image_size=plan.image_size,
+        lanes=lanes,
+        absent=contest.absent,
+    )
+
+
+def _step_lane(player: Player, batch_size: int, loaded: Loaded, steps: list[Took], cached: list[Took]) -> StepLane:
+    suffix = player.subject.suffix_flops * batch_size
+    whole = suffix + player.subject.prefix_flops * batch_size
+    if player.contestant.engine == "sgemm":
+        suffix = whole = 2 * SGEMM_SIDE**3
+    return StepLane(
+        contestant=player.contestant,
+        losses=loaded.losses,
+        step_ms=[statistics.median(took.ms) for took in steps],
+        cached_ms=[statistics.median(took.ms) for took in cached],
+        cpu_share=[took.cpu_share for took in steps],
+        step_flops=whole,
+        suffix_flops=suffix,
+        import_bytes=player.ready.import_bytes,
+        peak_bytes=steps[-1].peak_bytes,
+        versions=player.ready.versions,
+    )
+
+
+def contest_trainings(contestants: Sequence[Contestant], plan: Training, folder: Path, log: Path) -> TrainingContest:
+    """Measure whole trainings; each contestant's run goes to a folder of its own in `folder`."""
+    seconds: dict[Contestant, list[float]] = {}
+    ended: dict[Contestant, Trained] = {}
+    with _contest(contestants, plan.image_size, log) as contest:
+
+        def begin(player: Player) -> None:
+            request = Train(
+                subject=player.subject,
+                threads=plan.threads,
+                batch_size=plan.batch_size,
+                images=str(plan.images),
+                validation=str(plan.validation),
+                epochs=plan.epochs,
+                out=str(folder / "-".join((*_words(player.contestant), "run"))),
+            )
+            player.ask(request, Paused)
+
+        def epoch(player: Player) -> None:
+            seconds.setdefault(player.contestant, []).append(player.ask(Continue(), Paused).seconds)
+
+        def end(player: Player) -> None:
+            ended[player.contestant] = player.ask(Continue(), Trained)
+
+        for do in (begin, *[epoch] * plan.epochs, end):
+            contest.each(list(contest.players), do)
+        lanes = [
+            TrainingLane(
+                contestant=player.contestant,
+                epoch_seconds=seconds[player.contestant],
+                after_seconds=ended[player.contestant].seconds,
+                loss_before=ended[player.contestant].loss_before,
+                import_bytes=player.ready.import_bytes,
+                peak_bytes=ended[player.contestant].peak_bytes,
+                versions=player.ready.versions,
+            )
+            for player in contest.players
+        ]
+    return TrainingContest(
+        threads=plan.threads,
+        batch_size=plan.batch_size,
+        image_size=plan.image_size,
+        images=plan.image_count,
+        validation_images=plan.validation_count,
+        epochs=plan.epochs,
+        lanes=lanes,
+        absent=contest.absent,
+    )
+
+
+def _words(contestant: Contestant) -> tuple[str, str, str]:
+    return contestant.engine, contestant.drift, contestant.batch_norm

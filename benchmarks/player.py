@@ -1,0 +1,93 @@
+"""The parent's side of the pipe: a worker process for one contestant."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from benchmarks.prepared import ROOT, SGEMM, subject
+from benchmarks.protocol import Engine, Failed, Ready, Reply, Request, Subject
+from benchmarks.results import Contestant
+
+HOST = ROOT / ".venv" / "host" / "bin" / "python"
+DEVICE = ROOT / ".venv" / "device" / "bin" / "python"
+_R = TypeVar("_R", bound=Reply)
+
+_COMMANDS: dict[Engine, tuple[Path, tuple[str, ...]]] = {
+    "ours": (DEVICE, ("benchmarks.workers.ours",)),
+    "pytorch": (HOST, ("benchmarks.workers.pytorch",)),
+    "ort-training": (HOST, ("benchmarks.workers.ort_training",)),
+    "sgemm": (DEVICE, ("benchmarks.workers.sgemm", str(SGEMM))),
+}
+
+
+class LostError(Exception):
+    """A worker could not do what it was asked; the message says why."""
+
+
+@dataclass
+class Player:
+    """A contestant's process, started when made. Threads wait as each engine does by default."""
+
+    contestant: Contestant
+    image_size: int
+    log: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+    ready: Ready = field(init=False)
+
+    def __post_init__(self) -> None:
+        python, arguments = _COMMANDS[self.contestant.engine]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OMP_", "MKL_"))}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(python), "-m", *arguments],
+                cwd=ROOT,
+                env=kept,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        self.ready = self._receive(Ready)
+
+    @property
+    def subject(self) -> Subject:
+        return subject(self.contestant, self.image_size)
+
+    def ask(self, request: Request, expected: type[_R]) -> _R:
+        """Send `request` and wait for the reply. Raises LostError if it is another than `expected`."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(msgspec.json.encode(request) + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise self._ended() from None
+        return self._receive(expected)
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def _receive(self, expected: type[_R]) -> _R:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise self._ended()
+        reply: Reply = msgspec.json.decode(line, type=Reply)
+        if isinstance(reply, Failed):
+            raise LostError(reply.reason)
+        if not isinstance(reply, expected):
+            raise LostError(f"it replied {type(reply).__name__}, not {expected.__name__}")
+        return reply
+
+    def _ended(self) -> LostError:
+        return LostError(f"its process ended with exit code {self.process.wait()}; see {self.log.name}")

@@ -1,0 +1,1 @@
+"""One engine each, in a process of its own: `python -m benchmarks.workers.ENGINE`."""
