@@ -14,8 +14,8 @@ from benchmarks.workers.serve import Laps, serve
 from tbft_artifacts.bundle import open_bundle
 from tbft_runtime import Silent, TrainOptions, train
 from tbft_runtime.result import runtime_versions
-from tbft_runtime.sessions import load_graph
 from tbft_runtime.training.options import resolve
+from tbft_runtime.training.prefix import load_prefix
 from tbft_runtime.training.state import Epoch
 from tbft_runtime.training.step import TrainStep, initial_state
 
@@ -31,7 +31,7 @@ class Ours:
         )
         settings = resolve(options, bundle)
         base = load_file(bundle.weights)
-        prefix = load_graph(bundle.path(plan.prefix), base, settings.threads) if plan.has_prefix else None
+        prefix = load_prefix(bundle, plan, settings, base)
         step = TrainStep(bundle, plan, settings, base, prefix)
         state = initial_state(bundle, plan, settings, base)
         images, labels = inputs.batch(job.batch_size, job.subject.image_size, job.subject.classes)

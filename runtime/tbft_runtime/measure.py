@@ -24,7 +24,8 @@ from tbft_artifacts.manifest import Plan
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.result import peak_memory_bytes, runtime_versions
 from tbft_runtime.training.options import Settings, TrainOptions, resolve
-from tbft_runtime.training.step import TrainStep, initial_state, load_prefix
+from tbft_runtime.training.prefix import load_prefix
+from tbft_runtime.training.step import TrainStep, initial_state
 
 MARK_BASE = 0x7ACE0000
 # Marks before and after each kind of step.

@@ -89,6 +89,8 @@ def graph_from_bytes(model: bytes, weights: Tensors, threads: int, *, spinning: 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # A plan of the whole run's memory reserves the sum of what is needed at different times.
+    options.enable_mem_pattern = False
     options.log_severity_level = ERRORS_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
     values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(weights[name])) for name in names]

@@ -22,9 +22,9 @@ from tbft_artifacts.errors import TbftError
 from tbft_runtime import TrainOptions
 from tbft_runtime.data.rows import FileRows
 from tbft_runtime.run_folder import RunFolder
-from tbft_runtime.sessions import Graph
 from tbft_runtime.training import boundary
 from tbft_runtime.training.options import resolve
+from tbft_runtime.training.prefix import IMAGES_PER_RUN, Prefix
 from tbft_runtime.training.state import TrainingState
 
 # Frozen and adapted statistics, sgd and adamw; a boundary of maps, and one of features behind the pool.
@@ -38,13 +38,13 @@ IMAGES = 48
 def computed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many images each run of a prefix had."""
     sizes: list[int] = []
-    real = boundary.run_prefix
+    real = Prefix.compute
 
-    def run_prefix(prefix: Graph, images: np.ndarray) -> np.ndarray:
+    def compute(prefix: Prefix, images: np.ndarray) -> dict[str, np.ndarray]:
         sizes.append(len(images))
         return real(prefix, images)
 
-    monkeypatch.setattr(boundary, "run_prefix", run_prefix)
+    monkeypatch.setattr(Prefix, "compute", compute)
     # The trial at the start computes some images more.
     monkeypatch.setattr(boundary, "depends_on_batch", lambda *_: False)
     return sizes
@@ -204,13 +204,16 @@ def test_nothing_is_said_of_a_cache_that_nobody_wants(tmp_path: Path, squares: P
 
 def test_no_cache_where_a_batch_matters(tmp_path: Path, squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels that give an image other last bits in another batch make kept rows another run: better none."""
-    real = boundary.run_prefix
+    real = Prefix.compute
 
-    def run_prefix(prefix: Graph, images: np.ndarray) -> np.ndarray:
+    def compute(prefix: Prefix, images: np.ndarray) -> dict[str, np.ndarray]:
         activations = real(prefix, images)
-        return np.nextafter(activations, np.float32(np.inf)) if len(images) < 2 else activations
+        up = np.float32(np.inf)
+        return (
+            {name: np.nextafter(value, up) for name, value in activations.items()} if len(images) < 2 else activations
+        )
 
-    monkeypatch.setattr(boundary, "run_prefix", run_prefix)
+    monkeypatch.setattr(Prefix, "compute", compute)
     recorder = Recorder()
     result = fine_tune("feature-frozen", squares, tmp_path / "run", recorder, **OPTIONS)
     assert result.cache.format == "off"
@@ -302,13 +305,17 @@ def test_a_finished_run_keeps_no_activations(tmp_path: Path, squares: Path) -> N
 def test_many_images_take_no_more_memory_at_once(computed: list[int], tmp_path: Path, squares: Path) -> None:
     """However large a batch is, the prefix computes a part of it at a time."""
     fine_tune("feature-frozen", save_squares(tmp_path / "many.npz", 200), tmp_path / "run", epochs=1, batch_size=170)
-    assert max(computed) == boundary.PREFIX_BATCH
+    assert max(computed) == IMAGES_PER_RUN
     assert sum(computed) == 200
 
 
 def test_float16_saturates(tmp_path: Path, squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Activations beyond what float16 holds become the largest it has: infinity would spoil the loss."""
-    real = boundary.run_prefix
-    monkeypatch.setattr(boundary, "run_prefix", lambda *arguments: real(*arguments) * np.float32(1e6))
+    real = Prefix.compute
+
+    def compute(prefix: Prefix, images: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: value * np.float32(1e6) for name, value in real(prefix, images).items()}
+
+    monkeypatch.setattr(Prefix, "compute", compute)
     fine_tune("feature-frozen", squares, tmp_path / "run", cache="fp16", epochs=1, lr=1e-12)
     assert all(np.isfinite(value).all() for value in state_of(tmp_path / "run").current.values())

@@ -13,17 +13,15 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import Plan
 from tbft_runtime.machine import available_memory
 from tbft_runtime.progress import Progress
-from tbft_runtime.sessions import Graph, Tensors
+from tbft_runtime.sessions import Tensors
 from tbft_runtime.training.boundary_cache import BoundaryCache, DiskCache, RowKind, in_memory, stored_bytes
 from tbft_runtime.training.cache_key import cache_key
 from tbft_runtime.training.dataset import Part, TrainingData
 from tbft_runtime.training.options import CacheFormat, CachePlace, Settings
-from tbft_runtime.training.step import load_prefix
+from tbft_runtime.training.prefix import IMAGES_PER_RUN, Prefix, load_prefix
 
 # Part of the free disk, or of the available memory, that the cache may take.
 SHARE = 1 / 4
-# Larger batches are hardly faster in a forward pass, and take more memory.
-PREFIX_BATCH = 16
 LARGEST_HALF = np.finfo(np.float16).max
 
 
@@ -56,7 +54,7 @@ class Boundary:
     """
 
     plan: Plan
-    prefix: Graph
+    prefix: Prefix
     dtype: np.dtype
     cache: BoundaryCache | None
     reason: str | None
@@ -92,9 +90,10 @@ class Boundary:
     def _compute(self, part: Part, indices: np.ndarray) -> np.ndarray:
         """(n, *shape) of `dtype`, by the prefix."""
         activations = np.empty((len(indices), *self.plan.boundary.shape), self.dtype)
-        for start in range(0, len(indices), PREFIX_BATCH):
-            chunk = slice(start, start + PREFIX_BATCH)
-            activations[chunk] = self._narrow(run_prefix(self.prefix, part.images(indices[chunk])))
+        for start in range(0, len(indices), self.prefix.images_at_once):
+            chunk = slice(start, start + self.prefix.images_at_once)
+            computed = self.prefix.run(part.images(indices[chunk]))[self.plan.boundary.name]
+            activations[chunk] = self._narrow(computed)
         return activations
 
     def _narrow(self, activations: np.ndarray) -> np.ndarray:
@@ -139,7 +138,7 @@ def open_boundary(
     else:
         # Rows that are there already were tried when the first of them was made.
         tried = cache.found.any()
-        if not tried and depends_on_batch(prefix, data.train.images(data.train.indices[:PREFIX_BATCH])):
+        if not tried and depends_on_batch(prefix, data.train.images(data.train.indices[:IMAGES_PER_RUN])):
             reason = "activations of an image depend on the other images of its batch here"
         elif cache.room < kind.images:
             progress.note(
@@ -152,25 +151,20 @@ def open_boundary(
     return Boundary(plan, prefix, dtype, cache, reason)
 
 
-def depends_on_batch(prefix: Graph, images: np.ndarray) -> bool:
+def depends_on_batch(prefix: Prefix, images: np.ndarray) -> bool:
     """Whether the prefix gives other bits for images (n, 3, S, S) alone, in a short batch, or in another order.
 
     Kernels that sum in another order for other sizes would do that; then what was kept could not be
     told apart from what is computed only by luck.
     """
-    together = run_prefix(prefix, images)
+
+    def activations(part: np.ndarray) -> np.ndarray:
+        (values,) = prefix.compute(np.ascontiguousarray(part)).values()
+        return values
+
+    together = activations(images)
     others = [slice(0, 1), slice(-1, None), slice(1, 4), slice(None, None, -1)]
-    return any(
-        run_prefix(prefix, np.ascontiguousarray(images[part])).tobytes() != together[part].tobytes()
-        for part in others
-        if len(images[part])
-    )
-
-
-def run_prefix(prefix: Graph, images: np.ndarray) -> np.ndarray:
-    """The boundary activations (n, *shape) float32 of images (n, 3, S, S)."""
-    (activations,) = prefix.run({prefix.inputs[0]: images}).values()
-    return activations
+    return any(activations(images[part]).tobytes() != together[part].tobytes() for part in others if len(images[part]))
 
 
 def cache_result(boundary: Boundary | None, plan: Plan, settings: Settings, images: int) -> CacheResult:

@@ -12,14 +12,15 @@ from tbft_artifacts.errors import DivergedError, TbftError
 from tbft_artifacts.manifest import STATISTICS, Plan
 from tbft_runtime.progress import Progress
 from tbft_runtime.run_folder import RunFolder
-from tbft_runtime.sessions import Graph, Tensors, load_graph
+from tbft_runtime.sessions import Tensors, load_graph
 from tbft_runtime.training.batch_norm import reestimate
 from tbft_runtime.training.boundary import Boundary, open_boundary, why_not_fixed
 from tbft_runtime.training.dataset import TrainingData
 from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.options import Settings
+from tbft_runtime.training.prefix import Prefix, load_prefix
 from tbft_runtime.training.state import Epoch, TrainingState
-from tbft_runtime.training.step import TrainStep, initial_state, load_prefix
+from tbft_runtime.training.step import TrainStep, initial_state
 
 
 @dataclass
@@ -100,7 +101,7 @@ class FineTuning:
                 self.bundle, self.plan, self.settings, self._weights(state), self.data, self.folder.cache, self.progress
             )
 
-    def _moving_prefix(self, state: TrainingState) -> Graph | None:
+    def _moving_prefix(self, state: TrainingState) -> Prefix | None:
         """The prefix under batch statistics, which move."""
         return load_prefix(self.bundle, self.plan, self.settings, self._weights(state))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -18,6 +19,8 @@ _T = TypeVar("_T")
 
 CacheFormat = Literal["fp32", "fp16", "off"]
 CachePlace = Literal["disk", "ram"]
+
+X86 = ("x86_64", "AMD64")
 
 DEFAULT_EPOCHS = 10
 DEFAULT_PATIENCE = 5
@@ -124,11 +127,14 @@ def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
 
 
 def default_execution(plan: Plan) -> Execution:
-    """What the host thought best for a Raspberry Pi."""
+    """What the host thought best for a Raspberry Pi, but for x86, where ONNX Runtime packs frozen filters for Conv."""
+    prefix_form = None
+    if plan.prefix_forms:
+        prefix_form = plan.prefix_forms[-1 if platform.machine() in X86 else 0]
     return Execution(
         micro_batch=plan.micro_batch,
         gradient_form=plan.gradient_forms[0],
-        prefix_form=plan.prefix_forms[0] if plan.prefix_forms else None,
+        prefix_form=prefix_form,
         spinning=False,
     )
 

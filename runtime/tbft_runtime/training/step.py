@@ -8,10 +8,11 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import BATCH_SUFFIX, Plan
-from tbft_runtime.sessions import Graph, Tensors, load_graph
+from tbft_runtime.sessions import Tensors, load_graph
 from tbft_runtime.training.accumulation import Accumulator
 from tbft_runtime.training.batch_norm import average_into, check_batch
 from tbft_runtime.training.options import Settings
+from tbft_runtime.training.prefix import Prefix
 from tbft_runtime.training.state import TrainingState
 
 
@@ -37,16 +38,6 @@ def initial_state(bundle: Bundle, plan: Plan, settings: Settings, base: Tensors)
     return TrainingState(current={name: base[name].copy() for name in moving}, slots=slots, best={})
 
 
-def load_prefix(bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors) -> Graph | None:
-    """The frozen part of a plan with `weights`, if it has one."""
-    form = settings.execution.prefix_form
-    if form is None:
-        return None
-    return load_graph(
-        bundle.path(plan.prefix_in(form)), weights, settings.threads, spinning=settings.execution.spinning
-    )
-
-
 class TrainStep:
     """The graphs of a plan, loaded; `weights` are those that stay fixed.
 
@@ -55,15 +46,17 @@ class TrainStep:
     gradients are added, weighted by their images.
     """
 
-    def __init__(self, bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, prefix: Graph | None) -> None:
+    def __init__(self, bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, prefix: Prefix | None) -> None:
         self.plan = plan
         self.settings = settings
         self.norms = bundle.manifest.batch_norms if plan.batch_norm == "batch" else ()
         self.prefix = prefix
         execution = settings.execution
         gradient = bundle.path(plan.gradient_in(execution.gradient_form))
-        self.gradient = load_graph(gradient, weights, settings.threads, spinning=execution.spinning)
-        self.update = load_graph(bundle.path(plan.update), weights, settings.threads, spinning=execution.spinning)
+        # Parts of a batch on a thread each; a batch that cannot be divided, on all threads together.
+        self.lanes = 1 if self.norms else settings.threads
+        self.gradient = load_graph(gradient, weights, settings.threads // self.lanes, spinning=execution.spinning)
+        self.update = load_graph(bundle.path(plan.update), weights, 1)
         self._bound: _BoundState | None = None
 
     def run(self, state: TrainingState, images: np.ndarray, labels: np.ndarray) -> StepResult:
@@ -81,7 +74,7 @@ class TrainStep:
         """
         if self.prefix is None:
             return {self.plan.boundary.name: images}
-        return self.prefix.run({self.prefix.inputs[0]: images})
+        return self.prefix.run(images)
 
     def run_from_boundary(self, state: TrainingState, prefix: Tensors, labels: np.ndarray) -> StepResult:
         """The rest of `run`, given the result of `to_boundary`, which with fixed statistics never changes."""
@@ -112,7 +105,7 @@ class _BoundState:
             for name in owner.gradient.outputs
             if name.endswith(BATCH_SUFFIX)
         }
-        self.accumulator = Accumulator(owner.gradient, parameters, gradients, statistics, micro_batch)
+        self.accumulator = Accumulator(owner.gradient, parameters, gradients, statistics, micro_batch, owner.lanes)
 
         values = {"lr": settings.lr, "momentum": settings.momentum, "weight_decay": settings.weight_decay, "step": 0}
         self._step_number = np.array(0, np.float32)

@@ -1,0 +1,58 @@
+"""The frozen part of a network in front of the trained one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.manifest import Plan
+from tbft_runtime.lanes import in_lanes
+from tbft_runtime.sessions import Graph, Tensors, load_graph
+from tbft_runtime.training.options import Settings
+
+# Larger parts are hardly faster in a forward pass, and take more memory.
+IMAGES_PER_RUN = 16
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """A loaded prefix. With fixed statistics a batch goes through it in parts, on `lanes` threads."""
+
+    graph: Graph
+    lanes: int
+    divides: bool
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images are under way at the same time, if a batch may be divided."""
+        return IMAGES_PER_RUN * self.lanes
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Boundary activations of images (N, 3, S, S), and the statistics of the batch where those are used."""
+        if not self.divides:
+            return self.compute(images)
+        size = min(IMAGES_PER_RUN, -(-len(images) // self.lanes))
+        parts = [images[start : start + size] for start in range(0, len(images), size)]
+        results = in_lanes(self.lanes, self.compute, parts)
+        return {name: np.concatenate([result[name] for result in results]) for name in self.graph.outputs}
+
+    def compute(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """`run` without dividing."""
+        return self.graph.run({self.graph.inputs[0]: images})
+
+
+def load_prefix(bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors) -> Prefix | None:
+    """The prefix of a plan with `weights`, if it has one."""
+    execution = settings.execution
+    if execution.prefix_form is None:
+        return None
+    divides = plan.batch_norm != "batch"
+    path = bundle.path(plan.prefix_in(execution.prefix_form))
+    threads = 1 if divides else settings.threads
+    return Prefix(
+        graph=load_graph(path, weights, threads, spinning=execution.spinning),
+        lanes=settings.threads if divides else 1,
+        divides=divides,
+    )
