@@ -92,6 +92,16 @@ class Cost(Struct, frozen=True):
         return self.prefix_flops + self.forward_flops + self.backward_flops
 
 
+class GraphMemory(Struct, frozen=True):
+    """The most bytes of values that a graph holds at once for a batch: `fixed_bytes + images * image_bytes`."""
+
+    fixed_bytes: int
+    image_bytes: int
+
+    def bytes(self, images: int) -> int:
+        return self.fixed_bytes + images * self.image_bytes
+
+
 class Parameter(Struct, frozen=True):
     """A trained tensor, and the outputs of the graphs that belong to it."""
 
@@ -172,6 +182,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
 
     `gradient_forms` and `prefix_forms` name the forms of convolutions in which a graph is there, the
     default first. `full_cost` is that of full fine-tuning; None if the whole model cannot be differentiated.
+    `gradient_memory` and `prefix_memory` belong to those graphs, in the same order.
     `micro_batch` is how many images the gradient graph takes at once by default, where statistics are fixed.
     `int8` is None, and left out of the file, where the prefix computes in float32.
     """
@@ -184,6 +195,9 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     boundary: Boundary
     gradient_forms: tuple[ConvolutionForm, ...]
     prefix_forms: tuple[ConvolutionForm, ...]
+    gradient_memory: tuple[GraphMemory, ...]
+    prefix_memory: tuple[GraphMemory, ...]
+    suffix_memory: GraphMemory
     optimizer: Optimizer
     batch_size: int
     micro_batch: int

@@ -29,6 +29,7 @@ from tbft_export.convolution import is_two_dimensional, read_convolution
 from tbft_export.cost import largest_activation, training_cost
 from tbft_export.forward import ForwardModel
 from tbft_export.gradient import build_training_model, write_ort_training
+from tbft_export.memory import plan_memory
 from tbft_export.optimizers import build_update
 from tbft_export.pipeline import (
     PassRunner,
@@ -121,6 +122,9 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
             boundary=Boundary(name=boundary.name or "", shape=_image_shape(boundary)),
             gradient_forms=tuple(gradients),
             prefix_forms=tuple(prefixes),
+            gradient_memory=tuple(map(plan_memory, gradients.values())),
+            prefix_memory=tuple(map(plan_memory, prefixes.values())),
+            suffix_memory=plan_memory(suffix),
             optimizer=request.optimizer,
             batch_size=request.batch_size,
             micro_batch=micro_batch(largest_activation(training.graph), request.batch_size),

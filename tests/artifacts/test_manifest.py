@@ -20,6 +20,7 @@ from tbft_artifacts.manifest import (
     Drift,
     ExifTranspose,
     FileEntry,
+    GraphMemory,
     Int8Prefix,
     Manifest,
     Normalize,
@@ -52,6 +53,7 @@ OPTIMIZERS = st.builds(
     momentum=NUMBER,
     weight_decay=NUMBER,
 )
+MEMORY = st.builds(GraphMemory, COUNT, COUNT)
 PLANS = st.builds(
     Plan,
     id=TEXT,
@@ -61,6 +63,9 @@ PLANS = st.builds(
     parameters=tuples_of(st.builds(Parameter, TEXT, SHAPE)),
     boundary=st.builds(Boundary, TEXT, SHAPE),
     micro_batch=st.integers(1, 64),
+    gradient_memory=st.tuples(MEMORY, MEMORY),
+    prefix_memory=tuples_of(MEMORY),
+    suffix_memory=MEMORY,
     gradient_forms=st.just(("winograd", "direct")),
     prefix_forms=st.sampled_from([(), ("direct",), ("winograd", "direct")]),
     optimizer=OPTIMIZERS,

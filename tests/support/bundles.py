@@ -19,6 +19,7 @@ from tbft_artifacts.manifest import (
     CenterCrop,
     Cost,
     ExifTranspose,
+    GraphMemory,
     Int8Prefix,
     Manifest,
     Normalize,
@@ -57,6 +58,9 @@ def made_up_manifest() -> Manifest:
         boundary=Boundary(name="boundary", shape=(4, 8, 8)),
         gradient_forms=("direct",),
         micro_batch=8,
+        gradient_memory=(GraphMemory(fixed_bytes=1000, image_bytes=100),),
+        prefix_memory=(GraphMemory(fixed_bytes=0, image_bytes=100),),
+        suffix_memory=GraphMemory(fixed_bytes=0, image_bytes=100),
         prefix_forms=("direct",),
         optimizer=Optimizer(
             kind="sgd",

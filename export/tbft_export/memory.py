@@ -1,0 +1,93 @@
+"""What a graph holds in memory at once while it runs, planned from its shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import onnx
+import onnx_ir as ir
+
+from tbft_artifacts.manifest import GraphMemory
+
+# The batches for which a graph is planned; in between and beyond, memory grows in a straight line.
+PLANNED_BATCHES = (1, 2, 4, 8, 16, 32)
+# Results of these are their input under another shape.
+_VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
+
+
+def plan_memory(model: ir.Model) -> GraphMemory:
+    """Bytes of `model`'s live values: the most at any node, as `fixed_bytes + images * image_bytes`.
+
+    A value lives from the node that computes it to its last reader; graph inputs and outputs live
+    throughout, weights are not counted. No value is overwritten while it is still read, and none is
+    computed in place, so a runtime that does so needs less; scratch space of kernels comes on top.
+    """
+    proto = ir.to_proto(model)
+    peaks = {images: peak_bytes(proto, images) for images in PLANNED_BATCHES}
+    first, last = PLANNED_BATCHES[0], PLANNED_BATCHES[-1]
+    image_bytes = -(-(peaks[last] - peaks[first]) // (last - first))
+    fixed = max(0, *(peak - images * image_bytes for images, peak in peaks.items()))
+    return GraphMemory(fixed_bytes=fixed, image_bytes=image_bytes)
+
+
+def peak_bytes(model: onnx.ModelProto, images: int) -> int:
+    """The most bytes that are live at once for a batch of `images`."""
+    sizes = _sizes(model, images)
+    nodes = list(model.graph.node)
+    owner = _owners(nodes)
+    last_use = {
+        owner.get(name, name): index for index, node in enumerate(nodes) for name in node.input if name in sizes
+    }
+    kept = {owner.get(value.name, value.name) for value in model.graph.output}
+    kept |= {value.name for value in model.graph.input}
+    live = sum(sizes[value.name] for value in model.graph.input if value.name in sizes)
+    peak = live
+    dying: dict[int, list[str]] = {}
+    for name, index in last_use.items():
+        if name not in kept:
+            dying.setdefault(index, []).append(name)
+    for index, node in enumerate(nodes):
+        made = [name for name in node.output if name and owner.get(name, name) == name]
+        live += sum(sizes.get(name, 0) for name in made)
+        peak = max(peak, live)
+        # What nobody reads is gone at once, too.
+        unread = [name for name in made if name not in last_use and name not in kept]
+        live -= sum(sizes.get(name, 0) for name in [*dying.get(index, []), *unread])
+    return peak
+
+
+def _owners(nodes: Sequence[onnx.NodeProto]) -> Mapping[str, str]:
+    """The value whose memory a view shares."""
+    owner: dict[str, str] = {}
+    for node in nodes:
+        if node.op_type in _VIEWS:
+            owner[node.output[0]] = owner.get(node.input[0], node.input[0])
+    return owner
+
+
+def _sizes(model: onnx.ModelProto, images: int) -> dict[str, int]:
+    """Bytes of every value that is no constant."""
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    constants = {tensor.name for tensor in fixed.graph.initializer}
+    for value in [*fixed.graph.input, *fixed.graph.output]:
+        for dim in value.type.tensor_type.shape.dim:
+            if not dim.HasField("dim_value"):
+                dim.dim_value = images
+    del fixed.graph.value_info[:]
+    inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph
+    sizes = {}
+    for value in [*inferred.input, *inferred.value_info, *inferred.output]:
+        tensor = value.type.tensor_type
+        known = tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim)
+        if known and value.name not in constants:
+            width = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).itemsize
+            sizes[value.name] = math.prod(dim.dim_value for dim in tensor.shape.dim) * width
+    for node in inferred.node:
+        # A shape that inference cannot follow: no smaller than what it is made of.
+        largest = max((sizes.get(name, 0) for name in node.input), default=0)
+        for name in node.output:
+            if name not in constants:
+                sizes.setdefault(name, largest)
+    return sizes
