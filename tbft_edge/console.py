@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,20 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 PIPED_WIDTH = 120
 
 # The package behind each extra.
+# As people write them: MB is a million, and a bare letter is what container tools mean by it.
+_MEMORY_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "k": 1 << 10,
+    "m": 1 << 20,
+    "g": 1 << 30,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+}
 _HALVES = {
     "device": ("tbft_runtime.training.loop", "tbft_runtime.inference", "tbft_runtime.finalization"),
     "export": ("tbft_export",),
@@ -68,6 +83,15 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
+
+
+def memory_size(text: str, option: str) -> int:
+    """Bytes of an amount such as 256MB (million), 512m (1024 * 1024) or 1g. Raises TbftError if it is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text.strip())
+    unit = found[2].lower() if found else "?"
+    if found is None or unit not in _MEMORY_UNITS or not float(found[1]):
+        raise TbftError(f"{option} '{text}' is no amount of memory", f"for example {option} 256MB or {option} 1g")
+    return int(float(found[1]) * _MEMORY_UNITS[unit])
 
 
 @contextmanager

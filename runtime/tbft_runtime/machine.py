@@ -25,6 +25,12 @@ def available_memory(root: Path = Path("/")) -> int | None:
     return max(0, min(known)) if known else None
 
 
+def resident_memory(root: Path = Path("/")) -> int:
+    """Bytes of this process that are in memory now; 0 if unknown."""
+    kibibytes = _value(_read(root / "proc/self/status"), "VmRSS:")
+    return 0 if kibibytes is None else kibibytes * 1024
+
+
 def _of_system(root: Path) -> int | None:
     kibibytes = _value(_read(root / "proc/meminfo"), "MemAvailable:")
     return None if kibibytes is None else kibibytes * 1024

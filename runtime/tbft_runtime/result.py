@@ -12,6 +12,7 @@ import numpy as np
 from tbft_artifacts.manifest import BatchNormPolicy, Drift, Plan
 from tbft_runtime.sessions import onnxruntime_version
 from tbft_runtime.training.boundary import CacheResult
+from tbft_runtime.training.memory import MemoryPlan
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.state import Epoch, Evaluation, TrainingState
 
@@ -22,6 +23,7 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     `accuracy_*` are fractions of `validation_images`, None where no image has a label. `step_ms_*` are
     milliseconds per train step without the first, which warms up; `images_per_second` counts training
     images over the time of their steps; `peak_memory_bytes` is the process's resident maximum;
+    `memory` is what was predicted, in bytes, before training began.
     `train_seconds` is time in epochs, of all parts of a resumed run. `cache` is how boundary activations
     were kept, in this part of the run. `energy_joules` is None: no meter.
     """
@@ -53,6 +55,7 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     train_seconds: float
     peak_memory_bytes: int
     cache: CacheResult
+    memory: MemoryPlan
     energy_joules: float | None
     runtime: dict[str, str]
     run: str
@@ -112,6 +115,7 @@ def train_result(
     skipped: tuple[str, ...],
     stopped: str,
     cache: CacheResult,
+    memory: MemoryPlan,
     run: str,
 ) -> TrainResult:
     """Put a result together from the state at the end of a run."""
@@ -145,6 +149,7 @@ def train_result(
         train_seconds=sum(epoch.seconds for epoch in state.epochs),
         peak_memory_bytes=peak_memory_bytes(),
         cache=cache,
+        memory=memory,
         energy_joules=None,
         runtime=runtime_versions(),
         run=run,

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tbft_artifacts.errors import TbftError
-from tbft_edge.console import JsonOption, extra, percent, print_json, print_table, say, size
+from tbft_edge.console import JsonOption, extra, memory_size, percent, print_json, print_table, say, size
 
 if TYPE_CHECKING:
     from tbft_artifacts.bundle import Bundle
     from tbft_edge.emulation.bench import BenchResult, Cost, Count
-
-_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def command(
@@ -47,7 +45,7 @@ def command(
         from tbft_edge.emulation.bench import ArmBench, compare_costs, measure_local
         from tbft_edge.emulation.cpus import CPUS
 
-        limit = _bytes(memory)
+        limit = None if memory is None else memory_size(memory, "--memory")
         if limit is not None and platform == "local":
             raise TbftError("--memory limits the emulated process only", "add --platform arm64")
         chosen = _choose([stack.enter_context(opened(path)) for path in bundles], plan, compare)
@@ -84,15 +82,6 @@ def _choose(bundles: list[Bundle], plan: str | None, compare: str | None) -> lis
             )
         chosen.append(found)
     return chosen
-
-
-def _bytes(text: str | None) -> int | None:
-    if text is None:
-        return None
-    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
-    if not number.isdecimal() or (unit and unit not in _UNITS):
-        raise TbftError(f"--memory '{text}' is no amount of memory", "for example --memory 512m or --memory 1g")
-    return int(number) * _UNITS.get(unit, 1)
 
 
 def _print(result: BenchResult) -> None:

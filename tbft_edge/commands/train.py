@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tbft_artifacts.manifest import BatchNormPolicy
-from tbft_edge.console import JsonOption, ThreadsOption, extra, percent, print_json, print_table, say, size
+from tbft_edge.console import JsonOption, ThreadsOption, extra, memory_size, percent, print_json, print_table, say, size
 
 if TYPE_CHECKING:
     from tbft_runtime import TrainResult
@@ -59,6 +59,12 @@ def command(
         PlaceChoice,
         typer.Option(help="Where: in the run folder or in memory, at most a quarter of what is free. auto: disk."),
     ] = "auto",
+    memory_budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Stay within this much memory, such as 256MB: chooses images per pass, threads and place of the cache."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out after its last whole epoch, if there is one.")
     ] = False,
@@ -89,6 +95,7 @@ def command(
             threads=threads,
             cache=None if cache == "auto" else cache,
             cache_in=None if cache_in == "auto" else cache_in,
+            memory_budget=None if memory_budget is None else memory_size(memory_budget, "--memory-budget"),
             resume=resume,
         )
         try:
@@ -128,7 +135,7 @@ def _print(result: TrainResult) -> None:
         ],
         ["throughput", f"{_number(result.images_per_second, '.0f')} images/s on {result.threads} threads"],
         ["activation cache", _cache(result.cache)],
-        ["peak memory", size(result.peak_memory_bytes)],
+        ["peak memory", f"{size(result.peak_memory_bytes)} ({size(result.memory.total)} predicted)"],
         ["energy", "unavailable (no meter)"],
     ]
     print_table("Run", ["", "value"], rows)

@@ -23,8 +23,8 @@ from tbft_runtime import TrainOptions
 from tbft_runtime.data.rows import FileRows
 from tbft_runtime.run_folder import RunFolder
 from tbft_runtime.training import boundary
-from tbft_runtime.training.options import resolve
-from tbft_runtime.training.prefix import IMAGES_PER_RUN, Prefix
+from tbft_runtime.training.options import PREFIX_IMAGES, resolve
+from tbft_runtime.training.prefix import Prefix
 from tbft_runtime.training.state import TrainingState
 
 # Frozen and adapted statistics, sgd and adamw; a boundary of maps, and one of features behind the pool.
@@ -305,7 +305,7 @@ def test_a_finished_run_keeps_no_activations(tmp_path: Path, squares: Path) -> N
 def test_many_images_take_no_more_memory_at_once(computed: list[int], tmp_path: Path, squares: Path) -> None:
     """However large a batch is, the prefix computes a part of it at a time."""
     fine_tune("feature-frozen", save_squares(tmp_path / "many.npz", 200), tmp_path / "run", epochs=1, batch_size=170)
-    assert max(computed) == IMAGES_PER_RUN
+    assert max(computed) == PREFIX_IMAGES
     assert sum(computed) == 200
 
 

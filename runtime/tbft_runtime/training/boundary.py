@@ -17,8 +17,8 @@ from tbft_runtime.sessions import Tensors
 from tbft_runtime.training.boundary_cache import BoundaryCache, DiskCache, RowKind, in_memory, stored_bytes
 from tbft_runtime.training.cache_key import cache_key
 from tbft_runtime.training.dataset import Part, TrainingData
-from tbft_runtime.training.options import CacheFormat, CachePlace, Settings
-from tbft_runtime.training.prefix import IMAGES_PER_RUN, Prefix, load_prefix
+from tbft_runtime.training.options import PREFIX_IMAGES, CacheFormat, CachePlace, Settings
+from tbft_runtime.training.prefix import Prefix, load_prefix
 
 # Part of the free disk, or of the available memory, that the cache may take.
 SHARE = 1 / 4
@@ -138,7 +138,7 @@ def open_boundary(
     else:
         # Rows that are there already were tried when the first of them was made.
         tried = cache.found.any()
-        if not tried and depends_on_batch(prefix, data.train.images(data.train.indices[:IMAGES_PER_RUN])):
+        if not tried and depends_on_batch(prefix, data.train.images(data.train.indices[:PREFIX_IMAGES])):
             reason = "activations of an image depend on the other images of its batch here"
         elif cache.room < kind.images:
             progress.note(

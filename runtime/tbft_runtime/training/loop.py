@@ -19,6 +19,7 @@ from tbft_runtime.training.batch_norm import check_batch
 from tbft_runtime.training.boundary import cache_result
 from tbft_runtime.training.dataset import open_data
 from tbft_runtime.training.fine_tuning import FineTuning
+from tbft_runtime.training.memory import fit_memory, plan_memory
 from tbft_runtime.training.options import TrainOptions, another_bundle, resolve, resumed
 
 
@@ -55,6 +56,20 @@ def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress
         raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another --out")
     if settings.epochs and plan.batch_norm == "batch":
         check_batch(bundle.manifest.batch_norms, len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
+    images = len(data.train) + len(data.validation)
+    if options.memory_budget is not None:
+        settings = fit_memory(
+            bundle,
+            plan,
+            settings,
+            images,
+            options.memory_budget,
+            # What an earlier part of the run did has to be done alike.
+            fixed=stored is not None,
+            fixed_threads=options.threads is not None,
+            fixed_place=options.cache_in is not None,
+        )
+    memory = plan_memory(bundle, plan, settings, images)
     folder.write_run(RunFile(str(bundle.folder.resolve()), data.fingerprint, settings))
     tuning = FineTuning(bundle, plan, settings, data, load_file(bundle.weights), folder, progress)
     state = folder.read_state()
@@ -69,7 +84,8 @@ def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress
         unlabelled_images=data.unlabelled,
         skipped=data.skipped,
         stopped=stopped,
-        cache=cache_result(tuning.boundary, plan, settings, len(data.train) + len(data.validation)),
+        cache=cache_result(tuning.boundary, plan, settings, images),
+        memory=memory,
         run=str(folder.path),
     )
     with atomic_file(folder.result_file) as temporary:

@@ -20,6 +20,8 @@ _T = TypeVar("_T")
 CacheFormat = Literal["fp32", "fp16", "off"]
 CachePlace = Literal["disk", "ram"]
 
+# Larger parts are hardly faster in a forward pass, and take more memory.
+PREFIX_IMAGES = 16
 X86 = ("x86_64", "AMD64")
 
 DEFAULT_EPOCHS = 10
@@ -35,7 +37,8 @@ class TrainOptions:
 
     `patience` is how many epochs without a lower validation loss end the run. `validation` is data of
     its own to validate on; otherwise `val_fraction` of the labelled images is held out. `cache` is how
-    boundary activations are kept, and `cache_in` where.
+    boundary activations are kept, and `cache_in` where. `memory_budget` is how many bytes the process may
+    take; within it the run chooses how many images go through a graph at once, threads and cache.
     """
 
     data: Path
@@ -54,21 +57,23 @@ class TrainOptions:
     threads: int | None = None
     cache: CacheFormat | None = None
     cache_in: CachePlace | None = None
+    memory_budget: int | None = None
     resume: bool = False
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """How the graphs run: what changes time and memory, and results only by rounding.
 
-    `micro_batch` images at most go through the gradient graph at once, where statistics are fixed. The
-    forms say how graphs write their convolutions (`prefix_form` None: there is no prefix). With
-    `spinning`, threads wait for work without sleeping.
+    `micro_batch` images at most go through the gradient graph at once on each thread, and `prefix_images`
+    through the prefix, where statistics are fixed. The forms say how graphs write their convolutions
+    (`prefix_form` None: there is no prefix). With `spinning`, threads wait for work without sleeping.
     """
 
     micro_batch: int
     gradient_form: ConvolutionForm
     prefix_form: ConvolutionForm | None
     spinning: bool
+    prefix_images: int = PREFIX_IMAGES
 
 
 class Settings(msgspec.Struct, frozen=True):

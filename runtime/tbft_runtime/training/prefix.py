@@ -12,28 +12,28 @@ from tbft_runtime.lanes import in_lanes
 from tbft_runtime.sessions import Graph, Tensors, load_graph
 from tbft_runtime.training.options import Settings
 
-# Larger parts are hardly faster in a forward pass, and take more memory.
-IMAGES_PER_RUN = 16
-
 
 @dataclass(frozen=True)
 class Prefix:
-    """A loaded prefix. With fixed statistics a batch goes through it in parts, on `lanes` threads."""
+    """A loaded prefix.
+
+    With fixed statistics a batch goes through it in parts of `part` images at most, on `lanes` threads.
+    """
 
     graph: Graph
     lanes: int
-    divides: bool
+    part: int | None
 
     @property
     def images_at_once(self) -> int:
-        """How many images are under way at the same time, if a batch may be divided."""
-        return IMAGES_PER_RUN * self.lanes
+        """How many images are under way at the same time, if a batch is divided."""
+        return (self.part or 1) * self.lanes
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Boundary activations of images (N, 3, S, S), and the statistics of the batch where those are used."""
-        if not self.divides:
+        if self.part is None:
             return self.compute(images)
-        size = min(IMAGES_PER_RUN, -(-len(images) // self.lanes))
+        size = min(self.part, -(-len(images) // self.lanes))
         parts = [images[start : start + size] for start in range(0, len(images), size)]
         results = in_lanes(self.lanes, self.compute, parts)
         return {name: np.concatenate([result[name] for result in results]) for name in self.graph.outputs}
@@ -54,5 +54,5 @@ def load_prefix(bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors
     return Prefix(
         graph=load_graph(path, weights, threads, spinning=execution.spinning),
         lanes=settings.threads if divides else 1,
-        divides=divides,
+        part=execution.prefix_images if divides else None,
     )

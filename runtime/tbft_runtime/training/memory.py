@@ -1,0 +1,131 @@
+"""What a run will take of memory, and how to stay within a budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import msgspec
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Plan
+from tbft_runtime.machine import resident_memory
+from tbft_runtime.training.evaluator import EVALUATION_BATCH
+from tbft_runtime.training.options import Settings
+
+_FLOAT = 4
+# Measured on train steps of ResNet-26: an arena takes memory in powers of two, and a session keeps its
+# graph, its kernels and their packed weights beside what the values need.
+ARENA = 1.4
+SESSION_BYTES = 7 << 20
+
+
+class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes that a run is expected to hold resident at its peak, by purpose.
+
+    `process`: what is there before training, interpreter and libraries included; `weights`: the model;
+    `state`: trained parameters, their gradients, the optimizer's state and the best state; `graphs`:
+    activations in prefix, gradient graph and validation; `sessions`: loaded graphs; `batch`: the images
+    or activations of one batch; `cache`: boundary activations kept in memory.
+    """
+
+    process: int
+    weights: int
+    state: int
+    graphs: int
+    sessions: int
+    batch: int
+    cache: int
+
+    @property
+    def total(self) -> int:
+        """All of it together."""
+        return sum(msgspec.structs.astuple(self))
+
+
+def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int) -> MemoryPlan:
+    """The peak of training with `settings`, of which `images` train or validate."""
+    execution = settings.execution
+    divides = plan.batch_norm != "batch"
+    lanes = settings.threads if divides else 1
+    gradient = plan.gradient_memory[plan.gradient_forms.index(execution.gradient_form)]
+    at_once = min(execution.micro_batch, -(-settings.batch_size // lanes)) if divides else settings.batch_size
+    graphs = lanes * gradient.bytes(at_once)
+    if execution.prefix_form is not None:
+        prefix = plan.prefix_memory[plan.prefix_forms.index(execution.prefix_form)]
+        graphs += lanes * prefix.bytes(execution.prefix_images if divides else settings.batch_size)
+    graphs += settings.threads * plan.suffix_memory.bytes(EVALUATION_BATCH)
+
+    parameters = _FLOAT * sum(math.prod(parameter.shape) for parameter in plan.parameters)
+    copies = 2 + len(plan.optimizer.slots) + 2 * lanes  # now and best, slots, a sum and a part per lane
+    weights = bundle.manifest.files[bundle.weights.name].bytes
+    row = _FLOAT * math.prod(plan.boundary.shape)
+    image = _FLOAT * 3 * bundle.manifest.image_size**2
+    in_memory = settings.cache_in == "ram" and plan.has_prefix and divides and settings.cache != "off"
+    return MemoryPlan(
+        process=resident_memory(),
+        weights=3 * weights,  # As read, as sessions fold and pack them, and once more while they are loaded.
+        state=copies * parameters,
+        graphs=int(ARENA * graphs),
+        sessions=SESSION_BYTES * (3 + plan.has_prefix),
+        batch=2 * settings.batch_size * (row + image),
+        cache=images * (row if settings.cache == "fp32" else row // 2) if in_memory else 0,
+    )
+
+
+def fit_memory(
+    bundle: Bundle,
+    plan: Plan,
+    settings: Settings,
+    images: int,
+    budget: int,
+    *,
+    fixed: bool,
+    fixed_threads: bool,
+    fixed_place: bool,
+) -> Settings:
+    """`settings` changed as little as it takes to stay within `budget` bytes.
+
+    First fewer images at once, then fewer threads (unless `fixed_threads`). Boundary activations are
+    kept in memory if they fit beside the rest (unless `fixed_place`). With `fixed` nothing changes.
+    Raises TbftError with the figures if nothing fits.
+    """
+    least = None
+    for candidate in [settings] if fixed else _smaller(plan, settings, fixed_threads):
+        needed = plan_memory(bundle, plan, candidate, images)
+        if needed.total <= budget:
+            in_memory = msgspec.structs.replace(candidate, cache_in="ram")
+            if not (fixed or fixed_place) and plan_memory(bundle, plan, in_memory, images).total <= budget:
+                return in_memory
+            return candidate
+        least = needed if least is None or needed.total < least.total else least
+    assert least is not None
+    figures = ", ".join(
+        f"{name} {value / 1e6:,.0f} MB" for name, value in msgspec.structs.asdict(least).items() if value >= 1e6
+    )
+    hint = (
+        "batch statistics need the whole batch at once: a bundle exported with --bn adapt can take it in parts"
+        if plan.batch_norm == "batch"
+        else "raise --memory-budget, lower --batch-size, or train a smaller block"
+    )
+    raise TbftError(
+        f"training takes {least.total / 1e6:,.0f} MB at least, more than the budget of {budget / 1e6:,.0f} MB "
+        f"({figures})",
+        hint,
+    )
+
+
+def _smaller(plan: Plan, settings: Settings, fixed_threads: bool) -> Iterator[Settings]:
+    """The settings, and others that need less and less memory."""
+    threads = settings.threads
+    while threads:
+        micro_batch = settings.execution.micro_batch
+        while micro_batch:
+            prefix_images = max(1, settings.execution.prefix_images * micro_batch // settings.execution.micro_batch)
+            execution = msgspec.structs.replace(
+                settings.execution, micro_batch=micro_batch, prefix_images=prefix_images
+            )
+            yield msgspec.structs.replace(settings, threads=threads, execution=execution)
+            micro_batch = micro_batch // 2 if plan.batch_norm != "batch" else 0
+        threads = 0 if fixed_threads else threads // 2
