@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Literal
 
 import msgspec
@@ -110,7 +111,7 @@ class Parameter(Struct, frozen=True):
 
     @property
     def gradient(self) -> str:
-        """Output of the gradient graph, input of the update graph."""
+        """Output of the gradient graph, and input of the update graph."""
         return f"{self.name}{GRADIENT_SUFFIX}"
 
     @property
@@ -204,6 +205,11 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     cost: Cost
     full_cost: Cost | None
     int8: Int8Prefix | None = None
+
+    @property
+    def flat(self) -> Parameter:
+        """All trained parameters behind each other, in order, as one vector: what the update graph works on."""
+        return Parameter("parameters", (sum(math.prod(parameter.shape) for parameter in self.parameters),))
 
     def file(self, name: str) -> str:
         """Path inside the bundle of one of the plan's files, such as `gradient.onnx`."""

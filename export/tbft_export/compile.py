@@ -112,29 +112,30 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
         if policy == "batch":
             prefix = runner.run(prefix, batch_mode(forward.weights))
         prefixes = {form: runner.run(prefix.clone(), forward_in(form, forward.weights)) for form in forms}
+    plan = Plan(
+        id=_plan_id(request, policy),
+        drift=request.drift,
+        blocks=tuple(blocks),
+        batch_norm=policy,
+        parameters=described,
+        boundary=Boundary(name=boundary.name or "", shape=_image_shape(boundary)),
+        gradient_forms=tuple(gradients),
+        prefix_forms=tuple(prefixes),
+        gradient_memory=tuple(map(plan_memory, gradients.values())),
+        prefix_memory=tuple(map(plan_memory, prefixes.values())),
+        suffix_memory=plan_memory(suffix),
+        optimizer=request.optimizer,
+        batch_size=request.batch_size,
+        micro_batch=micro_batch(largest_activation(training.graph), request.batch_size),
+        cost=cost,
+        full_cost=full_cost,
+    )
     compiled = CompiledPlan(
-        plan=Plan(
-            id=_plan_id(request, policy),
-            drift=request.drift,
-            blocks=tuple(blocks),
-            batch_norm=policy,
-            parameters=described,
-            boundary=Boundary(name=boundary.name or "", shape=_image_shape(boundary)),
-            gradient_forms=tuple(gradients),
-            prefix_forms=tuple(prefixes),
-            gradient_memory=tuple(map(plan_memory, gradients.values())),
-            prefix_memory=tuple(map(plan_memory, prefixes.values())),
-            suffix_memory=plan_memory(suffix),
-            optimizer=request.optimizer,
-            batch_size=request.batch_size,
-            micro_batch=micro_batch(largest_activation(training.graph), request.batch_size),
-            cost=cost,
-            full_cost=full_cost,
-        ),
+        plan=plan,
         prefixes=prefixes,
         suffix=suffix,
         gradients=gradients,
-        update=build_update(described, request.optimizer.kind),
+        update=build_update([plan.flat], request.optimizer.kind),
     )
     for model in (compiled.suffix, compiled.update, *gradients.values(), *prefixes.values()):
         check_standard(model)

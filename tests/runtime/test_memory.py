@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from support.bundles import compiled, fine_tune
+from support.bundles import compiled
+from support.runs import fine_tune
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Plan

@@ -35,6 +35,8 @@ class Prefix:
             return self.compute(images)
         size = min(self.part, -(-len(images) // self.lanes))
         parts = [images[start : start + size] for start in range(0, len(images), size)]
+        if len(parts) == 1:
+            return self.compute(images)
         results = in_lanes(self.lanes, self.compute, parts)
         return {name: np.concatenate([result[name] for result in results]) for name in self.graph.outputs}
 

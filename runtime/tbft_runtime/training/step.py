@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from tbft_artifacts.manifest import BATCH_SUFFIX, Plan
 from tbft_runtime.sessions import Tensors, load_graph
 from tbft_runtime.training.accumulation import Accumulator
 from tbft_runtime.training.batch_norm import average_into, check_batch
+from tbft_runtime.training.flat import FlatParameters
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.prefix import Prefix
 from tbft_runtime.training.state import TrainingState
@@ -85,46 +87,58 @@ class TrainStep:
 
 
 class _BoundState:
-    """The graphs of a train step, bound to the arrays of one state."""
+    """The graphs of a train step, bound to the arrays of one state.
+
+    Parameters, their gradients and each kind of optimizer state lie behind each other in one vector, so
+    that the update is a handful of operators however many tensors are trained; the tensors of the state
+    become views of it.
+    """
 
     def __init__(self, owner: TrainStep, state: TrainingState) -> None:
         self.owner = owner
         self.state = state
         plan, settings = owner.plan, owner.settings
-        parameters = {}
+        weights = FlatParameters(plan)
         for parameter in plan.parameters:
-            state.current[parameter.name] = np.require(state.current[parameter.name], requirements=("C", "W"))
-            parameters[parameter.name] = state.current[parameter.name]
-        for name, value in state.slots.items():
-            state.slots[name] = np.require(value, requirements=("C", "W"))
+            weights.adopt(state.current, parameter.name, parameter)
+        slots = {}
+        for slot in plan.optimizer.slots:
+            vector = slots[plan.flat.state(slot)] = FlatParameters(plan)
+            for parameter in plan.parameters:
+                vector.adopt(state.slots, parameter.state(slot), parameter)
 
-        micro_batch = None if owner.norms else settings.execution.micro_batch
-        gradients = {parameter.gradient: np.empty(parameter.shape, np.float32) for parameter in plan.parameters}
+        gradients = FlatParameters(plan)
         statistics = {
             name: np.empty(state.current[name.removesuffix(BATCH_SUFFIX)].shape, np.float32)
             for name in owner.gradient.outputs
             if name.endswith(BATCH_SUFFIX)
         }
-        self.accumulator = Accumulator(owner.gradient, parameters, gradients, statistics, micro_batch, owner.lanes)
-
+        self.accumulator = Accumulator(
+            plan,
+            owner.gradient,
+            {parameter.name: weights.view(parameter) for parameter in plan.parameters},
+            gradients,
+            statistics,
+            None if owner.norms else settings.execution.micro_batch,
+            owner.lanes,
+        )
         values = {"lr": settings.lr, "momentum": settings.momentum, "weight_decay": settings.weight_decay, "step": 0}
-        self._step_number = np.array(0, np.float32)
         scalars = {name: np.array(values[name], np.float32) for name in plan.optimizer.inputs}
-        if "step" in scalars:
-            scalars["step"] = self._step_number
-        updated = {parameter.updated: parameters[parameter.name] for parameter in plan.parameters}
-        for parameter in plan.parameters:
-            for slot in plan.optimizer.slots:
-                updated[parameter.updated_state(slot)] = state.slots[parameter.state(slot)]
-        # Every operator of the update works element by element and writes a tensor after its last use.
-        self._update = owner.update.bind({**scalars, **parameters, **gradients, **state.slots}, updated)
+        self._step_number = scalars.get("step", np.zeros((), np.float32))
+        vectors = {name: flat.vector for name, flat in slots.items()}
+        updated = {plan.flat.updated: weights.vector}
+        updated |= {plan.flat.updated_state(slot): vectors[plan.flat.state(slot)] for slot in plan.optimizer.slots}
+        # Every operator of the update works element by element and writes a vector after its last use.
+        self._update = owner.update.bind(
+            {**scalars, **vectors, plan.flat.name: weights.vector, plan.flat.gradient: gradients.vector}, updated
+        )
 
     def step(self, prefix: Tensors, labels: np.ndarray) -> StepResult:
-        name = self.owner.plan.boundary.name
-        loss, correct = self.accumulator.run(name, prefix[name], labels)
+        loss, correct = self.accumulator.run(prefix[self.owner.plan.boundary.name], labels)
         result = StepResult(loss, correct)
-        if np.isfinite(loss):
-            average_into(self.state.current, {**prefix, **self.accumulator.statistics}, self.owner.norms)
+        if math.isfinite(loss):
+            if self.owner.norms:
+                average_into(self.state.current, {**prefix, **self.accumulator.statistics}, self.owner.norms)
             self.state.step += 1
             self._step_number[()] = self.state.step
             self._update.run({})
