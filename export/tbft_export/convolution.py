@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.emitter import static_shape
+from tbft_export.emitter import has_static_shape, static_shape
 
 Pair = tuple[int, int]
 
@@ -61,11 +61,11 @@ class Convolution:
         return self.dilations[axis] * (self.kernel[axis] - 1) + 1
 
 
-def is_two_dimensional(node: ir.Node) -> bool:
+def is_readable(node: ir.Node) -> bool:
     """Whether a Conv is one that `read_convolution` takes."""
-    w = node.inputs[1]
-    padded = (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") == "NOTSET"
-    return padded and w is not None and w.shape is not None and len(w.shape) == 4
+    x, w = node.inputs[:2]
+    explicit = (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") == "NOTSET"
+    return explicit and has_static_shape(x, 4) and has_static_shape(w, 4)
 
 
 def read_convolution(node: ir.Node, x: ir.Value | None, w: ir.Value | None) -> Convolution:
