@@ -147,6 +147,11 @@ def test_conv_grad_takes_one_gemm_for_few_and_for_many_channels(channels: int, o
             { "", dw = com.microsoft.ConvGrad <kernel_shape=[3,3], auto_pad="SAME_UPPER"> (dy, x, w) }""",
             "uses auto_pad",
         ),
+        (
+            """g (float[n,2,h,w] dy, float[n,2,h,w] x, float[2,2,1,1] f) => (float[2,2,1,1] dw)
+            { "", dw = com.microsoft.ConvGrad <kernel_shape=[1,1]> (dy, x, f) }""",
+            "reads an image whose size is not known",
+        ),
     ],
 )
 def test_conv_grad_refuses(text: str, reason: str) -> None:
