@@ -25,7 +25,7 @@ from tbft_artifacts.manifest import (
 from tbft_export import winograd
 from tbft_export.blocks import find_blocks, select, trainable_parameters
 from tbft_export.boundary import find_boundary
-from tbft_export.convolution import is_two_dimensional, read_convolution
+from tbft_export.convolution import is_readable, read_convolution
 from tbft_export.cost import largest_activation, training_cost
 from tbft_export.forward import ForwardModel
 from tbft_export.gradient import build_training_model, write_ort_training
@@ -184,7 +184,7 @@ def batch_norms(forward: ForwardModel) -> tuple[BatchNorm, ...]:
 
 def forms_of(graph: ir.Graph) -> tuple[ConvolutionForm, ...]:
     """The forms that make a difference for the convolutions of `graph`, the one that suits a Raspberry Pi first."""
-    convolutions = [node for node in graph if node.op_type == "Conv" and is_two_dimensional(node)]
+    convolutions = [node for node in graph if node.op_type == "Conv" and is_readable(node)]
     if any(winograd.suits(read_convolution(node, *node.inputs[:2])) for node in convolutions):
         return ("winograd", "direct")
     return ("direct",)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.emitter import static_shape
+from tbft_export.emitter import has_static_shape, static_shape
 
 Pair = tuple[int, int]
 
@@ -61,17 +61,17 @@ class Convolution:
         return self.dilations[axis] * (self.kernel[axis] - 1) + 1
 
 
-def is_two_dimensional(node: ir.Node) -> bool:
+def is_readable(node: ir.Node) -> bool:
     """Whether a Conv is one that `read_convolution` takes."""
-    w = node.inputs[1]
-    padded = (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") == "NOTSET"
-    return padded and w is not None and w.shape is not None and len(w.shape) == 4
+    x, w = node.inputs[:2]
+    explicit = (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") == "NOTSET"
+    return explicit and has_static_shape(x, 4) and has_static_shape(w, 4)
 
 
 def read_convolution(node: ir.Node, x: ir.Value | None, w: ir.Value | None) -> Convolution:
     """The convolution of `x` with `w` that `node` computes or differentiates.
 
-    Raises TbftError for 1-D and 3-D convolutions and `auto_pad`, ValueError if the shape of x is not known.
+    Raises TbftError for 1-D and 3-D convolutions, `auto_pad`, and images whose size is not known.
     """
     if w is None or w.shape is None or len(w.shape) != 4:
         raise TbftError(
@@ -82,6 +82,11 @@ def read_convolution(node: ir.Node, x: ir.Value | None, w: ir.Value | None) -> C
         raise TbftError(
             f"operator {node.op_type} at node '{node.name}' uses auto_pad",
             "export the model with explicit padding",
+        )
+    if not has_static_shape(x, 4):
+        raise TbftError(
+            f"operator {node.op_type} at node '{node.name}' reads an image whose size is not known",
+            "write sizes as numbers in the model; do not compute them from the shape of a tensor",
         )
     filters, _, kernel_h, kernel_w = w.shape.numpy()
     channels, height, width = static_shape(x, node, 4)

@@ -25,12 +25,11 @@ _ELEMENTWISE = frozenset(
 class Turned:
     """The values of a graph that exist in both layouts."""
 
-    def __init__(self, graph: ir.Graph) -> None:
-        self.graph = graph
+    def __init__(self) -> None:
         self._spatial: dict[ir.Value, ir.Value] = {}
         self._back: set[ir.Value] = set()
-        self._vectors: dict[ir.Value, ir.Value] = {}
-        self._batch: ir.Value | None = None
+        self._vectors: dict[tuple[ir.Value, str | None], ir.Value] = {}
+        self._shapes: dict[tuple[str | None, int], ir.Value] = {}
 
     def is_back(self, value: ir.Value | None) -> bool:
         """Whether `value` was spatial-major a moment ago."""
@@ -43,7 +42,7 @@ class Turned:
         if turns_back(turn):
             self.know(result, value)
             return False
-        if value in self._spatial:
+        if value in self._spatial and not result.is_graph_output():
             ir.convenience.replace_all_uses_with(result, self._spatial[value])
             return True
         self._spatial[value] = result
@@ -54,36 +53,44 @@ class Turned:
         self._spatial[value] = spatial
         self._back.add(value)
 
-    def operand(self, emit: Emitter, value: ir.Value | None) -> ir.Value | None:
-        """`value`, (N, C, H, W) or broadcast to it, for a spatial-major node. Raises ValueError if unknown."""
-        if value is None or value.shape is None:
-            raise ValueError("its shape is not known")
-        if len(value.shape) == 0 or all(dim == 1 for dim in value.shape):
-            return _scalar(emit, value)
-        if value in self._spatial:
-            return self._spatial[value]
-        if len(value.shape) != _RANK:
-            raise ValueError("it is no image")
-        if _is_vector(value.shape):
-            return self._vector(emit, value)
-        self._spatial[value] = emit.op("Transpose", value, perm=SPATIAL_MAJOR)
+    def image(self, emit: Emitter, value: ir.Value) -> ir.Value:
+        """`value`, (N, C, H, W), as (H, W, N, C)."""
+        if value not in self._spatial:
+            self._spatial[value] = emit.op("Transpose", value, perm=SPATIAL_MAJOR)
         return self._spatial[value]
 
+    def operand(self, emit: Emitter, value: ir.Value) -> ir.Value:
+        """`value`, a scalar or (N, C, H, W) or broadcast to it, for a spatial-major elementwise node."""
+        if _is_scalar(value):
+            return _scalar(emit, value)
+        if value not in self._spatial and value.shape is not None and _is_vector(value.shape):
+            return self._vector(emit, value)
+        return self.image(emit, value)
+
     def _vector(self, emit: Emitter, value: ir.Value) -> ir.Value:
-        """(1, C, 1, 1) -> (C,), or (N, C) where C is small; both broadcast over the last axes."""
-        if value not in self._vectors:
-            producer = value.producer()
-            source = producer.inputs[0] if producer is not None and producer.op_type == "Reshape" else None
-            if source is None or source.shape is None or len(source.shape) != 1:
-                source = emit.op("Reshape", value, np.array([-1], np.int64))
-            channels = value.shape[_CHANNELS] if value.shape is not None else None
-            if isinstance(channels, int) and channels < _SHORT_VECTOR:
-                if self._batch is None:
-                    self._batch = emit.op("Shape", self.graph.inputs[0], start=0, end=1)
-                shape = emit.op("Concat", self._batch, np.array([channels], np.int64), axis=0)
-                source = emit.op("Expand", source, shape)
-            self._vectors[value] = source
-        return self._vectors[value]
+        """(1, C, 1, 1) -> (C,), or (N, C) where C is small; both broadcast over the last axes.
+
+        N is that of the image which the vector meets here: another image may have another one.
+        """
+        image = next((other for other in emit.node.inputs if other in self._back and _open_batch(other)), None)
+        channels = value.shape[_CHANNELS] if value.shape is not None else None
+        if not isinstance(channels, int) or channels >= _SHORT_VECTOR:
+            image = None
+        key = (value, _open_batch(image))
+        if key not in self._vectors:
+            vector = _flat(emit, value)
+            if image is not None and isinstance(channels, int):
+                vector = emit.op("Expand", vector, self._matrix_shape(emit, image, channels))
+            self._vectors[key] = vector
+        return self._vectors[key]
+
+    def _matrix_shape(self, emit: Emitter, image: ir.Value, channels: int) -> ir.Value:
+        """(N, C) of the images with the same N as `image`."""
+        key = (_open_batch(image), channels)
+        if key not in self._shapes:
+            batch = emit.op("Shape", self._spatial[image], start=2, end=3)
+            self._shapes[key] = emit.op("Concat", batch, np.array([channels], np.int64), axis=0)
+        return self._shapes[key]
 
     def replace(self, emit: Emitter, *spatial: ir.Value) -> None:
         """Let the spatial-major results take the place of the node's, turned back for who needs that."""
@@ -118,14 +125,13 @@ def rule_for(node: ir.Node) -> Rule | None:
 
 def _elementwise(turned: Turned, node: ir.Node) -> bool:
     shape = node.outputs[0].shape
-    if shape is None or _is_vector(shape):
+    if shape is None or len(shape) != _RANK or _is_vector(shape):
         return False  # Vectors are cheap in any layout, and are repeated only where they meet an image.
+    values = [value for value in node.inputs if value is not None and (_is_image(value) or _is_scalar(value))]
+    if len(values) < len(node.inputs):
+        return False  # Not known, or broadcast from fewer dimensions.
     emit = Emitter(node)
-    try:
-        operands = [turned.operand(emit, value) for value in node.inputs]
-    except ValueError:
-        return False
-    turned.replace(emit, emit.again(operands))
+    turned.replace(emit, emit.again([turned.operand(emit, value) for value in values]))
     return True
 
 
@@ -133,18 +139,19 @@ def _reduce(turned: Turned, node: ir.Node) -> bool:
     """Same reduction over renamed axes. Without keepdims the axes that stay must keep their order."""
     axes = _axes_of(node)
     keep = node.attributes.get_int("keepdims", 1)
-    if axes is None:
-        return False
+    x = node.inputs[0]
+    if not axes or x is None:
+        return False  # No axes stand for all of them, or for none.
     left = [_NEW_AXIS[axis] for axis in range(_RANK) if axis not in axes]
     if not keep and left != sorted(left):
         return False
     emit = Emitter(node)
-    x = turned.operand(emit, node.inputs[0])
+    spatial = turned.image(emit, x)
     renamed = sorted(_NEW_AXIS[axis] for axis in axes)
     if node.op_type == "ReduceSum":
-        result = emit.op("ReduceSum", x, np.array(renamed, np.int64), keepdims=int(bool(keep)))
+        result = emit.op("ReduceSum", spatial, np.array(renamed, np.int64), keepdims=int(bool(keep)))
     else:
-        result = emit.op(node.op_type, x, axes=renamed, keepdims=int(bool(keep)))
+        result = emit.op(node.op_type, spatial, axes=renamed, keepdims=int(bool(keep)))
     if keep:
         turned.replace(emit, result)
     else:
@@ -162,60 +169,56 @@ def _axes_of(node: ir.Node) -> list[int] | None:
 
 
 def _pad(turned: Turned, node: ir.Node) -> bool:
-    pads = _constant(node, 1)
-    if pads is None or pads.size != 2 * _RANK or len(node.inputs) > 3:
+    x, pads = node.inputs[0], _constant(node, 1)
+    if x is None or pads is None or pads.size != 2 * _RANK or len(node.inputs) > 3:
         return False
     emit = Emitter(node)
     begins, ends = (permuted(part.tolist()) for part in np.split(pads, 2))
-    operands = [
-        turned.operand(emit, node.inputs[0]),
-        emit.constant(np.array(begins + ends, np.int64)),
-        *node.inputs[2:],
-    ]
+    operands = [turned.image(emit, x), np.array(begins + ends, np.int64), *node.inputs[2:]]
     turned.replace(emit, emit.again(operands))
     return True
 
 
 def _slice(turned: Turned, node: ir.Node) -> bool:
-    axes = _constant(node, 3)
-    if axes is None:
+    x, axes = node.inputs[0], _constant(node, 3)
+    if x is None or axes is None:
         return False
     emit = Emitter(node)
     renamed = np.array([_NEW_AXIS[int(axis) % _RANK] for axis in axes], np.int64)
-    operands = [
-        turned.operand(emit, node.inputs[0]),
-        *node.inputs[1:3],
-        emit.constant(renamed),
-        *node.inputs[4:],
-    ]
+    operands = [turned.image(emit, x), *node.inputs[1:3], renamed, *node.inputs[4:]]
     turned.replace(emit, emit.again(operands))
     return True
 
 
 def _concat(turned: Turned, node: ir.Node) -> bool:
-    emit = Emitter(node)
-    try:
-        operands = [turned.operand(emit, value) for value in node.inputs]
-    except ValueError:
+    images = [value for value in node.inputs if value is not None and _is_image(value)]
+    if len(images) < len(node.inputs):
         return False
+    emit = Emitter(node)
     axis = (node.attributes.get_int("axis", 0) or 0) % _RANK
+    operands = [turned.image(emit, value) for value in images]
     turned.replace(emit, emit.op("Concat", *operands, axis=_NEW_AXIS[axis]))
     return True
 
 
 def _reshape_vector(turned: Turned, node: ir.Node) -> bool:
     """A vector of one value per channel has the same numbers in both layouts."""
-    value = node.inputs[0]
+    value, target = node.inputs[0], _constant(node, 1)
     if value is None or value.shape is None or not _is_vector(value.shape):
         return False
+    if target is None or not target.all():
+        return False  # 0 copies a dimension of the input, and they changed places.
     emit = Emitter(node)
-    emit.replace(emit.again([turned.operand(emit, value), *node.inputs[1:]]))
+    emit.replace(emit.again([turned.image(emit, value), node.inputs[1]]))
     return True
 
 
 def _size(turned: Turned, node: ir.Node) -> bool:
+    x = node.inputs[0]
+    if x is None:
+        return False
     emit = Emitter(node)
-    emit.replace(emit.op("Size", turned.operand(emit, node.inputs[0])))
+    emit.replace(emit.op("Size", turned.image(emit, x)))
     return True
 
 
@@ -225,13 +228,34 @@ def _constant(node: ir.Node, index: int) -> np.ndarray | None:
     return None if tensor is None else tensor.numpy()
 
 
+def _is_image(value: ir.Value) -> bool:
+    return value.shape is not None and len(value.shape) == _RANK
+
+
+def _is_scalar(value: ir.Value) -> bool:
+    return value.shape is not None and len(value.shape) <= _RANK and all(dim == 1 for dim in value.shape)
+
+
 def _is_vector(shape: ir.Shape) -> bool:
     return len(shape) == _RANK and all(dim == 1 for axis, dim in enumerate(shape) if axis != _CHANNELS)
 
 
+def _open_batch(value: ir.Value | None) -> str | None:
+    """The name of a batch whose size only the device knows."""
+    batch = None if value is None or value.shape is None else value.shape[0]
+    return batch.value if isinstance(batch, ir.SymbolicDim) else None
+
+
 def _scalar(emit: Emitter, value: ir.Value) -> ir.Value:
-    return (
-        value
-        if value.shape is not None and len(value.shape) <= 1
-        else emit.op("Reshape", value, np.array([1], np.int64))
-    )
+    if value.shape is not None and len(value.shape) <= 1:
+        return value
+    return emit.op("Reshape", value, np.array([1], np.int64))
+
+
+def _flat(emit: Emitter, value: ir.Value) -> ir.Value:
+    """(1, C, 1, 1) -> (C,): what was reshaped from such a vector, or another Reshape."""
+    producer = value.producer()
+    source = producer.inputs[0] if producer is not None and producer.op_type == "Reshape" else None
+    if source is not None and source.shape is not None and len(source.shape) == 1:
+        return source
+    return emit.op("Reshape", value, np.array([-1], np.int64))

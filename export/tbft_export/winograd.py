@@ -82,8 +82,10 @@ def transform_input(
     """B^T d B of every tile: (N, C, H, W) -> (16, tiles * N, C)."""
     height, width = image
     runs = emit.op("Reshape", to_spatial_major(emit, x), np.array([height * width, -1], np.int64))
-    with_zeros = emit.op("Pad", runs, np.array([0, 0, 1, 0], np.int64))
-    tiles = emit.op("Gather", with_zeros, _tile_pixels(image, pads, output), axis=0)
+    pixels = _tile_pixels(image, pads, output)
+    if pixels.max() == height * width:
+        runs = emit.op("Pad", runs, np.array([0, 0, 1, 0], np.int64))  # The row of zeros.
+    tiles = emit.op("Gather", runs, pixels, axis=0)
     transformed = emit.op("MatMul", INPUT, emit.op("Reshape", tiles, np.array([16, -1], np.int64)))
     return emit.op("Reshape", transformed, np.array([16, -1, channels], np.int64))
 

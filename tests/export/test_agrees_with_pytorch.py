@@ -13,7 +13,7 @@ from support.agreement import Hyper, plan_with_optimizer, relative_errors, train
 from support.batches import Batch, random_batches
 from support.exports import REAL, REAL_IMAGES, REAL_WEIGHTS, Exporter, real_batches
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import BatchNormPolicy, Drift, OptimizerKind
+from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm, Drift, OptimizerKind
 from tbft_export.sources.resnet26 import ResNet26
 from tbft_export.sources.weights import load_into, read_state_dict
 
@@ -45,10 +45,15 @@ POLICIES: tuple[BatchNormPolicy, ...] = ("frozen", "batch")
 
 
 def assert_agrees(
-    bundle: Bundle, module: nn.Module, kind: OptimizerKind, hyper: Hyper, batches: Sequence[Batch]
+    bundle: Bundle,
+    module: nn.Module,
+    kind: OptimizerKind,
+    hyper: Hyper,
+    batches: Sequence[Batch],
+    form: ConvolutionForm | None = None,
 ) -> None:
     plan = plan_with_optimizer(bundle, kind)
-    found, decisions = train_bundle(bundle, plan, hyper, batches)
+    found, decisions = train_bundle(bundle, plan, hyper, batches, form)
     expected, adopted = train_torch(module, plan, hyper, batches, decisions)
 
     decided = sum(decision.size for step in decisions for decision in step.values())
@@ -84,6 +89,18 @@ def test_ten_steps_of_adam(exported: Exporter, name: str, drift: Drift, policy: 
     """Adam adds weight decay to the gradient, AdamW does not."""
     module, batches = network(name)
     assert_agrees(exported(name, drift, policy), module, "adam", HYPER["adam"], batches)
+
+
+@pytest.mark.parametrize(
+    ("name", "drift", "policy"),
+    [("resnet26", "feature", "frozen"), ("resnet26", "input", "batch"), ("resnet18_like", "full", "frozen")],
+)
+def test_ten_steps_in_the_direct_form(exported: Exporter, name: str, drift: Drift, policy: BatchNormPolicy) -> None:
+    """The default is Winograd's, where convolutions suit it; a device may find the direct one faster."""
+    module, batches = network(name)
+    bundle = exported(name, drift, policy)
+    assert bundle.plan().gradient_forms == ("winograd", "direct")
+    assert_agrees(bundle, module, "sgd", HYPER["sgd"], batches, "direct")
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +39,10 @@ each_bundle = pytest.mark.parametrize(("network", "drift", "policy"), BUNDLES)
 
 
 def graphs(bundle: Bundle) -> Iterator[tuple[str, onnx.ModelProto]]:
-    """Every graph for the device, without the data outside it."""
+    """Every graph for the device, in every form of its convolutions, without the data outside it."""
     for plan in bundle.manifest.plans:
-        for name in [PREDICT, STATISTICS, plan.prefix, plan.suffix, plan.gradient, plan.update]:
+        forms = [*map(plan.prefix_in, plan.prefix_forms), *map(plan.gradient_in, plan.gradient_forms)]
+        for name in [PREDICT, STATISTICS, plan.suffix, plan.update, *forms]:
             if name in bundle.manifest.files:
                 yield name, onnx.load(bundle.path(name), load_external_data=False)
 
@@ -51,7 +52,7 @@ def test_graphs_are_standard_onnx(exported: Exporter, network: str, drift: Drift
     """Any ONNX engine runs them: one default-domain opset, an IR that old readers know, and a valid model."""
     bundle = exported(network, drift, policy)
     found = dict(graphs(bundle))
-    assert len(found) == (6 if bundle.plan().has_prefix else 5)
+    assert len(found) == 4 + len(bundle.plan().prefix_forms) + len(bundle.plan().gradient_forms)
     for name, model in found.items():
         assert {node.domain for node in model.graph.node} <= {""}, name
         assert [opset.domain for opset in model.opset_import] == [""], name
@@ -86,41 +87,53 @@ def test_each_weight_is_stored_once(exported: Exporter, network: str, drift: Dri
 
 @each_bundle
 def test_signatures(exported: Exporter, network: str, drift: Drift, policy: BatchNormPolicy) -> None:
-    """What the manifest says is what the graphs take and give; the batch is free in all of them."""
+    """What the manifest says is what the graphs take and give, in every form; the batch is free in all of them."""
     bundle = exported(network, drift, policy)
     plan = bundle.plan()
-    model = onnx.load(bundle.path(plan.gradient), load_external_data=False)
-    names = [parameter.name for parameter in plan.parameters]
-    assert [value.name for value in model.graph.input] == [plan.boundary.name, "labels", *names]
-    outputs = [value.name for value in model.graph.output]
+    prefixes = [signature(bundle, plan.prefix_in(form)) for form in plan.prefix_forms]
+    assert all(prefix == prefixes[0] for prefix in prefixes)
+    parameters = [parameter.name for parameter in plan.parameters]
     gradients = [parameter.gradient for parameter in plan.parameters]
-    assert outputs[: 2 + len(gradients)] == ["loss", "correct", *gradients]
-    statistics = set(outputs[2 + len(gradients) :])
-    boundary = model.graph.input[0].type.tensor_type.shape.dim
-    assert [dim.dim_value for dim in boundary[1:]] == list(plan.boundary.shape)
-    assert boundary[0].dim_param
-
-    prefix = onnx.load(bundle.path(plan.prefix), load_external_data=False) if plan.has_prefix else None
-    handed_out = statistics | ({value.name for value in prefix.graph.output} if prefix else set())
     moving = {f"{name}.batch" for norm in bundle.manifest.batch_norms for name in (norm.mean, norm.variance)}
-    assert handed_out - {plan.boundary.name} == (moving if policy == "batch" else set())
+    for form in plan.gradient_forms:
+        inputs, outputs = signature(bundle, plan.gradient_in(form))
+        assert list(inputs) == [plan.boundary.name, "labels", *parameters]
+        batch, *sizes = inputs[plan.boundary.name]
+        assert isinstance(batch, str)
+        assert tuple(sizes) == plan.boundary.shape
+        assert list(outputs)[: 2 + len(gradients)] == ["loss", "correct", *gradients]
+        statistics = set(list(outputs)[2 + len(gradients) :])
+        handed_out = statistics.union(*(prefix_outputs for _, prefix_outputs in prefixes))
+        assert handed_out - {plan.boundary.name} == (moving if policy == "batch" else set())
+
+
+def signature(bundle: Bundle, graph: str) -> tuple[dict[str, list[int | str]], dict[str, list[int | str]]]:
+    """Inputs and outputs with their shapes."""
+    found = onnx.load(bundle.path(graph), load_external_data=False).graph
+
+    def shapes(values: Iterable[onnx.ValueInfoProto]) -> dict[str, list[int | str]]:
+        return {
+            value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values
+        }
+
+    return shapes(found.input), shapes(found.output)
 
 
 @pytest.mark.parametrize("network", list(IMAGE_SIZES))
 @pytest.mark.parametrize("batch", [1, 5])
 def test_prefix_and_suffix_are_the_whole_model(exported: Exporter, network: str, batch: int) -> None:
-    """So activations of a fixed prefix can be computed once, and evaluated from."""
+    """So activations of a fixed prefix can be computed once, and evaluated from; in every form."""
     bundle = exported(network, "feature", "frozen")
     plan, weights = bundle.plan(), load_file(bundle.weights)
-    prefix, suffix, predict = (
-        load_graph(bundle.path(name), weights, 1) for name in (plan.prefix, plan.suffix, PREDICT)
-    )
+    suffix, predict = (load_graph(bundle.path(name), weights, 1) for name in (plan.suffix, PREDICT))
     (images,) = (b.images for b in random_batches([batch], IMAGE_SIZES[network], CLASSES[network], seed=3))
-    (boundary,) = prefix.run({prefix.inputs[0]: images}).values()
-    assert boundary.shape == (batch, *plan.boundary.shape)
-    (found,) = suffix.run({suffix.inputs[0]: boundary}).values()
     (expected,) = predict.run({predict.inputs[0]: images}).values()
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    for form in plan.prefix_forms:
+        prefix = load_graph(bundle.path(plan.prefix_in(form)), weights, 1)
+        (boundary,) = prefix.run({prefix.inputs[0]: images}).values()
+        assert boundary.shape == (batch, *plan.boundary.shape)
+        (found,) = suffix.run({suffix.inputs[0]: boundary}).values()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max(), err_msg=form)
 
 
 def test_an_optimizer_changes_only_the_update_graph(tmp_path: Path) -> None:
@@ -141,9 +154,9 @@ from pathlib import Path
 from tbft_export import ExportOptions, export_bundle
 for model, drift, policy, out in [
     ("support.odd_models:joined", "full", "batch", "joined.tar.gz"),
-    ("support.tiny_models:tiny", "feature", "frozen", "tiny"),
+    ("support.tiny_models:resnet18_like", "feature", "frozen", "both_forms"),
 ]:
-    export_bundle(ExportOptions(model, drift, batch_norm=policy, image_size=16), Path(sys.argv[1]) / out)
+    export_bundle(ExportOptions(model, drift, batch_norm=policy, image_size=32), Path(sys.argv[1]) / out)
 """
 
 

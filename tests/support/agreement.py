@@ -18,7 +18,7 @@ from torch.nn import functional
 from support.batches import Batch
 from support.decisions import Decisions, ShareDecisions, WatchedGradient
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import STATISTICS, OptimizerKind, Plan
+from tbft_artifacts.manifest import STATISTICS, ConvolutionForm, OptimizerKind, Plan
 from tbft_export.optimizers import build_update, optimizer
 from tbft_runtime.sessions import load_graph
 from tbft_runtime.training.batch_norm import reestimate
@@ -57,8 +57,10 @@ def plan_with_optimizer(bundle: Bundle, kind: OptimizerKind) -> Plan:
     return changed
 
 
-def train_bundle(bundle: Bundle, plan: Plan, hyper: Hyper, batches: Sequence[Batch]) -> tuple[Trained, list[Decisions]]:
-    """Train with the device's own step, one batch after the other."""
+def train_bundle(
+    bundle: Bundle, plan: Plan, hyper: Hyper, batches: Sequence[Batch], form: ConvolutionForm | None = None
+) -> tuple[Trained, list[Decisions]]:
+    """Train with the device's own step, one batch after the other; `form` None is the default one."""
     base = load_file(bundle.weights)
     norms = bundle.manifest.batch_norms
     moving = [name for norm in norms for name in (norm.mean, norm.variance)] if plan.batch_norm != "frozen" else []
@@ -74,9 +76,11 @@ def train_bundle(bundle: Bundle, plan: Plan, hyper: Hyper, batches: Sequence[Bat
         for slot in plan.optimizer.slots
     }
     state = TrainingState(current=current, slots=slots, best={})
-    prefix = load_graph(bundle.path(plan.prefix), fixed, 1) if plan.has_prefix else None
+    prefix = None
+    if plan.has_prefix:
+        prefix = load_graph(bundle.path(plan.prefix_in(form or plan.prefix_forms[0])), fixed, 1)
     step = TrainStep(bundle, plan, _settings(bundle, plan, hyper), fixed, prefix)
-    watched = WatchedGradient(bundle, plan, fixed)
+    watched = WatchedGradient(bundle, plan, fixed, form or plan.gradient_forms[0])
     step.gradient = watched  # type: ignore[assignment]
     losses = [step.run(state, batch.images, batch.labels).loss for batch in batches]
     return Trained(losses, state.current), watched.decisions

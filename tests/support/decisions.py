@@ -23,7 +23,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.manifest import ConvolutionForm, Plan
 from tbft_runtime.sessions import load_graph
 
 # A value this close to a kink, relative to the largest of its layer, may lie on either side of it.
@@ -37,8 +37,8 @@ Decisions = Mapping[tuple[str, int], np.ndarray]
 class WatchedGradient:
     """The gradient graph of a plan that also tells its decisions; takes the place of `TrainStep.gradient`."""
 
-    def __init__(self, bundle: Bundle, plan: Plan, weights: Mapping[str, np.ndarray]) -> None:
-        model = onnx.load(bundle.path(plan.gradient), load_external_data=False)
+    def __init__(self, bundle: Bundle, plan: Plan, weights: Mapping[str, np.ndarray], form: ConvolutionForm) -> None:
+        model = onnx.load(bundle.path(plan.gradient_in(form)), load_external_data=False)
         before = {"Relu": 0, "MaxPool": 0}
         if plan.has_prefix:
             prefix = onnx.load(bundle.path(plan.prefix), load_external_data=False)

@@ -11,6 +11,7 @@ from support import tiny_models
 from support.tiny_models import PostActivationBlock
 
 IMAGE_SIZE = 32
+CORNER = 15
 CLASSES = 5
 
 
@@ -126,6 +127,58 @@ def feature_map() -> nn.Module:
 def broken_shapes() -> nn.Module:
     """A head that does not fit what comes before it."""
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(7, CLASSES)).eval()
+
+
+class ManyKinds(nn.Module):
+    """Convolutions of every kind between those that Winograd's form suits; for images of an odd size, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3)
+        self.layer1 = PostActivationBlock(8, 8, 1)
+        self.grouped = nn.Conv2d(8, 8, 3, padding=1, groups=2)
+        self.dilated = nn.Conv2d(8, 10, 3, padding=2, dilation=2)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.wide = nn.Conv2d(18, 12, 3, padding=(0, 1))
+        self.avgpool = nn.AvgPool2d(3, 2)
+        self.layer2 = PostActivationBlock(12, 12, 1)
+        self.scale = nn.Parameter(torch.full((1, 12, 1, 1), 0.7))
+        self.fc = nn.Linear(12, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer1(torch.relu(self.conv1(x)))
+        x = self.maxpool(torch.relu(torch.cat([self.grouped(x), self.dilated(x)], dim=1)))
+        x = self.layer2(self.avgpool(torch.relu(self.wide(x)))) * self.scale
+        logits: Tensor = self.fc((x - x.mean(1, keepdim=True)).mean((2, 3)))
+        return logits
+
+
+def many_kinds() -> nn.Module:
+    torch.manual_seed(5)
+    return ManyKinds().eval()
+
+
+class Patches(nn.Module):
+    """Looks at the four corners of each image: inside, the batch is four times that of the images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
+        self.layer1 = PostActivationBlock(8, 8, 1)
+        self.layer2 = PostActivationBlock(8, 12, 1)
+        self.fc = nn.Linear(12, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = (x[:, :, :CORNER], x[:, :, -CORNER:])
+        x = torch.cat([side for row in rows for side in (row[..., :CORNER], row[..., -CORNER:])])
+        x = self.layer2(self.layer1(torch.relu(self.conv1(x))))
+        logits: Tensor = self.fc(x.mean((2, 3)))
+        return logits.reshape(4, -1, CLASSES).mean(0)
+
+
+def patches() -> nn.Module:
+    torch.manual_seed(6)
+    return Patches().eval()
 
 
 def uneven_pool() -> nn.Module:

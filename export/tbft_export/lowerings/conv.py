@@ -17,7 +17,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_export import winograd
-from tbft_export.convolution import Convolution, is_two_dimensional, read_convolution
+from tbft_export.convolution import Convolution, is_readable, read_convolution
 from tbft_export.emitter import Emitter
 from tbft_export.lowerings.registry import lowers
 
@@ -40,7 +40,7 @@ def conv(emit: Emitter) -> None:
     Elsewhere, and for convolutions that it does not suit, Conv stays Conv.
     """
     x, w, *bias = emit.node.inputs
-    if emit.form != "winograd" or not is_two_dimensional(emit.node):
+    if emit.form != "winograd" or not is_readable(emit.node):
         return
     convolution = read_convolution(emit.node, x, w)
     if not winograd.suits(convolution):

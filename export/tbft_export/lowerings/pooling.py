@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_export.convolution import Pair
-from tbft_export.emitter import Emitter, static_shape
+from tbft_export.emitter import Emitter, has_static_shape, static_shape
 from tbft_export.layout import from_spatial_major, to_spatial_major
 from tbft_export.lowerings.registry import lowers
 
@@ -19,14 +19,16 @@ def average_pool(emit: Emitter) -> None:
     by their place in the window, and the mean runs over that place.
     """
     (x,) = emit.node.inputs
-    channels, *image = static_shape(x, emit.node, 4)
-    height, width = image
-    if emit.form != "winograd" or not windows_tile(emit.node, (height, width)):
+    if emit.form != "winograd" or not has_static_shape(x, 4):
         return
-    rows, columns = (size // kernel for size, kernel in zip(image, _kernel(emit.node), strict=True))
+    channels, height, width = static_shape(x, emit.node, 4)
+    if not windows_tile(emit.node, (height, width)):
+        return
+    kernel_h, kernel_w = _kernel(emit.node)
+    rows, columns = height // kernel_h, width // kernel_w
     pixels = emit.op("Reshape", to_spatial_major(emit, x), np.array([height * width, -1], np.int64))
     if rows * columns > 1:
-        pixels = emit.op("Gather", pixels, _pixels_by_place((height, width), _kernel(emit.node)), axis=0)
+        pixels = emit.op("Gather", pixels, _pixels_by_place((height, width), (kernel_h, kernel_w)), axis=0)
     else:
         pixels = emit.op("Unsqueeze", pixels, np.array([1], np.int64))
     mean = emit.op("ReduceMean", pixels, axes=[0], keepdims=0)
@@ -57,6 +59,7 @@ def windows_tile(node: ir.Node, image: Pair) -> bool:
     """Whether the windows of an AveragePool cover the image once: stride = kernel, no padding, nothing cut off."""
     kernel = _kernel(node)
     strides = tuple(node.attributes.get_ints("strides", [1, 1]) or ())
+    # A kernel that divides the image needs no padding either where `auto_pad` chooses it.
     fits = all(size % length == 0 for size, length in zip(image, kernel, strict=True))
     return strides == kernel and not any(node.attributes.get_ints("pads", []) or ()) and fits
 

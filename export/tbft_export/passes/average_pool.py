@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.emitter import Emitter, static_shape
+from tbft_export.emitter import Emitter, has_static_shape, static_shape
 from tbft_export.lowerings.pooling import windows_tile
 
 
@@ -22,7 +22,8 @@ class RewriteAveragePoolPass(ir.passes.InPlacePass):
        With `keep_tiling` they stay: the gradient that ORT names for them has a lowering.
     2. Otherwise a depthwise Conv whose weights are 1 / (k_h * k_w); padding must count as zeros.
 
-    Raises TbftError for windows of form 2 that leave padding out of the mean, or round up.
+    Raises TbftError for windows of form 2 that leave padding out of the mean, round up or use `auto_pad`, and
+    for what is no image of known size.
     """
 
     def __init__(self, trainable: Set[str], *, keep_tiling: bool = False) -> None:
@@ -52,6 +53,8 @@ def _behind(graph: ir.Graph, trainable: Set[str]) -> list[ir.Node]:
 
 def _rewrite(node: ir.Node, keep_tiling: bool) -> bool:
     x = node.inputs[0]
+    if not has_static_shape(x, 4):
+        raise _refusal(node, "its input is not an image of known size", "use AvgPool2d on images of a fixed size")
     channels, height, width = static_shape(x, node, 4)
     kernel_h, kernel_w = node.attributes["kernel_shape"].as_ints()
     emit = Emitter(node)
@@ -67,13 +70,16 @@ def _rewrite(node: ir.Node, keep_tiling: bool) -> bool:
     include_pad = node.attributes.get_int("count_include_pad", 0)  # Case 2
     rounds_up = node.attributes.get_int("ceil_mode", 0)
     if (any(pads) and not include_pad) or rounds_up:
-        raise TbftError(
-            f"operator AveragePool at node '{node.name}' has no gradient here: its windows leave padding out "
-            "of the mean, or its output size is rounded up",
-            "use AvgPool2d(..., count_include_pad=True, ceil_mode=False)",
-        )
+        reason = "its windows leave padding out of the mean, or its output size is rounded up"
+        raise _refusal(node, reason, "use AvgPool2d(..., count_include_pad=True, ceil_mode=False)")
+    if (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") != "NOTSET":
+        raise _refusal(node, "it uses auto_pad", "export the model with explicit padding")
     mean = np.full((channels, 1, kernel_h, kernel_w), 1.0 / (kernel_h * kernel_w), np.float32)
     emit.replace(
         emit.op("Conv", x, mean, group=channels, kernel_shape=[kernel_h, kernel_w], strides=strides, pads=pads)
     )
     return True
+
+
+def _refusal(node: ir.Node, reason: str, hint: str) -> TbftError:
+    return TbftError(f"operator AveragePool at node '{node.name}' has no gradient here: {reason}", hint)

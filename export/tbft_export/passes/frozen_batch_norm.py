@@ -53,6 +53,8 @@ class FreezeBatchNormPass(ir.passes.InPlacePass):
         else:
             scaled = emit.op("Mul", x, emit.op("Reshape", scale, per_channel))
         emit.replace(emit.op("Add", scaled, emit.op("Reshape", shift, per_channel)))
+        if conv is not None and not conv.outputs[0].uses() and not conv.outputs[0].is_graph_output():
+            emit.graph.remove(conv, safe=True)
 
     def _is_fixed(self, conv: ir.Node, gamma: ir.Value | None, beta: ir.Value | None) -> bool:
         """Whether nothing of `conv` and the norm is trained, and only the norm reads the Conv."""

@@ -17,7 +17,7 @@ class SpatialMajorLayoutPass(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        turned = Turned(model.graph)
+        turned = Turned()
         modified = False
         for node in list(model.graph):
             if is_turn(node):
