@@ -58,9 +58,10 @@ class BoundGraph:
 
     def run(self, feeds: Tensors) -> None:
         """Compute every output into its array; `feeds` are the inputs that change their place or size."""
-        held = {name: np.ascontiguousarray(array) for name, array in feeds.items()}
-        for name, array in held.items():
-            self._binding.bind_cpu_input(name, array)
+        held = []  # What ONNX Runtime reads has to live until it has run.
+        for name, array in feeds.items():
+            held.append(np.ascontiguousarray(array))
+            self._binding.bind_cpu_input(name, held[-1])
         self._session.run_with_iobinding(self._binding)
 
 

@@ -79,6 +79,8 @@ class Accumulator:
             {self.boundary: activations[start : start + size], LABELS: labels[start : start + size]}
             for start in range(0, images, size)
         ]
+        if len(self._lanes) == 1:
+            return self._lanes[0].run(parts, images)
         shares = [parts[index :: len(self._lanes)] for index in range(len(self._lanes))]
         busy = [(lane, share) for lane, share in zip(self._lanes, shares, strict=True) if share]
         results = in_lanes(len(self._lanes), lambda work: work[0].run(work[1], images), busy)
