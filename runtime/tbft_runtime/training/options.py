@@ -72,7 +72,10 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """A run's settings, all decided. They determine its result, with one thread bit for bit."""
+    """A run's settings, all decided. They determine its result, with one thread bit for bit.
+
+    `tuned`: the execution was measured on this device beforehand.
+    """
 
     bundle_id: str
     plan: str
@@ -91,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True):
     validation: str | None
     cache: CacheFormat = DEFAULT_CACHE
     cache_in: CachePlace = DEFAULT_CACHE_PLACE
+    tuned: bool = False
 
 
 def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
