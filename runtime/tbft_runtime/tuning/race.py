@@ -50,12 +50,12 @@ class Race:
         prefix = load_prefix(self.bundle, self.plan, self.settings, self.weights)
         self.boundary = {self.plan.boundary.name: self.images} if prefix is None else prefix.run(self.images)
 
-    def compare(self, coordinate: Coordinate, in_use: Candidate, tried: Candidate) -> Comparison | None:
-        """Rounds in which both run once, in random order; None if the time of the search is up.
+    def compare(self, coordinate: Coordinate | None, in_use: Candidate, tried: Candidate) -> Comparison | None:
+        """Rounds in which both run once, in random order; None if the time of the search is up, but for the last one.
 
         Raises TbftError for a batch that gives a batch norm with batch statistics one value per channel.
         """
-        if self.elapsed() >= self.seconds:
+        if coordinate is not None and self.elapsed() >= self.seconds:
             return None
         until = time.perf_counter() + COMPARISON_SECONDS
         runners = [_Runner(self, coordinate, candidate) for candidate in (in_use, tried)]
@@ -69,7 +69,7 @@ class Race:
         del runner, runners
         gc.collect()
         result = comparison(coordinate, timing(in_use, times[0]), timing(tried, times[1]))
-        self.progress.note(told(result))
+        self.progress.note(_told(result))
         return result
 
     def elapsed(self) -> float:
@@ -78,16 +78,16 @@ class Race:
 
 
 class _Runner:
-    """What of a train step `coordinate` changes, loaded for a candidate.
+    """What of a train step `coordinate` changes, loaded for a candidate; all of it for None.
 
     Threads and spinning change all of it. With fixed statistics a run computes the prefix once and
     the rest in each of its epochs, so the prefix then counts as much as in a run of the default length.
     """
 
-    def __init__(self, race: Race, coordinate: Coordinate, candidate: Candidate) -> None:
+    def __init__(self, race: Race, coordinate: Coordinate | None, candidate: Candidate) -> None:
         bundle, plan = race.bundle, race.plan
         settings = msgspec.structs.replace(race.settings, threads=candidate.threads, execution=candidate.execution)
-        whole = coordinate in ("threads", "spinning")
+        whole = coordinate in (None, "threads", "spinning")
         self.race = race
         self.share = 1 / DEFAULT_EPOCHS if whole and plan.batch_norm != "batch" else 1.0
         self.prefix = None
@@ -111,9 +111,9 @@ class _Runner:
         return 1000 * ((middle - begin) * self.share + end - middle)
 
 
-def told(result: Comparison) -> str:
+def _told(result: Comparison) -> str:
     """A line about a comparison."""
-    values = [each.candidate.value(result.coordinate) for each in (result.in_use, result.tried)]
-    name = result.coordinate.replace("_", " ")
+    name = (result.coordinate or "everything").replace("_", " ")
+    in_use, tried = result.values
     times = f"{result.in_use.median_ms:.2f} ms, {result.tried.median_ms:.2f} ms"
-    return f"{name} {values[0]} against {values[1]}: {times}{', taken' if result.taken else ''}"
+    return f"{name} {in_use} against {tried}: {times}{', taken' if result.taken else ''}"

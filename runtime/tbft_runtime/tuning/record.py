@@ -15,6 +15,7 @@ from tbft_runtime.sessions import default_threads, onnxruntime_version
 from tbft_runtime.training.options import Execution, Settings
 
 Coordinate = Literal["threads", "spinning", "gradient_form", "micro_batch", "prefix_form"]
+Value = int | str | bool | None
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -23,9 +24,12 @@ class Candidate(msgspec.Struct, frozen=True):
     threads: int
     execution: Execution
 
-    def value(self, coordinate: Coordinate) -> int | str | bool | None:
+    def value(self, coordinate: Coordinate) -> Value:
         """What it says about `coordinate`."""
-        return self.threads if coordinate == "threads" else getattr(self.execution, coordinate)  # type: ignore[no-any-return]
+        if coordinate == "threads":
+            return self.threads
+        value: Value = getattr(self.execution, coordinate)
+        return value
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -39,12 +43,23 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Two candidates that differ in one coordinate, in turns; `taken`: the one that was tried took over."""
+    """Two candidates in turns; `taken`: the one that was tried took over.
 
-    coordinate: Coordinate
+    They differ in one coordinate; the last comparison, of everything that was chosen with the default,
+    has `coordinate` None.
+    """
+
+    coordinate: Coordinate | None
     in_use: Timing
     tried: Timing
     taken: bool
+
+    @property
+    def values(self) -> tuple[Value, Value]:
+        """What was in use, and what was tried."""
+        if self.coordinate is None:
+            return "default", "chosen"
+        return self.in_use.candidate.value(self.coordinate), self.tried.candidate.value(self.coordinate)
 
 
 class Machine(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 One coordinate after the other is varied and the faster value kept, instead of trying every combination,
 whose number is their product. Since the best value of one may depend on another, passes go on until
-one changes nothing.
+one changes nothing. In the end all that was chosen meets the default once more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tbft_runtime.tuning.record import Candidate, Comparison, Coordinate, Timing
 # Threads come first: they decide how many images of a batch one thread gets. The prefix depends on threads alone.
 ORDER: tuple[Coordinate, ...] = get_args(Coordinate)
 
-Compare = Callable[[Coordinate, Candidate, Candidate], Comparison | None]
+Compare = Callable[[Coordinate | None, Candidate, Candidate], Comparison | None]
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,19 @@ class Space:
         return [] if self.cores is None else _powers_of_two(self.cores)
 
 
-def search(start: Candidate, space: Space, compare: Compare) -> tuple[Candidate, list[Comparison], bool]:
+def search(default: Candidate, space: Space, compare: Compare) -> tuple[Candidate, list[Comparison], bool]:
     """The best candidate, what was compared on the way, and whether `compare` had time for everything.
 
-    `compare` returns None where the time is up.
+    `compare` returns None where the time is up, but not for the last comparison, whose coordinate is None.
     """
+    best, comparisons, finished = _pass_by_pass(default, space, compare)
+    last = None if best == default else compare(None, default, best)
+    if last is None:
+        return best, comparisons, finished
+    return (best if last.taken else default), [*comparisons, last], finished
+
+
+def _pass_by_pass(start: Candidate, space: Space, compare: Compare) -> tuple[Candidate, list[Comparison], bool]:
     best = start
     comparisons: list[Comparison] = []
     met: set[frozenset[Candidate]] = set()
@@ -93,9 +101,12 @@ def timing(candidate: Candidate, ms: Sequence[float]) -> Timing:
     return Timing(candidate, tuple(ms), median_ms=median, lower_ms=lower, upper_ms=upper)
 
 
-def comparison(coordinate: Coordinate, in_use: Timing, tried: Timing) -> Comparison:
-    """What was tried takes over if it is faster by more than the spread: the larger one of the interquartile ranges."""
-    spread = max(each.upper_ms - each.lower_ms for each in (in_use, tried))
+def comparison(coordinate: Coordinate | None, in_use: Timing, tried: Timing) -> Comparison:
+    """What was tried takes over if it is faster by more than the spread: the larger one of the interquartile ranges.
+
+    What was chosen has shown that already, part by part, and only has to be faster in the end.
+    """
+    spread = max(each.upper_ms - each.lower_ms for each in (in_use, tried)) if coordinate else 0.0
     return Comparison(coordinate, in_use, tried, taken=in_use.median_ms - tried.median_ms > spread)
 
 
