@@ -33,14 +33,13 @@ SEARCH_SECONDS = 90.0
 class Race:
     """Train steps on one batch of random images; `settings` say what is trained, candidates how it runs.
 
-    Times depend on shapes, not on what images show. `seconds` ends the search.
+    Times depend on shapes, not on what images show.
     """
 
     bundle: Bundle
     plan: Plan
     settings: Settings
     progress: Progress
-    seconds: float = SEARCH_SECONDS
     started: float = field(default_factory=time.perf_counter, init=False)
 
     def __post_init__(self) -> None:
@@ -55,7 +54,7 @@ class Race:
 
         Raises TbftError for a batch that gives a batch norm with batch statistics one value per channel.
         """
-        if coordinate is not None and self.elapsed() >= self.seconds:
+        if coordinate is not None and self.elapsed() >= SEARCH_SECONDS:
             return None
         until = time.perf_counter() + COMPARISON_SECONDS
         runners = [_Runner(self, coordinate, candidate) for candidate in (in_use, tried)]
