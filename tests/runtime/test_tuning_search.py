@@ -65,10 +65,10 @@ def values(coordinate: Coordinate, space: Space, candidate: Candidate = DEFAULT)
 
 
 def test_alternatives_with_fixed_statistics() -> None:
-    """Powers of two up to all cores, and up to one thread's share of the batch, which may be none itself."""
+    """Powers of two up to all cores, which may be none itself; half and twice as many images at once."""
     space = Space(plan(), 40, 6)
     assert values("threads", space) == [1, 2, 6]
-    assert values("micro_batch", space) == [1, 2, 4, 10]
+    assert values("micro_batch", space) == [4, 10]
     assert values("gradient_form", space) == ["direct"]
     assert values("prefix_form", space) == ["winograd"]
     assert values("spinning", space) == []
@@ -87,8 +87,9 @@ def test_threads_that_were_asked_for_are_not_varied() -> None:
 
 
 def test_more_images_than_a_threads_share_are_its_share() -> None:
-    """Eight at once are five where a thread gets five: that is no alternative."""
-    assert values("micro_batch", Space(plan(), 20, 4)) == [1, 2, 4]
+    """Eight at once are five where a thread gets five: neither that nor twice as many is an alternative."""
+    assert values("micro_batch", Space(plan(), 20, 4)) == [2]
+    assert values("micro_batch", Space(plan(), 4, 4)) == []
 
 
 @given(

@@ -35,18 +35,19 @@ class Space:
         """Candidates that differ from `candidate` in `coordinate` alone, and may differ in time."""
         now = candidate.value(coordinate)
         if coordinate == "threads":
-            threads = self._threads()
-            return [msgspec.structs.replace(candidate, threads=count) for count in threads if count != now]
+            counts = [] if self.cores is None else _powers_of_two(self.cores)
+            return [msgspec.structs.replace(candidate, threads=count) for count in counts if count != now]
         values: Sequence[object] = ()
         if coordinate == "gradient_form":
             values = self.plan.gradient_forms
         elif coordinate == "prefix_form":
             values = self.plan.prefix_forms
         elif coordinate == "micro_batch" and self.plan.batch_norm != "batch":
-            # No thread ever takes more images than its share.
+            # Half and double, and from there on where that was faster: many images at once take much memory. No
+            # thread ever takes more than its share.
             share = -(-self.batch_size // candidate.threads)
             now = min(candidate.execution.micro_batch, share)
-            values = _powers_of_two(share)
+            values = (max(1, now // 2), min(2 * now, share))
         elif coordinate == "spinning" and self.plan.batch_norm == "batch" and candidate.threads > 1:
             # Batch statistics need the batch as a whole, on all threads together; elsewhere none waits for another.
             values = (False, True)
@@ -55,9 +56,6 @@ class Space:
             for value in values
             if value != now
         ]
-
-    def _threads(self) -> list[int]:
-        return [] if self.cores is None else _powers_of_two(self.cores)
 
 
 def search(default: Candidate, space: Space, compare: Compare) -> tuple[Candidate, list[Comparison], bool]:
