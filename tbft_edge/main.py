@@ -11,7 +11,7 @@ import typer
 import typer.core
 
 from tbft_artifacts.errors import TbftError
-from tbft_edge.commands import bench, doctor, evaluate, export, finalize, inspect, ops, predict, train
+from tbft_edge.commands import bench, doctor, evaluate, export, finalize, inspect, ops, predict, train, tune
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -28,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("export")(export.command)
+app.command("tune")(tune.command)
 app.command("train")(train.command)
 app.command("eval")(evaluate.command)
 app.command("predict")(predict.command)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tbft_runtime.result import TrainResult
     from tbft_runtime.training.loop import train
     from tbft_runtime.training.options import TrainOptions
+    from tbft_runtime.tuning.record import Tuning
+    from tbft_runtime.tuning.tune import TuneOptions, tune
 
 __all__ = [
     "EvaluationResult",
@@ -30,10 +32,13 @@ __all__ = [
     "Silent",
     "TrainOptions",
     "TrainResult",
+    "TuneOptions",
+    "Tuning",
     "evaluate",
     "finalize",
     "predict",
     "train",
+    "tune",
 ]
 
 _HOMES = {
@@ -44,10 +49,13 @@ _HOMES = {
     "Silent": "progress",
     "TrainOptions": "training.options",
     "TrainResult": "result",
+    "TuneOptions": "tuning.tune",
+    "Tuning": "tuning.record",
     "evaluate": "inference",
     "finalize": "finalization",
     "predict": "inference",
     "train": "training.loop",
+    "tune": "tuning.tune",
 }
 
 

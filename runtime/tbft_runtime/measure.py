@@ -121,14 +121,18 @@ def _prepare(
 ) -> tuple[TrainStep, np.ndarray, np.ndarray]:
     base = load_file(bundle.weights)
     prefix = load_prefix(bundle, plan, settings, base)
+    images, labels = random_batch(bundle, request.batch_size, request.seed)
+    return TrainStep(bundle, plan, settings, base, prefix), images, labels
+
+
+def random_batch(bundle: Bundle, batch_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random images (N, 3, S, S) float32, as the bundle prepares pixels, and labels (N,) int64."""
     manifest = bundle.manifest
-    rng = np.random.default_rng(request.seed)
+    rng = np.random.default_rng(seed)
     size = manifest.image_size
-    pixels = rng.integers(0, 256, (request.batch_size, size, size, 3), dtype=np.uint8)
-    labels = rng.integers(0, len(manifest.classes), request.batch_size)
-    preprocessing = Preprocessing(manifest.preprocessing, size)
-    step = TrainStep(bundle, plan, settings, base, prefix)
-    return step, preprocessing.normalize(pixels), labels
+    pixels = rng.integers(0, 256, (batch_size, size, size, 3), dtype=np.uint8)
+    labels = rng.integers(0, len(manifest.classes), batch_size)
+    return Preprocessing(manifest.preprocessing, size).normalize(pixels), labels
 
 
 def main() -> None:

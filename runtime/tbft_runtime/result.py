@@ -13,7 +13,7 @@ from tbft_artifacts.manifest import BatchNormPolicy, Drift, Plan
 from tbft_runtime.sessions import onnxruntime_version
 from tbft_runtime.training.boundary import CacheResult
 from tbft_runtime.training.memory import MemoryPlan
-from tbft_runtime.training.options import Settings
+from tbft_runtime.training.options import Execution, Settings
 from tbft_runtime.training.state import Epoch, Evaluation, TrainingState
 
 
@@ -24,6 +24,7 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     milliseconds per train step without the first, which warms up; `images_per_second` counts training
     images over the time of their steps; `peak_memory_bytes` is the process's resident maximum;
     `memory` is what was predicted, in bytes, before training began.
+    `execution` is how graphs ran; `tuned`: as `tune` had measured it on this device.
     `train_seconds` is time in epochs, of all parts of a resumed run. `cache` is how boundary activations
     were kept, in this part of the run. `energy_joules` is None: no meter.
     """
@@ -49,6 +50,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     lr: float
     seed: int
     threads: int
+    execution: Execution
+    tuned: bool
     step_ms_p50: float | None
     step_ms_p95: float | None
     images_per_second: float | None
@@ -143,6 +146,8 @@ def train_result(
         lr=settings.lr,
         seed=settings.seed,
         threads=settings.threads,
+        execution=settings.execution,
+        tuned=settings.tuned,
         step_ms_p50=p50,
         step_ms_p95=p95,
         images_per_second=rate,

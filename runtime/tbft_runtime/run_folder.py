@@ -45,6 +45,11 @@ class RunFolder:
         return self.path / "result.json"
 
     @property
+    def tuning_file(self) -> Path:
+        """What `tune` measured, before the run or without one."""
+        return self.path / "tuning.json"
+
+    @property
     def cache(self) -> Path:
         """Prepared images and boundary activations; can be made again."""
         return self.path / "cache"
@@ -119,10 +124,12 @@ class RunFolder:
                     leftover.unlink(missing_ok=True)
 
     def discard(self, created: bool) -> None:
-        """Undo a start that came to nothing, and with `created` the folder too."""
+        """Undo a start that came to nothing, and with `created` the folder too; a tuning stays, in a run folder."""
         shutil.rmtree(self.bundle, ignore_errors=True)
         self.remove_cache()
         self.run_file.unlink(missing_ok=True)
+        if self.tuning_file.exists():
+            return
         self.lock_file.unlink(missing_ok=True)
         if created:
             with contextlib.suppress(OSError):  # Something else was put there.

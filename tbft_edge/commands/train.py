@@ -134,6 +134,7 @@ def _print(result: TrainResult) -> None:
             f"p50 {_number(result.step_ms_p50, '.1f')} ms, p95 {_number(result.step_ms_p95, '.1f')} ms",
         ],
         ["throughput", f"{_number(result.images_per_second, '.0f')} images/s on {result.threads} threads"],
+        ["computed with", _execution(result)],
         ["activation cache", _cache(result.cache)],
         ["peak memory", f"{size(result.peak_memory_bytes)} ({size(result.memory.total)} predicted)"],
         ["energy", "unavailable (no meter)"],
@@ -142,6 +143,16 @@ def _print(result: TrainResult) -> None:
     if result.is_worse:
         say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
     say(f"next: tbft-edge finalize {result.run} --out model.onnx")
+
+
+def _execution(result: TrainResult) -> str:
+    execution = result.execution
+    parts = [f"{execution.gradient_form} gradients"]
+    if result.batch_norm != "batch":
+        parts.append(f"{execution.micro_batch} images at once per thread")
+    if execution.prefix_form is not None:
+        parts.append(f"{execution.prefix_form} frozen part")
+    return f"{', '.join(parts)} ({'as measured by tune' if result.tuned else 'default'})"
 
 
 def _cache(cache: CacheResult) -> str:

@@ -261,6 +261,8 @@ def test_a_damaged_archive(exported: Step, data: Path, desk: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     "arguments",
     [
+        "tune {nowhere} --out {desk}/run",
+        "tune {data} --out {desk}/run",
         "train {nowhere} --data {data} --out {desk}/run",
         "train {nowhere}.tar.gz --data {data} --out {desk}/run",
         "train {data} --data {data} --out {desk}/run",

@@ -84,6 +84,7 @@ def test_device_commands_never_try_to_import_torch_or_onnx(
     run_folder, model = tmp_path / "run", finalized.path
     assert trained.ended.code == 0
     commands: dict[str, list[str | Path]] = {
+        "tune": [exported.path, "--out", run_folder],
         "train": [exported.path, "--data", data, "--out", run_folder, "--epochs", "1"],
         "eval": [model, "--data", data],
         "predict": [model, data],

@@ -16,7 +16,7 @@ from support.commands import DEVICE, EXPORT, HOST, Ended, Step, run
 from support.toys import coloured_squares, png, save_folders
 from tbft_edge.main import app
 
-COMMANDS = ("export", "train", "eval", "predict", "finalize", "inspect", "doctor", "bench", "ops")
+COMMANDS = ("export", "tune", "train", "eval", "predict", "finalize", "inspect", "doctor", "bench", "ops")
 
 
 def answer(ended: Ended) -> object:
@@ -123,6 +123,24 @@ def test_the_page_says_how_activations_were_kept(
     assert ended.code == 0, ended
     (shown,) = [row for row in ended.out.splitlines() if row.startswith("activation cache")]
     assert line in shown
+
+
+def test_tune_measures_and_train_takes_it(bundle: Path, data: Path, tmp_path: Path) -> None:
+    """Tables on stdout, words on stderr, and the next command; what was chosen is in the run's result."""
+    ended = run(DEVICE, "tune", bundle, "--out", tmp_path / "run")
+    assert ended.code == 0, ended
+    assert "images at once per thread" in ended.out
+    assert "Chosen in" in ended.out
+    assert f"next: tbft-edge train {bundle} --data … --out {tmp_path / 'run'}\n" in ended.err
+    tuning = answer(run(DEVICE, "tune", bundle, "--out", tmp_path / "run", "--json"))
+    assert tuning == json.loads((tmp_path / "run" / "tuning.json").read_text())
+    ended = run(DEVICE, "train", bundle, "--data", data, "--out", tmp_path / "run", "--epochs", "1", "--json")
+    result = answer(ended)
+    assert isinstance(tuning, dict)
+    assert isinstance(result, dict)
+    assert (result["tuned"], result["execution"]) == (True, tuning["chosen"]["execution"])
+    assert result["threads"] == tuning["chosen"]["threads"]
+    assert f"runs as measured in '{tmp_path / 'run' / 'tuning.json'}'" in ended.err.splitlines()
 
 
 def test_statistics_alone_from_unlabelled_photos(bundle: Path, tmp_path: Path) -> None:

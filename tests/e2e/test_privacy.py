@@ -65,6 +65,7 @@ class Sandbox:
         run, model = self.out / "run", self.out / "model.onnx"
         return [
             ["inspect", bundle],
+            ["tune", bundle, "--out", run],
             ["train", bundle, "--data", data, "--out", run, "--epochs", "2"],
             ["eval", run, "--data", data, "--json"],
             ["eval", bundle, "--data", data],

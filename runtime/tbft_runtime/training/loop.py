@@ -21,6 +21,7 @@ from tbft_runtime.training.dataset import open_data
 from tbft_runtime.training.fine_tuning import FineTuning
 from tbft_runtime.training.memory import fit_memory, plan_memory
 from tbft_runtime.training.options import TrainOptions, another_bundle, resolve, resumed
+from tbft_runtime.tuning.record import with_tuning
 
 
 def train(bundle: Path, options: TrainOptions, progress: Progress | None = None) -> TrainResult:
@@ -49,7 +50,10 @@ def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress
     if stored is not None and not options.resume:
         raise TbftError(f"'{folder.path}' holds a run already", "continue it with --resume, or choose another --out")
     bundle = _open(bundle_path, folder, resuming=stored is not None)
-    settings = resolve(options, bundle) if stored is None else resumed(stored.settings, options, bundle)
+    if stored is None:
+        settings = with_tuning(resolve(options, bundle), folder.tuning_file, options.threads, progress)
+    else:
+        settings = resumed(stored.settings, options, bundle)
     plan = bundle.plan(settings.plan)
     data = open_data(bundle, settings, folder.cache, progress)
     if stored is not None and stored.data_fingerprint != data.fingerprint:

@@ -126,6 +126,7 @@ def _smaller(plan: Plan, settings: Settings, fixed_threads: bool) -> Iterator[Se
             execution = msgspec.structs.replace(
                 settings.execution, micro_batch=micro_batch, prefix_images=prefix_images
             )
-            yield msgspec.structs.replace(settings, threads=threads, execution=execution)
+            same = (threads, execution) == (settings.threads, settings.execution)
+            yield msgspec.structs.replace(settings, threads=threads, execution=execution, tuned=settings.tuned and same)
             micro_batch = micro_batch // 2 if plan.batch_norm != "batch" else 0
         threads = 0 if fixed_threads else threads // 2

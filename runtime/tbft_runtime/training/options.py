@@ -77,7 +77,10 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """A run's settings, all decided. They determine its result, with one thread bit for bit."""
+    """A run's settings, all decided. They determine its result, with one thread bit for bit.
+
+    `tuned`: the execution was measured on this device beforehand.
+    """
 
     bundle_id: str
     plan: str
@@ -96,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True):
     validation: str | None
     cache: CacheFormat = DEFAULT_CACHE
     cache_in: CachePlace = DEFAULT_CACHE_PLACE
+    tuned: bool = False
 
 
 def resolve(options: TrainOptions, bundle: Bundle) -> Settings:

@@ -1,0 +1,141 @@
+"""What `tune` measured and chose: `tuning.json` in the run folder, and whether it holds for a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_runtime.machine import processor
+from tbft_runtime.progress import Progress
+from tbft_runtime.sessions import default_threads, onnxruntime_version
+from tbft_runtime.training.options import Execution, Settings
+
+Coordinate = Literal["threads", "spinning", "gradient_form", "micro_batch", "prefix_form"]
+Value = int | str | bool | None
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """One way to run a plan."""
+
+    threads: int
+    execution: Execution
+
+    def value(self, coordinate: Coordinate) -> Value:
+        """What it says about `coordinate`."""
+        if coordinate == "threads":
+            return self.threads
+        value: Value = getattr(self.execution, coordinate)
+        return value
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Milliseconds of a candidate, round by round, and their median and quartiles."""
+
+    candidate: Candidate
+    ms: tuple[float, ...]
+    median_ms: float
+    lower_ms: float
+    upper_ms: float
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Two candidates in turns; `taken`: the one that was tried took over.
+
+    They differ in one coordinate; the last comparison, of everything that was chosen with the default,
+    has `coordinate` None.
+    """
+
+    coordinate: Coordinate | None
+    in_use: Timing
+    tried: Timing
+    taken: bool
+
+    @property
+    def values(self) -> tuple[Value, Value]:
+        """What was in use, and what was tried."""
+        if self.coordinate is None:
+            return "default", "chosen"
+        return self.in_use.candidate.value(self.coordinate), self.tried.candidate.value(self.coordinate)
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """What the times depend on beside the plan. `cores`: those that the process may use."""
+
+    processor: str
+    cores: int
+    onnxruntime: str
+
+
+class Tuning(msgspec.Struct, frozen=True, kw_only=True):
+    """The way of running a plan that was fastest on a machine, for batches of `batch_size` images.
+
+    `default` is what a run does without it. `finished` is False if the time was up before everything was
+    compared.
+    """
+
+    bundle_id: str
+    plan: str
+    batch_norm: BatchNormPolicy
+    batch_size: int
+    machine: Machine
+    default: Candidate
+    chosen: Candidate
+    comparisons: tuple[Comparison, ...]
+    seconds: float
+    finished: bool
+
+
+def this_machine() -> Machine:
+    """The machine of this process."""
+    return Machine(processor=processor(), cores=default_threads(), onnxruntime=onnxruntime_version())
+
+
+def write_tuning(tuning: Tuning, path: Path) -> None:
+    """Replace the file at `path` atomically. Raises TbftError if the disk is full."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(tuning), indent=1))
+
+
+def with_tuning(settings: Settings, path: Path, threads: int | None, progress: Progress) -> Settings:
+    """The settings of a new run with what is remembered at `path`, if it fits; a note says so, or why not.
+
+    `threads` is what was asked for; None takes those that were chosen.
+    """
+    try:
+        tuning = msgspec.json.decode(path.read_bytes(), type=Tuning)
+    except FileNotFoundError:
+        return settings
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        progress.note(f"'{path}' is ignored: it cannot be read ({error})")
+        return settings
+    reason = why_not_for(tuning, settings, this_machine())
+    if reason is not None:
+        progress.note(f"'{path}' is ignored: it was measured {reason}")
+        return settings
+    chosen = tuning.chosen
+    progress.note(f"runs as measured in '{path}'")
+    return msgspec.structs.replace(
+        settings, threads=chosen.threads if threads is None else threads, execution=chosen.execution, tuned=True
+    )
+
+
+def why_not_for(tuning: Tuning, settings: Settings, machine: Machine) -> str | None:
+    """What else than this run on this machine was measured; None if the tuning fits.
+
+    Frozen and adapted statistics make no difference: they share their graphs.
+    """
+    before = tuning.machine
+    reasons = {
+        "with another bundle": tuning.bundle_id != settings.bundle_id,
+        f"for plan '{tuning.plan}'": tuning.plan != settings.plan,
+        f"for batches of {tuning.batch_size} images": tuning.batch_size != settings.batch_size,
+        f"for --bn {tuning.batch_norm}": (tuning.batch_norm == "batch") != (settings.batch_norm == "batch"),
+        "on another processor": before.processor != machine.processor,
+        f"with {before.cores} cores, and now there are {machine.cores}": before.cores != machine.cores,
+        f"with onnxruntime {before.onnxruntime}": before.onnxruntime != machine.onnxruntime,
+    }
+    return next((reason for reason, differs in reasons.items() if differs), None)

@@ -1,0 +1,78 @@
+"""Find the fastest way to run a plan on this machine, and remember it in a run folder: `tune`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tbft_artifacts.archive import opened
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.progress import Progress, Silent
+from tbft_runtime.run_folder import RunFolder
+from tbft_runtime.sessions import default_threads
+from tbft_runtime.training.options import TrainOptions, resolve
+from tbft_runtime.tuning.race import Race
+from tbft_runtime.tuning.record import Candidate, Tuning, this_machine, write_tuning
+from tbft_runtime.tuning.search import Space, search
+
+# Weights stay as they are, so that no step fails, and each computes the same.
+_LR = 0.0
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """What is measured; None takes what the bundle's plan says. With `threads` their number is not varied."""
+
+    out: Path
+    plan: str | None = None
+    batch_size: int | None = None
+    threads: int | None = None
+
+
+def tune(bundle: Path, options: TuneOptions, progress: Progress | None = None) -> Tuning:
+    """Measure ways to run a plan of the bundle (a folder or `.tar.gz`) on random images.
+
+    The choice is written to `tuning.json` in the folder `options.out`, where `train` finds it. Raises
+    TbftError for bad input, and for a folder that holds a run, whose settings are fixed.
+    """
+    folder = RunFolder(options.out)
+    created = folder.create()
+    with folder.lock():
+        folder.remove_leftovers()
+        if folder.state_file.exists():
+            raise TbftError(
+                f"'{folder.path}' holds a run already, which goes on as it began", "tune in another --out, before train"
+            )
+        try:
+            tuning = _measure(bundle, options, progress or Silent())
+            write_tuning(tuning, folder.tuning_file)
+        except TbftError:
+            folder.discard(created)
+            raise
+    return tuning
+
+
+def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
+    with opened(path) as bundle:
+        asked = TrainOptions(
+            Path(), options.out, plan=options.plan, batch_size=options.batch_size, threads=options.threads, lr=_LR
+        )
+        settings = resolve(asked, bundle)
+        plan = bundle.plan(settings.plan)
+        machine = this_machine()
+        default = Candidate(settings.threads, settings.execution)
+        space = Space(plan, settings.batch_size, default_threads() if options.threads is None else None)
+        race = Race(bundle, plan, settings, progress)
+        chosen, comparisons, finished = search(default, space, race.compare)
+    return Tuning(
+        bundle_id=settings.bundle_id,
+        plan=plan.id,
+        batch_norm=plan.batch_norm,
+        batch_size=settings.batch_size,
+        machine=machine,
+        default=default,
+        chosen=chosen,
+        comparisons=tuple(comparisons),
+        seconds=race.elapsed(),
+        finished=finished,
+    )

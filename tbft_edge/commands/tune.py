@@ -1,0 +1,88 @@
+"""`tbft-edge tune`: measure the ways to run a plan, on the device that will."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tbft_edge.console import JsonOption, extra, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from tbft_runtime import Tuning
+    from tbft_runtime.tuning.record import Comparison, Coordinate, Timing, Value
+
+_NAMES: dict[Coordinate, str] = {
+    "threads": "threads",
+    "spinning": "threads spin while they wait",
+    "gradient_form": "convolutions that are trained",
+    "micro_batch": "images at once per thread",
+    "prefix_form": "convolutions of the frozen part",
+}
+
+
+def command(
+    bundle: Annotated[Path, typer.Argument(help="A bundle folder or .tar.gz, made by 'tbft-edge export'.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run to come; the choice is remembered in it.")],
+    plan: Annotated[str | None, typer.Option(help="Which plan, if the bundle has several.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images per step; the bundle's by default.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads to compute with; by default their number is measured, too.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure the ways to run train steps on this device, and let 'train' with the same --out take the fastest.
+
+    Takes up to two minutes, on random images. One thing is varied at a time, two ways in turns; what is not faster
+    by more than the spread stays as it is by default.
+    """
+    with extra("device"):
+        from tbft_edge.progress import ConsoleProgress
+        from tbft_runtime import TuneOptions, tune
+
+        with ConsoleProgress() as progress:
+            tuning = tune(bundle, TuneOptions(out=out, plan=plan, batch_size=batch_size, threads=threads), progress)
+    if json:
+        print_json(tuning)
+    else:
+        _print(tuning)
+    if not tuning.finished:
+        say("the time was up before everything was compared")
+    given = {"--plan": plan, "--batch-size": batch_size}
+    options = "".join(f" {name} {value}" for name, value in given.items() if value is not None)
+    say(f"next: tbft-edge train {bundle} --data … --out {out}{options}")
+
+
+def _print(tuning: Tuning) -> None:
+    print_table(
+        f"{tuning.plan} on this device, batch {tuning.batch_size}: ms (quartiles) in turns",
+        ["", "in use", "ms", "tried", "ms", "kept"],
+        [_row(comparison) for comparison in tuning.comparisons],
+    )
+    print_table(
+        f"Chosen in {tuning.seconds:.0f} s",
+        ["", "default", "chosen"],
+        [
+            [name, _value(tuning.default.value(coordinate)), _value(tuning.chosen.value(coordinate))]
+            for coordinate, name in _NAMES.items()
+            if coordinate != ("micro_batch" if tuning.batch_norm == "batch" else "spinning")
+        ],
+    )
+
+
+def _row(comparison: Comparison) -> list[str]:
+    name = "everything" if comparison.coordinate is None else _NAMES[comparison.coordinate]
+    in_use, tried = map(_value, comparison.values)
+    kept = tried if comparison.taken else in_use
+    return [name, in_use, _milliseconds(comparison.in_use), tried, _milliseconds(comparison.tried), kept]
+
+
+def _milliseconds(timing: Timing) -> str:
+    return f"{timing.median_ms:.2f} ({timing.lower_ms:.2f}–{timing.upper_ms:.2f})"
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else str(value)
