@@ -37,15 +37,15 @@ class Scale:
 
 FULL = Scale(
     threads=(1, 2),
-    rounds=15,
+    rounds=11,
     images=1000,
     epochs=10,
-    frozen_trainings={1: 2, 2: 1},
+    frozen_trainings={1: 1, 2: 1},
     default_trainings={1: 1},
     growth_rounds=5,
     batch_sizes=(4, 8, 16, 32, 64),
     image_sizes=(32, 64, 128),
-    image_counts=(250, 500, 1000, 2000, 4000),
+    image_counts=(250, 500, 1000, 2000),
 )
 QUICK = Scale(
     threads=(1,),
