@@ -39,7 +39,9 @@ the same for all.
   PyTorch's loop does not do. The contestants take turns epoch by epoch.
 - **Memory** is the largest resident size of a process that did nothing else, shared libraries included.
 - **Share of the peak**: floating-point operations of convolutions and matrix products behind the frozen part, forward
-  and backward, over the time; against a 1024³ matrix product in the same ONNX Runtime, measured in the same rounds."""
+  and backward, over the time; against a 1024³ matrix product in the same ONNX Runtime, measured in the same rounds.
+  Operations are counted as the layers are defined. Winograd's form needs fewer products than that, so the share can
+  pass 100 %."""
 
 
 def page(results: Results, drawn: Collection[str], arm: ArmResults | None) -> str:
