@@ -12,11 +12,17 @@ from safetensors.numpy import load_file
 from support.bundles import compiled
 from tbft_artifacts.bundle import open_bundle
 from tbft_runtime import TrainOptions
+from tbft_runtime.training import step as step_module
 from tbft_runtime.training.options import resolve
 from tbft_runtime.training.prefix import load_prefix
 from tbft_runtime.training.step import TrainStep, initial_state
 
 IMAGES = 13
+
+
+@pytest.fixture(autouse=True)
+def _every_step_is_worth_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_module, "FLOPS_PER_LANE", 1)
 
 
 def trained(name: str, micro_batch: int, threads: int, steps: int = 3) -> tuple[list[float], dict[str, np.ndarray]]:
@@ -63,3 +69,17 @@ def test_base_weights_stay_as_they_are() -> None:
     base = load_file(bundle.weights)
     state = initial_state(bundle, bundle.plan(), settings, base)
     assert not any(np.shares_memory(value, base[name]) for name, value in state.current.items())
+
+
+def test_a_small_step_takes_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where waking threads takes longer than computing; as many as are worth it, at most those asked for."""
+    monkeypatch.undo()
+    bundle = open_bundle(compiled("output-frozen"))
+    plan = bundle.plan()
+    settings = resolve(TrainOptions(Path(), Path(), threads=3), bundle)
+    base = load_file(bundle.weights)
+    assert TrainStep(bundle, plan, settings, base, None).lanes == 1
+    flops = (plan.cost.forward_flops + plan.cost.backward_flops) * settings.batch_size
+    for least, lanes in ((flops, 1), (flops // 2, 2), (1, 3)):
+        monkeypatch.setattr(step_module, "FLOPS_PER_LANE", least)
+        assert TrainStep(bundle, plan, settings, base, None).lanes == lanes

@@ -18,6 +18,10 @@ from tbft_runtime.training.prefix import Prefix
 from tbft_runtime.training.state import TrainingState
 
 
+# Waking a thread takes as long as so many floating-point operations; the step of a last layer has fewer.
+FLOPS_PER_LANE = 10_000_000
+
+
 @dataclass(frozen=True)
 class StepResult:
     """Mean loss of the batch, and how many answers were right before the update."""
@@ -56,8 +60,9 @@ class TrainStep:
         execution = settings.execution
         gradient = bundle.path(plan.gradient_in(execution.gradient_form))
         # Parts of a batch on a thread each; a batch that cannot be divided, on all threads together.
-        self.lanes = 1 if self.norms else settings.threads
-        self.gradient = load_graph(gradient, weights, settings.threads // self.lanes, spinning=execution.spinning)
+        self.lanes = 1 if self.norms else _lanes(plan, settings)
+        threads = settings.threads if self.norms else 1
+        self.gradient = load_graph(gradient, weights, threads, spinning=execution.spinning)
         self.update = load_graph(bundle.path(plan.update), weights, 1)
         self._bound: _BoundState | None = None
 
@@ -84,6 +89,12 @@ class TrainStep:
         if self._bound is None or self._bound.state is not state:
             self._bound = _BoundState(self, state)
         return self._bound.step(prefix, labels)
+
+
+def _lanes(plan: Plan, settings: Settings) -> int:
+    """How many threads a batch behind the boundary is worth."""
+    flops = (plan.cost.forward_flops + plan.cost.backward_flops) * settings.batch_size
+    return max(1, min(settings.threads, flops // FLOPS_PER_LANE))
 
 
 class _BoundState:
