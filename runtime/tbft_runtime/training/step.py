@@ -17,7 +17,6 @@ from tbft_runtime.training.options import Settings
 from tbft_runtime.training.prefix import Prefix
 from tbft_runtime.training.state import TrainingState
 
-
 # Waking a thread takes as long as so many floating-point operations; the step of a last layer has fewer.
 FLOPS_PER_LANE = 10_000_000
 
