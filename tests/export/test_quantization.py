@@ -121,8 +121,7 @@ def images(network: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def int8(compiled: CompiledPlan, images: np.ndarray) -> ir.Model:
-    assert compiled.prefix is not None
-    return quantize_prefix(compiled.prefix, [images[:16], images[16:32]])
+    return quantize_prefix(compiled.prefixes["direct"], [images[:16], images[16:32]])
 
 
 def output_of(model: ir.Model, images: np.ndarray) -> np.ndarray:
@@ -132,8 +131,7 @@ def output_of(model: ir.Model, images: np.ndarray) -> np.ndarray:
 
 def test_the_boundary_is_close(compiled: CompiledPlan, int8: ir.Model, images: np.ndarray) -> None:
     """On images that did not calibrate; for norms before and behind convolutions, pools and paddings."""
-    assert compiled.prefix is not None
-    expected = output_of(compiled.prefix, images[32:])
+    expected = output_of(compiled.prefixes["direct"], images[32:])
     found = output_of(int8, images[32:])
     assert found.dtype == np.float32
     error = np.sqrt(np.square(found - expected).mean() / np.square(expected).mean())
@@ -196,16 +194,14 @@ def test_a_prefix_without_convolutions() -> None:
 
 def test_a_model_that_cannot_be_quantised(compiled: CompiledPlan) -> None:
     """Whatever ONNX Runtime says becomes one line; here it got no image."""
-    assert compiled.prefix is not None
     with pytest.raises(TbftError, match="cannot quantise the frozen prefix") as caught:
-        quantize_prefix(compiled.prefix, [])
+        quantize_prefix(compiled.prefixes["direct"], [])
     assert "\n" not in caught.value.message
 
 
 def test_the_float32_prefix_is_not_changed(compiled: CompiledPlan, exported: Exporter, network: str) -> None:
     """The plan of an int8 request is that of a float32 one: the self-check and the comparison run it."""
-    assert compiled.prefix is not None
-    assert "QuantizeLinear" not in operators(compiled.prefix)
+    assert "QuantizeLinear" not in operators(compiled.prefixes["direct"])
     (plan,) = exported(network, "feature", "frozen").manifest.plans
     assert compiled.plan.id == f"{plan.id}-int8"
     assert (compiled.plan.cost, compiled.plan.boundary) == (plan.cost, plan.boundary)

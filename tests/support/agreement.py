@@ -23,6 +23,7 @@ from tbft_export.optimizers import build_update, optimizer
 from tbft_runtime.sessions import load_graph
 from tbft_runtime.training.batch_norm import reestimate
 from tbft_runtime.training.options import Settings, default_execution
+from tbft_runtime.training.prefix import load_prefix
 from tbft_runtime.training.state import TrainingState
 from tbft_runtime.training.step import TrainStep
 
@@ -53,7 +54,7 @@ def plan_with_optimizer(bundle: Bundle, kind: OptimizerKind) -> Plan:
         return plan
     changed = msgspec.structs.replace(plan, id=f"{plan.id}-{kind}", optimizer=optimizer(kind, None, 0.9, None))
     shutil.copytree(bundle.path(plan.file("")), bundle.path(changed.file("")), dirs_exist_ok=True)
-    ir.save(build_update(changed.parameters, kind), bundle.path(changed.update))
+    ir.save(build_update([changed.flat], kind), bundle.path(changed.update))
     return changed
 
 
@@ -76,10 +77,15 @@ def train_bundle(
         for slot in plan.optimizer.slots
     }
     state = TrainingState(current=current, slots=slots, best={})
-    prefix = None
-    if plan.has_prefix:
-        prefix = load_graph(bundle.path(plan.prefix_in(form or plan.prefix_forms[0])), fixed, 1)
-    step = TrainStep(bundle, plan, _settings(bundle, plan, hyper), fixed, prefix)
+    settings = _settings(bundle, plan, hyper)
+    # The bundle's own defaults, whatever this machine would take.
+    forms = {
+        "gradient_form": form or plan.gradient_forms[0],
+        "prefix_form": (form or plan.prefix_forms[0]) if plan.has_prefix else None,
+    }
+    settings = msgspec.structs.replace(settings, execution=msgspec.structs.replace(settings.execution, **forms))
+    prefix = load_prefix(bundle, plan, settings, fixed)
+    step = TrainStep(bundle, plan, settings, fixed, prefix)
     watched = WatchedGradient(bundle, plan, fixed, form or plan.gradient_forms[0])
     step.gradient = watched  # type: ignore[assignment]
     losses = [step.run(state, batch.images, batch.labels).loss for batch in batches]
