@@ -35,6 +35,8 @@ LOSS_TOLERANCE = 1e-4
 TOLERANCES: dict[OptimizerKind, float] = {"sgd": 1e-4, "adam": 1e-3, "adamw": 1e-3}
 # Adam divides by the size of the gradient: near zero, rounding decides which way an element goes. Those
 # few have the tolerance above; 999 of 1000 elements have this one, so that the optimizer is really tested.
+# Not counted are those whose gradient was exactly 0 in a step (a filter position that met no pixel of a small
+# image): in Winograd's form it is a rounding error beside 0, and Adam makes a step of that.
 BULK = 0.999
 BULK_TOLERANCE = 1e-5
 # The decisions of ReLU and max-pool that rounding may turn, see support.decisions: so small a share, or one.
@@ -62,7 +64,8 @@ def assert_agrees(
     errors = relative_errors(found.tensors, expected.tensors)
     largest = {name: float(error.max()) for name, error in errors.items() if not error.max() <= TOLERANCES[kind]}
     assert not largest
-    assert np.quantile(np.concatenate([error.ravel() for error in errors.values()]), BULK) <= BULK_TOLERANCE
+    counted = [error[~expected.unmoved[name]] if name in expected.unmoved else error for name, error in errors.items()]
+    assert np.quantile(np.concatenate([error.ravel() for error in counted]), BULK) <= BULK_TOLERANCE
 
 
 def network(name: str) -> tuple[nn.Module, list[Batch]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -41,10 +41,14 @@ class Hyper:
 
 @dataclass(frozen=True)
 class Trained:
-    """The loss of each step, and every trained tensor and running average after the last one."""
+    """The loss of each step, and every trained tensor and running average after the last one.
+
+    `unmoved` marks the elements whose gradient was exactly 0 in a step; only PyTorch's are known.
+    """
 
     losses: list[float]
     tensors: Mapping[str, np.ndarray]
+    unmoved: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def plan_with_optimizer(bundle: Bundle, kind: OptimizerKind) -> Plan:
@@ -112,6 +116,7 @@ def train_torch(
     rule = OPTIMIZERS[plan.optimizer.kind](list(trained.values()), hyper)
     losses = []
     adopted = 0
+    unmoved = {name: np.zeros(tensor.shape, bool) for name, tensor in trained.items()}
     for batch, decided in zip(batches, decisions, strict=True):
         rule.zero_grad()
         with ShareDecisions(decided) as sharing:
@@ -119,13 +124,16 @@ def train_torch(
         adopted += sharing.adopted
         loss = functional.cross_entropy(logits, torch.from_numpy(batch.labels))
         torch.autograd.backward(loss)
+        for name, tensor in trained.items():
+            assert tensor.grad is not None
+            unmoved[name] |= (tensor.grad == 0).numpy()
         rule.step()
         losses.append(loss.item())
     tensors: dict[str, Tensor] = dict(trained)
     for name, norm in norms.items() if plan.batch_norm != "frozen" else ():
         mean, variance = _statistics(norm)
         tensors |= {f"{name}.running_mean": mean, f"{name}.running_var": variance}
-    return Trained(losses, {name: tensor.detach().numpy() for name, tensor in tensors.items()}), adopted
+    return Trained(losses, {name: tensor.detach().numpy() for name, tensor in tensors.items()}, unmoved), adopted
 
 
 def relative_errors(found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> Arrays:
