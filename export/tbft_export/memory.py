@@ -12,6 +12,8 @@ from tbft_artifacts.manifest import GraphMemory
 
 # The batches for which a graph is planned; in between and beyond, memory grows in a straight line.
 PLANNED_BATCHES = (1, 2, 4, 8, 16, 32)
+# Inference reads the numbers of tensors that are shapes or axes, and those are far smaller than this.
+LARGEST_SHAPE_TENSOR = 64
 # Results of these are their input under another shape.
 _VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 
@@ -23,7 +25,7 @@ def plan_memory(model: ir.Model) -> GraphMemory:
     throughout, weights are not counted. No value is overwritten while it is still read, and none is
     computed in place, so a runtime that does so needs less; scratch space of kernels comes on top.
     """
-    proto = ir.to_proto(model)
+    proto = _without_weights(ir.to_proto(model))
     peaks = {images: peak_bytes(proto, images) for images in PLANNED_BATCHES}
     first, last = PLANNED_BATCHES[0], PLANNED_BATCHES[-1]
     image_bytes = -(-(peaks[last] - peaks[first]) // (last - first))
@@ -55,6 +57,14 @@ def peak_bytes(model: onnx.ModelProto, images: int) -> int:
         unread = [name for name in made if name not in last_use and name not in kept]
         live -= sum(sizes.get(name, 0) for name in [*dying.get(index, []), *unread])
     return peak
+
+
+def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """`model` with the shapes of large tensors only: planning copies it for every batch."""
+    for tensor in model.graph.initializer:
+        if math.prod(tensor.dims) > LARGEST_SHAPE_TENSOR:
+            tensor.ClearField("raw_data")
+    return model
 
 
 def _owners(nodes: Sequence[onnx.NodeProto]) -> Mapping[str, str]:

@@ -75,23 +75,25 @@ def after_gradient(
         CountCorrectPass(),  # While the logits are still an output.
         common.IdentityEliminationPass(),  # ORT emits dozens; lowerings ask who uses an output.
         common.RemoveUnusedNodesPass(),  # Gradients of parameters that are not trained.
+        *_lower(form, frozenset(weights)),
+    ]
+
+
+def _lower(form: ConvolutionForm, weights: frozenset[str]) -> list[ir.passes.PassBase]:
+    """Lowerings applied, and what they leave behind cleaned up."""
+    keep_spatial_major = [
+        common.ShapeInferencePass(),  # The layout pass asks which values are images.
+        SpatialMajorLayoutPass(),
+        common.RemoveUnusedNodesPass(),  # Turns that nothing reads any more.
+    ]
+    return [
         LowerTrainingOperatorsPass(form),
-        *_keep_spatial_major(form),
-        FoldConstantsPass(frozenset(weights)),  # Shape arithmetic that lowerings and ORT left.
+        *(keep_spatial_major if form == "winograd" else []),
+        FoldConstantsPass(weights),  # Shape arithmetic that lowerings and ORT left.
         common.DeduplicateInitializersPass(LARGEST_CONSTANT),  # Equal constants first, so that equal nodes are seen.
         common.CommonSubexpressionEliminationPass(),  # x - mean, and tiles, are needed forward and backward.
         common.RemoveUnusedNodesPass(),
         common.TopologicalSortPass(),
-    ]
-
-
-def _keep_spatial_major(form: ConvolutionForm) -> list[ir.passes.PassBase]:
-    if form == "direct":
-        return []
-    return [
-        common.ShapeInferencePass(),  # The layout pass asks which values are images.
-        SpatialMajorLayoutPass(),
-        common.RemoveUnusedNodesPass(),  # Turns that nothing reads any more.
     ]
 
 
@@ -111,13 +113,7 @@ def forward_in(form: ConvolutionForm, weights: frozenset[str]) -> list[ir.passes
     return [
         FreezeBatchNormPass(frozenset()),
         common.ShapeInferencePass(),  # The norms' nodes have none, and the lowering reads it.
-        LowerTrainingOperatorsPass(form),
-        *_keep_spatial_major(form),
-        FoldConstantsPass(weights),
-        common.DeduplicateInitializersPass(LARGEST_CONSTANT),
-        common.CommonSubexpressionEliminationPass(),
-        common.RemoveUnusedNodesPass(),
-        common.TopologicalSortPass(),
+        *_lower(form, weights),
     ]
 
 
