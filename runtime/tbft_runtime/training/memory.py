@@ -57,7 +57,6 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int) -> 
         graphs += lanes * prefix.bytes(execution.prefix_images if divides else settings.batch_size)
     graphs += settings.threads * plan.suffix_memory.bytes(EVALUATION_BATCH)
 
-    parameters = _FLOAT * sum(math.prod(parameter.shape) for parameter in plan.parameters)
     copies = 2 + len(plan.optimizer.slots) + 2 * lanes  # now and best, slots, a sum and a part per lane
     weights = bundle.manifest.files[bundle.weights.name].bytes
     row = _FLOAT * math.prod(plan.boundary.shape)
@@ -66,7 +65,7 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int) -> 
     return MemoryPlan(
         process=resident_memory(),
         weights=3 * weights,  # As read, as sessions fold and pack them, and once more while they are loaded.
-        state=copies * parameters,
+        state=copies * plan.cost.parameter_bytes,
         graphs=int(ARENA * graphs),
         sessions=SESSION_BYTES * (3 + plan.has_prefix),
         batch=2 * settings.batch_size * (row + image),
