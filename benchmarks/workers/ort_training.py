@@ -9,8 +9,8 @@ import onnxruntime
 from onnxruntime.training.api import CheckpointState, Module, Optimizer
 
 from benchmarks import inputs
-from benchmarks.protocol import Load, Train, Work
-from benchmarks.workers.serve import Laps, serve
+from benchmarks.protocol import Load, Work
+from benchmarks.workers.serve import serve
 
 
 class OrtTraining:
@@ -36,9 +36,6 @@ class OrtTraining:
             return loss
 
         return {"step": step}
-
-    def train(self, job: Train, laps: Laps) -> float:
-        raise NotImplementedError
 
 
 if __name__ == "__main__":

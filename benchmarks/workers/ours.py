@@ -21,7 +21,7 @@ from tbft_runtime.training.step import TrainStep, initial_state
 
 
 class Ours:
-    """A `benchmarks.workers.serve.Contestant`."""
+    """A `benchmarks.workers.serve.Trainer`."""
 
     def load(self, job: Load) -> Mapping[Work, Callable[[], float]]:
         bundle = open_bundle(Path(job.subject.bundle))

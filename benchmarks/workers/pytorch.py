@@ -55,7 +55,7 @@ class Training:
 
 
 class PyTorch:
-    """A `benchmarks.workers.serve.Contestant`."""
+    """A `benchmarks.workers.serve.Trainer`."""
 
     def load(self, job: Load) -> Mapping[Work, Callable[[], float]]:
         training = Training(job.subject, job.threads)

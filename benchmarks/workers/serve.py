@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -33,10 +33,15 @@ FIRST_STEPS = 2
 
 
 class Contestant(Protocol):
-    """An engine that can train."""
+    """An engine that can take steps."""
 
     def load(self, job: Load) -> Mapping[Work, Callable[[], float]]:
         """What it can do on the batch of `job`; each call is one step and returns the loss."""
+
+
+@runtime_checkable
+class Trainer(Contestant, Protocol):
+    """An engine that can train, too."""
 
     def train(self, job: Train, laps: Laps) -> float:
         """Train as `job` says; call `laps.pause()` before and after each epoch. Returns the loss before."""
@@ -92,10 +97,12 @@ def serve(contestant: Contestant, versions: Mapping[str, str]) -> None:
                     channel.send(Loaded(losses, list(works)))
                 case Turn():
                     channel.send(_turn(works[request.work], request))
-                case Train():
+                case Train() if isinstance(contestant, Trainer):
                     laps = Laps(channel)
                     before = contestant.train(request, laps)
                     channel.send(Trained(laps.seconds(), before, peak_bytes()))
+                case Train():
+                    channel.send(Failed("only its steps are measured"))
                 case Continue():
                     channel.send(Failed("nothing to continue"))
         except Exception as error:  # Whatever an engine raises is its result.

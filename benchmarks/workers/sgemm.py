@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.protocol import Load, Train, Work
-from benchmarks.workers.serve import Laps, serve
+from benchmarks.protocol import Load, Work
+from benchmarks.workers.serve import serve
 from tbft_runtime.result import runtime_versions
 from tbft_runtime.sessions import load_graph
 
@@ -28,9 +28,6 @@ class Sgemm:
             return 0.0
 
         return {"step": product}
-
-    def train(self, job: Train, laps: Laps) -> float:
-        raise NotImplementedError
 
 
 if __name__ == "__main__":
