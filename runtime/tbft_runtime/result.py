@@ -10,23 +10,26 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.manifest import BatchNormPolicy, Drift, Plan
+from tbft_runtime.board.state import BoardIdentity, BoardState, BoardSummary
+from tbft_runtime.energy.result import Energy, MeteringCost
 from tbft_runtime.sessions import onnxruntime_version
+from tbft_runtime.timing import Latency, latency
 from tbft_runtime.training.boundary import CacheResult
 from tbft_runtime.training.memory import MemoryPlan
 from tbft_runtime.training.options import Execution, Settings
-from tbft_runtime.training.state import Epoch, Evaluation, TrainingState
+from tbft_runtime.training.state import Evaluation, TrainingState
 
 
 class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """Accuracy before and after on the validation images, latency and memory of a run.
 
-    `accuracy_*` are fractions of `validation_images`, None where no image has a label. `step_ms_*` are
-    milliseconds per train step without the first, which warms up; `images_per_second` counts training
-    images over the time of their steps; `peak_memory_bytes` is the process's resident maximum;
-    `memory` is what was predicted, in bytes, before training began.
+    `accuracy_*` are fractions of `validation_images`, None where no image has a label. `latency` has
+    percentiles by phase, and of whole `step`s, from reading images to updated weights;
+    `images_per_second` counts training images over the time of their steps; `peak_memory_bytes` is the
+    process's resident maximum; `memory` is what was predicted, in bytes, before training began.
     `execution` is how graphs ran; `tuned`: as `tune` had measured it on this device.
-    `train_seconds` is time in epochs, of all parts of a resumed run. `cache` is how boundary activations
-    were kept, in this part of the run. `energy_joules` is None: no meter.
+    `train_seconds` is time in epochs, of all parts of a resumed run, as is `energy`. `cache` is how boundary
+    activations were kept, `board` how the board was and `metering` what measuring cost, in this part of the run.
     """
 
     bundle_id: str
@@ -52,14 +55,15 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     execution: Execution
     tuned: bool
-    step_ms_p50: float | None
-    step_ms_p95: float | None
+    latency: dict[str, Latency]
     images_per_second: float | None
     train_seconds: float
     peak_memory_bytes: int
     cache: CacheResult
     memory: MemoryPlan
-    energy_joules: float | None
+    energy: Energy
+    metering: MeteringCost
+    board: BoardSummary
     runtime: dict[str, str]
     run: str
 
@@ -81,17 +85,6 @@ def after(state: TrainingState) -> Evaluation | None:
     return state.adapted if state.adapted is not None else state.before
 
 
-def latency(epochs: list[Epoch], train_images: int) -> tuple[float | None, float | None, float | None]:
-    """(p50, p95) in ms per step without the first step, and images per second over all steps."""
-    steps = [milliseconds for epoch in epochs for milliseconds in epoch.step_ms]
-    if not steps:
-        return None, None, None
-    warm = steps[1:] or steps
-    p50, p95 = np.percentile(warm, [50, 95])
-    seconds = sum(steps) / 1000
-    return float(p50), float(p95), train_images * len(epochs) / seconds
-
-
 def peak_memory_bytes() -> int:
     """The largest resident size of this process so far (Linux counts it in KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -108,6 +101,41 @@ def runtime_versions() -> dict[str, str]:
     }
 
 
+_NO_ENERGY = Energy(
+    source=None,
+    unavailable="not measured",
+    seconds=0,
+    covered=0,
+    joules=None,
+    idle_watts=None,
+    net_joules=None,
+    mean_watts=None,
+    sampling_joules=None,
+    hertz=None,
+    samples=0,
+    failed=0,
+)
+_STATE = BoardState(
+    celsius=None,
+    megahertz=None,
+    governor=None,
+    throttled=None,
+    throttled_before=None,
+    other_load=None,
+    available_bytes=None,
+)
+_UNKNOWN = BoardSummary(
+    identity=BoardIdentity(model="", machine="", cores=1, memory_bytes=None, key=""),
+    before=_STATE,
+    after=_STATE,
+    hottest_celsius=None,
+    slowest_megahertz=None,
+    fastest_megahertz=None,
+    throttled=None,
+    other_load=None,
+)
+
+
 def train_result(
     plan: Plan,
     settings: Settings,
@@ -122,7 +150,8 @@ def train_result(
     run: str,
 ) -> TrainResult:
     """Put a result together from the state at the end of a run."""
-    p50, p95, rate = latency(state.epochs, train_images)
+    steps = [milliseconds for epoch in state.epochs for milliseconds in epoch.step_ms]
+    whole = latency(steps, 1)
     before, best = state.before, after(state)
     return TrainResult(
         bundle_id=settings.bundle_id,
@@ -148,14 +177,15 @@ def train_result(
         threads=settings.threads,
         execution=settings.execution,
         tuned=settings.tuned,
-        step_ms_p50=p50,
-        step_ms_p95=p95,
-        images_per_second=rate,
+        latency={} if whole is None else {"step": whole},
+        images_per_second=train_images * len(state.epochs) / (sum(steps) / 1000) if steps else None,
         train_seconds=sum(epoch.seconds for epoch in state.epochs),
         peak_memory_bytes=peak_memory_bytes(),
         cache=cache,
         memory=memory,
-        energy_joules=None,
+        energy=_NO_ENERGY,
+        metering=MeteringCost(cpu_seconds=0, share=0),
+        board=_UNKNOWN,
         runtime=runtime_versions(),
         run=run,
     )

@@ -12,6 +12,7 @@ from tbft_edge.console import JsonOption, ThreadsOption, extra, memory_size, per
 
 if TYPE_CHECKING:
     from tbft_runtime import TrainResult
+    from tbft_runtime.timing import Latency
     from tbft_runtime.training.boundary import CacheResult
 
 CacheChoice = Literal["auto", "fp32", "fp16", "off"]
@@ -129,10 +130,7 @@ def _print(result: TrainResult) -> None:
             f"{result.unlabelled_images} unlabelled, {len(result.skipped_images)} unreadable",
         ],
         ["time in epochs", f"{result.train_seconds:.1f} s"],
-        [
-            "latency per step",
-            f"p50 {_number(result.step_ms_p50, '.1f')} ms, p95 {_number(result.step_ms_p95, '.1f')} ms",
-        ],
+        *([name, _latency(latency)] for name, latency in result.latency.items()),
         ["throughput", f"{_number(result.images_per_second, '.0f')} images/s on {result.threads} threads"],
         ["computed with", _execution(result)],
         ["activation cache", _cache(result.cache)],
@@ -153,6 +151,10 @@ def _execution(result: TrainResult) -> str:
     if execution.prefix_form is not None:
         parts.append(f"{execution.prefix_form} frozen part")
     return f"{', '.join(parts)} ({'as measured by tune' if result.tuned else 'default'})"
+
+
+def _latency(latency: Latency) -> str:
+    return f"p50 {latency.p50_ms:.1f} ms, p95 {latency.p95_ms:.1f} ms, p99 {latency.p99_ms:.1f} ms"
 
 
 def _cache(cache: CacheResult) -> str:

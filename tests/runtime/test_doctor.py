@@ -12,8 +12,9 @@ import pytest
 
 from support.bundles import compiled
 from tbft_artifacts.bundle import open_bundle
+from tbft_runtime.board.access import Board
 from tbft_runtime.doctor import Check, examine
-from tbft_runtime.doctor.checks import Board, check_machine, check_onnxruntime, check_python
+from tbft_runtime.doctor.checks import check_machine, check_onnxruntime, check_python
 
 PI5_ADC = """3V7_WL_SW_A current(0)=0.07319980A
 EXT5V_V volt(24)=5.15096000V"""

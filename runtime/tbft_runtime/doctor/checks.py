@@ -7,13 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from tbft_artifacts.bundle import Bundle
+from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.doctor.needs import needs
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
@@ -33,35 +33,9 @@ class Check(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class Board:
-    """Where to look: the root of the file system, and how to run a command (None: it is not there or fails)."""
-
-    root: Path
-    run: Callable[[Sequence[str]], str | None]
-
-    def read(self, path: str) -> str | None:
-        """The text of a file below the root, without trailing zero bytes and white space."""
-        try:
-            return (self.root / path).read_text(errors="replace").rstrip("\0\n ")
-        except OSError:
-            return None
-
-
-def run_command(command: Sequence[str]) -> str | None:
-    """What a command prints, or None if it is missing, fails or hangs."""
-    if shutil.which(command[0]) is None:
-        return None
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
 def examine(bundle: Bundle | None, folder: Path, board: Board | None = None) -> list[Check]:
     """Every check; with a bundle, memory and the disk of `folder` are held against what it needs."""
-    board = board or Board(Path("/"), run_command)
+    board = board or THIS_BOARD
     return [
         _model(board),
         _cpu_features(board),

@@ -1,0 +1,1 @@
+"""The board that computes: what it is, and in which state."""

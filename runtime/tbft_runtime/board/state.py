@@ -1,0 +1,48 @@
+"""What belongs beside every number: which board it was, and in which state."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class BoardIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers of boards with different identities are not compared. `key` hashes everything that matters."""
+
+    model: str
+    machine: str
+    cores: int
+    memory_bytes: int | None
+    key: str
+
+
+class BoardState(msgspec.Struct, frozen=True, kw_only=True):
+    """The board at a moment; None where it does not say.
+
+    `throttled` are the names of what slows it down now, `throttled_before` of what did since it started;
+    None where the board cannot tell. `other_load` is how many cores other processes kept busy.
+    """
+
+    celsius: float | None
+    megahertz: float | None
+    governor: str | None
+    throttled: tuple[str, ...] | None
+    throttled_before: tuple[str, ...] | None
+    other_load: float | None
+    available_bytes: int | None
+
+
+class BoardSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The board during a run: before it, after it, and the extremes between.
+
+    `throttled`: what slowed it down at any time of the run, also between two looks where the board
+    remembers; None where it cannot tell. `other_load`: mean number of cores that other processes kept busy.
+    """
+
+    identity: BoardIdentity
+    before: BoardState
+    after: BoardState
+    hottest_celsius: float | None
+    slowest_megahertz: float | None
+    fastest_megahertz: float | None
+    throttled: tuple[str, ...] | None
+    other_load: float | None

@@ -1,0 +1,1 @@
+"""From a meter's samples to the joules of a run and its phases."""

@@ -1,0 +1,1 @@
+"""Where the time of a train step goes: per operator and per layer."""

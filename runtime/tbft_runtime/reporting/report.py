@@ -1,0 +1,95 @@
+"""`report.json`: everything a run has to tell, in one versioned file.
+
+The schema is published as docs/report.schema.json. A field may be added within a format; one that
+changes or goes makes a new `FORMAT`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from tbft_runtime.profiling.profile import Profile
+from tbft_runtime.result import TrainResult
+from tbft_runtime.timing import PhaseTime
+
+FORMAT = 1
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
+    """Board and meter at a moment, `seconds` after the first epoch began (epochs only, breaks of a run left out)."""
+
+    seconds: float
+    watts: float | None
+    celsius: float | None
+    megahertz: float | None
+
+
+class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One epoch. `joules` is None where no meter covered it; `phases` say what took how long."""
+
+    number: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+    joules: float | None
+    phases: tuple[PhaseTime, ...]
+
+
+class BlockRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One block of the network, in order, and how many parameters it has."""
+
+    name: str
+    parameters: int
+    trained: bool
+
+
+class ClassRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the validation images of one class, how many are right before and after."""
+
+    name: str
+    images: int
+    right_before: int
+    right_after: int
+
+
+class Cell(msgspec.Struct, frozen=True, array_like=True):
+    """So many `images` of class `true` were called `predicted`; cells with none are left out."""
+
+    true: int
+    predicted: int
+    images: int
+
+
+class Histogram(msgspec.Struct, frozen=True, kw_only=True):
+    """`counts[i]` values lie in [edges[i], edges[i + 1])."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A run. `started_at` is the wall clock's word in ISO 8601, which may be wrong; durations never come from it.
+
+    `preparation` is what was done before the first epoch, `step_ms` the histogram of train steps without
+    those that warm up. `data` is a hash of the images. `loss_before` and `accuracy_before` of the result are
+    epoch 0 of the plots.
+    """
+
+    format: int
+    started_at: str
+    result: TrainResult
+    data: str
+    model: str
+    classes: tuple[str, ...]
+    image_size: int
+    blocks: tuple[BlockRecord, ...]
+    preparation: tuple[PhaseTime, ...]
+    epochs: tuple[EpochRecord, ...]
+    step_ms: Histogram | None
+    telemetry: tuple[Telemetry, ...]
+    per_class: tuple[ClassRecord, ...]
+    confusion_before: tuple[Cell, ...]
+    confusion_after: tuple[Cell, ...]
+    profile: Profile | None

@@ -1,0 +1,198 @@
+"""Reports of runs that never were, for tests of what is made of them. Both environments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tbft_artifacts.manifest import Drift
+from tbft_runtime.board.state import BoardIdentity, BoardState, BoardSummary
+from tbft_runtime.energy.result import Energy, MeteringCost
+from tbft_runtime.meters.meter import Source
+from tbft_runtime.reporting.report import (
+    FORMAT,
+    BlockRecord,
+    Cell,
+    ClassRecord,
+    EpochRecord,
+    Histogram,
+    Report,
+    Telemetry,
+)
+from tbft_runtime.result import TrainResult
+from tbft_runtime.timing import Latency, PhaseTime
+from tbft_runtime.training.boundary import CacheResult
+from tbft_runtime.training.memory import MemoryPlan
+from tbft_runtime.training.options import Execution
+
+BLOCKS = {"conv1": 432, "layer1": 18_688, "layer2": 69_440, "layer3": 277_440, "bn": 128, "fc": 650}
+TRAINED: dict[Drift, tuple[str, ...]] = {
+    "input": ("conv1", "layer1"),
+    "feature": ("layer3",),
+    "output": ("fc",),
+    "full": tuple(BLOCKS),
+}
+CLASSES = ("airplane", "automobile", "bird", "cat")
+PMIC = Source(
+    meter="pmic",
+    type="sensor",
+    scope="the rails that the power chip of a Raspberry Pi 5 measures",
+    missing=("5 V input: USB devices and HATs",),
+    uncertainty=None,
+    basis=("no accuracy is published",),
+)
+COOL = BoardState(
+    celsius=48.2,
+    megahertz=2400.0,
+    governor="ondemand",
+    throttled=(),
+    throttled_before=(),
+    other_load=0.1,
+    available_bytes=3_000_000_000,
+)
+PI5 = BoardIdentity(
+    model="Raspberry Pi 5 Model B Rev 1.0", machine="aarch64", cores=4, memory_bytes=4_000_000_000, key="5" * 16
+)
+
+
+def made_up_energy(seconds: float, watts: float = 5.0, idle: float = 3.0, **changes: Any) -> Energy:
+    """A Pi 5 that drew `watts` all the time."""
+    energy = Energy(
+        source=PMIC,
+        unavailable=None,
+        seconds=seconds,
+        covered=1.0,
+        joules=seconds * watts,
+        idle_watts=idle,
+        net_joules=seconds * (watts - idle),
+        mean_watts=watts,
+        sampling_joules=seconds * watts * 0.004,
+        hertz=1.9,
+        samples=int(seconds * 1.9),
+        failed=0,
+    )
+    return msgspec.structs.replace(energy, **changes)
+
+
+def no_energy(seconds: float) -> Energy:
+    """There was no meter."""
+    nothing = dict.fromkeys(("joules", "idle_watts", "net_joules", "mean_watts", "sampling_joules", "hertz"), None)
+    return Energy(
+        source=None, unavailable="no meter was found", seconds=seconds, covered=0, samples=0, failed=0, **nothing
+    )
+
+
+def made_up_result(drift: Drift = "feature", seconds: float = 20.0, epochs: int = 5, **changes: Any) -> TrainResult:
+    """A run of `epochs` epochs on a Pi 5 that took `seconds`."""
+    result = TrainResult(
+        bundle_id="b" * 64,
+        plan=f"{drift}-frozen-sgd",
+        drift=drift,
+        blocks=TRAINED[drift],
+        batch_norm="frozen",
+        accuracy_before=0.25,
+        accuracy_after=0.75,
+        loss_before=2.3,
+        loss_after=0.6,
+        best_epoch=epochs,
+        epochs=epochs,
+        steps=epochs * 10,
+        stopped="epochs",
+        train_images=320,
+        validation_images=80,
+        unlabelled_images=0,
+        skipped_images=(),
+        batch_size=32,
+        lr=0.01,
+        seed=0,
+        threads=4,
+        execution=Execution(micro_batch=8, gradient_form="winograd", prefix_form="winograd", spinning=False),
+        tuned=False,
+        latency={
+            "step": Latency(count=epochs * 10 - 1, warm_up=1, p50_ms=31.0, p95_ms=35.5, p99_ms=40.25),
+            "train": Latency(count=epochs * 10 - 1, warm_up=1, p50_ms=30.0, p95_ms=34.0, p99_ms=39.0),
+            "validation": Latency(count=epochs, warm_up=0, p50_ms=90.0, p95_ms=110.0, p99_ms=120.0),
+        },
+        images_per_second=1000.0,
+        train_seconds=seconds,
+        peak_memory_bytes=126_000_000,
+        cache=CacheResult(format="fp32", place="disk", bytes=400 * 32_768, cached_images=400, images=400, reason=None),
+        memory=MemoryPlan(
+            process=60_000_000,
+            weights=3_000_000,
+            state=6_000_000,
+            graphs=40_000_000,
+            sessions=20_000_000,
+            batch=4_000_000,
+            cache=0,
+        ),
+        energy=made_up_energy(seconds),
+        metering=MeteringCost(cpu_seconds=0.004 * seconds, share=0.004),
+        board=BoardSummary(
+            identity=PI5,
+            before=COOL,
+            after=msgspec.structs.replace(COOL, celsius=61.0),
+            hottest_celsius=62.5,
+            slowest_megahertz=2400.0,
+            fastest_megahertz=2400.0,
+            throttled=(),
+            other_load=0.1,
+        ),
+        runtime={"tbft-edge": "0.1.0", "onnxruntime": "1.31.1", "machine": "aarch64"},
+        run=f"runs/{drift}",
+    )
+    return msgspec.structs.replace(result, **changes)
+
+
+def made_up_report(drift: Drift = "feature", seconds: float = 20.0, epochs: int = 5, **changes: Any) -> Report:
+    """The report of `made_up_result`; `changes` are those of its result."""
+    result = made_up_result(drift, seconds, epochs, **changes)
+    each = seconds / epochs
+    return Report(
+        format=FORMAT,
+        started_at="2026-11-22T10:00:00+00:00",
+        result=result,
+        data="d" * 16,
+        model="resnet26",
+        classes=CLASSES,
+        image_size=32,
+        blocks=tuple(BlockRecord(name=n, parameters=p, trained=n in result.blocks) for n, p in BLOCKS.items()),
+        preparation=(PhaseTime(phase="decode", seconds=1.5, joules=6.0, laps_ms=[]),),
+        epochs=tuple(
+            EpochRecord(
+                number=number,
+                train_loss=2.0 / number,
+                train_accuracy=1 - 0.6 / number,
+                validation_loss=2.1 / number,
+                validation_accuracy=0.75 - 0.4 / number,
+                seconds=each,
+                joules=None if result.energy.joules is None else result.energy.joules / epochs,
+                phases=(
+                    _phase("prefix" if number == 1 else "read", each * 0.3, 10),
+                    _phase("train", each * 0.5, 10),
+                    _phase("validation", each * 0.15, 1),
+                    _phase("saving", each * 0.05, 1),
+                ),
+            )
+            for number in range(1, epochs + 1)
+        ),
+        step_ms=Histogram(edges=(28.0, 30.0, 32.0, 34.0, 36.0, 42.0), counts=(6, 25, 12, 4, 2)),
+        telemetry=tuple(
+            Telemetry(seconds=seconds * i / 50, watts=5.0 + 0.2 * (i % 3), celsius=48 + i / 4, megahertz=2400.0)
+            for i in range(51)
+        ),
+        per_class=tuple(
+            ClassRecord(name=name, images=20, right_before=5 + index, right_after=15 - index)
+            for index, name in enumerate(CLASSES)
+        ),
+        confusion_before=tuple(Cell(true=i, predicted=j, images=5) for i in range(4) for j in range(4)),
+        confusion_after=tuple(
+            Cell(true=i, predicted=j, images=14 if i == j else 2) for i in range(4) for j in range(4)
+        ),
+        profile=None,
+    )
+
+
+def _phase(name: Any, seconds: float, laps: int) -> PhaseTime:
+    return PhaseTime(phase=name, seconds=seconds, joules=seconds * 5, laps_ms=[seconds / laps * 1000] * laps)
