@@ -122,7 +122,7 @@ class FineTuning:
         started = time.perf_counter()
         step_ms = []
         loss = 0.0
-        correct = 0
+        correct = seen = 0
         for indices in train.shuffled(settings.batch_size, (settings.seed, number)):
             labels = train.labels(indices)
             before = time.perf_counter()
@@ -132,7 +132,9 @@ class FineTuning:
                 raise self._diverged(f"the loss became {result.loss} in epoch {number}", number)
             loss += result.loss * len(indices)
             correct += result.correct
+            seen += len(indices)
             self.progress.advance(len(indices))
+            self.progress.training(len(indices), loss / seen, correct / seen)
         validation = evaluator.evaluate(self._weights(state))
         if validation is None or not np.isfinite(validation.loss):
             raise self._diverged(f"the validation loss is no number after epoch {number}", number)

@@ -12,7 +12,7 @@ from tbft_artifacts.archive import archived_id, is_archive, unpack
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.progress import Progress, Silent
+from tbft_runtime.progress import Outline, Progress, Silent
 from tbft_runtime.result import TrainResult, train_result
 from tbft_runtime.run_folder import RunFile, RunFolder
 from tbft_runtime.training.batch_norm import check_batch
@@ -55,6 +55,7 @@ def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress
     else:
         settings = resumed(stored.settings, options, bundle)
     plan = bundle.plan(settings.plan)
+    progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
     data = open_data(bundle, settings, folder.cache, progress)
     if stored is not None and stored.data_fingerprint != data.fingerprint:
         raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another --out")
@@ -79,6 +80,8 @@ def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress
     state = folder.read_state()
     if state is None:
         state = tuning.begin()
+    else:
+        progress.resumed(state.epochs, state.best_epoch)
     stopped = tuning.run_epochs(state) if settings.epochs else "adapted"
     result = train_result(
         plan,
