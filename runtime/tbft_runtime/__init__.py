@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tbft_runtime.finalization import Finalized, finalize
     from tbft_runtime.inference import EvaluationResult, Prediction, evaluate, predict
-    from tbft_runtime.progress import Progress, Silent
+    from tbft_runtime.metrics_file import MetricsFile
+    from tbft_runtime.progress import Progress, Silent, Together
     from tbft_runtime.result import TrainResult
     from tbft_runtime.training.loop import train
     from tbft_runtime.training.options import TrainOptions
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 __all__ = [
     "EvaluationResult",
     "Finalized",
+    "MetricsFile",
     "Prediction",
     "Progress",
     "Silent",
+    "Together",
     "TrainOptions",
     "TrainResult",
     "TuneOptions",
@@ -44,9 +47,11 @@ __all__ = [
 _HOMES = {
     "EvaluationResult": "inference",
     "Finalized": "finalization",
+    "MetricsFile": "metrics_file",
     "Prediction": "inference",
     "Progress": "progress",
     "Silent": "progress",
+    "Together": "progress",
     "TrainOptions": "training.options",
     "TrainResult": "result",
     "TuneOptions": "tuning.tune",

@@ -14,7 +14,7 @@ import numpy as np
 from tbft_runtime.board.access import Board
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.board.watch import BoardWatch
-from tbft_runtime.energy.result import MeteringCost, StretchEnergy, Telemetry
+from tbft_runtime.energy.result import MeteringCost, StretchEnergy, Telemetry, Vitals
 from tbft_runtime.energy.sampler import Sampler, Task
 from tbft_runtime.energy.trace import Trace
 from tbft_runtime.meters.meter import Meter, MeterError
@@ -33,7 +33,7 @@ class Metering:
     board: Board
     meter: Meter | None
     idle_seconds: float = IDLE_SECONDS
-    on_vital: Callable[[Telemetry], None] = lambda _: None
+    on_vitals: Callable[[Vitals], None] = lambda _: None
     idle_watts: float | None = field(default=None, init=False)
     problem: str | None = field(default=None, init=False)
 
@@ -41,7 +41,8 @@ class Metering:
         self._began = time.perf_counter()
         self._lock = threading.Lock()
         self._failures: list[float] = []
-        self._vitals: list[Telemetry] = []
+        self._seen: list[Telemetry] = []
+        self._joules = 0.0
         self._looked = self._began
         self._watch = BoardWatch(self.board)
         tasks = [Task(self._look, BOARD_PERIOD, due=self._began + BOARD_PERIOD)]
@@ -119,16 +120,16 @@ class Metering:
     def telemetry(self, began: float, ended: float) -> list[Telemetry]:
         """What was seen between two moments of `time.perf_counter`, in seconds since the first."""
         with self._lock:
-            seen = [vital for vital in self._vitals if began <= vital.seconds <= ended]
-        return [msgspec.structs.replace(vital, seconds=round(vital.seconds - began, 3)) for vital in seen]
+            seen = [moment for moment in self._seen if began <= moment.seconds <= ended]
+        return [msgspec.structs.replace(moment, seconds=round(moment.seconds - began, 3)) for moment in seen]
 
     def forget(self, before: float) -> None:
         """Nothing before this moment will be asked for again."""
         with self._lock:
-            self._vitals = [vital for vital in self._vitals if vital.seconds >= before]
+            self._seen = [moment for moment in self._seen if moment.seconds >= before]
             self._failures = [moment for moment in self._failures if moment >= before]
             if self.meter is not None:
-                self._trace.forget(before)
+                self._trace.forget(min(before, self._looked))
 
     def summary(self) -> tuple[BoardSummary, MeteringCost]:
         """How the board was, and what measuring cost so far."""
@@ -160,13 +161,24 @@ class Metering:
 
     def _look(self) -> None:
         state = self._watch.look()
-        now = time.perf_counter()
+        watts = None
         with self._lock:
-            since, self._looked = self._looked, now
-            watts = None
-            if self.meter is not None:
-                drawn = self._trace.drawn(np.array([since]), np.array([now]))
+            if self.meter is not None and self._trace.seconds:
+                since, self._looked = self._looked, self._trace.seconds[-1]
+                drawn = self._trace.drawn(np.array([since]), np.array([self._looked]))
+                self._joules += drawn.joules
                 watts = drawn.joules / drawn.covered if drawn.covered > 0 else None
-            vital = Telemetry(seconds=now, watts=watts, celsius=state.celsius, megahertz=state.megahertz)
-            self._vitals.append(vital)
-        self.on_vital(vital)
+            self._seen.append(
+                Telemetry(seconds=time.perf_counter(), watts=watts, celsius=state.celsius, megahertz=state.megahertz)
+            )
+        source = None if self.meter is None else self.meter.source
+        self.on_vitals(
+            Vitals(
+                watts=watts,
+                joules=self._joules if self._joules > 0 else None,
+                celsius=state.celsius,
+                throttled=state.throttled,
+                meter=None if source is None else source.meter,
+                estimate=source is not None and source.type == "estimate",
+            )
+        )

@@ -35,6 +35,21 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     megahertz: float | None
 
 
+class Vitals(msgspec.Struct, frozen=True, kw_only=True):
+    """Power and board at a moment; None where unknown.
+
+    `joules` were taken since this process began to measure. `throttled` are the names of what slows the board
+    down now. `meter` says where watts and joules come from; `estimate`: it calculates and does not measure.
+    """
+
+    watts: float | None = None
+    joules: float | None = None
+    celsius: float | None = None
+    throttled: tuple[str, ...] | None = None
+    meter: str | None = None
+    estimate: bool = False
+
+
 class Energy(msgspec.Struct, frozen=True, kw_only=True):
     """Joules of a run's epochs, and where they come from.
 

@@ -144,7 +144,7 @@ class FineTuning:
         started = time.perf_counter()
         step_ms = []
         loss = 0.0
-        correct = 0
+        correct = seen = 0
         for indices in train.shuffled(settings.batch_size, (settings.seed, number)):
             labels = train.labels(indices)
             before = time.perf_counter()
@@ -157,7 +157,9 @@ class FineTuning:
                 raise self._diverged(f"the loss became {result.loss} in epoch {number}", number)
             loss += result.loss * len(indices)
             correct += result.correct
+            seen += len(indices)
             self.progress.advance(len(indices))
+            self.progress.training(len(indices), loss / seen, correct / seen)
         with self._lap("validation"):
             tally = evaluator.evaluate(self._weights(state))
         validation = tally.evaluation()

@@ -15,7 +15,7 @@ from tbft_artifacts.manifest import Plan
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.meters.registry import choose
-from tbft_runtime.progress import Progress, Silent
+from tbft_runtime.progress import Outline, Progress, Silent
 from tbft_runtime.reporting.build import build_report, write_report
 from tbft_runtime.result import TrainResult, train_result
 from tbft_runtime.run_folder import RunFile, RunFolder
@@ -66,7 +66,8 @@ def _train(
     sources = open_sources(bundle, settings)
     started_at = datetime.now(UTC).isoformat(timespec="seconds") if stored is None else stored.started_at
     stopwatch = Stopwatch()
-    with Metering(board, meter) as metering:
+    with Metering(board, meter, on_vitals=progress.vitals) as metering:
+        progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
         metering.measure_idle(progress.note)
         data = open_data(bundle, settings, sources, folder.cache, progress, stopwatch)
         _check_data(data, settings, bundle, plan, stored, folder)
@@ -80,6 +81,8 @@ def _train(
         state = folder.read_state()
         if state is None:
             state = tuning.begin()
+        else:
+            progress.resumed(state.epochs, state.best_epoch)
         stopped = tuning.run_epochs(state) if settings.epochs else "adapted"
         accounts.finish(state)
         tuning.save(state)
