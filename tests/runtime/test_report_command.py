@@ -58,7 +58,6 @@ class Desk:
 def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
     for name, report in REPORTS.items():
         save_report(report, tmp_path / name)
-    monkeypatch.setenv("COLUMNS", "200")
     return Desk(tmp_path, capsys, monkeypatch)
 
 
@@ -76,12 +75,13 @@ def markdown_rows(text: str) -> list[list[str]]:
 
 def test_the_table_shows_times_energy_and_savings(desk: Desk) -> None:
     """Figures on stdout, words on stderr."""
+    desk.monkeypatch.setattr("tbft_edge.console.PIPED_WIDTH", 200)
     ended = desk.all()
     assert ended.code == 0
     line = {cells[0]: cells for cells in map(str.split, ended.out.splitlines()) if cells and cells[0] in REPORTS}
     assert line["full"][:4] == ["full", "everything", "60.0", "s"]
     assert line["full"].count("baseline") == 2
-    assert line["feature"].count("75.0%") == 2
+    assert line["feature"].count("75.0%") == 3
     assert "300" in line["full"]
     assert "unavailable" not in ended.out
     assert "output: energy unavailable: no meter was found" in ended.err
@@ -144,8 +144,10 @@ def test_markdown_shows_any_name_as_it_is(desk: Desk, name: str) -> None:
     assert "threads 2, baseline 4" in text.splitlines()[-1]
 
 
-def test_control_characters_do_not_reach_the_terminal(desk: Desk) -> None:
+@pytest.mark.parametrize("width", [40, 200])
+def test_control_characters_do_not_reach_the_terminal(desk: Desk, width: int) -> None:
     """Nor do emoji codes change a name."""
+    desk.monkeypatch.setattr("tbft_edge.console.PIPED_WIDTH", width)
     run = save_report(made_up_report("feature", 10.0, threads=2), desk.run("a\x1b[31m:b:"))
     ended = desk.report(desk.run("full"), run)
     assert "\x1b" not in ended.out + ended.err
@@ -240,3 +242,15 @@ def test_pages_go_to_stdout(desk: Desk) -> None:
     assert one == REPORTS["feature"]
     assert reports == [REPORTS["full"], REPORTS["feature"]]
     assert comparison == compare(reports, ["full", "feature"])
+
+
+def test_a_table_that_is_too_wide_is_turned(desk: Desk) -> None:
+    """On a narrow terminal a row per figure keeps numbers in one piece."""
+    desk.monkeypatch.setattr("tbft_edge.console.PIPED_WIDTH", 80)
+    out = desk.all().out
+    lines = {line.split("  ")[0]: line.split()[-4:] for line in out.splitlines()}
+    assert lines["run"] == ["full", "feature", "output", "input"]
+    assert lines["saved energy"] == ["baseline", "75.0%", "–", "–"]
+    assert max(map(len, out.splitlines()[3:])) <= 80
+    desk.monkeypatch.setattr("tbft_edge.console.PIPED_WIDTH", 200)
+    assert [line.split()[0] for line in desk.all().out.splitlines()[-4:]] == list(REPORTS)
