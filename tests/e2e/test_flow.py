@@ -43,7 +43,7 @@ def test_training_lowers_the_loss(trained: Step) -> None:
     assert result["accuracy_after"] > result["accuracy_before"]
     assert (result["epochs"], result["threads"], result["skipped_images"]) == (10, 1, [])
     assert result["run"] == str(trained.path)
-    assert json.loads((trained.path / "result.json").read_text()) == result
+    assert json.loads((trained.path / "report.json").read_text())["result"] == result
 
 
 def test_words_go_to_stderr(trained: Step) -> None:
@@ -243,5 +243,5 @@ def test_nothing_but_the_outputs_appeared(place: Path, finalized: Step) -> None:
         "data.npz", "fresh.npz", "bundle.tar.gz", "bundle", "run", "model.onnx"
     }  # fmt: skip
     assert {path.name for path in (place / "run").iterdir()} == {
-        ".tbft-edge.lock", "bundle", "run.json", "state.safetensors", "result.json"
+        ".tbft-edge.lock", "bundle", "run.json", "state.safetensors", "report.json"
     }  # fmt: skip

@@ -110,7 +110,7 @@ def test_no_pictures_stay_in_a_finished_run(sandbox: Sandbox, bundle: Path, phot
         ".tbft-edge.lock",
         "run.json",
         "state.safetensors",
-        "result.json",
+        "report.json",
     }
 
 
