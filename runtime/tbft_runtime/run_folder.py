@@ -49,11 +49,6 @@ class RunFolder:
         return self.path / "report.json"
 
     @property
-    def report_file(self) -> Path:
-        """Everything that a finished run has to tell."""
-        return self.path / "report.json"
-
-    @property
     def tuning_file(self) -> Path:
         """What `tune` measured, before the run or without one."""
         return self.path / "tuning.json"
