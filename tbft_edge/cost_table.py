@@ -52,8 +52,14 @@ def cost_table(comparison: Comparison) -> Table:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """What holds for the whole table, then for each of its runs."""
-    return [*comparison.notes, *(f"{row.run}: {note}" for row in comparison.rows for note in row.notes)]
+    """What holds for the whole table, then what holds for some of its runs, once each."""
+    runs: dict[str, list[str]] = {}
+    for row in comparison.rows:
+        for note in row.notes:
+            runs.setdefault(note, []).append(row.run)
+    every = len(comparison.rows)
+    named = [f"{'every run' if len(names) == every else ', '.join(names)}: {note}" for note, names in runs.items()]
+    return [*comparison.notes, *named]
 
 
 def cost_csv(comparison: Comparison) -> str:
@@ -80,7 +86,7 @@ def _cells(row: Row) -> list[str]:
         estimated(significant(row.joules, "J"), row.estimate),
         estimated(significant(row.net_joules, "J"), row.estimate),
         BASELINE if row.baseline else percent(row.saved_seconds),
-        BASELINE if row.baseline else estimated(percent(row.saved_joules), row.estimate),
+        BASELINE if row.baseline and row.joules is not None else estimated(percent(row.saved_joules), row.estimate),
         DASH if before == after == DASH else f"{before} → {after}",
         DASH if row.gained_points is None else f"{row.gained_points:+.1f}",
         estimated(significant(row.joules_per_point), row.estimate),

@@ -91,9 +91,9 @@ def _clock(board: BoardSummary) -> str:
 
 
 def _latency(latency: Latency) -> str:
-    spread = f"p50 {latency.p50_ms:.1f} ms, p95 {latency.p95_ms:.1f} ms, p99 {latency.p99_ms:.1f} ms"
+    p50, p95, p99 = (significant(value, "ms") for value in (latency.p50_ms, latency.p95_ms, latency.p99_ms))
     warm_up = f" after {latency.warm_up} to warm up" if latency.warm_up else ""
-    return f"{spread} ({latency.count}{warm_up})"
+    return f"p50 {p50}, p95 {p95}, p99 {p99} ({latency.count}{warm_up})"
 
 
 def _loss(value: float | None) -> str:

@@ -254,3 +254,14 @@ def test_a_table_that_is_too_wide_is_turned(desk: Desk) -> None:
     assert max(map(len, out.splitlines()[3:])) <= 80
     desk.monkeypatch.setattr("tbft_edge.console.PIPED_WIDTH", 200)
     assert [line.split()[0] for line in desk.all().out.splitlines()[-4:]] == list(REPORTS)
+
+
+def test_a_note_that_several_runs_share_is_said_once(desk: Desk) -> None:
+    """A table of ten runs on a board without a meter would drown in them."""
+    first, second = (
+        save_report(made_up_report("output", t, energy=no_energy(t)), desk.run(f"{t}")) for t in (1.0, 2.0)
+    )
+    lines = desk.report(first, second).err.splitlines()
+    assert "every run: energy unavailable: no meter was found" in lines
+    lines = desk.report(first, desk.run("full"), second).err.splitlines()
+    assert "1.0, 2.0: energy unavailable: no meter was found" in lines

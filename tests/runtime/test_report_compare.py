@@ -235,6 +235,8 @@ def test_the_same_run_twice_is_refused() -> None:
         ({"threads": 2}, "threads 2, baseline 4"),
         ({"batch_size": 16}, "batch size 16, baseline 32"),
         ({"epochs": 3}, "epochs 3, baseline 5"),
+        ({"seed": 1}, "seed 1, baseline 0"),
+        ({"validation_images": 40}, "validation images 40, baseline 80"),
         ({"batch_norm": "batch"}, "batch norms batch, baseline frozen"),
         ({"runtime": {"onnxruntime": "1.22.0"}}, "onnxruntime 1.22.0, baseline 1.31.1"),
     ],

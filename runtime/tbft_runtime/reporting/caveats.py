@@ -36,6 +36,8 @@ def differences(report: Report, baseline: Report) -> tuple[str, ...]:
         ("threads", own.threads, full.threads),
         ("batch size", own.batch_size, full.batch_size),
         ("epochs", own.epochs, full.epochs),
+        ("seed", own.seed, full.seed),
+        ("validation images", own.validation_images, full.validation_images),
         ("batch norms", own.batch_norm, full.batch_norm),
         ("onnxruntime", own.runtime.get("onnxruntime", "unknown"), full.runtime.get("onnxruntime", "unknown")),
     )
