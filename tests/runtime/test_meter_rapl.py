@@ -63,6 +63,7 @@ def test_it_counts_from_its_start(tmp_path: Path) -> None:
     assert _joules(meter) == 0
     set_number(package / "energy_uj", 200_000_500_000)
     assert _joules(meter) == pytest.approx(0.5)
+    assert _joules(meter) == pytest.approx(0.5)
     meter.start()
     assert _joules(meter) == 0
 

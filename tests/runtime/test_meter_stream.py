@@ -64,6 +64,7 @@ def test_garbage(line: str) -> None:
         ("seconds,watts", Columns(0, 1)),
         ('"Time";"Volts";"Watts"', Columns(0, 2)),
         ("watts\tseconds", Columns(1, 0)),
+        ("time;volts, mean;watts", Columns(0, 2)),
         ("seconds,volts", None),
         ("1.5,3.25", None),
     ],

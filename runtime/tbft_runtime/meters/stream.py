@@ -16,7 +16,7 @@ from tbft_runtime.meters.meter import MeterError, Sample, Source
 # Nobody writes a longer line of two numbers; noise without a line end must not fill the memory.
 _LONGEST_LINE = 4096
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-# In this order: with a comma as decimal sign, the other one separates.
+# In this order: where another one separates, a comma belongs to a field.
 _SEPARATORS = "\t;,"
 _SECONDS = ("seconds", "time")
 _WATTS = ("watts",)
