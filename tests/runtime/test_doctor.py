@@ -11,12 +11,10 @@ import pytest
 
 from support.bundles import compiled
 from support.fake_meters import fake_board, write_tree
+from support.meter_trees import PI5_RAILS, add_domain
 from tbft_artifacts.bundle import open_bundle
 from tbft_runtime.doctor import Check, examine
 from tbft_runtime.doctor.checks import check_machine, check_onnxruntime, check_python
-
-PI5_ADC = """3V7_WL_SW_A current(0)=0.07319980A
-EXT5V_V volt(24)=5.15096000V"""
 
 
 def _by_name(checks: list[Check]) -> dict[str, Check]:
@@ -31,8 +29,8 @@ PI4_FILES = {
 }
 
 
-def test_a_raspberry_pi_4_has_no_meter_and_is_cool(tmp_path: Path) -> None:
-    """A Pi 4 cannot sense current: that is said, and nothing else is wrong."""
+def test_a_raspberry_pi_4_senses_no_current_and_is_cool(tmp_path: Path) -> None:
+    """There is only an estimate for it: that is said, and nothing else is wrong."""
     found = _by_name(
         examine(None, tmp_path, fake_board(write_tree(tmp_path, PI4_FILES), get_throttled="throttled=0x0"))
     )
@@ -40,21 +38,20 @@ def test_a_raspberry_pi_4_has_no_meter_and_is_cool(tmp_path: Path) -> None:
     assert found["CPU features"].text == "NEON"
     assert found["temperature"].text == "48.7 °C"
     assert found["throttling"].ok is True
-    assert found["energy meters"].text == "none found: energy is unavailable"
+    assert found["meter pmic"].text == "this board senses no current"
+    assert found["meter estimate"].text.startswith("available: an estimate for Raspberry Pi 4 Model B")
 
 
-def test_meters_are_found(tmp_path: Path) -> None:
-    """The Pi 5's power chip, an INA219 behind a kernel driver, and RAPL."""
-    files = PI4_FILES | {
-        "sys/class/hwmon/hwmon2/power1_input": "4200000\n",
-        "sys/class/powercap/intel-rapl:0/energy_uj": "1\n",
-    }
-    text = _by_name(examine(None, tmp_path, fake_board(write_tree(tmp_path, files), pmic_read_adc=PI5_ADC)))[
-        "energy meters"
-    ].text
-    assert "PMIC" in text
-    assert "hwmon2" in text
-    assert "intel-rapl:0" in text
+def test_every_meter_is_there_or_says_why_not(tmp_path: Path) -> None:
+    """The Pi 5's power chip, and RAPL; there is no sensor, and a hint says how one comes."""
+    add_domain(tmp_path, "0", "package-0", 1)
+    found = _by_name(examine(None, tmp_path, fake_board(tmp_path, pmic_read_adc=PI5_RAILS)))
+    assert found["meter pmic"].text.startswith("available: the 12 rails")
+    assert found["meter rapl"].text.startswith("available: the processor")
+    assert "no current monitor" in found["meter hwmon"].text
+    assert "ina219" in found["meter hwmon"].hint
+    assert "--meter line:PORT" in found["meter line"].text
+    assert all(check.ok is None for name, check in found.items() if name.startswith("meter "))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from support.fake_meters import FAKE, FakeMeter
 from support.runs import Recorder, fine_tune, state_of
 from tbft_runtime import TrainResult
+from tbft_runtime.meters.registry import Choice
 from tbft_runtime.reporting.report import Report
 from tbft_runtime.training import loop
 
@@ -24,7 +25,7 @@ def attach(monkeypatch: pytest.MonkeyPatch) -> Meters:
     """Let runs from now on find this meter."""
 
     def attach(meter: FakeMeter) -> None:
-        monkeypatch.setattr(loop, "choose", lambda *_: (meter, ""))
+        monkeypatch.setattr(loop, "choose", lambda *_: Choice(meter, None))
 
     return attach
 

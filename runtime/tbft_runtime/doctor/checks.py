@@ -17,6 +17,7 @@ from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.files import board_model, cpuinfo, meminfo
 from tbft_runtime.board.throttling import throttling
 from tbft_runtime.doctor.needs import needs
+from tbft_runtime.meters.registry import survey
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 WORKING_ONNXRUNTIME = "1.31.1"
@@ -46,7 +47,7 @@ def examine(bundle: Bundle | None, folder: Path, board: Board | None = None) -> 
         _disk(folder, bundle),
         _temperature(board),
         _throttling(board),
-        _meters(board),
+        *_meters(board),
     ]
 
 
@@ -153,10 +154,10 @@ def _throttling(board: Board) -> Check:
     return Check("throttling", True, "not now" + (f"; since it started: {', '.join(before)}" if before else ""))
 
 
-def _meters(board: Board) -> Check:
-    found = []
-    if " current(" in (board.run(["vcgencmd", "pmic_read_adc"]) or ""):
-        found.append("Raspberry Pi 5 PMIC (the board's rails, not USB or HATs)")
-    found += [f"hwmon {path.parent.name}" for path in sorted(board.root.glob("sys/class/hwmon/hwmon*/power*_input"))]
-    found += [f"RAPL {path.name}" for path in sorted(board.root.glob("sys/class/powercap/intel-rapl:?"))]
-    return Check("energy meters", None, ", ".join(found) or "none found: energy is unavailable")
+def _meters(board: Board) -> list[Check]:
+    return [
+        Check(f"meter {found.kind.name}", None, f"available: {found.meter.source.scope}")
+        if found.meter
+        else Check(f"meter {found.kind.name}", None, found.why, found.hint)
+        for found in survey(board)
+    ]

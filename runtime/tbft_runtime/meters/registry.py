@@ -2,12 +2,106 @@
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import dataclass
+
+from tbft_artifacts.errors import TbftError
 from tbft_runtime.board.access import Board
-from tbft_runtime.meters.meter import Meter, MeterKind
+from tbft_runtime.meters.meter import AUTOMATIC, NO_METER, Meter, MeterKind, UnavailableError
 
-# In the order in which `--meter auto` tries them. A new meter is a file and a line here.
-METERS: tuple[MeterKind, ...] = ()
+# In the order in which `--meter auto` tries them. A new meter is a file in this folder with a KIND, and its line here.
+_FILES = (
+    "pmic",
+    "hwmon",
+    "rapl",
+    "estimate",
+    "csv_file",
+    "line",
+)
 
 
-def choose(name: str, board: Board) -> tuple[Meter | None, str]:
-    return None, "no meter"
+def _kind(file: str) -> MeterKind:
+    kind: MeterKind = importlib.import_module(f"tbft_runtime.meters.{file}").KIND
+    return kind
+
+
+METERS: tuple[MeterKind, ...] = tuple(_kind(file) for file in _FILES)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The meter of a run; without one, `why` says in a line why there is none."""
+
+    meter: Meter | None
+    why: str | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What there is of a kind on a board: the meter, or why there is none and what would help."""
+
+    kind: MeterKind
+    meter: Meter | None
+    why: str = ""
+    hint: str = ""
+
+
+def choose(name: str, board: Board) -> Choice:
+    """The meter that `--meter` names: auto, none, NAME or NAME:ARGUMENT.
+
+    Raises UnavailableError if a meter that was named is not there, and TbftError if there is no such name.
+    """
+    if name == NO_METER:
+        return Choice(None, "switched off (--meter none)")
+    if name == AUTOMATIC:
+        return _first(board)
+    kind, argument = _parse(name)
+    return Choice(kind.find(board, argument), None)
+
+
+def survey(board: Board) -> list[Finding]:
+    """Every kind, found or why not; those that must be told where to look are not looked for."""
+    return [_look(kind, board) for kind in METERS]
+
+
+def usage() -> str:
+    """What `--meter` takes, in a line."""
+    return ", ".join([AUTOMATIC, NO_METER, *(_form(kind) for kind in METERS)])
+
+
+def _first(board: Board) -> Choice:
+    tried = []
+    for kind in METERS:
+        if kind.automatic:
+            finding = _look(kind, board)
+            if finding.meter is not None:
+                return Choice(finding.meter, None)
+            tried.append(f"{kind.name}: {finding.why}")
+    return Choice(None, f"no meter was found ({'; '.join(tried)})")
+
+
+def _look(kind: MeterKind, board: Board) -> Finding:
+    if kind.needs_argument:
+        return Finding(kind, None, f"taken when it is named: --meter {_form(kind)}")
+    try:
+        return Finding(kind, kind.find(board, None))
+    except UnavailableError as error:
+        return Finding(kind, None, error.message, error.hint)
+
+
+def _parse(name: str) -> tuple[MeterKind, str | None]:
+    wanted, _, argument = name.partition(":")
+    kind = next((kind for kind in METERS if kind.name == wanted), None)
+    if kind is None:
+        raise TbftError(f"there is no meter {wanted!r}", f"--meter takes {usage()}")
+    if argument and kind.argument is None:
+        raise TbftError(f"the meter {kind.name} takes nothing behind a colon", f"use --meter {kind.name}")
+    if kind.needs_argument and not argument:
+        raise TbftError(f"the meter {kind.name} must be told where to look", f"use --meter {_form(kind)}")
+    return kind, argument or None
+
+
+def _form(kind: MeterKind) -> str:
+    if kind.argument is None:
+        return kind.name
+    return f"{kind.name}:{kind.argument}" if kind.needs_argument else f"{kind.name}[:{kind.argument}]"

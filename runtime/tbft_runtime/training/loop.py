@@ -59,14 +59,14 @@ def _train(
     stored = folder.read_run() if folder.state_file.exists() else None
     if stored is not None and not options.resume:
         raise TbftError(f"'{folder.path}' holds a run already", "continue it with --resume, or choose another --out")
-    meter, no_meter = choose(options.meter, board)
+    choice = choose(options.meter, board)
     bundle = _open(bundle_path, folder, resuming=stored is not None)
     settings = _settings(bundle, options, folder, stored, progress)
     plan = bundle.plan(settings.plan)
     sources = open_sources(bundle, settings)
     started_at = datetime.now(UTC).isoformat(timespec="seconds") if stored is None else stored.started_at
     stopwatch = Stopwatch()
-    with Metering(board, meter, on_vitals=progress.vitals) as metering:
+    with Metering(board, choice.meter, on_vitals=progress.vitals) as metering:
         progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
         metering.measure_idle(progress.note)
         data = open_data(bundle, settings, sources, folder.cache, progress, stopwatch)
@@ -97,7 +97,7 @@ def _train(
         stopped=stopped,
         cache=cache_result(tuning.boundary, plan, settings, images),
         memory=memory,
-        no_energy=metering.problem or no_meter,
+        no_energy=metering.problem or choice.why or "the meter sent nothing",
         board=board_summary,
         metering=cost,
         run=str(folder.path),
