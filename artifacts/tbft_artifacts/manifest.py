@@ -156,6 +156,13 @@ class Optimizer(Struct, frozen=True):
     weight_decay: float
 
 
+class Block(Struct, frozen=True):
+    """The common start of some parameters' names, and how many trainable values they hold."""
+
+    name: str
+    parameters: int
+
+
 class Boundary(Struct, frozen=True):
     """The activation between the frozen prefix and the suffix; `shape` leaves out the batch."""
 
@@ -215,6 +222,10 @@ class Plan(Struct, frozen=True, omit_defaults=True):
         """Path inside the bundle of one of the plan's files, such as `gradient.onnx`."""
         return f"plans/{self.id}/{name}"
 
+    def trains(self, block: Block) -> bool:
+        """Whether this plan trains `block` of the manifest: it, or a module that it is part of, is among `blocks`."""
+        return any(block.name == trained or block.name.startswith(f"{trained}.") for trained in self.blocks)
+
     @property
     def has_prefix(self) -> bool:
         """Whether something frozen stands before the first trained layer."""
@@ -260,7 +271,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """Everything about a bundle that is not a tensor or a graph.
 
     `bundle_id` is the sha256 of the manifest without it, so of the content of every file. `parent`
-    is the bundle that this one was made from.
+    is the bundle that this one was made from. `blocks` hold every trainable parameter of the network, in the
+    order of its graph; a plan trains all or nothing of each.
     """
 
     format: int
@@ -272,6 +284,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     image_size: int
     preprocessing: tuple[PreprocessingStep, ...]
     batch_norms: tuple[BatchNorm, ...]
+    blocks: tuple[Block, ...]
     plans: tuple[Plan, ...]
     producers: dict[str, str]
     files: dict[str, FileEntry]

@@ -173,6 +173,10 @@ def test_inspect_shows_a_page_for_people(bundle: Path) -> None:
     assert "support.tiny_models:tiny" in ended.out
     assert ", ".join(CLASSES) in ended.out
     assert "layer2" in ended.out
+    rows = [line.split() for line in ended.out.splitlines()]
+    (plan,) = read_manifest(bundle).plans
+    assert ["bn1", "8", "–"] in rows  # Scale and shift of four channels; the plan trains the stage alone.
+    assert ["layer2", str(plan.cost.parameter_bytes // 4), plan.id] in rows
     assert ended.err == ""
 
 
