@@ -21,6 +21,8 @@ CORRECT = "correct"
 # What is appended to a parameter's name for its gradient, and to a running statistic's for the batch's.
 GRADIENT_SUFFIX = "_grad"
 BATCH_SUFFIX = ".batch"
+# Where the name of what a node or value was made from ends, in its own name.
+ORIGIN_END = "#"
 
 Drift = Literal["input", "feature", "output", "full"]
 BatchNormPolicy = Literal["frozen", "adapt", "batch"]
