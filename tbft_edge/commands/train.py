@@ -66,6 +66,10 @@ def command(
             help="Stay within this much memory, such as 256MB: chooses images per pass, threads and place of the cache."
         ),
     ] = None,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Run some more steps afterwards and report the time per operator and layer."),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out after its last whole epoch, if there is one.")
     ] = False,
@@ -97,6 +101,7 @@ def command(
             cache=None if cache == "auto" else cache,
             cache_in=None if cache_in == "auto" else cache_in,
             memory_budget=None if memory_budget is None else memory_size(memory_budget, "--memory-budget"),
+            profile=profile,
             resume=resume,
         )
         try:

@@ -12,6 +12,7 @@ from tbft_artifacts.archive import archived_id, is_archive, unpack
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.profiling.run import profile_run
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.result import TrainResult, train_result
 from tbft_runtime.run_folder import RunFile, RunFolder
@@ -92,6 +93,8 @@ def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress
         memory=memory,
         run=str(folder.path),
     )
+    # After the result, whose peak memory is that of training.
+    profile = profile_run(tuning, state) if options.profile else None  # noqa: F841  (the report will take it)
     with atomic_file(folder.result_file) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1))
     folder.remove_cache()

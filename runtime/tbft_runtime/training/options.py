@@ -39,6 +39,7 @@ class TrainOptions:
     its own to validate on; otherwise `val_fraction` of the labelled images is held out. `cache` is how
     boundary activations are kept, and `cache_in` where. `memory_budget` is how many bytes the process may
     take; within it the run chooses how many images go through a graph at once, threads and cache.
+    With `profile` some steps more tell where the time goes.
     """
 
     data: Path
@@ -58,6 +59,7 @@ class TrainOptions:
     cache: CacheFormat | None = None
     cache_in: CachePlace | None = None
     memory_budget: int | None = None
+    profile: bool = False
     resume: bool = False
 
 
