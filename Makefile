@@ -88,7 +88,7 @@ $(DEVICE)/.installed: pyproject.toml constraints.txt
 
 # The tests need a runner beside what a device has.
 $(DEVICE)/.tested: $(DEVICE)/.installed
-	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest hypothesis
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest hypothesis jsonschema
 	@touch $@
 
 $(DEVICE)/.benched: $(DEVICE)/.tested

@@ -53,6 +53,14 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+def output_width() -> int:
+    """Columns that fit on stdout."""
+    from rich.console import Console
+
+    console = Console()
+    return console.width if console.is_terminal else PIPED_WIDTH
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> None:
     """A titled table on stdout; with `numbers` all columns but the first are aligned to the right."""
     from rich import box
@@ -64,9 +72,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(column, justify="right" if numbers and index else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
+    console = Console(markup=False, emoji=False, highlight=False, width=output_width())
     console.print(f"\n{title}\n", soft_wrap=True)
     console.print(table)
 

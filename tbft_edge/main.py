@@ -11,7 +11,7 @@ import typer
 import typer.core
 
 from tbft_artifacts.errors import TbftError
-from tbft_edge.commands import bench, doctor, evaluate, export, finalize, inspect, ops, predict, train, tune
+from tbft_edge.commands import bench, doctor, evaluate, export, finalize, inspect, ops, predict, report, train, tune
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -33,6 +33,7 @@ app.command("train")(train.command)
 app.command("eval")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("finalize")(finalize.command)
+app.command("report")(report.command)
 app.command("inspect")(inspect.command)
 app.command("doctor")(doctor.command)
 app.command("bench")(bench.command)

@@ -1,29 +1,43 @@
-"""Progress of a run: bars on a terminal, plain lines elsewhere."""
+"""Progress of a run: words over a bar on a terminal, a line per epoch elsewhere."""
 
 from __future__ import annotations
 
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.table import Column
+from rich.text import Text
 
+from tbft_runtime.energy.result import Vitals
+from tbft_runtime.progress import Outline, Silent
 from tbft_runtime.training.state import Epoch
 
+# Looks alive; each drawing takes about a millisecond from training.
+DRAWINGS_PER_SECOND = 4
+_SPACE = "\N{NO-BREAK SPACE}"
+# A narrow terminal breaks the line behind the dot, and not inside a figure.
+_DOT = f"{_SPACE}· "
 
-class ConsoleProgress:
+
+class ConsoleProgress(Silent):
     """Draws what `tbft_runtime` reports on stderr."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, markup=False)
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
+        # Not rich's own guess, which environment variables change: a log stays free of control codes.
+        terminal = sys.stderr.isatty()
+        self._console = Console(stderr=True, highlight=False, markup=False, force_terminal=terminal)
+        self._what = ""
+        self._means = ""
+        self._vitals = Vitals()
+        self._epochs = _EpochTimes()
+        # The last: it draws once when it is made.
+        self._bars = _WordsAndBar(self._console, lambda: _DOT.join(self._words()))
 
     def __enter__(self) -> ConsoleProgress:
         self._bars.start()
@@ -34,7 +48,15 @@ class ConsoleProgress:
     ) -> None:
         self._bars.stop()
 
+    def started(self, outline: Outline) -> None:
+        self._epochs.planned = outline.epochs
+
+    def resumed(self, epochs: Sequence[Epoch], best_epoch: int) -> None:  # noqa: ARG002
+        for epoch in epochs:
+            self._epochs.add(epoch.seconds)
+
     def begin(self, what: str, total: int) -> None:
+        self._what, self._means = what, ""
         for task in self._bars.task_ids:
             self._bars.remove_task(task)
         self._bars.add_task(what, total=total)
@@ -42,13 +64,95 @@ class ConsoleProgress:
     def advance(self, images: int) -> None:
         self._bars.advance(self._bars.task_ids[-1], images)
 
+    def training(self, images: int, loss: float, accuracy: float) -> None:  # noqa: ARG002
+        self._means = f"loss{_SPACE}{loss:.3f}{_DOT}{accuracy:.1%}"
+
     def epoch(self, epoch: Epoch, total: int, best: bool) -> None:
-        validation = epoch.validation
-        self._console.print(
-            f"epoch {epoch.number}/{total}: loss {epoch.train_loss:.4f}, validation loss {validation.loss:.4f}, "
-            f"accuracy {validation.accuracy:.1%}, {epoch.seconds:.1f} s{', best so far' if best else ''}",
-            soft_wrap=True,
-        )
+        self._epochs.add(epoch.seconds)
+        validation, vitals = epoch.validation, self._vitals
+        words = [
+            f"epoch {epoch.number}/{total}: loss {epoch.train_loss:.4f}",
+            f"validation loss {validation.loss:.4f}",
+            f"accuracy {validation.accuracy:.1%}",
+            f"{epoch.seconds:.1f} s",
+            *_power(vitals.watts, "W", vitals),
+            *(f"{joules} so far" for joules in _power(vitals.joules, "J", vitals)),
+            *_board(vitals),
+            *(["best so far"] if best else []),
+        ]
+        self._console.print(", ".join(words), soft_wrap=True)
+
+    def vitals(self, vitals: Vitals) -> None:
+        self._vitals = vitals
 
     def note(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
+
+    def _words(self) -> Iterable[str]:
+        """What is known now; also called by the thread that draws."""
+        if self._what:
+            yield self._what
+        if self._means:
+            yield self._means
+        vitals = self._vitals
+        for words in (*_power(vitals.watts, "W", vitals), *_board(vitals)):
+            yield words.replace(" ", _SPACE)
+        if left := self._epochs.left():
+            yield f"at most {timedelta(seconds=round(left))} left".replace(" ", _SPACE)
+
+
+class _WordsAndBar(Progress):
+    """A line of words, more where the terminal is narrow, and the bar of the phase below."""
+
+    def __init__(self, console: Console, words: Callable[[], str]) -> None:
+        self._terminal = console
+        self._words = words
+        super().__init__(
+            BarColumn(),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            console=console,
+            refresh_per_second=DRAWINGS_PER_SECOND,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        # Not rich's own wrapping, which breaks at any space.
+        yield Text(textwrap.fill(self._words(), self._terminal.width, break_on_hyphens=False))
+        yield from super().get_renderables()
+
+
+class _EpochTimes:
+    """How long epochs took, and so how long those left will."""
+
+    def __init__(self) -> None:
+        self.planned = 0
+        self._seconds: list[float] = []
+        self._last = 0.0
+
+    def add(self, seconds: float) -> None:
+        """An epoch of so many seconds is over."""
+        self._seconds.append(seconds)
+        self._last = time.perf_counter()
+
+    def left(self) -> float | None:
+        """Seconds until the last planned epoch ends, if those to come take as long; None before the first is over."""
+        count = len(self._seconds)
+        if not count:
+            return None
+        to_come = sum(self._seconds) / count * (self.planned - count)
+        return max(0.0, to_come - (time.perf_counter() - self._last))
+
+
+def _power(value: float | None, unit: str, vitals: Vitals) -> list[str]:
+    """Watts or joules, if known; what was not measured says so."""
+    if value is None:
+        return []
+    return [f"~{value:.1f} {unit} est." if vitals.estimate else f"{value:.1f} {unit}"]
+
+
+def _board(vitals: Vitals) -> list[str]:
+    """Temperature and throttling, if known."""
+    celsius = [] if vitals.celsius is None else [f"{vitals.celsius:.0f} °C"]
+    return celsius + (["throttled"] if vitals.throttled else [])

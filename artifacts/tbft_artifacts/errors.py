@@ -17,8 +17,8 @@ class TbftError(Exception):
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
-        self.message = _one_line(message)
-        self.hint = _one_line(hint)
+        self.message = one_line(message)
+        self.hint = one_line(hint)
 
 
 class DivergedError(TbftError):
@@ -27,6 +27,6 @@ class DivergedError(TbftError):
     exit_code = DIVERGED_EXIT_CODE
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """`text` without line breaks and control characters, which names of files may hold."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -164,6 +165,10 @@ class Block(Struct, frozen=True):
     name: str
     parameters: int
 
+    def is_inside(self, modules: Sequence[str]) -> bool:
+        """Whether it is one of `modules`, such as a plan's blocks, or a part of one."""
+        return any(self.name == module or self.name.startswith(f"{module}.") for module in modules)
+
 
 class Boundary(Struct, frozen=True):
     """The activation between the frozen prefix and the suffix; `shape` leaves out the batch."""
@@ -223,10 +228,6 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     def file(self, name: str) -> str:
         """Path inside the bundle of one of the plan's files, such as `gradient.onnx`."""
         return f"plans/{self.id}/{name}"
-
-    def trains(self, block: Block) -> bool:
-        """Whether this plan trains `block` of the manifest: it, or a module that it is part of, is among `blocks`."""
-        return any(block.name == trained or block.name.startswith(f"{trained}.") for trained in self.blocks)
 
     @property
     def has_prefix(self) -> bool:

@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tbft_runtime.finalization import Finalized, finalize
     from tbft_runtime.inference import EvaluationResult, Prediction, evaluate, predict
-    from tbft_runtime.progress import Progress, Silent
+    from tbft_runtime.metrics_file import MetricsFile
+    from tbft_runtime.progress import Progress, Silent, Together
+    from tbft_runtime.reporting.compare import compare
+    from tbft_runtime.reporting.comparison import Comparison
+    from tbft_runtime.reporting.read import read_report
+    from tbft_runtime.reporting.report import Report
     from tbft_runtime.result import TrainResult
     from tbft_runtime.training.loop import train
     from tbft_runtime.training.options import TrainOptions
@@ -25,35 +30,47 @@ if TYPE_CHECKING:
     from tbft_runtime.tuning.tune import TuneOptions, tune
 
 __all__ = [
+    "Comparison",
     "EvaluationResult",
     "Finalized",
+    "MetricsFile",
     "Prediction",
     "Progress",
+    "Report",
     "Silent",
+    "Together",
     "TrainOptions",
     "TrainResult",
     "TuneOptions",
     "Tuning",
+    "compare",
     "evaluate",
     "finalize",
     "predict",
+    "read_report",
     "train",
     "tune",
 ]
 
 _HOMES = {
+    "Comparison": "reporting.comparison",
     "EvaluationResult": "inference",
     "Finalized": "finalization",
+    "MetricsFile": "metrics_file",
     "Prediction": "inference",
     "Progress": "progress",
+    "Report": "reporting.report",
     "Silent": "progress",
+    "Together": "progress",
     "TrainOptions": "training.options",
     "TrainResult": "result",
     "TuneOptions": "tuning.tune",
     "Tuning": "tuning.record",
+    "compare": "reporting.compare",
     "evaluate": "inference",
     "finalize": "finalization",
     "predict": "inference",
+    "read_report": "reporting.read",
     "train": "training.loop",
     "tune": "tuning.tune",
 }

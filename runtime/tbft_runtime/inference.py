@@ -10,8 +10,11 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.board.access import THIS_BOARD
+from tbft_runtime.board.state import BoardSummary
+from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.data.sources import NO_LABEL, PICTURE_SUFFIXES, Item, open_source, read_picture
-from tbft_runtime.evaluation import Tally, softmax
+from tbft_runtime.evaluation import Tally, per_class, softmax
 from tbft_runtime.model import Model, open_model
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.sessions import default_threads
@@ -30,7 +33,7 @@ class Prediction(msgspec.Struct, frozen=True):
 class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True):
     """Accuracy and mean cross-entropy over the labelled images; per class, how many are right.
 
-    `images_per_second` counts the forward pass only.
+    `images_per_second` counts the forward pass only; `board` is how the board was meanwhile.
     """
 
     accuracy: float
@@ -39,6 +42,7 @@ class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True):
     skipped_images: tuple[str, ...]
     accuracy_per_class: dict[str, float]
     images_per_second: float
+    board: BoardSummary
 
 
 def evaluate(
@@ -53,7 +57,7 @@ def evaluate(
     source = open_source(data, model.classes, model.preprocessing)
     progress.begin("evaluating", len(source))
     tally, skipped, seconds = Tally(), [], 0.0
-    right = np.zeros((len(model.classes), 2), np.int64)
+    watch = BoardWatch(THIS_BOARD)
     for batch in _batches(source.items()):
         skipped += [item.name for item in batch if item.pixels is None]
         known = [item for item in batch if item.pixels is not None and item.label != NO_LABEL]
@@ -63,22 +67,20 @@ def evaluate(
             seconds += time.perf_counter() - started
             labels = np.array([item.label for item in known])
             tally.add(logits, labels)
-            np.add.at(right, (labels, (logits.argmax(axis=1) != labels).astype(np.int64)), 1)
         progress.advance(len(batch))
-    if not tally.images:
-        raise TbftError(f"no readable image in '{data}' has a label", "evaluation needs labelled images")
     result = tally.evaluation()
+    if result is None:
+        raise TbftError(f"no readable image in '{data}' has a label", "evaluation needs labelled images")
     return EvaluationResult(
         accuracy=result.accuracy,
         loss=result.loss,
         images=result.images,
         skipped_images=tuple(skipped),
         accuracy_per_class={
-            name: float(right[index, 0] / right[index].sum())
-            for index, name in enumerate(model.classes)
-            if right[index].any()
+            model.classes[index]: right / images for index, (images, right) in per_class(tally.confusion()).items()
         },
         images_per_second=result.images / seconds,
+        board=watch.summary(),
     )
 
 

@@ -21,6 +21,9 @@ from safetensors.numpy import load_file, save_file
 
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.manifest import Plan
+from tbft_runtime.board.access import THIS_BOARD
+from tbft_runtime.board.state import BoardSummary
+from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.result import peak_memory_bytes, runtime_versions
 from tbft_runtime.training.options import Settings, TrainOptions, resolve
@@ -52,6 +55,7 @@ class Measurement(msgspec.Struct, frozen=True):
     """Milliseconds of each step, whole and from stored boundary activations (empty where those change).
 
     `peak_memory_bytes` is the resident maximum of the process, of an emulator too if there is one.
+    `board` is the machine that computed, or that emulated.
     """
 
     plan: str
@@ -59,6 +63,7 @@ class Measurement(msgspec.Struct, frozen=True):
     cached_step_ms: list[float]
     losses: list[float]
     peak_memory_bytes: int
+    board: BoardSummary
     runtime: dict[str, str]
 
 
@@ -71,6 +76,7 @@ def measure(request: MeasureRequest) -> Measurement:
     step, images, labels = _prepare(bundle, plan, settings, request)
     state = initial_state(bundle, plan, settings, load_file(bundle.weights))
 
+    watch = BoardWatch(THIS_BOARD)
     step_ms: list[float] = []
     losses: list[float] = []
     for _ in range(WARM_UP + request.steps):
@@ -91,6 +97,7 @@ def measure(request: MeasureRequest) -> Measurement:
         cached_step_ms=cached_ms[WARM_UP:],
         losses=losses,
         peak_memory_bytes=peak_memory_bytes(),
+        board=watch.summary(),
         runtime=runtime_versions(),
     )
 

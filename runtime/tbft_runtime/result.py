@@ -10,10 +10,11 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.manifest import BatchNormPolicy, Drift, Plan
-from tbft_runtime.board.state import BoardIdentity, BoardState, BoardSummary
+from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.energy.result import Energy, MeteringCost
+from tbft_runtime.energy.total import total
 from tbft_runtime.sessions import onnxruntime_version
-from tbft_runtime.timing import Latency, latency
+from tbft_runtime.timing import PHASES, WARMING, Latency, latency, warm_laps
 from tbft_runtime.training.boundary import CacheResult
 from tbft_runtime.training.memory import MemoryPlan
 from tbft_runtime.training.options import Execution, Settings
@@ -101,39 +102,19 @@ def runtime_versions() -> dict[str, str]:
     }
 
 
-_NO_ENERGY = Energy(
-    source=None,
-    unavailable="not measured",
-    seconds=0,
-    covered=0,
-    joules=None,
-    idle_watts=None,
-    net_joules=None,
-    mean_watts=None,
-    sampling_joules=None,
-    hertz=None,
-    samples=0,
-    failed=0,
-)
-_STATE = BoardState(
-    celsius=None,
-    megahertz=None,
-    governor=None,
-    throttled=None,
-    throttled_before=None,
-    other_load=None,
-    available_bytes=None,
-)
-_UNKNOWN = BoardSummary(
-    identity=BoardIdentity(model="", machine="", cores=1, memory_bytes=None, key=""),
-    before=_STATE,
-    after=_STATE,
-    hottest_celsius=None,
-    slowest_megahertz=None,
-    fastest_megahertz=None,
-    throttled=None,
-    other_load=None,
-)
+def latencies(state: TrainingState) -> dict[str, Latency]:
+    """Percentiles by phase, whole train steps first; the first step of a process warms up and is left out."""
+    stretches: dict[str, list[tuple[list[float], bool]]] = {
+        "step": [(epoch.step_ms, epoch.warm_up) for epoch in state.epochs],
+        **{phase: [] for phase in PHASES},
+    }
+    for time in state.preparation:
+        stretches[time.phase].append((time.laps_ms, False))
+    for epoch in state.epochs:
+        for time in epoch.phases:
+            stretches[time.phase].append((time.laps_ms, epoch.warm_up and time.phase in WARMING))
+    found = {name: latency(*warm_laps(parts)) for name, parts in stretches.items()}
+    return {name: spread for name, spread in found.items() if spread is not None}
 
 
 def train_result(
@@ -147,11 +128,13 @@ def train_result(
     stopped: str,
     cache: CacheResult,
     memory: MemoryPlan,
+    no_energy: str,
+    board: BoardSummary,
+    metering: MeteringCost,
     run: str,
 ) -> TrainResult:
-    """Put a result together from the state at the end of a run."""
-    steps = [milliseconds for epoch in state.epochs for milliseconds in epoch.step_ms]
-    whole = latency(steps, 1)
+    """Put a result together from the state at the end of a run; `no_energy` is why there are no joules, if so."""
+    step_seconds = sum(sum(epoch.step_ms) for epoch in state.epochs) / 1000
     before, best = state.before, after(state)
     return TrainResult(
         bundle_id=settings.bundle_id,
@@ -177,15 +160,15 @@ def train_result(
         threads=settings.threads,
         execution=settings.execution,
         tuned=settings.tuned,
-        latency={} if whole is None else {"step": whole},
-        images_per_second=train_images * len(state.epochs) / (sum(steps) / 1000) if steps else None,
+        latency=latencies(state),
+        images_per_second=train_images * len(state.epochs) / step_seconds if step_seconds else None,
         train_seconds=sum(epoch.seconds for epoch in state.epochs),
         peak_memory_bytes=peak_memory_bytes(),
         cache=cache,
         memory=memory,
-        energy=_NO_ENERGY,
-        metering=MeteringCost(cpu_seconds=0, share=0),
-        board=_UNKNOWN,
+        energy=total([(epoch.seconds, epoch.energy) for epoch in state.epochs], no_energy),
+        metering=metering,
+        board=board,
         runtime=runtime_versions(),
         run=run,
     )

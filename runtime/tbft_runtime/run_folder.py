@@ -19,10 +19,14 @@ from tbft_runtime.training.state import TrainingState, load_state, save_state
 
 
 class RunFile(msgspec.Struct, frozen=True):
-    """`run.json`: where the bundle is, what the data was, and the settings."""
+    """`run.json`: where the bundle is, what the data was, and the settings.
+
+    `started_at` is what the wall clock said (ISO 8601), a label that may be wrong.
+    """
 
     bundle: str
     data_fingerprint: str
+    started_at: str
     settings: Settings
 
 
@@ -41,8 +45,8 @@ class RunFolder:
         return self.path / "state.safetensors"
 
     @property
-    def result_file(self) -> Path:
-        return self.path / "result.json"
+    def report_file(self) -> Path:
+        return self.path / "report.json"
 
     @property
     def tuning_file(self) -> Path:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 import numpy as np
+
+_T = TypeVar("_T")
 
 # decode: pictures into prepared pixels. read: prepared pixels or kept activations from the disk or memory.
 # prefix: images through the frozen part. train: forward, backward and update behind it.
 Phase = Literal["decode", "evaluation", "statistics", "read", "prefix", "train", "validation", "saving"]
 PHASES: tuple[Phase, ...] = ("decode", "evaluation", "statistics", "read", "prefix", "train", "validation", "saving")
+
+# The first lap of these in a process loads and allocates.
+WARMING: tuple[Phase, ...] = ("read", "prefix", "train")
 
 
 class PhaseTime(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,18 +63,37 @@ class Stopwatch:
         yield
         self._laps.append(Lap(phase, began, time.perf_counter()))
 
+    def each(self, phase: Phase, items: Iterable[_T]) -> Iterator[_T]:
+        """The items, with the time that each took to come as a lap."""
+        iterator = iter(items)
+        while True:
+            began = time.perf_counter()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            self._laps.append(Lap(phase, began, time.perf_counter()))
+            yield item
+
     def take(self) -> list[Lap]:
         """The laps since the last call."""
         laps, self._laps = self._laps, []
         return laps
 
 
-def latency(laps_ms: Sequence[float], warm_up: int = 0) -> Latency | None:
-    """Percentiles of laps without the first `warm_up`; if those are all there are, of them. None without any lap."""
+def warm_laps(stretches: Sequence[tuple[Sequence[float], bool]]) -> tuple[list[float], int]:
+    """Laps in milliseconds of all stretches, and how many were left out.
+
+    A stretch that warms up (True) leaves its first lap out; if nothing is left then, nothing is left out.
+    """
+    warm = [lap for laps, warms_up in stretches for lap in laps[int(warms_up) :]]
+    everything = [lap for laps, _ in stretches for lap in laps]
+    return (warm, len(everything) - len(warm)) if warm else (everything, 0)
+
+
+def latency(laps_ms: Sequence[float], warm_up: int) -> Latency | None:
+    """Percentiles of laps, of which `warm_up` were left out before; None without any lap."""
     if not laps_ms:
         return None
-    left_out = warm_up if len(laps_ms) > warm_up else 0
-    p50, p95, p99 = np.percentile(laps_ms[left_out:], [50, 95, 99])
-    return Latency(
-        count=len(laps_ms) - left_out, warm_up=left_out, p50_ms=float(p50), p95_ms=float(p95), p99_ms=float(p99)
-    )
+    p50, p95, p99 = map(float, np.percentile(laps_ms, [50, 95, 99]))
+    return Latency(count=len(laps_ms), warm_up=warm_up, p50_ms=p50, p95_ms=p95, p99_ms=p99)

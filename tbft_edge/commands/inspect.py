@@ -57,7 +57,7 @@ def _row(plan: Plan) -> list[str]:
 
 
 def _trained_by(block: Block, manifest: Manifest) -> str:
-    return ", ".join(plan.id for plan in manifest.plans if plan.trains(block)) or "–"
+    return ", ".join(plan.id for plan in manifest.plans if block.is_inside(plan.blocks)) or "–"
 
 
 def _prefix(plan: Plan) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +13,7 @@ from tbft_artifacts.manifest import BatchNormPolicy
 from tbft_edge.console import JsonOption, ThreadsOption, extra, memory_size, percent, print_json, print_table, say, size
 
 if TYPE_CHECKING:
-    from tbft_runtime import TrainResult
+    from tbft_runtime import Progress, TrainResult
     from tbft_runtime.timing import Latency
     from tbft_runtime.training.boundary import CacheResult
 
@@ -66,6 +68,10 @@ def command(
             help="Stay within this much memory, such as 256MB: chooses images per pass, threads and place of the cache."
         ),
     ] = None,
+    metrics_file: Annotated[
+        Path | None,
+        typer.Option(help="Keep the run's figures in this .prom file, for a Prometheus node exporter's text files."),
+    ] = None,
     profile: Annotated[
         bool,
         typer.Option("--profile", help="Run some more steps afterwards and report the time per operator and layer."),
@@ -81,7 +87,7 @@ def command(
     """
     with extra("device"):
         from tbft_edge.progress import ConsoleProgress
-        from tbft_runtime import TrainOptions, train
+        from tbft_runtime import Together, TrainOptions, train
 
         options = TrainOptions(
             data=data,
@@ -105,8 +111,8 @@ def command(
             resume=resume,
         )
         try:
-            with ConsoleProgress() as progress:
-                result = train(bundle, options, progress)
+            with ConsoleProgress() as console, _metrics(metrics_file, console.note) as metrics:
+                result = train(bundle, options, Together(console, metrics))
         except KeyboardInterrupt:
             say(f"interrupted; '{out}' keeps every whole epoch. Continue with the same command and --resume")
             raise
@@ -114,6 +120,19 @@ def command(
         print_json(result)
     else:
         _print(result)
+        if profile:
+            _print_profile(out)
+
+
+def _metrics(path: Path | None, note: Callable[[str], None]) -> AbstractContextManager[Progress]:
+    """What keeps the file, if one is asked for; the package that writes it is loaded only then."""
+    if path is None:
+        from tbft_runtime import Silent
+
+        return nullcontext(Silent())
+    from tbft_runtime import MetricsFile
+
+    return MetricsFile(path, note)
 
 
 def _print(result: TrainResult) -> None:
@@ -146,6 +165,16 @@ def _print(result: TrainResult) -> None:
     if result.is_worse:
         say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
     say(f"next: tbft-edge finalize {result.run} --out model.onnx")
+
+
+def _print_profile(run: Path) -> None:
+    """The report has one unless a note said why not."""
+    from tbft_edge.profile_tables import print_profile
+    from tbft_runtime.reporting.read import read_report
+
+    found = read_report(run).profile
+    if found is not None:
+        print_profile(found)
 
 
 def _execution(result: TrainResult) -> str:

@@ -22,6 +22,7 @@ from tbft_edge.emulation.container import ENGINES, container_engine
 from tbft_edge.emulation.cpus import Cpu
 from tbft_edge.emulation.guest import UnavailableError, cache_folder, prepare_guest
 from tbft_edge.emulation.qemu_user import QemuUser, qemu_user, spans
+from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.measure import CACHED_MARKS, STEP_MARKS, WARM_UP, Measurement, MeasureRequest
 
 _T = TypeVar("_T")
@@ -42,7 +43,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     `agreement` is the largest difference between the weights trained there and here, relative to each
     tensor's largest value. Instructions are counted by QEMU's user mode, of the step and of the step
     from stored boundary activations. `peak_memory_bytes` contains the emulator; `skipped` says why
-    engines tried earlier did not work.
+    engines tried earlier did not work. `board` is the machine that computed or emulated, meanwhile.
     """
 
     plan: str
@@ -60,6 +61,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory_bytes: int | None = None
     memory_limit_bytes: int | None = None
     skipped: tuple[str, ...] = ()
+    board: BoardSummary
     runtime: dict[str, str]
 
 
@@ -140,6 +142,7 @@ class ArmBench:
             peak_memory_bytes=peak,
             memory_limit_bytes=self.memory,
             skipped=tuple(self.skipped),
+            board=there.board,
             runtime=there.runtime,
         )
 
@@ -195,6 +198,7 @@ def measure_local(bundle: Bundle, plan: str | None, steps: int, batch_size: int)
         step_ms=statistics.median(here.step_ms),
         cached_step_ms=statistics.median(here.cached_step_ms) if here.cached_step_ms else None,
         peak_memory_bytes=here.peak_memory_bytes,
+        board=here.board,
         runtime=here.runtime,
     )
 

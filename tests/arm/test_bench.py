@@ -11,6 +11,8 @@ import pytest
 from support.bundles import COMPILED
 from tbft_artifacts.manifest import Drift
 from tbft_edge.emulation.bench import BenchResult, Count, compare_costs
+from tbft_runtime.board.access import THIS_BOARD
+from tbft_runtime.board.watch import BoardWatch
 
 
 def _result(drift: Drift, step: int, cached: int | None) -> BenchResult:
@@ -23,6 +25,7 @@ def _result(drift: Drift, step: int, cached: int | None) -> BenchResult:
         step_ms=1.0,
         instructions_per_step=Count(step, 0.0),
         instructions_per_cached_step=None if cached is None else Count(cached, 0.0),
+        board=BoardWatch(THIS_BOARD).summary(),
         runtime={},
     )
 

@@ -17,7 +17,10 @@ FORBIDDEN = ("torch", "onnx", "onnx_ir", "onnxruntime.training", "tbft_export")
 # What each package of the product may import of the others and of the heavy libraries (DESIGN: arrows go down).
 ROOMS = {
     "artifacts/tbft_artifacts": {"tbft_artifacts", "numpy", "safetensors", "msgspec"},
-    "runtime/tbft_runtime": {"tbft_runtime", "tbft_artifacts", "numpy", "safetensors", "msgspec", "onnxruntime", "PIL"},
+    "runtime/tbft_runtime": {
+        *("tbft_runtime", "tbft_artifacts"),
+        *("numpy", "safetensors", "msgspec", "onnxruntime", "PIL", "prometheus_client"),
+    },
 }
 
 

@@ -16,7 +16,7 @@ from support.commands import DEVICE, EXPORT, HOST, Ended, Step, run
 from support.toys import coloured_squares, png, save_folders
 from tbft_edge.main import app
 
-COMMANDS = ("export", "tune", "train", "eval", "predict", "finalize", "inspect", "doctor", "bench", "ops")
+COMMANDS = ("export", "tune", "train", "eval", "predict", "finalize", "report", "inspect", "doctor", "bench", "ops")
 
 
 def answer(ended: Ended) -> object:
@@ -43,7 +43,7 @@ def test_training_lowers_the_loss(trained: Step) -> None:
     assert result["accuracy_after"] > result["accuracy_before"]
     assert (result["epochs"], result["threads"], result["skipped_images"]) == (10, 1, [])
     assert result["run"] == str(trained.path)
-    assert json.loads((trained.path / "result.json").read_text()) == result
+    assert json.loads((trained.path / "report.json").read_text())["result"] == result
 
 
 def test_words_go_to_stderr(trained: Step) -> None:
@@ -154,6 +154,16 @@ def test_statistics_alone_from_unlabelled_photos(bundle: Path, tmp_path: Path) -
     assert finalized.code == 0, finalized
 
 
+def test_a_profile_is_shown_after_the_result(bundle: Path, data: Path, tmp_path: Path) -> None:
+    """The longest operators and layers; with --json stdout holds the result alone."""
+    options = ("--data", data, "--epochs", "1", "--threads", "1", "--profile")
+    shown = run(DEVICE, "train", bundle, "--out", tmp_path / "shown", *options)
+    assert shown.code == 0, shown
+    assert shown.out.index("validation accuracy") < shown.out.index("Operators") < shown.out.index("Layers")
+    assert "layer2.conv1 (backward)" in shown.out
+    assert isinstance(answer(run(DEVICE, "train", bundle, "--out", tmp_path / "json", *options, "--json")), dict)
+
+
 def test_inspect_works_in_both_environments(exported: Step, bundle: Path) -> None:
     """The manifest as JSON is the same from the archive and the folder, on host and device."""
     answers = [
@@ -247,5 +257,5 @@ def test_nothing_but_the_outputs_appeared(place: Path, finalized: Step) -> None:
         "data.npz", "fresh.npz", "bundle.tar.gz", "bundle", "run", "model.onnx"
     }  # fmt: skip
     assert {path.name for path in (place / "run").iterdir()} == {
-        ".tbft-edge.lock", "bundle", "run.json", "state.safetensors", "result.json"
+        ".tbft-edge.lock", "bundle", "run.json", "state.safetensors", "report.json"
     }  # fmt: skip

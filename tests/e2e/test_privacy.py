@@ -66,7 +66,7 @@ class Sandbox:
         return [
             ["inspect", bundle],
             ["tune", bundle, "--out", run],
-            ["train", bundle, "--data", data, "--out", run, "--epochs", "2"],
+            ["train", bundle, "--data", data, "--out", run, "--epochs", "2", "--metrics-file", self.out / "run.prom"],
             ["eval", run, "--data", data, "--json"],
             ["eval", bundle, "--data", data],
             ["finalize", run, "--out", model, "--allow-worse"],
@@ -100,7 +100,7 @@ def test_nothing_is_written_outside_the_outputs(
         "work": {},
     }
     assert (listing(bundle), listing(photos), exported.path.read_bytes()) == before
-    assert {path.name for path in sandbox.out.iterdir()} == {"run", "model.onnx"}
+    assert {path.name for path in sandbox.out.iterdir()} == {"run", "run.prom", "model.onnx"}
 
 
 def test_no_pictures_stay_in_a_finished_run(sandbox: Sandbox, bundle: Path, photos: Path) -> None:
@@ -110,7 +110,7 @@ def test_no_pictures_stay_in_a_finished_run(sandbox: Sandbox, bundle: Path, phot
         ".tbft-edge.lock",
         "run.json",
         "state.safetensors",
-        "result.json",
+        "report.json",
     }
 
 

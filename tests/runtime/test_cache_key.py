@@ -17,9 +17,10 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.manifest import Resize
 from tbft_runtime import Silent, TrainOptions
 from tbft_runtime.sessions import Tensors
+from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training import cache_key as module
 from tbft_runtime.training.cache_key import cache_key
-from tbft_runtime.training.dataset import TrainingData, open_data
+from tbft_runtime.training.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.training.options import resolve
 
 FLOAT = np.dtype(np.float32)
@@ -27,7 +28,7 @@ FLOAT = np.dtype(np.float32)
 
 def opened(bundle: Bundle, data: Path, folder: Path, **options: Any) -> TrainingData:
     settings = resolve(TrainOptions(data=data, out=folder, **options), bundle)
-    return open_data(bundle, settings, folder, Silent())
+    return open_data(bundle, settings, open_sources(bundle, settings), folder, Silent(), Stopwatch())
 
 
 @dataclasses.dataclass

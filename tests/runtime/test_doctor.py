@@ -5,36 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from support.bundles import compiled
+from support.fake_meters import fake_board, write_tree
 from tbft_artifacts.bundle import open_bundle
-from tbft_runtime.board.access import Board
 from tbft_runtime.doctor import Check, examine
 from tbft_runtime.doctor.checks import check_machine, check_onnxruntime, check_python
 
 PI5_ADC = """3V7_WL_SW_A current(0)=0.07319980A
 EXT5V_V volt(24)=5.15096000V"""
-
-
-def _board(root: Path, **answers: str) -> Board:
-    """A board whose files lie below `root`; `answers` are what vcgencmd's sub-commands print."""
-
-    def run(command: Sequence[str]) -> str | None:
-        return answers.get(command[1]) if command[0] == "vcgencmd" else None
-
-    return Board(root, run)
-
-
-def _write(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
 
 
 def _by_name(checks: list[Check]) -> dict[str, Check]:
@@ -51,7 +33,9 @@ PI4_FILES = {
 
 def test_a_raspberry_pi_4_has_no_meter_and_is_cool(tmp_path: Path) -> None:
     """A Pi 4 cannot sense current: that is said, and nothing else is wrong."""
-    found = _by_name(examine(None, tmp_path, _board(_write(tmp_path, PI4_FILES), get_throttled="throttled=0x0")))
+    found = _by_name(
+        examine(None, tmp_path, fake_board(write_tree(tmp_path, PI4_FILES), get_throttled="throttled=0x0"))
+    )
     assert found["board"].text == "Raspberry Pi 4 Model B Rev 1.5"
     assert found["CPU features"].text == "NEON"
     assert found["temperature"].text == "48.7 °C"
@@ -65,7 +49,7 @@ def test_meters_are_found(tmp_path: Path) -> None:
         "sys/class/hwmon/hwmon2/power1_input": "4200000\n",
         "sys/class/powercap/intel-rapl:0/energy_uj": "1\n",
     }
-    text = _by_name(examine(None, tmp_path, _board(_write(tmp_path, files), pmic_read_adc=PI5_ADC)))[
+    text = _by_name(examine(None, tmp_path, fake_board(write_tree(tmp_path, files), pmic_read_adc=PI5_ADC)))[
         "energy meters"
     ].text
     assert "PMIC" in text
@@ -84,14 +68,14 @@ def test_meters_are_found(tmp_path: Path) -> None:
 )
 def test_throttling_bits(tmp_path: Path, printed: str, ok: bool | None, words: str) -> None:
     """What holds now is a no; what held once is only said; garbage is no answer."""
-    check = _by_name(examine(None, tmp_path, _board(tmp_path, get_throttled=printed)))["throttling"]
+    check = _by_name(examine(None, tmp_path, fake_board(tmp_path, get_throttled=printed)))["throttling"]
     assert check.ok is ok
     assert words in check.text
 
 
 def test_an_empty_tree_answers_unknown_and_never_fails(tmp_path: Path) -> None:
     """A container shows little of its board; that is no reason to say no."""
-    found = _by_name(examine(None, tmp_path, _board(tmp_path)))
+    found = _by_name(examine(None, tmp_path, fake_board(tmp_path)))
     assert found["memory"].text == "unknown"
     assert found["temperature"].text == "unavailable"
     assert found["board"].text == "unknown"
@@ -101,7 +85,7 @@ def test_too_little_memory_for_a_bundle_is_a_no_with_a_hint(tmp_path: Path) -> N
     """What the bundle needs is held against what is available."""
     files = PI4_FILES | {"proc/meminfo": "MemTotal: 100000 kB\nMemAvailable: 20000 kB\n"}
     bundle = open_bundle(compiled("full-batch"))
-    check = _by_name(examine(bundle, tmp_path, _board(_write(tmp_path, files))))["memory"]
+    check = _by_name(examine(bundle, tmp_path, fake_board(write_tree(tmp_path, files))))["memory"]
     assert check.ok is False
     assert "full-batch-adam needs about" in check.text
     assert "--batch-size" in check.hint

@@ -19,6 +19,7 @@ from tbft_runtime.profiling import run as profiling
 from tbft_runtime.profiling.layers import OTHER
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.profiling.run import ALL_PARAMETERS, MOST_STEPS, TracedSteps, profile_steps
+from tbft_runtime.reporting.read import read_report
 from tbft_runtime.training.options import TrainOptions, resolve
 from tbft_runtime.training.state import TrainingState
 from tbft_runtime.training.step import initial_state
@@ -104,7 +105,7 @@ def test_fewer_steps_where_they_are_long(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_profiled_run_ends_in_the_same_weights(squares: Path, tmp_path: Path) -> None:
-    """Bit for bit, with nothing left beside what a run leaves; the first batch was there to profile on."""
+    """Bit for bit, with nothing left beside what a run leaves; only the report has more to tell."""
     for name in ("feature-frozen", "input-batch"):
         plain, profiled = tmp_path / f"{name}-plain", tmp_path / name
         fine_tune(name, squares, plain, epochs=2)
@@ -113,6 +114,10 @@ def test_a_profiled_run_ends_in_the_same_weights(squares: Path, tmp_path: Path) 
         assert_equal_runs(plain, profiled)
         assert names_in(profiled) == names_in(plain)
         assert [note for note in watched.notes if "profil" in note] == ["profiling train steps"]
+        profile = read_report(profiled).profile
+        assert profile is not None
+        assert [graph.graph for graph in profile.graphs][-2:] == ["gradient", "update"]
+        assert read_report(plain).profile is None
 
 
 def test_the_first_batch_of_the_run_is_profiled(squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +130,7 @@ def test_the_first_batch_of_the_run_is_profiled(squares: Path, tmp_path: Path, m
 
     monkeypatch.setattr(profiling, "profile_steps", remember)
     fine_tune("feature-adapt", squares, tmp_path / "run", epochs=1, batch_size=10, profile=True)
+    assert read_report(tmp_path / "run").profile == Profile(steps=1, batch_size=1, graphs=())
     (steps,) = seen
     assert steps.folder.parent == tmp_path / "run"
     assert not steps.folder.exists()
@@ -148,6 +154,7 @@ def test_a_profile_that_fails_does_not_fail_the_run(
     result = fine_tune("feature-frozen", squares, tmp_path / "run", watched, epochs=1, profile=True)
     assert result.epochs == 1
     assert watched.notes[-1] == f"no profile: {error}"
+    assert read_report(tmp_path / "run").profile is None
     gc.collect()  # Sessions that were still traced write what they have when they go.
     fine_tune("feature-frozen", squares, tmp_path / "plain", epochs=1)
     assert names_in(tmp_path / "run") == names_in(tmp_path / "plain")

@@ -212,7 +212,7 @@ def test_leftovers_of_a_killed_process_are_removed(one_epoch: Path, squares: Pat
     (one_epoch / "cache").mkdir()
     (one_epoch / "cache" / ".train.pixels.0123abcd.tmp").write_bytes(b"x" * 100)
     fine_tune("feature-frozen", squares, one_epoch, epochs=2, resume=True)
-    assert set(listing(one_epoch)) == {".tbft-edge.lock", "run.json", "state.safetensors", "result.json"}
+    assert set(listing(one_epoch)) == {".tbft-edge.lock", "run.json", "state.safetensors", "report.json"}
 
 
 def test_a_start_without_a_state_is_no_run(tmp_path: Path, squares: Path) -> None:
@@ -242,7 +242,7 @@ def test_an_old_state_does_not_share_memory_with_the_best(tmp_path: Path, square
     """`best` is a copy: later epochs must not change it behind its back."""
     fine_tune("feature-adamw", squares, tmp_path / "run", epochs=2)
     state = state_of(tmp_path / "run")
-    state.keep_best(2, 1.0)
+    state.keep_best(2, 1.0, np.empty((0, 3), np.int64))
     for name in state.current:
         state.current[name] += 1
     assert all(not np.array_equal(state.best[name], state.current[name]) for name in state.best)

@@ -12,11 +12,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from support.fake_meters import FAKE
 from support.files import listing
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.energy.result import StretchEnergy, Telemetry
+from tbft_runtime.timing import PHASES, PhaseTime
 from tbft_runtime.training.state import Epoch, Evaluation, TrainingState, load_state, save_state
 
 NAMES = st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=1, max_size=8)
+CELLS = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 99))
+
+
+def stretch_energy(joules: float, idle_watts: float) -> StretchEnergy:
+    return StretchEnergy(
+        source=FAKE,
+        idle_watts=idle_watts,
+        joules=joules,
+        covered_seconds=1.5,
+        sampling_joules=0.25,
+        samples=3,
+        failed=1,
+    )
+
+
+def telemetry(seconds: float, watts: float | None) -> Telemetry:
+    return Telemetry(seconds=seconds, watts=watts, celsius=None, megahertz=1500.0)
+
+
 ARRAYS = st.dictionaries(
     NAMES,
     st.lists(st.floats(width=32, allow_nan=False), max_size=4).map(lambda values: np.array(values, np.float32)),
@@ -24,6 +46,23 @@ ARRAYS = st.dictionaries(
 )
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 EVALUATIONS = st.builds(Evaluation, NUMBER, NUMBER, st.integers(0, 1000))
+LAPS = st.lists(NUMBER, max_size=3)
+PHASE_TIMES = st.builds(
+    PhaseTime, phase=st.sampled_from(PHASES), seconds=NUMBER, joules=st.none() | NUMBER, laps_ms=LAPS
+)
+EPOCHS = st.builds(
+    Epoch,
+    number=st.integers(1, 9),
+    train_loss=NUMBER,
+    train_accuracy=NUMBER,
+    validation=EVALUATIONS,
+    seconds=NUMBER,
+    step_ms=LAPS,
+    warm_up=st.booleans(),
+    phases=st.lists(PHASE_TIMES, max_size=3),
+    energy=st.none() | st.builds(stretch_energy, NUMBER, NUMBER),
+    telemetry=st.lists(st.builds(telemetry, NUMBER, st.none() | NUMBER), max_size=3),
+)
 STATES = st.builds(
     TrainingState,
     current=ARRAYS,
@@ -35,19 +74,20 @@ STATES = st.builds(
     best_loss=NUMBER | st.just(math.inf),
     before=st.none() | EVALUATIONS,
     adapted=st.none() | EVALUATIONS,
-    epochs=st.lists(
-        st.builds(Epoch, st.integers(1, 9), NUMBER, NUMBER, EVALUATIONS, NUMBER, st.lists(NUMBER, max_size=3)),
-        max_size=3,
+    epochs=st.lists(EPOCHS, max_size=3),
+    confusions=st.dictionaries(
+        st.sampled_from(["before", "best"]), st.lists(CELLS, max_size=3).map(lambda rows: np.array(rows, np.int64))
     ),
+    preparation=st.lists(PHASE_TIMES, max_size=2),
 )
 
 
 def assert_equal(first: TrainingState, second: TrainingState) -> None:
-    for group in ("current", "slots", "best"):
+    for group in ("current", "slots", "best", "confusions"):
         one, other = getattr(first, group), getattr(second, group)
         assert one.keys() == other.keys()
         assert all(one[name].tobytes() == other[name].tobytes() for name in one)
-    fields = ("epoch", "step", "best_epoch", "best_loss", "before", "adapted", "epochs")
+    fields = ("epoch", "step", "best_epoch", "best_loss", "before", "adapted", "epochs", "preparation")
     assert [getattr(first, name) for name in fields] == [getattr(second, name) for name in fields]
 
 

@@ -17,6 +17,7 @@ from support.toys import coloured_squares, save_folders, save_squares
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import TrainOptions, TrainResult, evaluate, train
+from tbft_runtime.reporting.report import Report
 from tbft_runtime.run_folder import RunFolder
 
 
@@ -75,18 +76,19 @@ def test_the_result_is_consistent(trained: tuple[TrainResult, Path]) -> None:
     assert result.bundle_id == manifest.bundle_id
     assert (result.plan, result.drift, result.blocks) == (manifest.plans[0].id, "feature", ("layer2",))
     assert result.batch_norm == "batch"
-    assert result.energy_joules is None
+    assert (result.energy.joules, result.energy.net_joules, result.energy.source) == (None, None, None)
+    assert result.energy.unavailable
     assert result.runtime.keys() >= {"onnxruntime", "numpy", "python", "machine"}
 
 
 def test_the_result_is_kept_in_the_run(trained: tuple[TrainResult, Path]) -> None:
-    """`result.json` is what `train` returned; settings are in `run.json`; prepared images are gone."""
+    """`report.json` holds what `train` returned; settings are in `run.json`; prepared images are gone."""
     result, run = trained
-    assert msgspec.json.decode((run / "result.json").read_bytes(), type=TrainResult) == result
+    assert msgspec.json.decode((run / "report.json").read_bytes(), type=Report).result == result
     stored = RunFolder(run).read_run()
     assert stored is not None
     assert (stored.settings.epochs, stored.settings.seed, stored.settings.batch_size) == (3, 5, 7)
-    assert set(listing(run)) == {".tbft-edge.lock", "run.json", "state.safetensors", "result.json"}
+    assert set(listing(run)) == {".tbft-edge.lock", "run.json", "state.safetensors", "report.json"}
 
 
 def test_times_are_measured(trained: tuple[TrainResult, Path]) -> None:
@@ -94,8 +96,9 @@ def test_times_are_measured(trained: tuple[TrainResult, Path]) -> None:
     result, run = trained
     epochs = state_of(run).epochs
     steps = [milliseconds for epoch in epochs for milliseconds in epoch.step_ms]
-    assert result.step_ms_p50 == pytest.approx(np.percentile(steps[1:], 50))
-    assert result.step_ms_p95 == pytest.approx(np.percentile(steps[1:], 95))
+    step = result.latency["step"]
+    assert (step.count, step.warm_up) == (len(steps) - 1, 1)
+    assert [step.p50_ms, step.p95_ms, step.p99_ms] == pytest.approx(np.percentile(steps[1:], [50, 95, 99]).tolist())
     assert result.images_per_second == pytest.approx(3 * 36 / (sum(steps) / 1000))
     assert result.train_seconds == pytest.approx(sum(epoch.seconds for epoch in epochs))
     assert sum(steps) / 1000 < result.train_seconds
@@ -166,7 +169,8 @@ def test_statistics_alone_need_no_labels(bundle: str, tmp_path: Path) -> None:
     assert all(not np.array_equal(value, base[name]) for name, value in state.best.items())
     assert (result.blocks, result.epochs, result.steps, result.stopped) == ((), 0, 0, "adapted")
     assert (result.train_images, result.validation_images, result.unlabelled_images) == (0, 0, 20)
-    assert result.accuracy_before is result.accuracy_after is result.step_ms_p50 is None
+    assert result.accuracy_before is result.accuracy_after is None
+    assert "step" not in result.latency
 
 
 def test_statistics_alone_are_validated_where_labels_are(tmp_path: Path, squares: Path) -> None:

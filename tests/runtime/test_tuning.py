@@ -15,6 +15,8 @@ from support.runs import Recorder, assert_equal_runs, fine_tune, state_of
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import TrainOptions, TuneOptions, Tuning, tune
+from tbft_runtime.board.access import THIS_BOARD
+from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.run_folder import RunFolder
 from tbft_runtime.training.options import Settings, resolve
 from tbft_runtime.tuning.race import MINIMUM_ROUNDS, MOST_ROUNDS
@@ -36,6 +38,7 @@ def chosen_for(bundle: str, threads: int = 1, **execution: Any) -> Tuning:
         batch_norm=settings.batch_norm,
         batch_size=settings.batch_size,
         machine=this_machine(),
+        board=BoardWatch(THIS_BOARD).summary(),
         default=default,
         chosen=Candidate(threads, msgspec.structs.replace(settings.execution, **execution)),
         comparisons=(),

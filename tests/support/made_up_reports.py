@@ -25,6 +25,7 @@ from tbft_runtime.timing import Latency, PhaseTime
 from tbft_runtime.training.boundary import CacheResult
 from tbft_runtime.training.memory import MemoryPlan
 from tbft_runtime.training.options import Execution
+from tbft_runtime.training.state import Epoch, Evaluation
 
 BLOCKS = {"conv1": 432, "layer1": 18_688, "layer2": 69_440, "layer3": 277_440, "bn": 128, "fc": 650}
 TRAINED: dict[Drift, tuple[str, ...]] = {
@@ -196,3 +197,16 @@ def made_up_report(drift: Drift = "feature", seconds: float = 20.0, epochs: int 
 
 def _phase(name: Any, seconds: float, laps: int) -> PhaseTime:
     return PhaseTime(phase=name, seconds=seconds, joules=seconds * 5, laps_ms=[seconds / laps * 1000] * laps)
+
+
+def made_up_epoch(number: int, seconds: float) -> Epoch:
+    """An epoch as a run's state keeps it: validation loss 0.25, 7 of 8 images right."""
+    return Epoch(
+        number=number,
+        train_loss=0.5,
+        train_accuracy=0.75,
+        validation=Evaluation(0.25, 0.875, 8),
+        seconds=seconds,
+        step_ms=[],
+        warm_up=False,
+    )

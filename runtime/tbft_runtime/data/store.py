@@ -13,6 +13,7 @@ from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.data.rows import FileRows
 from tbft_runtime.data.sources import NO_LABEL, ImageSource
+from tbft_runtime.timing import Stopwatch
 
 
 class _Index(msgspec.Struct, frozen=True):
@@ -39,11 +40,17 @@ class ImageStore:
 
 
 def open_store(
-    source: ImageSource, image_size: int, folder: Path, name: str, on_image: Callable[[], None] = lambda: None
+    source: ImageSource,
+    image_size: int,
+    folder: Path,
+    name: str,
+    on_image: Callable[[], None] = lambda: None,
+    stopwatch: Stopwatch | None = None,
 ) -> ImageStore:
     """Prepare every image of `source` into `folder/name.pixels`, or reuse what is there already.
 
-    `on_image` is called after each image. Raises TbftError if no image can be read, or the disk is full.
+    `on_image` is called after each image, and `stopwatch` gets a lap for each. Raises TbftError if no
+    image can be read, or the disk is full.
     """
     with clear_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +63,7 @@ def open_store(
         labels: list[int] = []
         skipped: list[str] = []
         with atomic_file(pixels_path) as temporary, temporary.open("wb") as file:
-            for item in source.items():
+            for item in (stopwatch or Stopwatch()).each("decode", source.items()):
                 if item.pixels is None:
                     skipped.append(item.name)
                 else:

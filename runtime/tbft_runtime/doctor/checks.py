@@ -14,14 +14,14 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_runtime.board.access import THIS_BOARD, Board
+from tbft_runtime.board.files import board_model, cpuinfo, meminfo
+from tbft_runtime.board.throttling import throttling
 from tbft_runtime.doctor.needs import needs
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 WORKING_ONNXRUNTIME = "1.31.1"
 SUPPORTED_MACHINES = ("aarch64", "x86_64")
 _PROBE_SECONDS = 120
-# Bits of `vcgencmd get_throttled` (Raspberry Pi documentation): what holds now, and 16 bits up what did.
-_THROTTLE_BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -90,12 +90,11 @@ def check_onnxruntime(probe: Sequence[str]) -> list[Check]:
 
 
 def _model(board: Board) -> Check:
-    model = board.read("proc/device-tree/model") or _cpuinfo(board, "Model") or _cpuinfo(board, "model name")
-    return Check("board", None, model or "unknown")
+    return Check("board", None, board_model(board) or "unknown")
 
 
 def _cpu_features(board: Board) -> Check:
-    features = (_cpuinfo(board, "Features") or _cpuinfo(board, "flags") or "").split()
+    features = (cpuinfo(board, "Features") or cpuinfo(board, "flags") or "").split()
     known = {
         "asimd": "NEON",
         "asimddp": "int8 dot products",
@@ -108,8 +107,8 @@ def _cpu_features(board: Board) -> Check:
 
 
 def _memory(board: Board, bundle: Bundle | None) -> Check:
-    available = _meminfo(board, "MemAvailable")
-    total = _meminfo(board, "MemTotal")
+    available = meminfo(board, "MemAvailable")
+    total = meminfo(board, "MemTotal")
     if available is None or total is None:
         return Check("memory", None, "unknown")
     text = f"{available / 1e6:,.0f} MB of {total / 1e6:,.0f} MB available"
@@ -145,13 +144,10 @@ def _temperature(board: Board) -> Check:
 
 
 def _throttling(board: Board) -> Check:
-    printed = board.run(["vcgencmd", "get_throttled"])
-    try:
-        bits = int((printed or "").partition("=")[2], 16)
-    except ValueError:
+    slowed = throttling(board)
+    if slowed is None:
         return Check("throttling", None, "unavailable")
-    now = [name for bit, name in _THROTTLE_BITS.items() if bits >> bit & 1]
-    before = [name for bit, name in _THROTTLE_BITS.items() if bits >> (bit + 16) & 1]
+    now, before = slowed
     if now:
         return Check("throttling", False, f"now: {', '.join(now)}", "use a stronger power supply, or cool the board")
     return Check("throttling", True, "not now" + (f"; since it started: {', '.join(before)}" if before else ""))
@@ -164,19 +160,3 @@ def _meters(board: Board) -> Check:
     found += [f"hwmon {path.parent.name}" for path in sorted(board.root.glob("sys/class/hwmon/hwmon*/power*_input"))]
     found += [f"RAPL {path.name}" for path in sorted(board.root.glob("sys/class/powercap/intel-rapl:?"))]
     return Check("energy meters", None, ", ".join(found) or "none found: energy is unavailable")
-
-
-def _cpuinfo(board: Board, key: str) -> str | None:
-    for line in (board.read("proc/cpuinfo") or "").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == key:
-            return value.strip()
-    return None
-
-
-def _meminfo(board: Board, key: str) -> int | None:
-    for line in (board.read("proc/meminfo") or "").splitlines():
-        name, _, value = line.partition(":")
-        if name == key and value.split()[0].isdecimal():
-            return int(value.split()[0]) * 1024
-    return None

@@ -14,6 +14,42 @@ class MeteringCost(msgspec.Struct, frozen=True, kw_only=True):
     share: float
 
 
+class StretchEnergy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a meter said of one stretch of a run; `sampling_joules` has the sign of the difference."""
+
+    source: Source
+    idle_watts: float | None
+    joules: float
+    covered_seconds: float
+    sampling_joules: float
+    samples: int
+    failed: int
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
+    """Board and meter at a moment, `seconds` after the stretch began; watts are the mean since the moment before."""
+
+    seconds: float
+    watts: float | None
+    celsius: float | None
+    megahertz: float | None
+
+
+class Vitals(msgspec.Struct, frozen=True, kw_only=True):
+    """Power and board at a moment; None where unknown.
+
+    `joules` were taken since this process began to measure. `throttled` are the names of what slows the board
+    down now. `meter` says where watts and joules come from; `estimate`: it calculates and does not measure.
+    """
+
+    watts: float | None = None
+    joules: float | None = None
+    celsius: float | None = None
+    throttled: tuple[str, ...] | None = None
+    meter: str | None = None
+    estimate: bool = False
+
+
 class Energy(msgspec.Struct, frozen=True, kw_only=True):
     """Joules of a run's epochs, and where they come from.
 

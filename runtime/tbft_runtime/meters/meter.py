@@ -15,6 +15,9 @@ from tbft_runtime.board.access import Board
 MeterType = Literal["sensor", "counter", "external", "estimate"]
 
 
+AUTOMATIC, NO_METER = "auto", "none"
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where a joule comes from; nothing is reported without it.
 

@@ -8,20 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
+from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.profiling.profile import Profile
 from tbft_runtime.result import TrainResult
 from tbft_runtime.timing import PhaseTime
 
 FORMAT = 1
-
-
-class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
-    """Board and meter at a moment, `seconds` after the first epoch began (epochs only, breaks of a run left out)."""
-
-    seconds: float
-    watts: float | None
-    celsius: float | None
-    megahertz: float | None
 
 
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +66,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `preparation` is what was done before the first epoch, `step_ms` the histogram of train steps without
     those that warm up. `data` is a hash of the images. `loss_before` and `accuracy_before` of the result are
-    epoch 0 of the plots.
+    epoch 0 of the plots. `telemetry` counts seconds from the beginning of the first epoch, without breaks.
     """
 
     format: int

@@ -78,6 +78,10 @@ class Boundary:
             activations[found] = kept
         return activations
 
+    def holds(self, part: Part, indices: np.ndarray) -> bool:
+        """Whether all of these are kept, so that nothing has to be computed."""
+        return self.cache is not None and bool(self.cache.found[part.numbers(indices)].all())
+
     def save(self) -> None:
         """Make what is in the cache outlast the process."""
         if self.cache is not None:

@@ -16,6 +16,7 @@ from tbft_runtime.data.sources import ImageSource, open_source
 from tbft_runtime.data.split import stratified_split
 from tbft_runtime.data.store import ImageStore, open_store
 from tbft_runtime.progress import Progress
+from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.options import Settings
 
 
@@ -72,15 +73,37 @@ class TrainingData:
         return len(self.everything.store.labels) - len(self.everything.store.labelled)
 
 
-def open_data(bundle: Bundle, settings: Settings, cache: Path, progress: Progress) -> TrainingData:
+@dataclass(frozen=True)
+class Sources:
+    """Where the images of a run come from, looked at but not read; `validation` None: a part of `train` is held out."""
+
+    train: ImageSource
+    validation: ImageSource | None
+    preprocessing: Preprocessing
+
+
+def open_sources(bundle: Bundle, settings: Settings) -> Sources:
+    """Find the run's images. Raises TbftError if there are none, or they do not fit the bundle."""
+    manifest = bundle.manifest
+    preprocessing = Preprocessing(manifest.preprocessing, manifest.image_size)
+
+    def source(path: str) -> ImageSource:
+        return open_source(Path(path), manifest.classes, preprocessing)
+
+    validation = None if settings.validation is None else source(settings.validation)
+    return Sources(source(settings.data), validation, preprocessing)
+
+
+def open_data(
+    bundle: Bundle, settings: Settings, sources: Sources, cache: Path, progress: Progress, stopwatch: Stopwatch
+) -> TrainingData:
     """Prepare the run's images.
 
     Raises TbftError if there are none, or training needs labels and there are none.
     """
     manifest = bundle.manifest
-    preprocessing = Preprocessing(manifest.preprocessing, manifest.image_size)
-    source = open_source(Path(settings.data), manifest.classes, preprocessing)
-    store = _prepare(source, manifest.image_size, cache, "train", progress)
+    preprocessing, source = sources.preprocessing, sources.train
+    store = _prepare(source, manifest.image_size, cache, "train", progress, stopwatch)
     fingerprint = source.fingerprint()
     labelled = store.labelled
     if settings.epochs and not labelled.size:
@@ -88,20 +111,19 @@ def open_data(bundle: Bundle, settings: Settings, cache: Path, progress: Progres
             f"no image in '{settings.data}' has a label",
             "label some, or re-estimate batch-norm statistics only: --bn adapt --epochs 0",
         )
-    if settings.validation is None:
+    if sources.validation is None:
         train, held_out = stratified_split(store.labels[labelled], settings.val_fraction, settings.seed)
         used = labelled[train]
         validation = Part(store, labelled[held_out], preprocessing, len(used))
         everything = np.setdiff1d(np.arange(len(store.labels)), labelled[held_out])
         skipped = store.skipped
     else:
-        other = open_source(Path(settings.validation), manifest.classes, preprocessing)
-        held_out_store = _prepare(other, manifest.image_size, cache, "validation", progress)
+        held_out_store = _prepare(sources.validation, manifest.image_size, cache, "validation", progress, stopwatch)
         used = labelled
         validation = Part(held_out_store, held_out_store.labelled, preprocessing, len(used))
         everything = np.arange(len(store.labels))
         skipped = store.skipped + held_out_store.skipped
-        fingerprint += other.fingerprint()
+        fingerprint += sources.validation.fingerprint()
     if settings.epochs and not (len(used) and len(validation)):
         raise TbftError(
             f"{len(used)} images to train on and {len(validation)} to validate on are too few",
@@ -116,9 +138,11 @@ def open_data(bundle: Bundle, settings: Settings, cache: Path, progress: Progres
     )
 
 
-def _prepare(source: ImageSource, image_size: int, cache: Path, name: str, progress: Progress) -> ImageStore:
+def _prepare(
+    source: ImageSource, image_size: int, cache: Path, name: str, progress: Progress, stopwatch: Stopwatch
+) -> ImageStore:
     progress.begin(f"preparing {name} images", len(source))
-    store = open_store(source, image_size, cache, name, lambda: progress.advance(1))
+    store = open_store(source, image_size, cache, name, lambda: progress.advance(1), stopwatch)
     if store.skipped:
         shown = ", ".join(store.skipped[:5]) + (", …" if len(store.skipped) > 5 else "")
         progress.note(f"skipped {len(store.skipped)} unreadable images: {shown}")

@@ -12,7 +12,6 @@ from tbft_runtime.evaluation import Tally
 from tbft_runtime.lanes import in_lanes
 from tbft_runtime.sessions import Tensors, load_graph
 from tbft_runtime.training.dataset import Part
-from tbft_runtime.training.state import Evaluation
 
 # Larger batches are hardly faster in a forward pass, and take more memory.
 EVALUATION_BATCH = 32
@@ -30,10 +29,8 @@ class Evaluator:
     part: Part
     read: Callable[[np.ndarray], np.ndarray]
 
-    def evaluate(self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None) -> Evaluation | None:
-        """Loss and accuracy; None if there is no image. `on_images` is told how many more are done."""
-        if not len(self.part):
-            return None
+    def evaluate(self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None) -> Tally:
+        """Loss and answers over all images; `on_images` is told how many more are done."""
         graph = load_graph(self.graph, weights, 1)
         tally = Tally()
 
@@ -48,4 +45,4 @@ class Evaluator:
             for indices, result in zip(group, results, strict=True):
                 tally.add(result, self.part.labels(indices))
                 on_images(len(indices))
-        return tally.evaluation()
+        return tally

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,9 +11,12 @@ import numpy as np
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
 from tbft_artifacts.manifest import STATISTICS, Plan
+from tbft_runtime.evaluation import Tally
 from tbft_runtime.progress import Progress
 from tbft_runtime.run_folder import RunFolder
 from tbft_runtime.sessions import Tensors, load_graph
+from tbft_runtime.timing import Phase
+from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.batch_norm import reestimate
 from tbft_runtime.training.boundary import Boundary, open_boundary, why_not_fixed
 from tbft_runtime.training.dataset import TrainingData
@@ -38,6 +42,7 @@ class FineTuning:
     base: Tensors
     folder: RunFolder
     progress: Progress
+    accounts: Accounts
     boundary: Boundary | None = field(default=None, init=False)
 
     def begin(self) -> TrainingState:
@@ -47,12 +52,20 @@ class FineTuning:
         if not adapts:
             self._fix(state)
         self.progress.begin("evaluating the base model", len(self.data.validation))
-        state.before = evaluation = self._evaluator().evaluate(self.base, self.progress.advance)
+        with self._lap("evaluation"):
+            tally = self._evaluator().evaluate(self.base, self.progress.advance)
+        state.before = tally.evaluation()
+        state.confusions["before"] = tally.confusion()
         if adapts:
-            self._adapt(state)
+            with self._lap("statistics"):
+                self._adapt(state)
             self._fix(state)
-            state.adapted = evaluation = self._evaluator().evaluate(self._weights(state))
-        state.keep_best(0, evaluation.loss if evaluation else np.inf)
+            with self._lap("evaluation"):
+                tally = self._evaluator().evaluate(self._weights(state))
+            state.adapted = tally.evaluation()
+        starting = tally.evaluation()
+        state.keep_best(0, starting.loss if starting else np.inf, tally.confusion())
+        self.accounts.prepare(state)
         self.save(state)
         return state
 
@@ -69,18 +82,25 @@ class FineTuning:
         prefix = self.boundary.prefix if self.boundary else self._moving_prefix(state)
         step = TrainStep(self.bundle, self.plan, self.settings, self._weights(state), prefix)
         evaluator = self._evaluator()
+        warm = False
         while state.epoch < self.settings.epochs:
             if state.epoch - state.best_epoch >= self.settings.patience:
                 return "patience"
             number = state.epoch + 1
-            epoch = self._one_epoch(number, step, evaluator, state)
+            began = self.accounts.begin()
+            epoch, tally = self._one_epoch(number, step, evaluator, state, warm_up=not warm)
+            warm = True
             state.epochs.append(epoch)
             state.epoch = number
             best = epoch.validation.loss < state.best_loss
             if best:
-                state.keep_best(number, epoch.validation.loss)
-            self.save(state)
-            self.progress.epoch(epoch, self.settings.epochs, best)
+                state.keep_best(number, epoch.validation.loss, tally.confusion())
+            # Before it is saved, so that a run that ends here knows what the epoch took.
+            self.accounts.close(state, began)
+            with self._lap("saving"):
+                self.save(state)
+            self.accounts.extend(state)
+            self.progress.epoch(state.epochs[-1], self.settings.epochs, best)
         return "epochs"
 
     def save(self, state: TrainingState) -> None:
@@ -116,34 +136,54 @@ class FineTuning:
         graph = self.plan.predict if self.plan.has_prefix else self.plan.suffix
         return Evaluator(self.bundle.path(graph), threads, part, part.images)
 
-    def _one_epoch(self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState) -> Epoch:
+    def _one_epoch(
+        self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState, *, warm_up: bool
+    ) -> tuple[Epoch, Tally]:
         train, settings = self.data.train, self.settings
         self.progress.begin(f"epoch {number} of {settings.epochs}", len(train))
         started = time.perf_counter()
         step_ms = []
         loss = 0.0
-        correct = 0
+        correct = seen = 0
         for indices in train.shuffled(settings.batch_size, (settings.seed, number)):
             labels = train.labels(indices)
             before = time.perf_counter()
-            result = step.run_from_boundary(state, self._inputs(step, indices), labels)
+            with self._lap(self._input_phase(step, indices)):
+                inputs = self._inputs(step, indices)
+            with self._lap("train"):
+                result = step.run_from_boundary(state, inputs, labels)
             step_ms.append((time.perf_counter() - before) * 1000)
             if not np.isfinite(result.loss):
                 raise self._diverged(f"the loss became {result.loss} in epoch {number}", number)
             loss += result.loss * len(indices)
             correct += result.correct
+            seen += len(indices)
             self.progress.advance(len(indices))
-        validation = evaluator.evaluate(self._weights(state))
+            self.progress.training(len(indices), loss / seen, correct / seen)
+        with self._lap("validation"):
+            tally = evaluator.evaluate(self._weights(state))
+        validation = tally.evaluation()
         if validation is None or not np.isfinite(validation.loss):
             raise self._diverged(f"the validation loss is no number after epoch {number}", number)
-        return Epoch(
+        epoch = Epoch(
             number=number,
             train_loss=loss / len(train),
             train_accuracy=correct / len(train),
             validation=validation,
             seconds=time.perf_counter() - started,
             step_ms=step_ms,
+            warm_up=warm_up,
         )
+        return epoch, tally
+
+    def _lap(self, phase: Phase) -> AbstractContextManager[None]:
+        return self.accounts.stopwatch.lap(phase)
+
+    def _input_phase(self, step: TrainStep, indices: np.ndarray) -> Phase:
+        """Whether a step's inputs only have to be read."""
+        if self.boundary is not None:
+            return "read" if self.boundary.holds(self.data.train, indices) else "prefix"
+        return "read" if step.prefix is None else "prefix"
 
     def _inputs(self, step: TrainStep, indices: np.ndarray) -> Tensors:
         """What a step begins with, for training images at store indices (n,)."""

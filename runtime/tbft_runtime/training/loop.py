@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 from safetensors.numpy import load_file
 
 from tbft_artifacts.archive import archived_id, is_archive, unpack
-from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Plan
+from tbft_runtime.board.access import THIS_BOARD, Board
+from tbft_runtime.energy.metering import Metering
+from tbft_runtime.meters.registry import choose
 from tbft_runtime.profiling.run import profile_run
-from tbft_runtime.progress import Progress, Silent
+from tbft_runtime.progress import Outline, Progress, Silent
+from tbft_runtime.reporting.build import build_report, write_report
 from tbft_runtime.result import TrainResult, train_result
 from tbft_runtime.run_folder import RunFile, RunFolder
+from tbft_runtime.timing import Stopwatch
+from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.batch_norm import check_batch
 from tbft_runtime.training.boundary import cache_result
-from tbft_runtime.training.dataset import open_data
+from tbft_runtime.training.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.training.fine_tuning import FineTuning
 from tbft_runtime.training.memory import fit_memory, plan_memory
-from tbft_runtime.training.options import TrainOptions, another_bundle, resolve, resumed
+from tbft_runtime.training.options import Settings, TrainOptions, another_bundle, resolve, resumed
 from tbft_runtime.tuning.record import with_tuning
 
 
-def train(bundle: Path, options: TrainOptions, progress: Progress | None = None) -> TrainResult:
+def train(
+    bundle: Path, options: TrainOptions, progress: Progress | None = None, board: Board = THIS_BOARD
+) -> TrainResult:
     """Fine-tune the bundle (a folder or `.tar.gz`) and keep everything in the folder `options.out`.
 
     After each epoch the whole state is written atomically; `options.resume` continues from it, and
@@ -38,49 +46,48 @@ def train(bundle: Path, options: TrainOptions, progress: Progress | None = None)
     with folder.lock():
         folder.remove_leftovers()
         try:
-            return _train(bundle, options, folder, progress or Silent())
+            return _train(bundle, options, folder, progress or Silent(), board)
         except TbftError:
             if not folder.state_file.exists():
                 folder.discard(created)
             raise
 
 
-def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress: Progress) -> TrainResult:
+def _train(
+    bundle_path: Path, options: TrainOptions, folder: RunFolder, progress: Progress, board: Board
+) -> TrainResult:
     # Before its first state a run has nothing worth keeping, and may begin anew.
     stored = folder.read_run() if folder.state_file.exists() else None
     if stored is not None and not options.resume:
         raise TbftError(f"'{folder.path}' holds a run already", "continue it with --resume, or choose another --out")
+    meter, no_meter = choose(options.meter, board)
     bundle = _open(bundle_path, folder, resuming=stored is not None)
-    if stored is None:
-        settings = with_tuning(resolve(options, bundle), folder.tuning_file, options.threads, progress)
-    else:
-        settings = resumed(stored.settings, options, bundle)
+    settings = _settings(bundle, options, folder, stored, progress)
     plan = bundle.plan(settings.plan)
-    data = open_data(bundle, settings, folder.cache, progress)
-    if stored is not None and stored.data_fingerprint != data.fingerprint:
-        raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another --out")
-    if settings.epochs and plan.batch_norm == "batch":
-        check_batch(bundle.manifest.batch_norms, len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
-    images = len(data.train) + len(data.validation)
-    if options.memory_budget is not None:
-        settings = fit_memory(
-            bundle,
-            plan,
-            settings,
-            images,
-            options.memory_budget,
-            # What an earlier part of the run did has to be done alike.
-            fixed=stored is not None,
-            fixed_threads=options.threads is not None,
-            fixed_place=options.cache_in is not None,
-        )
-    memory = plan_memory(bundle, plan, settings, images)
-    folder.write_run(RunFile(str(bundle.folder.resolve()), data.fingerprint, settings))
-    tuning = FineTuning(bundle, plan, settings, data, load_file(bundle.weights), folder, progress)
-    state = folder.read_state()
-    if state is None:
-        state = tuning.begin()
-    stopped = tuning.run_epochs(state) if settings.epochs else "adapted"
+    sources = open_sources(bundle, settings)
+    started_at = datetime.now(UTC).isoformat(timespec="seconds") if stored is None else stored.started_at
+    stopwatch = Stopwatch()
+    with Metering(board, meter, on_vitals=progress.vitals) as metering:
+        progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
+        metering.measure_idle(progress.note)
+        data = open_data(bundle, settings, sources, folder.cache, progress, stopwatch)
+        _check_data(data, settings, bundle, plan, stored, folder)
+        images = len(data.train) + len(data.validation)
+        settings = _within_budget(bundle, plan, settings, images, options, resuming=stored is not None)
+        memory = plan_memory(bundle, plan, settings, images)
+        run = RunFile(str(bundle.folder.resolve()), data.fingerprint, started_at, settings)
+        folder.write_run(run)
+        accounts = Accounts(metering, stopwatch, settings.epochs)
+        tuning = FineTuning(bundle, plan, settings, data, load_file(bundle.weights), folder, progress, accounts)
+        state = folder.read_state()
+        if state is None:
+            state = tuning.begin()
+        else:
+            progress.resumed(state.epochs, state.best_epoch)
+        stopped = tuning.run_epochs(state) if settings.epochs else "adapted"
+        accounts.finish(state)
+        tuning.save(state)
+        board_summary, cost = metering.summary()
     result = train_result(
         plan,
         settings,
@@ -91,14 +98,51 @@ def _train(bundle_path: Path, options: TrainOptions, folder: RunFolder, progress
         stopped=stopped,
         cache=cache_result(tuning.boundary, plan, settings, images),
         memory=memory,
+        no_energy=metering.problem or no_meter,
+        board=board_summary,
+        metering=cost,
         run=str(folder.path),
     )
     # After the result, whose peak memory is that of training.
-    profile = profile_run(tuning, state) if options.profile else None  # noqa: F841  (the report will take it)
-    with atomic_file(folder.result_file) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1))
+    profile = profile_run(tuning, state) if options.profile else None
+    write_report(build_report(bundle.manifest, run, state, result, profile), folder.report_file)
     folder.remove_cache()
     return result
+
+
+def _settings(
+    bundle: Bundle, options: TrainOptions, folder: RunFolder, stored: RunFile | None, progress: Progress
+) -> Settings:
+    if stored is not None:
+        return resumed(stored.settings, options, bundle)
+    return with_tuning(resolve(options, bundle), folder.tuning_file, options.threads, progress)
+
+
+def _check_data(
+    data: TrainingData, settings: Settings, bundle: Bundle, plan: Plan, stored: RunFile | None, folder: RunFolder
+) -> None:
+    if stored is not None and stored.data_fingerprint != data.fingerprint:
+        raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another --out")
+    if settings.epochs and plan.batch_norm == "batch":
+        check_batch(bundle.manifest.batch_norms, len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
+
+
+def _within_budget(
+    bundle: Bundle, plan: Plan, settings: Settings, images: int, options: TrainOptions, *, resuming: bool
+) -> Settings:
+    if options.memory_budget is None:
+        return settings
+    return fit_memory(
+        bundle,
+        plan,
+        settings,
+        images,
+        options.memory_budget,
+        # What an earlier part of the run did has to be done alike.
+        fixed=resuming,
+        fixed_threads=options.threads is not None,
+        fixed_place=options.cache_in is not None,
+    )
 
 
 def _open(path: Path, folder: RunFolder, *, resuming: bool) -> Bundle:

@@ -13,6 +13,7 @@ import msgspec
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm, Plan
+from tbft_runtime.meters.meter import AUTOMATIC
 from tbft_runtime.sessions import default_threads
 
 _T = TypeVar("_T")
@@ -39,6 +40,7 @@ class TrainOptions:
     its own to validate on; otherwise `val_fraction` of the labelled images is held out. `cache` is how
     boundary activations are kept, and `cache_in` where. `memory_budget` is how many bytes the process may
     take; within it the run chooses how many images go through a graph at once, threads and cache.
+    `meter` names where joules come from: "auto", "none", or a meter of the registry.
     With `profile` some steps more tell where the time goes.
     """
 
@@ -59,6 +61,7 @@ class TrainOptions:
     cache: CacheFormat | None = None
     cache_in: CachePlace | None = None
     memory_budget: int | None = None
+    meter: str = AUTOMATIC
     profile: bool = False
     resume: bool = False
 

@@ -16,9 +16,11 @@ from safetensors.numpy import save_file
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.energy.result import StretchEnergy, Telemetry
+from tbft_runtime.timing import PhaseTime
 
 Arrays = dict[str, np.ndarray]
-_GROUPS = ("current", "slots", "best")
+_GROUPS = ("current", "slots", "best", "confusions")
 _METADATA = "training"
 
 
@@ -30,8 +32,12 @@ class Evaluation(msgspec.Struct, frozen=True):
     images: int
 
 
-class Epoch(msgspec.Struct, frozen=True):
-    """One epoch: training loss and accuracy along the way, validation, and times from the monotonic clock."""
+class Epoch(msgspec.Struct, frozen=True, kw_only=True):
+    """One epoch: training loss and accuracy along the way, validation, and times from the monotonic clock.
+
+    `warm_up`: the first one of a process, whose first step allocates and loads. `phases`, `energy` and
+    `telemetry` say what it took; energy is None without a meter.
+    """
 
     number: int
     train_loss: float
@@ -39,6 +45,10 @@ class Epoch(msgspec.Struct, frozen=True):
     validation: Evaluation
     seconds: float
     step_ms: list[float]
+    warm_up: bool
+    phases: list[PhaseTime] = []
+    energy: StretchEnergy | None = None
+    telemetry: list[Telemetry] = []
 
 
 class _Progress(msgspec.Struct):
@@ -51,6 +61,7 @@ class _Progress(msgspec.Struct):
     before: Evaluation | None
     adapted: Evaluation | None
     epochs: list[Epoch]
+    preparation: list[PhaseTime]
 
 
 @dataclass
@@ -60,6 +71,8 @@ class TrainingState:
     `current` and `best` hold trained parameters and running statistics by name; `slots` the
     optimizer's state by the names of the update graph. `best_epoch` 0 is the state before training;
     `before` evaluates the base model, `adapted` the same with re-estimated batch-norm statistics.
+    `confusions` has what the validation images were taken for, "before" and by the "best" state, each
+    (k, 3) int64 as `Tally.confusion` gives it. `preparation` is what was done before the first epoch.
     """
 
     current: Arrays
@@ -72,12 +85,15 @@ class TrainingState:
     before: Evaluation | None = None
     adapted: Evaluation | None = None
     epochs: list[Epoch] = field(default_factory=list)
+    confusions: Arrays = field(default_factory=dict)
+    preparation: list[PhaseTime] = field(default_factory=list)
 
-    def keep_best(self, epoch: int, loss: float) -> None:
-        """Remember the current weights as the best."""
+    def keep_best(self, epoch: int, loss: float, confusion: np.ndarray) -> None:
+        """Remember the current weights as the best, and what they take the validation images for."""
         self.best = {name: value.copy() for name, value in self.current.items()}
         self.best_epoch = epoch
         self.best_loss = loss
+        self.confusions["best"] = confusion
 
 
 def save_state(state: TrainingState, path: Path) -> None:
@@ -90,8 +106,14 @@ def save_state(state: TrainingState, path: Path) -> None:
         before=state.before,
         adapted=state.adapted,
         epochs=state.epochs,
+        preparation=state.preparation,
     )
-    groups: Mapping[str, Arrays] = {"current": state.current, "slots": state.slots, "best": state.best}
+    groups: Mapping[str, Arrays] = {
+        "current": state.current,
+        "slots": state.slots,
+        "best": state.best,
+        "confusions": state.confusions,
+    }
     tensors = {
         f"{group}/{name}": np.ascontiguousarray(value)
         for group, arrays in groups.items()
@@ -135,4 +157,6 @@ def load_state(path: Path) -> TrainingState | None:
         before=progress.before,
         adapted=progress.adapted,
         epochs=progress.epochs,
+        confusions=groups["confusions"],
+        preparation=progress.preparation,
     )

@@ -9,6 +9,7 @@ import msgspec
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.machine import processor
 from tbft_runtime.progress import Progress
 from tbft_runtime.sessions import default_threads, onnxruntime_version
@@ -74,7 +75,7 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """The way of running a plan that was fastest on a machine, for batches of `batch_size` images.
 
     `default` is what a run does without it. `finished` is False if the time was up before everything was
-    compared.
+    compared. `board` is how the board was meanwhile.
     """
 
     bundle_id: str
@@ -82,6 +83,7 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     batch_norm: BatchNormPolicy
     batch_size: int
     machine: Machine
+    board: BoardSummary
     default: Candidate
     chosen: Candidate
     comparisons: tuple[Comparison, ...]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tbft_artifacts.archive import opened
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.board.access import THIS_BOARD
+from tbft_runtime.energy.metering import Metering
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.run_folder import RunFolder
 from tbft_runtime.sessions import default_threads
@@ -63,13 +65,16 @@ def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
         default = Candidate(settings.threads, settings.execution)
         space = Space(plan, settings.batch_size, default_threads() if options.threads is None else None)
         race = Race(bundle, plan, settings, progress)
-        chosen, comparisons, finished = search(default, space, race.compare)
+        with Metering(THIS_BOARD, None) as metering:
+            chosen, comparisons, finished = search(default, space, race.compare)
+            board, _ = metering.summary()
     return Tuning(
         bundle_id=settings.bundle_id,
         plan=plan.id,
         batch_norm=plan.batch_norm,
         batch_size=settings.batch_size,
         machine=machine,
+        board=board,
         default=default,
         chosen=chosen,
         comparisons=tuple(comparisons),

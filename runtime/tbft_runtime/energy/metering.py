@@ -1,0 +1,184 @@
+"""Meter and board of a run: watched from its beginning to its end, asked for the joules of each stretch."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import msgspec
+import numpy as np
+
+from tbft_runtime.board.access import Board
+from tbft_runtime.board.state import BoardSummary
+from tbft_runtime.board.watch import BoardWatch
+from tbft_runtime.energy.result import MeteringCost, StretchEnergy, Telemetry, Vitals
+from tbft_runtime.energy.sampler import Sampler, Task
+from tbft_runtime.energy.trace import Trace
+from tbft_runtime.meters.meter import Meter, MeterError
+from tbft_runtime.timing import Lap, Phase, PhaseTime
+
+BOARD_PERIOD = 1.0
+IDLE_SECONDS = 5.0
+# How long the end of a run waits for an external meter's last samples.
+LAST_SAMPLE_SECONDS = 2.0
+
+
+@dataclass
+class Metering:
+    """Reads a meter (None: there is none) and the board in a thread while it is entered."""
+
+    board: Board
+    meter: Meter | None
+    idle_seconds: float = IDLE_SECONDS
+    on_vitals: Callable[[Vitals], None] = lambda _: None
+    idle_watts: float | None = field(default=None, init=False)
+    problem: str | None = field(default=None, init=False)
+
+    def __enter__(self) -> Metering:
+        self._began = time.perf_counter()
+        self._lock = threading.Lock()
+        self._failures: list[float] = []
+        self._seen: list[Telemetry] = []
+        self._joules = 0.0
+        self._looked = self._began
+        self._watch = BoardWatch(self.board)
+        tasks = [Task(self._look, BOARD_PERIOD, due=self._began + BOARD_PERIOD)]
+        self._reading: Task | None = None
+        if self.meter is not None:
+            self._trace = Trace(self.meter.measures)
+            self.idle_watts = self.meter.idle_watts
+            self.meter.start()
+            self._reading = Task(self._read, 1 / self.meter.hertz)
+            tasks.append(self._reading)
+        self._sampler = Sampler(tasks)
+        self._sampler.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sampler.stop()
+        if self.meter is not None:
+            self.meter.stop()
+
+    def measure_idle(self, note: Callable[[str], None]) -> None:
+        """Sleep, and remember what the board draws meanwhile; not where the meter knows without measuring."""
+        if self.meter is None or self.idle_watts is not None:
+            return
+        note(f"measuring for {self.idle_seconds:g} s what the idle board draws")
+        began = time.perf_counter()
+        time.sleep(self.idle_seconds)
+        self.now()
+        with self._lock:
+            drawn = self._trace.drawn(np.array([began]), np.array([time.perf_counter()]))
+        if drawn.covered > 0:
+            self.idle_watts = drawn.joules / drawn.covered
+
+    def now(self) -> None:
+        """Read the meter at once: a stretch that ends now is then covered to its end."""
+        if self._reading is not None:
+            self._sampler.now(self._reading)
+
+    def covers(self, moment: float) -> bool:
+        """Whether a sample came after `moment`, so that waiting would change nothing any more."""
+        with self._lock:
+            return self.meter is not None and bool(self._trace.seconds) and self._trace.seconds[-1] >= moment
+
+    def wait_for(self, moment: float) -> None:
+        """Wait for a sample after `moment`, not for ever: an external meter sends its samples late."""
+        until = time.perf_counter() + LAST_SAMPLE_SECONDS
+        while self.meter is not None and not self.covers(moment) and time.perf_counter() < until:
+            time.sleep(0.02)
+            self.now()
+
+    def energy(self, began: float, ended: float) -> StretchEnergy | None:
+        """What was drawn between two moments; None without a meter."""
+        if self.meter is None:
+            return None
+        with self._lock:
+            drawn = self._trace.drawn(np.array([began]), np.array([ended]))
+            return StretchEnergy(
+                source=self.meter.source,
+                idle_watts=self.idle_watts,
+                joules=drawn.joules,
+                covered_seconds=drawn.covered,
+                sampling_joules=self._trace.sampling_difference(began, ended),
+                samples=self._trace.count(began, ended),
+                failed=sum(began <= moment <= ended for moment in self._failures),
+            )
+
+    def phase_times(self, laps: Sequence[Lap]) -> list[PhaseTime]:
+        """Seconds, joules and laps by phase, in the order in which phases first came up."""
+        by_phase: dict[Phase, list[Lap]] = {}
+        for lap in laps:
+            by_phase.setdefault(lap.phase, []).append(lap)
+        return [self._phase_time(phase, laps) for phase, laps in by_phase.items()]
+
+    def telemetry(self, began: float, ended: float) -> list[Telemetry]:
+        """What was seen between two moments of `time.perf_counter`, in seconds since the first."""
+        with self._lock:
+            seen = [moment for moment in self._seen if began <= moment.seconds <= ended]
+        return [msgspec.structs.replace(moment, seconds=round(moment.seconds - began, 3)) for moment in seen]
+
+    def forget(self, before: float) -> None:
+        """Nothing before this moment will be asked for again."""
+        with self._lock:
+            self._seen = [moment for moment in self._seen if moment.seconds >= before]
+            self._failures = [moment for moment in self._failures if moment >= before]
+            if self.meter is not None:
+                self._trace.forget(min(before, self._looked))
+
+    def summary(self) -> tuple[BoardSummary, MeteringCost]:
+        """How the board was, and what measuring cost so far."""
+        cpu = self._sampler.cpu_seconds
+        cost = MeteringCost(cpu_seconds=cpu, share=cpu / (time.perf_counter() - self._began))
+        return self._watch.summary(), cost
+
+    def _phase_time(self, phase: Phase, laps: Sequence[Lap]) -> PhaseTime:
+        began, ended = np.array([lap.began for lap in laps]), np.array([lap.ended for lap in laps])
+        passed = ended - began
+        joules = None
+        if self.meter is not None:
+            with self._lock:
+                drawn = self._trace.drawn(began, ended)
+            joules = drawn.joules if drawn.covered > 0 else None
+        laps_ms = np.round(passed * 1000, 3).tolist()
+        return PhaseTime(phase=phase, seconds=float(passed.sum()), joules=joules, laps_ms=laps_ms)
+
+    def _read(self) -> None:
+        assert self.meter is not None
+        try:
+            samples = self.meter.sample()
+        except MeterError as error:
+            self._failures.append(time.perf_counter())
+            self.problem = str(error)
+        else:
+            with self._lock:
+                self._trace.add(samples)
+
+    def _look(self) -> None:
+        state = self._watch.look()
+        watts = None
+        with self._lock:
+            if self.meter is not None and self._trace.seconds:
+                since, self._looked = self._looked, self._trace.seconds[-1]
+                drawn = self._trace.drawn(np.array([since]), np.array([self._looked]))
+                self._joules += drawn.joules
+                watts = drawn.joules / drawn.covered if drawn.covered > 0 else None
+            self._seen.append(
+                Telemetry(seconds=time.perf_counter(), watts=watts, celsius=state.celsius, megahertz=state.megahertz)
+            )
+        source = None if self.meter is None else self.meter.source
+        self.on_vitals(
+            Vitals(
+                watts=watts,
+                joules=self._joules if self._joules > 0 else None,
+                celsius=state.celsius,
+                throttled=state.throttled,
+                meter=None if source is None else source.meter,
+                estimate=source is not None and source.type == "estimate",
+            )
+        )

@@ -1,0 +1,113 @@
+"""Put a run's report together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.manifest import Manifest
+from tbft_runtime.energy.result import Telemetry
+from tbft_runtime.evaluation import per_class
+from tbft_runtime.profiling.profile import Profile
+from tbft_runtime.reporting.report import (
+    FORMAT,
+    BlockRecord,
+    Cell,
+    ClassRecord,
+    EpochRecord,
+    Histogram,
+    Report,
+)
+from tbft_runtime.result import TrainResult
+from tbft_runtime.run_folder import RunFile
+from tbft_runtime.timing import warm_laps
+from tbft_runtime.training.state import Epoch, TrainingState
+
+HISTOGRAM_BINS = 30
+
+
+def build_report(
+    manifest: Manifest, run: RunFile, state: TrainingState, result: TrainResult, profile: Profile | None
+) -> Report:
+    """Everything that the state at the end of a run knows, beside its result."""
+    before, after = (state.confusions.get(name, np.empty((0, 3), np.int64)) for name in ("before", "best"))
+    return Report(
+        format=FORMAT,
+        started_at=run.started_at,
+        result=result,
+        data=run.data_fingerprint,
+        model=manifest.model,
+        classes=manifest.classes,
+        image_size=manifest.image_size,
+        blocks=_blocks(manifest, result),
+        preparation=tuple(state.preparation),
+        epochs=tuple(_record(epoch) for epoch in state.epochs),
+        step_ms=_histogram([(epoch.step_ms, epoch.warm_up) for epoch in state.epochs]),
+        telemetry=tuple(_telemetry(state.epochs)),
+        per_class=_classes(manifest.classes, before, after),
+        confusion_before=_cells(before),
+        confusion_after=_cells(after),
+        profile=profile,
+    )
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Replace the file at `path` as a whole."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+
+
+def _record(epoch: Epoch) -> EpochRecord:
+    return EpochRecord(
+        number=epoch.number,
+        train_loss=epoch.train_loss,
+        train_accuracy=epoch.train_accuracy,
+        validation_loss=epoch.validation.loss,
+        validation_accuracy=epoch.validation.accuracy,
+        seconds=epoch.seconds,
+        joules=epoch.energy.joules if epoch.energy is not None and epoch.energy.covered_seconds > 0 else None,
+        phases=tuple(epoch.phases),
+    )
+
+
+def _telemetry(epochs: Sequence[Epoch]) -> list[Telemetry]:
+    """Of all epochs, as if one had followed the other without a break."""
+    points: list[Telemetry] = []
+    began = 0.0
+    for epoch in epochs:
+        points += [replace(point, seconds=round(began + point.seconds, 3)) for point in epoch.telemetry]
+        began += epoch.seconds
+    return points
+
+
+def _histogram(stretches: Sequence[tuple[Sequence[float], bool]]) -> Histogram | None:
+    laps, _ = warm_laps(stretches)
+    if not laps:
+        return None
+    counts, edges = np.histogram(laps, bins=min(HISTOGRAM_BINS, max(1, len(laps) // 3)))
+    return Histogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))
+
+
+def _classes(names: Sequence[str], before: np.ndarray, after: np.ndarray) -> tuple[ClassRecord, ...]:
+    was, became = per_class(before), per_class(after)
+    return tuple(
+        ClassRecord(name=names[index], images=images, right_before=right, right_after=became[index][1])
+        for index, (images, right) in was.items()
+    )
+
+
+def _cells(confusion: np.ndarray) -> tuple[Cell, ...]:
+    return tuple(Cell(*row) for row in confusion.tolist())
+
+
+def _blocks(manifest: Manifest, result: TrainResult) -> tuple[BlockRecord, ...]:
+    """The network's blocks in order; the exporter divided them so that each was trained as a whole or not at all."""
+    return tuple(
+        BlockRecord(name=block.name, parameters=block.parameters, trained=block.is_inside(result.blocks))
+        for block in manifest.blocks
+    )

@@ -1,0 +1,67 @@
+"""What to know before believing the figures of a run, alone or beside another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tbft_runtime.energy.result import Energy
+from tbft_runtime.reporting.report import Report
+
+# Joules are only of the part of a run that the meter covered; below this they say too little of the whole.
+COVERED = 0.95
+
+
+def caveats(report: Report) -> tuple[str, ...]:
+    """What weakens the figures of a run by itself."""
+    return tuple(_caveats(report))
+
+
+def _caveats(report: Report) -> Iterator[str]:
+    energy, throttled = report.result.energy, report.result.board.throttled
+    if energy.joules is None:
+        yield f"energy unavailable: {energy.unavailable or 'the meter gave none'}"
+    elif energy.covered < COVERED:
+        yield f"the meter covered {energy.covered:.0%} of the time, and its joules are of that part"
+    if throttled is None:
+        yield "the board does not say whether it was throttled"
+    elif throttled:
+        yield f"the board was throttled: {', '.join(throttled)}"
+
+
+def differences(report: Report, baseline: Report) -> tuple[str, ...]:
+    """Where a run's settings are not those of its baseline, and why their joules are not held against each other."""
+    own, full = report.result, baseline.result
+    settings = (
+        ("model", report.model, baseline.model),
+        ("threads", own.threads, full.threads),
+        ("batch size", own.batch_size, full.batch_size),
+        ("epochs", own.epochs, full.epochs),
+        ("seed", own.seed, full.seed),
+        ("validation images", own.validation_images, full.validation_images),
+        ("batch norms", own.batch_norm, full.batch_norm),
+        ("onnxruntime", own.runtime.get("onnxruntime", "unknown"), full.runtime.get("onnxruntime", "unknown")),
+    )
+    found = [f"{name} {value}, baseline {other}" for name, value, other in settings if value != other]
+    reason = energy_obstacle(own.energy, full.energy)
+    if own.energy.joules is not None and reason is not None:
+        found.append(f"energy not compared: {reason}")
+    return tuple(found)
+
+
+def energy_obstacle(own: Energy, baseline: Energy) -> str | None:
+    """Why joules are not held against the baseline's; None if they may be.
+
+    They may where one kind of meter counted the same things in nearly all of both runs (COVERED).
+    """
+    if own.source is None or own.joules is None:
+        return "it is unavailable"
+    if baseline.source is None or baseline.joules is None:
+        return "the baseline's is unavailable"
+    mine, theirs = own.source, baseline.source
+    if (mine.meter, mine.type) != (theirs.meter, theirs.type):
+        return f"{mine.type} by '{mine.meter}', baseline {theirs.type} by '{theirs.meter}'"
+    if (mine.scope, mine.missing) != (theirs.scope, theirs.missing):
+        return "the meter did not count the same parts of the board in both runs"
+    if min(own.covered, baseline.covered) < COVERED:
+        return f"the meter covered {own.covered:.0%} of the run, and {baseline.covered:.0%} of the baseline"
+    return None

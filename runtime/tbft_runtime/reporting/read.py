@@ -1,0 +1,93 @@
+"""Read the report of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.reporting.report import FORMAT, Report
+from tbft_runtime.run_folder import RunFolder
+
+# A week of steps and telemetry is a few megabytes; more is something else.
+LIMIT = 64 << 20
+
+
+class _Version(msgspec.Struct):
+    """The one field that every format has."""
+
+    format: int
+
+
+def read_report(path: Path) -> Report:
+    """The report at `path`, which is a run folder or a `report.json`.
+
+    Raises TbftError if there is none, it cannot be read, is damaged, larger than LIMIT bytes or of another
+    format.
+    """
+    file = RunFolder(path).report_file if path.is_dir() else path
+    if not file.is_file():
+        raise _missing(path, file)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(LIMIT + 1)
+    except OSError as error:
+        raise TbftError(f"'{file}' cannot be read ({error.strerror})", "check its permissions and the disk") from error
+    if len(content) > LIMIT:
+        raise TbftError(f"'{file}' is larger than {LIMIT >> 20} MiB, and so no report", "give a run folder")
+    return _decode(content, file)
+
+
+def _missing(path: Path, file: Path) -> TbftError:
+    if path.is_dir() and RunFolder(path).run_file.exists():
+        return TbftError(
+            f"there is no report in '{path}': the run is not finished",
+            "continue it with 'tbft-edge train … --resume', which writes one at its end",
+        )
+    if path.is_dir():
+        return TbftError(f"'{path}' is no run folder: it has no {file.name}", "give the --out of 'tbft-edge train'")
+    return TbftError(
+        f"there is no report at '{path}'", f"give a run folder, or the {RunFolder(path).report_file.name} of one"
+    )
+
+
+def _decode(content: bytes, file: Path) -> Report:
+    try:
+        found = msgspec.json.decode(content, type=_Version).format
+        if found != FORMAT:
+            raise _another_format(found, file)
+        report = msgspec.json.decode(content, type=Report)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _damaged(str(error), file) from error
+    contradiction = _contradiction(report)
+    if contradiction is not None:
+        raise _damaged(contradiction, file)
+    return report
+
+
+def _contradiction(report: Report) -> str | None:
+    """Where parts of a report do not fit each other, which its types do not show."""
+    classes = range(len(report.classes))
+    cells = (*report.confusion_before, *report.confusion_after)
+    if any(cell.true not in classes or cell.predicted not in classes for cell in cells):
+        return "its confusion matrix has more classes than it names"
+    if report.step_ms is not None and len(report.step_ms.edges) != len(report.step_ms.counts) + 1:
+        return "its histogram has another number of edges than its counts need"
+    return None
+
+
+def _damaged(reason: str, file: Path) -> TbftError:
+    return TbftError(f"'{file}' is no valid report: {reason}", "copy it again from the device that trained")
+
+
+def _another_format(found: int, file: Path) -> TbftError:
+    if found > FORMAT:
+        return TbftError(
+            f"'{file}' has format {found}, newer than the {FORMAT} that this version reads",
+            "upgrade tbft-edge: pip install --upgrade 'tbft-edge[device]'",
+        )
+    return TbftError(
+        f"'{file}' has format {found}, older than the {FORMAT} that this version reads",
+        "read it with the version of tbft-edge that wrote it, or train again",
+    )

@@ -1,0 +1,89 @@
+"""What each epoch took: seconds, joules and what the board did, by phase."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from tbft_runtime.energy.metering import Metering
+from tbft_runtime.energy.result import Telemetry
+from tbft_runtime.timing import Lap, Stopwatch
+from tbft_runtime.training.state import TrainingState
+
+# So many moments of board and meter a report keeps, over all epochs.
+TELEMETRY_POINTS = 600
+
+
+@dataclass(frozen=True)
+class _Account:
+    """An epoch whose joules may still change, since an external meter's samples come late."""
+
+    number: int
+    began: float
+    ended: float
+    laps: tuple[Lap, ...]
+
+
+@dataclass
+class Accounts:
+    """Writes into the epochs of a state what they took, as soon as it is known."""
+
+    metering: Metering
+    stopwatch: Stopwatch
+    epochs: int
+    _open: list[_Account] = field(default_factory=list)
+
+    def prepare(self, state: TrainingState) -> None:
+        """Everything until now came before the first epoch."""
+        self.metering.now()
+        state.preparation = self.metering.phase_times(self.stopwatch.take())
+
+    def begin(self) -> float:
+        """The moment when an epoch begins; what was timed before belongs to none."""
+        self.stopwatch.take()
+        return time.perf_counter()
+
+    def close(self, state: TrainingState, began: float) -> None:
+        """The last epoch of `state` ended, up to its saving."""
+        self._close(state, _Account(state.epoch, began, time.perf_counter(), tuple(self.stopwatch.take())))
+
+    def extend(self, state: TrainingState) -> None:
+        """The epoch that was closed last went on until now: it was saved."""
+        account = self._open.pop()
+        laps = (*account.laps, *self.stopwatch.take())
+        self._close(state, replace(account, ended=time.perf_counter(), laps=laps))
+
+    def finish(self, state: TrainingState) -> None:
+        """Nothing more comes, except samples that are under way."""
+        if self._open:
+            self.metering.wait_for(self._open[-1].ended)
+        for account in self._open:
+            self._write(state, account)
+        self._open.clear()
+
+    def _close(self, state: TrainingState, account: _Account) -> None:
+        self.metering.now()
+        self._open.append(account)
+        for known in self._open:
+            self._write(state, known)
+        # The last one stays open: it may be extended.
+        while len(self._open) > 1 and self.metering.covers(self._open[0].ended):
+            del self._open[0]
+        self.metering.forget(self._open[0].began)
+
+    def _write(self, state: TrainingState, account: _Account) -> None:
+        """Seconds are known at once, joules when there are samples after the epoch."""
+        epoch = state.epochs[account.number - 1]
+        state.epochs[account.number - 1] = msgspec.structs.replace(
+            epoch,
+            seconds=account.ended - account.began,
+            phases=self.metering.phase_times(account.laps),
+            energy=self.metering.energy(account.began, account.ended),
+            telemetry=self._thinned(self.metering.telemetry(account.began, account.ended)),
+        )
+
+    def _thinned(self, telemetry: list[Telemetry]) -> list[Telemetry]:
+        kept = max(2, TELEMETRY_POINTS // self.epochs)
+        return telemetry[:: -(-len(telemetry) // kept)] if telemetry else []

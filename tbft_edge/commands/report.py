@@ -1,0 +1,117 @@
+"""`tbft-edge report`: a run, or several side by side."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tbft_artifacts.errors import TbftError, one_line
+from tbft_edge.console import JsonOption, extra, print_json, say
+
+if TYPE_CHECKING:
+    from tbft_edge.tables import Table
+    from tbft_runtime import Comparison, Report
+
+Format = Literal["table", "json", "html", "csv", "markdown"]
+
+
+def command(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, made by 'tbft-edge train', or their report.json.")],
+    output: Annotated[
+        Format | None, typer.Option("--format", help="How to print it on stdout. Default: table.")
+    ] = None,
+    allow_different: Annotated[
+        bool,
+        typer.Option(
+            "--allow-different",
+            help="Accept runs on different boards or data; each is held against the full run of its own.",
+        ),
+    ] = False,
+    allow_throttled: Annotated[
+        bool, typer.Option("--allow-throttled", help="Accept runs during which the board was throttled.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what a run did; of several, what each cost and saved against full fine-tuning."""
+    chosen = _format(output, json=json)
+    with extra("device"):
+        from tbft_runtime import compare, read_report
+        from tbft_runtime.reporting.names import short_names
+
+        reports = [read_report(run) for run in runs]
+        names = short_names([_folder(run) for run in runs])
+        if len(reports) == 1:
+            _print_run(reports[0], names[0], chosen)
+        else:
+            comparison = compare(reports, names, allow_different=allow_different, allow_throttled=allow_throttled)
+            _print_comparison(comparison, reports, chosen)
+
+
+def _format(output: Format | None, *, json: bool) -> Format:
+    if json and output not in (None, "json"):
+        raise TbftError(f"--json and --format {output} contradict each other", "give one of them")
+    return "json" if json else output or "table"
+
+
+def _folder(run: Path) -> Path:
+    """What a run is known by: its folder, also where its report.json was named; else the file."""
+    from tbft_runtime.run_folder import RunFolder
+
+    path = run.resolve()
+    return path.parent if path == RunFolder(path.parent).report_file else path
+
+
+def _print_run(report: Report, name: str, chosen: Format) -> None:
+    from tbft_edge.run_summary import run_summary
+    from tbft_runtime.reporting.caveats import caveats
+
+    if chosen == "json":
+        print_json(report)
+    elif chosen == "html":
+        from tbft_edge.pages.run_page import run_page
+
+        sys.stdout.write(run_page(report))
+    elif chosen == "csv":
+        from tbft_edge.cost_table import cost_csv
+        from tbft_runtime import compare
+
+        # Nothing is compared here, so a throttled run is shown as any other.
+        sys.stdout.write(cost_csv(compare([report], [name], allow_throttled=True)))
+    else:
+        _print_tables(run_summary(report, name), caveats(report), chosen)
+
+
+def _print_comparison(comparison: Comparison, reports: Sequence[Report], chosen: Format) -> None:
+    from tbft_edge.cost_table import cost_csv, cost_table, notes
+
+    if chosen == "json":
+        print_json(comparison)
+    elif chosen == "html":
+        from tbft_edge.pages.comparison_page import comparison_page
+
+        sys.stdout.write(comparison_page(comparison, reports))
+    elif chosen == "csv":
+        # Each run's own notes have a column; these have no row to stand in.
+        for note in comparison.notes:
+            say(one_line(note))
+        sys.stdout.write(cost_csv(comparison))
+    else:
+        _print_tables([cost_table(comparison)], notes(comparison), chosen)
+
+
+def _print_tables(tables: Sequence[Table], notes: Sequence[str], chosen: Literal["table", "markdown"]) -> None:
+    """Tables on stdout; notes below them in Markdown, else on stderr."""
+    from tbft_edge.tables import escape, markdown, show
+
+    if chosen == "markdown":
+        sys.stdout.write("\n".join(map(markdown, tables)))
+        sys.stdout.write("".join(["\n", *(f"- {escape(note)}\n" for note in notes)]) if notes else "")
+        return
+    for table in tables:
+        show(table)
+    for note in notes:
+        say(one_line(note))

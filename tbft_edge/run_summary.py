@@ -1,0 +1,100 @@
+"""What one run did, as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tbft_edge.console import percent, size
+from tbft_edge.figures import DASH, estimated, significant
+from tbft_edge.tables import Table
+
+if TYPE_CHECKING:
+    from tbft_runtime.board.state import BoardSummary
+    from tbft_runtime.energy.result import Energy
+    from tbft_runtime.reporting.report import Report
+    from tbft_runtime.timing import Latency
+
+UNAVAILABLE = "unavailable"
+
+
+def run_summary(report: Report, name: str) -> list[Table]:
+    """Accuracy before and after, and what the run called `name` took."""
+    return [_accuracy(report), _run(report, name)]
+
+
+def _accuracy(report: Report) -> Table:
+    result = report.result
+    trained = ", ".join(result.blocks) or "nothing (batch-norm statistics re-estimated)"
+    rows = [
+        ["validation accuracy", percent(result.accuracy_before), percent(result.accuracy_after)],
+        ["validation loss", _loss(result.loss_before), _loss(result.loss_after)],
+    ]
+    return Table(f"{result.drift} drift: trained {trained}", ["", "before", "after"], rows, numbers=True)
+
+
+def _run(report: Report, name: str) -> Table:
+    result = report.result
+    rows = [
+        ["model", f"{report.model}, {len(report.classes)} classes, {report.image_size} x {report.image_size} pixels"],
+        ["began", f"{report.started_at} (by the board's clock)"],
+        ["best epoch", f"{result.best_epoch} of {result.epochs} (stopped: {result.stopped})"],
+        ["images", f"{result.train_images} trained, {result.validation_images} validated"],
+        ["time in epochs", significant(result.train_seconds, "s")],
+        *([phase, _latency(latency)] for phase, latency in result.latency.items()),
+        ["threads", str(result.threads)],
+        ["peak memory", size(result.peak_memory_bytes)],
+        *_energy(result.energy),
+        *_board(result.board),
+    ]
+    return Table(name, ["", "value"], rows, numbers=False)
+
+
+def _energy(energy: Energy) -> list[list[str]]:
+    source = energy.source
+    if source is None or energy.joules is None:
+        return [["energy", f"{UNAVAILABLE} ({energy.unavailable or 'the meter gave none'})"]]
+    estimate = source.type == "estimate"
+    return [
+        ["energy, gross", estimated(significant(energy.joules, "J"), estimate)],
+        ["energy, net", _net(energy, estimate)],
+        ["meter", f"{source.meter} ({source.type}): {source.scope}"],
+        ["not metered", ", ".join([*source.missing, *_uncovered(energy)]) or "nothing"],
+    ]
+
+
+def _net(energy: Energy, estimate: bool) -> str:
+    if energy.net_joules is None or energy.idle_watts is None:
+        return f"{UNAVAILABLE} (what the idle board draws was not measured)"
+    net = estimated(significant(energy.net_joules, "J"), estimate)
+    return f"{net}, without the {significant(energy.idle_watts, 'W')} of the idle board"
+
+
+def _uncovered(energy: Energy) -> list[str]:
+    return [f"{1 - energy.covered:.1%} of the time"] if energy.covered < 1 else []
+
+
+def _board(board: BoardSummary) -> list[list[str]]:
+    hottest = UNAVAILABLE if board.hottest_celsius is None else f"{board.hottest_celsius:.1f} °C at most"
+    throttled = "unknown" if board.throttled is None else ", ".join(board.throttled) or "no"
+    return [
+        ["board", board.identity.model or UNAVAILABLE],
+        ["temperature", hottest],
+        ["clock", _clock(board)],
+        ["throttled", throttled],
+    ]
+
+
+def _clock(board: BoardSummary) -> str:
+    if board.slowest_megahertz is None or board.fastest_megahertz is None:
+        return UNAVAILABLE
+    return f"{board.slowest_megahertz:,.0f} to {board.fastest_megahertz:,.0f} MHz"
+
+
+def _latency(latency: Latency) -> str:
+    p50, p95, p99 = (significant(value, "ms") for value in (latency.p50_ms, latency.p95_ms, latency.p99_ms))
+    warm_up = f" after {latency.warm_up} to warm up" if latency.warm_up else ""
+    return f"p50 {p50}, p95 {p95}, p99 {p99} ({latency.count}{warm_up})"
+
+
+def _loss(value: float | None) -> str:
+    return DASH if value is None else f"{value:.4f}"

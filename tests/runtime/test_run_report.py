@@ -1,0 +1,183 @@
+"""The report of a real run: its joules, phases, confusion and board, also after an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from support.fake_meters import FAKE, FakeMeter
+from support.runs import Recorder, fine_tune, state_of
+from tbft_runtime import TrainResult
+from tbft_runtime.reporting.report import Report
+from tbft_runtime.training import loop
+
+Meters = Callable[[FakeMeter], None]
+
+
+@pytest.fixture
+def attach(monkeypatch: pytest.MonkeyPatch) -> Meters:
+    """Let runs from now on find this meter."""
+
+    def attach(meter: FakeMeter) -> None:
+        monkeypatch.setattr(loop, "choose", lambda *_: (meter, ""))
+
+    return attach
+
+
+def report_of(run: Path) -> Report:
+    return msgspec.json.decode((run / "report.json").read_bytes(), type=Report)
+
+
+def steady() -> FakeMeter:
+    """5 W, of which 2 W are idle."""
+    return FakeMeter(idle_watts=2.0)
+
+
+def run(squares: Path, out: Path, **options: Any) -> TrainResult:
+    return fine_tune("feature-frozen", squares, out, **{"epochs": 3, "batch_size": 6, "lr": 0.01, **options})
+
+
+def test_joules_of_a_steady_meter(tmp_path: Path, squares: Path, attach: Meters) -> None:
+    """5 W over the epochs' seconds, 3 W of them net; epochs and phases share them."""
+    attach(steady())
+    result = run(squares, tmp_path / "run")
+    energy = result.energy
+    assert energy.source == FAKE
+    assert energy.covered == pytest.approx(1, abs=1e-3)
+    assert energy.joules == pytest.approx(5 * result.train_seconds, rel=1e-3)
+    assert energy.net_joules == pytest.approx(3 * result.train_seconds, rel=1e-3)
+    assert energy.mean_watts == pytest.approx(5)
+    assert energy.seconds == result.train_seconds
+    report = report_of(tmp_path / "run")
+    assert sum(epoch.joules or 0 for epoch in report.epochs) == pytest.approx(energy.joules)
+    for epoch in report.epochs:
+        for phase in epoch.phases:
+            assert phase.joules == pytest.approx(5 * phase.seconds, rel=1e-3)
+        assert sum(phase.seconds for phase in epoch.phases) <= epoch.seconds
+
+
+def test_phases_of_a_run(tmp_path: Path, squares: Path) -> None:
+    """What is computed once is prefix in the first epoch and read in the others; each image is decoded once."""
+    result = run(squares, tmp_path / "run")
+    report = report_of(tmp_path / "run")
+    phases = [{phase.phase: len(phase.laps_ms) for phase in epoch.phases} for epoch in report.epochs]
+    steps = len(state_of(tmp_path / "run").epochs[0].step_ms)
+    assert phases[0] == {"prefix": steps, "train": steps, "validation": 1, "saving": 1}
+    assert phases[1] == phases[2] == {"read": steps, "train": steps, "validation": 1, "saving": 1}
+    assert {phase.phase: len(phase.laps_ms) for phase in report.preparation} == {"decode": 48, "evaluation": 1}
+    assert result.latency.keys() == {"step", "decode", "evaluation", "read", "prefix", "train", "validation", "saving"}
+    assert (result.latency["train"].count, result.latency["train"].warm_up) == (3 * steps - 1, 1)
+    assert result.latency["train"].p50_ms <= result.latency["train"].p95_ms <= result.latency["train"].p99_ms
+
+
+def test_without_a_meter_everything_but_joules_is_there(tmp_path: Path, squares: Path) -> None:
+    """No meter: the figures are missing with a reason, not 0."""
+    result = run(squares, tmp_path / "run", meter="none")
+    report = report_of(tmp_path / "run")
+    assert result.energy.unavailable
+    assert result.energy.joules is result.energy.net_joules is result.energy.mean_watts is None
+    assert all(epoch.joules is None for epoch in report.epochs)
+    assert all(phase.joules is None for epoch in report.epochs for phase in epoch.phases)
+    assert result.board.identity.cores > 0
+    assert report.result == result
+
+
+def test_joules_survive_an_interruption(tmp_path: Path, squares: Path, attach: Meters) -> None:
+    """Both parts of a run count; the break between them does not."""
+    attach(steady())
+    with pytest.raises(KeyboardInterrupt):
+        run(squares, tmp_path / "run", progress=Recorder(interrupt_epoch=3, interrupt_after=6))
+    attach(steady())
+    result = run(squares, tmp_path / "run", resume=True)
+    assert result.epochs == 3
+    # The saving of the last epoch before the break is in no account.
+    assert result.energy.covered == pytest.approx(1, abs=0.02)
+    assert result.energy.joules == pytest.approx(5 * result.train_seconds * result.energy.covered, rel=1e-3)
+    assert [epoch.warm_up for epoch in state_of(tmp_path / "run").epochs] == [True, False, True]
+
+
+def test_joules_of_another_meter_are_not_added(tmp_path: Path, squares: Path, attach: Meters) -> None:
+    """After the break another meter was there: its epochs count, the others are not covered."""
+    attach(steady())
+    with pytest.raises(KeyboardInterrupt):
+        run(squares, tmp_path / "run", progress=Recorder(interrupt_epoch=3, interrupt_after=6))
+    other = msgspec.structs.replace(FAKE, meter="other")
+    attach(FakeMeter(watts=lambda _: 50.0, idle_watts=20.0, source=other))
+    result = run(squares, tmp_path / "run", resume=True)
+    last = report_of(tmp_path / "run").epochs[-1]
+    assert result.energy.source == other
+    assert result.energy.joules == pytest.approx(50 * last.seconds, rel=1e-2)
+    assert result.energy.covered == pytest.approx(last.seconds / result.train_seconds, rel=1e-2)
+
+
+def test_a_late_meter_covers_the_last_epoch(tmp_path: Path, squares: Path, attach: Meters) -> None:
+    """Samples that come half a second late are there in the end, and in the right epochs."""
+    meter = steady()
+    meter.late = 0.5
+    attach(meter)
+    result = run(squares, tmp_path / "run")
+    assert result.energy.covered == pytest.approx(1, abs=0.05)
+    assert all(epoch.joules for epoch in report_of(tmp_path / "run").epochs)
+
+
+def test_a_meter_that_vanishes_covers_a_part(tmp_path: Path, squares: Path, attach: Meters) -> None:
+    """Unplugged after a moment: the joules until then, how much that is, and a run that ends well."""
+    meter = steady()
+    watched = Recorder()
+    meter.away = lambda _: bool(watched.epochs)
+    attach(meter)
+    result = run(squares, tmp_path / "run", progress=watched, epochs=20, patience=20)
+    assert 0 < result.energy.covered < 0.9
+    assert result.energy.failed > 0
+    assert result.energy.joules == pytest.approx(5 * result.energy.covered * result.train_seconds, rel=1e-2)
+
+
+def test_the_meter_is_closed_after_a_failure(tmp_path: Path, squares: Path, attach: Meters) -> None:
+    """A run that ends in an error leaves no port open and no thread behind."""
+    meter = steady()
+    attach(meter)
+    with pytest.raises(KeyboardInterrupt):
+        run(squares, tmp_path / "run", progress=Recorder(interrupt_epoch=1, interrupt_after=1))
+    assert meter.stopped
+
+
+def test_confusion_before_and_after(tmp_path: Path, squares: Path) -> None:
+    """Rows sum to the validation images of each class, the diagonal to the accuracy; base and best state."""
+    result = run(squares, tmp_path / "run", lr=0.1)
+    report = report_of(tmp_path / "run")
+    for cells, accuracy in (
+        (report.confusion_before, result.accuracy_before),
+        (report.confusion_after, result.accuracy_after),
+    ):
+        assert sum(cell.images for cell in cells) == result.validation_images
+        right = sum(cell.images for cell in cells if cell.true == cell.predicted)
+        assert right / result.validation_images == pytest.approx(accuracy)
+    assert sum(record.images for record in report.per_class) == result.validation_images
+    assert sum(record.right_after for record in report.per_class) / result.validation_images == pytest.approx(
+        result.accuracy_after
+    )
+
+
+def test_the_histogram_holds_every_warm_step(tmp_path: Path, squares: Path) -> None:
+    """Steps that warm up are left out of it, all others are in."""
+    run(squares, tmp_path / "run")
+    histogram = report_of(tmp_path / "run").step_ms
+    steps = [epoch.step_ms for epoch in state_of(tmp_path / "run").epochs]
+    assert histogram is not None
+    assert sum(histogram.counts) == sum(map(len, steps)) - 1
+    assert histogram.edges[0] == pytest.approx(min(min(steps[0][1:]), *map(min, steps[1:])))
+    assert np.all(np.diff(histogram.edges) > 0)
+
+
+def test_statistics_alone_are_reported(tmp_path: Path, squares: Path) -> None:
+    """No epoch: no histogram, no joules of epochs, but what re-estimation took, and what it is worth."""
+    fine_tune("feature-adapt", squares, tmp_path / "run", epochs=0)
+    report = report_of(tmp_path / "run")
+    assert (report.epochs, report.step_ms, report.telemetry) == ((), None, ())
+    assert [phase.phase for phase in report.preparation] == ["decode", "evaluation", "statistics"]
+    assert report.confusion_after
