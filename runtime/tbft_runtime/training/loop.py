@@ -6,6 +6,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import replace
 from safetensors.numpy import load_file
 
 from tbft_artifacts.archive import archived_id, is_archive, unpack
@@ -103,9 +104,11 @@ def _train(
         metering=cost,
         run=str(folder.path),
     )
-    # After the result, whose peak memory is that of training.
-    profile = profile_run(tuning, state) if options.profile else None
-    write_report(build_report(bundle.manifest, run, state, result, profile), folder.report_file)
+    report = build_report(bundle.manifest, run, state, result, None)
+    write_report(report, folder.report_file)
+    if options.profile:
+        # Last: it takes memory of its own, and the report is safe by then.
+        write_report(replace(report, profile=profile_run(tuning, state)), folder.report_file)
     folder.remove_cache()
     return result
 
