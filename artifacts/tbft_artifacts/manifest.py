@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -21,6 +22,8 @@ CORRECT = "correct"
 # What is appended to a parameter's name for its gradient, and to a running statistic's for the batch's.
 GRADIENT_SUFFIX = "_grad"
 BATCH_SUFFIX = ".batch"
+# Where the name of what a node or value was made from ends, in its own name.
+ORIGIN_END = "#"
 
 Drift = Literal["input", "feature", "output", "full"]
 BatchNormPolicy = Literal["frozen", "adapt", "batch"]
@@ -156,6 +159,17 @@ class Optimizer(Struct, frozen=True):
     weight_decay: float
 
 
+class Block(Struct, frozen=True):
+    """The common start of some parameters' names, and how many trainable values they hold."""
+
+    name: str
+    parameters: int
+
+    def is_inside(self, modules: Sequence[str]) -> bool:
+        """Whether it is one of `modules`, such as a plan's blocks, or a part of one."""
+        return any(self.name == module or self.name.startswith(f"{module}.") for module in modules)
+
+
 class Boundary(Struct, frozen=True):
     """The activation between the frozen prefix and the suffix; `shape` leaves out the batch."""
 
@@ -260,7 +274,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """Everything about a bundle that is not a tensor or a graph.
 
     `bundle_id` is the sha256 of the manifest without it, so of the content of every file. `parent`
-    is the bundle that this one was made from.
+    is the bundle that this one was made from. `blocks` hold every trainable parameter of the network, in the
+    order of its graph; a plan trains all or nothing of each.
     """
 
     format: int
@@ -272,6 +287,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     image_size: int
     preprocessing: tuple[PreprocessingStep, ...]
     batch_norms: tuple[BatchNorm, ...]
+    blocks: tuple[Block, ...]
     plans: tuple[Plan, ...]
     producers: dict[str, str]
     files: dict[str, FileEntry]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.manifest import Block, Drift
 
 # What may stand before the module that holds the stages.
 STEM_CONVOLUTIONS = 1
@@ -93,6 +93,29 @@ def find_blocks(graph: ir.Graph, parameters: Sequence[str]) -> Blocks:
     return Blocks(names, front, stages, _module(heads[-1], containers))
 
 
+def describe_blocks(graph: ir.Graph, weights: frozenset[str], trained: Sequence[str]) -> tuple[Block, ...]:
+    """Every block of the network, in the order of its graph, and how many trainable values it holds.
+
+    A block of which `trained` names only a part is opened, so that each is trained as a whole or not at
+    all: with `layer2.0` trained, `layer2` becomes `layer2.0`, `layer2.1` and so on. Where the names show
+    no stages, the blocks are the outermost modules that do not hold everything.
+    """
+    parameters = trainable_parameters(graph, weights)
+    try:
+        known = find_blocks(graph, parameters).names
+    except TbftError:
+        known = _outermost(parameters)
+    values: dict[str, int] = {}
+    for parameter in parameters:
+        block = max((name for name in known if _inside(parameter, name)), key=len)
+        while block != parameter and any(name != block and _inside(name, block) for name in trained):
+            block = ".".join(parameter.split(".")[: block.count(".") + 2])
+        tensor = graph.initializers[parameter].const_value
+        assert tensor is not None
+        values[block] = values.get(block, 0) + tensor.size
+    return tuple(Block(name, count) for name, count in values.items())
+
+
 def select(parameters: Sequence[str], blocks: Sequence[str], known: Sequence[str]) -> list[str]:
     """The parameters inside `blocks`, in the order of `parameters`.
 
@@ -106,6 +129,13 @@ def select(parameters: Sequence[str], blocks: Sequence[str], known: Sequence[str
 
 def _inside(parameter: str, block: str) -> bool:
     return parameter == block or parameter.startswith(f"{block}.")
+
+
+def _outermost(parameters: Sequence[str]) -> tuple[str, ...]:
+    """The outermost modules that do not hold every parameter."""
+    prefixes = [".".join(name.split(".")[:depth]) for name in parameters for depth in range(1, name.count(".") + 1)]
+    whole = frozenset(prefix for prefix in prefixes if all(_inside(name, prefix) for name in parameters))
+    return tuple(dict.fromkeys(_module(name, whole) for name in parameters))
 
 
 def _containers(convolutions: Sequence[str]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import ConvolutionForm
+from tbft_artifacts.manifest import ORIGIN_END, ConvolutionForm
 
 Operand = ir.Value | np.ndarray | None
 Attribute = int | float | str | Sequence[int]
@@ -17,7 +17,8 @@ class Emitter:
     """Collects the nodes that take the place of `node`, then swaps them in.
 
     Arrays given as operands become initializers of the graph. New values are named after the
-    node's first output, so that a graph dump shows where each one comes from. `form` says how
+    node's first output, which no other node has; new nodes after the node, since its name says which
+    layer it computes, forward or backward, and a profile on the device reads it there. `form` says how
     convolutions are to be written.
     """
 
@@ -28,7 +29,7 @@ class Emitter:
         self.form = form
         self.graph = node.graph
         named = next(output.name for output in node.outputs if output.name)
-        self._prefix = f"{named}/{node.op_type}"
+        self._values = f"{named}{ORIGIN_END}{node.op_type}"
         self._nodes: list[ir.Node] = []
         self._count = 0
 
@@ -41,7 +42,8 @@ class Emitter:
         inputs = [self.constant(value) if isinstance(value, np.ndarray) else value for value in operands]
         name = self._unique(op_type)
         results = [ir.Value(name=name if index == 0 else f"{name}.{index}") for index in range(outputs)]
-        node = ir.Node("", op_type, inputs, ir.convenience.convert_attributes(attributes), outputs=results, name=name)
+        node = ir.Node("", op_type, inputs, ir.convenience.convert_attributes(attributes), outputs=results)
+        node.name = self._node_name(node, self.node)
         self._nodes.append(node)
         return results
 
@@ -49,8 +51,10 @@ class Emitter:
         """Append the operator of `like`, or of the node itself, with its attributes, on other operands."""
         original = like or self.node
         result = self.op(original.op_type, *operands)
+        node = self._nodes[-1]
+        node.name = self._node_name(node, original)
         for attribute in original.attributes.values():
-            self._nodes[-1].attributes[attribute.name] = attribute
+            node.attributes[attribute.name] = attribute
         return result
 
     def constant(self, array: np.ndarray) -> ir.Value:
@@ -83,7 +87,10 @@ class Emitter:
 
     def _unique(self, kind: str) -> str:
         self._count += 1
-        return f"{self._prefix}/{kind}_{self._count}"
+        return f"{self._values}/{kind}_{self._count}"
+
+    def _node_name(self, node: ir.Node, origin: ir.Node) -> str:
+        return f"{origin.name or self._values}{ORIGIN_END}{node.op_type}_{self._count}"
 
 
 def static_shape(value: ir.Value | None, node: ir.Node, rank: int) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ from tbft_artifacts.manifest import (
     Resize,
     ToRgb,
 )
+from tbft_export.blocks import describe_blocks
 from tbft_export.compile import (
     PlanRequest,
     batch_norms,
@@ -141,7 +142,8 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
         check = check_bundle(folder, manifest, plan, source.reference, source.classes)
         if images is not None:
             plan = replace_prefix(compiled, images, options.allow_accuracy_loss, folder)
-        manifest = write_manifest(msgspec.structs.replace(manifest, plans=(plan,)), folder)
+        blocks = describe_blocks(source.forward.graph, source.forward.weights, plan.blocks)
+        manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=(plan,)), folder)
     return Exported(manifest, plan, check)
 
 
@@ -157,7 +159,7 @@ def _check_calibration(options: ExportOptions) -> None:
 
 
 def _manifest(options: ExportOptions, source: Source) -> Manifest:
-    """The manifest without plans and files."""
+    """The manifest without blocks, plans and files."""
     return Manifest(
         format=FORMAT,
         minimum_runtime=MINIMUM_RUNTIME,
@@ -166,6 +168,7 @@ def _manifest(options: ExportOptions, source: Source) -> Manifest:
         image_size=source.image_size,
         preprocessing=_preprocessing(options, source),
         batch_norms=batch_norms(source.forward),
+        blocks=(),
         plans=(),
         producers={
             name: version(name) for name in ("tbft-edge", "torch", "onnx", "onnx-ir", "onnxruntime-training-cpu")

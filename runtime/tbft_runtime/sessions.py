@@ -38,6 +38,10 @@ class Graph:
         """Compute every output. Scalars are 0-d arrays."""
         return dict(zip(self.outputs, self._session.run(self.outputs, dict(feeds)), strict=True))
 
+    def end_trace(self) -> Path:
+        """Stop tracing, and return the file with what was traced since the graph was loaded with `trace`."""
+        return Path(self._session.end_profiling())
+
     def bind(self, inputs: Tensors, outputs: Tensors) -> BoundGraph:
         """The graph with arrays that it reads and writes in place, run after run; all of them C-contiguous."""
         return BoundGraph(self._session, inputs, outputs)
@@ -65,13 +69,16 @@ class BoundGraph:
         self._session.run_with_iobinding(self._binding)
 
 
-def load_graph(path: Path, weights: Tensors, threads: int, *, spinning: bool = False) -> Graph:
+def load_graph(
+    path: Path, weights: Tensors, threads: int, *, spinning: bool = False, trace: Path | None = None
+) -> Graph:
     """Load the graph at `path`; the weights that it refers to are taken from `weights`.
 
-    Raises TbftError if the file cannot be loaded.
+    With `trace` the time of every operator is written to a file whose name begins so, until
+    `Graph.end_trace`. Raises TbftError if the file cannot be loaded.
     """
     try:
-        return graph_from_bytes(path.read_bytes(), weights, threads, spinning=spinning)
+        return graph_from_bytes(path.read_bytes(), weights, threads, spinning=spinning, trace=trace)
     except KeyError as error:
         raise TbftError(f"graph '{path}' needs weight {error}, which the bundle lacks", "export it again") from error
     except Exception as error:  # OSError, ValueError, and ONNX Runtime's, which share no base
@@ -79,12 +86,14 @@ def load_graph(path: Path, weights: Tensors, threads: int, *, spinning: bool = F
         raise TbftError(f"graph '{path}' cannot be loaded: {reason}", "copy or export it again") from error
 
 
-def graph_from_bytes(model: bytes, weights: Tensors, threads: int, *, spinning: bool = False) -> Graph:
+def graph_from_bytes(
+    model: bytes, weights: Tensors, threads: int, *, spinning: bool = False, trace: Path | None = None
+) -> Graph:
     """Load a serialized model.
 
     Weights are handed over as initializers, not inputs, so that ONNX Runtime folds and packs them once.
     With `spinning`, threads that wait for work keep their cores busy: sometimes faster, never cooler.
-    Raises KeyError for a weight that is missing, and what ONNX Runtime raises.
+    `trace` is that of `load_graph`. Raises KeyError for a weight that is missing, and what ONNX Runtime raises.
     """
     names = external_initializers(model)
     options = ort.SessionOptions()
@@ -94,6 +103,9 @@ def graph_from_bytes(model: bytes, weights: Tensors, threads: int, *, spinning: 
     options.enable_mem_pattern = False
     options.log_severity_level = ERRORS_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
+    if trace is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = os.fspath(trace)
     values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(weights[name])) for name in names]
     if names:
         options.add_external_initializers(names, values)

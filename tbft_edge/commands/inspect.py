@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.manifest import Block, Manifest, Plan
 from tbft_edge.console import JsonOption, percent, print_json, print_table, size
 
 
@@ -39,6 +39,8 @@ def command(
     )
     columns = ["plan", "trains", "prefix", "batch norms", "parameters", "step FLOPs", "of full"]
     print_table("Plans", columns, [_row(plan) for plan in manifest.plans])
+    blocks = [[block.name, f"{block.parameters:,}", _trained_by(block, manifest)] for block in manifest.blocks]
+    print_table("Blocks, from the input to the output", ["block", "parameters", "trained by"], blocks)
 
 
 def _row(plan: Plan) -> list[str]:
@@ -52,6 +54,10 @@ def _row(plan: Plan) -> list[str]:
         f"{plan.cost.step_flops / 1e6:,.1f} M",
         percent(share),
     ]
+
+
+def _trained_by(block: Block, manifest: Manifest) -> str:
+    return ", ".join(plan.id for plan in manifest.plans if block.is_inside(plan.blocks)) or "–"
 
 
 def _prefix(plan: Plan) -> str:

@@ -72,6 +72,10 @@ def command(
         Path | None,
         typer.Option(help="Keep the run's figures in this .prom file, for a Prometheus node exporter's text files."),
     ] = None,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Run some more steps afterwards and report the time per operator and layer."),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out after its last whole epoch, if there is one.")
     ] = False,
@@ -103,6 +107,7 @@ def command(
             cache=None if cache == "auto" else cache,
             cache_in=None if cache_in == "auto" else cache_in,
             memory_budget=None if memory_budget is None else memory_size(memory_budget, "--memory-budget"),
+            profile=profile,
             resume=resume,
         )
         try:
@@ -115,6 +120,8 @@ def command(
         print_json(result)
     else:
         _print(result)
+        if profile:
+            _print_profile(out)
 
 
 def _metrics(path: Path | None, note: Callable[[str], None]) -> AbstractContextManager[Progress]:
@@ -158,6 +165,16 @@ def _print(result: TrainResult) -> None:
     if result.is_worse:
         say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
     say(f"next: tbft-edge finalize {result.run} --out model.onnx")
+
+
+def _print_profile(run: Path) -> None:
+    """The report has one unless a note said why not."""
+    from tbft_edge.profile_tables import print_profile
+    from tbft_runtime.reporting.read import read_report
+
+    found = read_report(run).profile
+    if found is not None:
+        print_profile(found)
 
 
 def _execution(result: TrainResult) -> str:

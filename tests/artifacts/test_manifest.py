@@ -14,6 +14,7 @@ from support.bundles import made_up_manifest
 from tbft_artifacts.manifest import (
     BatchNorm,
     BatchNormPolicy,
+    Block,
     Boundary,
     CenterCrop,
     Cost,
@@ -92,6 +93,7 @@ MANIFESTS = st.builds(
     image_size=COUNT,
     preprocessing=tuples_of(STEPS),
     batch_norms=tuples_of(st.builds(BatchNorm, TEXT, TEXT, NUMBER, COUNT)),
+    blocks=tuples_of(st.builds(Block, TEXT, COUNT)),
     plans=tuples_of(PLANS),
     producers=st.dictionaries(TEXT, TEXT, max_size=3),
     files=st.dictionaries(TEXT, st.builds(FileEntry, COUNT, TEXT), max_size=3),
@@ -224,3 +226,12 @@ def test_a_float32_prefix_is_not_mentioned() -> None:
 def test_step_flops_count_the_frozen_prefix() -> None:
     """A step that has no cached activations runs the prefix too."""
     assert Cost(1, 20, 300, 4, 5).step_flops == 321
+
+
+@pytest.mark.parametrize(
+    ("block", "trained"),
+    [("layer2", True), ("layer2.0", True), ("layer20", False), ("layer", False), ("fc", True), ("conv1", False)],
+)
+def test_a_plan_trains_its_blocks_and_their_parts(block: str, trained: bool) -> None:
+    """At a dot: what the drawing marks is what the graphs change."""
+    assert Block(block, 1).is_inside(("layer2", "fc")) == trained

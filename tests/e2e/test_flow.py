@@ -154,6 +154,16 @@ def test_statistics_alone_from_unlabelled_photos(bundle: Path, tmp_path: Path) -
     assert finalized.code == 0, finalized
 
 
+def test_a_profile_is_shown_after_the_result(bundle: Path, data: Path, tmp_path: Path) -> None:
+    """The longest operators and layers; with --json stdout holds the result alone."""
+    options = ("--data", data, "--epochs", "1", "--threads", "1", "--profile")
+    shown = run(DEVICE, "train", bundle, "--out", tmp_path / "shown", *options)
+    assert shown.code == 0, shown
+    assert shown.out.index("validation accuracy") < shown.out.index("Operators") < shown.out.index("Layers")
+    assert "layer2.conv1 (backward)" in shown.out
+    assert isinstance(answer(run(DEVICE, "train", bundle, "--out", tmp_path / "json", *options, "--json")), dict)
+
+
 def test_inspect_works_in_both_environments(exported: Step, bundle: Path) -> None:
     """The manifest as JSON is the same from the archive and the folder, on host and device."""
     answers = [
@@ -173,6 +183,10 @@ def test_inspect_shows_a_page_for_people(bundle: Path) -> None:
     assert "support.tiny_models:tiny" in ended.out
     assert ", ".join(CLASSES) in ended.out
     assert "layer2" in ended.out
+    rows = [line.split() for line in ended.out.splitlines()]
+    (plan,) = read_manifest(bundle).plans
+    assert ["bn1", "8", "–"] in rows  # Scale and shift of four channels; the plan trains the stage alone.
+    assert ["layer2", str(plan.cost.parameter_bytes // 4), plan.id] in rows
     assert ended.err == ""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from support.exports import forward_of
+from support.onnx_models import parse
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Drift
-from tbft_export.blocks import find_blocks, select, trainable_parameters
+from tbft_artifacts.manifest import Block, Drift
+from tbft_export.blocks import describe_blocks, find_blocks, select, trainable_parameters
 
 DRIFTS: tuple[Drift, ...] = ("input", "feature", "output", "full")
 Targets = dict[Drift, tuple[str, ...]]
@@ -99,3 +101,57 @@ def test_a_network_without_stages_asks_for_a_block() -> None:
     with pytest.raises(TbftError, match="no residual stages") as caught:
         find_blocks(forward.graph, parameters)
     assert "--block" in caught.value.hint
+
+
+def described(model: str, *trained: str) -> dict[str, int]:
+    forward = forward_of(model)
+    blocks = describe_blocks(forward.graph, forward.weights, trained)
+    assert sum(block.parameters for block in blocks) == sum(
+        forward.graph.initializers[name].const_value.size  # type: ignore[union-attr]
+        for name in trainable_parameters(forward.graph, forward.weights)
+    )
+    return {block.name: block.parameters for block in blocks}
+
+
+@pytest.mark.parametrize("model", list(TARGETS))
+def test_every_parameter_belongs_to_a_block_of_the_drawing(model: str) -> None:
+    """The drawing shows the blocks that drifts choose from, in the order of the graph, and leaves none out."""
+    assert tuple(described(model, *TARGETS[model]["feature"])) == TARGETS[model]["full"]
+
+
+def test_a_block_that_is_trained_in_part_is_opened() -> None:
+    """Marking all of `layer2` would say more than was trained; down to a single tensor if need be."""
+    whole = described("settled_models:resnet26", "layer2")
+    parts = described("settled_models:resnet26", "layer2.0", "layer3.1.conv2.weight")
+    assert list(parts) == [
+        *("conv1", "layer1", "layer2.0", "layer2.1", "layer2.2", "layer2.3", "layer3.0"),
+        *(f"layer3.1.{layer}" for layer in ("bn1", "conv1", "bn2", "conv2.weight")),
+        *("layer3.2", "layer3.3", "bn", "fc"),
+    ]
+    for stage in ("layer2", "layer3"):
+        assert sum(count for name, count in parts.items() if name.startswith(stage)) == whole[stage]
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("odd_models:plain_chain", ["0", "4"]),
+        ("odd_models:joined", ["conv1", "left", "right", "fc"]),
+    ],
+)
+def test_a_network_without_stages_is_drawn_by_its_modules(model: str, expected: list[str]) -> None:
+    """An export with --block works for any network, so the drawing has to."""
+    assert list(described(model)) == expected
+
+
+def test_parameters_of_unusual_names() -> None:
+    """Names of one part, and some that begin like others, neither fail nor end up in the wrong block."""
+    names = {"a": "scale", "b": "m", "c": "m.w", "d": "m.w.x"}
+    model = parse(
+        "g (float[n, 2] x) => (float[n, 2] y) { p = Mul(x, a) q = Mul(p, b) r = Mul(q, c) y = Mul(r, d) }",
+        **{name: np.ones(2, np.float32) for name in names},
+    )
+    for value in list(model.graph.initializers.values()):
+        value.name = names[value.name or ""]
+    blocks = describe_blocks(model.graph, frozenset(names.values()), ["m.w.x"])
+    assert blocks == tuple(Block(name, 2) for name in names.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import CORRECT, LABELS, LOSS
+from tbft_artifacts.manifest import CORRECT, LABELS, LOSS, ORIGIN_END
 from tbft_export.forward import LOGITS
 
 
@@ -20,9 +20,10 @@ class CountCorrectPass(ir.passes.InPlacePass):
         position, logits = next((index, value) for index, value in enumerate(graph.outputs) if value.name == LOGITS)
         graph.outputs[0].name = LOSS
         tape = ir.tape.Tape(graph)
-        answers = tape.op("ArgMax", [logits], {"axis": 1, "keepdims": 0})
-        hits = tape.op("Cast", [tape.op("Equal", [answers, labels])], {"to": int(ir.DataType.INT64)})
-        correct = tape.op("ReduceSum", [hits], {"keepdims": 0})
+        answers = tape.op("ArgMax", [logits], {"axis": 1, "keepdims": 0}, name=f"{CORRECT}{ORIGIN_END}ArgMax")
+        equal = tape.op("Equal", [answers, labels], name=f"{CORRECT}{ORIGIN_END}Equal")
+        hits = tape.op("Cast", [equal], {"to": int(ir.DataType.INT64)}, name=f"{CORRECT}{ORIGIN_END}Cast")
+        correct = tape.op("ReduceSum", [hits], {"keepdims": 0}, name=f"{CORRECT}{ORIGIN_END}ReduceSum")
         correct.name, correct.shape, correct.dtype = CORRECT, ir.Shape([]), ir.DataType.INT64
         graph.outputs[position] = correct
         return ir.passes.PassResult(model, True)

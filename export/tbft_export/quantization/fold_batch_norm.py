@@ -52,8 +52,7 @@ def _fold(node: ir.Node) -> None:
     weight = _known(conv.inputs[1])  # Case 1
     weight = (weight * scale.reshape(-1, *[1] * (weight.ndim - 1))).astype(np.float32)
     bias = _known(conv.inputs[2]) if len(conv.inputs) > 2 else 0.0
-    attributes = {name: attribute.value for name, attribute in conv.attributes.items()}
-    emit.replace(emit.op("Conv", conv.inputs[0], weight, (bias * scale + shift).astype(np.float32), **attributes))
+    emit.replace(emit.again([conv.inputs[0], weight, (bias * scale + shift).astype(np.float32)], like=conv))
     emit.graph.remove(conv, safe=True)
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+GraphName = Literal["prefix", "gradient", "update"]
+
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds per train step, mean over the profiled ones, that one operator or layer takes; `calls` per step."""
@@ -21,7 +23,7 @@ class GraphProfile(msgspec.Struct, frozen=True, kw_only=True):
     `kernel_ms` is the sum of all kernels per step, `wall_ms` how long the graph's runs took, each the mean.
     """
 
-    graph: Literal["prefix", "gradient", "update"]
+    graph: GraphName
     wall_ms: float
     kernel_ms: float
     operators: tuple[Slice, ...]

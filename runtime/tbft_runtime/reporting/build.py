@@ -106,5 +106,8 @@ def _cells(confusion: np.ndarray) -> tuple[Cell, ...]:
 
 
 def _blocks(manifest: Manifest, result: TrainResult) -> tuple[BlockRecord, ...]:
-    """The network's blocks in order; one of which a part was trained, was trained."""
-    return ()
+    """The network's blocks in order; the exporter divided them so that each was trained as a whole or not at all."""
+    return tuple(
+        BlockRecord(name=block.name, parameters=block.parameters, trained=block.is_inside(result.blocks))
+        for block in manifest.blocks
+    )

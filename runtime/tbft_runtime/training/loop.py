@@ -6,6 +6,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import replace
 from safetensors.numpy import load_file
 
 from tbft_artifacts.archive import archived_id, is_archive, unpack
@@ -15,6 +16,7 @@ from tbft_artifacts.manifest import Plan
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.meters.registry import choose
+from tbft_runtime.profiling.run import profile_run
 from tbft_runtime.progress import Outline, Progress, Silent
 from tbft_runtime.reporting.build import build_report, write_report
 from tbft_runtime.result import TrainResult, train_result
@@ -102,7 +104,11 @@ def _train(
         metering=cost,
         run=str(folder.path),
     )
-    write_report(build_report(bundle.manifest, run, state, result, None), folder.report_file)
+    report = build_report(bundle.manifest, run, state, result, None)
+    write_report(report, folder.report_file)
+    if options.profile:
+        # Last: it takes memory of its own, and the report is safe by then.
+        write_report(replace(report, profile=profile_run(tuning, state)), folder.report_file)
     folder.remove_cache()
     return result
 

@@ -41,6 +41,7 @@ class TrainOptions:
     boundary activations are kept, and `cache_in` where. `memory_budget` is how many bytes the process may
     take; within it the run chooses how many images go through a graph at once, threads and cache.
     `meter` names where joules come from: "auto", "none", or a meter of the registry.
+    With `profile` some steps more tell where the time goes.
     """
 
     data: Path
@@ -61,6 +62,7 @@ class TrainOptions:
     cache_in: CachePlace | None = None
     memory_budget: int | None = None
     meter: str = AUTOMATIC
+    profile: bool = False
     resume: bool = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -45,8 +46,10 @@ class Prefix:
         return self.graph.run({self.graph.inputs[0]: images})
 
 
-def load_prefix(bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors) -> Prefix | None:
-    """The prefix of a plan with `weights`, if it has one."""
+def load_prefix(
+    bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, *, traces: Path | None = None
+) -> Prefix | None:
+    """The prefix of a plan with `weights`, if it has one; it is traced into the folder `traces`."""
     execution = settings.execution
     if execution.prefix_form is None:
         return None
@@ -54,7 +57,7 @@ def load_prefix(bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors
     path = bundle.path(plan.prefix_in(execution.prefix_form))
     threads = 1 if divides else settings.threads
     return Prefix(
-        graph=load_graph(path, weights, threads, spinning=execution.spinning),
+        graph=load_graph(path, weights, threads, spinning=execution.spinning, trace=traces and traces / "prefix"),
         lanes=settings.threads if divides else 1,
         part=execution.prefix_images if divides else None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -48,10 +49,19 @@ class TrainStep:
 
     Parameters, gradients and optimizer state are bound to the graphs once and updated in place. With
     fixed statistics a batch goes through the gradient graph in parts of `micro_batch` images, whose
-    gradients are added, weighted by their images.
+    gradients are added, weighted by their images. Both graphs are traced into the folder `traces`.
     """
 
-    def __init__(self, bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, prefix: Prefix | None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        plan: Plan,
+        settings: Settings,
+        weights: Tensors,
+        prefix: Prefix | None,
+        *,
+        traces: Path | None = None,
+    ) -> None:
         self.plan = plan
         self.settings = settings
         self.norms = bundle.manifest.batch_norms if plan.batch_norm == "batch" else ()
@@ -61,8 +71,10 @@ class TrainStep:
         # Parts of a batch on a thread each; a batch that cannot be divided, on all threads together.
         self.lanes = 1 if self.norms else _lanes(plan, settings)
         threads = settings.threads if self.norms else 1
-        self.gradient = load_graph(gradient, weights, threads, spinning=execution.spinning)
-        self.update = load_graph(bundle.path(plan.update), weights, 1)
+        self.gradient = load_graph(
+            gradient, weights, threads, spinning=execution.spinning, trace=traces and traces / "gradient"
+        )
+        self.update = load_graph(bundle.path(plan.update), weights, 1, trace=traces and traces / "update")
         self._bound: _BoundState | None = None
 
     def run(self, state: TrainingState, images: np.ndarray, labels: np.ndarray) -> StepResult:
