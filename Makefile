@@ -11,7 +11,7 @@ SOURCES := $(shell find export artifacts tests/support -name '*.py')
 # What emulating a 64-bit ARM board takes, on Debian.
 ARM_TOOLS := qemu-user mmdebstrap gcc libc6-dev
 
-.PHONY: help demo test test-host test-device test-arm arm-tools bench bench-page bench-suite bench-arm size lint format clean
+.PHONY: help demo test test-host test-device test-arm arm-tools bench bench-page bench-suite bench-arm bench-metering size lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench-page  write docs/benchmarks.md and the README's table from the results of make bench"
 	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
 	@echo "make bench-arm  executed Cortex-A72 instructions per train step, PyTorch's beside ours, 15 minutes"
+	@echo "make bench-metering  what measuring energy costs a run, with and without a meter in turns, 5 minutes"
 	@echo "make size    what the device environment weighs, against torch"
 	@echo "make lint    ruff, mypy, and whether README shows the real help text"
 	@echo "make format  let ruff rewrite the code"
@@ -98,6 +99,10 @@ $(DEVICE)/.benched: $(DEVICE)/.tested
 bench-arm: $(HOST)/.installed $(DEVICE)/.installed arm-tools
 	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles $(FROZEN)
 	$(DEVICE)/bin/python -m benchmarks.arm_instructions
+
+bench-metering: $(HOST)/.installed $(DEVICE)/.installed
+	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles feature-frozen-32
+	$(DEVICE)/bin/python -m benchmarks.metering
 
 # Small bundles for the device tests, made where torch is.
 $(BUNDLES)/.made: $(HOST)/.installed $(SOURCES)

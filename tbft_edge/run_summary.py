@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from tbft_runtime.board.state import BoardSummary
     from tbft_runtime.energy.result import Energy
     from tbft_runtime.reporting.report import Report
+    from tbft_runtime.result import TrainResult
     from tbft_runtime.timing import Latency
+    from tbft_runtime.training.boundary import CacheResult
 
 UNAVAILABLE = "unavailable"
+_WHERE = {"disk": "on the disk", "ram": "in memory"}
 
 
 def run_summary(report: Report, name: str) -> list[Table]:
@@ -38,12 +41,19 @@ def _run(report: Report, name: str) -> Table:
         ["model", f"{report.model}, {len(report.classes)} classes, {report.image_size} x {report.image_size} pixels"],
         ["began", f"{report.started_at} (by the board's clock)"],
         ["best epoch", f"{result.best_epoch} of {result.epochs} (stopped: {result.stopped})"],
-        ["images", f"{result.train_images} trained, {result.validation_images} validated"],
+        [
+            "images",
+            f"{result.train_images} trained, {result.validation_images} validated, "
+            f"{result.unlabelled_images} unlabelled, {len(result.skipped_images)} unreadable",
+        ],
         ["time in epochs", significant(result.train_seconds, "s")],
         *([phase, _latency(latency)] for phase, latency in result.latency.items()),
-        ["threads", str(result.threads)],
-        ["peak memory", size(result.peak_memory_bytes)],
+        ["throughput", f"{significant(result.images_per_second)} images/s on {result.threads} threads"],
+        ["computed with", _execution(result)],
+        ["activation cache", _cache(result.cache)],
+        ["peak memory", f"{size(result.peak_memory_bytes)} ({size(result.memory.total)} predicted)"],
         *_energy(result.energy),
+        ["metering took", f"{result.metering.share:.2%} of the time"],
         *_board(result.board),
     ]
     return Table(name, ["", "value"], rows, numbers=False)
@@ -71,6 +81,24 @@ def _net(energy: Energy, estimate: bool) -> str:
 
 def _uncovered(energy: Energy) -> list[str]:
     return [f"{1 - energy.covered:.1%} of the time"] if energy.covered < 1 else []
+
+
+def _execution(result: TrainResult) -> str:
+    execution = result.execution
+    parts = [f"{execution.gradient_form} gradients"]
+    if result.batch_norm != "batch":
+        parts.append(f"{execution.micro_batch} images at once per thread")
+    if execution.prefix_form is not None:
+        parts.append(f"{execution.prefix_form} frozen part")
+    return f"{', '.join(parts)} ({'as measured by tune' if result.tuned else 'default'})"
+
+
+def _cache(cache: CacheResult) -> str:
+    if cache.place is None:
+        return f"off: {cache.reason}"
+    return (
+        f"{cache.cached_images:,} of {cache.images:,} images, {cache.format} {_WHERE[cache.place]}, {size(cache.bytes)}"
+    )
 
 
 def _board(board: BoardSummary) -> list[list[str]]:

@@ -49,6 +49,11 @@ class RunFolder:
         return self.path / "report.json"
 
     @property
+    def page_file(self) -> Path:
+        """The report for people."""
+        return self.path / "report.html"
+
+    @property
     def tuning_file(self) -> Path:
         """What `tune` measured, before the run or without one."""
         return self.path / "tuning.json"

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tbft_artifacts.errors import one_line
 from tbft_artifacts.manifest import BatchNormPolicy
-from tbft_edge.console import JsonOption, ThreadsOption, extra, memory_size, percent, print_json, print_table, say, size
+from tbft_edge.console import JsonOption, ThreadsOption, extra, memory_size, print_json, say
 
 if TYPE_CHECKING:
-    from tbft_runtime import Progress, TrainResult
-    from tbft_runtime.timing import Latency
-    from tbft_runtime.training.boundary import CacheResult
+    from tbft_runtime import Progress
 
 CacheChoice = Literal["auto", "fp32", "fp16", "off"]
 PlaceChoice = Literal["auto", "disk", "ram"]
-_WHERE = {"disk": "on the disk", "ram": "in memory"}
 
 
 def command(
@@ -68,6 +66,12 @@ def command(
             help="Stay within this much memory, such as 256MB: chooses images per pass, threads and place of the cache."
         ),
     ] = None,
+    meter: Annotated[
+        str,
+        typer.Option(
+            help="Where joules come from: auto, none, pmic, hwmon[:NAME], rapl, estimate[:FILE], csv:FILE or line:PORT."
+        ),
+    ] = "auto",
     metrics_file: Annotated[
         Path | None,
         typer.Option(help="Keep the run's figures in this .prom file, for a Prometheus node exporter's text files."),
@@ -107,6 +111,7 @@ def command(
             cache=None if cache == "auto" else cache,
             cache_in=None if cache_in == "auto" else cache_in,
             memory_budget=None if memory_budget is None else memory_size(memory_budget, "--memory-budget"),
+            meter=meter,
             profile=profile,
             resume=resume,
         )
@@ -116,12 +121,15 @@ def command(
         except KeyboardInterrupt:
             say(f"interrupted; '{out}' keeps every whole epoch. Continue with the same command and --resume")
             raise
-    if json:
-        print_json(result)
-    else:
-        _print(result)
-        if profile:
-            _print_profile(out)
+        page = _write_page(out)
+        if json:
+            print_json(result)
+        else:
+            _print(out)
+    say(f"report: {page}")
+    if result.is_worse:
+        say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
+    say(f"next: tbft-edge finalize {out} --out model.onnx")
 
 
 def _metrics(path: Path | None, note: Callable[[str], None]) -> AbstractContextManager[Progress]:
@@ -135,69 +143,31 @@ def _metrics(path: Path | None, note: Callable[[str], None]) -> AbstractContextM
     return MetricsFile(path, note)
 
 
-def _print(result: TrainResult) -> None:
-    trained = ", ".join(result.blocks) or "nothing (batch-norm statistics re-estimated)"
-    print_table(
-        f"{result.drift} drift: trained {trained}",
-        ["", "before", "after"],
-        [
-            ["validation accuracy", percent(result.accuracy_before), percent(result.accuracy_after)],
-            ["validation loss", _number(result.loss_before, ".4f"), _number(result.loss_after, ".4f")],
-        ],
-        numbers=True,
-    )
-    rows = [
-        ["best epoch", f"{result.best_epoch} of {result.epochs} (stopped: {result.stopped})"],
-        [
-            "images",
-            f"{result.train_images} trained, {result.validation_images} validated, "
-            f"{result.unlabelled_images} unlabelled, {len(result.skipped_images)} unreadable",
-        ],
-        ["time in epochs", f"{result.train_seconds:.1f} s"],
-        *([name, _latency(latency)] for name, latency in result.latency.items()),
-        ["throughput", f"{_number(result.images_per_second, '.0f')} images/s on {result.threads} threads"],
-        ["computed with", _execution(result)],
-        ["activation cache", _cache(result.cache)],
-        ["peak memory", f"{size(result.peak_memory_bytes)} ({size(result.memory.total)} predicted)"],
-        ["energy", "unavailable (no meter)"],
-    ]
-    print_table("Run", ["", "value"], rows)
-    if result.is_worse:
-        say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
-    say(f"next: tbft-edge finalize {result.run} --out model.onnx")
+def _write_page(out: Path) -> Path:
+    """The run's report as a page beside it."""
+    from tbft_artifacts.atomic import atomic_file
+    from tbft_edge.pages.run_page import run_page
+    from tbft_runtime import read_report
+    from tbft_runtime.run_folder import RunFolder
+
+    path = RunFolder(out).page_file
+    with atomic_file(path) as temporary:
+        temporary.write_text(run_page(read_report(out)))
+    return path
 
 
-def _print_profile(run: Path) -> None:
-    """The report has one unless a note said why not."""
+def _print(out: Path) -> None:
+    """What 'report' prints of the run, and the profile if there is one."""
     from tbft_edge.profile_tables import print_profile
-    from tbft_runtime.reporting.read import read_report
+    from tbft_edge.run_summary import run_summary
+    from tbft_edge.tables import show
+    from tbft_runtime import read_report
+    from tbft_runtime.reporting.caveats import caveats
 
-    found = read_report(run).profile
-    if found is not None:
-        print_profile(found)
-
-
-def _execution(result: TrainResult) -> str:
-    execution = result.execution
-    parts = [f"{execution.gradient_form} gradients"]
-    if result.batch_norm != "batch":
-        parts.append(f"{execution.micro_batch} images at once per thread")
-    if execution.prefix_form is not None:
-        parts.append(f"{execution.prefix_form} frozen part")
-    return f"{', '.join(parts)} ({'as measured by tune' if result.tuned else 'default'})"
-
-
-def _latency(latency: Latency) -> str:
-    return f"p50 {latency.p50_ms:.1f} ms, p95 {latency.p95_ms:.1f} ms, p99 {latency.p99_ms:.1f} ms"
-
-
-def _cache(cache: CacheResult) -> str:
-    if cache.place is None:
-        return f"off: {cache.reason}"
-    return (
-        f"{cache.cached_images:,} of {cache.images:,} images, {cache.format} {_WHERE[cache.place]}, {size(cache.bytes)}"
-    )
-
-
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
+    report = read_report(out)
+    for table in run_summary(report, str(out)):
+        show(table)
+    if report.profile is not None:
+        print_profile(report.profile)
+    for caveat in caveats(report):
+        say(one_line(caveat))

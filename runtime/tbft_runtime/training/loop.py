@@ -70,7 +70,9 @@ def _train(
     stopwatch = Stopwatch()
     with Metering(board, choice.meter, on_vitals=progress.vitals) as metering:
         progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
-        metering.measure_idle(progress.note)
+        state = folder.read_state()
+        if state is None or state.epoch < settings.epochs:
+            metering.measure_idle(progress.note)
         data = open_data(bundle, settings, sources, folder.cache, progress, stopwatch)
         _check_data(data, settings, bundle, plan, stored, folder)
         images = len(data.train) + len(data.validation)
@@ -80,7 +82,6 @@ def _train(
         folder.write_run(run)
         accounts = Accounts(metering, stopwatch, settings.epochs)
         tuning = FineTuning(bundle, plan, settings, data, load_file(bundle.weights), folder, progress, accounts)
-        state = folder.read_state()
         if state is None:
             state = tuning.begin()
         else:
