@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -41,8 +41,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float
 
 
-@dataclass(frozen=True)
-class Lap:
+class Lap(NamedTuple):
     """One time through a phase, in seconds of `time.perf_counter`."""
 
     phase: Phase
@@ -56,12 +55,16 @@ class Stopwatch:
 
     _laps: list[Lap] = field(default_factory=list)
 
+    def add(self, phase: Phase, began: float, ended: float) -> None:
+        """A lap that was timed elsewhere."""
+        self._laps.append(Lap(phase, began, ended))
+
     @contextmanager
     def lap(self, phase: Phase) -> Iterator[None]:
         """Time the block; one that fails is not counted."""
         began = time.perf_counter()
         yield
-        self._laps.append(Lap(phase, began, time.perf_counter()))
+        self.add(phase, began, time.perf_counter())
 
     def each(self, phase: Phase, items: Iterable[_T]) -> Iterator[_T]:
         """The items, with the time that each took to come as a lap."""
@@ -72,7 +75,7 @@ class Stopwatch:
                 item = next(iterator)
             except StopIteration:
                 return
-            self._laps.append(Lap(phase, began, time.perf_counter()))
+            self.add(phase, began, time.perf_counter())
             yield item
 
     def take(self) -> list[Lap]:
