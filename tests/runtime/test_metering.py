@@ -118,9 +118,9 @@ def test_late_samples_are_waited_for(tmp_path: Path) -> None:
         began = time.perf_counter()
         time.sleep(0.4)
         ended = time.perf_counter()
-        assert not metering.covers(ended)
+        assert not metering.is_settled(ended)
         metering.wait_for(ended)
-        assert metering.covers(ended)
+        assert metering.is_settled(ended)
         energy = metering.energy(began, ended)
     assert energy is not None
     assert energy.covered_seconds == pytest.approx(ended - began, rel=0.1)

@@ -82,15 +82,17 @@ class Metering:
         if self._reading is not None:
             self._sampler.now(self._reading)
 
-    def covers(self, moment: float) -> bool:
-        """Whether a sample came after `moment`, so that waiting would change nothing any more."""
+    def is_settled(self, moment: float) -> bool:
+        """Whether nothing will change what is known of the time until `moment`: there is a later sample, or no meter."""
+        if self.meter is None:
+            return True
         with self._lock:
-            return self.meter is not None and bool(self._trace.seconds) and self._trace.seconds[-1] >= moment
+            return bool(self._trace.seconds) and self._trace.seconds[-1] >= moment
 
     def wait_for(self, moment: float) -> None:
         """Wait for a sample after `moment`, not for ever: an external meter sends its samples late."""
         until = time.perf_counter() + LAST_SAMPLE_SECONDS
-        while self.meter is not None and not self.covers(moment) and time.perf_counter() < until:
+        while not self.is_settled(moment) and time.perf_counter() < until:
             time.sleep(0.02)
             self.now()
 

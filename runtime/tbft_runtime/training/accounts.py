@@ -66,11 +66,11 @@ class Accounts:
     def _close(self, state: TrainingState, account: _Account) -> None:
         self.metering.now()
         self._open.append(account)
-        for known in self._open:
-            self._write(state, known)
-        # The last one stays open: it may be extended.
-        while len(self._open) > 1 and self.metering.covers(self._open[0].ended):
-            del self._open[0]
+        self._write(state, account)
+        # The last one stays open: it may be extended. The others are written again once, when samples cover them,
+        # or in the end: a meter that went silent must not make each epoch longer than the one before.
+        while len(self._open) > 1 and self.metering.is_settled(self._open[0].ended):
+            self._write(state, self._open.pop(0))
         self.metering.forget(self._open[0].began)
 
     def _write(self, state: TrainingState, account: _Account) -> None:
