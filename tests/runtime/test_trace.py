@@ -95,6 +95,14 @@ def test_a_meter_that_was_away_leaves_a_gap() -> None:
     assert abs(trace.sampling_difference(0, 15)) < 1e-9
 
 
+def test_a_meter_that_was_away_after_its_first_sample_leaves_a_gap() -> None:
+    """The first interval is no measure of itself: 100 s at 10 Hz are a gap, and later ones are still noticed."""
+    times = np.concatenate([[0.0], np.arange(100, 105.01, 0.1), [130.0]])
+    trace = sampled(lambda _: 5.0, times)
+    assert stretch(trace, 0, 130).covered == pytest.approx(5.0)
+    assert stretch(trace, 0, 130).joules == pytest.approx(25.0)
+
+
 def test_a_slow_meter_has_no_gaps() -> None:
     """A sample every five seconds, a little early or late, is how some meters are."""
     times = np.cumsum(RNG.uniform(4.5, 5.5, 40))

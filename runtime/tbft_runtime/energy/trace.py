@@ -41,6 +41,8 @@ class Trace:
     # Whether the interval that ends with a sample is known.
     _known: bytearray = field(default_factory=bytearray)
     _spacing: float | None = None
+    # A first interval that is a gap, or the spacing of a slow meter: the second one will tell.
+    _doubtful: float | None = None
 
     def add(self, samples: Sequence[Sample]) -> None:
         """Append samples; one that is not later than the last is dropped, since an integral needs an order."""
@@ -78,6 +80,15 @@ class Trace:
             return True
         if self._spacing is None:
             self._spacing = passed
+            if passed > LONGEST_GAP_SECONDS:
+                self._doubtful = passed
+                return False
+        elif self._doubtful is not None:
+            if self._doubtful <= LONGEST_GAP_SPACINGS * passed:
+                self._known[-1] = True
+            else:
+                self._spacing = passed
+            self._doubtful = None
         usual = passed <= max(LONGEST_GAP_SECONDS, LONGEST_GAP_SPACINGS * self._spacing)
         if usual:
             self._spacing += _FOLLOW * (passed - self._spacing)
