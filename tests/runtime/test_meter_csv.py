@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from pathlib import Path
 
@@ -104,6 +105,21 @@ def test_a_file_that_is_replaced(log: Path) -> None:
     log.write_text("seconds,volts,watts\n4,5.1,4.7\n")
     assert _watts(meter) == [4.5]
     assert _watts(meter) == [4.7]
+
+
+def test_a_disk_that_is_gone_is_a_failed_reading(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stick or share of the log was pulled: the run goes on without that reading."""
+
+    class Pulled:
+        def read(self, _: int) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+        def close(self) -> None: ...
+
+    meter = _following(log)
+    monkeypatch.setattr(meter, "_file", Pulled())
+    with pytest.raises(MeterError, match="cannot be read"):
+        meter.sample()
 
 
 def test_garbage_is_counted_and_told(log: Path) -> None:

@@ -60,10 +60,9 @@ class CsvMeter:
         if self._file is None:
             raise MeterError(f"{self._path} is not open")
         arrival = time.perf_counter()
-        samples = self._stream.feed(self._file.read(_LONGEST_READ), arrival)
+        samples = self._stream.feed(self._new(self._file), arrival)
         if not samples and self._is_replaced(self._file):
-            self._open_again()
-            samples = self._stream.feed(self._file.read(_LONGEST_READ), arrival)
+            samples = self._stream.feed(self._new(self._open_again()), arrival)
         return samples
 
     def stop(self) -> None:
@@ -71,6 +70,13 @@ class CsvMeter:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _new(self, file: BinaryIO) -> bytes:
+        """What was written since the last reading; the disk or share that it lies on may be gone."""
+        try:
+            return file.read(_LONGEST_READ)
+        except OSError as error:
+            raise MeterError(f"{self._path} cannot be read ({error.strerror})") from None
 
     def _is_replaced(self, file: BinaryIO) -> bool:
         """Whether another file has its name now, or it has become shorter than what was read of it."""
@@ -82,7 +88,7 @@ class CsvMeter:
         another = (there.st_dev, there.st_ino) != (opened.st_dev, opened.st_ino)
         return another or there.st_size < file.tell()
 
-    def _open_again(self) -> None:
+    def _open_again(self) -> BinaryIO:
         try:
             again = self._path.open("rb")
         except OSError as error:
@@ -90,6 +96,7 @@ class CsvMeter:
         self.stop()
         self._file = again
         self._stream.restart()
+        return again
 
 
 def _first_line(file: BinaryIO) -> str | None:
