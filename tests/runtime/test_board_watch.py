@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.fake_meters import fake_board, write_tree
-from tbft_runtime.board.access import Board
+from tbft_runtime.board.access import Board, run_command
 from tbft_runtime.board.throttling import throttling
 from tbft_runtime.board.watch import BoardWatch, identify
 
@@ -85,6 +85,13 @@ def test_throttling_during_a_run_is_kept(tmp_path: Path) -> None:
     assert watch.summary().throttled == ("throttled",)
 
 
+def test_throttling_that_was_seen_is_kept(tmp_path: Path) -> None:
+    """The firmware stops answering later in the run: that it was throttled stays true."""
+    watch = BoardWatch(Board(write_tree(tmp_path, PI5), Firmware("0x0", "0x4", "error=1")))
+    watch.look()
+    assert watch.summary().throttled == ("throttled",)
+
+
 def test_extremes_between_the_looks_count(tmp_path: Path) -> None:
     watch = BoardWatch(fake_board(write_tree(tmp_path, PI5)))
     write_tree(
@@ -119,6 +126,18 @@ def test_other_processes_are_told_from_this_one(tmp_path: Path) -> None:
     write_tree(root, {"proc/stat": f"cpu  {1000 + ticks} 0 500 99999 100 0 10 0 0 0\n"})
     load = watch.look().other_load
     assert load == pytest.approx(2.0, rel=0.1)
+
+
+def test_a_clock_that_does_not_count_says_nothing(tmp_path: Path) -> None:
+    """Sandboxes that show zeros in /proc/stat do not know that nobody else computes."""
+    watch = BoardWatch(fake_board(write_tree(tmp_path, PI5 | {"proc/stat": "cpu  0 0 0 0 0 0 0 0 0 0\n"})))
+    time.sleep(0.05)
+    assert watch.look().other_load is None
+
+
+def test_commands_may_print_anything() -> None:
+    """Bytes that are no text must not end a run."""
+    assert run_command(["printf", r"\377\376"]) == "\N{REPLACEMENT CHARACTER}" * 2
 
 
 def test_what_computes_differently_is_another_board(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ class BoardWatch:
         after = self.look()
         # What the board remembers now and did not before came up in between, maybe between two looks.
         news = set(after.throttled_before or ()) - set(self.before.throttled_before or ())
+        throttled = tuple(sorted(self._throttled | news))
         return BoardSummary(
             identity=self.identity,
             before=self.before,
@@ -85,7 +86,8 @@ class BoardWatch:
             hottest_celsius=self._hottest,
             slowest_megahertz=self._slowest,
             fastest_megahertz=self._fastest,
-            throttled=None if after.throttled is None else tuple(sorted(self._throttled | news)),
+            # What was seen stays true where the board says nothing in the end.
+            throttled=None if after.throttled is None and not throttled else throttled,
             other_load=_other_load(self._begin, self._busy),
         )
 
@@ -105,7 +107,8 @@ def _busy(board: Board) -> _Busy:
     seconds = own.user + own.system + own.children_user + own.children_system
     columns = (board.read("proc/stat") or "").partition("\n")[0].split()
     ticks = os.sysconf("SC_CLK_TCK")
-    known = columns[:1] == ["cpu"] and len(columns) > max(_BUSY)
+    # Some sandboxes show zeros instead of a clock that counts.
+    known = columns[:1] == ["cpu"] and len(columns) > max(_BUSY) and any(column != "0" for column in columns[1:])
     return _Busy(time.perf_counter(), sum(int(columns[i]) for i in _BUSY) / ticks if known else None, seconds)
 
 
