@@ -137,7 +137,8 @@ class Metering:
         """How the board was, and what measuring cost so far."""
         cpu = self._sampler.cpu_seconds
         cost = MeteringCost(cpu_seconds=cpu, share=cpu / (time.perf_counter() - self._began))
-        return self._watch.summary(), cost
+        with self._sampler.waiting():
+            return self._watch.summary(), cost
 
     def _phase_time(self, phase: Phase, laps: Sequence[Lap]) -> PhaseTime:
         began, ended = np.array([lap.began for lap in laps]), np.array([lap.ended for lap in laps])

@@ -6,7 +6,8 @@ import random
 import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 # Each task takes at most this part of one core: one that costs more is done less often.
@@ -62,6 +63,12 @@ class Sampler:
         """Do one of the tasks at once, in the caller's thread."""
         with self._turn:
             task.run()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """No task runs during the block."""
+        with self._turn:
+            yield
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
