@@ -11,6 +11,7 @@ import numpy as np
 
 from tbft_artifacts.manifest import BatchNormPolicy, Drift, Plan
 from tbft_runtime.board.state import BoardSummary
+from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost
 from tbft_runtime.energy.total import total
 from tbft_runtime.sessions import onnxruntime_version
@@ -29,8 +30,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     `images_per_second` counts training images over the time of their steps; `peak_memory_bytes` is the
     process's resident maximum; `memory` is what was predicted, in bytes, before training began.
     `execution` is how graphs ran; `tuned`: as `tune` had measured it on this device.
-    `train_seconds` is time in epochs, of all parts of a resumed run, as is `energy`. `cache` is how boundary
-    activations were kept, `board` how the board was and `metering` what measuring cost, in this part of the run.
+    `train_seconds` is time in epochs, `energy` theirs, `board` how the board was and `metering` what measuring
+    cost, each of all parts of a resumed run. `cache` is how boundary activations were kept in the last one.
     """
 
     bundle_id: str
@@ -129,8 +130,6 @@ def train_result(
     cache: CacheResult,
     memory: MemoryPlan,
     no_energy: str,
-    board: BoardSummary,
-    metering: MeteringCost,
     run: str,
 ) -> TrainResult:
     """Put a result together from the state at the end of a run; `no_energy` is why there are no joules, if so."""
@@ -167,8 +166,8 @@ def train_result(
         cache=cache,
         memory=memory,
         energy=total([(epoch.seconds, epoch.energy) for epoch in state.epochs], no_energy),
-        metering=metering,
-        board=board,
+        metering=whole_cost(state.parts),
+        board=whole_board(state.parts),
         runtime=runtime_versions(),
         run=run,
     )

@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from support.fake_meters import FAKE, FakeMeter
+from support.bundles import compiled
+from support.fake_meters import FAKE, FakeMeter, fake_board, write_tree
 from support.runs import Recorder, fine_tune, state_of
-from tbft_runtime import TrainResult
+from tbft_runtime import TrainOptions, TrainResult, train
 from tbft_runtime.meters.registry import Choice
 from tbft_runtime.reporting.report import Report
 from tbft_runtime.training import loop
@@ -114,6 +115,50 @@ def test_joules_of_another_meter_are_not_added(tmp_path: Path, squares: Path, at
     assert result.energy.source == other
     assert result.energy.joules == pytest.approx(50 * last.seconds, rel=1e-2)
     assert result.energy.covered == pytest.approx(last.seconds / result.train_seconds, rel=1e-2)
+
+
+def on_board(root: Path, squares: Path, out: Path, progress: Recorder | None = None, **options: Any) -> TrainResult:
+    """A run on a Raspberry Pi with these answers of its firmware (`throttled`) and this `model`."""
+    answers = {"get_throttled": f"throttled={options.pop('throttled')}"}
+    files = {"proc/device-tree/model": options.pop("model", "Raspberry Pi 5 Model B Rev 1.0")}
+    settings: dict[str, Any] = {"epochs": 3, "batch_size": 6, "lr": 0.01, "threads": 1, "meter": "none", **options}
+    board = fake_board(write_tree(root, files), **answers)
+    return train(compiled("feature-frozen"), TrainOptions(squares, out, **settings), progress, board)
+
+
+def test_throttling_survives_an_interruption(tmp_path: Path, squares: Path) -> None:
+    """Throttled, interrupted, gone on when it was cool again: the run was throttled, and so it stays."""
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        on_board(tmp_path / "hot", squares, out, Recorder(interrupt_epoch=3, interrupt_after=6), throttled="0x40004")
+    result = on_board(tmp_path / "cool", squares, out, throttled="0x0", resume=True)
+    assert result.epochs == 3
+    assert result.board.throttled == ("throttled",)
+    assert result.board.after.throttled == ()
+    again = on_board(tmp_path / "cool", squares, out, throttled="0x0", resume=True)
+    assert again.board == result.board
+    assert again.metering == result.metering
+
+
+def test_a_run_is_not_of_the_board_that_only_looked_at_it(tmp_path: Path, squares: Path) -> None:
+    """`--resume` of a finished run on another board trains nothing there."""
+    out = tmp_path / "run"
+    result = on_board(tmp_path / "pi5", squares, out, throttled="0x0")
+    again = on_board(tmp_path / "pi4", squares, out, throttled="0x0", model="Raspberry Pi 4 Model B", resume=True)
+    assert again.board.identity == result.board.identity
+
+
+def test_a_run_on_two_boards_is_of_neither(tmp_path: Path, squares: Path) -> None:
+    """Its time is comparable with no run of one board alone."""
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        on_board(tmp_path / "pi5", squares, out, Recorder(interrupt_epoch=3, interrupt_after=6), throttled="0x0")
+    identity = on_board(
+        tmp_path / "pi4", squares, out, throttled="0x0", model="Raspberry Pi 4 Model B", resume=True
+    ).board.identity
+    assert identity.model == "Raspberry Pi 5 Model B Rev 1.0 then Raspberry Pi 4 Model B"
+    alone = on_board(tmp_path / "pi4", squares, tmp_path / "alone", throttled="0x0", model="Raspberry Pi 4 Model B")
+    assert identity.key != alone.board.identity.key
 
 
 def test_a_late_meter_covers_the_last_epoch(tmp_path: Path, squares: Path, attach: Meters) -> None:

@@ -14,12 +14,15 @@ from safetensors.numpy import save_file
 
 from support.fake_meters import FAKE
 from support.files import listing
+from support.made_up_reports import made_up_result
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
 from tbft_runtime.timing import PHASES, PhaseTime
 from tbft_runtime.training.state import Epoch, Evaluation, TrainingState, load_state, save_state
 
 NAMES = st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=1, max_size=8)
+BOARD = made_up_result().board
 CELLS = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 99))
 
 
@@ -79,6 +82,7 @@ STATES = st.builds(
         st.sampled_from(["before", "best"]), st.lists(CELLS, max_size=3).map(lambda rows: np.array(rows, np.int64))
     ),
     preparation=st.lists(PHASE_TIMES, max_size=2),
+    parts=st.lists(st.builds(RunPart, seconds=NUMBER, metering_seconds=NUMBER, board=st.just(BOARD)), max_size=2),
 )
 
 
@@ -87,7 +91,7 @@ def assert_equal(first: TrainingState, second: TrainingState) -> None:
         one, other = getattr(first, group), getattr(second, group)
         assert one.keys() == other.keys()
         assert all(one[name].tobytes() == other[name].tobytes() for name in one)
-    fields = ("epoch", "step", "best_epoch", "best_loss", "before", "adapted", "epochs", "preparation")
+    fields = ("epoch", "step", "best_epoch", "best_loss", "before", "adapted", "epochs", "preparation", "parts")
     assert [getattr(first, name) for name in fields] == [getattr(second, name) for name in fields]
 
 

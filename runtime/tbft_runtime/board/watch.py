@@ -75,7 +75,12 @@ class BoardWatch:
 
     def summary(self) -> BoardSummary:
         """From the first look until one now."""
-        after = self.look()
+        self.look()
+        return self.so_far()
+
+    def so_far(self) -> BoardSummary:
+        """From the first look until the last."""
+        after = self.last
         # What the board remembers now and did not before came up in between, maybe between two looks.
         news = set(after.throttled_before or ()) - set(self.before.throttled_before or ())
         throttled = tuple(sorted(self._throttled | news))

@@ -14,7 +14,8 @@ import numpy as np
 from tbft_runtime.board.access import Board
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.board.watch import BoardWatch
-from tbft_runtime.energy.result import MeteringCost, StretchEnergy, Telemetry, Vitals
+from tbft_runtime.energy.parts import RunPart
+from tbft_runtime.energy.result import StretchEnergy, Telemetry, Vitals
 from tbft_runtime.energy.sampler import Sampler, Task
 from tbft_runtime.energy.trace import Trace
 from tbft_runtime.meters.meter import Meter, MeterError
@@ -133,12 +134,19 @@ class Metering:
             if self.meter is not None:
                 self._trace.forget(min(before, self._looked))
 
-    def summary(self) -> tuple[BoardSummary, MeteringCost]:
-        """How the board was, and what measuring cost so far."""
-        cpu = self._sampler.cpu_seconds
-        cost = MeteringCost(cpu_seconds=cpu, share=cpu / (time.perf_counter() - self._began))
+    def so_far(self) -> RunPart:
+        """How the board was until it was last looked at, and what measuring cost."""
         with self._sampler.waiting():
-            return self._watch.summary(), cost
+            return self._part(self._watch.so_far())
+
+    def summary(self) -> RunPart:
+        """How the board was until now, and what measuring cost."""
+        with self._sampler.waiting():
+            return self._part(self._watch.summary())
+
+    def _part(self, board: BoardSummary) -> RunPart:
+        seconds = time.perf_counter() - self._began
+        return RunPart(seconds=seconds, metering_seconds=self._sampler.cpu_seconds, board=board)
 
     def _phase_time(self, phase: Phase, laps: Sequence[Lap]) -> PhaseTime:
         began, ended = np.array([lap.began for lap in laps]), np.array([lap.ended for lap in laps])

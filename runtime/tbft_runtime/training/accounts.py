@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from tbft_runtime.energy.metering import Metering
+from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.timing import Lap, Stopwatch
 from tbft_runtime.training.state import TrainingState
@@ -34,11 +35,14 @@ class Accounts:
     stopwatch: Stopwatch
     epochs: int
     _open: list[_Account] = field(default_factory=list)
+    # Whether the last part of the state is this process's.
+    _has_part: bool = False
 
     def prepare(self, state: TrainingState) -> None:
         """Everything until now came before the first epoch."""
         self.metering.now()
         state.preparation = self.metering.phase_times(self.stopwatch.take())
+        self._keep_part(state, self.metering.so_far())
 
     def begin(self) -> float:
         """The moment when an epoch begins; what was timed before belongs to none."""
@@ -48,6 +52,7 @@ class Accounts:
     def close(self, state: TrainingState, began: float) -> None:
         """The last epoch of `state` ended, up to its saving."""
         self._close(state, _Account(state.epoch, began, time.perf_counter(), tuple(self.stopwatch.take())))
+        self._keep_part(state, self.metering.so_far())
 
     def extend(self, state: TrainingState) -> None:
         """The epoch that was closed last went on until now: it was saved."""
@@ -62,6 +67,14 @@ class Accounts:
         for account in self._open:
             self._write(state, account)
         self._open.clear()
+        # A process that found nothing left to do is no part of the run: its board may be another one.
+        if self._has_part or not state.parts:
+            self._keep_part(state, self.metering.summary())
+
+    def _keep_part(self, state: TrainingState, part: RunPart) -> None:
+        """Put this process's part behind those of earlier ones, or in place of its own."""
+        state.parts[len(state.parts) - self._has_part :] = [part]
+        self._has_part = True
 
     def _close(self, state: TrainingState, account: _Account) -> None:
         self.metering.now()

@@ -89,7 +89,6 @@ def _train(
         stopped = tuning.run_epochs(state) if settings.epochs else "adapted"
         accounts.finish(state)
         tuning.save(state)
-        board_summary, cost = metering.summary()
     result = train_result(
         plan,
         settings,
@@ -101,8 +100,6 @@ def _train(
         cache=cache_result(tuning.boundary, plan, settings, images),
         memory=memory,
         no_energy=metering.problem or choice.why or "the meter sent nothing",
-        board=board_summary,
-        metering=cost,
         run=str(folder.path),
     )
     report = build_report(bundle.manifest, run, state, result, None)

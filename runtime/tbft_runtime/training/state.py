@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
 from tbft_runtime.timing import PhaseTime
 
@@ -62,6 +63,7 @@ class _Progress(msgspec.Struct):
     adapted: Evaluation | None
     epochs: list[Epoch]
     preparation: list[PhaseTime]
+    parts: list[RunPart]
 
 
 @dataclass
@@ -72,7 +74,8 @@ class TrainingState:
     optimizer's state by the names of the update graph. `best_epoch` 0 is the state before training;
     `before` evaluates the base model, `adapted` the same with re-estimated batch-norm statistics.
     `confusions` has what the validation images were taken for, "before" and by the "best" state, each
-    (k, 3) int64 as `Tally.confusion` gives it. `preparation` is what was done before the first epoch.
+    (k, 3) int64 as `Tally.confusion` gives it. `preparation` is what was done before the first epoch,
+    `parts` what each process that worked on the run saw of its board.
     """
 
     current: Arrays
@@ -87,6 +90,7 @@ class TrainingState:
     epochs: list[Epoch] = field(default_factory=list)
     confusions: Arrays = field(default_factory=dict)
     preparation: list[PhaseTime] = field(default_factory=list)
+    parts: list[RunPart] = field(default_factory=list)
 
     def keep_best(self, epoch: int, loss: float, confusion: np.ndarray) -> None:
         """Remember the current weights as the best, and what they take the validation images for."""
@@ -107,6 +111,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         adapted=state.adapted,
         epochs=state.epochs,
         preparation=state.preparation,
+        parts=state.parts,
     )
     groups: Mapping[str, Arrays] = {
         "current": state.current,
@@ -159,4 +164,5 @@ def load_state(path: Path) -> TrainingState | None:
         epochs=progress.epochs,
         confusions=groups["confusions"],
         preparation=progress.preparation,
+        parts=progress.parts,
     )

@@ -67,7 +67,7 @@ def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
         race = Race(bundle, plan, settings, progress)
         with Metering(THIS_BOARD, None) as metering:
             chosen, comparisons, finished = search(default, space, race.compare)
-            board, _ = metering.summary()
+            board = metering.summary().board
     return Tuning(
         bundle_id=settings.bundle_id,
         plan=plan.id,
