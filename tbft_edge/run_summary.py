@@ -76,7 +76,7 @@ def _net(energy: Energy, estimate: bool) -> str:
     if energy.net_joules is None or energy.idle_watts is None:
         return f"{UNAVAILABLE} (what the idle board draws was not measured)"
     net = estimated(significant(energy.net_joules, "J"), estimate)
-    return f"{net}, without the {significant(energy.idle_watts, 'W')} of the idle board"
+    return f"{net}, without the {estimated(significant(energy.idle_watts, 'W'), estimate)} of the idle board"
 
 
 def _uncovered(energy: Energy) -> list[str]:

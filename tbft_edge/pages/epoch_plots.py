@@ -89,7 +89,7 @@ def _whole(last: int) -> Axis:
 
 def _table(report: Report) -> Markup:
     columns = ["epoch", "training loss", "accuracy", "validation loss", "accuracy", "time"]
-    columns.append(energy_column(report.result.energy))
+    columns.append(energy_column(report.result.energy.source))
     before = report.result
     rows = [["0 (before)", "–", "–", units.loss(before.loss_before), percent(before.accuracy_before), "–", "–"]]
     rows += [

@@ -7,6 +7,7 @@ from tbft_edge.pages import units
 from tbft_edge.pages.document import Tile, badge
 from tbft_edge.pages.markup import Markup, element, join
 from tbft_runtime.energy.result import Energy
+from tbft_runtime.meters.meter import Source
 from tbft_runtime.reporting.report import Report
 from tbft_runtime.result import TrainResult
 
@@ -67,18 +68,26 @@ def cautions(report: Report) -> list[str]:
 
 def estimate_badge(energy: Energy) -> Markup:
     """The word `estimate`, where joules are one."""
-    is_estimate = energy.source is not None and energy.source.type == "estimate"
-    return join([" ", badge("estimate")]) if is_estimate else Markup("")
+    return join([" ", badge("estimate")]) if _is_estimate(energy.source) else Markup("")
+
+
+def marked(figure: str, energy: Energy) -> Markup:
+    """What was made from joules, marked where they are an estimate."""
+    return join([figure, estimate_badge(energy)])
 
 
 def marked_joules(value: float | None, energy: Energy) -> Markup:
     """Joules, marked where they are an estimate; `unavailable` where there are none."""
-    return join(["unavailable"]) if value is None else join([units.joules(value), estimate_badge(energy)])
+    return join(["unavailable"]) if value is None else marked(units.joules(value), energy)
 
 
-def energy_column(energy: Energy) -> str:
-    """The name of a column of joules."""
-    return "energy (estimate)" if estimate_badge(energy) else "energy"
+def energy_column(source: Source | None) -> str:
+    """The name of a column of joules from this source."""
+    return "energy (estimate)" if _is_estimate(source) else "energy"
+
+
+def _is_estimate(source: Source | None) -> bool:
+    return source is not None and source.type == "estimate"
 
 
 def _accuracy(result: TrainResult) -> Tile:
@@ -106,9 +115,10 @@ def _time(result: TrainResult) -> Tile:
 def _energy(energy: Energy) -> Tile:
     if energy.source is None or energy.joules is None:
         return Tile("energy in epochs", "unavailable", (energy.unavailable or "the meter gave no figure",))
-    notes = [f"{energy.source.meter}: {energy.source.scope}"]
+    notes: list[str] = [f"{energy.source.meter}: {energy.source.scope}"]
     if energy.net_joules is not None and energy.idle_watts is not None:
-        notes.append(f"{units.joules(energy.net_joules)} above the idle board's {units.watts(energy.idle_watts)}")
+        net = f"{units.joules(energy.net_joules)} above the idle board's {units.watts(energy.idle_watts)}"
+        notes.append(marked(net, energy))
     return Tile("energy in epochs", marked_joules(energy.joules, energy), tuple(notes))
 
 

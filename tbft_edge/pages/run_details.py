@@ -5,7 +5,7 @@ from __future__ import annotations
 from tbft_edge.console import percent, size
 from tbft_edge.pages import units
 from tbft_edge.pages.document import card, details, facts, table, tables
-from tbft_edge.pages.headline import BUSY_CORES, energy_column, marked_joules
+from tbft_edge.pages.headline import BUSY_CORES, energy_column, marked, marked_joules
 from tbft_edge.pages.markup import Markup, element, join
 from tbft_edge.pages.units import NOTHING
 from tbft_runtime.board.state import BoardState
@@ -44,7 +44,7 @@ def latencies(report: Report) -> Markup:
     if report.preparation:
         before = [[p.phase, units.seconds(p.seconds), units.joules(p.joules)] for p in report.preparation]
         parts.append(
-            card("Before the first epoch", table(["phase", "time", energy_column(report.result.energy)], before))
+            card("Before the first epoch", table(["phase", "time", energy_column(report.preparation_source)], before))
         )
     return tables(*parts)
 
@@ -60,9 +60,9 @@ def energy(result: TrainResult) -> Markup:
     uncertainty = "nobody states one" if source.uncertainty is None else f"±{source.uncertainty:.1%} of a reading"
     figures = [
         ("joules", marked_joules(said.joules, said)),
-        ("idle board", "unavailable" if said.idle_watts is None else units.watts(said.idle_watts)),
+        ("idle board", "unavailable" if said.idle_watts is None else marked(units.watts(said.idle_watts), said)),
         ("joules above idle", marked_joules(said.net_joules, said)),
-        ("mean power", units.watts(said.mean_watts)),
+        ("mean power", marked(units.watts(said.mean_watts), said)),
         ("covered", f"{percent(said.covered)} of {units.seconds(said.seconds)}"),
     ]
     trust = [
@@ -72,7 +72,7 @@ def energy(result: TrainResult) -> Markup:
         ("sensor's uncertainty", uncertainty),
         ("said by", "; ".join(source.basis) or NOTHING),
         ("samples", f"{said.samples:,} at {units.hertz(said.hertz)}; {said.failed:,} readings failed"),
-        ("with every other sample", f"joules change by {units.joules(said.sampling_joules)}"),
+        ("with every other sample", marked(f"joules change by {units.joules(said.sampling_joules)}", said)),
         metering,
     ]
     return tables(card("Energy", facts(figures)), card("Where it comes from", facts(trust)))

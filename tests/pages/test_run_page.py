@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
 from msgspec.structs import replace
 
 from support.html_text import Page, read_page
-from support.made_up_reports import made_up_energy, made_up_report
+from support.made_up_reports import PMIC, made_up_energy, made_up_report
 from support.odd_reports import HOSTILE, LONG, odd_reports
 from tbft_edge.pages.run_page import run_page
 
@@ -95,8 +96,27 @@ def test_every_doubt_is_said(read: Mapping[str, Page]) -> None:
 
 def test_an_estimate_is_marked_wherever_joules_are(read: Mapping[str, Page]) -> None:
     """In the headline, at the bars, over time and in the details."""
-    assert read["troubled"].all("span").count("estimate") == 4
+    assert read["troubled"].all("span").count("estimate") == 6
     assert read["troubled"].all("th").count("energy (estimate)") == 2
+
+
+def test_every_figure_of_an_estimate_is_marked() -> None:
+    """Also idle and mean power, what sampling changes, and the note below the headline."""
+    source = replace(PMIC, meter="estimate", type="estimate", basis=())
+    page = read_page(run_page(made_up_report(energy=made_up_energy(20.0, source=source))))
+    figures = [text for name in ("dd", "p", "div") for text in page.all(name) if re.search(r"\d (J|W|kJ)\b", text)]
+    assert len(figures) > 8
+    assert [text for text in figures if "estimate" not in text] == []
+
+
+def test_joules_before_the_first_epoch_have_their_own_source() -> None:
+    """Statistics alone: no epoch has joules, and those of the preparation are an estimate all the same."""
+    report = replace(
+        odd_reports()["statistics-only"],
+        preparation=made_up_report().preparation,
+        preparation_source=replace(PMIC, type="estimate"),
+    )
+    assert "energy (estimate)" in read_page(run_page(report)).all("th")
 
 
 def test_a_missing_meter_is_never_zero_joules(read: Mapping[str, Page]) -> None:

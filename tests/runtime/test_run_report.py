@@ -115,6 +115,12 @@ def test_joules_of_another_meter_are_not_added(tmp_path: Path, squares: Path, at
     assert result.energy.source == other
     assert result.energy.joules == pytest.approx(50 * last.seconds, rel=1e-2)
     assert result.energy.covered == pytest.approx(last.seconds / result.train_seconds, rel=1e-2)
+    report = report_of(tmp_path / "run")
+    for epoch in report.epochs[:-1]:
+        assert epoch.joules is None
+        assert all(phase.joules is None for phase in epoch.phases)
+    assert last.joules == pytest.approx(result.energy.joules)
+    assert report.preparation_source == FAKE
 
 
 def on_board(root: Path, squares: Path, out: Path, progress: Recorder | None = None, **options: Any) -> TrainResult:
@@ -227,3 +233,14 @@ def test_statistics_alone_are_reported(tmp_path: Path, squares: Path) -> None:
     assert (report.epochs, report.step_ms, report.telemetry) == ((), None, ())
     assert [phase.phase for phase in report.preparation] == ["decode", "evaluation", "statistics"]
     assert report.confusion_after
+
+
+def test_statistics_alone_say_why_there_are_no_joules(tmp_path: Path, squares: Path, attach: Meters) -> None:
+    """The meter worked: that there was no epoch is the reason, and what was measured before has its source."""
+    attach(steady())
+    result = fine_tune("feature-adapt", squares, tmp_path / "run", epochs=0)
+    assert result.energy.joules is None
+    assert result.energy.unavailable == "joules are counted in epochs, and there was none"
+    report = report_of(tmp_path / "run")
+    assert report.preparation_source == FAKE
+    assert all(phase.joules for phase in report.preparation)

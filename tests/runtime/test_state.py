@@ -53,6 +53,9 @@ LAPS = st.lists(NUMBER, max_size=3)
 PHASE_TIMES = st.builds(
     PhaseTime, phase=st.sampled_from(PHASES), seconds=NUMBER, joules=st.none() | NUMBER, laps_ms=LAPS
 )
+PARTS = st.builds(
+    RunPart, seconds=NUMBER, metering_seconds=NUMBER, source=st.none() | st.just(FAKE), board=st.just(BOARD)
+)
 EPOCHS = st.builds(
     Epoch,
     number=st.integers(1, 9),
@@ -82,7 +85,12 @@ STATES = st.builds(
         st.sampled_from(["before", "best"]), st.lists(CELLS, max_size=3).map(lambda rows: np.array(rows, np.int64))
     ),
     preparation=st.lists(PHASE_TIMES, max_size=2),
-    parts=st.lists(st.builds(RunPart, seconds=NUMBER, metering_seconds=NUMBER, board=st.just(BOARD)), max_size=2),
+    parts=st.lists(
+        st.builds(
+            RunPart, seconds=NUMBER, metering_seconds=NUMBER, source=st.none() | st.just(FAKE), board=st.just(BOARD)
+        ),
+        max_size=2,
+    ),
 )
 
 

@@ -160,6 +160,7 @@ def made_up_report(drift: Drift = "feature", seconds: float = 20.0, epochs: int 
         image_size=32,
         blocks=tuple(BlockRecord(name=n, parameters=p, trained=n in result.blocks) for n, p in BLOCKS.items()),
         preparation=(PhaseTime(phase="decode", seconds=1.5, joules=6.0, laps_ms=[]),),
+        preparation_source=result.energy.source,
         epochs=tuple(
             EpochRecord(
                 number=number,

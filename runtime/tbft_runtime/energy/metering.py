@@ -18,7 +18,7 @@ from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry, Vitals
 from tbft_runtime.energy.sampler import Sampler, Task
 from tbft_runtime.energy.trace import Trace
-from tbft_runtime.meters.meter import Meter, MeterError
+from tbft_runtime.meters.meter import Meter, MeterError, Source
 from tbft_runtime.timing import Lap, Phase, PhaseTime
 
 BOARD_PERIOD = 1.0
@@ -84,7 +84,7 @@ class Metering:
             self._sampler.now(self._reading)
 
     def is_settled(self, moment: float) -> bool:
-        """Whether nothing will change what is known of the time until `moment`: there is a later sample, or no meter."""
+        """Whether all that can be known of the time until `moment` is: a sample is later, or there is no meter."""
         if self.meter is None:
             return True
         with self._lock:
@@ -146,7 +146,10 @@ class Metering:
 
     def _part(self, board: BoardSummary) -> RunPart:
         seconds = time.perf_counter() - self._began
-        return RunPart(seconds=seconds, metering_seconds=self._sampler.cpu_seconds, board=board)
+        return RunPart(seconds=seconds, metering_seconds=self._sampler.cpu_seconds, source=self._source(), board=board)
+
+    def _source(self) -> Source | None:
+        return None if self.meter is None else self.meter.source
 
     def _phase_time(self, phase: Phase, laps: Sequence[Lap]) -> PhaseTime:
         began, ended = np.array([lap.began for lap in laps]), np.array([lap.ended for lap in laps])
@@ -182,7 +185,7 @@ class Metering:
             self._seen.append(
                 Telemetry(seconds=time.perf_counter(), watts=watts, celsius=state.celsius, megahertz=state.megahertz)
             )
-        source = None if self.meter is None else self.meter.source
+        source = self._source()
         self.on_vitals(
             Vitals(
                 watts=watts,

@@ -10,13 +10,18 @@ from msgspec.structs import replace
 
 from tbft_runtime.board.state import BoardIdentity, BoardSummary
 from tbft_runtime.energy.result import MeteringCost
+from tbft_runtime.meters.meter import Source
 
 
 class RunPart(msgspec.Struct, frozen=True, kw_only=True):
-    """How the board was in one process of a run, how long that took, and for how long a core measured (seconds)."""
+    """How the board was in one process of a run, how long that took, and for how long a core measured (seconds).
+
+    `source` is what its joules came from; None without a meter.
+    """
 
     seconds: float
     metering_seconds: float
+    source: Source | None
     board: BoardSummary
 
 

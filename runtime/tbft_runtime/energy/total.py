@@ -31,6 +31,8 @@ def total(stretches: Sequence[tuple[float, StretchEnergy | None]], reason: str) 
     Joules of different meters are never added: those of the meter that measured last count, and the
     epochs of another one, before a run was interrupted, as not covered.
     """
+    if not stretches:
+        return unmeasured(0.0, "joules are counted in epochs, and there was none")
     seconds = sum(duration for duration, _ in stretches)
     measured = [energy for _, energy in stretches if energy is not None and energy.covered_seconds > 0]
     if not measured:

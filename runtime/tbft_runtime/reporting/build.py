@@ -13,6 +13,7 @@ from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.manifest import Manifest
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.evaluation import per_class
+from tbft_runtime.meters.meter import Source
 from tbft_runtime.profiling.profile import Profile
 from tbft_runtime.reporting.report import (
     FORMAT,
@@ -35,6 +36,7 @@ def build_report(
     manifest: Manifest, run: RunFile, state: TrainingState, result: TrainResult, profile: Profile | None
 ) -> Report:
     """Everything that the state at the end of a run knows, beside its result."""
+    epochs = [_of_source(epoch, result.energy.source) for epoch in state.epochs]
     before, after = (state.confusions.get(name, np.empty((0, 3), np.int64)) for name in ("before", "best"))
     return Report(
         format=FORMAT,
@@ -46,9 +48,10 @@ def build_report(
         image_size=manifest.image_size,
         blocks=_blocks(manifest, result),
         preparation=tuple(state.preparation),
-        epochs=tuple(_record(epoch) for epoch in state.epochs),
+        preparation_source=state.parts[0].source,
+        epochs=tuple(map(_record, epochs)),
         step_ms=_histogram([(epoch.step_ms, epoch.warm_up) for epoch in state.epochs]),
-        telemetry=tuple(_telemetry(state.epochs)),
+        telemetry=tuple(_telemetry(epochs)),
         per_class=_classes(manifest.classes, before, after),
         confusion_before=_cells(before),
         confusion_after=_cells(after),
@@ -60,6 +63,18 @@ def write_report(report: Report, path: Path) -> None:
     """Replace the file at `path` as a whole."""
     with atomic_file(path) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+
+
+def _of_source(epoch: Epoch, source: Source | None) -> Epoch:
+    """The epoch, without joules and watts if another meter than the report's says them."""
+    if epoch.energy is None or epoch.energy.source == source:
+        return epoch
+    return replace(
+        epoch,
+        energy=None,
+        phases=[replace(phase, joules=None) for phase in epoch.phases],
+        telemetry=[replace(moment, watts=None) for moment in epoch.telemetry],
+    )
 
 
 def _record(epoch: Epoch) -> EpochRecord:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from tbft_runtime.energy.result import Telemetry
+from tbft_runtime.meters.meter import Source
 from tbft_runtime.profiling.profile import Profile
 from tbft_runtime.result import TrainResult
 from tbft_runtime.timing import PhaseTime
@@ -64,9 +65,11 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A run. `started_at` is the wall clock's word in ISO 8601, which may be wrong; durations never come from it.
 
-    `preparation` is what was done before the first epoch, `step_ms` the histogram of train steps without
-    those that warm up. `data` is a hash of the images. `loss_before` and `accuracy_before` of the result are
-    epoch 0 of the plots. `telemetry` counts seconds from the beginning of the first epoch, without breaks.
+    `preparation` is what was done before the first epoch, and `preparation_source` where its joules come from;
+    all others come from the source in the result, and epochs with another one have none. `step_ms` is the
+    histogram of train steps without those that warm up. `data` is a hash of the images. `loss_before` and
+    `accuracy_before` of the result are epoch 0 of the plots. `telemetry` counts seconds from the beginning of
+    the first epoch, without breaks.
     """
 
     format: int
@@ -78,6 +81,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     image_size: int
     blocks: tuple[BlockRecord, ...]
     preparation: tuple[PhaseTime, ...]
+    preparation_source: Source | None = None
     epochs: tuple[EpochRecord, ...]
     step_ms: Histogram | None
     telemetry: tuple[Telemetry, ...]
