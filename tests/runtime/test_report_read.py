@@ -143,6 +143,16 @@ def test_parts_have_to_fit_each_other(run: Path, change: Callable[[Any], None]) 
     assert "no valid report" in refused(rewritten(run, change)).message
 
 
+@pytest.mark.parametrize("digits", [20, 400])
+def test_a_number_that_no_figure_can_show_is_refused(run: Path, digits: int) -> None:
+    """JSON has integers of any length; converting one of 400 digits would end in a traceback."""
+
+    def enlarge(report: Any) -> None:
+        report["result"]["peak_memory_bytes"] = 10**digits
+
+    assert "64 bits" in refused(rewritten(run, enlarge)).message
+
+
 def test_reports_are_written_with_every_digit(run: Path) -> None:
     """Figures survive a round trip through the file exactly."""
     report = made_up_report(train_seconds=0.1 + 0.2)

@@ -63,6 +63,11 @@ def _decode(content: bytes, file: Path) -> Report:
     contradiction = _contradiction(report)
     if contradiction is not None:
         raise _damaged(contradiction, file)
+    try:
+        # JSON allows numbers that no figure can be made from; this has room for those of 64 bits only.
+        msgspec.msgpack.encode(report)
+    except OverflowError as error:
+        raise _damaged("it has a number of more than 64 bits", file) from error
     return report
 
 
