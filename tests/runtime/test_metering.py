@@ -35,7 +35,7 @@ def test_a_real_thread_recovers_a_curve(tmp_path: Path) -> None:
         began = time.perf_counter()
         time.sleep(1.5)
         ended = time.perf_counter()
-        metering.now()
+        metering.wait_for(time.perf_counter())
         energy = metering.energy(began, ended)
     a, b = began - meter.started, ended - meter.started
     expected = 6 * (b - a) + 2 / SWING * (math.cos(SWING * a) - math.cos(SWING * b))
@@ -54,7 +54,7 @@ def test_phases_share_the_joules(metering: Metering) -> None:
             began = time.perf_counter()
             time.sleep(0.002 if index % 2 else 0.004)
             laps.append(Lap("train" if index % 2 else "read", began, time.perf_counter()))
-        metering.now()
+        metering.wait_for(time.perf_counter())
         times = metering.phase_times(laps)
     assert [phase.phase for phase in times] == ["read", "train"]
     for phase in times:
@@ -73,7 +73,7 @@ def test_idle_watts_are_measured_before_and_subtracted(tmp_path: Path) -> None:
         began = time.perf_counter()
         time.sleep(0.3)
         ended = time.perf_counter()
-        metering.now()
+        metering.wait_for(time.perf_counter())
         energy = total([(ended - began, metering.energy(began, ended))], "")
     assert energy.net_joules == pytest.approx(5 * (ended - began), rel=0.1)
     assert energy.joules == pytest.approx(8 * (ended - began), rel=1e-6)
@@ -94,7 +94,7 @@ def test_a_meter_that_stops_covers_a_part(tmp_path: Path) -> None:
         began = meter.started
         time.sleep(0.9)
         ended = time.perf_counter()
-        metering.now()
+        metering.wait_for(time.perf_counter())
         stretch = metering.energy(began, ended)
     energy = total([(ended - began, stretch)], "")
     assert 0.2 < energy.covered < 0.45
@@ -151,14 +151,27 @@ def test_measuring_says_what_it_costs(metering: Metering) -> None:
     assert cost.cpu_seconds == pytest.approx(cost.share, rel=0.2)
 
 
+def burn() -> None:
+    """What a command that reads a sensor costs: 10 ms of a core."""
+    until = time.thread_time() + 0.01
+    while time.thread_time() < until:
+        pass
+
+
+def test_short_epochs_do_not_make_a_meter_dear() -> None:
+    """A reading is asked for at the end of every epoch: of one that costs 10 ms there is still one a second."""
+    task = Task(burn, period=0.02)
+    sampler = Sampler([task])
+    sampler.start()
+    for _ in range(30):
+        time.sleep(0.01)
+        sampler.now(task)
+    sampler.stop()
+    assert task.times == 1
+
+
 def test_an_expensive_meter_is_read_less_often() -> None:
     """10 ms of a core per reading, 50 times a second, would be half a core: it is read about once a second."""
-
-    def burn() -> None:
-        until = time.thread_time() + 0.01
-        while time.thread_time() < until:
-            pass
-
     task = Task(burn, period=0.02)
     sampler = Sampler([task])
     sampler.start()

@@ -79,7 +79,7 @@ class Metering:
             self.idle_watts = drawn.joules / drawn.covered
 
     def now(self) -> None:
-        """Read the meter at once: a stretch that ends now is then covered to its end."""
+        """Read the meter at once, if that is cheap: a stretch that ends now is then covered to its end."""
         if self._reading is not None:
             self._sampler.now(self._reading)
 

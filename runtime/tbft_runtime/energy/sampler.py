@@ -18,11 +18,15 @@ JITTER = 0.25
 
 @dataclass
 class Task:
-    """Something to do every `period` seconds; `cpu_seconds` is what it took so far, commands that it ran included."""
+    """Something to do every `period` seconds; `cpu_seconds` is what it took so far, commands that it ran included.
+
+    `due` is when it is to be done next, `bearable` from when on it may be (both of `time.perf_counter`).
+    """
 
     do: Callable[[], None]
     period: float
     due: float = 0.0
+    bearable: float = 0.0
     cpu_seconds: float = 0.0
     times: int = 0
 
@@ -32,8 +36,9 @@ class Task:
         self.do()
         self.times += 1
         self.cpu_seconds += _cpu_seconds() - before
-        bearable = self.cpu_seconds / self.times / LARGEST_SHARE
-        self.due = time.perf_counter() + max(self.period, bearable) * random.uniform(1 - JITTER, 1 + JITTER)
+        now, pause = time.perf_counter(), self.cpu_seconds / self.times / LARGEST_SHARE
+        self.bearable = now + pause
+        self.due = now + max(self.period, pause) * random.uniform(1 - JITTER, 1 + JITTER)
 
 
 class Sampler:
@@ -60,7 +65,9 @@ class Sampler:
             self._thread.join()
 
     def now(self, task: Task) -> None:
-        """Do one of the tasks at once, in the caller's thread."""
+        """Do one of the tasks at once, in the caller's thread, unless that would cost too much so soon."""
+        if time.perf_counter() < task.bearable:
+            return
         with self._turn:
             task.run()
 

@@ -40,7 +40,7 @@ class Accounts:
 
     def prepare(self, state: TrainingState) -> None:
         """Everything until now came before the first epoch."""
-        self.metering.now()
+        self.metering.wait_for(time.perf_counter())
         state.preparation = self.metering.phase_times(self.stopwatch.take())
         self._keep_part(state, self.metering.so_far())
 
