@@ -6,13 +6,11 @@ from tbft_edge.console import percent, size
 from tbft_edge.pages import units
 from tbft_edge.pages.document import Tile, badge
 from tbft_edge.pages.markup import Markup, element, join
+from tbft_runtime.board.state import BUSY_CORES
 from tbft_runtime.energy.result import Energy
 from tbft_runtime.meters.meter import Source
 from tbft_runtime.reporting.report import Report
 from tbft_runtime.result import TrainResult
-
-# Other processes that keep so many cores busy change what is measured.
-BUSY_CORES = 0.25
 
 
 def title(report: Report) -> str:
@@ -59,6 +57,8 @@ def cautions(report: Report) -> list[str]:
             f"The meter covered {_part(energy.covered)} of the time. Joules are those of that part; "
             "the rest is not made up."
         )
+    if energy.net_joules is not None and energy.net_joules < 0:
+        texts.append("The idle board drew more than the run did: something else ran when that was measured.")
     if board.other_load is not None and board.other_load >= BUSY_CORES:
         texts.append(f"Other processes kept {board.other_load:.1f} cores busy on average, and took time and energy.")
     if result.skipped_images:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tbft_edge.console import percent, size
 from tbft_edge.pages import units
 from tbft_edge.pages.document import card, details, facts, table, tables
-from tbft_edge.pages.headline import BUSY_CORES, energy_column, marked, marked_joules
+from tbft_edge.pages.headline import energy_column, marked, marked_joules
 from tbft_edge.pages.markup import Markup, element, join
 from tbft_edge.pages.units import NOTHING
-from tbft_runtime.board.state import BoardState
+from tbft_runtime.board.state import BUSY_CORES, BoardState
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.reporting.report import Report
 from tbft_runtime.result import TrainResult

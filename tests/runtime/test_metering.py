@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.fake_meters import FakeMeter, fake_board, write_tree
+from tbft_runtime.board.access import Board
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.energy.parts import whole_cost
 from tbft_runtime.energy.sampler import LARGEST_SHARE, Sampler, Task
@@ -78,6 +79,22 @@ def test_idle_watts_are_measured_before_and_subtracted(tmp_path: Path) -> None:
     assert energy.net_joules == pytest.approx(5 * (ended - began), rel=0.1)
     assert energy.joules == pytest.approx(8 * (ended - began), rel=1e-6)
     assert notes == ["measuring for 0.2 s what the idle board draws"]
+
+
+def test_an_idle_board_that_is_not_idle_is_told(tmp_path: Path) -> None:
+    """Something else keeps two cores busy while idle power is measured: what is subtracted is too much."""
+    began = time.perf_counter()
+
+    class Busy(Board):
+        def read(self, path: str) -> str | None:
+            ticks = int(2 * (time.perf_counter() - began) * 100)
+            return f"cpu  {1000 + ticks} 0 500 99999 100 0 10 0 0 0" if path == "proc/stat" else super().read(path)
+
+    notes: list[str] = []
+    with Metering(Busy(tmp_path, lambda _: None), FakeMeter(), idle_seconds=1.6) as metering:
+        metering.measure_idle(notes.append)
+    assert len(notes) == 2
+    assert "cores busy" in notes[1]
 
 
 def test_a_known_idle_is_not_measured(tmp_path: Path) -> None:

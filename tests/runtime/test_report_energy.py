@@ -23,6 +23,17 @@ def test_energy_is_gross_and_net_stands_beside() -> None:
     assert row.joules_per_point == pytest.approx(60 / 50)
 
 
+def test_what_disturbed_a_run_is_said() -> None:
+    """Other processes took time and energy; and an idle board that drew more than the run was not idle."""
+    report = made_up_report(energy=made_up_energy(20.0, watts=3.0, idle=3.5))
+    board = msgspec.structs.replace(report.result.board, other_load=1.4)
+    report = msgspec.structs.replace(report, result=msgspec.structs.replace(report.result, board=board))
+    (row,) = compare([report]).rows
+    assert "other processes kept 1.4 cores busy on average" in row.notes
+    assert any("idle board drew more than the run" in note for note in row.notes)
+    assert compare([FULL]).rows[0].notes == ()
+
+
 @pytest.mark.parametrize(
     ("energy", "word"),
     [

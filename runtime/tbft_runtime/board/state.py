@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+# Other processes that keep so many cores busy change what is measured.
+BUSY_CORES = 0.25
+
 
 class BoardIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers of boards with different identities are not compared. `key` hashes everything that matters."""

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from tbft_runtime.board.access import Board
-from tbft_runtime.board.state import BoardSummary
+from tbft_runtime.board.state import BUSY_CORES, BoardSummary
 from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry, Vitals
@@ -77,6 +77,10 @@ class Metering:
             drawn = self._trace.drawn(np.array([began]), np.array([time.perf_counter()]))
         if drawn.covered > 0:
             self.idle_watts = drawn.joules / drawn.covered
+        # The board has been watched for hardly longer than this took.
+        load = self.so_far().board.other_load
+        if load is not None and load >= BUSY_CORES:
+            note(f"it was not idle: other processes kept {load:.1f} cores busy, and net joules will be too low")
 
     def now(self) -> None:
         """Read the meter at once, if that is cheap: a stretch that ends now is then covered to its end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tbft_runtime.board.state import BUSY_CORES
 from tbft_runtime.energy.result import Energy
 from tbft_runtime.reporting.report import Report
 
@@ -22,6 +23,11 @@ def _caveats(report: Report) -> Iterator[str]:
         yield f"energy unavailable: {energy.unavailable or 'the meter gave none'}"
     elif energy.covered < COVERED:
         yield f"the meter covered {energy.covered:.0%} of the time, and its joules are of that part"
+    if energy.net_joules is not None and energy.net_joules < 0:
+        yield "the idle board drew more than the run did: something else ran when that was measured"
+    load = report.result.board.other_load
+    if load is not None and load >= BUSY_CORES:
+        yield f"other processes kept {load:.1f} cores busy on average"
     if throttled is None:
         yield "the board does not say whether it was throttled"
     elif throttled:
