@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -21,6 +22,7 @@ from tbft_runtime.energy.result import StretchEnergy, Telemetry
 from tbft_runtime.timing import PhaseTime
 
 Arrays = dict[str, np.ndarray]
+_EpochText = TypeVar("_EpochText")
 _GROUPS = ("current", "slots", "best", "confusions")
 _METADATA = "training"
 
@@ -52,8 +54,8 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     telemetry: list[Telemetry] = []
 
 
-class _Progress(msgspec.Struct):
-    """The part of the state that is no tensor."""
+class _Progress(msgspec.Struct, Generic[_EpochText]):
+    """The part of the state that is no tensor; epochs as they are, or as JSON already."""
 
     epoch: int
     step: int
@@ -61,7 +63,7 @@ class _Progress(msgspec.Struct):
     best_loss: float | None
     before: Evaluation | None
     adapted: Evaluation | None
-    epochs: list[Epoch]
+    epochs: list[_EpochText]
     preparation: list[PhaseTime]
     parts: list[RunPart]
 
@@ -91,6 +93,7 @@ class TrainingState:
     confusions: Arrays = field(default_factory=dict)
     preparation: list[PhaseTime] = field(default_factory=list)
     parts: list[RunPart] = field(default_factory=list)
+    _written: list[tuple[Epoch, msgspec.Raw]] = field(default_factory=list, repr=False, compare=False)
 
     def keep_best(self, epoch: int, loss: float, confusion: np.ndarray) -> None:
         """Remember the current weights as the best, and what they take the validation images for."""
@@ -98,6 +101,13 @@ class TrainingState:
         self.best_epoch = epoch
         self.best_loss = loss
         self.confusions["best"] = confusion
+
+    def epoch_texts(self) -> list[msgspec.Raw]:
+        """Each epoch as JSON. Made once: an epoch has the time of each of its steps, and a run is saved after each."""
+        for index, epoch in enumerate(self.epochs):
+            if index == len(self._written) or self._written[index][0] is not epoch:
+                self._written[index : index + 1] = [(epoch, msgspec.Raw(msgspec.json.encode(epoch)))]
+        return [text for _, text in self._written[: len(self.epochs)]]
 
 
 def save_state(state: TrainingState, path: Path) -> None:
@@ -109,7 +119,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         best_loss=state.best_loss if math.isfinite(state.best_loss) else None,
         before=state.before,
         adapted=state.adapted,
-        epochs=state.epochs,
+        epochs=state.epoch_texts(),
         preparation=state.preparation,
         parts=state.parts,
     )
@@ -145,7 +155,7 @@ def load_state(path: Path) -> TrainingState | None:
     groups: dict[str, Arrays] = {group: {} for group in _GROUPS}
     try:
         with safe_open(path, "numpy") as file:
-            progress = msgspec.json.decode(file.metadata()[_METADATA], type=_Progress)
+            progress = msgspec.json.decode(file.metadata()[_METADATA], type=_Progress[Epoch])
             for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
                 group, _, name = key.partition("/")
                 groups[group][name] = file.get_tensor(key)
