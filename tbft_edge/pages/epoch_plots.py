@@ -14,7 +14,8 @@ from tbft_edge.pages.document import details, figure, missing, plots, table
 from tbft_edge.pages.headline import energy_column
 from tbft_edge.pages.markup import Markup, join
 from tbft_edge.pages.phase_plot import phase_plot
-from tbft_runtime.reporting.report import Report
+from tbft_runtime.reporting.caveats import COVERED
+from tbft_runtime.reporting.report import EpochRecord, Report
 
 # More figures than these are too long to listen to.
 DESCRIBED = 30
@@ -87,6 +88,13 @@ def _whole(last: int) -> Axis:
     return Axis(0, last, tuple(range(0, last + 1, step)))
 
 
+def _joules(epoch: EpochRecord) -> str:
+    """Joules, and of which part of the epoch, if not of nearly all."""
+    if epoch.joules is None or epoch.covered >= COVERED:
+        return units.joules(epoch.joules)
+    return f"{units.joules(epoch.joules)} in {epoch.covered:.0%} of it"
+
+
 def _table(report: Report) -> Markup:
     columns = ["epoch", "training loss", "accuracy", "validation loss", "accuracy", "time"]
     columns.append(energy_column(report.result.energy.source))
@@ -100,7 +108,7 @@ def _table(report: Report) -> Markup:
             units.loss(epoch.validation_loss),
             percent(epoch.validation_accuracy),
             units.seconds(epoch.seconds),
-            units.joules(epoch.joules),
+            _joules(epoch),
         ]
         for epoch in report.epochs
     ]

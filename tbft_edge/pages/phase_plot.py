@@ -10,6 +10,7 @@ from tbft_edge.pages.charts.bars import Stack, stacked_bars
 from tbft_edge.pages.document import figure
 from tbft_edge.pages.headline import estimate_badge
 from tbft_edge.pages.markup import Markup, join
+from tbft_runtime.reporting.caveats import COVERED
 from tbft_runtime.reporting.report import EpochRecord, Report
 from tbft_runtime.timing import PHASES, Phase
 
@@ -50,13 +51,14 @@ def phase_plot(report: Report) -> Markup:
         return figure("Time per epoch by phase", note, chart)
     note = "Decoding, reading, computing, validating and saving."
     if not all(_has_joules(epoch) for epoch in epochs):
-        note = "A dash: not covered by the meter."
+        note = "A dash: not covered by the meter, or only a part of it."
     return figure("Energy per epoch by phase", join([note, grouping, estimate_badge(report.result.energy)]), chart)
 
 
 def _has_joules(epoch: EpochRecord) -> bool:
-    """Whether all phases of an epoch have joules: a bar of some of them would be too short."""
-    return bool(epoch.phases) and all(phase.joules is not None for phase in epoch.phases)
+    """Whether the meter covered all phases of an epoch, nearly: the bar of a part of it would be too short."""
+    complete = bool(epoch.phases) and epoch.covered >= COVERED
+    return complete and all(phase.joules is not None for phase in epoch.phases)
 
 
 def _means(epochs: Sequence[EpochRecord], phases: Sequence[Phase], in_joules: bool) -> tuple[float, ...] | None:

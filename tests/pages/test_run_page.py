@@ -109,6 +109,15 @@ def test_every_figure_of_an_estimate_is_marked() -> None:
     assert [text for text in figures if "estimate" not in text] == []
 
 
+def test_an_epoch_that_was_covered_in_part_is_no_short_bar() -> None:
+    """The meter stopped in the middle of the last epoch: its joules stand in the table with that, not as a bar."""
+    report = made_up_report(energy=made_up_energy(20.0, covered=0.86))
+    last = replace(report.epochs[-1], covered=0.3, joules=6.0)
+    page = read_page(run_page(replace(report, epochs=(*report.epochs[:-1], last))))
+    assert "A dash: not covered by the meter, or only a part of it." in page.body
+    assert "6.00 J in 30% of it" in page.all("td")
+
+
 def test_joules_before_the_first_epoch_have_their_own_source() -> None:
     """Statistics alone: no epoch has joules, and those of the preparation are an estimate all the same."""
     report = replace(

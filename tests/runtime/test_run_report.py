@@ -186,6 +186,11 @@ def test_a_meter_that_vanishes_covers_a_part(tmp_path: Path, squares: Path, atta
     result = run(squares, tmp_path / "run", progress=watched, epochs=20, patience=20)
     assert 0 < result.energy.covered < 0.9
     assert result.energy.failed > 0
+    epochs = report_of(tmp_path / "run").epochs
+    assert sum(epoch.covered * epoch.seconds for epoch in epochs) == pytest.approx(
+        result.energy.covered * result.train_seconds
+    )
+    assert (epochs[0].covered, epochs[-1].covered, epochs[-1].joules) == (pytest.approx(1), 0, None)
     assert result.energy.joules == pytest.approx(5 * result.energy.covered * result.train_seconds, rel=1e-2)
 
 

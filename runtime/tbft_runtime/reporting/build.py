@@ -78,6 +78,7 @@ def _of_source(epoch: Epoch, source: Source | None) -> Epoch:
 
 
 def _record(epoch: Epoch) -> EpochRecord:
+    covered = 0.0 if epoch.energy is None else epoch.energy.covered_seconds
     return EpochRecord(
         number=epoch.number,
         train_loss=epoch.train_loss,
@@ -85,7 +86,8 @@ def _record(epoch: Epoch) -> EpochRecord:
         validation_loss=epoch.validation.loss,
         validation_accuracy=epoch.validation.accuracy,
         seconds=epoch.seconds,
-        joules=epoch.energy.joules if epoch.energy is not None and epoch.energy.covered_seconds > 0 else None,
+        joules=epoch.energy.joules if epoch.energy is not None and covered > 0 else None,
+        covered=min(1.0, covered / epoch.seconds),
         phases=tuple(epoch.phases),
     )
 

@@ -18,7 +18,10 @@ FORMAT = 1
 
 
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One epoch. `joules` is None where no meter covered it; `phases` say what took how long."""
+    """One epoch. `phases` say what took how long.
+
+    Joules, also those of the phases, are of the part that the meter `covered` (0 to 1), None where it covered none.
+    """
 
     number: int
     train_loss: float
@@ -27,6 +30,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     validation_accuracy: float
     seconds: float
     joules: float | None
+    covered: float = 1.0
     phases: tuple[PhaseTime, ...]
 
 
