@@ -30,7 +30,7 @@ help:
 	@echo "make clean   remove what make made, environments included"
 
 demo: $(HOST)/.installed $(DEVICE)/.installed
-	$(HOST)/bin/python demo/run.py --host $(HOST) --device $(DEVICE) --out demo-output
+	$(HOST)/bin/python demo/run.py --host $(HOST) --device $(DEVICE) --out demo-output $(DEMO_ARGS)
 
 test: test-host test-device test-arm
 

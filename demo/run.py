@@ -83,6 +83,7 @@ class Place:
     host: Path
     device: Path
     out: Path
+    meter: str
 
     @property
     def data(self) -> Path:
@@ -197,7 +198,7 @@ def run_case(case: Case, place: Place) -> Outcome:
             f"{case.drift}: host compiles the model to train {what}", export_command(case, place, full=full)
         )
         command: list[str | Path] = [device, "train", bundle, "--data", place.train_data(case)]
-        command += ["--epochs", str(case.epochs), "--out", run_folder]
+        command += ["--epochs", str(case.epochs), "--meter", place.meter, "--out", run_folder]
         return exported, run_json(f"{case.drift}: device fine-tunes {what} ({case.happened})", command)
 
     def evaluate(what: str, model: Path) -> Json:
@@ -262,8 +263,9 @@ def parse_place(arguments: Sequence[str] | None = None) -> Place:
     parser.add_argument("--host", type=Path, default=Path(".venv/host"), help="environment with torch and onnx")
     parser.add_argument("--device", type=Path, default=Path(".venv/device"), help="environment with onnxruntime only")
     parser.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for everything it makes")
+    parser.add_argument("--meter", default="auto", help="where joules come from, as 'tbft-edge train' takes it")
     options = parser.parse_args(arguments)
-    return Place(options.host, options.device, options.out)
+    return Place(options.host, options.device, options.out, options.meter)
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tbft_edge.console import percent
-from tbft_edge.figures import DASH, estimated, significant
+from tbft_edge.figures import DASH, estimated, partial, significant
 from tbft_edge.tables import Table
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def _cells(row: Row) -> list[str]:
         _trained(row),
         significant(row.seconds, "s"),
         significant(row.step_ms, "ms"),
-        estimated(significant(row.joules, "J"), row.estimate),
-        estimated(significant(row.net_joules, "J"), row.estimate),
+        partial(estimated(significant(row.joules, "J"), row.estimate), row.covered),
+        partial(estimated(significant(row.net_joules, "J"), row.estimate), row.covered),
         BASELINE if row.baseline else percent(row.saved_seconds),
         BASELINE if row.baseline and row.joules is not None else estimated(percent(row.saved_joules), row.estimate),
         DASH if before == after == DASH else f"{before} → {after}",

@@ -16,6 +16,13 @@ def significant(value: float | None, unit: str = "") -> str:
     return f"{value:,.{max(0, _DIGITS - before_point)}f} {unit}".rstrip()
 
 
+def partial(figure: str, covered: float) -> str:
+    """`figure` with the part of the run that it is of, where the meter covered too little of it."""
+    from tbft_runtime.reporting.caveats import COVERED
+
+    return f"{figure} ({covered:.0%} covered)" if covered < COVERED and figure != DASH else figure
+
+
 def estimated(figure: str, estimate: bool) -> str:
     """`figure` marked as an estimate if it is one."""
     return f"{figure} est." if estimate and figure != DASH else figure

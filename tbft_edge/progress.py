@@ -16,6 +16,7 @@ from rich.text import Text
 
 from tbft_runtime.energy.result import Vitals
 from tbft_runtime.progress import Outline, Silent
+from tbft_runtime.reporting.caveats import COVERED
 from tbft_runtime.training.state import Epoch
 
 # Looks alive; each drawing takes about a millisecond from training.
@@ -75,8 +76,7 @@ class ConsoleProgress(Silent):
             f"validation loss {validation.loss:.4f}",
             f"accuracy {validation.accuracy:.1%}",
             f"{epoch.seconds:.1f} s",
-            *_power(vitals.watts, "W", vitals),
-            *(f"{joules} so far" for joules in _power(vitals.joules, "J", vitals)),
+            *_drawn(epoch),
             *_board(vitals),
             *(["best so far"] if best else []),
         ]
@@ -95,7 +95,8 @@ class ConsoleProgress(Silent):
         if self._means:
             yield self._means
         vitals = self._vitals
-        for words in (*_power(vitals.watts, "W", vitals), *_board(vitals)):
+        watts = [] if vitals.watts is None else [_marked(f"{vitals.watts:.1f} W", vitals.estimate)]
+        for words in (*watts, *_board(vitals)):
             yield words.replace(" ", _SPACE)
         if left := self._epochs.left():
             yield f"at most {timedelta(seconds=round(left))} left".replace(" ", _SPACE)
@@ -145,11 +146,19 @@ class _EpochTimes:
         return max(0.0, to_come - (time.perf_counter() - self._last))
 
 
-def _power(value: float | None, unit: str, vitals: Vitals) -> list[str]:
-    """Watts or joules, if known; what was not measured says so."""
-    if value is None:
+def _drawn(epoch: Epoch) -> list[str]:
+    """Mean watts and joules of an epoch, if the meter's samples for (nearly) all of it are there already."""
+    energy = epoch.energy
+    if energy is None or energy.covered_seconds < COVERED * epoch.seconds:
         return []
-    return [f"~{value:.1f} {unit} est." if vitals.estimate else f"{value:.1f} {unit}"]
+    estimate = energy.source.type == "estimate"
+    watts = energy.joules / energy.covered_seconds
+    return [_marked(f"{watts:.1f} W", estimate), _marked(f"{energy.joules:.1f} J", estimate)]
+
+
+def _marked(figure: str, estimate: bool) -> str:
+    """What was not measured says so."""
+    return f"~{figure} est." if estimate else figure
 
 
 def _board(vitals: Vitals) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tbft_edge.console import percent, size
-from tbft_edge.figures import DASH, estimated, significant
+from tbft_edge.figures import DASH, estimated, partial, significant
 from tbft_edge.tables import Table
 
 if TYPE_CHECKING:
@@ -65,10 +65,14 @@ def _energy(energy: Energy) -> list[list[str]]:
         return [["energy", f"{UNAVAILABLE} ({energy.unavailable or 'the meter gave none'})"]]
     estimate = source.type == "estimate"
     return [
-        ["energy, gross", estimated(significant(energy.joules, "J"), estimate)],
-        ["energy, net", _net(energy, estimate)],
-        ["meter", f"{source.meter} ({source.type}): {source.scope}"],
-        ["not metered", ", ".join([*source.missing, *_uncovered(energy)]) or "nothing"],
+        ["energy, gross", partial(estimated(significant(energy.joules, "J"), estimate), energy.covered)],
+        ["energy, net", partial(_net(energy, estimate), energy.covered)],
+        ["meter", source.meter if source.meter == source.type else f"{source.meter} ({source.type})"],
+        ["its scope", source.scope],
+        ["it leaves out", "; ".join(source.missing) or "nothing known"],
+        ["uncertainty", "not stated" if source.uncertainty is None else f"±{source.uncertainty:.1%} of a reading"],
+        ["said by", "; ".join(source.basis) or DASH],
+        ["samples", f"{energy.samples:,}, covering {energy.covered:.1%} of the time"],
     ]
 
 
@@ -77,10 +81,6 @@ def _net(energy: Energy, estimate: bool) -> str:
         return f"{UNAVAILABLE} (what the idle board draws was not measured)"
     net = estimated(significant(energy.net_joules, "J"), estimate)
     return f"{net}, without the {estimated(significant(energy.idle_watts, 'W'), estimate)} of the idle board"
-
-
-def _uncovered(energy: Energy) -> list[str]:
-    return [f"{1 - energy.covered:.1%} of the time"] if energy.covered < 1 else []
 
 
 def _execution(result: TrainResult) -> str:
@@ -109,6 +109,7 @@ def _board(board: BoardSummary) -> list[list[str]]:
         ["temperature", hottest],
         ["clock", _clock(board)],
         ["throttled", throttled],
+        ["other processes", UNAVAILABLE if board.other_load is None else f"{board.other_load:.2f} cores busy"],
     ]
 
 
@@ -119,6 +120,8 @@ def _clock(board: BoardSummary) -> str:
 
 
 def _latency(latency: Latency) -> str:
+    if latency.count == 1:
+        return f"{significant(latency.p50_ms, 'ms')} (1)"
     p50, p95, p99 = (significant(value, "ms") for value in (latency.p50_ms, latency.p95_ms, latency.p99_ms))
     warm_up = f" after {latency.warm_up} to warm up" if latency.warm_up else ""
     return f"p50 {p50}, p95 {p95}, p99 {p99} ({latency.count}{warm_up})"

@@ -119,7 +119,7 @@ def command(
             with ConsoleProgress() as console, _metrics(metrics_file, console.note) as metrics:
                 result = train(bundle, options, Together(console, metrics))
         except KeyboardInterrupt:
-            say(f"interrupted; '{out}' keeps every whole epoch. Continue with the same command and --resume")
+            say(f"interrupted; '{out}' keeps every epoch that ended. Continue with the same command and --resume")
             raise
         page = _write_page(out)
         if json:

@@ -87,13 +87,13 @@ def _known(report: Report, quantity: _Quantity) -> list[float]:
 
 
 def _range(report: Report, quantity: _Quantity) -> str:
-    """Lowest, highest and mean, and whether there are gaps."""
+    """Lowest and highest, and whether there are gaps."""
     known, words = _known(report, quantity), quantity.words
     low, high = words(min(known)), words(max(known))
     gaps = " Gaps: no reading." if len(known) < len(report.telemetry) else ""
     if low == high:
         return f"Always {low}.{gaps}"
-    return f"{low} to {high}, on average {words(sum(known) / len(known))}.{gaps}"
+    return f"{low} to {high}.{gaps}"
 
 
 def _chart(report: Report, quantity: _Quantity, *, low: bool = False) -> LineChart | None:

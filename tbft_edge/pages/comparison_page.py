@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tbft_edge.console import percent, size
 from tbft_edge.cost_table import notes
-from tbft_edge.figures import estimated
+from tbft_edge.figures import estimated, partial
 from tbft_edge.pages import units
 from tbft_edge.pages.charts.bars import Bar, long_bars
 from tbft_edge.pages.document import badge, card, facts, figure, page, pair, section, table, tables, warnings
@@ -72,7 +72,7 @@ def _saved(row: Row, part: float | None) -> str:
 
 
 def _joules(row: Row) -> str:
-    return "unavailable" if row.joules is None else units.joules(row.joules)
+    return "unavailable" if row.joules is None else partial(units.joules(row.joules), row.covered)
 
 
 def _marked_joules(row: Row) -> str:

@@ -57,7 +57,7 @@ def energy(result: TrainResult) -> Markup:
         reason = said.unavailable or "no meter"
         return tables(card("Energy", facts([("joules", f"unavailable: {reason}"), metering])))
     source = said.source
-    uncertainty = "nobody states one" if source.uncertainty is None else f"±{source.uncertainty:.1%} of a reading"
+    uncertainty = "not stated" if source.uncertainty is None else f"±{source.uncertainty:.1%} of a reading"
     figures = [
         ("joules", marked_joules(said.joules, said)),
         ("idle board", "unavailable" if said.idle_watts is None else marked(units.watts(said.idle_watts), said)),

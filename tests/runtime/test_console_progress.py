@@ -9,11 +9,12 @@ import sys
 import threading
 from unittest.mock import Mock
 
+import msgspec
 import pytest
 
-from support.made_up_reports import made_up_epoch
+from support.made_up_reports import made_up_epoch, made_up_stretch
 from tbft_edge.progress import ConsoleProgress
-from tbft_runtime.energy.result import Vitals
+from tbft_runtime.energy.result import StretchEnergy, Vitals
 from tbft_runtime.progress import Outline, Progress, Silent, Together
 from tbft_runtime.training.state import Epoch
 
@@ -54,8 +55,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch, columns: int = 100) -> Terminal:
     ("vitals", "words"),
     [
         (Vitals(), ""),
-        (MEASURED, ", 5.1 W, 80.2 J so far, 61 °C"),
-        (ESTIMATED, ", ~5.1 W est., ~80.2 J est. so far"),
+        (MEASURED, ", 61 °C"),
+        (ESTIMATED, ""),
         (Vitals(celsius=85, throttled=("frequency capped",)), ", 85 °C, throttled"),
         (Vitals(throttled=()), ""),
     ],
@@ -78,6 +79,24 @@ def test_a_log_has_a_line_per_epoch(
     line = f"epoch 1/3: loss 0.5000, validation loss 0.2500, accuracy 87.5%, 100.0 s{words}, best so far"
     assert err == f"{line}\na note\n"
     assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("energy", "words"),
+    [
+        (made_up_stretch("sensor", covered=100.0), ", 5.0 W, 500.0 J"),
+        (made_up_stretch("estimate", covered=100.0), ", ~5.0 W est., ~500.0 J est."),
+        (made_up_stretch("sensor", covered=60.0), ""),
+    ],
+)
+def test_an_epochs_joules_are_told_where_they_are_all_there(
+    energy: StretchEnergy, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those of the epoch itself; of an epoch whose samples are partly missing, or still under way, none."""
+    with ConsoleProgress() as progress:
+        progress.started(OUTLINE)
+        progress.epoch(msgspec.structs.replace(epoch(1), energy=energy), 3, False)
+    assert capsys.readouterr().err.endswith(f"100.0 s{words}\n")
 
 
 def test_a_terminal_shows_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,3 +163,16 @@ def test_a_meter_whose_clock_is_set_forward_stays_in_the_present() -> None:
     assert clock.place(10.0, 100.0) == 100.0
     assert clock.place(3611.0, 101.0) == 101.0
     assert clock.place(3612.0, 102.3) == 102.0
+
+
+def test_a_clock_that_stands_still_is_said() -> None:
+    """Swapped columns, or a stamp that never changes: lines come, but none says when it was measured."""
+    stream = Stream()
+    assert stream.feed(b"100,6\n", 1.0)
+    stream.feed(b"100,6\n", 3.0)
+    with pytest.raises(MeterError, match=r"time does not go on: '100,6'"):
+        stream.feed(b"100,6\n", 4.0)
+    assert stream.feed(b"101,6\n", 4.1)
+    # A clock of whole seconds stands still for less long.
+    for arrival in (4.2, 4.4, 4.8, 5.0):
+        stream.feed(b"101,6\n", arrival)

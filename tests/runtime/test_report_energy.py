@@ -8,6 +8,7 @@ import pytest
 from support.made_up_reports import PMIC, made_up_energy, made_up_report, no_energy
 from tbft_runtime import compare
 from tbft_runtime.energy.result import Energy
+from tbft_runtime.reporting.caveats import energy_obstacle
 
 ESTIMATE = msgspec.structs.replace(PMIC, meter="estimate", type="estimate", scope="a model of the board")
 FULL = made_up_report("full", 60.0)
@@ -80,3 +81,13 @@ def test_without_a_gain_no_joules_per_point(before: float | None, after: float |
     row = compare([made_up_report(accuracy_before=before, accuracy_after=after)]).rows[0]
     assert row.joules_per_point is None
     assert (row.gained_points is None) == (before is None or after is None)
+
+
+def test_two_power_models_are_not_compared() -> None:
+    """Estimates of the same board from other figures: their difference says nothing of the runs."""
+    sources = [
+        msgspec.structs.replace(PMIC, meter="estimate", type="estimate", basis=(basis,)) for basis in ("2 W", "10 W")
+    ]
+    own, full = (made_up_energy(10.0, source=source) for source in sources)
+    assert energy_obstacle(own, own) is None
+    assert energy_obstacle(own, full) == "its figures are from 2 W, the baseline's from 10 W"

@@ -8,8 +8,8 @@ import msgspec
 
 from tbft_artifacts.manifest import Drift
 from tbft_runtime.board.state import BoardIdentity, BoardState, BoardSummary
-from tbft_runtime.energy.result import Energy, MeteringCost
-from tbft_runtime.meters.meter import Source
+from tbft_runtime.energy.result import Energy, MeteringCost, StretchEnergy
+from tbft_runtime.meters.meter import MeterType, Source
 from tbft_runtime.reporting.report import (
     FORMAT,
     BlockRecord,
@@ -198,6 +198,19 @@ def made_up_report(drift: Drift = "feature", seconds: float = 20.0, epochs: int 
 
 def _phase(name: Any, seconds: float, laps: int) -> PhaseTime:
     return PhaseTime(phase=name, seconds=seconds, joules=seconds * 5, laps_ms=[seconds / laps * 1000] * laps)
+
+
+def made_up_stretch(type_: MeterType, covered: float) -> StretchEnergy:
+    """A meter of that type drew 5 W for `covered` seconds."""
+    return StretchEnergy(
+        source=msgspec.structs.replace(PMIC, type=type_),
+        idle_watts=3.0,
+        joules=5 * covered,
+        covered_seconds=covered,
+        sampling_joules=0.0,
+        samples=int(covered * 2),
+        failed=0,
+    )
 
 
 def made_up_epoch(number: int, seconds: float) -> Epoch:

@@ -122,7 +122,7 @@ def _other_load(earlier: _Busy, now: _Busy) -> float | None:
     passed = now.moment - earlier.moment
     if earlier.board is None or now.board is None or passed < 2 / os.sysconf("SC_CLK_TCK"):
         return None
-    return max(0.0, (now.board - earlier.board - (now.own - earlier.own)) / passed)
+    return round(max(0.0, (now.board - earlier.board - (now.own - earlier.own)) / passed), 3)
 
 
 def _thermal_zone(board: Board) -> str | None:

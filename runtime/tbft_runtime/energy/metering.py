@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 
-import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from tbft_runtime.board.access import Board
 from tbft_runtime.board.state import BUSY_CORES, BoardSummary
@@ -77,6 +78,12 @@ class Metering:
             drawn = self._trace.drawn(np.array([began]), np.array([time.perf_counter()]))
         if drawn.covered > 0:
             self.idle_watts = drawn.joules / drawn.covered
+        else:
+            why = f" ({self.problem})" if self.problem else ""
+            note(f"the meter has said nothing so far{why}; energy may be unavailable in the end")
+        with self._lock:
+            # What is told of the run while it goes on does not begin before it.
+            self._joules, self._looked = 0.0, time.perf_counter()
         # The board has been watched for hardly longer than this took.
         load = self.so_far().board.other_load
         if load is not None and load >= BUSY_CORES:
@@ -128,7 +135,13 @@ class Metering:
         """What was seen between two moments of `time.perf_counter`, in seconds since the first."""
         with self._lock:
             seen = [moment for moment in self._seen if began <= moment.seconds <= ended]
-        return [msgspec.structs.replace(moment, seconds=round(moment.seconds - began, 3)) for moment in seen]
+            since = [began, *(moment.seconds for moment in seen)]
+            # Anew: when it was seen, the last samples before it may not have come yet.
+            watts = [self._mean_watts(*between) for between in pairwise(since)]
+        return [
+            replace(moment, seconds=round(moment.seconds - began, 3), watts=mean)
+            for moment, mean in zip(seen, watts, strict=True)
+        ]
 
     def forget(self, before: float) -> None:
         """Nothing before this moment will be asked for again."""
@@ -146,7 +159,8 @@ class Metering:
     def summary(self) -> RunPart:
         """How the board was until now, and what measuring cost."""
         with self._sampler.waiting():
-            return self._part(self._watch.summary())
+            self._look()
+            return self._part(self._watch.so_far())
 
     def _part(self, board: BoardSummary) -> RunPart:
         seconds = time.perf_counter() - self._began
@@ -166,6 +180,13 @@ class Metering:
         laps_ms = np.round(passed * 1000, 3).tolist()
         return PhaseTime(phase=phase, seconds=float(passed.sum()), joules=joules, laps_ms=laps_ms)
 
+    def _mean_watts(self, began: float, ended: float) -> float | None:
+        """In the covered part of a stretch; only for whoever has the lock."""
+        if self.meter is None:
+            return None
+        drawn = self._trace.drawn(np.array([began]), np.array([ended]))
+        return drawn.joules / drawn.covered if drawn.covered > 0 else None
+
     def _read(self) -> None:
         assert self.meter is not None
         try:
@@ -182,10 +203,9 @@ class Metering:
         watts = None
         with self._lock:
             if self.meter is not None and self._trace.seconds:
-                since, self._looked = self._looked, self._trace.seconds[-1]
-                drawn = self._trace.drawn(np.array([since]), np.array([self._looked]))
-                self._joules += drawn.joules
-                watts = drawn.joules / drawn.covered if drawn.covered > 0 else None
+                since, self._looked = self._looked, max(self._looked, self._trace.seconds[-1])
+                watts = self._mean_watts(since, self._looked)
+                self._joules += self._trace.drawn(np.array([since]), np.array([self._looked])).joules
             self._seen.append(
                 Telemetry(seconds=time.perf_counter(), watts=watts, celsius=state.celsius, megahertz=state.megahertz)
             )

@@ -52,7 +52,7 @@ def choose(name: str, board: Board) -> Choice:
     Raises UnavailableError if a meter that was named is not there, and TbftError if there is no such name.
     """
     if name == NO_METER:
-        return Choice(None, "switched off (--meter none)")
+        return Choice(None, "switched off with --meter none")
     if name == AUTOMATIC:
         return _first(board)
     kind, argument = _parse(name)

@@ -19,6 +19,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORE
 # In this order: where another one separates, a comma belongs to a field.
 _SEPARATORS = "\t;,"
 _SECONDS = ("seconds", "time")
+# Clocks that count whole seconds are fine.
+_LONGEST_STANDSTILL = 2.5
 _WATTS = ("watts",)
 
 
@@ -84,15 +86,22 @@ class Clock:
         self._offset = 0.0
         self._own: float | None = None
         self._latest = -math.inf
+        self._moved = 0.0
 
     def place(self, own: float, arrival: float) -> float:
         """When a reading of the meter's time `own` was taken; never after `arrival`, never before the last one."""
         delay = arrival - own
         restarted = self._own is None or own < self._own
+        if own != self._own:
+            self._moved = arrival
         self._offset = delay if restarted else min(self._offset, delay)
         self._own = own
         self._latest = max(self._latest, min(own + self._offset, arrival))
         return self._latest
+
+    def stands_still(self, arrival: float) -> bool:
+        """Whether many lines came since its time last changed; then no line says when it was measured."""
+        return arrival - self._moved > _LONGEST_STANDSTILL
 
 
 class Stream:
@@ -129,6 +138,8 @@ class Stream:
             del lines[0]
         garbage = self.garbage
         samples = [sample for line in lines if (sample := self._sample(line, arrival))]
+        if samples and self._clock.stands_still(arrival):
+            raise MeterError(f"the meter's time does not go on: {_shown(lines)}")
         if self.garbage > garbage and not samples:
             raise MeterError(f"the meter sends no lines of `seconds,watts`, but {_shown(lines)}")
         return samples

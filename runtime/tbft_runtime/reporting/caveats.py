@@ -68,6 +68,9 @@ def energy_obstacle(own: Energy, baseline: Energy) -> str | None:
         return f"{mine.type} by '{mine.meter}', baseline {theirs.type} by '{theirs.meter}'"
     if (mine.scope, mine.missing) != (theirs.scope, theirs.missing):
         return "the meter did not count the same parts of the board in both runs"
+    if mine.basis != theirs.basis:
+        # Two power models of the same board, for example.
+        return f"its figures are from {'; '.join(mine.basis)}, the baseline's from {'; '.join(theirs.basis)}"
     if min(own.covered, baseline.covered) < COVERED:
         return f"the meter covered {own.covered:.0%} of the run, and {baseline.covered:.0%} of the baseline"
     return None

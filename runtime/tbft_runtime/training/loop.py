@@ -99,7 +99,7 @@ def _train(
         stopped=stopped,
         cache=cache_result(tuning.boundary, plan, settings, images),
         memory=memory,
-        no_energy=metering.problem or choice.why or "the meter sent nothing",
+        no_energy=choice.why or metering.problem or "the meter said nothing while training went on",
         run=str(folder.path),
     )
     report = build_report(bundle.manifest, run, state, result, None)
