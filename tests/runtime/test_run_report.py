@@ -190,7 +190,9 @@ def test_a_meter_that_vanishes_covers_a_part(tmp_path: Path, squares: Path, atta
     assert sum(epoch.covered * epoch.seconds for epoch in epochs) == pytest.approx(
         result.energy.covered * result.train_seconds
     )
-    assert (epochs[0].covered, epochs[-1].covered, epochs[-1].joules) == (pytest.approx(1), 0, None)
+    assert epochs[0].covered > 0
+    assert epochs[0].joules
+    assert (epochs[-1].covered, epochs[-1].joules) == (0, None)
     assert result.energy.joules == pytest.approx(5 * result.energy.covered * result.train_seconds, rel=1e-2)
 
 
