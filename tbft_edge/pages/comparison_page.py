@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 
 from tbft_edge.console import percent, size
 from tbft_edge.cost_table import notes
-from tbft_edge.figures import estimated, partial
+from tbft_edge.figures import DASH, estimated, partial
 from tbft_edge.pages import units
 from tbft_edge.pages.charts.bars import Bar, long_bars
 from tbft_edge.pages.document import badge, card, facts, figure, page, pair, section, table, tables, warnings
 from tbft_edge.pages.headline import cautions, marked_joules, trained
 from tbft_edge.pages.markup import Markup, element, join
-from tbft_edge.pages.units import NOTHING
 from tbft_runtime.reporting.comparison import Comparison, Row
 from tbft_runtime.reporting.report import Report
 
@@ -68,7 +67,7 @@ def _name(row: Row) -> Markup:
 
 def _saved(row: Row, part: float | None) -> str:
     """The baseline saves nothing against itself, which needs no figure."""
-    return NOTHING if row.baseline else percent(part)
+    return DASH if row.baseline else percent(part)
 
 
 def _joules(row: Row) -> str:
@@ -107,8 +106,8 @@ def _run(name: str, report: Report) -> Markup:
         ("board", result.board.identity.model or "unknown"),
         ("data", report.data),
         ("images", f"{result.train_images:,} to train, {result.validation_images:,} to validate"),
-        ("epochs", f"{result.epochs}, the best is {result.best_epoch or NOTHING}"),
-        ("step (p50)", NOTHING if step is None else units.milliseconds(step.p50_ms)),
+        ("epochs", f"{result.epochs}, the best is {result.best_epoch or DASH}"),
+        ("step (p50)", DASH if step is None else units.milliseconds(step.p50_ms)),
         ("peak memory", size(result.peak_memory_bytes)),
         ("meter", meter),
         ("energy above idle", marked_joules(energy.net_joules, energy)),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tbft_edge.console import percent, size
+from tbft_edge.figures import DASH
 from tbft_edge.pages import units
 from tbft_edge.pages.document import card, details, facts, table, tables
 from tbft_edge.pages.headline import energy_column, marked, marked_joules
 from tbft_edge.pages.markup import Markup, element, join
-from tbft_edge.pages.units import NOTHING
 from tbft_runtime.board.state import BUSY_CORES, BoardState
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.reporting.report import Report
@@ -70,7 +70,7 @@ def energy(result: TrainResult) -> Markup:
         ("covers", source.scope),
         ("leaves out", "; ".join(source.missing) or "nothing known"),
         ("sensor's uncertainty", uncertainty),
-        ("said by", "; ".join(source.basis) or NOTHING),
+        ("said by", "; ".join(source.basis) or DASH),
         ("samples", f"{said.samples:,} at {units.hertz(said.hertz)}; {said.failed:,} readings failed"),
         ("with every other sample", marked(f"joules change by {units.joules(said.sampling_joules)}", said)),
         metering,
@@ -88,8 +88,8 @@ def board(result: TrainResult) -> Markup:
     ]
     during = [
         ("board", identity.model or "unknown"),
-        ("machine", f"{identity.machine or NOTHING}, {units.count(identity.cores, 'core')}"),
-        ("memory", NOTHING if identity.memory_bytes is None else size(identity.memory_bytes)),
+        ("machine", f"{identity.machine or DASH}, {units.count(identity.cores, 'core')}"),
+        ("memory", DASH if identity.memory_bytes is None else size(identity.memory_bytes)),
         ("hottest", units.celsius(found.hottest_celsius)),
         ("clock", f"{units.megahertz(found.slowest_megahertz)} to {units.megahertz(found.fastest_megahertz)}"),
         ("throttled", _names(found.throttled)),
@@ -102,7 +102,7 @@ def settings(report: Report) -> Markup:
     """What determines the result, and the versions."""
     result = report.result
     cache, execution = result.cache, result.execution
-    kept = f"off: {cache.reason or NOTHING}"
+    kept = f"off: {cache.reason or DASH}"
     if cache.place is not None:
         kept = (
             f"{cache.cached_images:,} of {cache.images:,} images, {cache.format}, {size(cache.bytes)} on {cache.place}"
@@ -123,7 +123,7 @@ def settings(report: Report) -> Markup:
         ("threads", str(result.threads)),
         ("computed with", f"{execution.gradient_form} gradients, {execution.micro_batch} images at once per thread"),
         ("chosen", "as tune measured on this board" if result.tuned else "by default"),
-        ("throughput", NOTHING if result.images_per_second is None else f"{result.images_per_second:,.0f} images/s"),
+        ("throughput", DASH if result.images_per_second is None else f"{result.images_per_second:,.0f} images/s"),
         ("kept activations", kept),
     ]
     origin = [
@@ -162,7 +162,7 @@ def _slices(kind: str, graph: GraphProfile, slices: tuple[Slice, ...]) -> Markup
         [
             item.name,
             units.milliseconds(item.milliseconds),
-            f"{item.milliseconds / graph.kernel_ms:.1%}" if graph.kernel_ms else NOTHING,
+            f"{item.milliseconds / graph.kernel_ms:.1%}" if graph.kernel_ms else DASH,
             f"{item.calls:g}",
         ]
         for item in slices
@@ -177,11 +177,11 @@ def _state(state: BoardState) -> list[tuple[str, str]]:
     return [
         ("temperature", units.celsius(state.celsius)),
         ("clock", units.megahertz(state.megahertz)),
-        ("governor", state.governor or NOTHING),
+        ("governor", state.governor or DASH),
         ("throttled now", _names(state.throttled)),
         ("throttled since it started", _names(state.throttled_before)),
         ("other processes", _load(state.other_load)),
-        ("memory available", NOTHING if state.available_bytes is None else size(state.available_bytes)),
+        ("memory available", DASH if state.available_bytes is None else size(state.available_bytes)),
     ]
 
 
@@ -191,5 +191,5 @@ def _names(throttled: tuple[str, ...] | None) -> str:
 
 def _load(cores: float | None) -> str:
     if cores is None:
-        return NOTHING
+        return DASH
     return f"{cores:.2f} cores busy{' ▲' if cores >= BUSY_CORES else ''}"

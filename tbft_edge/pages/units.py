@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-NOTHING = "–"
+from tbft_edge.figures import DASH
+
 # Keeps a figure and its unit on one line.
 _SPACE = "\u00a0"
 
@@ -14,7 +15,7 @@ _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 def seconds(value: float | None) -> str:
     """`0.85 s`, `20.0 s`, `3 min 05 s`, `2 h 04 min`."""
     if value is None:
-        return NOTHING
+        return DASH
     if value < 99.95:
         return f"{_three_digits(value)}{_SPACE}s"
     minutes, rest = divmod(round(value), 60)
@@ -26,7 +27,7 @@ def seconds(value: float | None) -> str:
 def milliseconds(value: float | None) -> str:
     """`0.42 ms`, `31.0 ms`, `1.25 s`."""
     if value is None:
-        return NOTHING
+        return DASH
     return f"{_three_digits(value)}{_SPACE}ms" if value < 999.5 else seconds(value / 1000)
 
 
@@ -47,23 +48,23 @@ def hertz(value: float | None) -> str:
 
 def celsius(value: float | None) -> str:
     """`48.2 °C`."""
-    return NOTHING if value is None else f"{value:.1f}{_SPACE}°C"
+    return DASH if value is None else f"{value:.1f}{_SPACE}°C"
 
 
 def megahertz(value: float | None) -> str:
     """`2400 MHz`."""
-    return NOTHING if value is None else f"{value:.0f}{_SPACE}MHz"
+    return DASH if value is None else f"{value:.0f}{_SPACE}MHz"
 
 
 def points(value: float | None) -> str:
     """Percentage points with their sign."""
-    return NOTHING if value is None else f"{value:+.1f} points"
+    return DASH if value is None else f"{value:+.1f} points"
 
 
 def loss(value: float | None) -> str:
     """`0.6012`, `1.2e+09`."""
     if value is None:
-        return NOTHING
+        return DASH
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:.3g}"
 
 
@@ -91,7 +92,7 @@ def moment(label: str) -> str:
 
 def _scaled(value: float | None, unit: str) -> str:
     if value is None:
-        return NOTHING
+        return DASH
     factor, prefix = next(((f, p) for f, p in _PREFIXES if abs(value) >= 0.9995 * f), (1.0, ""))
     return f"{_three_digits(value / factor)}{_SPACE}{prefix}{unit}"
 

@@ -191,7 +191,8 @@ def test_a_meter_that_vanishes_covers_a_part(tmp_path: Path, squares: Path, atta
         result.energy.covered * result.train_seconds
     )
     # The last reading of a short epoch may have been left out.
-    assert epochs[0].covered > 0.3
+    assert epochs[0].covered > 0
+    assert epochs[0].joules
     assert (epochs[-1].covered, epochs[-1].joules) == (0, None)
     assert result.energy.joules == pytest.approx(5 * result.energy.covered * result.train_seconds, rel=1e-2)
 

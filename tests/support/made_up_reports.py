@@ -170,6 +170,7 @@ def made_up_report(drift: Drift = "feature", seconds: float = 20.0, epochs: int 
                 validation_accuracy=0.75 - 0.4 / number,
                 seconds=each,
                 joules=None if result.energy.joules is None else result.energy.joules / epochs,
+                covered=0.0 if result.energy.joules is None else 1.0,
                 phases=(
                     _phase("prefix" if number == 1 else "read", each * 0.3, 10),
                     _phase("train", each * 0.5, 10),

@@ -30,7 +30,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     validation_accuracy: float
     seconds: float
     joules: float | None
-    covered: float = 1.0
+    covered: float
     phases: tuple[PhaseTime, ...]
 
 
@@ -85,7 +85,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     image_size: int
     blocks: tuple[BlockRecord, ...]
     preparation: tuple[PhaseTime, ...]
-    preparation_source: Source | None = None
+    preparation_source: Source | None
     epochs: tuple[EpochRecord, ...]
     step_ms: Histogram | None
     telemetry: tuple[Telemetry, ...]
