@@ -12,7 +12,18 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import FORMAT, MANIFEST, PREDICT, STATISTICS, WEIGHTS, FileEntry, Manifest, Normalize, Plan
+from tbft_artifacts.manifest import (
+    FORMAT,
+    MANIFEST,
+    PREDICT,
+    STATISTICS,
+    WEIGHTS,
+    Drift,
+    FileEntry,
+    Manifest,
+    Normalize,
+    Plan,
+)
 
 _CHUNK = 1 << 20
 
@@ -38,16 +49,26 @@ class Bundle:
     def weights(self) -> Path:
         return self.path(WEIGHTS)
 
-    def plan(self, plan_id: str | None = None) -> Plan:
-        """The plan of that id, or the only one.
+    def plan(self, plan_id: str | None = None, drift: Drift | None = None) -> Plan:
+        """The plan of that id, the one that `drift` calls for, or the only one.
 
-        Raises TbftError if there is no such plan, or several and none is named.
+        Raises TbftError if there is no such plan, if there are several and nothing is said, or both is.
         """
         plans = self.manifest.plans
         known = ", ".join(plan.id for plan in plans)
+        if plan_id is not None and drift is not None:
+            raise TbftError(f"both --plan {plan_id} and --drift {drift} were given", "leave one of them out")
+        if drift is not None:
+            found = self.manifest.plan_for(drift)
+            if found is None:
+                raise TbftError(f"bundle '{self.folder}' has no plan for drift '{drift}'", f"it has: {known}")
+            return found
         if plan_id is None:
             if len(plans) != 1:
-                raise TbftError(f"bundle '{self.folder}' holds several plans: {known}", "choose one with --plan")
+                raise TbftError(
+                    f"bundle '{self.folder}' holds several plans: {known}",
+                    "choose one with --plan; 'train' and 'tune' also take --drift",
+                )
             return plans[0]
         for plan in plans:
             if plan.id == plan_id:

@@ -26,6 +26,8 @@ BATCH_SUFFIX = ".batch"
 ORIGIN_END = "#"
 
 Drift = Literal["input", "feature", "output", "full"]
+# What a bundle is exported for: one drift, or whichever the device meets.
+DriftChoice = Literal[Drift, "all"]
 BatchNormPolicy = Literal["frozen", "adapt", "batch"]
 OptimizerKind = Literal["sgd", "adam", "adamw"]
 # How a graph writes its convolutions; which is faster depends on the device.
@@ -275,7 +277,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
     `bundle_id` is the sha256 of the manifest without it, so of the content of every file. `parent`
     is the bundle that this one was made from. `blocks` hold every trainable parameter of the network, in the
-    order of its graph; a plan trains all or nothing of each.
+    order of its graph; a plan trains all or nothing of each. `plans` are in the order of what they train, and
+    `full` the last; several may be for one drift.
     """
 
     format: int
@@ -296,6 +299,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
     def normalization(self) -> Normalize:
         """The preprocessing step that makes numbers of pixels."""
         return next(step for step in self.preprocessing if isinstance(step, Normalize))
+
+    def plan_for(self, drift: str) -> Plan | None:
+        """The plan that `drift` calls for: the one nearest the output, if several are for it; None without any."""
+        return next((plan for plan in reversed(self.plans) if plan.drift == drift), None)
 
     def with_id(self) -> Manifest:
         """The same manifest with its content hash filled in."""

@@ -15,6 +15,15 @@ STEM_CONVOLUTIONS = 1
 
 
 @dataclass(frozen=True)
+class Target:
+    """What one plan trains, and for which drift. `is_usual`: what the drift calls for if no block is named."""
+
+    drift: Drift
+    blocks: tuple[str, ...]
+    is_usual: bool = True
+
+
+@dataclass(frozen=True)
 class Blocks:
     """The blocks of a network in the order of its graph, each the common start of its parameters' names.
 
@@ -41,6 +50,16 @@ class Blocks:
                 return (self.rear,)
             case "full":
                 return self.names
+
+    def targets(self) -> tuple[Target, ...]:
+        """Every part that is worth training, from the input to the output, then everything.
+
+        Each stage behind the front is a target for feature drift; which one is best depends on the drift.
+        """
+        middle = (Target("feature", (stage,), is_usual=False) for stage in self.stages[1:-1])
+        drifts: tuple[Drift, ...] = ("feature", "output", "full")
+        usual = (Target(drift, self.target(drift)) for drift in drifts)
+        return (Target("input", self.front), *middle, *usual)
 
 
 def trainable_parameters(graph: ir.Graph, weights: frozenset[str]) -> list[str]:

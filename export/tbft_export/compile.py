@@ -59,6 +59,7 @@ class PlanRequest:
     """What the user asks for; `blocks` empty and `batch_norm` None follow the drift.
 
     With `prefix` "int8" the plan is one whose prefix can be quantised; here it still computes in float32.
+    `label` tells the plan from another one of the same bundle for the same drift.
     """
 
     drift: Drift
@@ -67,6 +68,17 @@ class PlanRequest:
     optimizer: Optimizer
     batch_size: int
     prefix: PrefixKind = "float32"
+    label: str | None = None
+
+    @property
+    def policy(self) -> BatchNormPolicy:
+        return self.batch_norm or DEFAULT_POLICY[self.drift]
+
+    @property
+    def id(self) -> str:
+        """The id of the plan: drift, label, policy, optimizer, prefix; what goes without saying is left out."""
+        int8 = self.prefix if self.prefix == "int8" else None
+        return "-".join(part for part in (self.drift, self.label, self.policy, self.optimizer.kind, int8) if part)
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
     parameters = trainable_parameters(forward.graph, forward.weights)
     blocks = choose_blocks(forward, request, parameters)
     trainable = select(parameters, blocks, _known_blocks(forward, parameters))
-    policy = request.batch_norm or DEFAULT_POLICY[request.drift]
+    policy = request.policy
 
     boundary = find_boundary(forward.graph, frozenset(trainable))
     prefix = None if boundary.is_graph_input() else _extract(forward.model, forward.graph.inputs[0], boundary)
@@ -113,7 +125,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
             prefix = runner.run(prefix, batch_mode(forward.weights))
         prefixes = {form: runner.run(prefix.clone(), forward_in(form, forward.weights)) for form in forms}
     plan = Plan(
-        id=_plan_id(request, policy),
+        id=request.id,
         drift=request.drift,
         blocks=tuple(blocks),
         batch_norm=policy,
@@ -204,11 +216,6 @@ def choose_blocks(forward: ForwardModel, request: PlanRequest, parameters: Seque
     if request.blocks:
         return request.blocks
     return find_blocks(forward.graph, parameters).target(request.drift)
-
-
-def _plan_id(request: PlanRequest, policy: BatchNormPolicy) -> str:
-    parts = [request.drift, policy, request.optimizer.kind]
-    return "-".join(parts if request.prefix == "float32" else [*parts, request.prefix])
 
 
 def _check_quantizable(prefix: ir.Model | None, policy: BatchNormPolicy) -> None:

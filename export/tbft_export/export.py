@@ -1,9 +1,12 @@
-"""`export_bundle`: a trained model and a drift -> a checked bundle."""
+"""`export_bundle`: a trained model and what drifted -> a checked bundle."""
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,17 +20,17 @@ from tbft_artifacts.manifest import (
     BatchNormPolicy,
     CenterCrop,
     Drift,
+    DriftChoice,
     ExifTranspose,
     Manifest,
     Normalize,
     OptimizerKind,
-    Plan,
     PrefixKind,
     PreprocessingStep,
     Resize,
     ToRgb,
 )
-from tbft_export.blocks import describe_blocks
+from tbft_export.blocks import describe_blocks, find_blocks, trainable_parameters
 from tbft_export.compile import (
     PlanRequest,
     batch_norms,
@@ -35,6 +38,7 @@ from tbft_export.compile import (
     statistics_model,
     write_official_artifacts,
 )
+from tbft_export.forward import ForwardModel
 from tbft_export.optimizers import optimizer
 from tbft_export.pipeline import PassRunner, pass_names
 from tbft_export.quantization.images import ImageReader
@@ -55,10 +59,15 @@ _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+# Training for any other drift begins at the input.
+DRIFTS_WITH_PREFIX: tuple[Drift, ...] = ("feature", "output")
+
+
 @dataclass(frozen=True)
 class ExportOptions:
     """What to export. None takes the default that the model or the drift gives.
 
+    With `drift` "all" the bundle has a plan for every target block of the network, and for everything.
     `classes` are class names; `class_count` is for a built-in network whose weights do not say it.
     `mean` and `std` are per channel for pixels in [0, 1]: 0.5 for the built-in network, which was
     trained so, and ImageNet's otherwise. A `prefix` of kind "int8" is quantised with images that
@@ -67,7 +76,7 @@ class ExportOptions:
     """
 
     model: str
-    drift: Drift
+    drift: DriftChoice
     weights: Path | None = None
     blocks: tuple[str, ...] = ()
     batch_norm: BatchNormPolicy | None = None
@@ -89,11 +98,10 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Exported:
-    """The manifest that was written, the plan in it, and how it compared with PyTorch."""
+    """The manifest that was written, and how each of its plans compared with PyTorch, in their order."""
 
     manifest: Manifest
-    plan: Plan
-    check: SelfCheck
+    checks: tuple[SelfCheck, ...]
 
 
 def export_bundle(options: ExportOptions, out: Path) -> Exported:
@@ -104,7 +112,7 @@ def export_bundle(options: ExportOptions, out: Path) -> Exported:
     """
     if options.dump_after is not None and options.dump_after not in pass_names():
         raise TbftError(f"there is no compiler pass '{options.dump_after}'", f"passes: {', '.join(pass_names())}")
-    _check_calibration(options)
+    _check_options(options)
     runner = PassRunner(options.dump_after)
     source = load_source(options.model, options.weights, options.class_count, options.image_size, runner)
     if is_archive(out):
@@ -118,36 +126,74 @@ def export_bundle(options: ExportOptions, out: Path) -> Exported:
 
 
 def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path) -> Exported:
-    request = PlanRequest(
-        drift=options.drift,
-        blocks=options.blocks,
-        batch_norm=options.batch_norm,
-        optimizer=optimizer(options.optimizer, options.lr, options.momentum, options.weight_decay),
-        batch_size=options.batch_size,
-        prefix=options.prefix,
-    )
+    requests = _requests(options, source.forward)
     with atomic_folder(out) as folder:
         manifest = _manifest(options, source)
         # Ahead of the long work: a wrong path or class name is a quick answer.
         images = None if options.calibration is None else options.calibration(manifest)
-        compiled = compile_plan(source.forward, request, runner)
         write_weights(source.forward, folder)
         write_models(source.forward, statistics_model(source.forward, runner), folder)
-        write_plan(compiled, folder)
-        plan = compiled.plan
-        official = folder / plan.ort_training
-        official.mkdir()
-        write_official_artifacts(source.forward, plan, official, runner)
-        # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
-        check = check_bundle(folder, manifest, plan, source.reference, source.classes)
-        if images is not None:
-            plan = replace_prefix(compiled, images, options.allow_accuracy_loss, folder)
-        blocks = describe_blocks(source.forward.graph, source.forward.weights, plan.blocks)
-        manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=(plan,)), folder)
-    return Exported(manifest, plan, check)
+        plans, checks = [], []
+        for request in requests:
+            with _naming(request, requests):
+                compiled = compile_plan(source.forward, request, runner)
+                write_plan(compiled, folder)
+                if options.drift != "all":
+                    # They hold the weights once more, so a bundle of many plans is for this project's runtime alone.
+                    official = folder / compiled.plan.ort_training
+                    official.mkdir()
+                    write_official_artifacts(source.forward, compiled.plan, official, runner)
+                # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
+                checks.append(check_bundle(folder, manifest, compiled.plan, source.reference, source.classes))
+                plan = compiled.plan
+                if request.prefix == "int8" and images is not None:
+                    plan = replace_prefix(compiled, images, options.allow_accuracy_loss, folder)
+                plans.append(plan)
+        trained = [block for plan in plans for block in plan.blocks]
+        blocks = describe_blocks(source.forward.graph, source.forward.weights, trained)
+        manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=tuple(plans)), folder)
+    return Exported(manifest, tuple(checks))
 
 
-def _check_calibration(options: ExportOptions) -> None:
+def _requests(options: ExportOptions, forward: ForwardModel) -> tuple[PlanRequest, ...]:
+    """The plans that are asked for. Raises TbftError where all are and the network's parts are not known."""
+    request = partial(
+        PlanRequest,
+        batch_norm=options.batch_norm,
+        optimizer=optimizer(options.optimizer, options.lr, options.momentum, options.weight_decay),
+        batch_size=options.batch_size,
+    )
+    if options.drift != "all":
+        return (request(drift=options.drift, blocks=options.blocks, prefix=options.prefix),)
+    blocks = find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights))
+    return tuple(
+        request(
+            drift=target.drift,
+            blocks=target.blocks,
+            prefix=options.prefix if target.drift in DRIFTS_WITH_PREFIX else "float32",
+            label=None if target.is_usual else "-".join(target.blocks),
+        )
+        for target in blocks.targets()
+    )
+
+
+@contextlib.contextmanager
+def _naming(request: PlanRequest, requests: tuple[PlanRequest, ...]) -> Iterator[None]:
+    """Where several plans are compiled, an error says in which it came up."""
+    try:
+        yield
+    except TbftError as error:
+        if len(requests) == 1:
+            raise
+        raise TbftError(f"plan {request.id}: {error.message}", error.hint) from error
+
+
+def _check_options(options: ExportOptions) -> None:
+    if options.drift == "all" and options.blocks:
+        raise TbftError(
+            f"--drift all finds the blocks itself, but --block {options.blocks[0]} was given",
+            "leave --block out, or name the one drift that the block is trained for",
+        )
     if options.prefix == "int8" and options.calibration is None:
         raise TbftError(
             "an int8 prefix needs images to calibrate with", "give a few hundred labelled ones with --calibration"

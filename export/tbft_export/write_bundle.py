@@ -15,7 +15,7 @@ import onnx_ir as ir
 from safetensors.numpy import save_file
 
 from tbft_artifacts.bundle import file_entry
-from tbft_artifacts.manifest import MANIFEST, PREDICT, STATISTICS, WEIGHTS, Manifest, Plan
+from tbft_artifacts.manifest import MANIFEST, PREDICT, STATISTICS, WEIGHTS, Manifest
 from tbft_export.compile import CompiledPlan
 from tbft_export.forward import ForwardModel
 
@@ -77,9 +77,9 @@ def pack(folder: Path, archive: Path) -> None:
                 tar.add(path, path.relative_to(folder).as_posix(), filter=anonymous)
 
 
-def plan_bytes(manifest: Manifest, plan: Plan) -> dict[str, int]:
+def bundle_bytes(manifest: Manifest) -> dict[str, int]:
     """Bytes of the bundle by part: weights, device graphs, official artifacts."""
-    official = plan.ort_training + "/"
+    official = tuple(f"{plan.ort_training}/" for plan in manifest.plans)
     sizes = {name: entry.bytes for name, entry in manifest.files.items()}
     return {
         "weights": sizes[WEIGHTS],

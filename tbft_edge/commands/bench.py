@@ -68,17 +68,18 @@ def command(
 
 
 def _choose(bundles: list[Bundle], plan: str | None, compare: str | None) -> list[tuple[Bundle, str]]:
-    """The plans to measure: one of each bundle, or the first for each drift to compare."""
+    """The plans to measure: one of each bundle, or for each drift to compare that of the first bundle with one."""
     if compare is None:
         return [(bundle, bundle.plan(plan).id) for bundle in bundles]
-    available = [(bundle, each) for bundle in bundles for each in bundle.manifest.plans]
     chosen = []
-    for drift in compare.split(","):
-        found = next(((bundle, each.id) for bundle, each in available if each.drift == drift.strip()), None)
+    for drift in map(str.strip, compare.split(",")):
+        plans = ((bundle, bundle.manifest.plan_for(drift)) for bundle in bundles)
+        found = next(((bundle, plan.id) for bundle, plan in plans if plan), None)
         if found is None:
+            known = dict.fromkeys(each.drift for bundle in bundles for each in bundle.manifest.plans)
             raise TbftError(
-                f"no bundle given has a plan for drift '{drift.strip()}'",
-                "give a bundle for each drift; they have: " + ", ".join(each.drift for _, each in available),
+                f"no bundle given has a plan for drift '{drift}'",
+                f"give a bundle for each drift; they have: {', '.join(known)}",
             )
         chosen.append(found)
     return chosen

@@ -6,26 +6,26 @@ import math
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy, Drift, OptimizerKind, PrefixKind
-from tbft_edge.console import JsonOption, extra, percent, print_json, print_table, say, size
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tbft_artifacts.manifest import Cost, Int8Prefix, Plan
-    from tbft_export import Exported, ExportOptions
+from tbft_artifacts.manifest import BatchNormPolicy, DriftChoice, OptimizerKind, PrefixKind
+from tbft_edge.console import JsonOption, extra, print_json
 
 
 def command(
     model: Annotated[
         str, typer.Option(help="resnet26, package.module:factory of your own torch module, or a forward .onnx file.")
     ],
-    drift: Annotated[Drift, typer.Option(help="What drifted; it decides which block is trained.")],
+    drift: Annotated[
+        DriftChoice,
+        typer.Option(
+            help="What drifted; it decides which block is trained. all: a plan for each, over one copy of the "
+            "weights; the device chooses."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The bundle to write: a new folder, or a file ending in .tar.gz.")],
     weights: Annotated[
         Path | None, typer.Option(help="Trained weights: .pth or .pt (a state dict) or .safetensors.")
@@ -82,6 +82,7 @@ def command(
     count, names = _classes(classes)
     with extra("export"), tempfile.TemporaryDirectory() as cache:
         from tbft_edge.calibration import read_images
+        from tbft_edge.export_summary import export_result, print_export
         from tbft_export import ExportOptions, export_bundle
 
         options = ExportOptions(
@@ -107,9 +108,9 @@ def command(
         )
         exported = export_bundle(options, out)
     if json:
-        print_json(_report(exported, out))
+        print_json(export_result(exported, options, out))
     else:
-        _print(exported, options, out)
+        print_export(exported, options, out)
 
 
 def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:
@@ -142,106 +143,3 @@ def _channels(text: str | None, option: str) -> tuple[float, float, float] | Non
     if len(values) != 3 or not all(map(math.isfinite, values)) or (option == "--std" and min(values) <= 0):
         raise TbftError(f"{option} '{text}' is not one or three numbers", f"for example {option} 0.485,0.456,0.406")
     return values[0], values[1], values[2]
-
-
-def _report(exported: Exported, out: Path) -> dict[str, object]:
-    from tbft_export.write_bundle import plan_bytes
-
-    manifest, plan = exported.manifest, exported.plan
-    return {
-        "bundle": str(out),
-        "bundle_id": manifest.bundle_id,
-        "plan": plan.id,
-        "blocks": plan.blocks,
-        "batch_norm": plan.batch_norm,
-        "optimizer": plan.optimizer.kind,
-        "trainable_parameters": plan.cost.parameter_bytes // 4,
-        "full_parameters": plan.full_cost.parameter_bytes // 4 if plan.full_cost else None,
-        "cost": plan.cost,
-        "full_cost": plan.full_cost,
-        "bytes": plan_bytes(manifest, plan),
-        "int8": plan.int8,
-        "preprocessing": manifest.preprocessing,
-        "largest_error": {
-            "loss": exported.check.loss,
-            "gradient": exported.check.gradient,
-            "batch_norm_statistics": exported.check.statistics,
-        },
-        "zero_gradients": exported.check.zero_gradients,
-    }
-
-
-def _print(exported: Exported, options: ExportOptions, out: Path) -> None:
-    from tbft_export.write_bundle import plan_bytes
-
-    plan = exported.plan
-    rows = _cost_rows(plan)
-    title = f"{plan.drift} drift: trains {', '.join(plan.blocks)} (batch norms: {plan.batch_norm})"
-    print_table(title, ["", "this plan", "full fine-tuning", "share"], rows, numbers=True)
-    sizes = plan_bytes(exported.manifest, plan)
-    print_table(
-        "Files",
-        ["part", "size"],
-        [
-            ["weights", size(sizes["weights"])],
-            ["device graphs", size(sizes["graphs"])],
-            ["ort_training/ (only for devices with an ORT training build)", size(sizes["ort_training"])],
-        ],
-        numbers=True,
-    )
-    if plan.int8 is not None:
-        _print_int8(plan.int8)
-    check = exported.check
-    say(
-        f"checked one train step against PyTorch: loss within {check.loss:.0e}, gradients within {check.gradient:.0e}"
-        + (f"; exactly zero, so left out: {', '.join(check.zero_gradients)}" if check.zero_gradients else "")
-    )
-    normalize = exported.manifest.normalization
-    say(f"pixels are scaled to [0, 1], then normalised with mean {_list(normalize.mean)}, std {_list(normalize.std)}")
-    if options.optimizer != "adamw":
-        words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]
-        say(f"ort_training/ has ORT's {words} exist only in the device graphs")
-    say(f"wrote {out} ({exported.manifest.bundle_id[:12]})")
-
-
-def _print_int8(int8: Int8Prefix) -> None:
-    lost = 100 * (int8.accuracy_float32 - int8.accuracy_int8)
-    print_table(
-        f"Frozen prefix in int8, calibrated with {int8.calibration_images} images, measured on {int8.measured_images}",
-        ["", "float32", "int8", "difference"],
-        [
-            ["accuracy", percent(int8.accuracy_float32), percent(int8.accuracy_int8), f"{-lost:+.2f} points"],
-            ["boundary activation, relative error", "–", percent(int8.boundary_error), "–"],
-        ],
-        numbers=True,
-    )
-
-
-def _cost_rows(plan: Plan) -> list[list[str]]:
-    """What the plan costs, full fine-tuning beside it (dashes where the whole has no gradient), and the share."""
-    lines: list[tuple[str, Callable[[Cost], int], Callable[[float], str]]] = [
-        ("parameters trained", lambda cost: cost.parameter_bytes // 4, _count),
-        ("MFLOP per image, first epoch", lambda cost: cost.step_flops, _mega),
-    ]
-    if plan.batch_norm != "batch" and plan.has_prefix:
-        # Full fine-tuning has no prefix, so its whole step counts.
-        from_boundary = "MFLOP per image from the boundary on"
-        lines.append((from_boundary, lambda cost: cost.step_flops - cost.prefix_flops, _mega))
-    lines.append(("activations kept per image", lambda cost: cost.activation_bytes, size))
-    rows = []
-    for name, value, form in lines:
-        part, whole = value(plan.cost), value(plan.full_cost) if plan.full_cost else None
-        rows.append([name, form(part), form(whole) if whole else "–", percent(part / whole) if whole else "–"])
-    return rows
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _mega(value: float) -> str:
-    return f"{value / 1e6:,.1f}"
-
-
-def _list(values: tuple[float, ...]) -> str:
-    return " ".join(f"{value:g}" for value in values)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tbft_artifacts.manifest import Block, Manifest, Plan
-from tbft_edge.console import JsonOption, percent, print_json, print_table, size
+from tbft_artifacts.manifest import Block, Manifest
+from tbft_edge.console import JsonOption, print_json, print_table, size
+from tbft_edge.plan_table import print_plans
 
 
 def command(
@@ -37,33 +38,10 @@ def command(
             ["made with", ", ".join(f"{name} {version}" for name, version in manifest.producers.items())],
         ],
     )
-    columns = ["plan", "trains", "prefix", "batch norms", "parameters", "step FLOPs", "of full"]
-    print_table("Plans", columns, [_row(plan) for plan in manifest.plans])
+    print_plans(manifest.plans)
     blocks = [[block.name, f"{block.parameters:,}", _trained_by(block, manifest)] for block in manifest.blocks]
     print_table("Blocks, from the input to the output", ["block", "parameters", "trained by"], blocks)
 
 
-def _row(plan: Plan) -> list[str]:
-    share = plan.cost.step_flops / plan.full_cost.step_flops if plan.full_cost else None
-    return [
-        plan.id,
-        ", ".join(plan.blocks),
-        _prefix(plan),
-        plan.batch_norm,
-        f"{plan.cost.parameter_bytes // 4:,}",
-        f"{plan.cost.step_flops / 1e6:,.1f} M",
-        percent(share),
-    ]
-
-
 def _trained_by(block: Block, manifest: Manifest) -> str:
     return ", ".join(plan.id for plan in manifest.plans if block.is_inside(plan.blocks)) or "–"
-
-
-def _prefix(plan: Plan) -> str:
-    """What the frozen part computes with, and what int8 costs in accuracy."""
-    if not plan.has_prefix:
-        return "none"
-    if plan.int8 is None:
-        return "float32"
-    return f"int8 ({percent(plan.int8.accuracy_int8)}; float32 {percent(plan.int8.accuracy_float32)})"

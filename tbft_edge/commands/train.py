@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tbft_artifacts.errors import one_line
-from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_artifacts.manifest import BatchNormPolicy, Drift
 from tbft_edge.console import JsonOption, ThreadsOption, extra, memory_size, print_json, say
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ def command(
     val: Annotated[Path | None, typer.Option(help="Validation images; otherwise a part of --data is held out.")] = None,
     val_fraction: Annotated[float | None, typer.Option(help="Part of --data to validate on. Default: 0.15.")] = None,
     plan: Annotated[str | None, typer.Option(help="Which plan, if the bundle has several.")] = None,
+    drift: Annotated[
+        Drift | None, typer.Option(help="The same by what drifted: the plan that this drift calls for.")
+    ] = None,
     bn: Annotated[
         BatchNormPolicy | None,
         typer.Option(help="Batch norms; adapt re-estimates their statistics first, and needs no labels."),
@@ -99,6 +102,7 @@ def command(
             validation=val,
             val_fraction=val_fraction,
             plan=plan,
+            drift=drift,
             batch_norm=bn,
             epochs=epochs,
             lr=lr,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tbft_artifacts.manifest import Drift
 from tbft_edge.console import JsonOption, extra, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def command(
     bundle: Annotated[Path, typer.Argument(help="A bundle folder or .tar.gz, made by 'tbft-edge export'.")],
     out: Annotated[Path, typer.Option(help="Folder of the run to come; the choice is remembered in it.")],
     plan: Annotated[str | None, typer.Option(help="Which plan, if the bundle has several.")] = None,
+    drift: Annotated[
+        Drift | None, typer.Option(help="The same by what drifted: the plan that this drift calls for.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images per step; the bundle's by default.")] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads to compute with; by default their number is measured, too.")
@@ -42,16 +46,17 @@ def command(
         from tbft_runtime import TuneOptions, tune
 
         with ConsoleProgress() as progress:
-            tuning = tune(bundle, TuneOptions(out=out, plan=plan, batch_size=batch_size, threads=threads), progress)
+            options = TuneOptions(out=out, plan=plan, drift=drift, batch_size=batch_size, threads=threads)
+            tuning = tune(bundle, options, progress)
     if json:
         print_json(tuning)
     else:
         _print(tuning)
     if not tuning.finished:
         say("the time was up before everything was compared")
-    given = {"--plan": plan, "--batch-size": batch_size}
-    options = "".join(f" {name} {value}" for name, value in given.items() if value is not None)
-    say(f"next: tbft-edge train {bundle} --data … --out {out}{options}")
+    given = {"--plan": plan, "--drift": drift, "--batch-size": batch_size}
+    same = "".join(f" {name} {value}" for name, value in given.items() if value is not None)
+    say(f"next: tbft-edge train {bundle} --data … --out {out}{same}")
 
 
 def _print(tuning: Tuning) -> None:

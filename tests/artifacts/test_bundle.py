@@ -252,6 +252,21 @@ def test_several_plans_ask_for_a_name(bundle: Path) -> None:
     assert opened.plan("other").id == "other"
 
 
+def test_a_drift_names_its_plan(bundle: Path) -> None:
+    """Of several for one drift, the one nearest the output; what is not there, or said twice, is refused."""
+    manifest = read_manifest(bundle)
+    (plan,) = manifest.plans
+    shutil.copytree(bundle / "plans" / plan.id, bundle / "plans" / "feature-layer2")
+    write_manifest(bundle, manifest, plans=(msgspec.structs.replace(plan, id="feature-layer2"), plan))
+    opened = open_bundle(bundle)
+    assert opened.plan(drift="feature").id == plan.id
+    with pytest.raises(TbftError, match="no plan for drift 'input'") as caught:
+        opened.plan(drift="input")
+    assert caught.value.hint == f"it has: feature-layer2, {plan.id}"
+    with pytest.raises(TbftError, match=f"both --plan {plan.id} and --drift feature"):
+        opened.plan(plan.id, "feature")
+
+
 def test_large_files_are_hashed_in_pieces(tmp_path: Path) -> None:
     """Size and sha256 are right across the boundary of a piece."""
     content = b"a" * (1 << 20) + b"b" * 3

@@ -9,7 +9,7 @@ from support.exports import forward_of
 from support.onnx_models import parse
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Block, Drift
-from tbft_export.blocks import describe_blocks, find_blocks, select, trainable_parameters
+from tbft_export.blocks import Blocks, Target, describe_blocks, find_blocks, select, trainable_parameters
 
 DRIFTS: tuple[Drift, ...] = ("input", "feature", "output", "full")
 Targets = dict[Drift, tuple[str, ...]]
@@ -52,6 +52,28 @@ def test_each_drift_finds_its_block(model: str) -> None:
     assert {drift: blocks.target(drift) for drift in DRIFTS} == TARGETS[model]
     assert blocks.names == TARGETS[model]["full"]
     assert select(parameters, blocks.names, blocks.names) == parameters
+
+
+@pytest.mark.parametrize(("model", "middle"), [("resnet26", "layer2"), ("bottleneck_net", "layer2")])
+def test_every_part_is_a_target(model: str, middle: str) -> None:
+    """What single drifts train, and the stages between the front and the last one, from the input to the output."""
+    forward = forward_of(f"settled_models:{model}")
+    targets = find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights)).targets()
+    assert [target.drift for target in targets] == ["input", "feature", "feature", "output", "full"]
+    usual = {target.drift: target.blocks for target in targets if target.is_usual}
+    assert usual == TARGETS[f"settled_models:{model}"]
+    assert [target.blocks for target in targets if not target.is_usual] == [(middle,)]
+
+
+def test_the_only_stage_is_a_target_of_its_own() -> None:
+    """It belongs to the front too: an input drift trains the stem with it."""
+    blocks = Blocks(("stem", "stage", "head"), ("stem", "stage"), ("stage",), "head")
+    assert blocks.targets() == (
+        Target("input", ("stem", "stage")),
+        Target("feature", ("stage",)),
+        Target("output", ("head",)),
+        Target("full", ("stem", "stage", "head")),
+    )
 
 
 def test_the_parameters_of_resnet26() -> None:

@@ -57,8 +57,8 @@ def test_a_block_behind_an_operator_without_a_gradient_can_be_trained(
 ) -> None:
     """As the hint says; the official artifacts too."""
     exported = export_bundle(tiny_options(model=f"support.{model}", drift=drift), tmp_path / "bundle")
-    assert exported.plan.blocks == (block,)
-    assert (tmp_path / "bundle" / exported.plan.ort_training / "training_model.onnx").is_file()
+    assert exported.manifest.plans[0].blocks == (block,)
+    assert (tmp_path / "bundle" / exported.manifest.plans[0].ort_training / "training_model.onnx").is_file()
 
 
 def test_an_average_pool_that_cannot_be_differentiated_is_named(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_network_without_blocks_can_still_be_given_one(tmp_path: Path) -> None
     error = refusal(tiny_options(model="support.odd_models:plain_chain", blocks=("9",)), tmp_path)
     assert "0.weight" in error.hint
     named = tiny_options(model="support.odd_models:plain_chain", blocks=("4",))
-    plan = export_bundle(named, tmp_path / "bundle").plan
+    plan = export_bundle(named, tmp_path / "bundle").manifest.plans[0]
     assert [parameter.name for parameter in plan.parameters] == ["4.weight", "4.bias"]
 
 
@@ -237,9 +237,9 @@ def test_a_wrong_gradient_is_never_written(tmp_path: Path, monkeypatch: pytest.M
 def test_a_gradient_that_is_exactly_zero_is_left_out_by_name(tmp_path: Path) -> None:
     """A bias ahead of a norm with batch statistics moves nothing; its gradient is nothing but rounding."""
     options = tiny_options(model="support.odd_models:with_biases", drift="input", batch_norm="batch")
-    assert export_bundle(options, tmp_path / "batch").check.zero_gradients == ("conv1.bias",)
+    assert export_bundle(options, tmp_path / "batch").checks[0].zero_gradients == ("conv1.bias",)
     options = tiny_options(model="support.odd_models:with_biases", drift="input", batch_norm="frozen")
-    assert export_bundle(options, tmp_path / "frozen").check.zero_gradients == ()
+    assert export_bundle(options, tmp_path / "frozen").checks[0].zero_gradients == ()
 
 
 @pytest.mark.parametrize(
@@ -255,9 +255,11 @@ def test_branches_that_are_joined_by_concat(tmp_path: Path, drift: str, blocks: 
     """A network that is no chain of residual blocks; the export compares its gradients with PyTorch."""
     options = tiny_options(model="support.odd_models:joined", drift=drift, image_size=odd_models.IMAGE_SIZE)
     exported = export_bundle(options, tmp_path / "bundle")
-    assert exported.plan.blocks == blocks
+    assert exported.manifest.plans[0].blocks == blocks
     # One branch is trained and the other not, so no single activation lies between them but the stem's.
-    assert exported.plan.boundary.shape == {"output": (10,), "feature": (4, 32, 32)}.get(drift, (3, 32, 32))
+    assert exported.manifest.plans[0].boundary.shape == {"output": (10,), "feature": (4, 32, 32)}.get(
+        drift, (3, 32, 32)
+    )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1])

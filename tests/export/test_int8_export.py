@@ -60,7 +60,7 @@ def refusal(options: ExportOptions, folder: Path) -> TbftError:
 def test_the_bundle_says_what_int8_costs(exported: tuple[Exported, Path]) -> None:
     """Accuracies on images that did not calibrate; the labels are the float32 network's own answers."""
     (plan,) = open_bundle(exported[1]).manifest.plans
-    assert plan == exported[0].plan
+    assert plan == exported[0].manifest.plans[0]
     assert plan.int8 is not None
     assert (plan.int8.calibration_images, plan.int8.measured_images) == (50, 100)
     assert plan.int8.accuracy_float32 == 1
@@ -70,13 +70,13 @@ def test_the_bundle_says_what_int8_costs(exported: tuple[Exported, Path]) -> Non
 
 def test_the_suffix_was_checked_against_pytorch(exported: tuple[Exported, Path]) -> None:
     """As in every export: with the prefix in float32, so that quantising it hides no wrong gradient."""
-    assert exported[0].check.gradient < 1e-4
-    assert exported[0].check.loss < 1e-4
+    assert exported[0].checks[0].gradient < 1e-4
+    assert exported[0].checks[0].loss < 1e-4
 
 
 def test_weights_of_the_suffix_stay_where_they_are(exported: tuple[Exported, Path]) -> None:
     """The whole model with the int8 prefix takes what may be trained from the one weights file."""
-    plan = exported[0].plan
+    plan = exported[0].manifest.plans[0]
     whole = onnx.load(exported[1] / plan.predict, load_external_data=False)
     external = {tensor.name for tensor in whole.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL}
     assert external == {"fc.weight", "fc.bias"}
@@ -106,16 +106,29 @@ def test_a_loss_of_more_than_a_point_is_refused(images: ArrayImages, tmp_path: P
 
 def test_a_loss_can_be_allowed(images: ArrayImages, tmp_path: Path) -> None:
     """The bundle then says what it cost."""
-    found = export_bundle(options(badly_calibrated(images), allow_accuracy_loss=True), tmp_path / "bundle").plan.int8
+    exported = export_bundle(options(badly_calibrated(images), allow_accuracy_loss=True), tmp_path / "bundle")
+    found = exported.manifest.plans[0].int8
     assert found is not None
     assert found.accuracy_int8 < found.accuracy_float32 - 0.01
     assert found.boundary_error > 0.25
 
 
+def test_all_drifts_have_an_int8_prefix_where_one_is_frozen(tmp_path: Path) -> None:
+    """Feature and output; training for the others begins at the input. The whole model in float32 stays there."""
+    images = clear_images(tiny_models.tiny_deep(), 8, 4, COUNT)
+    export_bundle(tiny_options(images, model="support.tiny_models:tiny_deep", drift="all"), tmp_path / "bundle")
+    bundle = open_bundle(tmp_path / "bundle")
+    ids = ["feature-layer2-frozen-sgd-int8", "feature-frozen-sgd-int8", "output-frozen-sgd-int8"]
+    plans = bundle.manifest.plans
+    assert [plan.id for plan in plans] == ["input-batch-sgd", *ids, "full-batch-sgd"]
+    assert [plan.id for plan in plans if plan.int8 is not None] == ids
+    assert len({bundle.path(plan.predict).read_bytes() for plan in plans}) == 1 + len(ids)
+
+
 def test_few_images_are_refused_unless_allowed(tiny_images: ArrayImages, tmp_path: Path) -> None:
     few = ArrayImages(tiny_images.values[:60], tiny_images.labels[:60])
     assert "40 images are too few to see a loss of one point" in refusal(tiny_options(few), tmp_path).message
-    plan = export_bundle(tiny_options(few, allow_accuracy_loss=True), tmp_path / "bundle").plan
+    plan = export_bundle(tiny_options(few, allow_accuracy_loss=True), tmp_path / "bundle").manifest.plans[0]
     assert plan.int8 is not None
     assert plan.int8.measured_images == 40
 
@@ -132,6 +145,7 @@ def test_no_labelled_image(tmp_path: Path) -> None:
         ({"batch_norm": "batch"}, "fixed batch-norm statistics, which --bn batch would move", "--bn frozen"),
         ({"drift": "input", "batch_norm": "frozen"}, "no frozen prefix", "--drift feature"),
         ({"drift": "full"}, "no frozen prefix", "--drift feature"),
+        ({"drift": "all", "batch_norm": "adapt"}, "plan feature-adapt-sgd-int8: an int8 prefix has", "--bn frozen"),
         ({"blocks": ("conv1", "fc")}, "no frozen prefix", "--block"),
         ({"drift": "input", "blocks": ("layer2",)}, "--bn batch would move", "--bn frozen"),
         ({"calibration": None}, "an int8 prefix needs images to calibrate with", "--calibration"),

@@ -33,6 +33,7 @@ from tbft_artifacts.manifest import (
 
 # Made by make_bundles.py, where torch is.
 COMPILED = Path(__file__).parents[2] / "build" / "test-bundles"
+# Those with one plan.
 COMPILED_NAMES = (
     "output-frozen",
     "feature-frozen",
@@ -42,6 +43,15 @@ COMPILED_NAMES = (
     "feature-int8",
     "input-batch",
     "full-batch",
+)
+# The compiled bundle of several plans, and what they are, in order.
+ALL_DRIFTS = "all-drifts"
+ALL_PLANS = (
+    "input-batch-sgd",
+    "feature-layer2-frozen-sgd",
+    "feature-frozen-sgd",
+    "output-frozen-sgd",
+    "full-batch-sgd",
 )
 CLASSES = ("ant", "bee", "cat", "dog")
 IMAGE_SIZE = 8

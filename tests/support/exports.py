@@ -11,7 +11,7 @@ from support import odd_models
 from support.batches import Batch
 from support.settled_models import IMAGE_SIZES
 from tbft_artifacts.bundle import Bundle, open_bundle
-from tbft_artifacts.manifest import BatchNormPolicy, Drift
+from tbft_artifacts.manifest import BatchNormPolicy, DriftChoice
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.forward import ForwardModel
 from tbft_export.pipeline import PassRunner
@@ -30,7 +30,7 @@ class Exporter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, network: str, drift: Drift, policy: BatchNormPolicy) -> Bundle:
+    def __call__(self, network: str, drift: DriftChoice, policy: BatchNormPolicy | None) -> Bundle:
         """The bundle of a network of `support.settled_models`, or of the published ResNet-26 (`REAL`)."""
         out = self.folder / f"{network}-{drift}-{policy}"
         if not out.exists():

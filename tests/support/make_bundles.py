@@ -26,7 +26,7 @@ PLANS = {
 
 
 def main(folder: Path) -> None:
-    """Write one bundle per entry of `PLANS`."""
+    """Write one bundle per entry of `PLANS`, one with an int8 prefix, and one for every drift."""
     for name, (drift, policy, optimizer) in PLANS.items():
         out = folder / name
         shutil.rmtree(out, ignore_errors=True)
@@ -43,6 +43,7 @@ def main(folder: Path) -> None:
         export_bundle(options, out)
         if name == "feature-frozen":
             write_int8(options, folder / "feature-int8")
+            write_all(options, folder / "all-drifts")
 
 
 def write_int8(options: ExportOptions, out: Path) -> None:
@@ -50,6 +51,13 @@ def write_int8(options: ExportOptions, out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     images = clear_images(tiny_models.tiny(), 8, len(CLASSES), 150)
     export_bundle(dataclasses.replace(options, prefix="int8", calibration=images), out)
+
+
+def write_all(options: ExportOptions, out: Path) -> None:
+    """A plan for every block of a network with a stage more."""
+    shutil.rmtree(out, ignore_errors=True)
+    deep = "support.tiny_models:tiny_deep"
+    export_bundle(dataclasses.replace(options, model=deep, drift="all", batch_norm=None), out)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,16 @@ def resnet26() -> nn.Module:
 def tiny() -> nn.Module:
     """The smallest network with a front, two stages and a head: 4 classes, 8 px and up; for device tests."""
     torch.manual_seed(4)
-    stages = [PostActivationBlock(4, 4, 1), PostActivationBlock(4, 6, 2)]
+    return _tiny([PostActivationBlock(4, 4, 1), PostActivationBlock(4, 6, 2)])
+
+
+def tiny_deep() -> nn.Module:
+    """The same with a stage between the front and the last one."""
+    torch.manual_seed(5)
+    return _tiny([PostActivationBlock(4, 4, 1), PostActivationBlock(4, 4, 1), PostActivationBlock(4, 6, 2)])
+
+
+def _tiny(stages: list[PostActivationBlock]) -> nn.Module:
     net = nn.Sequential()
     net.add_module("conv1", nn.Conv2d(3, 4, 3, 1, 1, bias=False))
     net.add_module("bn1", nn.BatchNorm2d(4))

@@ -115,10 +115,14 @@ def _memory(board: Board, bundle: Bundle | None) -> Check:
     text = f"{available / 1e6:,.0f} MB of {total / 1e6:,.0f} MB available"
     if bundle is None:
         return Check("memory", None, text)
-    worst = max(bundle.manifest.plans, key=lambda plan: needs(bundle, plan).memory)
-    wanted = needs(bundle, worst).memory
-    text += f"; plan {worst.id} needs about {wanted / 1e6:,.0f} MB"
-    return _enough("memory", available >= wanted, text, "close other programs, or train with a smaller --batch-size")
+    wanted = {plan.id: needs(bundle, plan).memory for plan in bundle.manifest.plans}
+    worst = max(wanted, key=lambda plan: wanted[plan])
+    text += f"; plan {worst} needs about {wanted[worst] / 1e6:,.0f} MB"
+    fitting = [plan for plan, memory in wanted.items() if memory <= available]
+    hint = "close other programs, or train with a smaller --batch-size"
+    if fitting and len(fitting) < len(wanted):
+        return Check("memory", None, text, f"there is enough for {', '.join(fitting)}; for the others {hint}")
+    return _enough("memory", bool(fitting), text, hint)
 
 
 def _disk(folder: Path, bundle: Bundle | None) -> Check:

@@ -12,7 +12,7 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm, Plan
+from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm, Drift, Plan
 from tbft_runtime.meters.meter import AUTOMATIC
 from tbft_runtime.sessions import default_threads
 
@@ -36,6 +36,7 @@ DEFAULT_CACHE_PLACE: CachePlace = "disk"
 class TrainOptions:
     """Settings of a run; None takes what the bundle's plan says, or the default.
 
+    Of several plans, `plan` names one by its id, or `drift` the one that this drift calls for.
     `patience` is how many epochs without a lower validation loss end the run. `validation` is data of
     its own to validate on; otherwise `val_fraction` of the labelled images is held out. `cache` is how
     boundary activations are kept, and `cache_in` where. `memory_budget` is how many bytes the process may
@@ -49,6 +50,7 @@ class TrainOptions:
     validation: Path | None = None
     val_fraction: float | None = None
     plan: str | None = None
+    drift: Drift | None = None
     batch_norm: BatchNormPolicy | None = None
     epochs: int | None = None
     lr: float | None = None
@@ -109,7 +111,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
     """Fill in defaults. Raises TbftError for values that make no sense."""
-    plan = bundle.plan(options.plan)
+    plan = bundle.plan(options.plan, options.drift)
     settings = Settings(
         bundle_id=bundle.manifest.bundle_id,
         plan=plan.id,
@@ -162,6 +164,7 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
         raise another_bundle(options.out, stored.bundle_id)
     asked = {
         "--plan": (options.plan, stored.plan),
+        "--drift": (options.drift and bundle.plan(drift=options.drift).id, stored.plan),
         "--bn": (options.batch_norm, stored.batch_norm),
         "--lr": (options.lr, stored.lr),
         "--momentum": (options.momentum, stored.momentum),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tbft_artifacts.archive import opened
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Drift
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.progress import Progress, Silent
@@ -23,10 +24,14 @@ _LR = 0.0
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """What is measured; None takes what the bundle's plan says. With `threads` their number is not varied."""
+    """What is measured; None takes what the bundle's plan says. With `threads` their number is not varied.
+
+    Of several plans, `plan` names one by its id, or `drift` the one that this drift calls for.
+    """
 
     out: Path
     plan: str | None = None
+    drift: Drift | None = None
     batch_size: int | None = None
     threads: int | None = None
 
@@ -57,7 +62,13 @@ def tune(bundle: Path, options: TuneOptions, progress: Progress | None = None) -
 def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
     with opened(path) as bundle:
         asked = TrainOptions(
-            Path(), options.out, plan=options.plan, batch_size=options.batch_size, threads=options.threads, lr=_LR
+            data=Path(),
+            out=options.out,
+            plan=options.plan,
+            drift=options.drift,
+            batch_size=options.batch_size,
+            threads=options.threads,
+            lr=_LR,
         )
         settings = resolve(asked, bundle)
         plan = bundle.plan(settings.plan)
