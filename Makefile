@@ -10,8 +10,11 @@ SOURCES := $(shell find export artifacts tests/support -name '*.py')
 
 # What emulating a 64-bit ARM board takes, on Debian.
 ARM_TOOLS := qemu-user mmdebstrap gcc libc6-dev
+# What opening pages as people see them takes; without a font there is no text.
+BROWSER := chromium fonts-dejavu-core
 
-.PHONY: help demo test test-host test-device test-arm arm-tools bench bench-page bench-suite bench-arm bench-metering size lint format clean
+.PHONY: help demo test test-host test-device test-arm arm-tools browser bench bench-page bench-suite bench-arm \
+	bench-metering size lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
@@ -34,8 +37,9 @@ test: test-host test-device test-arm
 test-host: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m pytest tests/artifacts tests/bench tests/export tests/e2e
 
-test-device: $(DEVICE)/.tested $(BUNDLES)/.made
-	$(DEVICE)/bin/python -m pytest tests/artifacts tests/runtime
+# Said plainly where no page could be opened: pytest shows the reason of each skip.
+test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
+	$(DEVICE)/bin/python -m pytest -rs tests/artifacts tests/runtime tests/pages
 
 # Said plainly where nothing could be emulated: pytest shows the reason of each skip.
 test-arm: $(DEVICE)/.tested $(BUNDLES)/.made arm-tools
@@ -47,6 +51,14 @@ arm-tools:
 		echo "installing $(ARM_TOOLS) to emulate ARM" && apt-get update -qq && \
 		apt-get install -y -qq --no-install-recommends $(ARM_TOOLS) >/dev/null; \
 	else echo "ARM is not emulated here: install $(ARM_TOOLS) (as root on Debian, this command would)"; fi
+
+browser:
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+		command -v google-chrome >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing $(BROWSER) to open pages" && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends $(BROWSER) >/dev/null; \
+	else echo "no page is opened here: install $(BROWSER) (as root on Debian, this command would)"; fi
 
 bench: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.run $(BENCH_ARGS)

@@ -124,9 +124,9 @@ def command(
         page = _write_page(out)
         if json:
             print_json(result)
-        else:
-            _print(out)
-    say(f"report: {page}")
+            return
+        _print(out)
+    say(f"the same as a page: {page}")
     if result.is_worse:
         say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
     say(f"next: tbft-edge finalize {out} --out model.onnx")

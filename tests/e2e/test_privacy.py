@@ -111,6 +111,7 @@ def test_no_pictures_stay_in_a_finished_run(sandbox: Sandbox, bundle: Path, phot
         "run.json",
         "state.safetensors",
         "report.json",
+        "report.html",
     }
 
 

@@ -70,14 +70,13 @@ def usage() -> str:
 
 
 def _first(board: Board) -> Choice:
-    tried = []
-    for kind in METERS:
-        if kind.automatic:
-            finding = _look(kind, board)
-            if finding.meter is not None:
-                return Choice(finding.meter, None)
-            tried.append(f"{kind.name}: {finding.why}")
-    return Choice(None, f"no meter was found ({'; '.join(tried)})")
+    tried = [kind for kind in METERS if kind.automatic]
+    for kind in tried:
+        finding = _look(kind, board)
+        if finding.meter is not None:
+            return Choice(finding.meter, None)
+    names = ", ".join(kind.name for kind in tried)
+    return Choice(None, f"there is no meter of {names} here; 'tbft-edge doctor' says why")
 
 
 def _look(kind: MeterKind, board: Board) -> Finding:

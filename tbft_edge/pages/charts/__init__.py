@@ -1,0 +1,1 @@
+"""Charts as SVG whose colours are those of the page around them."""

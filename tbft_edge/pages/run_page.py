@@ -1,0 +1,34 @@
+"""`report.html`: the page of one run."""
+
+from __future__ import annotations
+
+from tbft_edge.pages import run_details
+from tbft_edge.pages.board_plots import board_plots
+from tbft_edge.pages.class_plots import class_plots
+from tbft_edge.pages.document import page, section, tiles, warnings
+from tbft_edge.pages.epoch_plots import epoch_plots
+from tbft_edge.pages.headline import cautions, header, headline, title
+from tbft_edge.pages.markup import element
+from tbft_runtime.reporting.report import Report
+
+
+def run_page(report: Report) -> str:
+    """The page as one HTML file: light and dark, for phones and paper, without network or script."""
+    body = [
+        header(report),
+        tiles(headline(report)),
+        warnings(cautions(report)),
+        section("Learning", epoch_plots(report)),
+        section("Time and board", board_plots(report)),
+        section("What was trained, and what it changed", class_plots(report)),
+    ]
+    if report.profile is not None:
+        body.append(section("Profile", run_details.profile(report.profile)))
+    body += [
+        section("Latency", run_details.latencies(report)),
+        section("Energy", run_details.energy(report.result)),
+        section("Board", run_details.board(report.result)),
+        section("Settings and versions", run_details.settings(report)),
+        element("footer", f"tbft-edge, report format {report.format}. Figures without a source are not shown."),
+    ]
+    return page(title(report), body)

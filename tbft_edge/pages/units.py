@@ -1,0 +1,101 @@
+"""Figures with their units, which no line break parts from them; a missing one is a dash."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+NOTHING = "–"
+# Keeps a figure and its unit on one line.
+_SPACE = "\u00a0"
+
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def seconds(value: float | None) -> str:
+    """`0.85 s`, `20.0 s`, `3 min 05 s`, `2 h 04 min`."""
+    if value is None:
+        return NOTHING
+    if value < 99.95:
+        return f"{_three_digits(value)}{_SPACE}s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 100:
+        return f"{minutes}{_SPACE}min {rest:02d}{_SPACE}s"
+    return f"{minutes // 60}{_SPACE}h {minutes % 60:02d}{_SPACE}min"
+
+
+def milliseconds(value: float | None) -> str:
+    """`0.42 ms`, `31.0 ms`, `1.25 s`."""
+    if value is None:
+        return NOTHING
+    return f"{_three_digits(value)}{_SPACE}ms" if value < 999.5 else seconds(value / 1000)
+
+
+def joules(value: float | None) -> str:
+    """`0.50 J`, `98.4 J`, `12.3 kJ`."""
+    return _scaled(value, "J")
+
+
+def watts(value: float | None) -> str:
+    """`5.02 W`."""
+    return _scaled(value, "W")
+
+
+def hertz(value: float | None) -> str:
+    """`1.90 Hz`."""
+    return _scaled(value, "Hz")
+
+
+def celsius(value: float | None) -> str:
+    """`48.2 °C`."""
+    return NOTHING if value is None else f"{value:.1f}{_SPACE}°C"
+
+
+def megahertz(value: float | None) -> str:
+    """`2400 MHz`."""
+    return NOTHING if value is None else f"{value:.0f}{_SPACE}MHz"
+
+
+def points(value: float | None) -> str:
+    """Percentage points with their sign."""
+    return NOTHING if value is None else f"{value:+.1f} points"
+
+
+def loss(value: float | None) -> str:
+    """`0.6012`, `1.2e+09`."""
+    if value is None:
+        return NOTHING
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.3g}"
+
+
+def short(value: float) -> str:
+    """The figure beside an axis: `0.5`, `2400`, `25k`, `1e+12`."""
+    if abs(value) < 1e4 or abs(value) >= 1e12:
+        return f"{value:.4g}"
+    factor, prefix = next((f, p) for f, p in _PREFIXES if abs(value) >= f)
+    return f"{value / factor:.4g}{prefix}"
+
+
+def count(value: int, noun: str) -> str:
+    """`1 image`, `2,000 images`."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{value:,} {noun if value == 1 else plural}"
+
+
+def moment(label: str) -> str:
+    """`2026-11-22 10:00 UTC` of a time in ISO 8601; another text stays as it is."""
+    try:
+        return f"{datetime.fromisoformat(label):%Y-%m-%d %H:%M %Z}".rstrip()
+    except ValueError:
+        return label
+
+
+def _scaled(value: float | None, unit: str) -> str:
+    if value is None:
+        return NOTHING
+    factor, prefix = next(((f, p) for f, p in _PREFIXES if abs(value) >= 0.9995 * f), (1.0, ""))
+    return f"{_three_digits(value / factor)}{_SPACE}{prefix}{unit}"
+
+
+def _three_digits(value: float) -> str:
+    size = abs(value)
+    return f"{value:.2f}" if size < 9.995 else f"{value:.1f}" if size < 99.95 else f"{value:,.0f}"

@@ -1,0 +1,42 @@
+"""What the tests of pages share: every odd report's page as a file, and a browser to open it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from support.chromium import Chromium, find_chromium
+from support.odd_reports import made_up_comparison, odd_reports
+from tbft_edge.pages.comparison_page import comparison_page
+from tbft_edge.pages.run_page import run_page
+
+
+@pytest.fixture(scope="session")
+def pages() -> Mapping[str, str]:
+    """HTML by name: one per odd report, and the comparison of them all."""
+    reports = odd_reports()
+    shown = list(reports.values())
+    return {
+        **{name: run_page(report) for name, report in reports.items()},
+        "comparison": comparison_page(made_up_comparison(shown), shown),
+    }
+
+
+@pytest.fixture(scope="session")
+def files(pages: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    for name, text in pages.items():
+        (folder / f"{name}.html").write_text(text)
+    return {name: folder / f"{name}.html" for name in pages}
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    command = find_chromium()
+    if command is None:
+        pytest.skip("no page was opened: Chromium is not installed here (make browser)")
+    chromium = Chromium.start(command, tmp_path_factory.mktemp("chromium"))
+    yield chromium
+    chromium.stop()

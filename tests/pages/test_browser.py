@@ -1,0 +1,132 @@
+"""Pages as a real browser shows them: whole, quiet, readable, on any screen and on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from support.chromium import Chromium
+from support.odd_reports import odd_reports
+from tbft_edge.pages.palette import DARK, LIGHT
+
+NAMES = (*odd_reports(), "comparison")
+PHONE, DESKTOP = 360, 1200
+
+# Figures without a picture that can be seen inside the window.
+UNSEEN = """
+[...document.querySelectorAll('figure')].filter(figure => {
+    const pictures = [...figure.querySelectorAll('svg')];
+    return !pictures.length || pictures.some(svg => {
+        const box = svg.getBoundingClientRect();
+        const drawn = [...svg.querySelectorAll('path, rect, circle')].filter(shape => {
+            const extent = shape.getBoundingClientRect();
+            const style = getComputedStyle(shape);
+            return extent.width + extent.height > 0 && (style.fill != 'none' || style.stroke != 'none');
+        });
+        return box.width < 100 || box.height < 10 || box.left < 0 || box.right > innerWidth || drawn.length < 3
+            || !svg.getAttribute('aria-label');
+    });
+}).map(figure => figure.innerText)
+"""
+# Pairs of texts of one picture that lie on each other, and texts that leave their picture.
+CLASHING = """
+[...document.querySelectorAll('figure svg')].flatMap(svg => {
+    const frame = svg.getBoundingClientRect();
+    const texts = [...svg.querySelectorAll('text')].map(text => [text.textContent, text.getBoundingClientRect()]);
+    const out = texts.filter(([, box]) =>
+        box.left < frame.left - 2 || box.right > frame.right + 2
+        || box.top < frame.top - 2 || box.bottom > frame.bottom + 2
+    ).map(([text]) => 'outside: ' + text);
+    texts.sort(([, a], [, b]) => a.top - b.top);
+    texts.forEach(([text, a], index) => {
+        for (const [other, b] of texts.slice(index + 1)) {
+            if (b.top > a.bottom) break;
+            const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+            const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+            // Boxes are as high as a line; letters are not.
+            if (wide > 1 && high > 0.35 * Math.min(a.height, b.height)) out.push(text + ' on ' + other);
+        }
+    });
+    return out;
+})
+"""
+# Parts that stick out of the box around them, or of the window.
+STICKING_OUT = """
+[...document.querySelectorAll('main *:not(svg *):not(thead *):not(thead)')].filter(element => {
+    const box = element.getBoundingClientRect();
+    const around = (element.closest('.card') || document.querySelector('main')).getBoundingClientRect();
+    return box.width && (box.right > around.right + 1 || box.left < around.left - 1 || box.right > innerWidth + 1);
+}).map(element => element.outerHTML.slice(0, 200))
+"""
+COLOURS = "[getComputedStyle(document.body).color, getComputedStyle(document.querySelector('.card')).backgroundColor]"
+
+
+def rgb(colour: str) -> str:
+    return f"rgb({', '.join(str(int(colour[start : start + 2], 16)) for start in (1, 3, 5))})"
+
+
+def assert_whole(browser: Chromium, width: int) -> None:
+    assert browser.complaints() == []
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.evaluate(UNSEEN) == []
+    assert browser.evaluate(CLASHING) == []
+    assert browser.evaluate(STICKING_OUT) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pages_are_whole_on_a_phone_and_a_desktop(browser: Chromium, files: Mapping[str, Path], name: str) -> None:
+    """Nothing is loaded, nothing complained of, each plot is drawn, no text lies on another or leaves its box."""
+    for width in (PHONE, DESKTOP):
+        browser.open(files[name], width=width)
+        assert browser.requests() == [files[name].as_uri()]
+        assert_whole(browser, width)
+
+
+@pytest.mark.parametrize("width", [320, 768, 821, 1000, 1920])
+def test_other_widths_cut_nothing_off(browser: Chromium, files: Mapping[str, Path], width: int) -> None:
+    for name in ("plain", "long-names", "comparison"):
+        browser.open(files[name], width=width)
+        assert_whole(browser, width)
+
+
+@pytest.mark.parametrize("name", ["troubled", "comparison"])
+def test_pages_follow_the_scheme(browser: Chromium, files: Mapping[str, Path], name: str) -> None:
+    for scheme, palette in (("light", LIGHT), ("dark", DARK)):
+        browser.open(files[name], scheme=scheme)
+        assert browser.evaluate(COLOURS) == [rgb(palette["ink"]), rgb(palette["surface"])]
+        assert_whole(browser, DESKTOP)
+
+
+@pytest.mark.parametrize("name", ["plain", "ten-classes", "comparison"])
+def test_paper_is_light_and_wide_enough(browser: Chromium, files: Mapping[str, Path], name: str) -> None:
+    """Letter and A4 leave about 690 pixels between their margins; a dark screen prints dark letters, too."""
+    browser.open(files[name], width=690, scheme="dark", media="print")
+    assert browser.evaluate(COLOURS) == [rgb(LIGHT["ink"]), rgb(LIGHT["surface"])]
+    assert_whole(browser, 690)
+    assert browser.pdf().startswith(b"%PDF")
+
+
+def test_names_of_strangers_run_nothing(browser: Chromium, files: Mapping[str, Path]) -> None:
+    """They are text, and a policy would stop them if they were not."""
+    browser.open(files["hostile-names"])
+    assert browser.evaluate("document.scripts.length") == 0
+    assert "<script>alert('&\"')</script>" in browser.evaluate("document.body.innerText")
+    browser.evaluate("document.body.append(Object.assign(document.createElement('script'), {text: 'ran = true'}))")
+    assert browser.evaluate("typeof ran") == "undefined"
+    assert any("Content Security Policy" in complaint for complaint in browser.complaints())
+
+
+def test_a_picture_can_be_taken_and_is_not_blank(browser: Chromium, files: Mapping[str, Path]) -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    browser.open(files["plain"], width=PHONE)
+    image = Image.open(BytesIO(browser.screenshot())).convert("RGB")
+    colours = {colour for _, colour in image.getcolors(1 << 24) or []}
+    shown = tuple(int(LIGHT["c0"][start : start + 2], 16) for start in (1, 3, 5))
+    assert image.width == PHONE
+    assert image.height > 1000
+    assert shown in colours
