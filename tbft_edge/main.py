@@ -11,7 +11,20 @@ import typer
 import typer.core
 
 from tbft_artifacts.errors import TbftError
-from tbft_edge.commands import bench, doctor, evaluate, export, finalize, inspect, ops, predict, report, train, tune
+from tbft_edge.commands import (
+    bench,
+    corrupt,
+    doctor,
+    evaluate,
+    export,
+    finalize,
+    inspect,
+    ops,
+    predict,
+    report,
+    train,
+    tune,
+)
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -32,6 +45,7 @@ app.command("tune")(tune.command)
 app.command("train")(train.command)
 app.command("eval")(evaluate.command)
 app.command("predict")(predict.command)
+app.command("corrupt")(corrupt.command)
 app.command("finalize")(finalize.command)
 app.command("report")(report.command)
 app.command("inspect")(inspect.command)

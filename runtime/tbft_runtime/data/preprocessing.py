@@ -55,6 +55,10 @@ class Preprocessing:
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 
+# Only what it takes to have pixels at all: pictures keep their sizes.
+AS_TAKEN = Preprocessing((ExifTranspose(), ToRgb()), image_size=0)
+
+
 def _apply(step: PreprocessingStep, picture: Image.Image) -> Image.Image:
     match step:
         case ExifTranspose():

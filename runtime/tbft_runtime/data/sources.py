@@ -46,8 +46,8 @@ class ImageSource(Protocol):
         """A short hash that changes when the images or their labels do."""
 
 
-def open_source(path: Path, classes: Sequence[str], preprocessing: Preprocessing) -> ImageSource:
-    """The images at `path`.
+def open_source(path: Path, classes: Sequence[str] | None, preprocessing: Preprocessing) -> ImageSource:
+    """The images at `path`; without `classes`, of whatever classes they are.
 
     Raises TbftError if there is nothing to read, or labels and class names do not fit `classes`.
     """
@@ -62,7 +62,7 @@ def open_source(path: Path, classes: Sequence[str], preprocessing: Preprocessing
 class NpzSource:
     """`images` (N, H, W, 3) uint8 and `labels` (N,), streamed: one image is in memory at a time."""
 
-    def __init__(self, path: Path, classes: Sequence[str], preprocessing: Preprocessing) -> None:
+    def __init__(self, path: Path, classes: Sequence[str] | None, preprocessing: Preprocessing) -> None:
         self.path = path
         self.preprocessing = preprocessing
         try:
@@ -84,8 +84,10 @@ class NpzSource:
         if dtype != np.uint8 or fortran or len(shape) != 4 or shape[3] != 3 or 0 in shape[1:3]:
             raise TbftError(f"'images' of '{path}' is {dtype} {shape}, not uint8 (N, H, W, 3)", "save RGB bytes")
         self.shape = shape
-        self.labels = _check_labels(labels, shape[0], len(classes), path)
-        _check_names(names, classes, path)
+        self.labels = _check_labels(labels, shape[0], path)
+        if classes is not None:
+            _check_range(self.labels, len(classes), path)
+            _check_names(names, classes, path)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -95,7 +97,7 @@ class NpzSource:
         with zipfile.ZipFile(self.path) as archive, archive.open("images.npy") as file:
             _read_header(file)
             for index, label in enumerate(self.labels):
-                pixels = np.frombuffer(_read_exactly(file, size, self.path), np.uint8).reshape(self.shape[1:])
+                pixels = np.frombuffer(read_exactly(file, size, self.path), np.uint8).reshape(self.shape[1:])
                 yield Item(f"{self.path.name}[{index}]", int(label), self.preprocessing.prepare_array(pixels))
 
     def fingerprint(self) -> str:
@@ -105,12 +107,14 @@ class NpzSource:
 class FolderSource:
     """A folder per class, named like the bundle's classes, and perhaps one named `unlabelled`."""
 
-    def __init__(self, path: Path, classes: Sequence[str], preprocessing: Preprocessing) -> None:
+    def __init__(self, path: Path, classes: Sequence[str] | None, preprocessing: Preprocessing) -> None:
         self.path = path
         self.preprocessing = preprocessing
-        labels = {name: index for index, name in enumerate(classes)} | {UNLABELLED: NO_LABEL}
         try:
             folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+            if classes is None:
+                classes = [folder.name for folder in folders if folder.name != UNLABELLED]
+            labels = {name: index for index, name in enumerate(classes)} | {UNLABELLED: NO_LABEL}
             unknown = [folder.name for folder in folders if folder.name not in labels]
             if unknown:
                 raise TbftError(
@@ -168,8 +172,11 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     return np.lib.format.read_array_header_2_0(file)
 
 
-def _read_exactly(file: IO[bytes], size: int, path: Path) -> bytes:
-    """Raises TbftError where the file is shorter, or damaged (the archive's checksum)."""
+def read_exactly(file: IO[bytes], size: int, path: Path) -> bytes:
+    """`size` bytes of a file inside the archive `path`.
+
+    Raises TbftError where the file is shorter, or damaged (the archive's checksum).
+    """
     parts = []
     try:
         while size and (part := file.read(size)):
@@ -182,19 +189,21 @@ def _read_exactly(file: IO[bytes], size: int, path: Path) -> bytes:
     return b"".join(parts)
 
 
-def _check_labels(labels: np.ndarray, count: int, classes: int, path: Path) -> np.ndarray:
+def _check_labels(labels: np.ndarray, count: int, path: Path) -> np.ndarray:
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
         raise TbftError(
             f"'labels' of '{path}' is {labels.dtype} {labels.shape}, not {count} integers", "one label per image"
         )
-    labels = labels.astype(np.int64)
+    return labels.astype(np.int64)
+
+
+def _check_range(labels: np.ndarray, classes: int, path: Path) -> None:
     wrong = np.flatnonzero((labels < NO_LABEL) | (labels >= classes))
     if wrong.size:
         raise TbftError(
             f"label {labels[wrong[0]]} of image {wrong[0]} in '{path}' is out of range ({wrong.size} such labels)",
             f"labels go from 0 to {classes - 1}, and {NO_LABEL} means no label",
         )
-    return labels
 
 
 def _check_names(names: Sequence[str] | None, classes: Sequence[str], path: Path) -> None:
