@@ -12,6 +12,7 @@ from tbft_edge.pages.charts.bars import Bar, long_bars
 from tbft_edge.pages.document import badge, card, facts, figure, page, pair, section, table, tables, warnings
 from tbft_edge.pages.headline import cautions, marked_joules, trained
 from tbft_edge.pages.markup import Markup, element, join
+from tbft_runtime.reporting.caveats import COVERED
 from tbft_runtime.reporting.comparison import Comparison, Row
 from tbft_runtime.reporting.report import Report
 
@@ -49,7 +50,7 @@ def _table(rows: Sequence[Row]) -> Markup:
             str(row.epochs),
             units.seconds(row.seconds),
             _saved(row, row.saved_seconds),
-            join([_joules(row), " ", badge("estimate")]) if row.estimate else _joules(row),
+            _joules_cell(row),
             estimated(_saved(row, row.saved_joules), row.estimate),
             f"{percent(row.accuracy_before)} → {percent(row.accuracy_after)}",
             units.points(row.gained_points),
@@ -71,11 +72,20 @@ def _saved(row: Row, part: float | None) -> str:
 
 
 def _joules(row: Row) -> str:
-    return "unavailable" if row.joules is None else partial(units.joules(row.joules), row.covered)
+    return "unavailable" if row.joules is None else units.joules(row.joules)
+
+
+def _joules_cell(row: Row) -> Markup:
+    """What to know of the figure stands below it, where the column stays narrow."""
+    marks = [" ", badge("estimate")] if row.estimate else []
+    if row.joules is not None and row.covered < COVERED:
+        marks.append(element("small", f"{row.covered:.0%} covered"))
+    return join([_joules(row), *marks])
 
 
 def _marked_joules(row: Row) -> str:
-    return f"{_joules(row)} estimate" if row.estimate else _joules(row)
+    words = _joules(row) if row.joules is None else partial(_joules(row), row.covered)
+    return f"{words} estimate" if row.estimate else words
 
 
 def _bars(title: str, rows: Sequence[Row], value: Callable[[Row], float | None], words: Callable[[Row], str]) -> Markup:

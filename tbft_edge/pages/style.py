@@ -56,7 +56,7 @@ h3+dl,h3+table{margin-top:8px}
 .card>.note+table{margin-top:8px}
 svg+svg{margin-top:4px}
 footer{margin-top:36px;font-size:.86rem;color:var(--soft)}
-@media screen and (max-width:820px){
+@media screen and (max-width:920px){
 main{padding:18px 12px 32px}
 .card{padding:12px}
 .stacking thead{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}

@@ -84,7 +84,7 @@ def test_pages_are_whole_on_a_phone_and_a_desktop(browser: Chromium, files: Mapp
         assert_whole(browser, width)
 
 
-@pytest.mark.parametrize("width", [320, 768, 821, 1000, 1920])
+@pytest.mark.parametrize("width", [320, 768, 921, 1000, 1920])
 def test_other_widths_cut_nothing_off(browser: Chromium, files: Mapping[str, Path], width: int) -> None:
     for name in ("plain", "long-names", "comparison"):
         browser.open(files[name], width=width)
