@@ -16,7 +16,22 @@ from support.commands import DEVICE, EXPORT, HOST, Ended, Step, run
 from support.toys import coloured_squares, png, save_folders
 from tbft_edge.main import app
 
-COMMANDS = ("export", "tune", "train", "eval", "predict", "finalize", "report", "inspect", "doctor", "bench", "ops")
+COMMANDS = (
+    *(
+        "export",
+        "tune",
+        "train",
+        "eval",
+        "predict",
+        "corrupt",
+        "finalize",
+        "report",
+        "inspect",
+        "doctor",
+        "bench",
+        "ops",
+    ),
+)
 
 
 def answer(ended: Ended) -> object:
