@@ -34,7 +34,7 @@ _MEMORY_UNITS = {
     "gib": 1 << 30,
 }
 _HALVES = {
-    "device": ("tbft_runtime.training.loop", "tbft_runtime.inference", "tbft_runtime.finalization"),
+    "device": ("tbft_runtime.training_run", "tbft_runtime.inference", "tbft_runtime.finalization"),
     "export": ("tbft_export",),
 }
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tbft_runtime.reporting.read import read_report
     from tbft_runtime.reporting.report import Report
     from tbft_runtime.result import TrainResult
-    from tbft_runtime.training.loop import train
     from tbft_runtime.training.options import TrainOptions
+    from tbft_runtime.training_run import train
     from tbft_runtime.tuning.record import Tuning
     from tbft_runtime.tuning.tune import TuneOptions, tune
 
@@ -71,7 +71,7 @@ _HOMES = {
     "finalize": "finalization",
     "predict": "inference",
     "read_report": "reporting.read",
-    "train": "training.loop",
+    "train": "training_run",
     "tune": "tuning.tune",
 }
 
