@@ -18,6 +18,10 @@ from tbft_runtime.training.options import Settings
 from tbft_runtime.training.state import TrainingState, load_state, save_state
 
 
+# Of atomic files, and of safetensors, which writes beside the file that it is told to write.
+_LEFTOVERS = (".*.tmp", ".tmp??????")
+
+
 class RunFile(msgspec.Struct, frozen=True):
     """`run.json`: where the bundle is, what the data was, and the settings.
 
@@ -126,7 +130,7 @@ class RunFolder:
     def remove_leftovers(self) -> None:
         """Remove temporary files of a process that was killed; only for whoever has the lock."""
         for folder in (self.path, self.cache):
-            for leftover in folder.glob(".*.tmp"):
+            for leftover in (found for pattern in _LEFTOVERS for found in folder.glob(pattern)):
                 if leftover.is_dir():
                     shutil.rmtree(leftover, ignore_errors=True)
                 else:

@@ -208,6 +208,7 @@ def test_a_damaged_state_is_a_clear_error(one_epoch: Path, squares: Path, conten
 def test_leftovers_of_a_killed_process_are_removed(one_epoch: Path, squares: Path) -> None:
     """Temporary files of many power cuts must not fill a small disk."""
     (one_epoch / ".state.safetensors.0123abcd.tmp").write_bytes(b"x" * 100)
+    (one_epoch / ".tmp2L9mwz").write_bytes(b"x" * 100)  # As safetensors names its own.
     (one_epoch / ".bundle.0123abcd.tmp").mkdir()
     (one_epoch / "cache").mkdir()
     (one_epoch / "cache" / ".train.pixels.0123abcd.tmp").write_bytes(b"x" * 100)
