@@ -17,7 +17,6 @@ from tbft_artifacts.errors import TbftError
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.state import TrainingState, load_state, save_state
 
-
 # Of atomic files, and of safetensors, which writes beside the file that it is told to write.
 _LEFTOVERS = (".*.tmp", ".tmp??????")
 
