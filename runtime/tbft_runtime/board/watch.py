@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from tbft_runtime.board.access import Board
 from tbft_runtime.board.files import board_model, cpuinfo, meminfo, number
 from tbft_runtime.board.state import BoardIdentity, BoardState, BoardSummary
+from tbft_runtime.board.temperature import celsius, thermal_zone
 from tbft_runtime.board.throttling import throttling
 from tbft_runtime.machine import processor
 
 _CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq"
-# Kinds of thermal zones that tell how hot the processor is, the better one first.
-_ZONES = ("cpu-thermal", "cpu_thermal", "soc-thermal", "x86_pkg_temp", "acpitz")
 # Columns of the first line of /proc/stat in which a core works: user, nice, system, irq, softirq, steal.
 _BUSY = (1, 2, 3, 6, 7, 8)
 
@@ -45,7 +44,7 @@ class BoardWatch:
     def __init__(self, board: Board) -> None:
         self.identity = identify(board)
         self._board = board
-        self._zone = _thermal_zone(board)
+        self._zone = thermal_zone(board)
         self._begin = self._busy = _busy(board)
         self._hottest: float | None = None
         self._slowest: float | None = None
@@ -58,7 +57,7 @@ class BoardWatch:
         now = _busy(self._board)
         slowed = throttling(self._board)
         state = BoardState(
-            celsius=_celsius(self._board, self._zone),
+            celsius=celsius(self._board, self._zone),
             megahertz=_megahertz(self._board),
             governor=self._board.read(f"{_CPUFREQ}/scaling_governor"),
             throttled=slowed[0] if slowed else None,
@@ -123,19 +122,6 @@ def _other_load(earlier: _Busy, now: _Busy) -> float | None:
     if earlier.board is None or now.board is None or passed < 2 / os.sysconf("SC_CLK_TCK"):
         return None
     return round(max(0.0, (now.board - earlier.board - (now.own - earlier.own)) / passed), 3)
-
-
-def _thermal_zone(board: Board) -> str | None:
-    """The folder of the zone that tells the processor's temperature; the first one where none says that it does."""
-    zones = sorted((board.root / "sys/class/thermal").glob("thermal_zone*"))
-    kinds = {board.read(f"{zone.relative_to(board.root)}/type"): zone for zone in reversed(zones)}
-    chosen = next((kinds[kind] for kind in _ZONES if kind in kinds), zones[0] if zones else None)
-    return None if chosen is None else str(chosen.relative_to(board.root))
-
-
-def _celsius(board: Board, zone: str | None) -> float | None:
-    millidegrees = None if zone is None else number(board, f"{zone}/temp")
-    return None if millidegrees is None else millidegrees / 1000
 
 
 def _megahertz(board: Board) -> float | None:

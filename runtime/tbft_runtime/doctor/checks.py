@@ -15,6 +15,7 @@ import msgspec
 from tbft_artifacts.bundle import Bundle
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.files import board_model, cpuinfo, meminfo
+from tbft_runtime.board.temperature import celsius, thermal_zone
 from tbft_runtime.board.throttling import throttling
 from tbft_runtime.doctor.needs import needs
 from tbft_runtime.meters.registry import survey
@@ -141,10 +142,9 @@ def _enough(name: str, ok: bool, text: str, hint: str) -> Check:
 
 
 def _temperature(board: Board) -> Check:
-    text = board.read("sys/class/thermal/thermal_zone0/temp")
-    if text is None or not text.lstrip("-").isdecimal():
+    degrees = celsius(board, thermal_zone(board))
+    if degrees is None:
         return Check("temperature", None, "unavailable")
-    degrees = int(text) / 1000
     return Check("temperature", None, f"{degrees:.1f} °C", "" if degrees < 80 else "cool the board: it slows down soon")
 
 

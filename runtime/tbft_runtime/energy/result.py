@@ -38,7 +38,7 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     """Power and board at a moment; None where unknown.
 
-    `joules` were taken since this process began to measure. `throttled` are the names of what slows the board
+    `joules` were taken since this process measured the idle board. `throttled` are the names of what slows the board
     down now. `meter` says where watts and joules come from; `estimate`: it calculates and does not measure.
     """
 
