@@ -46,6 +46,7 @@ def _plan(plan: Plan, check: SelfCheck) -> dict[str, object]:
             "loss": check.loss,
             "gradient": check.gradient,
             "batch_norm_statistics": check.statistics,
+            "decided_by_rounding": check.decided_by_rounding,
         },
         "zero_gradients": check.zero_gradients,
     }
@@ -66,6 +67,11 @@ def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
         say(
             f"{plan.id}: checked one train step against PyTorch: loss within {check.loss:.0e}, "
             f"gradients within {check.gradient:.0e}"
+            + (
+                f" beyond the {check.decided_by_rounding:.0e} that rounding decides"
+                if check.decided_by_rounding
+                else ""
+            )
             + (f"; exactly zero, so left out: {', '.join(check.zero_gradients)}" if check.zero_gradients else "")
         )
     normalize = manifest.normalization

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,13 @@ from tbft_export.sources.reference import Reference, ReferenceStep, reference_st
 # float32 rounding through some dozens of layers; a wrong formula is off by far more.
 TOLERANCE = 1e-4
 # An activation within rounding of a ReLU's kink may fall on the other side of it, which changes single
-# elements of a gradient. A few in a hundred batches of small images have one, more of large images; a
-# wrong formula fails on every batch.
+# elements of a gradient. A few in a hundred batches of small images have one, nearly all of large images
+# or of a network whose statistics are far off. Other images are tried, and then what moving the kinks by
+# rounding changes in PyTorch's own gradients is allowed for; a wrong formula fails on every batch.
 ATTEMPTS = 5
+ROUNDING = 2e-6
+# Where rounding decides over more than this of a gradient, the comparison says nothing.
+MOST_ALLOWED = 0.2
 # A gradient this much smaller than the largest one is zero but for rounding (a bias before a batch norm).
 ZERO_GRADIENT = 1e-6
 CHECK_BATCH = 4
@@ -31,7 +36,8 @@ CHECK_PIXELS = CHECK_BATCH * 32 * 32
 class SelfCheck:
     """Largest deviations from PyTorch, relative to each tensor's largest value.
 
-    `zero_gradients` names the parameters whose exact gradient is zero; they are left out.
+    `gradient` is what deviates beyond the part that rounding decides by itself, at most `decided_by_rounding`
+    of a gradient. `zero_gradients` names the parameters whose exact gradient is zero; they are left out.
     """
 
     loss: float
@@ -39,6 +45,12 @@ class SelfCheck:
     worst_gradient: str
     statistics: float
     zero_gradients: tuple[str, ...]
+    decided_by_rounding: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether all of it is float32 rounding."""
+        return max(self.loss, self.gradient, self.statistics) <= TOLERANCE and self.decided_by_rounding <= MOST_ALLOWED
 
 
 def check_bundle(folder: Path, manifest: Manifest, plan: Plan, reference: Reference, classes: int) -> SelfCheck:
@@ -46,10 +58,12 @@ def check_bundle(folder: Path, manifest: Manifest, plan: Plan, reference: Refere
 
     Raises TbftError if one is off by more than `TOLERANCE`.
     """
-    for attempt in range(ATTEMPTS):
-        check = _check_once(folder, manifest, plan, reference, np.random.default_rng(attempt), classes)
-        if max(check.loss, check.gradient, check.statistics) <= TOLERANCE:
-            return check
+    for moved_kinks in (False, True):
+        for attempt in range(ATTEMPTS):
+            rng = np.random.default_rng(attempt)
+            check = _check_once(folder, manifest, plan, reference, rng, classes, moved_kinks=moved_kinks)
+            if check.passed:
+                return check
     raise TbftError(
         f"the compiled graphs disagree with PyTorch: loss {check.loss:.1e}, gradients {check.gradient:.1e} "
         f"(worst: {check.worst_gradient}), batch norm averages {check.statistics:.1e}",
@@ -58,7 +72,14 @@ def check_bundle(folder: Path, manifest: Manifest, plan: Plan, reference: Refere
 
 
 def _check_once(
-    folder: Path, manifest: Manifest, plan: Plan, reference: Reference, rng: np.random.Generator, classes: int
+    folder: Path,
+    manifest: Manifest,
+    plan: Plan,
+    reference: Reference,
+    rng: np.random.Generator,
+    classes: int,
+    *,
+    moved_kinks: bool,
 ) -> SelfCheck:
     size = manifest.image_size
     # Batch statistics of a last map of one pixel need two images.
@@ -67,7 +88,9 @@ def _check_once(
     labels = rng.integers(0, classes, count)
     parameters = [parameter.name for parameter in plan.parameters]
     weights = {name: tensor.detach().numpy().copy() for name, tensor in reference.tensors().items()}
-    expected = reference_step(reference, parameters, plan.batch_norm, images, labels)
+    step = partial(reference_step, reference, parameters, plan.batch_norm, images, labels)
+    expected = step()
+    rounding = _decided_by_rounding(expected, step(-ROUNDING), step(ROUNDING)) if moved_kinks else {}
 
     boundaries = [Session(folder, plan.prefix_in(form)).outputs({IMAGES: images}) for form in plan.prefix_forms]
     feeds = {name: weights[name] for name in parameters} | {LABELS: labels}
@@ -77,8 +100,16 @@ def _check_once(
         gradient = plan.gradient_in(plan.gradient_forms[index % len(plan.gradient_forms)])
         boundary = {plan.boundary.name: before[plan.boundary.name]}
         found = before | Session(folder, gradient).outputs(feeds | boundary)
-        checks.append(_compare(manifest, plan, weights, expected, found))
+        checks.append(_compare(manifest, plan, weights, expected, found, rounding))
     return max(checks, key=lambda check: max(check.loss, check.gradient, check.statistics))
+
+
+def _decided_by_rounding(expected: ReferenceStep, *others: ReferenceStep) -> dict[str, float]:
+    """How far each of PyTorch's gradients is from what it is in `others`, relative to its largest value."""
+    return {
+        name: max(relative_error(other.gradients[name], gradient) for other in others) if gradient.any() else 0.0
+        for name, gradient in expected.gradients.items()
+    }
 
 
 def _compare(
@@ -87,13 +118,18 @@ def _compare(
     weights: dict[str, np.ndarray],
     expected: ReferenceStep,
     found: dict[str, np.ndarray],
+    rounding: dict[str, float],
 ) -> SelfCheck:
     largest = max(float(np.abs(gradient).max()) for gradient in expected.gradients.values())
     zero = tuple(
         name for name, gradient in expected.gradients.items() if np.abs(gradient).max() < ZERO_GRADIENT * largest
     )
     errors = {
-        parameter.name: relative_error(found[parameter.gradient], expected.gradients[parameter.name])
+        parameter.name: max(
+            0.0,
+            relative_error(found[parameter.gradient], expected.gradients[parameter.name])
+            - rounding.get(parameter.name, 0.0),
+        )
         for parameter in plan.parameters
         if parameter.name not in zero
     }
@@ -113,6 +149,7 @@ def _compare(
         worst_gradient=worst,
         statistics=max(averages),
         zero_gradients=zero,
+        decided_by_rounding=max((rounding.get(name, 0.0) for name in errors), default=0.0),
     )
 
 

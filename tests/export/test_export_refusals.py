@@ -10,15 +10,16 @@ import onnx_ir as ir
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from support import odd_models, tiny_models
 from support.onnx_models import parse
 from tbft_artifacts.errors import TbftError
-from tbft_export import ExportOptions, export_bundle
+from tbft_export import ExportOptions, export_bundle, self_check
 from tbft_export.emitter import Emitter
 from tbft_export.lowerings import registry
 from tbft_export.self_check import relative_error
+from tbft_export.sources.reference import TorchReference, reference_step
 from tbft_export.sources.resnet26 import ResNet26
 
 TINY = "support.tiny_models:tiny"
@@ -232,6 +233,47 @@ def test_a_wrong_gradient_is_never_written(tmp_path: Path, monkeypatch: pytest.M
     error = refusal(tiny_options(drift="feature"), tmp_path)
     assert "the compiled graphs disagree with PyTorch" in error.message
     assert "layer2" in error.message
+
+
+def test_where_rounding_decides_at_a_kink_the_check_knows_how_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Noise on the front of ResNet-26 leaves activations within rounding of ReLUs in every batch; it is no defect."""
+    torch.manual_seed(0)
+    net = ResNet26(10)
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if name.startswith(("conv1", "layer1")):
+                parameter += 0.15 * torch.randn_like(parameter)
+    save_file(net.state_dict(), tmp_path / "noisy.safetensors")
+    monkeypatch.setattr(self_check, "ATTEMPTS", 1)
+    options = ExportOptions(model="resnet26", weights=tmp_path / "noisy.safetensors", drift="input", batch_norm="batch")
+    (check,) = export_bundle(options, tmp_path / "bundle").checks
+    assert check.passed
+    assert check.gradient <= self_check.TOLERANCE
+
+
+def test_a_moved_kink_changes_only_what_lies_beside_it() -> None:
+    """What the check allows for comes from PyTorch alone, and is nothing where no value is near 0."""
+
+    class OneLayer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor([1.0, 1.0, 1.0]))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.relu(x.flatten(1) * self.scale)
+
+    def gradient(images: list[float], kink: float) -> np.ndarray:
+        pixels = np.array([images], np.float32).reshape(1, 3, 1, 1)
+        step = reference_step(TorchReference(OneLayer()), ["scale"], "frozen", pixels, np.array([0]), kink)
+        return step.gradients["scale"]
+
+    unclear, clear = [1.0, -1.0, 1e-7], [1.0, -1.0, 1e-2]
+    assert gradient(unclear, 0.0)[2] > 0
+    assert gradient(unclear, 1e-6)[2] == 0
+    np.testing.assert_allclose(gradient(unclear, 1e-6)[:2], gradient(unclear, 0.0)[:2], rtol=1e-6)
+    np.testing.assert_array_equal(gradient(clear, 1e-6), gradient(clear, 0.0))
 
 
 def test_a_gradient_that_is_exactly_zero_is_left_out_by_name(tmp_path: Path) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from tbft_artifacts.manifest import BatchNormPolicy
 
@@ -51,18 +52,39 @@ class TorchReference:
         return output
 
 
+class ShiftedKinks(TorchFunctionMode):
+    """Inside, each ReLU bends at `shift` times the largest magnitude of its input, instead of at 0."""
+
+    def __init__(self, shift: float) -> None:
+        super().__init__()
+        self.shift = shift
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if not self.shift or func not in (torch.relu, functional.relu):
+            return func(*args, **(kwargs or {}))
+        x: Tensor = args[0]
+        return x * (x > self.shift * x.detach().abs().max())
+
+
 def reference_step(
     reference: Reference,
     trainable: Sequence[str],
     policy: BatchNormPolicy,
     images: np.ndarray,
     labels: np.ndarray,
+    kink: float = 0.0,
 ) -> ReferenceStep:
-    """One forward and backward pass in PyTorch; the reference's tensors are as before afterwards."""
+    """One forward and backward pass in PyTorch; the reference's tensors are as before afterwards.
+
+    `kink` moves where ReLUs bend (`ShiftedKinks`).
+    """
     tensors = reference.tensors()
     before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     parameters = [tensors[name].requires_grad_(True) for name in trainable]
-    logits = reference.logits(torch.from_numpy(images), batch_statistics=policy == "batch")
+    with ShiftedKinks(kink):
+        logits = reference.logits(torch.from_numpy(images), batch_statistics=policy == "batch")
     loss = functional.cross_entropy(logits, torch.from_numpy(labels))
     gradients = torch.autograd.grad(loss, parameters)
     moved = {
