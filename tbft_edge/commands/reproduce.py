@@ -1,0 +1,97 @@
+"""`tbft-edge reproduce`: the paper's experiments, on the host and in a device's environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tbft_artifacts.errors import TbftError
+from tbft_edge.console import JsonOption, extra, percent, print_json, say
+
+if TYPE_CHECKING:
+    from tbft_edge.reproduce.runner import Progress
+
+SuiteChoice = Literal["cifar10-c", "cifar-flip", "living17", "motivation", "source5", "system-cost"]
+
+
+def command(
+    suite: Annotated[SuiteChoice, typer.Argument(help="Which experiment.")],
+    out: Annotated[Path, typer.Option(help="Folder for results; a second call goes on where the first one stopped.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="CIFAR-10's batches, a CIFAR-10-C folder, an .npz or a folder per class; for living17 ImageNet's "
+            "folder. system-cost needs none."
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="The trained ResNet-26: .pth or .safetensors. system-cost needs none.")
+    ] = None,
+    train_source: Annotated[
+        Path | None,
+        typer.Option(help="Train the ResNet-26 on these images first, by the authors' recipe, where there is none."),
+    ] = None,
+    preset: Annotated[
+        Literal["quick", "paper"],
+        typer.Option(help="quick: 10 % of the images, one run each. paper: the whole protocol."),
+    ] = "quick",
+    device_python: Annotated[
+        Path | None,
+        typer.Option(
+            help="Python of an environment with 'tbft-edge[device]'. Default: the environment 'device' beside this one."
+        ),
+    ] = None,
+    breeds: Annotated[
+        Path | None, typer.Option(help="For living17: BREEDS's hierarchy files, to check the classes against them.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trials at a time, one thread each. Default: one per core.")
+    ] = None,
+    meter: Annotated[
+        str, typer.Option(help="Where joules come from, as for 'train'. With one, trials run one after the other.")
+    ] = "none",
+    json: JsonOption = False,
+) -> None:
+    """Rerun an experiment of the TBFT paper: its protocol in PyTorch, and export and training on the device.
+
+    Both engines see the same images in the same order. The table goes to stdout, FOLDER/SUITE.json and .html.
+    """
+    with extra("export"):
+        from tbft_edge.reproduce.device_python import default_device_python
+        from tbft_edge.reproduce.report import print_results, write_page
+        from tbft_edge.reproduce.session import Options, reproduce
+
+        if data is None or weights is None:
+            raise TbftError(f"{suite} needs --data and --weights", "give both")
+        options = Options(
+            suite=suite,
+            data=data,
+            weights=weights,
+            out=out,
+            device_python=device_python or default_device_python(),
+            preset=preset,
+            jobs=jobs or (os.cpu_count() or 1),
+            threads=1,
+            meter=meter,
+            breeds=breeds,
+        )
+        results = reproduce(options, lambda count: say(f"{suite}, {preset}: {count} trials"), _say_trial)
+        page = write_page(results, out / f"{suite}.html")
+    if json:
+        print_json(results)
+    else:
+        print_results(results)
+    say(f"wrote {out / f'{suite}.json'} and {page}")
+
+
+def _say_trial(progress: Progress) -> None:
+    trial, outcome = progress.trial, progress.outcome
+    left = progress.seconds / progress.done * (progress.total - progress.done)
+    say(
+        f"[{progress.done}/{progress.total}] {trial.case}, {trial.size} %: {trial.engine} {trial.recipe} "
+        f"{trial.block or ''}: {percent(outcome.accuracy)}{' (diverged)' if outcome.diverged else ''}; "
+        f"about {left / 60:.0f} min left"
+    )

@@ -1,0 +1,1 @@
+"""The paper's experiments, rerun: what `tbft-edge reproduce` does."""

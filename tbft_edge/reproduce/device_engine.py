@@ -1,0 +1,135 @@
+"""The device engine: what a user runs, `tbft-edge train` and `tbft-edge eval`, with the stock wheel's Python."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import DivergedError
+from tbft_edge.reproduce.bundles import Bundles, plan_for
+from tbft_edge.reproduce.engine import Job
+from tbft_edge.reproduce.process import run_json
+from tbft_edge.reproduce.protocol import Protocol
+from tbft_edge.reproduce.trial import Outcome
+
+if TYPE_CHECKING:
+    from tbft_runtime.reporting.report import Report
+
+
+class _Evaluation(msgspec.Struct):
+    """The part of `eval --json` that counts here."""
+
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class DeviceEngine:
+    """Runs on `python`, an environment with the stock onnxruntime wheel and no torch."""
+
+    python: Path
+    bundles: Bundles
+    threads: int
+    meter: str
+
+    def run(self, job: Job, folder: Path) -> Outcome:
+        """Fine-tune as `job.trial` says, and test the best state. Raises TbftError with the command's own message."""
+        bundle = self.bundles.bundle(job.network, job.trial.recipe, job.protocol)
+        if job.trial.recipe == "none":
+            return _untrained(self._accuracy(bundle.folder, job), None)
+        run = folder / "run"
+        try:
+            self._edge("train", bundle.folder, *self._options(job, bundle), "--out", run)
+        except DivergedError:
+            # Every epoch is saved, so the best state before it is there.
+            return self._diverged(run, job)
+        return _outcome(_read_report(run), self._accuracy(run, job))
+
+    def _options(self, job: Job, bundle: Bundle) -> list[str | Path]:
+        trial = job.trial
+        # Statistics alone are the same whatever the plan trains afterwards.
+        plan = bundle.manifest.plans[-1] if trial.block is None else plan_for(bundle, trial.block)
+        data = ["--data", job.data.train, "--val", job.data.validation]
+        options: list[str | Path] = [*data, "--plan", plan.id, "--seed", str(trial.repeat), "--meter", self.meter]
+        if trial.recipe == "statistics":
+            return [*options, "--bn", "adapt", "--epochs", "0"]
+        if trial.recipe == "adapt":
+            options += ["--bn", "adapt"]
+        return options if job.protocol is None else [*options, *_spelled(job.protocol)]
+
+    def _accuracy(self, model: Path, job: Job) -> float:
+        return msgspec.json.decode(self._edge("eval", model, "--data", job.data.test), type=_Evaluation).accuracy
+
+    def _edge(self, command: str, *arguments: str | Path) -> bytes:
+        return run_json(
+            [self.python, "-m", "tbft_edge", command, *arguments, "--threads", str(self.threads), "--json"]
+        )
+
+    def _diverged(self, run: Path, job: Job) -> Outcome:
+        from tbft_runtime.run_folder import RunFolder
+
+        state = RunFolder(run).read_state()
+        return Outcome(
+            accuracy=self._accuracy(run, job),
+            validation_accuracy=None,
+            epochs=0 if state is None else state.epoch,
+            best_epoch=0 if state is None else state.best_epoch,
+            seconds=0.0 if state is None else sum(epoch.seconds for epoch in state.epochs),
+            epoch_seconds=None,
+            step_ms=None,
+            joules=None,
+            diverged=True,
+        )
+
+
+def _spelled(protocol: Protocol) -> list[str]:
+    options = {
+        "--lr": protocol.lr,
+        "--momentum": protocol.momentum,
+        "--weight-decay": protocol.weight_decay,
+        "--batch-size": protocol.batch_size,
+        "--epochs": protocol.epochs,
+        "--patience": protocol.patience,
+    }
+    words = [word for name, value in options.items() for word in (name, str(value))]
+    return [*words, "--bn", "adapt"] if protocol.batch_norm == "adapt" else words
+
+
+def _read_report(run: Path) -> Report:
+    from tbft_runtime.reporting.read import read_report
+
+    return read_report(run)
+
+
+def _outcome(report: Report, accuracy: float) -> Outcome:
+    result = report.result
+    step = result.latency.get("step")
+    if not result.epochs:
+        return _untrained(accuracy, result.accuracy_after)
+    return Outcome(
+        accuracy=accuracy,
+        validation_accuracy=result.accuracy_after,
+        epochs=result.epochs,
+        best_epoch=result.best_epoch,
+        seconds=result.train_seconds,
+        epoch_seconds=statistics.median(epoch.seconds for epoch in report.epochs),
+        step_ms=None if step is None else step.p50_ms,
+        joules=result.energy.joules,
+    )
+
+
+def _untrained(accuracy: float, validation: float | None) -> Outcome:
+    return Outcome(
+        accuracy=accuracy,
+        validation_accuracy=validation,
+        epochs=0,
+        best_epoch=0,
+        seconds=0.0,
+        epoch_seconds=None,
+        step_ms=None,
+        joules=None,
+    )

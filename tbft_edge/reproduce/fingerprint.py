@@ -1,0 +1,35 @@
+"""Short hashes that tell files and folders apart."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tbft_artifacts.bundle import file_entry
+from tbft_artifacts.errors import TbftError
+
+_LENGTH = 16
+
+
+def of_file(path: Path) -> str:
+    """Of a file's content. Raises TbftError if it cannot be read."""
+    try:
+        return file_entry(path).sha256[:_LENGTH]
+    except OSError as error:
+        raise TbftError(f"'{path}' cannot be read: {error.strerror}", "check the path and its permissions") from error
+
+
+def of_data(path: Path) -> str:
+    """Of a file's content, or of the names, sizes and times of change of a folder's files, which may be many GB."""
+    if not path.is_dir():
+        return of_file(path)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        stat = file.stat()
+        digest.update(f"{file.relative_to(path)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+    return digest.hexdigest()[:_LENGTH]
+
+
+def of_words(*words: object) -> str:
+    """Of what the words say."""
+    return hashlib.sha256("\0".join(map(str, words)).encode()).hexdigest()[:_LENGTH]

@@ -1,0 +1,63 @@
+"""What a suite gives: its records, where they come from, and the file that keeps them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.errors import TbftError
+from tbft_edge.reproduce.blocks import PaperBlock
+from tbft_edge.reproduce.trial import Record
+
+FORMAT = 1
+
+
+class CaseSummary(msgspec.Struct, frozen=True):
+    """A drift of the suite, and what the paper trains for it."""
+
+    name: str
+    target: PaperBlock
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """Every number of a suite. `data`, `weights` say what it ran on; `versions` are packages of both environments.
+
+    `jobs` trials ran at a time, with `threads` threads each, on `machine`.
+    """
+
+    format: int
+    suite: str
+    preset: str
+    data: str
+    weights: str
+    machine: str
+    jobs: int
+    threads: int
+    meter: str
+    versions: dict[str, str]
+    cases: tuple[CaseSummary, ...]
+    records: tuple[Record, ...]
+
+
+def write_results(results: Results, path: Path) -> None:
+    """Write them as indented JSON, all or nothing."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+
+
+def read_results(path: Path) -> Results:
+    """Raises TbftError if `path` holds no results that this version reads."""
+    try:
+        results = msgspec.json.decode(path.read_bytes(), type=Results)
+    except OSError as error:
+        raise TbftError(f"results '{path}' cannot be read: {error.strerror}", "run 'tbft-edge reproduce'") from error
+    except msgspec.DecodeError as error:
+        raise TbftError(f"'{path}' holds no results: {error}", "run 'tbft-edge reproduce' again") from error
+    if results.format != FORMAT:
+        raise TbftError(
+            f"'{path}' has results of format {results.format}, and this version reads {FORMAT}",
+            "run 'tbft-edge reproduce' again",
+        )
+    return results

@@ -1,0 +1,1 @@
+"""The suites: one file each, which says its cases and how much of them a preset runs."""
