@@ -1,0 +1,73 @@
+"""Trials run once, whatever stops the run between them, and those that are one and the same share an outcome."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.counting_engine import CountingEngine, make_case, make_runner
+from tbft_artifacts.errors import TbftError
+from tbft_edge.reproduce.blocks import BLOCKS, PaperBlock
+from tbft_edge.reproduce.case import Case
+from tbft_edge.reproduce.runner import Planned, Progress
+from tbft_edge.reproduce.trial import Trial
+
+
+def make_planned(case: Case, block: PaperBlock, **words: str) -> Planned:
+    trial = Trial(case=case.name, engine="device", recipe="default", block=block, size=10)
+    return Planned(case, trial, None, {"case": case.name, "block": block} | words)
+
+
+def ignore(progress: Progress) -> None:
+    """Nobody watches."""
+
+
+def test_records_come_in_the_order_of_the_plan_and_belong_to_their_case(tmp_path: Path) -> None:
+    """Trials end in any order; a table must not care."""
+    dark, bright = make_case("dark", 0), make_case("bright", 255)
+    planned = [make_planned(case, block) for case in (dark, bright) for block in BLOCKS]
+    records = make_runner(tmp_path, CountingEngine()).run(planned, ignore)
+    assert [record.trial for record in records] == [one.trial for one in planned]
+    for record in records:
+        base = 1.0 if record.trial.case == "bright" else 0.0
+        assert record.outcome.accuracy == pytest.approx(base + BLOCKS.index(record.trial.block or "fc") / 100)
+
+
+def test_what_was_run_is_never_run_again(tmp_path: Path) -> None:
+    engine = CountingEngine()
+    planned = [make_planned(make_case("dark", 0), block) for block in BLOCKS]
+    make_runner(tmp_path, engine).run(planned[:3], ignore)
+    said: list[Progress] = []
+    make_runner(tmp_path, engine).run(planned, said.append)
+    assert len(engine.jobs) == len(BLOCKS)
+    assert [(progress.done, progress.total) for progress in said] == [(1, 2), (2, 2)]
+
+
+def test_a_failure_keeps_what_others_gave_and_leaves_no_data(tmp_path: Path) -> None:
+    """After hours of training one broken trial must cost itself alone."""
+    planned = [make_planned(make_case("dark", 0), block) for block in BLOCKS]
+    with pytest.raises(TbftError, match="it broke"):
+        make_runner(tmp_path, CountingEngine(broken="fc"), jobs=1).run(planned, ignore)
+    assert list((tmp_path / "work").iterdir()) == []
+    engine = CountingEngine()
+    make_runner(tmp_path, engine).run(planned, ignore)
+    assert [job.trial.block for job in engine.jobs] == ["fc"]
+
+
+def test_equal_trials_are_run_once(tmp_path: Path) -> None:
+    """The default of a block may be what a batch-norm policy says, too."""
+    engine = CountingEngine()
+    planned = [make_planned(make_case("dark", 0), "block1")] * 3
+    assert len(make_runner(tmp_path, engine).run(planned, ignore)) == 3
+    assert len(engine.jobs) == 1
+
+
+def test_a_damaged_outcome_is_run_again(tmp_path: Path) -> None:
+    planned = [make_planned(make_case("dark", 0), "block1")]
+    make_runner(tmp_path, CountingEngine()).run(planned, ignore)
+    (file,) = (tmp_path / "trials").iterdir()
+    file.write_text("{")
+    engine = CountingEngine()
+    make_runner(tmp_path, engine).run(planned, ignore)
+    assert len(engine.jobs) == 1
