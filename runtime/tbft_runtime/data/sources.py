@@ -36,6 +36,10 @@ class Item:
 class ImageSource(Protocol):
     """Images in a fixed order, read one after the other."""
 
+    @property
+    def classes(self) -> Sequence[str] | None:
+        """Names of the labels, or None where nothing says them."""
+
     def __len__(self) -> int:
         """How many images there are, unreadable ones included."""
 
@@ -88,6 +92,7 @@ class NpzSource:
         if classes is not None:
             _check_range(self.labels, len(classes), path)
             _check_names(names, classes, path)
+        self.classes: Sequence[str] | None = names if classes is None else classes
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -115,6 +120,7 @@ class FolderSource:
             if classes is None:
                 classes = [folder.name for folder in folders if folder.name != UNLABELLED]
             labels = {name: index for index, name in enumerate(classes)} | {UNLABELLED: NO_LABEL}
+            self.classes: Sequence[str] | None = classes
             unknown = [folder.name for folder in folders if folder.name not in labels]
             if unknown:
                 raise TbftError(
