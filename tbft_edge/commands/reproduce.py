@@ -78,7 +78,7 @@ def command(
             meter=meter,
             breeds=breeds,
         )
-        results = reproduce(options, lambda count: say(f"{suite}, {preset}: {count} trials"), _say_trial)
+        results = reproduce(options, lambda count: say(f"{suite}, {preset}: {count} trials"), say_trial)
         page = write_page(results, out / f"{suite}.html")
     if json:
         print_json(results)
@@ -87,7 +87,8 @@ def command(
     say(f"wrote {out / f'{suite}.json'} and {page}")
 
 
-def _say_trial(progress: Progress) -> None:
+def say_trial(progress: Progress) -> None:
+    """A line on stderr for a trial that ended."""
     trial, outcome = progress.trial, progress.outcome
     left = progress.seconds / progress.done * (progress.total - progress.done)
     say(

@@ -6,12 +6,15 @@ from functools import partial
 from pathlib import Path
 
 from tbft_edge.reproduce.case import Case, Parts, parts_of
+from tbft_edge.reproduce.datasets.images import LabelledImages
 from tbft_edge.reproduce.datasets.open import open_images
-from tbft_edge.reproduce.datasets.source5 import field_images
+from tbft_edge.reproduce.datasets.source5 import field_images, source_images
 from tbft_edge.reproduce.datasets.splits import split_cifar
-from tbft_edge.reproduce.fingerprint import of_data
+from tbft_edge.reproduce.fingerprint import of_data, of_words
 from tbft_edge.reproduce.preset import Extent
+from tbft_edge.reproduce.suites.cifar_flip import Relabelling
 from tbft_edge.reproduce.suites.suite import Sources, Suite
+from tbft_runtime.corruptions.corrupt import corrupt
 
 
 def source5(sources: Sources) -> Suite:
@@ -31,6 +34,37 @@ def subclasses_case(sources: Sources, data: str) -> Case:
         load=partial(_load, sources.data),
         data_id=data,
     )
+
+
+def known_classes_case(
+    sources: Sources,
+    name: str,
+    data: str,
+    *,
+    relabelling: Relabelling | None = None,
+    corruption: str | None = None,
+) -> Case:
+    """The network's own five classes, perhaps corrupted at severity 5 or with other labels."""
+    return Case(
+        name=name,
+        target="block1" if corruption else "fc",
+        network=sources.network,
+        load=partial(_load_known, sources.data, relabelling, corruption),
+        data_id=of_words(data, name),
+    )
+
+
+def _load_known(
+    data: Path, relabelling: Relabelling | None, corruption: str | None, size: int, repeat: int
+) -> Parts:
+    images = source_images(open_images(data, "test"), data)
+    pixels, labels = images.images, images.labels
+    if corruption is not None:
+        pixels = corrupt(pixels, corruption, 5, 0)
+    if relabelling is not None:
+        labels = relabelling(labels, len(images.classes))
+    drifted = LabelledImages(pixels, labels, images.classes)
+    return parts_of(drifted, split_cifar(len(drifted), size / 100))
 
 
 def _load(data: Path, size: int, repeat: int) -> Parts:

@@ -1,0 +1,173 @@
+"""Does the device choose the right block? Train every block in many cases, and ask `tbft-edge diagnose` in each.
+
+    python -m benchmarks.block_choice --data CIFAR10 --weights RESNET26 --source5-weights RESNET26_5 --out FOLDER
+
+Trials are those of `tbft-edge reproduce`, by the bundle's defaults on 10 % of the images, and are kept in the same
+way: a second call goes on where the first one stopped. `FOLDER/block-choice.json` holds what came out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.block_choice_results import BlockChoices, Choice, write_choices
+from tbft_artifacts.errors import TbftError
+from tbft_edge.commands.reproduce import say_trial
+from tbft_edge.reproduce import fingerprint
+from tbft_edge.reproduce.blocks import BLOCKS, MODULES, PaperBlock
+from tbft_edge.reproduce.case import Case, Network
+from tbft_edge.reproduce.datasets.cifar10_c import PAPER_CORRUPTIONS
+from tbft_edge.reproduce.datasets.relabel import cyclic, flip, permutation, swap_pairs
+from tbft_edge.reproduce.device_python import default_device_python
+from tbft_edge.reproduce.engine import write_parts
+from tbft_edge.reproduce.process import run_json
+from tbft_edge.reproduce.pytorch.parameter_noise import NOISE
+from tbft_edge.reproduce.runner import Runner
+from tbft_edge.reproduce.session import Options, make_runner
+from tbft_edge.reproduce.suites.cifar10_c import corruption_case
+from tbft_edge.reproduce.suites.cifar_flip import Relabelling, relabelled_case
+from tbft_edge.reproduce.suites.motivation import noise_case
+from tbft_edge.reproduce.suites.source5 import known_classes_case, subclasses_case
+from tbft_edge.reproduce.suites.suite import Sources
+from tbft_edge.reproduce.trial import Outcome, Trial
+
+CANDIDATES: tuple[PaperBlock, ...] = BLOCKS[:-1]
+SIZE = 10
+SEVERITIES = (3, 5)
+RELABELLINGS: dict[str, Relabelling] = {
+    "flip": flip,
+    "cyclic": cyclic,
+    "swap-pairs": swap_pairs,
+    "permutation": partial(permutation, seed=1),
+}
+
+
+def main() -> None:
+    """Errors end as those of the command line do."""
+    try:
+        run(_options())
+    except TbftError as error:
+        sys.exit(f"error: {error.message}\n\nhint: {error.hint}")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train, diagnose, write."""
+    options = Options(
+        suite="cifar10-c",
+        data=arguments.data,
+        weights=arguments.weights,
+        out=arguments.out,
+        device_python=arguments.device_python,
+        preset="quick",
+        jobs=arguments.jobs,
+        threads=1,
+        meter="none",
+        breeds=None,
+    )
+    runner = make_runner(options)
+    cases = [*_cifar_cases(options), *_source5_cases(options, arguments.source5_weights)]
+    planned = [
+        runner.plan(case, Trial(case=case.name, engine="device", recipe="default", block=block, size=SIZE), None)
+        for case in cases
+        for block in CANDIDATES
+    ]
+    records = runner.run(planned, say_trial)
+    if arguments.truth_only:
+        return
+    outcomes = {(record.trial.case, record.trial.block): record.outcome for record in records}
+    choices = [
+        _choice(runner, options.device_python, case, {block: outcomes[case.name, block] for block in CANDIDATES}, seed)
+        for case in cases
+        for seed in range(arguments.seeds)
+    ]
+    path = options.out / "block-choice.json"
+    write_choices(BlockChoices(tuple(choices)), path)
+    right = sum(choice.is_right for choice in choices)
+    print(f"{path}: {right} of {len(choices)} choices are the best block, or within 1 point of it")
+    for choice in choices:
+        if not choice.is_right:
+            print(f"  {choice.case}: chose {choice.chosen}, {choice.lost_points:.1f} points below {choice.best}")
+
+
+def _cifar_cases(options: Options) -> Iterator[Case]:
+    network = Network(options.weights, fingerprint.of_file(options.weights), 32)
+    sources = Sources(options.data, network, options.out / "work", "quick")
+    data = fingerprint.of_data(options.data)
+    for severity in SEVERITIES:
+        for name in PAPER_CORRUPTIONS:
+            case = corruption_case(sources, name, severity, data)
+            yield dataclasses.replace(case, name=f"{name}-{severity}")
+    for name, relabelling in RELABELLINGS.items():
+        yield relabelled_case(sources, name, relabelling, data)
+    for block, sigma in NOISE.items():
+        yield noise_case(sources, block, sigma, data)
+
+
+def _source5_cases(options: Options, weights: Path) -> Iterator[Case]:
+    """Another network, of five classes, on subclasses that it never saw; also with drifts on top."""
+    network = Network(weights, fingerprint.of_file(weights), 32)
+    sources = Sources(options.data, network, options.out / "work", "quick")
+    data = fingerprint.of_data(options.data)
+    yield subclasses_case(sources, data)
+    yield known_classes_case(sources, "source5-cyclic", data, relabelling=cyclic)
+    yield known_classes_case(sources, "source5-gaussian_noise", data, corruption="gaussian_noise")
+    for block in ("block2", "block3"):
+        noisy = noise_case(sources, block, NOISE[block], data)
+        yield dataclasses.replace(
+            known_classes_case(sources, f"source5-{noisy.name}", data), network=noisy.network, target=block
+        )
+
+
+def _choice(
+    runner: Runner, python: Path, case: Case, outcomes: dict[PaperBlock, Outcome], seed: int
+) -> Choice:
+    """What `diagnose` says on the very images that train."""
+    bundle = runner.bundles.bundle(case.network, "default", None)
+    with tempfile.TemporaryDirectory() as folder:
+        data = write_parts(case.load(SIZE, 0), Path(folder))
+        command = [python, "-m", "tbft_edge", "diagnose", bundle.folder, "--data", data.train, "--seed", str(seed)]
+        said = msgspec.json.decode(run_json([*command, "--threads", "1", "--json"]), type=Said)
+    chosen = next(block for block in CANDIDATES if set(MODULES[block]) == set(said.blocks))
+    return Choice(
+        case=case.name,
+        seed=seed,
+        accuracy={block: outcome.accuracy for block, outcome in outcomes.items()},
+        chosen=chosen,
+        reason=said.reason,
+        seconds=said.seconds,
+        saved_seconds=sum(outcome.seconds for block, outcome in outcomes.items() if block != chosen),
+    )
+
+
+class Said(msgspec.Struct):
+    """The part of `diagnose --json` that counts here."""
+
+    blocks: tuple[str, ...]
+    reason: str
+    seconds: float
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Does the device choose the right block?")
+    parser.add_argument("--data", type=Path, required=True, help="CIFAR-10, for the test set")
+    parser.add_argument("--weights", type=Path, required=True, help="ResNet-26 of ten classes")
+    parser.add_argument("--source5-weights", type=Path, required=True, help="ResNet-26 of five classes")
+    parser.add_argument("--out", type=Path, required=True, help="folder; that of 'tbft-edge reproduce' shares trials")
+    parser.add_argument("--device-python", type=Path, default=default_device_python())
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seeds", type=int, default=1, help="diagnoses per case, each on other samples")
+    parser.add_argument("--truth-only", action="store_true", help="train every block, and choose none")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

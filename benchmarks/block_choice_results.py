@@ -1,0 +1,53 @@
+"""What `benchmarks.block_choice` found: the truth about each case, and what the device chose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from tbft_artifacts.atomic import atomic_file
+from tbft_edge.reproduce.blocks import PaperBlock
+
+# A block within so many points of the best one is right, too.
+TOLERANCE_POINTS = 1.0
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One case: test accuracy (0 to 1) of each block when it is trained, and the block that `diagnose` named.
+
+    The decision took `seconds`; `saved_seconds` is what training the other blocks took, to find out otherwise.
+    """
+
+    case: str
+    seed: int
+    accuracy: dict[PaperBlock, float]
+    chosen: PaperBlock
+    reason: str
+    seconds: float
+    saved_seconds: float
+
+    @property
+    def best(self) -> PaperBlock:
+        return max(self.accuracy, key=lambda block: self.accuracy[block])
+
+    @property
+    def lost_points(self) -> float:
+        """How far the chosen block is below the best one, in points of accuracy."""
+        return 100 * (self.accuracy[self.best] - self.accuracy[self.chosen])
+
+    @property
+    def is_right(self) -> bool:
+        return round(self.lost_points, 6) <= TOLERANCE_POINTS
+
+
+class BlockChoices(msgspec.Struct, frozen=True):
+    """Every case."""
+
+    choices: tuple[Choice, ...]
+
+
+def write_choices(choices: BlockChoices, path: Path) -> None:
+    """All or nothing."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(choices), indent=1) + b"\n")
