@@ -1,0 +1,1 @@
+"""`tbft-edge reproduce`: run the paper's experiments again."""
