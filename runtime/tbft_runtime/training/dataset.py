@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.random import default_rng  # numpy would load it in the middle of a run
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.data.order import in_batches, shuffled
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import ImageSource, open_source
 from tbft_runtime.data.split import stratified_split
@@ -50,11 +50,11 @@ class Part:
 
     def shuffled(self, batch_size: int, seed: tuple[int, int]) -> list[np.ndarray]:
         """Batches of store indices in an order that `seed` decides alone; the last may be short."""
-        return _batches(default_rng(seed).permutation(self.indices), batch_size)
+        return shuffled(self.indices, batch_size, seed)
 
     def in_order(self, batch_size: int) -> Iterator[np.ndarray]:
         """Batches of store indices, in order."""
-        yield from _batches(self.indices, batch_size)
+        yield from in_batches(self.indices, batch_size)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,3 @@ def _prepare(
         shown = ", ".join(store.skipped[:5]) + (", …" if len(store.skipped) > 5 else "")
         progress.note(f"skipped {len(store.skipped)} unreadable images: {shown}")
     return store
-
-
-def _batches(indices: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    return [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]

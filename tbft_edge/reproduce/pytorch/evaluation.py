@@ -1,0 +1,31 @@
+"""Loss and accuracy of a torch module, counted as the device counts them."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from tbft_artifacts.errors import TbftError
+from tbft_edge.reproduce.pytorch.images import Labelled, network_input
+from tbft_runtime.evaluation import Tally
+from tbft_runtime.training.state import Evaluation
+
+# Larger batches are hardly faster in a forward pass, and take more memory.
+EVALUATION_BATCH = 64
+
+
+@torch.inference_mode()
+def evaluate(module: nn.Module, data: Labelled) -> Evaluation:
+    """Mean cross-entropy and accuracy with running statistics; `module` is in eval mode afterwards.
+
+    Raises TbftError if there is no image.
+    """
+    module.eval()
+    tally = Tally()
+    for start in range(0, len(data.labels), EVALUATION_BATCH):
+        part = slice(start, start + EVALUATION_BATCH)
+        tally.add(module(network_input(data.images[part])).numpy(), data.labels[part])
+    result = tally.evaluation()
+    if result is None:
+        raise TbftError("there is no image to evaluate on", "give more images")
+    return result
