@@ -35,7 +35,7 @@ demo: $(HOST)/.installed $(DEVICE)/.installed
 test: test-host test-device test-arm
 
 test-host: $(HOST)/.installed $(DEVICE)/.installed
-	$(HOST)/bin/python -m pytest tests/artifacts tests/bench tests/export tests/e2e
+	$(HOST)/bin/python -m pytest tests/artifacts tests/bench tests/export tests/reproduce tests/e2e
 
 # Said plainly where no page could be opened: pytest shows the reason of each skip.
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser

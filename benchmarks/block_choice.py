@@ -22,6 +22,7 @@ import msgspec
 from benchmarks.block_choice_results import BlockChoices, Choice, write_choices
 from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.reproduce import say_trial
+from tbft_edge.console import say
 from tbft_edge.reproduce import fingerprint
 from tbft_edge.reproduce.blocks import BLOCKS, MODULES, PaperBlock
 from tbft_edge.reproduce.case import Case, Network
@@ -92,10 +93,10 @@ def run(arguments: argparse.Namespace) -> None:
     path = options.out / "block-choice.json"
     write_choices(BlockChoices(tuple(choices)), path)
     right = sum(choice.is_right for choice in choices)
-    print(f"{path}: {right} of {len(choices)} choices are the best block, or within 1 point of it")
+    say(f"{path}: {right} of {len(choices)} choices are the best block, or within 1 point of it")
     for choice in choices:
         if not choice.is_right:
-            print(f"  {choice.case}: chose {choice.chosen}, {choice.lost_points:.1f} points below {choice.best}")
+            say(f"  {choice.case}: chose {choice.chosen}, {choice.lost_points:.1f} points below {choice.best}")
 
 
 def _cifar_cases(options: Options) -> Iterator[Case]:
@@ -127,14 +128,13 @@ def _source5_cases(options: Options, weights: Path) -> Iterator[Case]:
         )
 
 
-def _choice(
-    runner: Runner, python: Path, case: Case, outcomes: dict[PaperBlock, Outcome], seed: int
-) -> Choice:
+def _choice(runner: Runner, python: Path, case: Case, outcomes: dict[PaperBlock, Outcome], seed: int) -> Choice:
     """What `diagnose` says on the very images that train."""
     bundle = runner.bundles.bundle(case.network, "default", None)
     with tempfile.TemporaryDirectory() as folder:
-        data = write_parts(case.load(SIZE, 0), Path(folder))
-        command = [python, "-m", "tbft_edge", "diagnose", bundle.folder, "--data", data.train, "--seed", str(seed)]
+        data = write_parts(case.load(SIZE), Path(folder))
+        command: list[str | Path] = [python, "-m", "tbft_edge", "diagnose", bundle.folder, "--data", data.train]
+        command += ["--seed", str(seed)]
         said = msgspec.json.decode(run_json([*command, "--threads", "1", "--json"]), type=Said)
     chosen = next(block for block in CANDIDATES if set(MODULES[block]) == set(said.blocks))
     return Choice(

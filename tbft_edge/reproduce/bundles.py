@@ -38,9 +38,7 @@ class Bundles:
     def bundle(self, network: Network, recipe: Recipe, protocol: Protocol | None) -> Bundle:
         """The bundle that `recipe` trains; of the paper's, the optimizer is that of `protocol`."""
         optimizer: OptimizerKind = "sgd" if protocol is None else protocol.optimizer
-        wanted = _Wanted(
-            network.weights_hash, network.image_size, _policy(recipe, protocol), optimizer, version("tbft-edge")
-        )
+        wanted = _Wanted(network.digest, network.image_size, _policy(recipe, protocol), optimizer, version("tbft-edge"))
         name = hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()[:16]
         with self._lock:
             path = self.folder / name

@@ -33,14 +33,14 @@ class Network:
 class Case:
     """A drift, for which the paper trains `target`.
 
-    `load(size, repeat)` reads or makes the data, of which `size` per cent train; `data_id` tells data apart
+    `load(size)` reads or makes the data, of which `size` per cent train; `data_id` tells data apart
     without reading them.
     """
 
     name: str
     target: PaperBlock
     network: Network
-    load: Callable[[int, int], Parts]
+    load: Callable[[int], Parts]
     data_id: str
 
 

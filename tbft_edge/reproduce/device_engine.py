@@ -53,8 +53,8 @@ class DeviceEngine:
         trial = job.trial
         # Statistics alone are the same whatever the plan trains afterwards.
         plan = bundle.manifest.plans[-1] if trial.block is None else plan_for(bundle, trial.block)
-        data = ["--data", job.data.train, "--val", job.data.validation]
-        options: list[str | Path] = [*data, "--plan", plan.id, "--seed", str(trial.repeat), "--meter", self.meter]
+        options: list[str | Path] = ["--data", job.data.train, "--val", job.data.validation]
+        options += ["--plan", plan.id, "--seed", str(trial.repeat), "--meter", self.meter]
         if trial.recipe == "statistics":
             return [*options, "--bn", "adapt", "--epochs", "0"]
         if trial.recipe == "adapt":
@@ -65,9 +65,7 @@ class DeviceEngine:
         return msgspec.json.decode(self._edge("eval", model, "--data", job.data.test), type=_Evaluation).accuracy
 
     def _edge(self, command: str, *arguments: str | Path) -> bytes:
-        return run_json(
-            [self.python, "-m", "tbft_edge", command, *arguments, "--threads", str(self.threads), "--json"]
-        )
+        return run_json([self.python, "-m", "tbft_edge", command, *arguments, "--threads", str(self.threads), "--json"])
 
     def _diverged(self, run: Path, job: Job) -> Outcome:
         from tbft_runtime.run_folder import RunFolder

@@ -38,7 +38,7 @@ class Job:
 class Engine(Interface):
     """Runs one job in a process of its own; several may run at a time."""
 
-    def run(self, job: Job, folder: Path) -> Outcome:
+    def run(self, job: Job, folder: Path, /) -> Outcome:
         """`folder` is the job's own, empty, and removed afterwards. Raises TbftError if the engine fails."""
 
 

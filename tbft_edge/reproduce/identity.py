@@ -13,7 +13,9 @@ from tbft_edge.reproduce.protocol import Protocol
 from tbft_edge.reproduce.trial import Trial
 
 
-def identity(case: Case, trial: Trial, protocol: Protocol | None, plan: Plan | None, bundle: Bundle | None) -> dict[str, str]:
+def identity(
+    case: Case, trial: Trial, protocol: Protocol | None, plan: Plan | None, bundle: Bundle | None
+) -> dict[str, str]:
     """Weights, data, protocol, and of a device trial the graphs of its plan with their defaults.
 
     A bundle's other plans and the words in its manifest do not count. `plan` is None where nothing is trained.
@@ -31,7 +33,7 @@ def identity(case: Case, trial: Trial, protocol: Protocol | None, plan: Plan | N
         return words | {"block": str(trial.block)}
     if plan is None or bundle is None:
         return words | {"recipe": trial.recipe}
-    files = {name: entry.sha256 for name, entry in bundle.manifest.files.items() if name.startswith(f"{plan.folder}/")}
+    files = {name: entry.sha256 for name, entry in bundle.manifest.files.items() if name.startswith(plan.file(""))}
     return words | {
         "batch_norm": "adapt" if trial.recipe == "adapt" else plan.batch_norm,
         "optimizer": msgspec.json.encode(plan.optimizer).decode(),

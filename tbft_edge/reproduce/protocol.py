@@ -9,7 +9,7 @@ import msgspec
 from tbft_artifacts.manifest import BatchNormPolicy
 from tbft_edge.reproduce.blocks import PaperBlock
 
-Suite = Literal["cifar10-c", "cifar-flip", "living17", "source5", "motivation"]
+Suite = Literal["cifar10-c", "cifar-flip", "living17", "source5", "motivation", "system-cost"]
 
 
 class Protocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,5 +46,8 @@ def paper_protocol(suite: Suite, block: PaperBlock) -> Protocol:
             return Protocol(optimizer="sgd", lr=lr, weight_decay=5e-4, epochs=10, patience=5)
         case "living17" | "source5":
             return Protocol(optimizer="adam", lr=lr, weight_decay=0.0, epochs=10, patience=10)
+        case "system-cost":
+            # A few steps tell what one takes; more would only take time.
+            return Protocol(optimizer="sgd", lr=lr, weight_decay=5e-4, epochs=3, patience=3)
         case "motivation":
             return Protocol(optimizer="sgd", lr=lr, weight_decay=5e-4, epochs=50, patience=20, augment=True)

@@ -22,7 +22,7 @@ class PyTorchEngine:
 
     threads: int
 
-    def run(self, job: Job, folder: Path) -> Outcome:
+    def run(self, job: Job, _folder: Path) -> Outcome:
         """Fine-tune by the job's protocol. Raises TbftError if the worker fails."""
         if job.protocol is None or job.trial.block is None:
             raise TbftError("the PyTorch engine knows the paper's protocol only", "choose the device engine")

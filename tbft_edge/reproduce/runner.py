@@ -72,9 +72,7 @@ class Runner:
         missing = {one.key: one for one in planned if self.cache.find(one.key) is None}
         began = time.perf_counter()
         done = itertools.count(1)
-        same_data = itertools.groupby(
-            missing.values(), lambda one: (one.case.name, one.case.data_id, one.trial.size, one.trial.repeat)
-        )
+        same_data = itertools.groupby(missing.values(), lambda one: (one.case.name, one.case.data_id, one.trial.size))
         for _, group in same_data:
             for one, outcome in self._run_group(list(group)):
                 self.cache.keep(one.key, one.words, outcome)
@@ -92,7 +90,7 @@ class Runner:
         folder = Path(tempfile.mkdtemp(prefix="case-", dir=self.work))
         try:
             trial = group[0].trial
-            data = write_parts(group[0].case.load(trial.size, trial.repeat), folder / "data")
+            data = write_parts(group[0].case.load(trial.size), folder / "data")
             ordered = sorted(group, key=lambda one: _LONGEST_FIRST.index(one.trial.block))
             with ThreadPoolExecutor(self.jobs) as pool:
                 futures = {pool.submit(self._run_one, one, data, folder): one for one in ordered}

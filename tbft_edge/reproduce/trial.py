@@ -20,7 +20,8 @@ POLICIES: tuple[BatchNormPolicy, ...] = ("frozen", "adapt", "batch")
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """One cell of a table. `block` is what is trained, None if nothing is; `size` per cent of the
-    images train, `repeat` seeds the run."""
+    images train, `repeat` seeds the run.
+    """
 
     case: str
     engine: Engine

@@ -56,7 +56,7 @@ class CountingEngine:
 def make_case(name: str, brightness: int) -> Case:
     images = LabelledImages(np.full((4, 2, 2, 3), brightness, np.uint8), np.zeros(4, np.int64), ("a",))
     network = Network(Path("weights"), "digest", 2)
-    return Case(name, "block1", network, lambda size, repeat: Parts(images, images, images), f"data of {name}")
+    return Case(name, "block1", network, lambda _size: Parts(images, images, images), f"data of {name}")
 
 
 def make_runner(folder: Path, engine: CountingEngine, jobs: int = 2) -> Runner:

@@ -40,7 +40,6 @@ def corruption_case(sources: Sources, name: str, severity: int, data: str) -> Ca
     )
 
 
-def _load(data: Path, name: str, severity: int, size: int, repeat: int) -> Parts:
-    """A repetition changes the order of training, not the split, as in the paper."""
+def _load(data: Path, name: str, severity: int, size: int) -> Parts:
     images = corrupted(data, name, severity)
     return parts_of(images, split_cifar(len(images), size / 100))

@@ -40,7 +40,7 @@ def relabelled_case(sources: Sources, name: str, relabelling: Relabelling, data:
     )
 
 
-def _load(data: Path, relabelling: Relabelling, size: int, repeat: int) -> Parts:
+def _load(data: Path, relabelling: Relabelling, size: int) -> Parts:
     images = open_images(data, "test")
     changed = LabelledImages(images.images, relabelling(images.labels, len(images.classes)), images.classes)
     return parts_of(changed, split_cifar(len(changed), size / 100))

@@ -28,6 +28,6 @@ def living17(sources: Sources) -> Suite:
     return Suite((case,), Extent((10, 20, 30), 4))
 
 
-def _load(sources: Sources, size: int, repeat: int) -> Parts:
+def _load(sources: Sources, size: int) -> Parts:
     images = load_living17(sources.data, "target", sources.work)
     return parts_of(images, split_per_class(images.labels, size / 100, SEED))

@@ -56,6 +56,6 @@ def _noisy(network: Network, block: PaperBlock, sigma: float, work: Path) -> Net
     return Network(path, of_file(path), network.image_size)
 
 
-def _load(data: Path, size: int, repeat: int) -> Parts:
+def _load(data: Path, size: int) -> Parts:
     images = open_images(data, "test")
     return parts_of(images, split_cifar(len(images), size / 100))

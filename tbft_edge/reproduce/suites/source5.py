@@ -54,9 +54,7 @@ def known_classes_case(
     )
 
 
-def _load_known(
-    data: Path, relabelling: Relabelling | None, corruption: str | None, size: int, repeat: int
-) -> Parts:
+def _load_known(data: Path, relabelling: Relabelling | None, corruption: str | None, size: int) -> Parts:
     images = source_images(open_images(data, "test"), data)
     pixels, labels = images.images, images.labels
     if corruption is not None:
@@ -67,6 +65,6 @@ def _load_known(
     return parts_of(drifted, split_cifar(len(drifted), size / 100))
 
 
-def _load(data: Path, size: int, repeat: int) -> Parts:
+def _load(data: Path, size: int) -> Parts:
     images = field_images(open_images(data, "test"), data)
     return parts_of(images, split_cifar(len(images), size / 100))

@@ -69,7 +69,7 @@ def _network(setting: Setting, work: Path) -> Network:
     return Network(path, fingerprint.of_file(path), setting.side)
 
 
-def _load(setting: Setting, size: int, repeat: int) -> Parts:
+def _load(setting: Setting, _size: int) -> Parts:
     few = _images(setting, setting.images // 8)
     return Parts(_images(setting, setting.images), few, few)
 
