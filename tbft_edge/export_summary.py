@@ -117,7 +117,7 @@ def _cost_rows(plan: Plan) -> list[list[str]]:
         ("parameters trained", lambda cost: cost.parameter_bytes // 4, _count),
         ("MFLOP per image, first epoch", lambda cost: cost.step_flops, _mega),
     ]
-    if plan.batch_norm != "batch" and plan.has_prefix:
+    if plan.has_prefix and plan.prefix_is_fixed:
         # Full fine-tuning has no prefix, so its whole step counts.
         from_boundary = "MFLOP per image from the boundary on"
         lines.append((from_boundary, lambda cost: cost.step_flops - cost.prefix_flops, _mega))

@@ -28,7 +28,8 @@ ORIGIN_END = "#"
 Drift = Literal["input", "feature", "output", "full"]
 # What a bundle is exported for: one drift, or whichever the device meets.
 DriftChoice = Literal[Drift, "all"]
-BatchNormPolicy = Literal["frozen", "adapt", "batch"]
+# block: batch statistics behind the boundary alone.
+BatchNormPolicy = Literal["frozen", "adapt", "block", "batch"]
 OptimizerKind = Literal["sgd", "adam", "adamw"]
 # How a graph writes its convolutions; which is faster depends on the device.
 ConvolutionForm = Literal["winograd", "direct"]
@@ -200,7 +201,9 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     `gradient_forms` and `prefix_forms` name the forms of convolutions in which a graph is there, the
     default first. `full_cost` is that of full fine-tuning; None if the whole model cannot be differentiated.
     `gradient_memory` and `prefix_memory` belong to those graphs, in the same order.
-    `micro_batch` is how many images the gradient graph takes at once by default, where statistics are fixed.
+    `batch_statistics` names the norms, by their running mean, that use the statistics of the batch while
+    training: all under `batch`, those behind the boundary under `block`, none where statistics are fixed.
+    `micro_batch` is how many images the gradient graph takes at once by default, where it has none of them.
     `int8` is None, and left out of the file, where the prefix computes in float32.
     """
 
@@ -208,6 +211,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     drift: Drift
     blocks: tuple[str, ...]
     batch_norm: BatchNormPolicy
+    batch_statistics: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     boundary: Boundary
     gradient_forms: tuple[ConvolutionForm, ...]
@@ -235,6 +239,11 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     def has_prefix(self) -> bool:
         """Whether something frozen stands before the first trained layer."""
         return bool(self.prefix_forms)
+
+    @property
+    def prefix_is_fixed(self) -> bool:
+        """Whether what stands before the first trained layer makes the same of an image in every batch."""
+        return self.batch_norm != "batch"
 
     @property
     def prefix(self) -> str:
@@ -303,6 +312,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
     def plan_for(self, drift: str) -> Plan | None:
         """The plan that `drift` calls for: the one nearest the output, if several are for it; None without any."""
         return next((plan for plan in reversed(self.plans) if plan.drift == drift), None)
+
+    def moving_norms(self, plan: Plan) -> tuple[BatchNorm, ...]:
+        """The batch norms that use the statistics of the batch while `plan` trains, and so move their averages."""
+        return tuple(norm for norm in self.batch_norms if norm.mean in plan.batch_statistics)
 
     def with_id(self) -> Manifest:
         """The same manifest with its content hash filled in."""

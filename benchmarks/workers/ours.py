@@ -36,7 +36,7 @@ class Ours:
         state = initial_state(bundle, plan, settings, base)
         images, labels = inputs.batch(job.batch_size, job.subject.image_size, job.subject.classes)
         works: dict[Work, Callable[[], float]] = {"step": lambda: step.run(state, images, labels).loss}
-        if plan.has_prefix and plan.batch_norm != "batch":
+        if plan.has_prefix and plan.prefix_is_fixed:
             boundary = {name: np.array(value) for name, value in step.to_boundary(images).items()}
             works["cached"] = lambda: step.run_from_boundary(state, boundary, labels).loss
         return works

@@ -40,23 +40,13 @@ from tbft_export.pipeline import (
     forward_in,
 )
 
-# Where nothing can be cached, batch statistics are worth 1 to 20 points of accuracy; where the prefix
-# is frozen, fixed ones make it cacheable and are worth 6 points when labels changed.
-DEFAULT_POLICY: dict[Drift, BatchNormPolicy] = {
-    "input": "batch",
-    "full": "batch",
-    "feature": "frozen",
-    "output": "frozen",
-}
-
-
 # What a small board's last cache holds of one tensor while the next one is written.
 CACHE_BYTES = 2 << 20
 
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What the user asks for; `blocks` empty and `batch_norm` None follow the drift.
+    """What is asked for; `blocks` empty follows the drift.
 
     With `prefix` "int8" the plan is one whose prefix can be quantised; here it still computes in float32.
     `label` tells the plan from another one of the same bundle for the same drift.
@@ -64,15 +54,11 @@ class PlanRequest:
 
     drift: Drift
     blocks: tuple[str, ...]
-    batch_norm: BatchNormPolicy | None
+    policy: BatchNormPolicy
     optimizer: Optimizer
     batch_size: int
     prefix: PrefixKind = "float32"
     label: str | None = None
-
-    @property
-    def policy(self) -> BatchNormPolicy:
-        return self.batch_norm or DEFAULT_POLICY[self.drift]
 
     @property
     def id(self) -> str:
@@ -108,7 +94,8 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
     if request.prefix == "int8":
         _check_quantizable(prefix, policy)
     suffix = _extract(forward.model, boundary, forward.graph.outputs[0])
-    training = _training_model(suffix.clone(), forward.weights, trainable, policy, runner)
+    statistics = batch_statistics(forward.graph, suffix.graph, policy)
+    training = _training_model(suffix.clone(), forward.weights, trainable, statistics, runner)
     described = tuple(_parameter(forward.graph, name) for name in trainable)
     cost = training_cost(training.graph, None if prefix is None else prefix.graph, _elements(described))
     full_cost = cost if trainable == parameters else _full_cost(forward, parameters, policy, runner)
@@ -129,6 +116,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
         drift=request.drift,
         blocks=tuple(blocks),
         batch_norm=policy,
+        batch_statistics=statistics,
         parameters=described,
         boundary=Boundary(name=boundary.name or "", shape=_image_shape(boundary)),
         gradient_forms=tuple(gradients),
@@ -157,7 +145,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
 def write_official_artifacts(forward: ForwardModel, plan: Plan, folder: Path, runner: PassRunner) -> None:
     """Write ORT Training's own artifacts of the whole model for `plan` into `folder`."""
     trainable = [parameter.name for parameter in plan.parameters]
-    prepared = runner.run(forward.model.clone(), before_gradient(plan.batch_norm, trainable, runs_on_ort_training=True))
+    prepared = runner.run(forward.model.clone(), before_gradient(plan.batch_statistics, trainable, runs_on_ort_training=True))
     present = [name for name in prepared.graph.initializers if name in forward.weights and name not in trainable]
     write_ort_training(prepared, trainable, present, plan.optimizer.kind, folder)
 
@@ -172,10 +160,17 @@ def statistics_model(forward: ForwardModel, runner: PassRunner) -> ir.Model | No
     return runner.run(model, [ir.passes.common.RemoveUnusedNodesPass()])
 
 
-def batch_norms(forward: ForwardModel) -> tuple[BatchNorm, ...]:
-    """The batch norms of the model, in the order of the graph."""
+def batch_statistics(whole: ir.Graph, suffix: ir.Graph, policy: BatchNormPolicy) -> tuple[str, ...]:
+    """The norms, by their running mean, that `policy` gives the batch's statistics, of a model and its part trained."""
+    if policy in ("frozen", "adapt"):
+        return ()
+    return tuple(norm.mean for norm in batch_norms(suffix if policy == "block" else whole))
+
+
+def batch_norms(graph: ir.Graph) -> tuple[BatchNorm, ...]:
+    """The batch norms of a forward graph, in its order."""
     found = []
-    for node in forward.graph:
+    for node in graph:
         if node.op_type != "BatchNormalization":
             continue
         x, _, _, mean, variance = node.inputs
@@ -225,10 +220,10 @@ def _check_quantizable(prefix: ir.Model | None, policy: BatchNormPolicy) -> None
             "training begins at the input, so there is no frozen prefix that could be int8",
             "leave --prefix int8 out, or train a later block: --drift feature, --drift output or --block",
         )
-    if policy != "frozen":
+    if policy not in ("frozen", "block"):
         raise TbftError(
             f"an int8 prefix has fixed batch-norm statistics, which --bn {policy} would move",
-            "export with --bn frozen, or without --prefix int8",
+            "export with --bn block or --bn frozen, or without --prefix int8",
         )
 
 
@@ -243,10 +238,10 @@ def _training_model(
     suffix: ir.Model,
     weights: frozenset[str],
     trainable: Sequence[str],
-    policy: BatchNormPolicy,
+    statistics: Sequence[str],
     runner: PassRunner,
 ) -> ir.Model:
-    prepared = runner.run(suffix, before_gradient(policy, trainable))
+    prepared = runner.run(suffix, before_gradient(statistics, trainable))
     frozen = [name for name in prepared.graph.initializers if name in weights and name not in trainable]
     return build_training_model(prepared, trainable, frozen)
 
@@ -255,8 +250,10 @@ def _full_cost(
     forward: ForwardModel, parameters: Sequence[str], policy: BatchNormPolicy, runner: PassRunner
 ) -> Cost | None:
     """What full fine-tuning would cost; None if the frozen part has an operator without a gradient."""
+    # Its suffix is the whole model.
+    statistics = batch_statistics(forward.graph, forward.graph, policy)
     try:
-        training = _training_model(forward.model.clone(), forward.weights, parameters, policy, runner)
+        training = _training_model(forward.model.clone(), forward.weights, parameters, statistics, runner)
     except TbftError:
         return None
     return training_cost(training.graph, None, _elements([_parameter(forward.graph, name) for name in parameters]))

@@ -38,6 +38,7 @@ from tbft_export.compile import (
     statistics_model,
     write_official_artifacts,
 )
+from tbft_export.defaults import DEFAULT_POLICY, default_learning_rate
 from tbft_export.forward import ForwardModel
 from tbft_export.optimizers import optimizer
 from tbft_export.pipeline import PassRunner, pass_names
@@ -157,23 +158,34 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
 
 def _requests(options: ExportOptions, forward: ForwardModel) -> tuple[PlanRequest, ...]:
     """The plans that are asked for. Raises TbftError where all are and the network's parts are not known."""
-    request = partial(
-        PlanRequest,
-        batch_norm=options.batch_norm,
-        optimizer=optimizer(options.optimizer, options.lr, options.momentum, options.weight_decay),
-        batch_size=options.batch_size,
-    )
+    request = partial(_request, options)
     if options.drift != "all":
-        return (request(drift=options.drift, blocks=options.blocks, prefix=options.prefix),)
+        return (request(options.drift, options.blocks, options.prefix),)
     blocks = find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights))
     return tuple(
         request(
-            drift=target.drift,
-            blocks=target.blocks,
-            prefix=options.prefix if target.drift in DRIFTS_WITH_PREFIX else "float32",
+            target.drift,
+            target.blocks,
+            options.prefix if target.drift in DRIFTS_WITH_PREFIX else "float32",
             label=None if target.is_usual else "-".join(target.blocks),
         )
         for target in blocks.targets()
+    )
+
+
+def _request(
+    options: ExportOptions, drift: Drift, blocks: tuple[str, ...], prefix: PrefixKind, label: str | None = None
+) -> PlanRequest:
+    policy = options.batch_norm or DEFAULT_POLICY[drift]
+    lr = default_learning_rate(options.optimizer, drift, policy) if options.lr is None else options.lr
+    return PlanRequest(
+        drift=drift,
+        blocks=blocks,
+        policy=policy,
+        optimizer=optimizer(options.optimizer, lr, options.momentum, options.weight_decay),
+        batch_size=options.batch_size,
+        prefix=prefix,
+        label=label,
     )
 
 
@@ -213,7 +225,7 @@ def _manifest(options: ExportOptions, source: Source) -> Manifest:
         classes=_class_names(options, source),
         image_size=source.image_size,
         preprocessing=_preprocessing(options, source),
-        batch_norms=batch_norms(source.forward),
+        batch_norms=batch_norms(source.forward.graph),
         blocks=(),
         plans=(),
         producers={

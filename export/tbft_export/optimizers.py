@@ -24,7 +24,6 @@ Values = dict[str, ir.Value]
 class _Rule:
     inputs: tuple[str, ...]
     slots: tuple[str, ...]
-    lr: float
     weight_decay: float
     write: Callable[[_Builder, Values, Values], Values]
 
@@ -100,14 +99,14 @@ def _bias_corrections(b: _Builder, scalars: Values) -> Values:
 _ADAM_INPUTS = ("lr", "momentum", "weight_decay", "step")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _RULES: dict[OptimizerKind, _Rule] = {
-    "sgd": _Rule(("lr", "momentum", "weight_decay"), ("momentum",), 0.01, 0.0, _sgd),
-    "adam": _Rule(_ADAM_INPUTS, _MOMENTS, 0.001, 0.0, _adam),
-    "adamw": _Rule(_ADAM_INPUTS, _MOMENTS, 0.001, 0.01, _adamw),
+    "sgd": _Rule(("lr", "momentum", "weight_decay"), ("momentum",), 0.0, _sgd),
+    "adam": _Rule(_ADAM_INPUTS, _MOMENTS, 0.0, _adam),
+    "adamw": _Rule(_ADAM_INPUTS, _MOMENTS, 0.01, _adamw),
 }
 
 
-def optimizer(kind: OptimizerKind, lr: float | None, momentum: float, weight_decay: float | None) -> Optimizer:
-    """The manifest's description of an optimizer; None takes torch.optim's default (SGD: lr 0.01).
+def optimizer(kind: OptimizerKind, lr: float, momentum: float, weight_decay: float | None) -> Optimizer:
+    """The manifest's description of an optimizer; None takes torch.optim's default.
 
     Raises TbftError for values that are negative or no numbers.
     """
@@ -116,7 +115,7 @@ def optimizer(kind: OptimizerKind, lr: float | None, momentum: float, weight_dec
         kind=kind,
         inputs=rule.inputs,
         slots=rule.slots,
-        lr=rule.lr if lr is None else lr,
+        lr=lr,
         momentum=momentum,
         weight_decay=rule.weight_decay if weight_decay is None else weight_decay,
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
 from onnx_ir.passes import common
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm
+from tbft_artifacts.manifest import ConvolutionForm
 from tbft_export.passes.average_pool import RewriteAveragePoolPass
 from tbft_export.passes.batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.count_correct import CountCorrectPass
@@ -53,12 +53,15 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
 
 
 def before_gradient(
-    policy: BatchNormPolicy, trainable: Sequence[str], *, runs_on_ort_training: bool = False
+    batch_statistics: Collection[str], trainable: Sequence[str], *, runs_on_ort_training: bool = False
 ) -> list[ir.passes.PassBase]:
-    """Forward graph -> the form that ORT's gradient builder gets right, and its kernels too if they are to run."""
-    freeze = [] if policy == "batch" else [FreezeBatchNormPass(frozenset(trainable))]
+    """Forward graph -> the form that ORT's gradient builder gets right, and its kernels too if they are to run.
+
+    Norms whose running mean `batch_statistics` names use the batch's statistics.
+    """
     return [
-        *freeze,  # ORT differentiates any BatchNormalization that is left as one with batch statistics.
+        # ORT differentiates any BatchNormalization that is left as one with batch statistics.
+        FreezeBatchNormPass(frozenset(trainable), frozenset(batch_statistics)),
         # Its gradient crashes in ORT Training; of windows that tile the image it has a lowering.
         RewriteAveragePoolPass(frozenset(trainable), keep_tiling=not runs_on_ort_training),
         common.ShapeInferencePass(),  # MaxPoolGrad and the lowerings read annotated shapes.
@@ -120,7 +123,7 @@ def forward_in(form: ConvolutionForm, weights: frozenset[str]) -> list[ir.passes
 def pass_names() -> list[str]:
     """The names of all passes, for `--dump-after`."""
     empty: frozenset[str] = frozenset()
-    lists = [clean_forward(empty), before_gradient("frozen", ()), after_gradient({}, (), "winograd"), batch_mode(empty)]
+    lists = [clean_forward(empty), before_gradient((), ()), after_gradient({}, (), "winograd"), batch_mode(empty)]
     return sorted({type(step).__name__ for steps in lists for step in steps})
 
 

@@ -83,12 +83,12 @@ def _check_once(
 ) -> SelfCheck:
     size = manifest.image_size
     # Batch statistics of a last map of one pixel need two images.
-    count = max(2 if plan.batch_norm == "batch" else 1, min(CHECK_BATCH, CHECK_PIXELS // size**2))
+    count = max(2 if plan.batch_statistics else 1, min(CHECK_BATCH, CHECK_PIXELS // size**2))
     images = rng.standard_normal((count, 3, size, size), np.float32)
     labels = rng.integers(0, classes, count)
     parameters = [parameter.name for parameter in plan.parameters]
     weights = {name: tensor.detach().numpy().copy() for name, tensor in reference.tensors().items()}
-    step = partial(reference_step, reference, parameters, plan.batch_norm, images, labels)
+    step = partial(reference_step, reference, parameters, plan.batch_statistics, images, labels)
     expected = step()
     rounding = _decided_by_rounding(expected, step(-ROUNDING), step(ROUNDING)) if moved_kinks else {}
 
@@ -139,7 +139,7 @@ def _compare(
             errors[name] = math.inf
     worst = max(errors, key=lambda name: errors[name], default="")
     averages = [0.0]
-    for norm in manifest.batch_norms if plan.batch_norm == "batch" else ():
+    for norm in manifest.moving_norms(plan):
         for name in (norm.mean, norm.variance):
             moved = (1 - norm.momentum) * weights[name] + norm.momentum * found[name + BATCH_SUFFIX]
             averages.append(relative_error(moved, expected.statistics[name]))

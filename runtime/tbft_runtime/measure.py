@@ -86,7 +86,7 @@ def measure(request: MeasureRequest) -> Measurement:
     save_file({name: np.ascontiguousarray(value) for name, value in state.current.items()}, request.weights)
 
     cached_ms: list[float] = []
-    if plan.has_prefix and plan.batch_norm != "batch":
+    if plan.has_prefix and plan.prefix_is_fixed:
         boundary = step.to_boundary(images)
         for _ in range(WARM_UP + request.steps):
             with _Timed(cached_ms, CACHED_MARKS):

@@ -124,8 +124,8 @@ def _check_data(
 ) -> None:
     if stored is not None and stored.data_fingerprint != data.fingerprint:
         raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another --out")
-    if settings.epochs and plan.batch_norm == "batch":
-        check_batch(bundle.manifest.batch_norms, len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
+    if settings.epochs:
+        check_batch(bundle.manifest.moving_norms(plan), len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
 
 
 def _within_budget(

@@ -61,6 +61,7 @@ PLANS = st.builds(
     drift=st.sampled_from(get_args(Drift)),
     blocks=tuples_of(TEXT),
     batch_norm=st.sampled_from(get_args(BatchNormPolicy)),
+    batch_statistics=tuples_of(TEXT),
     parameters=tuples_of(st.builds(Parameter, TEXT, SHAPE)),
     boundary=st.builds(Boundary, TEXT, SHAPE),
     micro_batch=st.integers(1, 64),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 from torch import nn
 
 from support import settled_models
-from support.agreement import Hyper, plan_with_optimizer, relative_errors, train_bundle, train_torch
+from support.agreement import Hyper, Trained, plan_with_optimizer, relative_errors, train_bundle, train_torch
 from support.batches import Batch, random_batches
+from support.decisions import Decisions
 from support.exports import REAL, REAL_IMAGES, REAL_WEIGHTS, Exporter, real_batches
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm, Drift, OptimizerKind
@@ -57,7 +59,12 @@ def assert_agrees(
     plan = plan_with_optimizer(bundle, kind)
     found, decisions = train_bundle(bundle, plan, hyper, batches, form)
     expected, adopted = train_torch(module, plan, hyper, batches, decisions)
+    assert_close(found, expected, adopted, decisions, kind)
 
+
+def assert_close(
+    found: Trained, expected: Trained, adopted: int, decisions: Sequence[Decisions], kind: OptimizerKind
+) -> None:
     decided = sum(decision.size for step in decisions for decision in step.values())
     assert adopted <= max(1, ADOPTED * decided)
     np.testing.assert_allclose(found.losses, expected.losses, rtol=LOSS_TOLERANCE)
@@ -107,6 +114,42 @@ def test_ten_steps_in_the_direct_form(exported: Exporter, name: str, drift: Drif
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", list(settled_models.IMAGE_SIZES))
+def test_ten_steps_of_a_block(exported: Exporter, name: str, kind: OptimizerKind) -> None:
+    """`block`: norms behind the boundary use the batch's statistics and move, those before it stay fixed."""
+    module, batches = network(name)
+    bundle = exported(name, "feature", "block")
+    norms = [norm.mean for norm in bundle.manifest.batch_norms]
+    behind = bundle.plan().batch_statistics
+    assert 0 < len(behind) < len(norms)
+    assert behind == tuple(norms[-len(behind) :])
+    assert_agrees(bundle, module, kind, HYPER[kind], batches)
+
+
+def test_ten_steps_of_a_block_after_adaptation(exported: Exporter) -> None:
+    """`adapt` on a `block` plan: every statistic is re-estimated, then those behind the boundary go on moving."""
+    module, batches = network("resnet26")
+    bundle = exported("resnet26", "feature", "block")
+    plan = msgspec.structs.replace(bundle.plan(), batch_norm="adapt")
+    found, decisions = train_bundle(bundle, plan, HYPER["sgd"], batches)
+    expected, adopted = train_torch(module, plan, HYPER["sgd"], batches, decisions)
+    assert_close(found, expected, adopted, decisions, "sgd")
+
+
+@pytest.mark.parametrize(("drift", "like"), [("input", "batch"), ("full", "batch"), ("output", "frozen")])
+def test_a_block_with_nothing_on_one_side(
+    exported: Exporter, drift: Drift, like: BatchNormPolicy
+) -> None:
+    """Without norms before the boundary `block` is `batch`, without norms behind it `frozen`: graph by graph."""
+    block, other = exported("resnet18_like", drift, "block"), exported("resnet18_like", drift, like)
+    assert block.plan().batch_statistics == other.plan().batch_statistics
+    assert block.plan().cost == other.plan().cost
+    names = ["suffix.onnx", "gradient.onnx", "update.onnx", *(["prefix.onnx"] if block.plan().has_prefix else [])]
+    for name in names:
+        assert block.path(block.plan().file(name)).read_bytes() == other.path(other.plan().file(name)).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adamw"])
 @pytest.mark.parametrize(("name", "drift"), [("resnet26", "feature"), ("resnet18_like", "input")])
 def test_ten_steps_after_adaptation(exported: Exporter, name: str, drift: Drift, kind: OptimizerKind) -> None:
     """`adapt` re-estimates every running statistic in one pass, then trains with them fixed."""
@@ -120,7 +163,7 @@ def test_ten_steps_after_adaptation(exported: Exporter, name: str, drift: Drift,
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 @pytest.mark.parametrize(
     ("drift", "policy"),
-    [("input", "batch"), ("feature", "frozen"), ("output", "frozen"), ("full", "batch")],
+    [("input", "batch"), ("feature", "frozen"), ("feature", "block"), ("output", "frozen"), ("full", "batch")],
 )
 def test_ten_steps_of_the_published_resnet26(
     exported: Exporter, drift: Drift, policy: BatchNormPolicy, kind: OptimizerKind

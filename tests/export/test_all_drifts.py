@@ -65,8 +65,8 @@ def test_a_plan_between_is_that_of_a_named_block(bundle: Bundle, tmp_path: Path)
     )
     export_bundle(options, tmp_path / "bundle")
     single = open_bundle(tmp_path / "bundle")
-    plan = bundle.plan("feature-layer2-frozen-sgd")
-    assert msgspec.structs.replace(plan, id="feature-frozen-sgd") == single.plan()
+    plan = bundle.plan("feature-layer2-block-sgd")
+    assert msgspec.structs.replace(plan, id="feature-block-sgd") == single.plan()
     assert graphs(bundle, plan) == graphs(single, single.plan())
 
 

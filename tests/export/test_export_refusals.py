@@ -266,7 +266,7 @@ def test_a_moved_kink_changes_only_what_lies_beside_it() -> None:
 
     def gradient(images: list[float], kink: float) -> np.ndarray:
         pixels = np.array([images], np.float32).reshape(1, 3, 1, 1)
-        step = reference_step(TorchReference(OneLayer()), ["scale"], "frozen", pixels, np.array([0]), kink)
+        step = reference_step(TorchReference(OneLayer()), ["scale"], (), pixels, np.array([0]), kink)
         return step.gradients["scale"]
 
     unclear, clear = [1.0, -1.0, 1e-7], [1.0, -1.0, 1e-2]

@@ -118,7 +118,7 @@ def test_all_drifts_have_an_int8_prefix_where_one_is_frozen(tmp_path: Path) -> N
     images = clear_images(tiny_models.tiny_deep(), 8, 4, COUNT)
     export_bundle(tiny_options(images, model="support.tiny_models:tiny_deep", drift="all"), tmp_path / "bundle")
     bundle = open_bundle(tmp_path / "bundle")
-    ids = ["feature-layer2-frozen-sgd-int8", "feature-frozen-sgd-int8", "output-frozen-sgd-int8"]
+    ids = ["feature-layer2-block-sgd-int8", "feature-block-sgd-int8", "output-frozen-sgd-int8"]
     plans = bundle.manifest.plans
     assert [plan.id for plan in plans] == ["input-batch-sgd", *ids, "full-batch-sgd"]
     assert [plan.id for plan in plans if plan.int8 is not None] == ids

@@ -83,9 +83,9 @@ def use_ort_averages(norm: nn.BatchNorm2d) -> None:
 
 def train_torch(module: nn.Module, plan: Plan, rate: float, batches: list[Batch]) -> tuple[list[float], nn.Module]:
     net = copy.deepcopy(module).eval()
-    for layer in net.modules():
+    for name, layer in net.named_modules():
         if isinstance(layer, nn.BatchNorm2d):
-            layer.train(plan.batch_norm == "batch")
+            layer.train(f"{name}.running_mean" in plan.batch_statistics)
             use_ort_averages(layer)
     trained = {name: dict(net.named_parameters())[name] for name in (p.name for p in plan.parameters)}
     update = RULES[plan.optimizer.kind](rate)
@@ -148,12 +148,14 @@ CASES: list[tuple[str, Drift, BatchNormPolicy]] = [
     ("resnet18_like", "input", "frozen"),
     ("resnet18_like", "input", "batch"),
     ("resnet18_like", "feature", "frozen"),
+    ("resnet18_like", "feature", "block"),
     ("resnet18_like", "feature", "batch"),
     ("resnet18_like", "output", "frozen"),
     ("resnet18_like", "full", "frozen"),
     ("resnet18_like", "full", "batch"),
     ("resnet26", "input", "batch"),
     ("resnet26", "feature", "frozen"),
+    ("resnet26", "feature", "block"),
 ]
 
 

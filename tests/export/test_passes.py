@@ -201,7 +201,7 @@ def test_frozen_batch_norm_has_the_gradient_of_eval_mode() -> None:
     )
     trained = ["k", "s", "b", "w"]
     runner = PassRunner()
-    prepared = runner.run(model, before_gradient("frozen", ()))
+    prepared = runner.run(model, before_gradient((), ()))
     training = build_training_model(prepared, trained, ["m", "v"])
     tensors = {name: ir.tensor(value, name=name) for name, value in weights.items()}
     gradient = runner.run(training, after_gradient(tensors, trained))

@@ -109,7 +109,7 @@ def network(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def compiled(network: str) -> CompiledPlan:
-    request = PlanRequest("feature", (), "frozen", optimizer("sgd", None, 0.9, None), 32, "int8")
+    request = PlanRequest("feature", (), "frozen", optimizer("sgd", 0.01, 0.9, None), 32, "int8")
     return compile_plan(forward_of(f"settled_models:{network}"), request, PassRunner())
 
 

@@ -38,7 +38,7 @@ NODES: dict[tuple[Drift, ConvolutionForm], tuple[int, ...]] = {
 
 @cache
 def compiled(drift: Drift) -> CompiledPlan:
-    sgd = optimizer("sgd", None, 0.9, None)
+    sgd = optimizer("sgd", 0.01, 0.9, None)
     return compile_plan(forward_of("tiny_models:resnet26"), PlanRequest(drift, (), "frozen", sgd, 32), PassRunner())
 
 

@@ -30,7 +30,7 @@ from tbft_runtime.reporting.read import read_report
 # What each drift calls for.
 PLANS: dict[Drift, str] = {
     "input": "input-batch-sgd",
-    "feature": "feature-frozen-sgd",
+    "feature": "feature-block-sgd",
     "output": "output-frozen-sgd",
     "full": "full-batch-sgd",
 }
@@ -108,7 +108,7 @@ def test_runs_of_two_plans_do_not_disturb_each_other(tmp_path: Path, squares: Pa
     assert listing(compiled(ALL_DRIFTS)) == before
 
 
-@pytest.mark.parametrize("other", [{"drift": "output"}, {"drift": "feature"}, {"plan": "feature-frozen-sgd"}])
+@pytest.mark.parametrize("other", [{"drift": "output"}, {"drift": "feature"}, {"plan": "feature-block-sgd"}])
 def test_a_run_keeps_its_plan(other: dict[str, Any], tmp_path: Path, squares: Path) -> None:
     """Resuming needs no choice, and refuses another one."""
     fine_tune(ALL_DRIFTS, squares, tmp_path / "run", plan="feature-layer2-frozen-sgd", epochs=1)

@@ -76,7 +76,7 @@ def test_alternatives_with_fixed_statistics() -> None:
 
 def test_alternatives_with_batch_statistics() -> None:
     """The batch stays whole; whether its threads spin is worth a try, where there are several."""
-    space = Space(plan(batch_norm="batch"), 40, 4)
+    space = Space(plan(batch_statistics=("bn.running_mean",)), 40, 4)
     assert values("micro_batch", space) == []
     assert values("spinning", space) == [True]
     assert values("spinning", space, but(DEFAULT, threads=1)) == []
@@ -93,7 +93,7 @@ def test_more_images_than_a_threads_share_are_its_share() -> None:
 
 
 @given(
-    st.sampled_from(["frozen", "batch"]),
+    st.sampled_from([(), ("bn.running_mean",)]),
     st.integers(1, 70),
     st.integers(1, 9),
     st.integers(1, 9),
@@ -101,7 +101,7 @@ def test_more_images_than_a_threads_share_are_its_share() -> None:
     st.lists(st.integers(0, 9), min_size=1, max_size=9),
 )
 def test_any_search_ends_and_changes_one_thing_at_a_time(
-    policy: Any, batch_size: int, cores: int, threads: int, micro_batch: int, noise: list[int]
+    statistics: Any, batch_size: int, cores: int, threads: int, micro_batch: int, noise: list[int]
 ) -> None:
     """Whatever is measured, also times that contradict each other: no pair meets twice, none is equal."""
     default = but(DEFAULT, threads=threads, micro_batch=micro_batch)
@@ -114,7 +114,7 @@ def test_any_search_ends_and_changes_one_thing_at_a_time(
             assert [each for each in ORDER if in_use.value(each) != tried.value(each)] == [coordinate]
         return compare(coordinate, in_use, tried, (next(times), next(times)))
 
-    chosen, comparisons, finished = search(default, Space(plan(batch_norm=policy), batch_size, cores), measure)
+    chosen, comparisons, finished = search(default, Space(plan(batch_statistics=statistics), batch_size, cores), measure)
     assert finished
     assert len(set(seen)) == len(seen)
     assert chosen in [default, *(each.tried.candidate for each in comparisons)]

@@ -56,7 +56,7 @@ def plan_with_optimizer(bundle: Bundle, kind: OptimizerKind) -> Plan:
     plan = bundle.plan()
     if plan.optimizer.kind == kind:
         return plan
-    changed = msgspec.structs.replace(plan, id=f"{plan.id}-{kind}", optimizer=optimizer(kind, None, 0.9, None))
+    changed = msgspec.structs.replace(plan, id=f"{plan.id}-{kind}", optimizer=optimizer(kind, plan.optimizer.lr, 0.9, None))
     shutil.copytree(bundle.path(plan.file("")), bundle.path(changed.file("")), dirs_exist_ok=True)
     ir.save(build_update([changed.flat], kind), bundle.path(changed.update))
     return changed
@@ -68,7 +68,8 @@ def train_bundle(
     """Train with the device's own step, one batch after the other; `form` None is the default one."""
     base = load_file(bundle.weights)
     norms = bundle.manifest.batch_norms
-    moving = [name for norm in norms for name in (norm.mean, norm.variance)] if plan.batch_norm != "frozen" else []
+    moved = norms if plan.batch_norm == "adapt" else bundle.manifest.moving_norms(plan)
+    moving = [name for norm in moved for name in (norm.mean, norm.variance)]
     current = {name: base[name] for name in [*(parameter.name for parameter in plan.parameters), *moving]}
     if plan.batch_norm == "adapt":
         statistics = load_graph(bundle.path(STATISTICS), base, 1)
@@ -107,8 +108,8 @@ def train_torch(
     norms = {name: layer for name, layer in net.named_modules() if isinstance(layer, nn.BatchNorm2d)}
     if plan.batch_norm == "adapt":
         _adapt(net, list(norms.values()), batches)
-    for norm in norms.values():
-        norm.train(plan.batch_norm == "batch")
+    for name, norm in norms.items():
+        norm.train(f"{name}.running_mean" in plan.batch_statistics)
     parameters = dict(net.named_parameters())
     trained = {parameter.name: parameters[parameter.name] for parameter in plan.parameters}
     for name, parameter in parameters.items():
@@ -130,7 +131,9 @@ def train_torch(
         rule.step()
         losses.append(loss.item())
     tensors: dict[str, Tensor] = dict(trained)
-    for name, norm in norms.items() if plan.batch_norm != "frozen" else ():
+    for name, norm in norms.items():
+        if not norm.training and plan.batch_norm != "adapt":
+            continue
         mean, variance = _statistics(norm)
         tensors |= {f"{name}.running_mean": mean, f"{name}.running_var": variance}
     return Trained(losses, {name: tensor.detach().numpy() for name, tensor in tensors.items()}, unmoved), adopted

@@ -39,6 +39,7 @@ COMPILED_NAMES = (
     "feature-frozen",
     "feature-adamw",
     "feature-adapt",
+    "feature-block",
     "feature-batch",
     "feature-int8",
     "input-batch",
@@ -48,8 +49,8 @@ COMPILED_NAMES = (
 ALL_DRIFTS = "all-drifts"
 ALL_PLANS = (
     "input-batch-sgd",
-    "feature-layer2-frozen-sgd",
-    "feature-frozen-sgd",
+    "feature-layer2-block-sgd",
+    "feature-block-sgd",
     "output-frozen-sgd",
     "full-batch-sgd",
 )
@@ -65,6 +66,7 @@ def made_up_manifest() -> Manifest:
         drift="feature",
         blocks=("layer3",),
         batch_norm="frozen",
+        batch_statistics=(),
         parameters=(Parameter(name="fc.weight", shape=(4, 6)),),
         boundary=Boundary(name="boundary", shape=(4, 8, 8)),
         gradient_forms=("direct",),

@@ -19,6 +19,7 @@ PLANS = {
     "feature-frozen": ("feature", "frozen", "sgd"),
     "feature-adamw": ("feature", "frozen", "adamw"),
     "feature-adapt": ("feature", "adapt", "sgd"),
+    "feature-block": ("feature", "block", "sgd"),
     "feature-batch": ("feature", "batch", "sgd"),
     "input-batch": ("input", "batch", "sgd"),
     "full-batch": ("full", "batch", "adam"),

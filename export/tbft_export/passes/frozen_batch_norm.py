@@ -24,16 +24,19 @@ class FreezeBatchNormPass(ir.passes.InPlacePass):
 
     Behind a Conv of which nothing is trained, `x * scale` is the same Conv with scaled filters, which
     saves a pass over the image, and another one in the gradient.
+
+    Norms whose running mean is named in `batch_statistics` stay what they are.
     """
 
-    def __init__(self, trainable: Set[str]) -> None:
+    def __init__(self, trainable: Set[str], batch_statistics: Set[str] = frozenset()) -> None:
         super().__init__()
         self.trainable = trainable
+        self.batch_statistics = batch_statistics
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
         for node in list(model.graph):
-            if node.op_type == "BatchNormalization":
+            if node.op_type == "BatchNormalization" and running_mean(node) not in self.batch_statistics:
                 self._rewrite(node)
                 modified = True
         return ir.passes.PassResult(model, modified)
@@ -65,6 +68,12 @@ class FreezeBatchNormPass(ir.passes.InPlacePass):
             value is not None and value.is_initializer() and value.name not in self.trainable for value in weights
         )
         return fixed and len(conv.outputs[0].uses()) == 1
+
+
+def running_mean(norm: ir.Node) -> str:
+    """The name of a BatchNormalization's running mean, by which plans name the norm."""
+    mean = norm.inputs[3]
+    return "" if mean is None else mean.name or ""
 
 
 def _scaled_conv(emit: Emitter, conv: ir.Node, scale: ir.Value) -> ir.Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import onnx_ir as ir
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
 from tbft_export.forward import ForwardModel
+from tbft_export.passes.frozen_batch_norm import running_mean
 
 Operands = list[Tensor]
 
@@ -28,13 +29,13 @@ class OnnxReference:
     def tensors(self) -> Mapping[str, Tensor]:
         return self._tensors
 
-    def logits(self, images: Tensor, *, batch_statistics: bool) -> Tensor:
+    def logits(self, images: Tensor, *, batch_statistics: Collection[str]) -> Tensor:
         values: dict[str | None, Tensor] = dict(self._tensors.items())
         values[self.graph.inputs[0].name] = images
         for node in self.graph:
             operands = [values[value.name] for value in node.inputs if value is not None]
             if node.op_type == "BatchNormalization":
-                result = _batch_norm(node, operands, batch_statistics)
+                result = _batch_norm(node, operands, running_mean(node) in batch_statistics)
             elif node.op_type in _OPERATORS:
                 result = _OPERATORS[node.op_type](node, operands)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from tbft_artifacts.manifest import BatchNormPolicy
-
 
 class Reference(Protocol):
     """A model that torch.autograd can differentiate."""
@@ -21,8 +19,11 @@ class Reference(Protocol):
     def tensors(self) -> Mapping[str, Tensor]:
         """Parameters and running statistics by name, as they are now."""
 
-    def logits(self, images: Tensor, *, batch_statistics: bool) -> Tensor:
-        """(N, C, H, W) -> (N, classes); with batch statistics the running averages move."""
+    def logits(self, images: Tensor, *, batch_statistics: Collection[str]) -> Tensor:
+        """(N, C, H, W) -> (N, classes).
+
+        Norms whose running mean is named in `batch_statistics` use those, and move their averages.
+        """
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ReferenceStep:
 
 
 class TorchReference:
-    """A torch module; dropout stays off, batch norms follow the policy."""
+    """A torch module; dropout stays off, batch norms are in the mode that is asked for."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
@@ -43,11 +44,11 @@ class TorchReference:
     def tensors(self) -> Mapping[str, Tensor]:
         return dict(self.module.named_parameters()) | dict(self.module.named_buffers())
 
-    def logits(self, images: Tensor, *, batch_statistics: bool) -> Tensor:
+    def logits(self, images: Tensor, *, batch_statistics: Collection[str]) -> Tensor:
         self.module.eval()
-        for layer in self.module.modules():
+        for name, layer in self.module.named_modules():
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-                layer.train(batch_statistics)
+                layer.train(f"{name}.running_mean" in batch_statistics)
         output: Tensor = self.module(images)
         return output
 
@@ -71,20 +72,20 @@ class ShiftedKinks(TorchFunctionMode):
 def reference_step(
     reference: Reference,
     trainable: Sequence[str],
-    policy: BatchNormPolicy,
+    batch_statistics: Collection[str],
     images: np.ndarray,
     labels: np.ndarray,
     kink: float = 0.0,
 ) -> ReferenceStep:
     """One forward and backward pass in PyTorch; the reference's tensors are as before afterwards.
 
-    `kink` moves where ReLUs bend (`ShiftedKinks`).
+    `batch_statistics` names the norms that use them, by their running mean. `kink` moves where ReLUs bend (`ShiftedKinks`).
     """
     tensors = reference.tensors()
     before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     parameters = [tensors[name].requires_grad_(True) for name in trainable]
     with ShiftedKinks(kink):
-        logits = reference.logits(torch.from_numpy(images), batch_statistics=policy == "batch")
+        logits = reference.logits(torch.from_numpy(images), batch_statistics=batch_statistics)
     loss = functional.cross_entropy(logits, torch.from_numpy(labels))
     gradients = torch.autograd.grad(loss, parameters)
     moved = {

@@ -40,7 +40,7 @@ def why_not_fixed(plan: Plan, settings: Settings) -> str | None:
     """Why there is no boundary whose activations depend on the image alone; None if there is one."""
     if not settings.epochs:
         return "nothing is trained"
-    if plan.batch_norm == "batch":
+    if not plan.prefix_is_fixed:
         return "batch statistics change with every batch"
     return None if plan.has_prefix else "nothing is frozen before the first trained layer"
 

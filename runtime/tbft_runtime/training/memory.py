@@ -47,21 +47,22 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
 def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int) -> MemoryPlan:
     """The peak of training with `settings`, of which `images` train or validate."""
     execution = settings.execution
-    divides = plan.batch_norm != "batch"
+    divides = not plan.batch_statistics
     lanes = settings.threads if divides else 1
     gradient = plan.gradient_memory[plan.gradient_forms.index(execution.gradient_form)]
     at_once = min(execution.micro_batch, -(-settings.batch_size // lanes)) if divides else settings.batch_size
     graphs = lanes * gradient.bytes(at_once)
     if execution.prefix_form is not None:
         prefix = plan.prefix_memory[plan.prefix_forms.index(execution.prefix_form)]
-        graphs += lanes * prefix.bytes(execution.prefix_images if divides else settings.batch_size)
+        fixed = plan.prefix_is_fixed
+        graphs += settings.threads * prefix.bytes(execution.prefix_images) if fixed else prefix.bytes(settings.batch_size)
     graphs += settings.threads * plan.suffix_memory.bytes(EVALUATION_BATCH)
 
     copies = 2 + len(plan.optimizer.slots) + 2 * lanes  # now and best, slots, a sum and a part per lane
     weights = bundle.manifest.files[bundle.weights.name].bytes
     row = _FLOAT * math.prod(plan.boundary.shape)
     image = _FLOAT * 3 * bundle.manifest.image_size**2
-    in_memory = settings.cache_in == "ram" and plan.has_prefix and divides and settings.cache != "off"
+    in_memory = settings.cache_in == "ram" and plan.has_prefix and plan.prefix_is_fixed and settings.cache != "off"
     return MemoryPlan(
         process=resident_memory(),
         weights=3 * weights,  # As read, as sessions fold and pack them, and once more while they are loaded.
@@ -105,7 +106,7 @@ def fit_memory(
     )
     hint = (
         "batch statistics need the whole batch at once: a bundle exported with --bn adapt can take it in parts"
-        if plan.batch_norm == "batch"
+        if plan.batch_statistics
         else "raise --memory-budget, lower --batch-size, or train a smaller block"
     )
     raise TbftError(
@@ -127,5 +128,6 @@ def _smaller(plan: Plan, settings: Settings, fixed_threads: bool) -> Iterator[Se
             )
             same = (threads, execution) == (settings.threads, settings.execution)
             yield msgspec.structs.replace(settings, threads=threads, execution=execution, tuned=settings.tuned and same)
-            micro_batch = micro_batch // 2 if plan.batch_norm != "batch" else 0
+            # A fixed prefix takes a batch in parts even where the rest needs it whole.
+            micro_batch = micro_batch // 2 if plan.prefix_is_fixed else 0
         threads = 0 if fixed_threads else threads // 2

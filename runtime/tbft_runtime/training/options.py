@@ -211,7 +211,10 @@ def another_bundle(run: Path, bundle_id: str) -> TbftError:
 
 
 def _policy(asked: BatchNormPolicy | None, plan: Plan) -> BatchNormPolicy:
-    """Frozen and adapted statistics share their graphs; batch statistics have their own."""
+    """Which of what a plan's graphs allow: those with fixed statistics are the same for frozen and adapt.
+
+    Any statistics can be re-estimated; what is fixed stays so from there on, and what moves goes on from there.
+    """
     if asked == "adapt" and plan.int8 is not None:
         raise TbftError(
             f"plan '{plan.id}' has an int8 prefix, whose batch-norm statistics cannot be re-estimated",
@@ -219,7 +222,7 @@ def _policy(asked: BatchNormPolicy | None, plan: Plan) -> BatchNormPolicy:
         )
     if asked is None or asked == plan.batch_norm:
         return plan.batch_norm
-    if "batch" in (asked, plan.batch_norm) and asked != "adapt":
+    if asked != "adapt" and (asked in ("block", "batch") or plan.batch_norm == "batch" or plan.batch_statistics):
         raise TbftError(
             f"plan '{plan.id}' was compiled for --bn {plan.batch_norm}, and cannot train with --bn {asked}",
             f"export a bundle with --bn {asked}",

@@ -53,7 +53,7 @@ def load_prefix(
     execution = settings.execution
     if execution.prefix_form is None:
         return None
-    divides = plan.batch_norm != "batch"
+    divides = plan.prefix_is_fixed
     path = bundle.path(plan.prefix_in(execution.prefix_form))
     threads = 1 if divides else settings.threads
     return Prefix(

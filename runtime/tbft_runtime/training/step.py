@@ -33,7 +33,8 @@ class StepResult:
 def initial_state(bundle: Bundle, plan: Plan, settings: Settings, base: Tensors) -> TrainingState:
     """The base model's trained parameters, the running statistics that may move, and empty optimizer state."""
     moving = [parameter.name for parameter in plan.parameters] if settings.epochs else []
-    for norm in bundle.manifest.batch_norms if settings.batch_norm != "frozen" else ():
+    manifest = bundle.manifest
+    for norm in manifest.batch_norms if settings.batch_norm == "adapt" else manifest.moving_norms(plan):
         moving += [norm.mean, norm.variance]
     slots = {
         parameter.state(slot): np.zeros(parameter.shape, np.float32)
@@ -47,9 +48,9 @@ def initial_state(bundle: Bundle, plan: Plan, settings: Settings, base: Tensors)
 class TrainStep:
     """The graphs of a plan, loaded; `weights` are those that stay fixed.
 
-    Parameters, gradients and optimizer state are bound to the graphs once and updated in place. With
-    fixed statistics a batch goes through the gradient graph in parts of `micro_batch` images, whose
-    gradients are added, weighted by their images. Both graphs are traced into the folder `traces`.
+    Parameters, gradients and optimizer state are bound to the graphs once and updated in place. Where
+    no norm behind the boundary needs the statistics of the batch, it goes through the gradient graph in parts
+    of `micro_batch` images, whose gradients are added, weighted by their images. Both graphs are traced into the folder `traces`.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class TrainStep:
     ) -> None:
         self.plan = plan
         self.settings = settings
-        self.norms = bundle.manifest.batch_norms if plan.batch_norm == "batch" else ()
+        self.norms = bundle.manifest.moving_norms(plan)
         self.prefix = prefix
         execution = settings.execution
         gradient = bundle.path(plan.gradient_in(execution.gradient_form))
@@ -95,7 +96,7 @@ class TrainStep:
         return self.prefix.run(images)
 
     def run_from_boundary(self, state: TrainingState, prefix: Tensors, labels: np.ndarray) -> StepResult:
-        """The rest of `run`, given the result of `to_boundary`, which with fixed statistics never changes."""
+        """The rest of `run`, given the result of `to_boundary`, which a fixed prefix makes once and for all."""
         check_batch(self.norms, len(labels))
         if self._bound is None or self._bound.state is not state:
             self._bound = _BoundState(self, state)

@@ -79,7 +79,7 @@ class Race:
 class _Runner:
     """What of a train step `coordinate` changes, loaded for a candidate; all of it for None.
 
-    Threads and spinning change all of it. With fixed statistics a run computes the prefix once and
+    Threads and spinning change all of it. A run computes a fixed prefix once and
     the rest in each of its epochs, so the prefix then counts as much as in a run of the default length.
     """
 
@@ -88,7 +88,7 @@ class _Runner:
         settings = msgspec.structs.replace(race.settings, threads=candidate.threads, execution=candidate.execution)
         whole = coordinate in (None, "threads", "spinning")
         self.race = race
-        self.share = 1 / DEFAULT_EPOCHS if whole and plan.batch_norm != "batch" else 1.0
+        self.share = 1 / DEFAULT_EPOCHS if whole and plan.prefix_is_fixed else 1.0
         self.prefix = None
         if whole or coordinate == "prefix_form":
             self.prefix = load_prefix(bundle, plan, settings, race.weights)
