@@ -6,7 +6,6 @@ from typing import Literal
 
 import msgspec
 
-from tbft_artifacts.manifest import BatchNormPolicy
 from tbft_edge.reproduce.blocks import PaperBlock
 
 Engine = Literal["pytorch", "device"]
@@ -15,7 +14,8 @@ Engine = Literal["pytorch", "device"]
 # frozen, adapt, batch: the same with these batch norms for every block.
 Recipe = Literal["none", "statistics", "paper", "default", "frozen", "adapt", "batch"]
 
-POLICIES: tuple[BatchNormPolicy, ...] = ("frozen", "adapt", "batch")
+# Those that are the same rule for every block.
+POLICIES: tuple[Literal["frozen", "adapt", "batch"], ...] = ("frozen", "adapt", "batch")
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):

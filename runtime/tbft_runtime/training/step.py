@@ -50,7 +50,8 @@ class TrainStep:
 
     Parameters, gradients and optimizer state are bound to the graphs once and updated in place. Where
     no norm behind the boundary needs the statistics of the batch, it goes through the gradient graph in parts
-    of `micro_batch` images, whose gradients are added, weighted by their images. Both graphs are traced into the folder `traces`.
+    of `micro_batch` images, whose gradients are added, weighted by their images. Both graphs are traced into
+    the folder `traces`.
     """
 
     def __init__(

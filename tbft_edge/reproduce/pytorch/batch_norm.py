@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import BatchNormPolicy
 from tbft_edge.reproduce.protocol import Protocol
 from tbft_edge.reproduce.pytorch.evaluation import evaluate
 from tbft_edge.reproduce.pytorch.images import Labelled, network_input
@@ -41,8 +42,9 @@ def adapt_statistics(module: nn.Module, images: np.ndarray, *, batch_size: int, 
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0  # A running average is then that of the last batch alone.
+    moving = batch_statistics(module, "batch")
     for batch in shuffled(np.arange(len(images)), batch_size, (seed, 0)):
-        reference.logits(network_input(images[batch]), batch_statistics=True)
+        reference.logits(network_input(images[batch]), batch_statistics=moving)
         for total, statistic in zip(totals, _statistics(norms), strict=True):
             total += statistic.double() * len(batch)
     for total, statistic in zip(totals, _statistics(norms), strict=True):
@@ -50,6 +52,19 @@ def adapt_statistics(module: nn.Module, images: np.ndarray, *, batch_size: int, 
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     module.eval()
+
+
+def batch_statistics(module: nn.Module, policy: BatchNormPolicy) -> tuple[str, ...]:
+    """The norms that use the statistics of the batch while training, by the name of their running mean.
+
+    Raises TbftError for the policy `block`, which the paper does not know.
+    """
+    if policy == "block":
+        raise TbftError("the PyTorch engine has no batch-norm policy block", "choose frozen, adapt or batch")
+    if policy != "batch":
+        return ()
+    norms = [name for name, layer in module.named_modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    return tuple(f"{name}.running_mean" for name in norms)
 
 
 def _statistics(norms: list[nn.modules.batchnorm._BatchNorm]) -> list[Tensor]:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from tbft_artifacts.errors import DivergedError
 from tbft_edge.reproduce.augmentation import augmentation_rng, augmented
 from tbft_edge.reproduce.protocol import Protocol
-from tbft_edge.reproduce.pytorch.batch_norm import adapt_statistics
+from tbft_edge.reproduce.pytorch.batch_norm import adapt_statistics, batch_statistics
 from tbft_edge.reproduce.pytorch.best_state import BestState
 from tbft_edge.reproduce.pytorch.evaluation import evaluate
 from tbft_edge.reproduce.pytorch.images import Labelled, network_input
@@ -105,12 +105,13 @@ def _one_epoch(
 ) -> float:
     """Returns the mean loss along the way; the time of each step goes into `seconds`."""
     reference = TorchReference(module)
+    moving = batch_statistics(module, protocol.batch_norm)
     rng = augmentation_rng(protocol.seed, number)
     total = 0.0
     for batch in shuffled(np.arange(len(train.labels)), protocol.batch_size, (protocol.seed, number)):
         started = time.perf_counter()
         pixels = augmented(train.images[batch], rng) if protocol.augment else train.images[batch]
-        logits = reference.logits(network_input(pixels), batch_statistics=protocol.batch_norm == "batch")
+        logits = reference.logits(network_input(pixels), batch_statistics=moving)
         loss = functional.cross_entropy(logits, torch.from_numpy(train.labels[batch]))
         _check_number(loss.item(), "loss", number, protocol)
         optimizer.zero_grad()
