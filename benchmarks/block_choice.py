@@ -25,7 +25,7 @@ from tbft_edge.commands.reproduce import say_trial
 from tbft_edge.console import say
 from tbft_edge.reproduce import fingerprint
 from tbft_edge.reproduce.blocks import BLOCKS, MODULES, PaperBlock
-from tbft_edge.reproduce.case import Case, Network
+from tbft_edge.reproduce.case import Case
 from tbft_edge.reproduce.datasets.cifar10_c import PAPER_CORRUPTIONS
 from tbft_edge.reproduce.datasets.relabel import cyclic, flip, permutation, swap_pairs
 from tbft_edge.reproduce.device_python import default_device_python
@@ -34,6 +34,7 @@ from tbft_edge.reproduce.process import run_json
 from tbft_edge.reproduce.pytorch.parameter_noise import NOISE
 from tbft_edge.reproduce.runner import Runner
 from tbft_edge.reproduce.session import Options, make_runner
+from tbft_edge.reproduce.source_network import given_network
 from tbft_edge.reproduce.suites.cifar10_c import corruption_case
 from tbft_edge.reproduce.suites.cifar_flip import Relabelling, relabelled_case
 from tbft_edge.reproduce.suites.motivation import noise_case
@@ -66,6 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         suite="cifar10-c",
         data=arguments.data,
         weights=arguments.weights,
+        train_source=None,
         out=arguments.out,
         device_python=arguments.device_python,
         preset="quick",
@@ -75,7 +77,10 @@ def run(arguments: argparse.Namespace) -> None:
         breeds=None,
     )
     runner = make_runner(options)
-    cases = [*_cifar_cases(options), *_source5_cases(options, arguments.source5_weights)]
+    cases = [
+        *_cifar_cases(options, arguments.weights, arguments.data),
+        *_source5_cases(options, arguments.source5_weights, arguments.data),
+    ]
     planned = [
         runner.plan(case, Trial(case=case.name, engine="device", recipe="default", block=block, size=SIZE), None)
         for case in cases
@@ -99,10 +104,9 @@ def run(arguments: argparse.Namespace) -> None:
             say(f"  {choice.case}: chose {choice.chosen}, {choice.lost_points:.1f} points below {choice.best}")
 
 
-def _cifar_cases(options: Options) -> Iterator[Case]:
-    network = Network(options.weights, fingerprint.of_file(options.weights), 32)
-    sources = Sources(options.data, network, options.out / "work", "quick")
-    data = fingerprint.of_data(options.data)
+def _cifar_cases(options: Options, weights: Path, images: Path) -> Iterator[Case]:
+    sources = Sources(images, given_network("cifar10-c", weights), options.out / "work", "quick")
+    data = fingerprint.of_data(images)
     for severity in SEVERITIES:
         for name in PAPER_CORRUPTIONS:
             case = corruption_case(sources, name, severity, data)
@@ -113,11 +117,10 @@ def _cifar_cases(options: Options) -> Iterator[Case]:
         yield noise_case(sources, block, sigma, data)
 
 
-def _source5_cases(options: Options, weights: Path) -> Iterator[Case]:
+def _source5_cases(options: Options, weights: Path, images: Path) -> Iterator[Case]:
     """Another network, of five classes, on subclasses that it never saw; also with drifts on top."""
-    network = Network(weights, fingerprint.of_file(weights), 32)
-    sources = Sources(options.data, network, options.out / "work", "quick")
-    data = fingerprint.of_data(options.data)
+    sources = Sources(images, given_network("source5", weights), options.out / "work", "quick")
+    data = fingerprint.of_data(images)
     yield subclasses_case(sources, data)
     yield known_classes_case(sources, "source5-cyclic", data, relabelling=cyclic)
     yield known_classes_case(sources, "source5-gaussian_noise", data, corruption="gaussian_noise")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tbft_artifacts.errors import TbftError
 from tbft_edge.console import JsonOption, extra, percent, print_json, say
 
 if TYPE_CHECKING:
+    from tbft_edge.reproduce.pytorch.source_training import SourceEpoch
     from tbft_edge.reproduce.runner import Progress
 
 SuiteChoice = Literal["cifar10-c", "cifar-flip", "living17", "motivation", "source5", "system-cost"]
@@ -62,14 +62,13 @@ def command(
     with extra("export"):
         from tbft_edge.reproduce.device_python import default_device_python
         from tbft_edge.reproduce.report import print_results, write_page
-        from tbft_edge.reproduce.session import Options, reproduce
+        from tbft_edge.reproduce.session import Options, Watch, reproduce
 
-        if data is None or weights is None:
-            raise TbftError(f"{suite} needs --data and --weights", "give both")
         options = Options(
             suite=suite,
             data=data,
             weights=weights,
+            train_source=train_source,
             out=out,
             device_python=device_python or default_device_python(),
             preset=preset,
@@ -78,13 +77,18 @@ def command(
             meter=meter,
             breeds=breeds,
         )
-        results = reproduce(options, lambda count: say(f"{suite}, {preset}: {count} trials"), say_trial)
+        watch = Watch(lambda count: say(f"{suite}, {preset}: {count} trials"), say_trial, _say_source_epoch)
+        results = reproduce(options, watch)
         page = write_page(results, out / f"{suite}.html")
     if json:
         print_json(results)
     else:
         print_results(results)
     say(f"wrote {out / f'{suite}.json'} and {page}")
+
+
+def _say_source_epoch(epoch: SourceEpoch) -> None:
+    say(f"source network: epoch {epoch.number}, loss {epoch.loss:.3f}, {percent(epoch.accuracy)} right")
 
 
 def say_trial(progress: Progress) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tbft_artifacts.errors import TbftError
 from tbft_edge.reproduce import fingerprint
 from tbft_edge.reproduce.bundles import Bundles
 from tbft_edge.reproduce.cache import OutcomeCache
-from tbft_edge.reproduce.case import Network
 from tbft_edge.reproduce.device_engine import DeviceEngine
 from tbft_edge.reproduce.device_python import check_device_python
 from tbft_edge.reproduce.preset import Preset, protocol_of, trials
@@ -21,20 +21,27 @@ from tbft_edge.reproduce.protocol import Suite as SuiteName
 from tbft_edge.reproduce.pytorch_engine import PyTorchEngine
 from tbft_edge.reproduce.results import FORMAT, CaseSummary, Results, write_results
 from tbft_edge.reproduce.runner import Progress, Runner
+from tbft_edge.reproduce.source_network import given_network, trained_network
 from tbft_edge.reproduce.suites.registry import SUITES
-from tbft_edge.reproduce.suites.suite import Sources
+from tbft_edge.reproduce.suites.suite import Sources, Suite
+from tbft_edge.reproduce.suites.system_cost import system_cost
 
-SIDE = {"living17": 128}
-_CIFAR_SIDE = 32
+if TYPE_CHECKING:
+    from tbft_edge.reproduce.pytorch.source_training import SourceEpoch
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to run, on what, and where. `threads` are those of each of `jobs` trials that run at a time."""
+    """What to run, on what, and where.
+
+    The network comes from `weights`, or is trained on `train_source`. `threads` are those of each of `jobs` trials
+    that run at a time. The suite system-cost needs neither data nor a network.
+    """
 
     suite: SuiteName
-    data: Path
-    weights: Path
+    data: Path | None
+    weights: Path | None
+    train_source: Path | None
     out: Path
     device_python: Path
     preset: Preset
@@ -44,33 +51,38 @@ class Options:
     breeds: Path | None
 
 
-def reproduce(options: Options, on_planned: Callable[[int], None], on_trial: Callable[[Progress], None]) -> Results:
+@dataclass(frozen=True)
+class Watch:
+    """Who hears what goes on: how many trials the suite has, each that ends, and each epoch of the source network."""
+
+    planned: Callable[[int], None]
+    trial: Callable[[Progress], None]
+    source_epoch: Callable[[SourceEpoch], None]
+
+
+def reproduce(options: Options, watch: Watch) -> Results:
     """Run what `options.out` does not hold yet, and write `<suite>.json` there.
 
-    `on_planned` hears how many trials the suite has. Raises TbftError for data or weights that do not fit, for a
+    Raises TbftError for data or weights that do not fit, for a
     Python without the stock onnxruntime wheel, and when a trial fails; finished trials are kept.
     """
     versions = check_device_python(options.device_python)
-    if not options.weights.is_file():
-        raise TbftError(f"weights '{options.weights}' do not exist", "give a trained checkpoint, or --train-source")
-    network = Network(options.weights, fingerprint.of_file(options.weights), SIDE.get(options.suite, _CIFAR_SIDE))
     options.out.mkdir(parents=True, exist_ok=True)
-    sources = Sources(options.data, network, options.out / "work", options.preset, options.breeds)
-    suite = SUITES[options.suite](sources)
+    suite, data, weights = _open_suite(options, watch)
     runner = make_runner(options)
     cases = {case.name: case for case in suite.cases}
     planned = [
         runner.plan(cases[trial.case], trial, protocol_of(options.suite, options.preset, trial))
         for trial in trials(suite.cases, suite.extent)
     ]
-    on_planned(len(planned))
-    records = runner.run(planned, on_trial)
+    watch.planned(len(planned))
+    records = runner.run(planned, watch.trial)
     results = Results(
         format=FORMAT,
         suite=options.suite,
         preset=options.preset,
-        data=f"{options.data.name} ({fingerprint.of_data(options.data)})",
-        weights=f"{options.weights.name} ({network.digest})",
+        data=data,
+        weights=weights,
         machine=f"{platform.machine()}, {os.cpu_count()} cores",
         jobs=options.jobs,
         threads=options.threads,
@@ -81,6 +93,27 @@ def reproduce(options: Options, on_planned: Callable[[int], None], on_trial: Cal
     )
     write_results(results, options.out / f"{options.suite}.json")
     return results
+
+
+def _open_suite(options: Options, watch: Watch) -> tuple[Suite, str, str]:
+    """(suite, what its data are, what its network is)"""
+    work = options.out / "work"
+    if options.suite == "system-cost":
+        return system_cost(work), "random pixels", "fresh networks"
+    if options.data is None or (options.weights is None) == (options.train_source is None):
+        raise TbftError(
+            f"{options.suite} needs images of the field, and a trained network or images to train one on",
+            "give --data, and --weights or --train-source",
+        )
+    if options.weights is not None:
+        network = given_network(options.suite, options.weights)
+        weights = f"{options.weights.name} ({network.digest})"
+    else:
+        assert options.train_source is not None
+        network = trained_network(options.suite, options.train_source, work, options.jobs, watch.source_epoch)
+        weights = f"trained on {options.train_source.name} ({network.digest})"
+    suite = SUITES[options.suite](Sources(options.data, network, work, options.preset, options.breeds))
+    return suite, f"{options.data.name} ({fingerprint.of_data(options.data)})", weights
 
 
 def make_runner(options: Options) -> Runner:
