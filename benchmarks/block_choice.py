@@ -44,7 +44,6 @@ from tbft_edge.reproduce.trial import Outcome, Trial
 
 CANDIDATES: tuple[PaperBlock, ...] = BLOCKS[:-1]
 SIZE = 10
-SEVERITIES = (3, 5)
 RELABELLINGS: dict[str, Relabelling] = {
     "flip": flip,
     "cyclic": cyclic,
@@ -78,8 +77,10 @@ def run(arguments: argparse.Namespace) -> None:
     )
     runner = make_runner(options)
     cases = [
-        *_cifar_cases(options, arguments.weights, arguments.data),
+        *_corruption_cases(options, arguments.weights, arguments.data, 5),
+        *_label_and_noise_cases(options, arguments.weights, arguments.data),
         *_source5_cases(options, arguments.source5_weights, arguments.data),
+        *_corruption_cases(options, arguments.weights, arguments.data, 3),
     ]
     planned = [
         runner.plan(case, Trial(case=case.name, engine="device", recipe="default", block=block, size=SIZE), None)
@@ -104,13 +105,16 @@ def run(arguments: argparse.Namespace) -> None:
             say(f"  {choice.case}: chose {choice.chosen}, {choice.lost_points:.1f} points below {choice.best}")
 
 
-def _cifar_cases(options: Options, weights: Path, images: Path) -> Iterator[Case]:
+def _corruption_cases(options: Options, weights: Path, images: Path, severity: int) -> Iterator[Case]:
     sources = Sources(images, given_network("cifar10-c", weights), options.out / "work", "quick")
     data = fingerprint.of_data(images)
-    for severity in SEVERITIES:
-        for name in PAPER_CORRUPTIONS:
-            case = corruption_case(sources, name, severity, data)
-            yield dataclasses.replace(case, name=f"{name}-{severity}")
+    for name in PAPER_CORRUPTIONS:
+        yield dataclasses.replace(corruption_case(sources, name, severity, data), name=f"{name}-{severity}")
+
+
+def _label_and_noise_cases(options: Options, weights: Path, images: Path) -> Iterator[Case]:
+    sources = Sources(images, given_network("cifar10-c", weights), options.out / "work", "quick")
+    data = fingerprint.of_data(images)
     for name, relabelling in RELABELLINGS.items():
         yield relabelled_case(sources, name, relabelling, data)
     for block, sigma in NOISE.items():

@@ -39,7 +39,7 @@ class CountingEngine:
         (folder / "left behind").write_text("by the engine")
         with self._lock:
             self._running -= 1
-        if job.trial.block == self.broken:
+        if self.broken is not None and job.trial.block == self.broken:
             raise TbftError("it broke", "mend it")
         return Outcome(
             accuracy=accuracy,
