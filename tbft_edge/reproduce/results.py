@@ -15,10 +15,11 @@ FORMAT = 1
 
 
 class CaseSummary(msgspec.Struct, frozen=True):
-    """A drift of the suite, and what the paper trains for it."""
+    """A drift of the suite, what the paper trains for it, and how many images its accuracies are fractions of."""
 
     name: str
     target: PaperBlock
+    test_images: int
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
