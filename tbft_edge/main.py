@@ -22,6 +22,7 @@ from tbft_edge.commands import (
     ops,
     predict,
     report,
+    reproduce,
     train,
     tune,
 )
@@ -50,6 +51,7 @@ app.command("finalize")(finalize.command)
 app.command("report")(report.command)
 app.command("inspect")(inspect.command)
 app.command("doctor")(doctor.command)
+app.command("reproduce")(reproduce.command)
 app.command("bench")(bench.command)
 app.command("ops")(ops.command)
 

@@ -72,7 +72,8 @@ def command(
             out=out,
             device_python=device_python or default_device_python(),
             preset=preset,
-            jobs=jobs or (os.cpu_count() or 1),
+            # Joules of a board are those of all that runs on it.
+            jobs=(jobs or os.cpu_count() or 1) if meter == "none" else 1,
             threads=1,
             meter=meter,
             breeds=breeds,

@@ -25,6 +25,7 @@ class _Evaluation(msgspec.Struct):
     """The part of `eval --json` that counts here."""
 
     accuracy: float
+    images: int
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,14 @@ class DeviceEngine:
         """Fine-tune as `job.trial` says, and test the best state. Raises TbftError with the command's own message."""
         bundle = self.bundles.bundle(job.network, job.trial.recipe, job.protocol)
         if job.trial.recipe == "none":
-            return _untrained(self._accuracy(bundle.folder, job), None)
+            return _untrained(self._test(bundle.folder, job), None)
         run = folder / "run"
         try:
             self._edge("train", bundle.folder, *self._options(job, bundle), "--out", run)
         except DivergedError:
             # Every epoch is saved, so the best state before it is there.
             return self._diverged(run, job)
-        return _outcome(_read_report(run), self._accuracy(run, job))
+        return _outcome(_read_report(run), self._test(run, job))
 
     def _options(self, job: Job, bundle: Bundle) -> list[str | Path]:
         trial = job.trial
@@ -61,8 +62,8 @@ class DeviceEngine:
             options += ["--bn", "adapt"]
         return options if job.protocol is None else [*options, *_spelled(job.protocol)]
 
-    def _accuracy(self, model: Path, job: Job) -> float:
-        return msgspec.json.decode(self._edge("eval", model, "--data", job.data.test), type=_Evaluation).accuracy
+    def _test(self, model: Path, job: Job) -> _Evaluation:
+        return msgspec.json.decode(self._edge("eval", model, "--data", job.data.test), type=_Evaluation)
 
     def _edge(self, command: str, *arguments: str | Path) -> bytes:
         return run_json([self.python, "-m", "tbft_edge", command, *arguments, "--threads", str(self.threads), "--json"])
@@ -71,8 +72,10 @@ class DeviceEngine:
         from tbft_runtime.run_folder import RunFolder
 
         state = RunFolder(run).read_state()
+        tested = self._test(run, job)
         return Outcome(
-            accuracy=self._accuracy(run, job),
+            accuracy=tested.accuracy,
+            test_images=tested.images,
             validation_accuracy=None,
             epochs=0 if state is None else state.epoch,
             best_epoch=0 if state is None else state.best_epoch,
@@ -103,13 +106,14 @@ def _read_report(run: Path) -> Report:
     return read_report(run)
 
 
-def _outcome(report: Report, accuracy: float) -> Outcome:
+def _outcome(report: Report, tested: _Evaluation) -> Outcome:
     result = report.result
     step = result.latency.get("step")
     if not result.epochs:
-        return _untrained(accuracy, result.accuracy_after)
+        return _untrained(tested, result.accuracy_after)
     return Outcome(
-        accuracy=accuracy,
+        accuracy=tested.accuracy,
+        test_images=tested.images,
         validation_accuracy=result.accuracy_after,
         epochs=result.epochs,
         best_epoch=result.best_epoch,
@@ -120,9 +124,10 @@ def _outcome(report: Report, accuracy: float) -> Outcome:
     )
 
 
-def _untrained(accuracy: float, validation: float | None) -> Outcome:
+def _untrained(tested: _Evaluation, validation: float | None) -> Outcome:
     return Outcome(
-        accuracy=accuracy,
+        accuracy=tested.accuracy,
+        test_images=tested.images,
         validation_accuracy=validation,
         epochs=0,
         best_epoch=0,

@@ -103,6 +103,9 @@ class Runner:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _run_one(self, one: Planned, data: DataFiles, folder: Path) -> Outcome:
+        known = self.cache.find(one.key)
+        if known is not None:  # Another run that shares the folder was quicker.
+            return known
         own = Path(tempfile.mkdtemp(dir=folder))
         try:
             return self.engines[one.trial.engine].run(Job(one.trial, one.case.network, data, one.protocol), own)

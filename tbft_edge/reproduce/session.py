@@ -77,6 +77,7 @@ def reproduce(options: Options, watch: Watch) -> Results:
     ]
     watch.planned(len(planned))
     records = runner.run(planned, watch.trial)
+    tested = {record.trial.case: record.outcome.test_images for record in records}
     results = Results(
         format=FORMAT,
         suite=options.suite,
@@ -88,7 +89,7 @@ def reproduce(options: Options, watch: Watch) -> Results:
         threads=options.threads,
         meter=options.meter,
         versions=versions | {"torch": version("torch")},
-        cases=tuple(CaseSummary(case.name, case.target) for case in suite.cases),
+        cases=tuple(CaseSummary(case.name, case.target, tested[case.name]) for case in suite.cases),
         records=tuple(records),
     )
     write_results(results, options.out / f"{options.suite}.json")

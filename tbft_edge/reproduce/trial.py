@@ -32,7 +32,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a trial gave. Accuracies are fractions of the test and of the validation images.
+    """What a trial gave. Accuracies are fractions of the `test_images` and of the validation images.
 
     `epochs` ran, and the weights after `best_epoch` were kept (0: those before training). `seconds` is time in
     epochs, validation included, `epoch_seconds` the median of them, `step_ms` the median of a step; `joules` of
@@ -41,6 +41,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     accuracy: float
+    test_images: int
     validation_accuracy: float | None
     epochs: int
     best_epoch: int

@@ -43,6 +43,7 @@ class CountingEngine:
             raise TbftError("it broke", "mend it")
         return Outcome(
             accuracy=accuracy,
+            test_images=1500,
             validation_accuracy=None,
             epochs=1,
             best_epoch=1,

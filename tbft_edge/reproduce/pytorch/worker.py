@@ -41,6 +41,7 @@ def run(request: Request) -> Outcome:
     state = read_state_dict(Path(request.weights))
     network = ResNet26(len(state["fc.bias"]), request.image_size)
     load_into(network, state, Path(request.weights))
+    test = _read(request.test)
     ends: list[EpochEnd] = []
     result = fine_tune(
         network,
@@ -48,13 +49,14 @@ def run(request: Request) -> Outcome:
         request.protocol,
         _read(request.train),
         _read(request.validation),
-        _read(request.test),
+        test,
         threads=request.threads,
         on_epoch=ends.append,
     )
     kept = [end for end in ends if end.number == result.best_epoch]
     return Outcome(
         accuracy=result.accuracy,
+        test_images=len(test.labels),
         validation_accuracy=kept[0].validation.accuracy if kept else None,
         epochs=result.epochs,
         best_epoch=result.best_epoch,
