@@ -79,7 +79,8 @@ def reference_step(
 ) -> ReferenceStep:
     """One forward and backward pass in PyTorch; the reference's tensors are as before afterwards.
 
-    `batch_statistics` names the norms that use them, by their running mean. `kink` moves where ReLUs bend (`ShiftedKinks`).
+    `batch_statistics` names the norms that use them, by their running mean. `kink` moves where ReLUs bend
+    (`ShiftedKinks`).
     """
     tensors = reference.tensors()
     before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
