@@ -137,9 +137,7 @@ def test_ten_steps_of_a_block_after_adaptation(exported: Exporter) -> None:
 
 
 @pytest.mark.parametrize(("drift", "like"), [("input", "batch"), ("full", "batch"), ("output", "frozen")])
-def test_a_block_with_nothing_on_one_side(
-    exported: Exporter, drift: Drift, like: BatchNormPolicy
-) -> None:
+def test_a_block_with_nothing_on_one_side(exported: Exporter, drift: Drift, like: BatchNormPolicy) -> None:
     """Without norms before the boundary `block` is `batch`, without norms behind it `frozen`: graph by graph."""
     block, other = exported("resnet18_like", drift, "block"), exported("resnet18_like", drift, like)
     assert block.plan().batch_statistics == other.plan().batch_statistics

@@ -114,7 +114,9 @@ def test_any_search_ends_and_changes_one_thing_at_a_time(
             assert [each for each in ORDER if in_use.value(each) != tried.value(each)] == [coordinate]
         return compare(coordinate, in_use, tried, (next(times), next(times)))
 
-    chosen, comparisons, finished = search(default, Space(plan(batch_statistics=statistics), batch_size, cores), measure)
+    chosen, comparisons, finished = search(
+        default, Space(plan(batch_statistics=statistics), batch_size, cores), measure
+    )
     assert finished
     assert len(set(seen)) == len(seen)
     assert chosen in [default, *(each.tried.candidate for each in comparisons)]

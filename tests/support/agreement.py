@@ -56,7 +56,9 @@ def plan_with_optimizer(bundle: Bundle, kind: OptimizerKind) -> Plan:
     plan = bundle.plan()
     if plan.optimizer.kind == kind:
         return plan
-    changed = msgspec.structs.replace(plan, id=f"{plan.id}-{kind}", optimizer=optimizer(kind, plan.optimizer.lr, 0.9, None))
+    changed = msgspec.structs.replace(
+        plan, id=f"{plan.id}-{kind}", optimizer=optimizer(kind, plan.optimizer.lr, 0.9, None)
+    )
     shutil.copytree(bundle.path(plan.file("")), bundle.path(changed.file("")), dirs_exist_ok=True)
     ir.save(build_update([changed.flat], kind), bundle.path(changed.update))
     return changed
