@@ -47,12 +47,13 @@ class Field:
 class Case:
     """One drift, and how to answer it. Settings were chosen on the training part of the data alone.
 
-    `full_lr` is what training everything takes instead of `lr`.
+    `batch_norm` and `lr` are for the block; training everything takes batch statistics and `full_lr`.
     """
 
     drift: str
     happened: str
     weights: str
+    batch_norm: str
     optimizer: str
     lr: float
     full_lr: float
@@ -61,18 +62,19 @@ class Case:
 
 
 CASES = (
-    Case("input", "dark ink on bright paper, noise", "digits", "sgd", 0.03, 0.03, 8),
+    Case("input", "dark ink on bright paper, noise", "digits", "batch", "sgd", 0.03, 0.03, 8),
     Case(
         "feature",
         "digits that the model never saw",
         "digits_superclasses",
+        "frozen",
         "adam",
         0.001,
         0.001,
         20,
         "zero-six,one-seven,four-nine,two-three,five-eight",
     ),
-    Case("output", "label y now means 9 - y", "digits", "sgd", 0.1, 0.01, 6),
+    Case("output", "label y now means 9 - y", "digits", "frozen", "sgd", 0.1, 0.01, 6),
 )
 
 
@@ -182,6 +184,7 @@ def export_command(case: Case, place: Place, *, full: bool) -> list[str | Path]:
     """On the host: compile the model for this drift, or to train everything."""
     command: list[str | Path] = [place.host / "bin" / "tbft-edge", "export", "--model", "resnet26"]
     command += ["--weights", DEMO / f"{case.weights}.safetensors", "--drift", "full" if full else case.drift]
+    command += ["--bn", "batch" if full else case.batch_norm]
     command += ["--optimizer", case.optimizer, "--lr", str(case.full_lr if full else case.lr)]
     if case.classes:
         command += ["--classes", case.classes]

@@ -86,7 +86,7 @@ def _net(energy: Energy, estimate: bool) -> str:
 def _execution(result: TrainResult) -> str:
     execution = result.execution
     parts = [f"{execution.gradient_form} gradients"]
-    if result.batch_norm != "batch":
+    if result.divided and result.batch_norm != "batch":
         parts.append(f"{execution.micro_batch} images at once per thread")
     if execution.prefix_form is not None:
         parts.append(f"{execution.prefix_form} frozen part")

@@ -145,9 +145,8 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
 def write_official_artifacts(forward: ForwardModel, plan: Plan, folder: Path, runner: PassRunner) -> None:
     """Write ORT Training's own artifacts of the whole model for `plan` into `folder`."""
     trainable = [parameter.name for parameter in plan.parameters]
-    prepared = runner.run(
-        forward.model.clone(), before_gradient(plan.batch_statistics, trainable, runs_on_ort_training=True)
-    )
+    passes = before_gradient(plan.batch_statistics, trainable, runs_on_ort_training=True)
+    prepared = runner.run(forward.model.clone(), passes)
     present = [name for name in prepared.graph.initializers if name in forward.weights and name not in trainable]
     write_ort_training(prepared, trainable, present, plan.optimizer.kind, folder)
 

@@ -29,7 +29,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     percentiles by phase, and of whole `step`s, from reading images to updated weights;
     `images_per_second` counts training images over the time of their steps; `peak_memory_bytes` is the
     process's resident maximum; `memory` is what was predicted, in bytes, before training began.
-    `execution` is how graphs ran; `tuned`: as `tune` had measured it on this device.
+    `execution` is how graphs ran; `divided`: a batch may go through the gradient graph in parts; `tuned`:
+    as `tune` had measured it on this device.
     `train_seconds` is time in epochs, `energy` theirs, `board` how the board was and `metering` what measuring
     cost, each of all parts of a resumed run. `cache` is how boundary activations were kept in the last one.
     """
@@ -56,6 +57,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     threads: int
     execution: Execution
+    # Reports from before there was this field have it False under `batch` alone.
+    divided: bool = True
     tuned: bool
     latency: dict[str, Latency]
     images_per_second: float | None
@@ -158,6 +161,7 @@ def train_result(
         seed=settings.seed,
         threads=settings.threads,
         execution=settings.execution,
+        divided=not plan.batch_statistics,
         tuned=settings.tuned,
         latency=latencies(state),
         images_per_second=train_images * len(state.epochs) / step_seconds if step_seconds else None,

@@ -36,12 +36,18 @@ def command(
     bn: Annotated[
         BatchNormPolicy | None,
         typer.Option(
-            help="Batch norms: fixed statistics, re-estimated once, or batch statistics. Default: batch for input and "
-            "full, frozen for feature and output."
+            help="Batch norms: fixed statistics, re-estimated once, or those of the batch, in the trained block and "
+            "behind it or everywhere. Default: batch for input and full, block for feature, frozen for output."
         ),
     ] = None,
     optimizer: Annotated[OptimizerKind, typer.Option(help="Optimizer of the update graph.")] = "sgd",
-    lr: Annotated[float | None, typer.Option(help="Default learning rate: 0.01 for sgd, 0.001 for Adam.")] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            help="Default learning rate. By drift and batch norms: for sgd 0.1 for output, else 0.003, or 0.001 where "
+            "statistics are fixed; for Adam 0.01 for output, else 0.001."
+        ),
+    ] = None,
     momentum: Annotated[float, typer.Option(help="Default momentum; beta1 for Adam.")] = 0.9,
     weight_decay: Annotated[float | None, typer.Option(help="Default weight decay: 0; 0.01 for adamw.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Default batch size; a device may choose another.")] = 32,

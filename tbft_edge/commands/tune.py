@@ -71,7 +71,7 @@ def _print(tuning: Tuning) -> None:
         [
             [name, _value(tuning.default.value(coordinate)), _value(tuning.chosen.value(coordinate))]
             for coordinate, name in _NAMES.items()
-            if coordinate != ("micro_batch" if tuning.batch_norm == "batch" else "spinning")
+            if coordinate != ("spinning" if tuning.divided else "micro_batch")
         ],
     )
 

@@ -51,7 +51,7 @@ def test_the_device_chooses(everything: Step, data: Path, fresh: Path, tmp_path:
     assert ", ".join(ALL_PLANS) in error.message
     assert "--drift" in error.hint
     assert list(tmp_path.iterdir()) == []
-    for option, value, blocks in (("--drift", "output", ["fc"]), ("--plan", "feature-layer2-frozen-sgd", ["layer2"])):
+    for option, value, blocks in (("--drift", "output", ["fc"]), ("--plan", "feature-layer2-block-sgd", ["layer2"])):
         folder, model = tmp_path / value, tmp_path / f"{value}.onnx"
         result = Step(folder, run(DEVICE, *choose, option, value, "--out", folder)).json
         assert result["blocks"] == blocks

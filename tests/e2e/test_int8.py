@@ -28,7 +28,7 @@ def bundle(calibration: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert ended.code == 0, ended
     assert ended.err == ""
     report, (plan,) = json.loads(ended.out), read_manifest(out).plans
-    assert report["plan"] == plan.id == "feature-frozen-sgd-int8"
+    assert report["plan"] == plan.id == "feature-block-sgd-int8"
     assert plan.int8 is not None
     assert report["int8"] == {name: getattr(plan.int8, name) for name in plan.int8.__struct_fields__}
     assert (plan.int8.calibration_images, plan.int8.measured_images) == (80, 160)

@@ -179,6 +179,14 @@ def test_frozen_batch_norm_keeps_its_output() -> None:
     np.testing.assert_allclose(run(model, feeds)["y"], before, rtol=1e-5, atol=1e-5)
 
 
+def test_norms_that_use_the_batch_stay() -> None:
+    """Named by their running mean, as plans name them."""
+    model = parse(NORM)
+    assert not apply(FreezeBatchNormPass(frozenset(), frozenset({"m"})), model)
+    assert "BatchNormalization" in operators(model)
+    assert apply(FreezeBatchNormPass(frozenset(), frozenset({"another"})), model)
+
+
 def test_frozen_batch_norm_has_the_gradient_of_eval_mode() -> None:
     """ORT's gradient of what the pass writes is torch's in eval mode, for the input, the scale and the shift."""
     rng = np.random.default_rng(0)

@@ -111,11 +111,11 @@ def test_runs_of_two_plans_do_not_disturb_each_other(tmp_path: Path, squares: Pa
 @pytest.mark.parametrize("other", [{"drift": "output"}, {"drift": "feature"}, {"plan": "feature-block-sgd"}])
 def test_a_run_keeps_its_plan(other: dict[str, Any], tmp_path: Path, squares: Path) -> None:
     """Resuming needs no choice, and refuses another one."""
-    fine_tune(ALL_DRIFTS, squares, tmp_path / "run", plan="feature-layer2-frozen-sgd", epochs=1)
-    with pytest.raises(TbftError, match="has feature-layer2-frozen-sgd"):
+    fine_tune(ALL_DRIFTS, squares, tmp_path / "run", plan="feature-layer2-block-sgd", epochs=1)
+    with pytest.raises(TbftError, match="has feature-layer2-block-sgd"):
         fine_tune(ALL_DRIFTS, squares, tmp_path / "run", epochs=2, resume=True, **other)
     resumed = fine_tune(ALL_DRIFTS, squares, tmp_path / "run", epochs=2, resume=True)
-    assert (resumed.plan, resumed.epochs) == ("feature-layer2-frozen-sgd", 2)
+    assert (resumed.plan, resumed.epochs) == ("feature-layer2-block-sgd", 2)
 
 
 def test_the_same_drift_resumes(tmp_path: Path, squares: Path) -> None:
@@ -153,7 +153,7 @@ def test_inspect_lists_every_plan(command: Callable[..., Ended]) -> None:
     rows = [line.split() for line in page.out.splitlines()]
     assert tuple(row[0] for row in rows if row and row[0] in ALL_PLANS) == ALL_PLANS
     (trained_by,) = (row[2:] for row in rows if row and row[0] == "layer2" and len(row) > 2)
-    assert [name.rstrip(",") for name in trained_by] == ["feature-layer2-frozen-sgd", "full-batch-sgd"]
+    assert [name.rstrip(",") for name in trained_by] == ["feature-layer2-block-sgd", "full-batch-sgd"]
 
 
 def test_bench_compares_the_plans_of_one_bundle(command: Callable[..., Ended]) -> None:
@@ -164,8 +164,8 @@ def test_bench_compares_the_plans_of_one_bundle(command: Callable[..., Ended]) -
     found = json.loads(ended.out)
     assert [result["plan"] for result in found["results"]] == [PLANS["feature"], PLANS["full"]]
     assert [cost["plan"] for cost in found["costs"]] == [PLANS["feature"], PLANS["full"]]
-    ended = command("bench", compiled(ALL_DRIFTS), "--plan", "feature-layer2-frozen-sgd", *options)
-    assert [result["plan"] for result in json.loads(ended.out)["results"]] == ["feature-layer2-frozen-sgd"]
+    ended = command("bench", compiled(ALL_DRIFTS), "--plan", "feature-layer2-block-sgd", *options)
+    assert [result["plan"] for result in json.loads(ended.out)["results"]] == ["feature-layer2-block-sgd"]
     refused = command("bench", compiled(ALL_DRIFTS), *options)
     assert (refused.code, refused.out) == (2, "")
     assert "holds several plans" in refused.err

@@ -27,8 +27,9 @@ from tbft_runtime.training.options import PREFIX_IMAGES, resolve
 from tbft_runtime.training.prefix import Prefix
 from tbft_runtime.training.state import TrainingState
 
-# Frozen and adapted statistics, sgd and adamw; a boundary of maps, and one of features behind the pool.
-CACHED = ("feature-frozen", "feature-adamw", "feature-adapt", "output-frozen")
+# Frozen and adapted statistics, the batch's behind the boundary alone, sgd and adamw; a boundary of maps, and one
+# of features behind the pool.
+CACHED = ("feature-frozen", "feature-adamw", "feature-adapt", "feature-block", "feature-block-int8", "output-frozen")
 # 48 images: 40 train, in five batches of 7 and one of 5, and 8 validate.
 OPTIONS: dict[str, Any] = {"epochs": 3, "batch_size": 7}
 IMAGES = 48
@@ -68,6 +69,13 @@ def test_the_same_weights_bit_for_bit(bundle: str, threads: int, tmp_path: Path,
         assert (result.cache.format, result.cache.place, result.cache.cached_images) == ("fp32", place, IMAGES)
 
 
+def test_the_same_weights_after_adaptation(tmp_path: Path, squares: Path) -> None:
+    """On a `block` plan the prefix is fixed with the statistics that were re-estimated, and then kept."""
+    for cache in ("fp32", "off"):
+        fine_tune("feature-block", squares, tmp_path / cache, cache=cache, batch_norm="adapt", **OPTIONS)
+    assert_equal_runs(tmp_path / "fp32", tmp_path / "off")
+
+
 @pytest.mark.parametrize("bundle", CACHED)
 def test_each_image_goes_through_the_prefix_once(
     bundle: str, computed: list[int], tmp_path: Path, squares: Path
@@ -103,13 +111,16 @@ def test_what_has_no_room_is_computed_again(
 @pytest.mark.parametrize("place", ["disk", "ram"])
 @pytest.mark.parametrize("epoch", [1, 2])
 @pytest.mark.parametrize("kind", ["fp32", "fp16"])
-def test_resumed_runs_are_the_same(kind: str, epoch: int, place: str, tmp_path: Path, squares: Path) -> None:
+@pytest.mark.parametrize("bundle", ["feature-adapt", "feature-block"])
+def test_resumed_runs_are_the_same(
+    bundle: str, kind: str, epoch: int, place: str, tmp_path: Path, squares: Path
+) -> None:
     """Whatever part of the cache an interruption leaves: float16 rounds what is not kept, too."""
-    options = {**OPTIONS, "cache": kind, "cache_in": place}
-    fine_tune("feature-adapt", squares, tmp_path / "whole", **options)
+    options = {**OPTIONS, "cache": kind, "cache_in": place, "batch_norm": "adapt"}
+    fine_tune(bundle, squares, tmp_path / "whole", **options)
     with pytest.raises(KeyboardInterrupt):
-        fine_tune("feature-adapt", squares, tmp_path / "run", Recorder(epoch, 17), **options)
-    fine_tune("feature-adapt", squares, tmp_path / "run", resume=True)
+        fine_tune(bundle, squares, tmp_path / "run", Recorder(epoch, 17), **options)
+    fine_tune(bundle, squares, tmp_path / "run", resume=True)
     assert_equal_runs(tmp_path / "run", tmp_path / "whole")
 
 

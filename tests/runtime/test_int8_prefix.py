@@ -23,6 +23,10 @@ from tbft_runtime.sessions import Tensors, load_graph
 PIXELS = coloured_squares(40, seed=5)[0]
 
 
+# With fixed statistics behind the prefix, and with those of the batch.
+BUNDLES = ("feature-int8", "feature-block-int8")
+
+
 @pytest.fixture
 def bundle() -> Bundle:
     return open_bundle(compiled("feature-int8"))
@@ -70,9 +74,11 @@ def test_a_bundle_predicts_with_the_int8_prefix(bundle: Bundle) -> None:
     assert 1e-5 < difference < 0.1 * np.abs(float32).max()
 
 
-def test_a_run_and_its_file_predict_as_the_training_graphs(bundle: Bundle, tmp_path: Path, squares: Path) -> None:
-    """The finalized file has the very prefix that was trained on, and the trained suffix."""
-    fine_tune("feature-int8", squares, tmp_path / "run", epochs=3)
+@pytest.mark.parametrize("name", BUNDLES)
+def test_a_run_and_its_file_predict_as_the_training_graphs(name: str, tmp_path: Path, squares: Path) -> None:
+    """The finalized file has the very prefix that was trained on, and the trained suffix with its averages."""
+    bundle = open_bundle(compiled(name))
+    fine_tune(name, squares, tmp_path / "run", epochs=3)
     finalize(tmp_path / "run", tmp_path / "model.onnx", allow_worse=True)
     expected = in_two_graphs(bundle, PIXELS, {**load_file(bundle.weights), **state_of(tmp_path / "run").best})
     for model in (tmp_path / "run", tmp_path / "model.onnx"):
@@ -83,10 +89,11 @@ def test_a_run_and_its_file_predict_as_the_training_graphs(bundle: Bundle, tmp_p
 
 
 @pytest.mark.parametrize("epochs", [0, 2])
-def test_statistics_cannot_be_re_estimated(epochs: int, tmp_path: Path, squares: Path) -> None:
+@pytest.mark.parametrize("name", BUNDLES)
+def test_statistics_cannot_be_re_estimated(name: str, epochs: int, tmp_path: Path, squares: Path) -> None:
     """The integer weights hold the old ones; nothing is left behind."""
     with pytest.raises(TbftError, match="int8 prefix, whose batch-norm statistics cannot be re-estimated") as caught:
-        fine_tune("feature-int8", squares, tmp_path / "run", epochs=epochs, batch_norm="adapt")
+        fine_tune(name, squares, tmp_path / "run", epochs=epochs, batch_norm="adapt")
     assert "--prefix int8" in caught.value.hint
     assert not (tmp_path / "run").exists()
 

@@ -108,6 +108,21 @@ def test_batch_statistics_cannot_be_divided() -> None:
     assert fitted.execution == settings.execution
 
 
+def test_a_block_is_whole_and_its_prefix_is_not() -> None:
+    """`block`: the gradient graph takes the batch at once, the prefix in parts per thread, and its results are kept."""
+    bundle, plan, settings = opened("feature-block", threads=2, batch_size=24, cache_in="ram")
+    execution = settings.execution
+    assert execution.prefix_form is not None
+    prefix = plan.prefix_memory[plan.prefix_forms.index(execution.prefix_form)]
+    values = plan.gradient_memory[0].bytes(24) + 2 * prefix.bytes(execution.prefix_images)
+    planned = plan_memory(bundle, plan, settings, IMAGES)
+    assert planned.graphs == int(ARENA * (values + 2 * plan.suffix_memory.bytes(EVALUATION_BATCH)))
+    assert planned.cache == IMAGES * 4 * 8 * 8 * 4
+    fitted = fit_memory(bundle, plan, settings, IMAGES, planned.total - 1, **{**FREE, "fixed_place": True})
+    assert fitted.threads == 2
+    assert fitted.execution.prefix_images < execution.prefix_images
+
+
 def test_a_resumed_run_is_not_changed() -> None:
     """Another division would round differently; it goes on as it was, or not at all."""
     bundle, plan, settings = opened("feature-frozen", threads=2)

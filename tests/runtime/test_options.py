@@ -7,12 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from support.bundles import compiled
+from support.bundles import compiled, compiled_copy
 from support.runs import fine_tune
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import BatchNormPolicy
 from tbft_runtime import TrainOptions
 from tbft_runtime.training.options import Settings, resolve
 
@@ -66,14 +68,16 @@ ALLOWED = {
     ("feature-frozen", "adapt"),
     ("feature-adapt", "frozen"),
     ("feature-adapt", "adapt"),
+    ("feature-block", "block"),
+    ("feature-block", "adapt"),
     ("feature-batch", "batch"),
 }
 
 
-@pytest.mark.parametrize("asked", ["frozen", "adapt", "batch"])
-@pytest.mark.parametrize("bundle", ["feature-frozen", "feature-adapt", "feature-batch"])
+@pytest.mark.parametrize("asked", ["frozen", "adapt", "block", "batch"])
+@pytest.mark.parametrize("bundle", ["feature-frozen", "feature-adapt", "feature-block", "feature-batch"])
 def test_a_policy_needs_its_graphs(bundle: str, asked: str) -> None:
-    """Frozen and adapted statistics share their graphs; batch statistics have their own."""
+    """Fixed statistics share their graphs; those of the batch have their own. What is re-estimated may then move."""
     if (bundle, asked) in ALLOWED:
         assert resolved(bundle, batch_norm=asked).batch_norm == asked
         return
@@ -88,6 +92,21 @@ def test_zero_epochs_only_re_estimate() -> None:
         resolved("feature-frozen", epochs=0)
     assert "--bn adapt" in caught.value.hint
     assert resolved("feature-batch", epochs=0, batch_norm="adapt").batch_norm == "adapt"
+
+
+def test_a_block_without_norms_is_frozen(tmp_path: Path) -> None:
+    """Its graphs are the same, so a run may say either."""
+    plan = open_bundle(compiled("output-frozen")).plan()
+    assert plan.batch_statistics == ()
+    bundle = compiled_copy(
+        "output-frozen", tmp_path / "bundle", plans=(msgspec.structs.replace(plan, batch_norm="block"),)
+    )
+    allowed: tuple[BatchNormPolicy, ...] = ("frozen", "adapt", "block")
+    for asked in allowed:
+        settings = resolve(TrainOptions(Path("data"), Path("run"), batch_norm=asked), open_bundle(bundle))
+        assert settings.batch_norm == asked
+    with pytest.raises(TbftError, match="cannot train with --bn batch"):
+        resolve(TrainOptions(Path("data"), Path("run"), batch_norm="batch"), open_bundle(bundle))
 
 
 def test_an_unknown_plan_lists_the_known() -> None:

@@ -17,8 +17,16 @@ from support.toys import coloured_squares, png, save_folders, save_squares
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.run_folder import RunFolder
 
-# Every optimizer and policy: sgd, adamw, adam; frozen, adapted and batch statistics.
-BUNDLES = ("feature-frozen", "feature-adamw", "full-batch", "feature-adapt", "feature-batch", "input-batch")
+# Every optimizer and policy: sgd, adamw, adam; frozen, adapted and batch statistics, those also in the block alone.
+BUNDLES = (
+    "feature-frozen",
+    "feature-adamw",
+    "full-batch",
+    "feature-adapt",
+    "feature-block",
+    "feature-batch",
+    "input-batch",
+)
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)

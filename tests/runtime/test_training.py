@@ -49,8 +49,8 @@ def test_only_the_plan_is_trained(bundle: str, tmp_path: Path, squares: Path) ->
     fine_tune(bundle, squares, tmp_path / "run", epochs=2)
     base, state = load_file(compiled(bundle) / "weights.safetensors"), state_of(tmp_path / "run")
     trained = {parameter.name for parameter in plan.parameters}
-    moved = {name for norm in manifest.batch_norms for name in (norm.mean, norm.variance)}
-    assert state.current.keys() == trained | (moved if plan.batch_norm != "frozen" else set())
+    norms = manifest.batch_norms if plan.batch_norm == "adapt" else manifest.moving_norms(plan)
+    assert state.current.keys() == trained | {name for norm in norms for name in (norm.mean, norm.variance)}
     assert all(not np.array_equal(value, base[name]) for name, value in state.current.items())
     assert state.slots.keys() == {name.state(slot) for name in plan.parameters for slot in plan.optimizer.slots}
 
@@ -157,7 +157,9 @@ def test_unlabelled_images_count_for_the_statistics(tmp_path: Path) -> None:
     assert not np.array_equal(found["few"], found["half"])
 
 
-@pytest.mark.parametrize("bundle", ["feature-adapt", "feature-frozen", "feature-batch", "output-frozen"])
+@pytest.mark.parametrize(
+    "bundle", ["feature-adapt", "feature-frozen", "feature-block", "feature-batch", "output-frozen"]
+)
 def test_statistics_alone_need_no_labels(bundle: str, tmp_path: Path) -> None:
     """`--bn adapt --epochs 0` on unlabelled images changes the running statistics, all of them, and nothing else."""
     np.savez(tmp_path / "data.npz", images=coloured_squares(20)[0])
@@ -284,6 +286,19 @@ def test_an_archive_is_trained_like_its_folder(tmp_path: Path, squares: Path) ->
     fine_tune("output-frozen", squares, tmp_path / "plain", epochs=1)
     assert_equal_runs(tmp_path / "packed", tmp_path / "plain")
     assert evaluate(tmp_path / "packed", squares, 1).loss == evaluate(tmp_path / "plain", squares, 1).loss
+
+
+def test_adapting_a_block_fixes_what_is_before_it(tmp_path: Path, squares: Path) -> None:
+    """`--bn adapt` on a `block` plan: statistics before the boundary stay those of the pass, those behind move on."""
+    manifest = read_manifest(compiled("feature-block"))
+    behind = {name for norm in manifest.moving_norms(manifest.plans[0]) for name in (norm.mean, norm.variance)}
+    for epochs in (0, 1, 2):
+        fine_tune("feature-block", squares, tmp_path / str(epochs), epochs=epochs, batch_norm="adapt")
+    states = [state_of(tmp_path / str(epochs)).current for epochs in (0, 1, 2)]
+    for norm in manifest.batch_norms:
+        for name in (norm.mean, norm.variance):
+            values = {state[name].tobytes() for state in states}
+            assert len(values) == (3 if name in behind else 1), name
 
 
 def one_value_per_channel(folder: Path) -> Path:

@@ -37,6 +37,7 @@ def chosen_for(bundle: str, threads: int = 1, **execution: Any) -> Tuning:
         plan=settings.plan,
         batch_norm=settings.batch_norm,
         batch_size=settings.batch_size,
+        divided=True,
         machine=this_machine(),
         board=BoardWatch(THIS_BOARD).summary(),
         default=default,

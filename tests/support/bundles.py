@@ -42,6 +42,7 @@ COMPILED_NAMES = (
     "feature-block",
     "feature-batch",
     "feature-int8",
+    "feature-block-int8",
     "input-batch",
     "full-batch",
 )

@@ -27,7 +27,7 @@ PLANS = {
 
 
 def main(folder: Path) -> None:
-    """Write one bundle per entry of `PLANS`, one with an int8 prefix, and one for every drift."""
+    """Write one bundle per entry of `PLANS`, two with an int8 prefix, and one for every drift."""
     for name, (drift, policy, optimizer) in PLANS.items():
         out = folder / name
         shutil.rmtree(out, ignore_errors=True)
@@ -42,8 +42,9 @@ def main(folder: Path) -> None:
             lr=0.05 if optimizer == "sgd" else 0.01,
         )
         export_bundle(options, out)
+        if name in ("feature-frozen", "feature-block"):
+            write_int8(options, folder / {"frozen": "feature-int8", "block": "feature-block-int8"}[policy])
         if name == "feature-frozen":
-            write_int8(options, folder / "feature-int8")
             write_all(options, folder / "all-drifts")
 
 

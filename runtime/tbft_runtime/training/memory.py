@@ -54,10 +54,10 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int) -> 
     graphs = lanes * gradient.bytes(at_once)
     if execution.prefix_form is not None:
         prefix = plan.prefix_memory[plan.prefix_forms.index(execution.prefix_form)]
-        fixed = plan.prefix_is_fixed
-        graphs += (
-            settings.threads * prefix.bytes(execution.prefix_images) if fixed else prefix.bytes(settings.batch_size)
-        )
+        if plan.prefix_is_fixed:
+            graphs += settings.threads * prefix.bytes(execution.prefix_images)
+        else:
+            graphs += prefix.bytes(settings.batch_size)
     graphs += settings.threads * plan.suffix_memory.bytes(EVALUATION_BATCH)
 
     copies = 2 + len(plan.optimizer.slots) + 2 * lanes  # now and best, slots, a sum and a part per lane

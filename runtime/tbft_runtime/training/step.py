@@ -48,10 +48,10 @@ def initial_state(bundle: Bundle, plan: Plan, settings: Settings, base: Tensors)
 class TrainStep:
     """The graphs of a plan, loaded; `weights` are those that stay fixed.
 
-    Parameters, gradients and optimizer state are bound to the graphs once and updated in place. Where
-    no norm behind the boundary needs the statistics of the batch, it goes through the gradient graph in parts
-    of `micro_batch` images, whose gradients are added, weighted by their images. Both graphs are traced into
-    the folder `traces`.
+    Parameters, gradients and optimizer state are bound to the graphs once and updated in place. Where no
+    norm needs the statistics of the batch, it goes through the gradient graph in parts of `micro_batch`
+    images, whose gradients are added, weighted by their images. Both graphs are traced into the folder
+    `traces`.
     """
 
     def __init__(

@@ -74,14 +74,16 @@ class Machine(msgspec.Struct, frozen=True):
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """The way of running a plan that was fastest on a machine, for batches of `batch_size` images.
 
-    `default` is what a run does without it. `finished` is False if the time was up before everything was
-    compared. `board` is how the board was meanwhile.
+    With `divided` a batch may go through the gradient graph in parts. `default` is what a run does without
+    it. `finished` is False if the time was up before everything was compared. `board` is how the board was
+    meanwhile.
     """
 
     bundle_id: str
     plan: str
     batch_norm: BatchNormPolicy
     batch_size: int
+    divided: bool
     machine: Machine
     board: BoardSummary
     default: Candidate
@@ -128,7 +130,7 @@ def with_tuning(settings: Settings, path: Path, threads: int | None, progress: P
 def why_not_for(tuning: Tuning, settings: Settings, machine: Machine) -> str | None:
     """What else than this run on this machine was measured; None if the tuning fits.
 
-    Frozen and adapted statistics make no difference: they share their graphs.
+    Statistics that are re-estimated first make no difference: the graphs are the same.
     """
     before = tuning.machine
     reasons = {
