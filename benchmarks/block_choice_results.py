@@ -14,7 +14,7 @@ TOLERANCE_POINTS = 1.0
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """One case: test accuracy (0 to 1) of each block when it is trained, and the block that `diagnose` named.
+    """One case: accuracy (0 to 1) on `test_images` of each block when it is trained, and the block that was named.
 
     The decision took `seconds`; `saved_seconds` is what training the other blocks took, to find out otherwise.
     """
@@ -22,6 +22,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     case: str
     seed: int
     accuracy: dict[PaperBlock, float]
+    test_images: int
     chosen: PaperBlock
     reason: str
     seconds: float
@@ -34,17 +35,29 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def lost_points(self) -> float:
         """How far the chosen block is below the best one, in points of accuracy."""
-        return 100 * (self.accuracy[self.best] - self.accuracy[self.chosen])
+        return self._lost_with(self.chosen)
 
     @property
     def is_right(self) -> bool:
-        return round(self.lost_points, 6) <= TOLERANCE_POINTS
+        return self.is_right_with(self.chosen)
+
+    def is_right_with(self, block: PaperBlock) -> bool:
+        """Whether naming `block` would have been right."""
+        return round(self._lost_with(block), 6) <= TOLERANCE_POINTS
+
+    def _lost_with(self, block: PaperBlock) -> float:
+        return 100 * (self.accuracy[self.best] - self.accuracy[block])
 
 
 class BlockChoices(msgspec.Struct, frozen=True):
     """Every case."""
 
     choices: tuple[Choice, ...]
+
+
+def read_choices(path: Path) -> BlockChoices:
+    """Raises OSError or msgspec.DecodeError if `path` holds none."""
+    return msgspec.json.decode(path.read_bytes(), type=BlockChoices)
 
 
 def write_choices(choices: BlockChoices, path: Path) -> None:
