@@ -150,7 +150,7 @@ def _choice(runner: Runner, python: Path, case: Case, outcomes: dict[PaperBlock,
         accuracy={block: outcome.accuracy for block, outcome in outcomes.items()},
         test_images=outcomes[chosen].test_images,
         chosen=chosen,
-        reason=said.reason,
+        reason="; ".join(said.reasons),
         seconds=said.seconds,
         saved_seconds=sum(outcome.seconds for block, outcome in outcomes.items() if block != chosen),
     )
@@ -160,7 +160,7 @@ class Said(msgspec.Struct):
     """The part of `diagnose --json` that counts here."""
 
     blocks: tuple[str, ...]
-    reason: str
+    reasons: tuple[str, ...]
     seconds: float
 
 
