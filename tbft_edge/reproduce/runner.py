@@ -7,16 +7,18 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tbft_edge.reproduce.bundles import Bundles, plan_for
 from tbft_edge.reproduce.cache import OutcomeCache
 from tbft_edge.reproduce.case import Case
-from tbft_edge.reproduce.engine import DataFiles, Engine, Job, write_parts
+from tbft_edge.reproduce.engine import Engine, Job
 from tbft_edge.reproduce.identity import identity, key_of
 from tbft_edge.reproduce.protocol import Protocol
+from tbft_edge.reproduce.shared_data import SharedData
 from tbft_edge.reproduce.trial import Engine as EngineName
 from tbft_edge.reproduce.trial import Outcome, Record, Trial
 
@@ -71,12 +73,9 @@ class Runner:
         """A record per trial, in order. Raises TbftError as soon as one fails; what others gave is kept."""
         missing = {one.key: one for one in planned if self.cache.find(one.key) is None}
         began = time.perf_counter()
-        done = itertools.count(1)
-        same_data = itertools.groupby(missing.values(), lambda one: (one.case.name, one.case.data_id, one.trial.size))
-        for _, group in same_data:
-            for one, outcome in self._run_group(list(group)):
-                self.cache.keep(one.key, one.words, outcome)
-                on_trial(Progress(next(done), len(missing), time.perf_counter() - began, one.trial, outcome))
+        for done, (one, outcome) in enumerate(self._outcomes(list(missing.values())), start=1):
+            self.cache.keep(one.key, one.words, outcome)
+            on_trial(Progress(done, len(missing), time.perf_counter() - began, one.trial, outcome))
         return [Record(trial=one.trial, outcome=self._known(one)) for one in planned]
 
     def _known(self, one: Planned) -> Outcome:
@@ -84,16 +83,18 @@ class Runner:
         assert outcome is not None
         return outcome
 
-    def _run_group(self, group: Sequence[Planned]) -> Iterator[tuple[Planned, Outcome]]:
-        """Trials on the same data, as they end."""
+    def _outcomes(self, missing: Sequence[Planned]) -> Iterator[tuple[Planned, Outcome]]:
+        """As trials end; those on the same data follow each other."""
         self.work.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="case-", dir=self.work))
+        folder = Path(tempfile.mkdtemp(prefix="trials-", dir=self.work))
         try:
-            trial = group[0].trial
-            data = write_parts(group[0].case.load(trial.size), folder / "data")
-            ordered = sorted(group, key=lambda one: _LONGEST_FIRST.index(one.trial.block))
             with ThreadPoolExecutor(self.jobs) as pool:
-                futures = {pool.submit(self._run_one, one, data, folder): one for one in ordered}
+                futures: dict[Future[Outcome], Planned] = {}
+                for _, same_data in itertools.groupby(missing, lambda one: (one.case.data_id, one.trial.size)):
+                    group = sorted(same_data, key=lambda one: _LONGEST_FIRST.index(one.trial.block))
+                    load = partial(group[0].case.load, group[0].trial.size)
+                    data = SharedData(load, folder / f"data-{len(futures)}", len(group))
+                    futures |= {pool.submit(self._run_one, one, data, folder): one for one in group}
                 try:
                     for future in as_completed(futures):
                         yield futures[future], future.result()
@@ -102,12 +103,14 @@ class Runner:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _run_one(self, one: Planned, data: DataFiles, folder: Path) -> Outcome:
+    def _run_one(self, one: Planned, data: SharedData, folder: Path) -> Outcome:
         known = self.cache.find(one.key)
-        if known is not None:  # Another run that shares the folder was quicker.
-            return known
         own = Path(tempfile.mkdtemp(dir=folder))
         try:
-            return self.engines[one.trial.engine].run(Job(one.trial, one.case.network, data, one.protocol), own)
+            if known is not None:  # Another run that shares the folder was quicker.
+                return known
+            engine = self.engines[one.trial.engine]
+            return engine.run(Job(one.trial, one.case.network, data.files(), one.protocol), own)
         finally:
             shutil.rmtree(own, ignore_errors=True)
+            data.release()

@@ -60,7 +60,7 @@ def test_the_papers_protocol_ends_alike_in_pytorch_and_on_the_device(tmp_path: P
     assert device.validation_accuracy == pytorch.validation_accuracy
     assert device.test_images == pytorch.test_images == statistics.test_images == IMAGES * 0.15
     assert statistics.epochs == 0
-    assert not list((tmp_path / "work").glob("case-*"))
+    assert not list((tmp_path / "work").glob("trials-*"))
 
 
 def test_what_an_engine_says_reaches_the_user(tmp_path: Path, sources: Sources) -> None:

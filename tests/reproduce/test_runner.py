@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from support.counting_engine import CountingEngine, make_case, make_runner
 from tbft_artifacts.errors import TbftError
 from tbft_edge.reproduce.blocks import BLOCKS, PaperBlock
-from tbft_edge.reproduce.case import Case
+from tbft_edge.reproduce.case import Case, Parts
 from tbft_edge.reproduce.runner import Planned, Progress
 from tbft_edge.reproduce.trial import Trial
 
@@ -71,3 +72,25 @@ def test_a_damaged_outcome_is_run_again(tmp_path: Path) -> None:
     engine = CountingEngine()
     make_runner(tmp_path, engine).run(planned, ignore)
     assert len(engine.jobs) == 1
+
+
+def test_data_of_a_case_are_made_once_and_only_while_they_are_needed(tmp_path: Path) -> None:
+    """Fifteen corruptions of 10,000 images would fill a small disk."""
+    loaded: list[str] = []
+    present: list[int] = []
+
+    def counting(case: Case) -> Case:
+        def load(size: int) -> Parts:
+            loaded.append(case.name)
+            return case.load(size)
+
+        return replace(case, load=load)
+
+    cases = [counting(make_case(name, 0)) for name in ("one", "two", "three")]
+    planned = [make_planned(case, block) for case in cases for block in BLOCKS]
+    make_runner(tmp_path, CountingEngine(), jobs=1).run(
+        planned, lambda _: present.append(len(list((tmp_path / "work").glob("*/data-*"))))
+    )
+    assert loaded == ["one", "two", "three"]
+    assert max(present) <= 2
+    assert list((tmp_path / "work").iterdir()) == []
