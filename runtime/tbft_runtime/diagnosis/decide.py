@@ -27,8 +27,16 @@ def decide(
 
     Without batch norms that say where something moved, the race decides.
     """
-    if raced:
-        return _by_race(plans, raced)
+    plan, reasons = _by_race(plans, raced) if raced else _by_rule(plans, norms, labels)
+    if labels is not None and labels.is_as_sure_as_right:
+        reasons += (
+            f"the model is right on {labels.accuracy:.0%}, about as often as it is sure of itself "
+            f"({labels.confidence:.0%}): perhaps nothing drifted",
+        )
+    return plan, reasons
+
+
+def _by_rule(plans: Sequence[Plan], norms: Sequence[NormShift], labels: LabelEvidence | None) -> Decision:
     head = next((plan for plan in plans if plan.drift == "output"), None)
     if head is not None and labels is not None and labels.gain >= SURE and labels.scatter < DOUBT:
         return head, (_said_of_labels(labels), "so features are as they were, and what moved is behind them")
@@ -48,7 +56,7 @@ def _by_onset(plans: Sequence[Plan], moved: Sequence[NormShift]) -> Decision:
     plan = next(plan for plan in plans if plan.id == first.plan)
     begins = f"activation statistics begin to shift at '{first.norm}' ({first.shift:.2f} standard deviations)"
     if first is largest:
-        return plan, (begins, "nowhere more than there")
+        return plan, (begins, "no other shift is larger")
     return plan, (begins, f"the largest shift, {largest.shift:.2f} at '{largest.norm}', comes behind it")
 
 

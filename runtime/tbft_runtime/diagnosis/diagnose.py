@@ -147,7 +147,7 @@ def _share(flops: int, plan: Plan, images: int, epochs: int) -> float | None:
         return None
     cost = plan.cost
     behind = epochs * (cost.forward_flops + cost.backward_flops)
-    # With fixed statistics every image goes through the prefix once.
-    own = cost.prefix_flops * (epochs if plan.batch_norm == "batch" else 1) + behind
+    # Every image goes through a fixed prefix once.
+    own = cost.prefix_flops * (1 if plan.prefix_is_fixed else epochs) + behind
     saved = images * (epochs * plan.full_cost.step_flops - own)
     return flops / saved if saved > 0 else None

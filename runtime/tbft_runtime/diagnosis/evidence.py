@@ -60,7 +60,7 @@ def label_evidence(
     assert prefix is not None, "a head that is trained alone has the network before it"
     boundary = prefix.run(samples.images)[head.boundary.name]
     # Under batch statistics the boundary is not what the model as it is would make of an image.
-    shared = head.batch_norm != "batch"
+    shared = head.prefix_is_fixed
     logits = _head(bundle, head, weights, boundary) if shared else _whole(bundle, weights, samples, settings.threads)
     right = logits.argmax(axis=1) == labels
     features = boundary.reshape(len(samples), -1)
@@ -80,6 +80,7 @@ def label_evidence(
         fitted_accuracy=float(fitted.mean()),
         gain=gain,
         scatter=standard_errors(fitted, means),
+        samples=len(samples),
         passes=1 + (not shared) + (adapted_accuracy is not None),
     )
 

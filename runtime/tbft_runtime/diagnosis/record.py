@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from tbft_artifacts.manifest import Drift
@@ -29,7 +31,7 @@ class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
     nearest class mean, and `fitted_accuracy` that of a fitted linear head, for each image from all others. `gain`
     is by how many standard errors class means are right more often than the model, with old and with re-estimated
     statistics, and `scatter` by how many the fitted head is right more often than class means. `passes`: how often
-    the samples went through the network for this.
+    the `samples` went through the network for this.
     """
 
     accuracy: float
@@ -40,6 +42,13 @@ class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
     gain: float
     scatter: float
     passes: int
+    samples: int
+
+    @property
+    def is_as_sure_as_right(self) -> bool:
+        """Whether the confidence is within two standard errors of the accuracy: nothing tells that it drifted."""
+        error = math.sqrt(max(self.confidence * (1 - self.confidence), 1 / self.samples) / self.samples)
+        return self.accuracy >= self.confidence - 2 * error
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
