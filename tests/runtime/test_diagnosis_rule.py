@@ -58,6 +58,8 @@ def test_labels_that_moved_are_the_heads() -> None:
     assert chosen(moved, MOVED_LABELS) is HEAD
     assert chosen(moved, msgspec.structs.replace(MOVED_LABELS, scatter=DOUBT)) is FRONT
     assert chosen(moved, msgspec.structs.replace(MOVED_LABELS, gain=SURE - 0.1)) is FRONT
+    assert chosen(moved, msgspec.structs.replace(MOVED_LABELS, means_accuracy=0.3)) is FRONT
+    assert chosen(moved, msgspec.structs.replace(MOVED_LABELS, adapted_accuracy=0.75)) is FRONT
 
 
 def test_without_any_shift() -> None:

@@ -10,10 +10,12 @@ from tbft_runtime.diagnosis.record import Candidate, LabelEvidence, NormShift
 # A new head has to be better by so many standard errors before the labels are blamed: one drift in a thousand
 # would reach it by chance.
 SURE = 3.0
+# And it has to mend this part of the errors: where features are broken a new head is a little better, too.
+MENDS = 1 / 3
 # A fitted head that is better than class means by so many speaks against that, at the usual level.
 DOUBT = 2.0
 # A shift counts if it is so many times what sampling adds.
-STANDS_OUT = 2.0
+STANDS_OUT = 3.0
 # The drift begins where the squared shift first reaches this part of the largest: at half maximum.
 ONSET = 0.5
 
@@ -38,13 +40,14 @@ def decide(
 
 def _by_rule(plans: Sequence[Plan], norms: Sequence[NormShift], labels: LabelEvidence | None) -> Decision:
     head = next((plan for plan in plans if plan.drift == "output"), None)
-    if head is not None and labels is not None and labels.gain >= SURE and labels.scatter < DOUBT:
+    renamed = labels is not None and labels.gain >= SURE and labels.mended >= MENDS
+    if head is not None and labels is not None and renamed and labels.scatter < DOUBT:
         return head, (_said_of_labels(labels), "so features are as they were, and what moved is behind them")
     moved = [norm for norm in norms if norm.plan is not None and norm.shift >= STANDS_OUT * norm.noise]
     if moved:
         return _by_onset(plans, moved)
     quiet = "no batch norm sees anything that sampling does not explain"
-    if head is not None and labels is not None and labels.gain >= SURE:
+    if head is not None and labels is not None and renamed:
         return head, (quiet, _said_of_labels(labels))
     rest = [plan for plan in plans if plan is not head] or list(plans)
     return rest[-1], (quiet, "what is left are features that the last stage has to learn")
@@ -72,8 +75,7 @@ def _by_race(plans: Sequence[Plan], raced: Sequence[Candidate]) -> Decision:
 
 
 def _said_of_labels(labels: LabelEvidence) -> str:
-    model = max(labels.accuracy, labels.adapted_accuracy or 0.0)
     return (
         f"class means of the last features are right on {labels.means_accuracy:.0%} of the samples, the model on "
-        f"{model:.0%} ({labels.gain:.1f} standard errors)"
+        f"{labels.model_accuracy:.0%} ({labels.gain:.1f} standard errors)"
     )

@@ -45,6 +45,17 @@ class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
 
     @property
+    def model_accuracy(self) -> float:
+        """The model's, with old or with re-estimated statistics, whichever is better."""
+        return max(self.accuracy, self.adapted_accuracy or 0.0)
+
+    @property
+    def mended(self) -> float:
+        """Which part of the model's errors class means would mend; below 0 if they make more."""
+        errors = 1 - self.model_accuracy
+        return (self.means_accuracy - self.model_accuracy) / errors if errors else 0.0
+
+    @property
     def is_as_sure_as_right(self) -> bool:
         """Whether the confidence is within two standard errors of the accuracy: nothing tells that it drifted."""
         error = math.sqrt(max(self.confidence * (1 - self.confidence), 1 / self.samples) / self.samples)
