@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from tbft_artifacts.manifest import Plan
 from tbft_runtime.diagnosis.record import Candidate, LabelEvidence, NormShift
 
-# A new head has to be better by so many standard errors before the labels are blamed: one drift in a thousand
-# would reach it by chance.
-SURE = 3.0
+# A new head has to be better by so many standard errors before the labels are blamed: by chance it is that once in
+# 160 times.
+SURE = 2.5
 # And it has to mend this part of the errors: where features are broken a new head is a little better, too.
 MENDS = 1 / 3
 # A fitted head that is better than class means by so many speaks against that, at the usual level.
