@@ -14,6 +14,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_edge.commands import (
     bench,
     corrupt,
+    diagnose,
     doctor,
     evaluate,
     export,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.command("export")(export.command)
 app.command("tune")(tune.command)
+app.command("diagnose")(diagnose.command)
 app.command("train")(train.command)
 app.command("eval")(evaluate.command)
 app.command("predict")(predict.command)

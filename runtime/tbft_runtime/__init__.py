@@ -15,6 +15,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tbft_runtime.diagnosis.diagnose import DiagnoseOptions, diagnose
+    from tbft_runtime.diagnosis.record import Diagnosis
     from tbft_runtime.finalization import Finalized, finalize
     from tbft_runtime.inference import EvaluationResult, Prediction, evaluate, predict
     from tbft_runtime.metrics_file import MetricsFile
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Comparison",
+    "DiagnoseOptions",
+    "Diagnosis",
     "EvaluationResult",
     "Finalized",
     "MetricsFile",
@@ -44,6 +48,7 @@ __all__ = [
     "TuneOptions",
     "Tuning",
     "compare",
+    "diagnose",
     "evaluate",
     "finalize",
     "predict",
@@ -54,6 +59,8 @@ __all__ = [
 
 _HOMES = {
     "Comparison": "reporting.comparison",
+    "DiagnoseOptions": "diagnosis.diagnose",
+    "Diagnosis": "diagnosis.record",
     "EvaluationResult": "inference",
     "Finalized": "finalization",
     "MetricsFile": "metrics_file",
@@ -67,6 +74,7 @@ _HOMES = {
     "TuneOptions": "tuning.tune",
     "Tuning": "tuning.record",
     "compare": "reporting.compare",
+    "diagnose": "diagnosis.diagnose",
     "evaluate": "inference",
     "finalize": "finalization",
     "predict": "inference",

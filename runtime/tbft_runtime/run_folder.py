@@ -14,6 +14,7 @@ import msgspec
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.diagnosis.record import Diagnosis
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.state import TrainingState, load_state, save_state
 
@@ -24,13 +25,15 @@ _LEFTOVERS = (".*.tmp", ".tmp??????")
 class RunFile(msgspec.Struct, frozen=True):
     """`run.json`: where the bundle is, what the data was, and the settings.
 
-    `started_at` is what the wall clock said (ISO 8601), a label that may be wrong.
+    `started_at` is what the wall clock said (ISO 8601), a label that may be wrong. `diagnosis` is why the plan was
+    chosen, where the device did.
     """
 
     bundle: str
     data_fingerprint: str
     started_at: str
     settings: Settings
+    diagnosis: Diagnosis | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Plan
 from tbft_runtime.board.access import THIS_BOARD, Board
+from tbft_runtime.diagnosis.choice import choose_plan
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.meters.registry import choose
 from tbft_runtime.profiling.run import profile_run
@@ -28,7 +29,7 @@ from tbft_runtime.training.boundary import cache_result
 from tbft_runtime.training.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.training.fine_tuning import FineTuning
 from tbft_runtime.training.memory import fit_memory, plan_memory
-from tbft_runtime.training.options import Settings, TrainOptions, another_bundle, resolve, resumed
+from tbft_runtime.training.options import AUTO, Settings, TrainOptions, another_bundle, resolve, resumed
 from tbft_runtime.tuning.record import with_tuning
 
 
@@ -63,22 +64,27 @@ def _train(
         raise TbftError(f"'{folder.path}' holds a run already", "continue it with --resume, or choose another --out")
     choice = choose(options.meter, board)
     bundle = _open(bundle_path, folder, resuming=stored is not None)
-    settings = _settings(bundle, options, folder, stored, progress)
-    plan = bundle.plan(settings.plan)
-    sources = open_sources(bundle, settings)
     started_at = datetime.now(UTC).isoformat(timespec="seconds") if stored is None else stored.started_at
     stopwatch = Stopwatch()
     with Metering(board, choice.meter, on_vitals=progress.vitals) as metering:
+        chosen = None
+        if stored is None and options.drift == AUTO:
+            chosen = choose_plan(bundle, options, folder.cache, progress, stopwatch)
+            options = chosen.options
+        settings = _settings(bundle, options, folder, stored, progress)
+        plan = bundle.plan(settings.plan)
+        sources = open_sources(bundle, settings)
         progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
         state = folder.read_state()
         if state is None or state.epoch < settings.epochs:
             metering.measure_idle(progress.note)
-        data = open_data(bundle, settings, sources, folder.cache, progress, stopwatch)
+        data = chosen.data if chosen else open_data(bundle, settings, sources, folder.cache, progress, stopwatch)
         _check_data(data, settings, bundle, plan, stored, folder)
         images = len(data.train) + len(data.validation)
         settings = _within_budget(bundle, plan, settings, images, options, resuming=stored is not None)
         memory = plan_memory(bundle, plan, settings, images)
-        run = RunFile(str(bundle.folder.resolve()), data.fingerprint, started_at, settings)
+        diagnosis = chosen.diagnosis if chosen else None if stored is None else stored.diagnosis
+        run = RunFile(str(bundle.folder.resolve()), data.fingerprint, started_at, settings, diagnosis)
         folder.write_run(run)
         accounts = Accounts(metering, stopwatch, settings.epochs)
         tuning = FineTuning(bundle, plan, settings, data, load_file(bundle.weights), folder, progress, accounts)

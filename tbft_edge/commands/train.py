@@ -16,6 +16,8 @@ from tbft_edge.console import JsonOption, ThreadsOption, extra, memory_size, pri
 if TYPE_CHECKING:
     from tbft_runtime import Progress
 
+# auto: the device finds out.
+DriftOption = Literal[Drift, "auto"]
 CacheChoice = Literal["auto", "fp32", "fp16", "off"]
 PlaceChoice = Literal["auto", "disk", "ram"]
 
@@ -34,7 +36,11 @@ def command(
     val_fraction: Annotated[float | None, typer.Option(help="Part of --data to validate on. Default: 0.15.")] = None,
     plan: Annotated[str | None, typer.Option(help="Which plan, if the bundle has several.")] = None,
     drift: Annotated[
-        Drift | None, typer.Option(help="The same by what drifted: the plan that this drift calls for.")
+        DriftOption | None,
+        typer.Option(
+            help="The same by what drifted: the plan that this drift calls for. auto: decide by 128 of the training "
+            "images, as 'diagnose' does."
+        ),
     ] = None,
     bn: Annotated[
         BatchNormPolicy | None,

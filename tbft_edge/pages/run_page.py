@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tbft_edge.pages import run_details
+from tbft_edge.pages import diagnosis_section, run_details
 from tbft_edge.pages.board_plots import board_plots
 from tbft_edge.pages.class_plots import class_plots
 from tbft_edge.pages.document import page, section, tiles, warnings
@@ -22,6 +22,8 @@ def run_page(report: Report) -> str:
         section("Time and board", board_plots(report)),
         section("What was trained, and what it changed", class_plots(report)),
     ]
+    if report.diagnosis is not None:
+        body.append(section("Why this block", diagnosis_section.why(report.diagnosis)))
     if report.profile is not None:
         body.append(section("Profile", run_details.profile(report.profile)))
     body += [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from support.bundles import ALL_PLANS, CLASSES
 from support.commands import DEVICE, HOST, Step, refused, run
+from support.toys import coloured_squares
 
 EXPORT_ALL = (
     *("export", "--model", "support.tiny_models:tiny_deep", "--image-size", "8", "--drift", "all"),
@@ -61,3 +64,24 @@ def test_the_device_chooses(everything: Step, data: Path, fresh: Path, tmp_path:
             Step(path, run(DEVICE, "eval", path, "--data", fresh, "--json")).json["loss"] for path in (folder, model)
         ]
         assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_the_device_finds_out_what_drifted(everything: Step, tmp_path: Path) -> None:
+    """From the archive alone: `diagnose` only says it, `train --drift auto` says the same, trains it and remembers."""
+    images, labels = coloured_squares(160, seed=5)
+    renamed = tmp_path / "renamed.npz"
+    np.savez(renamed, images=images, labels=(labels + 1) % len(CLASSES))
+    found = Step(renamed, run(DEVICE, "diagnose", everything.path, "--data", renamed, "--json")).json
+    assert found["plan"] in ALL_PLANS[:-1]
+    assert [candidate["plan"] for candidate in found["candidates"]] == list(ALL_PLANS[:-1])
+
+    folder = tmp_path / "run"
+    train = ("train", everything.path, "--data", renamed, "--drift", "auto", "--threads", "1", "--out", folder)
+    trained = run(DEVICE, *train, "--epochs", "2", "--json")
+    assert Step(folder, trained).json["plan"] == found["plan"]
+    assert all(reason in trained.err for reason in found["reasons"])
+    assert json.loads((folder / "report.json").read_text())["diagnosis"]["reasons"] == found["reasons"]
+    assert "Why this block" in (folder / "report.html").read_text()
+    resumed = run(DEVICE, *train, "--epochs", "3", "--resume", "--json")
+    assert Step(folder, resumed).json["plan"] == found["plan"]
+    assert found["reasons"][0] not in resumed.err

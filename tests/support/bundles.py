@@ -48,6 +48,8 @@ COMPILED_NAMES = (
 )
 # The compiled bundle of several plans, and what they are, in order.
 ALL_DRIFTS = "all-drifts"
+# The same of a network without batch norms.
+ALL_PLAIN = "all-plain"
 ALL_PLANS = (
     "input-batch-sgd",
     "feature-layer2-block-sgd",

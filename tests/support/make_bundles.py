@@ -27,7 +27,7 @@ PLANS = {
 
 
 def main(folder: Path) -> None:
-    """Write one bundle per entry of `PLANS`, two with an int8 prefix, and one for every drift."""
+    """Write one bundle per entry of `PLANS`, two with an int8 prefix, and two for every drift."""
     for name, (drift, policy, optimizer) in PLANS.items():
         out = folder / name
         shutil.rmtree(out, ignore_errors=True)
@@ -45,7 +45,8 @@ def main(folder: Path) -> None:
         if name in ("feature-frozen", "feature-block"):
             write_int8(options, folder / {"frozen": "feature-int8", "block": "feature-block-int8"}[policy])
         if name == "feature-frozen":
-            write_all(options, folder / "all-drifts")
+            write_all(options, "tiny_deep", folder / "all-drifts")
+            write_all(options, "tiny_plain", folder / "all-plain")
 
 
 def write_int8(options: ExportOptions, out: Path) -> None:
@@ -55,11 +56,11 @@ def write_int8(options: ExportOptions, out: Path) -> None:
     export_bundle(dataclasses.replace(options, prefix="int8", calibration=images), out)
 
 
-def write_all(options: ExportOptions, out: Path) -> None:
-    """A plan for every block of a network with a stage more."""
+def write_all(options: ExportOptions, model: str, out: Path) -> None:
+    """A plan for every block: of a network with a stage more, or one without batch norms."""
     shutil.rmtree(out, ignore_errors=True)
-    deep = "support.tiny_models:tiny_deep"
-    export_bundle(dataclasses.replace(options, model=deep, drift="all", batch_norm=None), out)
+    model = f"support.tiny_models:{model}"
+    export_bundle(dataclasses.replace(options, model=model, drift="all", batch_norm=None), out)
 
 
 if __name__ == "__main__":

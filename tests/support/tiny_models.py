@@ -118,6 +118,21 @@ def tiny_deep() -> nn.Module:
     return _tiny([PostActivationBlock(4, 4, 1), PostActivationBlock(4, 4, 1), PostActivationBlock(4, 6, 2)])
 
 
+def tiny_plain() -> nn.Module:
+    """A front, two stages and a head without any batch norm."""
+    torch.manual_seed(6)
+    net = nn.Sequential()
+    net.add_module("conv1", nn.Conv2d(3, 6, 3, 1, 1))
+    net.add_module("relu", nn.ReLU())
+    for index, stride in enumerate((1, 2), start=1):
+        convolutions = nn.Conv2d(6, 6, 3, stride, 1), nn.ReLU(), nn.Conv2d(6, 6, 3, 1, 1), nn.ReLU()
+        net.add_module(f"layer{index}", nn.Sequential(*convolutions))
+    net.add_module("pool", nn.AdaptiveAvgPool2d(1))
+    net.add_module("flat", nn.Flatten())
+    net.add_module("fc", nn.Linear(6, 4))
+    return net.eval()
+
+
 def _tiny(stages: list[PostActivationBlock]) -> nn.Module:
     net = nn.Sequential()
     net.add_module("conv1", nn.Conv2d(3, 4, 3, 1, 1, bias=False))

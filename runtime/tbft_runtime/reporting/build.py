@@ -56,6 +56,7 @@ def build_report(
         confusion_before=_cells(before),
         confusion_after=_cells(after),
         profile=profile,
+        diagnosis=run.diagnosis,
     )
 
 

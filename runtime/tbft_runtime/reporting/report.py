@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tbft_runtime.diagnosis.record import Diagnosis
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.meters.meter import Source
 from tbft_runtime.profiling.profile import Profile
@@ -73,7 +74,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     all others come from the source in the result, and epochs with another one have none. `step_ms` is the
     histogram of train steps without those that warm up. `data` is a hash of the images. `loss_before` and
     `accuracy_before` of the result are epoch 0 of the plots. `telemetry` counts seconds from the beginning of
-    the first epoch, without breaks.
+    the first epoch, without breaks. `diagnosis` is why the device chose this plan, None where it was told.
     """
 
     format: int
@@ -93,3 +94,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     confusion_before: tuple[Cell, ...]
     confusion_after: tuple[Cell, ...]
     profile: Profile | None
+    diagnosis: Diagnosis | None = None

@@ -18,6 +18,9 @@ from tbft_runtime.sessions import default_threads
 
 _T = TypeVar("_T")
 
+# What drifted, or that the device is to find out.
+DriftOption = Literal[Drift, "auto"]
+AUTO: Literal["auto"] = "auto"
 CacheFormat = Literal["fp32", "fp16", "off"]
 CachePlace = Literal["disk", "ram"]
 
@@ -36,7 +39,8 @@ DEFAULT_CACHE_PLACE: CachePlace = "disk"
 class TrainOptions:
     """Settings of a run; None takes what the bundle's plan says, or the default.
 
-    Of several plans, `plan` names one by its id, or `drift` the one that this drift calls for.
+    Of several plans, `plan` names one by its id, or `drift` the one that this drift calls for; with "auto" the
+    device looks at some labelled images and decides.
     `patience` is how many epochs without a lower validation loss end the run. `validation` is data of
     its own to validate on; otherwise `val_fraction` of the labelled images is held out. `cache` is how
     boundary activations are kept, and `cache_in` where. `memory_budget` is how many bytes the process may
@@ -50,7 +54,7 @@ class TrainOptions:
     validation: Path | None = None
     val_fraction: float | None = None
     plan: str | None = None
-    drift: Drift | None = None
+    drift: DriftOption | None = None
     batch_norm: BatchNormPolicy | None = None
     epochs: int | None = None
     lr: float | None = None
@@ -110,8 +114,8 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
-    """Fill in defaults. Raises TbftError for values that make no sense."""
-    plan = bundle.plan(options.plan, options.drift)
+    """Fill in defaults. Raises TbftError for values that make no sense, and if the plan is still to be decided."""
+    plan = bundle.plan(options.plan, _named(options.drift))
     settings = Settings(
         bundle_id=bundle.manifest.bundle_id,
         plan=plan.id,
@@ -162,9 +166,11 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
     """
     if stored.bundle_id != bundle.manifest.bundle_id:
         raise another_bundle(options.out, stored.bundle_id)
+    # A run goes on with what was decided when it began.
+    drift = _named(options.drift)
     asked = {
         "--plan": (options.plan, stored.plan),
-        "--drift": (options.drift and bundle.plan(drift=options.drift).id, stored.plan),
+        "--drift": (drift and bundle.plan(drift=drift).id, stored.plan),
         "--bn": (options.batch_norm, stored.batch_norm),
         "--lr": (options.lr, stored.lr),
         "--momentum": (options.momentum, stored.momentum),
@@ -208,6 +214,11 @@ def another_bundle(run: Path, bundle_id: str) -> TbftError:
         f"the run in '{run}' was started from another bundle ({bundle_id[:12]})",
         "resume with that bundle, or choose another --out",
     )
+
+
+def _named(drift: DriftOption | None) -> Drift | None:
+    """The drift, if it is one."""
+    return None if drift == AUTO else drift
 
 
 def _policy(asked: BatchNormPolicy | None, plan: Plan) -> BatchNormPolicy:

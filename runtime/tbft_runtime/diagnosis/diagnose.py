@@ -1,0 +1,153 @@
+"""Decide which block of a bundle to train, from a few labelled images: `diagnose`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.numpy import load_file
+
+from tbft_artifacts.archive import opened
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Plan
+from tbft_runtime.diagnosis.decide import decide
+from tbft_runtime.diagnosis.evidence import label_evidence, statistics_evidence
+from tbft_runtime.diagnosis.placement import candidates
+from tbft_runtime.diagnosis.race import race, race_flops
+from tbft_runtime.diagnosis.record import Candidate, Diagnosis, NormShift
+from tbft_runtime.diagnosis.samples import Samples, draw_samples
+from tbft_runtime.progress import Progress, Silent
+from tbft_runtime.sessions import Tensors
+from tbft_runtime.timing import Stopwatch
+from tbft_runtime.training.dataset import Part, open_data, open_sources
+from tbft_runtime.training.options import Settings, TrainOptions, resolve
+
+# More say hardly more; fewer cost less, and see less.
+DEFAULT_SAMPLES = 128
+
+
+@dataclass(frozen=True)
+class DiagnoseOptions:
+    """Where labelled images are, how many to look at, and which (`seed`); `threads` None: all cores."""
+
+    data: Path
+    samples: int = DEFAULT_SAMPLES
+    seed: int = 0
+    threads: int | None = None
+
+
+def diagnose(bundle: Path, options: DiagnoseOptions, progress: Progress | None = None) -> Diagnosis:
+    """Which block of the bundle (a folder or `.tar.gz`) to train for these images, and why; trains nothing.
+
+    Looks at images that `train` with the same data and seed would train on, so that both decide alike. Raises
+    TbftError for bad input, too few labelled images, and a bundle that leaves nothing to decide.
+    """
+    progress = progress or Silent()
+    with opened(bundle) as verified, tempfile.TemporaryDirectory() as folder:
+        plans = deciding_plans(verified)
+        asked = TrainOptions(
+            data=options.data, out=Path(folder), plan=plans[0].id, seed=options.seed, threads=options.threads
+        )
+        settings = resolve(asked, verified)
+        sources = open_sources(verified, settings)
+        data = open_data(verified, settings, sources, Path(folder), progress, Stopwatch())
+        return diagnose_part(verified, data.train, settings, options.samples, progress)
+
+
+def deciding_plans(bundle: Bundle) -> tuple[Plan, ...]:
+    """The plans to decide between. Raises TbftError if there is but one."""
+    plans = candidates(bundle.manifest)
+    if len(plans) < 2:
+        only = ", ".join(plan.id for plan in bundle.manifest.plans)
+        raise TbftError(
+            f"bundle '{bundle.folder}' leaves no block to choose: it has only {only}",
+            "train that one without --drift auto, or export a bundle with --drift all",
+        )
+    return plans
+
+
+def diagnose_part(
+    bundle: Bundle, part: Part, settings: Settings, count: int, progress: Progress | None = None
+) -> Diagnosis:
+    """The same for labelled images that are prepared already, at most `count` of them.
+
+    Seed, threads and the epochs to come are those of `settings`, whichever plan they are for.
+    """
+    progress = progress or Silent()
+    samples = draw_samples(part, count, settings.seed)
+    progress.begin("deciding which block to train", len(samples))
+    began = time.perf_counter()
+    plans, weights, threads = deciding_plans(bundle), load_file(bundle.weights), settings.threads
+    norms, adapted = statistics_evidence(bundle, plans, weights, samples, threads)
+    placed = any(norm.plan is not None for norm in norms)
+    head = next((plan for plan in plans if plan.drift == "output"), None)
+    labels = None
+    if head is not None:
+        labels = label_evidence(bundle, head, _settings(bundle, head, settings), weights, adapted, samples)
+    raced = {} if placed else _race(bundle, plans, settings, weights, samples)
+    seen = tuple(_candidate(plan, norms, raced.get(plan.id)) for plan in plans)
+    plan, reasons = decide(plans, norms, labels, () if placed else seen)
+    seconds = time.perf_counter() - began
+    progress.advance(len(samples))
+    passes = bool(norms) + (0 if labels is None else labels.passes)
+    cost = passes * len(samples) * (plan.cost.prefix_flops + plan.cost.forward_flops)
+    cost += 0 if placed else sum(race_flops(each, len(samples)) for each in plans)
+    return Diagnosis(
+        bundle_id=bundle.manifest.bundle_id,
+        plan=plan.id,
+        drift=plan.drift,
+        blocks=plan.blocks,
+        reasons=reasons,
+        candidates=seen,
+        norms=norms,
+        labels=labels,
+        samples=len(samples),
+        seed=settings.seed,
+        seconds=seconds,
+        share=_share(cost, plan, len(part), settings.epochs),
+        train_images=len(part),
+        epochs=settings.epochs,
+    )
+
+
+def _settings(bundle: Bundle, plan: Plan, settings: Settings) -> Settings:
+    """Those of a run of `plan` with its defaults."""
+    options = TrainOptions(data=Path(), out=Path(), plan=plan.id, seed=settings.seed, threads=settings.threads)
+    return resolve(options, bundle)
+
+
+def _race(
+    bundle: Bundle, plans: Sequence[Plan], settings: Settings, weights: Tensors, samples: Samples
+) -> dict[str, float]:
+    """Accuracy of each plan after its race, by its id."""
+    return {plan.id: race(bundle, plan, _settings(bundle, plan, settings), weights, samples) for plan in plans}
+
+
+def _candidate(plan: Plan, norms: Sequence[NormShift], raced: float | None) -> Candidate:
+    own = [norm for norm in norms if norm.plan == plan.id]
+    largest = max(own, key=lambda norm: norm.shift, default=None)
+    return Candidate(
+        plan=plan.id,
+        drift=plan.drift,
+        blocks=plan.blocks,
+        norm=None if largest is None else largest.norm,
+        shift=None if largest is None else largest.shift,
+        noise=None if largest is None else largest.noise,
+        raced=raced,
+    )
+
+
+def _share(flops: int, plan: Plan, images: int, epochs: int) -> float | None:
+    """The decision's operations over those saved: of training everything, less those of training `plan`."""
+    if plan.full_cost is None:
+        return None
+    cost = plan.cost
+    behind = epochs * (cost.forward_flops + cost.backward_flops)
+    # Every image goes through a fixed prefix once.
+    own = cost.prefix_flops * (1 if plan.prefix_is_fixed else epochs) + behind
+    saved = images * (epochs * plan.full_cost.step_flops - own)
+    return flops / saved if saved > 0 else None

@@ -1,0 +1,99 @@
+"""Run the graphs that a decision needs: two forward passes over the samples, or three."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.manifest import PREDICT, STATISTICS, Plan
+from tbft_runtime.diagnosis.decide import SURE
+from tbft_runtime.diagnosis.heads import right_by_class_means, right_by_fitted_head, standard_errors
+from tbft_runtime.diagnosis.placement import module_of, norm_plans
+from tbft_runtime.diagnosis.record import LabelEvidence, NormShift
+from tbft_runtime.diagnosis.samples import Samples
+from tbft_runtime.diagnosis.statistics_shift import GROUPS, group_statistics, norm_shift, reestimated
+from tbft_runtime.evaluation import softmax
+from tbft_runtime.lanes import in_lanes
+from tbft_runtime.sessions import Tensors, load_graph
+from tbft_runtime.training.batch_norm import Arrays, check_batch
+from tbft_runtime.training.options import Settings
+from tbft_runtime.training.prefix import load_prefix
+
+
+def statistics_evidence(
+    bundle: Bundle, plans: Sequence[Plan], weights: Tensors, samples: Samples, threads: int
+) -> tuple[tuple[NormShift, ...], Arrays]:
+    """The shift of every batch norm, and their statistics as re-estimated on the samples; nothing without norms."""
+    manifest = bundle.manifest
+    norms = manifest.batch_norms
+    if not norms:
+        return (), {}
+    check_batch(norms, len(samples) // GROUPS)
+    graph = load_graph(bundle.path(STATISTICS), weights, 1)
+    statistics = group_statistics(graph, norms, samples.parts(GROUPS), threads)
+    found = []
+    for norm, plan in zip(norms, norm_plans(manifest, plans), strict=True):
+        shift = norm_shift(norm, statistics, weights)
+        found.append(
+            NormShift(
+                norm=module_of(norm.mean),
+                plan=None if plan is None else plan.id,
+                shift=float(np.sqrt(max(0.0, shift.distance))),
+                noise=float(np.sqrt(shift.noise)),
+            )
+        )
+    return tuple(found), reestimated(statistics)
+
+
+def label_evidence(
+    bundle: Bundle, head: Plan, settings: Settings, weights: Tensors, adapted: Arrays, samples: Samples
+) -> LabelEvidence:
+    """What the features before the head know of the labels, against what the model says.
+
+    `settings` are of the plan `head`. `adapted` are re-estimated statistics, empty without batch norms: an input
+    drift, too, makes a new head better than the model, and there the model with those statistics is better still.
+    """
+    labels, classes = samples.labels, len(bundle.manifest.classes)
+    prefix = load_prefix(bundle, head, settings, weights)
+    assert prefix is not None, "a head that is trained alone has the network before it"
+    boundary = prefix.run(samples.images)[head.boundary.name]
+    # Under batch statistics the boundary is not what the model as it is would make of an image.
+    shared = head.prefix_is_fixed
+    logits = _head(bundle, head, weights, boundary) if shared else _whole(bundle, weights, samples, settings.threads)
+    right = logits.argmax(axis=1) == labels
+    features = boundary.reshape(len(samples), -1)
+    means = right_by_class_means(features, labels, classes)
+    fitted = right_by_fitted_head(features, labels, classes)
+    gain, adapted_accuracy = standard_errors(means, right), None
+    # A pass that only matters where labels would be blamed.
+    if adapted and gain >= SURE:
+        answers = _whole(bundle, {**weights, **adapted}, samples, settings.threads).argmax(axis=1) == labels
+        adapted_accuracy = float(answers.mean())
+        gain = min(gain, standard_errors(means, answers))
+    return LabelEvidence(
+        accuracy=float(right.mean()),
+        confidence=float(softmax(logits).max(axis=1).mean()),
+        adapted_accuracy=adapted_accuracy,
+        means_accuracy=float(means.mean()),
+        fitted_accuracy=float(fitted.mean()),
+        gain=gain,
+        scatter=standard_errors(fitted, means),
+        samples=len(samples),
+        passes=1 + (not shared) + (adapted_accuracy is not None),
+    )
+
+
+def _head(bundle: Bundle, head: Plan, weights: Tensors, boundary: np.ndarray) -> np.ndarray:
+    """Answers (n, classes) of the model's own head."""
+    graph = load_graph(bundle.path(head.suffix), weights, 1)
+    (logits,) = graph.run({graph.inputs[0]: boundary}).values()
+    return logits
+
+
+def _whole(bundle: Bundle, weights: Tensors, samples: Samples, threads: int) -> np.ndarray:
+    """Answers (n, classes) of the whole model, with fixed statistics."""
+    graph = load_graph(bundle.path(PREDICT), weights, 1)
+    logits = in_lanes(threads, lambda images: graph.run({graph.inputs[0]: images}), samples.parts(GROUPS))
+    return np.concatenate([next(iter(part.values())) for part in logits])

@@ -1,0 +1,103 @@
+"""What a diagnosis saw and decided."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from tbft_artifacts.manifest import Drift
+
+
+class NormShift(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the input of one batch norm moved from what the source model saw.
+
+    `shift` is the root mean square over channels of the mean's move, in standard deviations, and of the change
+    of the variance's logarithm, together; `noise` is what sampling alone adds to it. `plan` trains the block
+    that the norm belongs to, None if no candidate does.
+    """
+
+    norm: str
+    plan: str | None
+    shift: float
+    noise: float
+
+
+class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last features know of the labels, over the samples; fractions from 0 to 1.
+
+    `accuracy` is the model's, `confidence` its mean highest probability, and `adapted_accuracy` its accuracy with
+    statistics re-estimated on the samples (None where it could change nothing). `means_accuracy` is that of the
+    nearest class mean, and `fitted_accuracy` that of a fitted linear head, for each image from all others. `gain`
+    is by how many standard errors class means are right more often than the model, with old and with re-estimated
+    statistics, and `scatter` by how many the fitted head is right more often than class means. `passes`: how often
+    the `samples` went through the network for this.
+    """
+
+    accuracy: float
+    confidence: float
+    adapted_accuracy: float | None
+    means_accuracy: float
+    fitted_accuracy: float
+    gain: float
+    scatter: float
+    passes: int
+    samples: int
+
+    @property
+    def model_accuracy(self) -> float:
+        """The model's, with old or with re-estimated statistics, whichever is better."""
+        return max(self.accuracy, self.adapted_accuracy or 0.0)
+
+    @property
+    def mended(self) -> float:
+        """Which part of the model's errors class means would mend; below 0 if they make more."""
+        errors = 1 - self.model_accuracy
+        return (self.means_accuracy - self.model_accuracy) / errors if errors else 0.0
+
+    @property
+    def is_as_sure_as_right(self) -> bool:
+        """Whether the confidence is within two standard errors of the accuracy: nothing tells that it drifted."""
+        error = math.sqrt(max(self.confidence * (1 - self.confidence), 1 / self.samples) / self.samples)
+        return self.accuracy >= self.confidence - 2 * error
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan that could be chosen, and what was seen of its blocks.
+
+    `norm` is where its largest `shift` is, `noise` what sampling adds there; None without batch norms.
+    `raced` is its accuracy in the short race, None where there was none.
+    """
+
+    plan: str
+    drift: Drift
+    blocks: tuple[str, ...]
+    norm: str | None
+    shift: float | None
+    noise: float | None
+    raced: float | None
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan to train, and why.
+
+    `reasons` are sentences. `candidates` and `norms` are in the order of the network; `labels` is None where no
+    plan trains the head alone. `samples` labelled images were looked at, chosen by `seed`, which took `seconds`
+    from the first graph to the decision. `share` is its arithmetic as part of what training that plan instead of
+    everything saves, for `train_images` images and `epochs` epochs; None if the network cannot be trained whole.
+    """
+
+    bundle_id: str
+    plan: str
+    drift: Drift
+    blocks: tuple[str, ...]
+    reasons: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
+    norms: tuple[NormShift, ...]
+    labels: LabelEvidence | None
+    samples: int
+    seed: int
+    seconds: float
+    share: float | None
+    train_images: int
+    epochs: int

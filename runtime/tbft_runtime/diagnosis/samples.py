@@ -1,0 +1,50 @@
+"""The few labelled images that a diagnosis looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import default_rng
+
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.data.split import stratified_split
+from tbft_runtime.training.dataset import Part
+
+# Fewer say nothing: one image more or less is five points of accuracy.
+FEWEST = 20
+
+
+@dataclass(frozen=True)
+class Samples:
+    """`images` (n, 3, S, S) float32, the model's input, in random order; `labels` (n,) int64."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def parts(self, count: int) -> list[np.ndarray]:
+        """The images in so many parts of nearly equal size."""
+        return [np.ascontiguousarray(part) for part in np.array_split(self.images, count)]
+
+
+def draw_samples(part: Part, count: int, seed: int) -> Samples:
+    """At most `count` images of a part, from every class as many as it is large; `seed` decides which.
+
+    Raises TbftError if there are fewer than `FEWEST`, or they are all of one class.
+    """
+    labels = part.labels(part.indices)
+    chosen = np.arange(len(labels))
+    if len(labels) > count:
+        _, chosen = stratified_split(labels, count / len(labels), seed)
+    chosen = default_rng(seed).permutation(chosen)[:count]
+    classes = len(np.unique(labels[chosen]))
+    if len(chosen) < FEWEST or classes < 2:
+        raise TbftError(
+            f"{len(chosen)} labelled images of {classes} classes are too few to tell what drifted",
+            f"give at least {FEWEST} of two or more classes, or name the drift: --drift input, feature or output",
+        )
+    indices = part.indices[chosen]
+    return Samples(part.images(indices), part.labels(indices))

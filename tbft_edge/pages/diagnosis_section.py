@@ -1,0 +1,17 @@
+"""Why the device chose the block that it trained."""
+
+from __future__ import annotations
+
+from tbft_edge.diagnosis_tables import decision, evidence, verdict
+from tbft_edge.pages.document import card, table, tables
+from tbft_edge.pages.markup import Markup, element
+from tbft_runtime.diagnosis.record import Diagnosis
+
+
+def why(diagnosis: Diagnosis) -> Markup:
+    """The decision in words, and what was seen of each block."""
+    seen = evidence(diagnosis)
+    words = element("ul", *(element("li", reason) for reason in diagnosis.reasons))
+    *_, cost = verdict(diagnosis)
+    decided = card(decision(diagnosis), words, element("p", cost, class_="note"))
+    return tables(decided, card(seen.title, table(seen.columns, seen.rows, stacking=True)))
