@@ -38,7 +38,11 @@ class Field:
     """What is read from the JSON of the commands, in one place."""
 
     PARAMETERS = "trainable_parameters"  # export
+    PLANS = "plans"  # export, of a bundle for all drifts
+    PLAN = "plan"  # export and train
     BLOCKS = "blocks"  # train
+    DIAGNOSIS = "diagnosis"  # report.json
+    REASONS = "reasons"  # of a diagnosis
     ACCURACY = "accuracy"  # eval
     IMAGES = "images"  # eval
 
@@ -47,7 +51,8 @@ class Field:
 class Case:
     """One drift, and how to answer it. Settings were chosen on the training part of the data alone.
 
-    `batch_norm` and `lr` are for the block; training everything takes batch statistics and `full_lr`.
+    `batch_norm` and `lr` are for the block; training everything takes batch statistics and `full_lr`. With `auto`
+    the device is not told what drifted: its bundle has a plan for every block, and it finds out which to train.
     """
 
     drift: str
@@ -59,6 +64,7 @@ class Case:
     full_lr: float
     epochs: int
     classes: str | None = None
+    auto: bool = False
 
 
 CASES = (
@@ -74,7 +80,7 @@ CASES = (
         20,
         "zero-six,one-seven,four-nine,two-three,five-eight",
     ),
-    Case("output", "label y now means 9 - y", "digits", "frozen", "sgd", 0.1, 0.01, 6),
+    Case("output", "label y now means 9 - y", "digits", "frozen", "sgd", 0.1, 0.01, 6, auto=True),
 )
 
 
@@ -113,7 +119,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of one case; accuracies are fractions of `images` held-out images."""
+    """What came out of one case; accuracies are fractions of `images` held-out images.
+
+    `reasons` are the device's for the block, where it chose it itself.
+    """
 
     case: Case
     blocks: tuple[str, ...]
@@ -122,6 +131,7 @@ class Outcome:
     before: float
     after: float
     after_full: float
+    reasons: tuple[str, ...]
 
 
 def _name(case: Case, full: bool) -> str:
@@ -183,12 +193,25 @@ def prepare(place: Place) -> None:
 def export_command(case: Case, place: Place, *, full: bool) -> list[str | Path]:
     """On the host: compile the model for this drift, or to train everything."""
     command: list[str | Path] = [place.host / "bin" / "tbft-edge", "export", "--model", "resnet26"]
-    command += ["--weights", DEMO / f"{case.weights}.safetensors", "--drift", "full" if full else case.drift]
-    command += ["--bn", "batch" if full else case.batch_norm]
+    command += ["--weights", DEMO / f"{case.weights}.safetensors", "--drift", _exported_drift(case, full)]
+    if full or not case.auto:
+        command += ["--bn", "batch" if full else case.batch_norm]
     command += ["--optimizer", case.optimizer, "--lr", str(case.full_lr if full else case.lr)]
     if case.classes:
         command += ["--classes", case.classes]
     return [*command, "--out", place.bundle(case, full=full)]
+
+
+def _exported_drift(case: Case, full: bool) -> str:
+    if full:
+        return "full"
+    return "all" if case.auto else case.drift
+
+
+def read_reasons(run_folder: Path) -> tuple[str, ...]:
+    """Why the device trained that block, if it chose it itself."""
+    diagnosis = json.loads((run_folder / "report.json").read_text())[Field.DIAGNOSIS]
+    return tuple(diagnosis[Field.REASONS]) if diagnosis else ()
 
 
 def run_case(case: Case, place: Place) -> Outcome:
@@ -201,6 +224,7 @@ def run_case(case: Case, place: Place) -> Outcome:
             f"{case.drift}: host compiles the model to train {what}", export_command(case, place, full=full)
         )
         command: list[str | Path] = [device, "train", bundle, "--data", place.train_data(case)]
+        command += ["--drift", "auto"] if case.auto and not full else []
         command += ["--epochs", str(case.epochs), "--meter", place.meter, "--out", run_folder]
         return exported, run_json(f"{case.drift}: device fine-tunes {what} ({case.happened})", command)
 
@@ -208,7 +232,9 @@ def run_case(case: Case, place: Place) -> Outcome:
         command: list[str | Path] = [device, "eval", model, "--data", place.test_data(case)]
         return run_json(f"{case.drift}: device measures {what} on held-out images", command)
 
-    exported, trained = train("the block that the drift calls for", full=False)
+    which = "the block that it finds out" if case.auto else "the block that the drift calls for"
+    exported, trained = train(which, full=False)
+    plans = exported.get(Field.PLANS, [exported])
     before = evaluate("the model as it came", place.bundle(case))
     after = evaluate("the fine-tuned model", place.run(case))
     run(
@@ -220,11 +246,12 @@ def run_case(case: Case, place: Place) -> Outcome:
     return Outcome(
         case=case,
         blocks=tuple(trained[Field.BLOCKS]),
-        parameters=exported[Field.PARAMETERS],
+        parameters=next(plan[Field.PARAMETERS] for plan in plans if plan[Field.PLAN] == trained[Field.PLAN]),
         images=after[Field.IMAGES],
         before=before[Field.ACCURACY],
         after=after[Field.ACCURACY],
         after_full=after_full[Field.ACCURACY],
+        reasons=read_reasons(place.run(case)),
     )
 
 
@@ -258,6 +285,10 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
     if not console.is_terminal:
         console.width = PIPED_WIDTH
     console.print(table)
+    for outcome in outcomes:
+        if outcome.reasons:
+            console.print(f"\nThe device was not told of the {outcome.case.drift} drift (train --drift auto). ", end="")
+            console.print(f"It chose {', '.join(outcome.blocks)}: {'; '.join(outcome.reasons)}.")
 
 
 def parse_place(arguments: Sequence[str] | None = None) -> Place:
