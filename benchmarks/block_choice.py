@@ -13,7 +13,8 @@ import dataclasses
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -91,11 +92,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.truth_only:
         return
     outcomes = {(record.trial.case, record.trial.block): record.outcome for record in records}
-    choices = [
-        _choice(runner, options.device_python, case, {block: outcomes[case.name, block] for block in CANDIDATES}, seed)
-        for case in cases
-        for seed in range(arguments.seeds)
-    ]
+    choose = partial(_choices, runner, options.device_python, outcomes, range(arguments.seeds))
+    with ThreadPoolExecutor(options.jobs) as pool:
+        choices = [choice for found in pool.map(choose, cases) for choice in found]
     path = options.out / "block-choice.json"
     write_choices(BlockChoices(tuple(choices)), path)
     right = sum(choice.is_right for choice in choices)
@@ -135,24 +134,37 @@ def _source5_cases(options: Options, weights: Path, images: Path) -> Iterator[Ca
         )
 
 
-def _choice(runner: Runner, python: Path, case: Case, outcomes: dict[PaperBlock, Outcome], seed: int) -> Choice:
-    """What `diagnose` says on the very images that train."""
+def _choices(
+    runner: Runner,
+    python: Path,
+    outcomes: dict[tuple[str, PaperBlock | None], Outcome],
+    seeds: Sequence[int],
+    case: Case,
+) -> list[Choice]:
+    """What `diagnose` says on the very images that train, with each seed."""
     bundle = runner.bundles.bundle(case.network, "default", None)
+    trained = {block: outcomes[case.name, block] for block in CANDIDATES}
     with tempfile.TemporaryDirectory() as folder:
         data = write_parts(case.load(SIZE), Path(folder))
-        command: list[str | Path] = [python, "-m", "tbft_edge", "diagnose", bundle.folder, "--data", data.train]
-        command += ["--seed", str(seed)]
-        said = msgspec.json.decode(run_json([*command, "--threads", "1", "--json"]), type=Said)
+        return [_choice(case, trained, seed, _diagnose(python, bundle.folder, data.train, seed)) for seed in seeds]
+
+
+def _diagnose(python: Path, bundle: Path, data: Path, seed: int) -> Said:
+    command = [python, "-m", "tbft_edge", "diagnose", bundle, "--data", data, "--seed", str(seed)]
+    return msgspec.json.decode(run_json([*command, "--threads", "1", "--json"]), type=Said)
+
+
+def _choice(case: Case, trained: dict[PaperBlock, Outcome], seed: int, said: Said) -> Choice:
     chosen = next(block for block in CANDIDATES if set(MODULES[block]) == set(said.blocks))
     return Choice(
         case=case.name,
         seed=seed,
-        accuracy={block: outcome.accuracy for block, outcome in outcomes.items()},
-        test_images=outcomes[chosen].test_images,
+        accuracy={block: outcome.accuracy for block, outcome in trained.items()},
+        test_images=trained[chosen].test_images,
         chosen=chosen,
         reason="; ".join(said.reasons),
         seconds=said.seconds,
-        saved_seconds=sum(outcome.seconds for block, outcome in outcomes.items() if block != chosen),
+        saved_seconds=sum(outcome.seconds for block, outcome in trained.items() if block != chosen),
     )
 
 
