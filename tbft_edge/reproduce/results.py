@@ -54,7 +54,7 @@ def read_results(path: Path) -> Results:
         results = msgspec.json.decode(path.read_bytes(), type=Results)
     except OSError as error:
         raise TbftError(f"results '{path}' cannot be read: {error.strerror}", "run 'tbft-edge reproduce'") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TbftError(f"'{path}' holds no results: {error}", "run 'tbft-edge reproduce' again") from error
     if results.format != FORMAT:
         raise TbftError(

@@ -6,8 +6,9 @@ import itertools
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +75,10 @@ class Runner:
         done = itertools.count(1)
         same_data = itertools.groupby(missing.values(), lambda one: (one.case.name, one.case.data_id, one.trial.size))
         for _, group in same_data:
-            for one, outcome in self._run_group(list(group)):
-                self.cache.keep(one.key, one.words, outcome)
-                on_trial(Progress(next(done), len(missing), time.perf_counter() - began, one.trial, outcome))
+            # Closed at once, whatever ends the loop: what waits for a core must not begin after Ctrl-C.
+            with closing(self._run_group(list(group))) as ended:
+                for one, outcome in ended:
+                    on_trial(Progress(next(done), len(missing), time.perf_counter() - began, one.trial, outcome))
         return [Record(trial=one.trial, outcome=self._known(one)) for one in planned]
 
     def _known(self, one: Planned) -> Outcome:
@@ -84,7 +86,7 @@ class Runner:
         assert outcome is not None
         return outcome
 
-    def _run_group(self, group: Sequence[Planned]) -> Iterator[tuple[Planned, Outcome]]:
+    def _run_group(self, group: Sequence[Planned]) -> Generator[tuple[Planned, Outcome], None, None]:
         """Trials on the same data, as they end."""
         self.work.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="case-", dir=self.work))
@@ -103,11 +105,14 @@ class Runner:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _run_one(self, one: Planned, data: DataFiles, folder: Path) -> Outcome:
+        """Its outcome is kept here: when another trial fails, nobody asks for it any more, and it took minutes."""
         known = self.cache.find(one.key)
         if known is not None:  # Another run that shares the folder was quicker.
             return known
         own = Path(tempfile.mkdtemp(dir=folder))
         try:
-            return self.engines[one.trial.engine].run(Job(one.trial, one.case.network, data, one.protocol), own)
+            outcome = self.engines[one.trial.engine].run(Job(one.trial, one.case.network, data, one.protocol), own)
         finally:
             shutil.rmtree(own, ignore_errors=True)
+        self.cache.keep(one.key, one.words, outcome)
+        return outcome
