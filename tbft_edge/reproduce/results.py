@@ -12,6 +12,8 @@ from tbft_edge.reproduce.blocks import PaperBlock
 from tbft_edge.reproduce.trial import Record
 
 FORMAT = 1
+# What `weights` begins with where the network was trained first.
+TRAINED_ON = "trained on "
 
 
 class CaseSummary(msgspec.Struct, frozen=True):
