@@ -155,6 +155,6 @@ def _compare(
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     """Largest absolute difference over the largest absolute value of `expected`; infinite if not all are numbers."""
-    if not np.isfinite(found).all():
+    if not (np.isfinite(found).all() and np.isfinite(expected).all()):
         return math.inf
     return float(np.abs(found - expected).max() / np.abs(expected).max())

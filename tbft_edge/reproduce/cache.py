@@ -31,7 +31,7 @@ class OutcomeCache:
         """The outcome of `key`; None if there is none, or none that can be read."""
         try:
             return msgspec.json.decode(self._path(key).read_bytes(), type=_Entry).outcome
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def keep(self, key: str, identity: dict[str, str], outcome: Outcome) -> None:

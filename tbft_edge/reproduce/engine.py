@@ -9,7 +9,6 @@ from typing import Protocol as Interface
 import numpy as np
 
 from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.errors import TbftError
 from tbft_edge.reproduce.case import Network, Parts
 from tbft_edge.reproduce.datasets.images import LabelledImages
 from tbft_edge.reproduce.protocol import Protocol
@@ -40,10 +39,6 @@ class Engine(Interface):
 
     def run(self, job: Job, folder: Path, /) -> Outcome:
         """`folder` is the job's own, empty, and removed afterwards. Raises TbftError if the engine fails."""
-
-
-class EngineError(TbftError):
-    """An engine's process failed; its own words are the message."""
 
 
 def write_parts(parts: Parts, folder: Path) -> DataFiles:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from tbft_artifacts.bundle import file_entry
@@ -24,10 +26,24 @@ def of_data(path: Path) -> str:
     if not path.is_dir():
         return of_file(path)
     digest = hashlib.sha256()
-    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+    for file in sorted(_files(path)):
         stat = file.stat()
         digest.update(f"{file.relative_to(path)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
     return digest.hexdigest()[:_LENGTH]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Also those in folders that are links, as large data sets are often put together; in a circle of them, once."""
+    seen: set[tuple[int, int]] = set()
+    for name, folders, files in os.walk(folder, followlinks=True):
+        here = Path(name)
+        status = here.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()  # Of two ways to a folder it is always the same that counts.
+        yield from (file for file in (here / each for each in files) if file.is_file())
 
 
 def of_words(*words: object) -> str:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from tbft_artifacts.errors import one_line
-from tbft_edge.reproduce.results import Results
+from tbft_edge.reproduce.results import TRAINED_ON, Results
 from tbft_edge.reproduce.summary.names import Exhibit
 from tbft_edge.reproduce.summary.verdict import Verdict
 from tbft_edge.reproduce.summary.whole import SYSTEM_COST, Summary, summarize
@@ -28,9 +28,7 @@ def reproduction_page(results: Sequence[Results]) -> str:
 
 def command(results: Results) -> str:
     """What makes these results."""
-    sources = (
-        "" if results.suite == SYSTEM_COST else f" --data {_name(results.data)} --weights {_name(results.weights)}"
-    )
+    sources = "" if results.suite == SYSTEM_COST else f" --data {_name(results.data)} {_network(results.weights)}"
     return f"tbft-edge reproduce {results.suite} --preset {results.preset}{sources} --out results"
 
 
@@ -86,6 +84,11 @@ def _nested(verdict: Verdict) -> str:
 def _exhibit(exhibit: Exhibit) -> str:
     note = f"\n{escape(exhibit.note)}\n" if exhibit.note else ""
     return markdown(exhibit.table) + note
+
+
+def _network(weights: str) -> str:
+    trained = weights.startswith(TRAINED_ON)
+    return f"--train-source {_name(weights.removeprefix(TRAINED_ON))}" if trained else f"--weights {_name(weights)}"
 
 
 def _name(source: str) -> str:

@@ -12,6 +12,8 @@ from tbft_edge.reproduce.blocks import PaperBlock
 from tbft_edge.reproduce.trial import Record
 
 FORMAT = 1
+# What `weights` begins with where the network was trained first.
+TRAINED_ON = "trained on "
 
 
 class CaseSummary(msgspec.Struct, frozen=True):
@@ -54,7 +56,7 @@ def read_results(path: Path) -> Results:
         results = msgspec.json.decode(path.read_bytes(), type=Results)
     except OSError as error:
         raise TbftError(f"results '{path}' cannot be read: {error.strerror}", "run 'tbft-edge reproduce'") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TbftError(f"'{path}' holds no results: {error}", "run 'tbft-edge reproduce' again") from error
     if results.format != FORMAT:
         raise TbftError(

@@ -6,8 +6,9 @@ import itertools
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,9 +74,10 @@ class Runner:
         """A record per trial, in order. Raises TbftError as soon as one fails; what others gave is kept."""
         missing = {one.key: one for one in planned if self.cache.find(one.key) is None}
         began = time.perf_counter()
-        for done, (one, outcome) in enumerate(self._outcomes(list(missing.values())), start=1):
-            self.cache.keep(one.key, one.words, outcome)
-            on_trial(Progress(done, len(missing), time.perf_counter() - began, one.trial, outcome))
+        # Closed at once, whatever ends the loop: what waits for a core must not begin after Ctrl-C.
+        with closing(self._outcomes(list(missing.values()))) as ended:
+            for done, (one, outcome) in enumerate(ended, start=1):
+                on_trial(Progress(done, len(missing), time.perf_counter() - began, one.trial, outcome))
         return [Record(trial=one.trial, outcome=self._known(one)) for one in planned]
 
     def _known(self, one: Planned) -> Outcome:
@@ -83,7 +85,7 @@ class Runner:
         assert outcome is not None
         return outcome
 
-    def _outcomes(self, missing: Sequence[Planned]) -> Iterator[tuple[Planned, Outcome]]:
+    def _outcomes(self, missing: Sequence[Planned]) -> Generator[tuple[Planned, Outcome], None, None]:
         """As trials end; those on the same data follow each other."""
         self.work.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="trials-", dir=self.work))
@@ -104,13 +106,16 @@ class Runner:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _run_one(self, one: Planned, data: SharedData, folder: Path) -> Outcome:
+        """Its outcome is kept here: when another trial fails, nobody asks for it any more, and it took minutes."""
         known = self.cache.find(one.key)
         own = Path(tempfile.mkdtemp(dir=folder))
         try:
             if known is not None:  # Another run that shares the folder was quicker.
                 return known
             engine = self.engines[one.trial.engine]
-            return engine.run(Job(one.trial, one.case.network, data.files(), one.protocol), own)
+            outcome = engine.run(Job(one.trial, one.case.network, data.files(), one.protocol), own)
+            self.cache.keep(one.key, one.words, outcome)
+            return outcome
         finally:
             shutil.rmtree(own, ignore_errors=True)
             data.release()

@@ -19,7 +19,7 @@ from tbft_edge.reproduce.device_python import check_device_python
 from tbft_edge.reproduce.preset import Preset, protocol_of, trials
 from tbft_edge.reproduce.protocol import Suite as SuiteName
 from tbft_edge.reproduce.pytorch_engine import PyTorchEngine
-from tbft_edge.reproduce.results import FORMAT, CaseSummary, Results, write_results
+from tbft_edge.reproduce.results import FORMAT, TRAINED_ON, CaseSummary, Results, write_results
 from tbft_edge.reproduce.runner import Progress, Runner
 from tbft_edge.reproduce.source_network import given_network, trained_network
 from tbft_edge.reproduce.suites.registry import SUITES
@@ -112,7 +112,7 @@ def _open_suite(options: Options, watch: Watch) -> tuple[Suite, str, str]:
     else:
         assert options.train_source is not None
         network = trained_network(options.suite, options.train_source, work, options.jobs, watch.source_epoch)
-        weights = f"trained on {options.train_source.name} ({network.digest})"
+        weights = f"{TRAINED_ON}{options.train_source.name} ({network.digest})"
     suite = SUITES[options.suite](Sources(options.data, network, work, options.preset, options.breeds))
     return suite, f"{options.data.name} ({fingerprint.of_data(options.data)})", weights
 

@@ -333,3 +333,4 @@ def test_another_number_of_classes(tmp_path: Path) -> None:
 def test_a_gradient_that_is_no_number_fails_the_check() -> None:
     """`max` of NaN and a small number is the small number."""
     assert relative_error(np.array([np.nan, 1.0]), np.array([1.0, 1.0])) == np.inf
+    assert relative_error(np.array([1.0, 1.0]), np.array([np.nan, 1.0])) == np.inf

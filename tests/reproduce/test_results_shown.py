@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks import reproduction_page
@@ -171,6 +172,8 @@ def test_markdown_says_what_makes_it_and_which_photos_these_are() -> None:
         "tbft-edge reproduce cifar10-c --preset quick --data cifar10_jpeg_test.npz --weights 'my net.pth' --out results"
     )
     assert command(system_cost()) == "tbft-edge reproduce system-cost --preset quick --out results"
+    trained = msgspec.structs.replace(made, weights="trained on images.npz (12ab)")
+    assert " --train-source images.npz --out" in command(trained)
     assert command(made) in markdown_page([made])
     assert "went through JPEG" in markdown_page([made])
     assert "went through JPEG" not in markdown_page([quick()])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import threading
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ from support.counting_engine import CountingEngine, make_case, make_runner
 from tbft_artifacts.errors import TbftError
 from tbft_edge.reproduce.blocks import BLOCKS, PaperBlock
 from tbft_edge.reproduce.case import Case, Parts
+from tbft_edge.reproduce.engine import Job
 from tbft_edge.reproduce.runner import Planned, Progress
-from tbft_edge.reproduce.trial import Trial
+from tbft_edge.reproduce.trial import Outcome, Trial
 
 
 def make_planned(case: Case, block: PaperBlock, **words: str) -> Planned:
@@ -56,6 +59,51 @@ def test_a_failure_keeps_what_others_gave_and_leaves_no_data(tmp_path: Path) -> 
     assert [job.trial.block for job in engine.jobs] == ["fc"]
 
 
+@dataclass
+class FailingFirst(CountingEngine):
+    """Full fails while another trial runs, which ends later."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    failed: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, job: Job, folder: Path) -> Outcome:
+        if job.trial.block == "full":
+            self.begun.wait(10)
+            self.failed.set()
+            raise TbftError("it broke", "mend it")
+        self.begun.set()
+        self.failed.wait(10)
+        time.sleep(0.2)  # Until the failure is known.
+        return super().run(job, folder)
+
+
+def test_what_runs_beside_a_failure_is_kept(tmp_path: Path) -> None:
+    """It is waited for, and may have taken half an hour."""
+    planned = [make_planned(make_case("dark", 0), block) for block in BLOCKS]
+    engine = FailingFirst()
+    with pytest.raises(TbftError, match="it broke"):
+        make_runner(tmp_path, engine, jobs=2).run(planned, ignore)
+    ended = {job.trial.block for job in engine.jobs}
+    again = CountingEngine()
+    make_runner(tmp_path, again).run(planned, ignore)
+    assert ended
+    assert {job.trial.block for job in again.jobs} == set(BLOCKS) - ended
+
+
+def test_nothing_is_left_when_the_watcher_is_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C at any moment: what runs ends and is kept, what waits is given up, and the data are removed."""
+    engine = CountingEngine()
+
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    planned = [make_planned(make_case("dark", 0), block) for block in BLOCKS]
+    with pytest.raises(KeyboardInterrupt):
+        make_runner(tmp_path, engine, jobs=1).run(planned, interrupt)
+    assert list((tmp_path / "work").iterdir()) == []
+    assert len(list((tmp_path / "trials").iterdir())) == len(engine.jobs)
+
+
 def test_equal_trials_are_run_once(tmp_path: Path) -> None:
     """The default of a block may be what a batch-norm policy says, too."""
     engine = CountingEngine()
@@ -64,11 +112,12 @@ def test_equal_trials_are_run_once(tmp_path: Path) -> None:
     assert len(engine.jobs) == 1
 
 
-def test_a_damaged_outcome_is_run_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"{", b"", b'{"identity": {"case": "\xff"}}'])
+def test_a_damaged_outcome_is_run_again(tmp_path: Path, content: bytes) -> None:
     planned = [make_planned(make_case("dark", 0), "block1")]
     make_runner(tmp_path, CountingEngine()).run(planned, ignore)
     (file,) = (tmp_path / "trials").iterdir()
-    file.write_text("{")
+    file.write_bytes(content)
     engine = CountingEngine()
     make_runner(tmp_path, engine).run(planned, ignore)
     assert len(engine.jobs) == 1

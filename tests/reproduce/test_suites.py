@@ -1,6 +1,6 @@
 """Every suite runs from data of the real form, and each case's data are what the paper says.
 
-Engines are stood in for here; `test_reproduce_command.py` runs the real ones.
+Engines are stood in for here; `test_both_engines.py` runs the real ones.
 """
 
 from __future__ import annotations

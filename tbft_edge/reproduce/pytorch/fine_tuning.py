@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tbft_artifacts.errors import DivergedError
 from tbft_edge.reproduce.augmentation import augmentation_rng, augmented
 from tbft_edge.reproduce.protocol import Protocol
 from tbft_edge.reproduce.pytorch.batch_norm import adapt_statistics, batch_statistics
@@ -41,7 +40,8 @@ def fine_tune(
 
     `module` is changed and ends in that state. The images of epoch n come in the order that a device with
     the same seed gives the images of an `.npz` or folder, where validation images are given apart.
-    Raises TbftError for a module that has no parameters, and DivergedError when a loss is no number.
+    A loss that is no number ends the training; the best state before it counts, as on the device.
+    Raises TbftError for a module that has no parameters.
     """
     with torch_threads(threads):
         before = evaluate(module, test)
@@ -52,12 +52,15 @@ def fine_tune(
         best = BestState(module, starting.loss)
         losses: list[float] = []
         seconds: list[float] = []
+        diverged = False
         began = time.perf_counter()
         while len(losses) < protocol.epochs and not best.is_overdue(len(losses), protocol.patience):
             number = len(losses) + 1
             train_loss = _one_epoch(module, optimizer, protocol, train, number, seconds)
-            found = evaluate(module, validation)
-            _check_number(found.loss, "validation loss", number, protocol)
+            found = None if train_loss is None else evaluate(module, validation)
+            if train_loss is None or found is None or not math.isfinite(found.loss):
+                diverged = True
+                break
             losses.append(found.loss)
             on_epoch(EpochEnd(number, train_loss, found, best.offer(number, found.loss)))
         train_seconds = time.perf_counter() - began
@@ -71,6 +74,7 @@ def fine_tune(
             epochs=len(losses),
             step_seconds=statistics.median(seconds[1:]) if len(seconds) > 1 else None,
             train_seconds=train_seconds if losses else 0.0,
+            diverged=diverged,
         )
 
 
@@ -102,8 +106,8 @@ def _one_epoch(
     train: Labelled,
     number: int,
     seconds: list[float],
-) -> float:
-    """Returns the mean loss along the way; the time of each step goes into `seconds`."""
+) -> float | None:
+    """Returns the mean loss along the way, None if it became no number; the time of each step goes into `seconds`."""
     reference = TorchReference(module)
     moving = batch_statistics(module, protocol.batch_norm)
     rng = augmentation_rng(protocol.seed, number)
@@ -113,17 +117,11 @@ def _one_epoch(
         pixels = augmented(train.images[batch], rng) if protocol.augment else train.images[batch]
         logits = reference.logits(network_input(pixels), batch_statistics=moving)
         loss = functional.cross_entropy(logits, torch.from_numpy(train.labels[batch]))
-        _check_number(loss.item(), "loss", number, protocol)
+        if not math.isfinite(loss.item()):
+            return None
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
         seconds.append(time.perf_counter() - started)
         total += loss.item() * len(batch)
     return total / len(train.labels)
-
-
-def _check_number(loss: float, what: str, number: int, protocol: Protocol) -> None:
-    if not math.isfinite(loss):
-        raise DivergedError(
-            f"the {what} became {loss} in epoch {number}", f"train with a lower learning rate than {protocol.lr:g}"
-        )

@@ -16,7 +16,7 @@ class PyTorchResult(msgspec.Struct, frozen=True, kw_only=True):
     epoch 0, the state before the first step, with statistics re-estimated where the policy is `adapt`;
     `validation_loss` to the epochs from 1 on. `step_seconds` is the median of the train steps, from pixels
     to updated weights, the first one left out, None if there is no other; `train_seconds` is time in
-    epochs, validation included.
+    epochs, validation included. `diverged`: a loss was no number, and ended the training.
     """
 
     accuracy_before: float
@@ -27,6 +27,7 @@ class PyTorchResult(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int
     step_seconds: float | None
     train_seconds: float
+    diverged: bool = False
 
 
 @dataclass(frozen=True)

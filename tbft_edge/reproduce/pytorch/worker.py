@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def run(request: Request) -> Outcome:
-    """Load, fine-tune, test. Raises TbftError for weights that do not fit, DivergedError if the loss is no number."""
+    """Load, fine-tune, test. Raises TbftError for weights that do not fit."""
     state = read_state_dict(Path(request.weights))
     network = ResNet26(len(state["fc.bias"]), request.image_size)
     load_into(network, state, Path(request.weights))
@@ -64,6 +64,7 @@ def run(request: Request) -> Outcome:
         epoch_seconds=result.train_seconds / result.epochs if result.epochs else None,
         step_ms=None if result.step_seconds is None else result.step_seconds * 1000,
         joules=None,
+        diverged=result.diverged,
     )
 
 
