@@ -29,7 +29,7 @@ from tbft_edge.reproduce.blocks import BLOCKS, MODULES, PaperBlock
 from tbft_edge.reproduce.case import Case
 from tbft_edge.reproduce.datasets.cifar10_c import PAPER_CORRUPTIONS
 from tbft_edge.reproduce.datasets.relabel import cyclic, flip, permutation, swap_pairs
-from tbft_edge.reproduce.device_python import default_device_python
+from tbft_edge.reproduce.device_python import check_device_python, default_device_python
 from tbft_edge.reproduce.engine import write_parts
 from tbft_edge.reproduce.process import run_json
 from tbft_edge.reproduce.pytorch.parameter_noise import NOISE
@@ -78,6 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
         meter="none",
         breeds=None,
     )
+    check_device_python(options.device_python)
     runner = make_runner(options)
     cases = [
         *_corruption_cases(options, arguments.weights, arguments.data, 5, PAPER_CORRUPTIONS),

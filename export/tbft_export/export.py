@@ -158,7 +158,7 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
 
 def _requests(options: ExportOptions, forward: ForwardModel) -> tuple[PlanRequest, ...]:
     """The plans that are asked for. Raises TbftError where all are and the network's parts are not known."""
-    request = partial(_request, options)
+    request = partial(_request, options, has_norms=bool(batch_norms(forward.graph)))
     if options.drift != "all":
         return (request(options.drift, options.blocks, options.prefix),)
     blocks = find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights))
@@ -174,10 +174,18 @@ def _requests(options: ExportOptions, forward: ForwardModel) -> tuple[PlanReques
 
 
 def _request(
-    options: ExportOptions, drift: Drift, blocks: tuple[str, ...], prefix: PrefixKind, label: str | None = None
+    options: ExportOptions,
+    drift: Drift,
+    blocks: tuple[str, ...],
+    prefix: PrefixKind,
+    label: str | None = None,
+    *,
+    has_norms: bool,
 ) -> PlanRequest:
     policy = options.batch_norm or DEFAULT_POLICY[drift]
-    lr = default_learning_rate(options.optimizer, drift, policy) if options.lr is None else options.lr
+    # A network without norms trains as if its statistics were fixed.
+    default = default_learning_rate(options.optimizer, drift, policy if has_norms else "frozen")
+    lr = default if options.lr is None else options.lr
     return PlanRequest(
         drift=drift,
         blocks=blocks,

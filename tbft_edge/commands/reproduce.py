@@ -48,7 +48,8 @@ def command(
         Path | None, typer.Option(help="For living17: BREEDS's hierarchy files, to check the classes against them.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trials at a time, one thread each. Default: one per core.")
+        int | None,
+        typer.Option(min=1, help="Trials at a time, one thread each. Default: one per core; system-cost: 1."),
     ] = None,
     meter: Annotated[
         str, typer.Option(help="Where joules come from, as for 'train'. With one, trials run one after the other.")
@@ -72,8 +73,8 @@ def command(
             out=out,
             device_python=device_python or default_device_python(),
             preset=preset,
-            # Joules of a board are those of all that runs on it.
-            jobs=(jobs or os.cpu_count() or 1) if meter == "none" else 1,
+            # Joules of a board are those of all that runs on it, and times where they are the result.
+            jobs=1 if meter != "none" or suite == "system-cost" else jobs or os.cpu_count() or 1,
             threads=1,
             meter=meter,
             breeds=breeds,

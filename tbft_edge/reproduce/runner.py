@@ -54,13 +54,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Runner:
-    """`jobs` trials at a time in `engines`; data and runs lie in `work` while they are needed."""
+    """`jobs` trials at a time in `engines`; data and runs lie in `work` while they are needed.
+
+    Outcomes of another `meter`, or of none, are others: they lack its joules.
+    """
 
     engines: Mapping[EngineName, Engine]
     bundles: Bundles
     cache: OutcomeCache
     work: Path
     jobs: int
+    meter: str = "none"
 
     def plan(self, case: Case, trial: Trial, protocol: Protocol | None) -> Planned:
         """Find what decides the outcome; for the device that takes its bundle, which is exported if need be."""
@@ -68,7 +72,8 @@ class Runner:
             return Planned(case, trial, protocol, identity(case, trial, protocol, None, None))
         bundle = self.bundles.bundle(case.network, trial.recipe, protocol)
         plan = None if trial.block is None else plan_for(bundle, trial.block)
-        return Planned(case, trial, protocol, identity(case, trial, protocol, plan, bundle))
+        words = identity(case, trial, protocol, plan, bundle)
+        return Planned(case, trial, protocol, words if self.meter == "none" else words | {"meter": self.meter})
 
     def run(self, planned: Sequence[Planned], on_trial: Callable[[Progress], None]) -> list[Record]:
         """A record per trial, in order. Raises TbftError as soon as one fails; what others gave is kept."""

@@ -127,4 +127,5 @@ def make_runner(options: Options) -> Runner:
         cache=OutcomeCache(options.out / "trials"),
         work=options.out / "work",
         jobs=options.jobs,
+        meter=options.meter,
     )

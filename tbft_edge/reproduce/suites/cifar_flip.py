@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tbft_edge.reproduce.case import Case, Parts, parts_of
+from tbft_edge.reproduce.datasets.cifar10 import as_cifar10
 from tbft_edge.reproduce.datasets.images import LabelledImages
 from tbft_edge.reproduce.datasets.open import open_images
 from tbft_edge.reproduce.datasets.relabel import flip
@@ -41,6 +42,6 @@ def relabelled_case(sources: Sources, name: str, relabelling: Relabelling, data:
 
 
 def _load(data: Path, relabelling: Relabelling, size: int) -> Parts:
-    images = open_images(data, "test")
+    images = as_cifar10(open_images(data, "test"), data)
     changed = LabelledImages(images.images, relabelling(images.labels, len(images.classes)), images.classes)
     return parts_of(changed, split_cifar(len(changed), size / 100))

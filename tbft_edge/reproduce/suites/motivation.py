@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tbft_edge.reproduce.blocks import PaperBlock
 from tbft_edge.reproduce.case import Case, Network, Parts, parts_of
+from tbft_edge.reproduce.datasets.cifar10 import as_cifar10
 from tbft_edge.reproduce.datasets.open import open_images
 from tbft_edge.reproduce.datasets.splits import split_cifar
 from tbft_edge.reproduce.fingerprint import of_data, of_file
@@ -57,5 +58,5 @@ def _noisy(network: Network, block: PaperBlock, sigma: float, work: Path) -> Net
 
 
 def _load(data: Path, size: int) -> Parts:
-    images = open_images(data, "test")
+    images = as_cifar10(open_images(data, "test"), data)
     return parts_of(images, split_cifar(len(images), size / 100))
