@@ -42,9 +42,9 @@ def known_classes_case(
     data: str,
     *,
     relabelling: Relabelling | None = None,
-    corruption: str | None = None,
+    corruption: tuple[str, int] | None = None,
 ) -> Case:
-    """The network's own five classes, perhaps corrupted at severity 5 or with other labels."""
+    """The network's own five classes, perhaps under a corruption of some severity, or with other labels."""
     return Case(
         name=name,
         target="block1" if corruption else "fc",
@@ -54,11 +54,11 @@ def known_classes_case(
     )
 
 
-def _load_known(data: Path, relabelling: Relabelling | None, corruption: str | None, size: int) -> Parts:
+def _load_known(data: Path, relabelling: Relabelling | None, corruption: tuple[str, int] | None, size: int) -> Parts:
     images = source_images(open_images(data, "test"), data)
     pixels, labels = images.images, images.labels
     if corruption is not None:
-        pixels = corrupt(pixels, corruption, 5, 0)
+        pixels = corrupt(pixels, *corruption, seed=0)
     if relabelling is not None:
         labels = relabelling(labels, len(images.classes))
     drifted = LabelledImages(pixels, labels, images.classes)
