@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -35,6 +35,8 @@ REAL_HYPER: dict[OptimizerKind, Hyper] = {
 
 LOSS_TOLERANCE = 1e-4
 TOLERANCES: dict[OptimizerKind, float] = {"sgd": 1e-4, "adam": 1e-3, "adamw": 1e-3}
+# The published network has smaller weights: what ten steps of 1e-4 there and back move is more of the largest.
+REAL_TOLERANCES: dict[OptimizerKind, float] = {"sgd": 1e-4, "adamw": 2e-3}
 # Adam divides by the size of the gradient: near zero, rounding decides which way an element goes. Those
 # few have the tolerance above; 999 of 1000 elements have this one, so that the optimizer is really tested.
 # Not counted are those whose gradient was exactly 0 in a step (a filter position that met no pixel of a small
@@ -55,21 +57,22 @@ def assert_agrees(
     hyper: Hyper,
     batches: Sequence[Batch],
     form: ConvolutionForm | None = None,
+    tolerances: Mapping[OptimizerKind, float] = TOLERANCES,
 ) -> None:
     plan = plan_with_optimizer(bundle, kind)
     found, decisions = train_bundle(bundle, plan, hyper, batches, form)
     expected, adopted = train_torch(module, plan, hyper, batches, decisions)
-    assert_close(found, expected, adopted, decisions, kind)
+    assert_close(found, expected, adopted, decisions, tolerances[kind])
 
 
 def assert_close(
-    found: Trained, expected: Trained, adopted: int, decisions: Sequence[Decisions], kind: OptimizerKind
+    found: Trained, expected: Trained, adopted: int, decisions: Sequence[Decisions], tolerance: float
 ) -> None:
     decided = sum(decision.size for step in decisions for decision in step.values())
     assert adopted <= max(1, ADOPTED * decided)
     np.testing.assert_allclose(found.losses, expected.losses, rtol=LOSS_TOLERANCE)
     errors = relative_errors(found.tensors, expected.tensors)
-    largest = {name: float(error.max()) for name, error in errors.items() if not error.max() <= TOLERANCES[kind]}
+    largest = {name: float(error.max()) for name, error in errors.items() if not error.max() <= tolerance}
     assert not largest
     counted = [error[~expected.unmoved[name]] if name in expected.unmoved else error for name, error in errors.items()]
     assert np.quantile(np.concatenate([error.ravel() for error in counted]), BULK) <= BULK_TOLERANCE
@@ -133,7 +136,7 @@ def test_ten_steps_of_a_block_after_adaptation(exported: Exporter) -> None:
     plan = msgspec.structs.replace(bundle.plan(), batch_norm="adapt")
     found, decisions = train_bundle(bundle, plan, HYPER["sgd"], batches)
     expected, adopted = train_torch(module, plan, HYPER["sgd"], batches, decisions)
-    assert_close(found, expected, adopted, decisions, "sgd")
+    assert_close(found, expected, adopted, decisions, TOLERANCES["sgd"])
 
 
 @pytest.mark.parametrize(("drift", "like"), [("input", "batch"), ("full", "batch"), ("output", "frozen")])
@@ -169,4 +172,5 @@ def test_ten_steps_of_the_published_resnet26(
     """Trained weights on real photos: gradients and statistics of real sizes."""
     module = ResNet26()
     load_into(module, read_state_dict(REAL_WEIGHTS), REAL_WEIGHTS)
-    assert_agrees(exported(REAL, drift, policy), module, kind, REAL_HYPER[kind], real_batches(SIZES, seed=0))
+    batches = real_batches(SIZES, seed=0)
+    assert_agrees(exported(REAL, drift, policy), module, kind, REAL_HYPER[kind], batches, tolerances=REAL_TOLERANCES)
