@@ -47,7 +47,7 @@ the same for all.
 def page(results: Results, drawn: Collection[str], arm: ArmResults | None) -> str:
     """docs/benchmarks.md; `drawn` are the plots that there are, `arm` what was counted on emulated ARM."""
     lines = ["# Benchmarks", "", *_intro(results), ""]
-    titles: Mapping[Policy, str] = {"frozen": "Batch norms frozen", "default": "Each drift's default batch norms"}
+    titles: Mapping[Policy, str] = {"frozen": "Batch norms frozen", "default": "Batch statistics for input and full"}
     for policy, title in titles.items():
         lines += [f"## {title}", "", *_goal_table(results, policy), ""]
     lines += [_defaults(), "", "## What is counted", "", METHOD, "", *_agreement(results), ""]
@@ -112,7 +112,7 @@ def _goal_table(results: Results, policy: Policy) -> list[str]:
 
 def _defaults() -> str:
     words = {"frozen": "frozen", "batch": "batch statistics (PyTorch: train mode)"}
-    return "Defaults: " + "; ".join(f"{drift}: {words[DEFAULTS[drift]]}" for drift in DRIFTS) + "."
+    return "With batch statistics for input and full: " + "; ".join(f"{drift}: {words[DEFAULTS[drift]]}" for drift in DRIFTS) + "."
 
 
 def _agreement(results: Results) -> list[str]:

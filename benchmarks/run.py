@@ -38,7 +38,7 @@ def main() -> None:
     if options.json:
         sys.stdout.write(RESULTS.read_text())
         return
-    for policy, title in (("frozen", "batch norms frozen"), ("default", "each drift's default batch norms")):
+    for policy, title in (("frozen", "batch norms frozen"), ("default", "batch statistics for input and full")):
         notes = Notes()
         print_table(
             f"{title}: median (95 % interval, or all rounds if fewer than six)",
