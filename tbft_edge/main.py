@@ -43,8 +43,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("export")(export.command)
-app.command("tune")(tune.command)
 app.command("diagnose")(diagnose.command)
+app.command("tune")(tune.command)
 app.command("train")(train.command)
 app.command("eval")(evaluate.command)
 app.command("predict")(predict.command)

@@ -17,8 +17,8 @@ from support.toys import coloured_squares, png, save_folders
 from tbft_edge.main import app
 
 COMMANDS = (
-    *("export", "tune", "train", "eval", "predict"),
-    *("corrupt", "finalize", "report", "inspect", "doctor", "bench", "ops"),
+    *("export", "diagnose", "tune", "train", "eval", "predict"),
+    *("corrupt", "finalize", "report", "inspect", "doctor", "reproduce", "bench", "ops"),
 )
 
 
