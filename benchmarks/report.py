@@ -112,7 +112,8 @@ def _goal_table(results: Results, policy: Policy) -> list[str]:
 
 def _defaults() -> str:
     words = {"frozen": "frozen", "batch": "batch statistics (PyTorch: train mode)"}
-    return "With batch statistics for input and full: " + "; ".join(f"{drift}: {words[DEFAULTS[drift]]}" for drift in DRIFTS) + "."
+    policies = "; ".join(f"{drift}: {words[DEFAULTS[drift]]}" for drift in DRIFTS)
+    return f"With batch statistics for input and full: {policies}."
 
 
 def _agreement(results: Results) -> list[str]:
