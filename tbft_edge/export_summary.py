@@ -83,7 +83,7 @@ def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
 
 
 def _print_costs(plan: Plan) -> None:
-    title = f"{plan.drift} drift: trains {', '.join(plan.blocks)} (batch norms: {plan.batch_norm})"
+    title = f"{plan.purpose}: trains {', '.join(plan.blocks)} (batch norms: {plan.batch_norm})"
     print_table(title, ["", "this plan", "full fine-tuning", "share"], _cost_rows(plan), numbers=True)
 
 

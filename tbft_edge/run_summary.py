@@ -32,7 +32,7 @@ def _accuracy(report: Report) -> Table:
         ["validation accuracy", percent(result.accuracy_before), percent(result.accuracy_after)],
         ["validation loss", _loss(result.loss_before), _loss(result.loss_after)],
     ]
-    return Table(f"{result.drift} drift: trained {trained}", ["", "before", "after"], rows, numbers=True)
+    return Table(f"{result.purpose}: trained {trained}", ["", "before", "after"], rows, numbers=True)
 
 
 def _run(report: Report, name: str) -> Table:

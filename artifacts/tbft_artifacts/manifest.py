@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
+
+from tbft_artifacts.exits import Exit
+from tbft_artifacts.sparse import SparseUpdate
+from tbft_artifacts.structs import Struct
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -22,6 +26,9 @@ CORRECT = "correct"
 # What is appended to a parameter's name for its gradient, and to a running statistic's for the batch's.
 GRADIENT_SUFFIX = "_grad"
 BATCH_SUFFIX = ".batch"
+# The label of an image that has none.
+NO_LABEL = -1
+BYTES_PER_FLOAT = 4
 # Where the name of what a node or value was made from ends, in its own name.
 ORIGIN_END = "#"
 
@@ -37,8 +44,9 @@ PrefixKind = Literal["float32", "int8"]
 ResizeFilter = Literal["bilinear", "bicubic", "nearest"]
 
 
-class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of what the manifest holds."""
+def purpose(method: str, drift: Drift | None) -> str:
+    """What a plan is for, in words: the drift that it answers, or else the method that chose what is trained."""
+    return method if drift is None else f"{drift} drift"
 
 
 class FileEntry(Struct, frozen=True):
@@ -198,6 +206,8 @@ class Int8Prefix(Struct, frozen=True):
 class Plan(Struct, frozen=True, omit_defaults=True):
     """What is trainable, and the graphs for it, in the folder `plans/<id>/`.
 
+    `method` names the rule by which the host chose what is trained, for people to read. `drift` is what the
+    plan answers; None for methods that do not ask.
     `gradient_forms` and `prefix_forms` name the forms of convolutions in which a graph is there, the
     default first. `full_cost` is that of full fine-tuning; None if the whole model cannot be differentiated.
     `gradient_memory` and `prefix_memory` belong to those graphs, in the same order.
@@ -205,10 +215,14 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     training: all under `batch`, those behind the boundary under `block`, none where statistics are fixed.
     `micro_batch` is how many images the gradient graph takes at once by default, where it has none of them.
     `int8` is None, and left out of the file, where the prefix computes in float32.
+    With `sparse` a device chooses output channels of some convolutions and trains those beside `parameters`
+    (`with_channels`); `cost` is then without them. `exits` are the classifiers of a network that may answer early,
+    in order, the last one behind the whole network; none where there is only that one. With `unlabelled`, images
+    without a label take part in training, with label `NO_LABEL`.
     """
 
     id: str
-    drift: Drift
+    drift: Drift | None
     blocks: tuple[str, ...]
     batch_norm: BatchNormPolicy
     batch_statistics: tuple[str, ...]
@@ -225,6 +239,33 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     cost: Cost
     full_cost: Cost | None
     int8: Int8Prefix | None = None
+    method: str = "tbft"
+    sparse: SparseUpdate | None = None
+    exits: tuple[Exit, ...] = ()
+    unlabelled: bool = False
+
+    @property
+    def purpose(self) -> str:
+        """What the plan is for, in words: the drift that it answers, or else the method that chose it."""
+        return purpose(self.method, self.drift)
+
+    def with_channels(self, channels: Mapping[str, Sequence[int]]) -> Plan:
+        """The plan of a device that chose output `channels` of convolutions, named by their weights.
+
+        Their rows become parameters, and the cost is what they take. Raises KeyError for a weight that is none
+        of the sparse ones.
+        """
+        assert self.sparse is not None
+        known = {layer.weight: layer for layer in self.sparse.layers}
+        chosen = [(known[weight], len(rows)) for weight, rows in channels.items() if rows]
+        rows = tuple(Parameter(layer.rows, (count, *layer.shape[1:])) for layer, count in chosen)
+        values = sum(math.prod(parameter.shape) for parameter in rows)
+        cost = msgspec.structs.replace(
+            self.cost,
+            backward_flops=self.cost.backward_flops + sum(layer.row_flops * count for layer, count in chosen),
+            parameter_bytes=self.cost.parameter_bytes + BYTES_PER_FLOAT * values,
+        )
+        return msgspec.structs.replace(self, parameters=(*self.parameters, *rows), cost=cost)
 
     @property
     def flat(self) -> Parameter:
@@ -277,6 +318,15 @@ class Plan(Struct, frozen=True, omit_defaults=True):
         return self.file("update.onnx")
 
     @property
+    def fisher(self) -> str:
+        """The graph that scores a sparse plan's channels: boundary activations, labels -> Fisher information."""
+        return self.file("fisher.onnx")
+
+    def stage(self, number: int) -> str:
+        """The part of the network up to exit `number`, from the exit before it or from the images."""
+        return self.file(f"stage{number}.onnx")
+
+    @property
     def ort_training(self) -> str:
         return self.file("ort_training")
 
@@ -308,6 +358,11 @@ class Manifest(Struct, frozen=True, kw_only=True):
     def normalization(self) -> Normalize:
         """The preprocessing step that makes numbers of pixels."""
         return next(step for step in self.preprocessing if isinstance(step, Normalize))
+
+    @property
+    def sparse_plans(self) -> tuple[Plan, ...]:
+        """The plans among which a device chooses by Fisher information; the deepest first, whose graph scores all."""
+        return tuple(plan for plan in self.plans if plan.sparse is not None)
 
     def plan_for(self, drift: str) -> Plan | None:
         """The plan that `drift` calls for: the one nearest the output, if several are for it; None without any."""

@@ -6,9 +6,8 @@ import math
 
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import Cost
+from tbft_artifacts.manifest import BYTES_PER_FLOAT, Cost
 
-BYTES_PER_FLOAT = 4
 _LOSS_GRADIENT = "SoftmaxCrossEntropyLossGrad"
 
 

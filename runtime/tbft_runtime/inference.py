@@ -10,10 +10,11 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import NO_LABEL
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.board.watch import BoardWatch
-from tbft_runtime.data.sources import NO_LABEL, PICTURE_SUFFIXES, Item, open_source, read_picture
+from tbft_runtime.data.sources import PICTURE_SUFFIXES, Item, open_source, read_picture
 from tbft_runtime.evaluation import Tally, per_class, softmax
 from tbft_runtime.model import Model, open_model
 from tbft_runtime.progress import Progress, Silent

@@ -63,7 +63,7 @@ class RunMetrics:
         """The families, by Prometheus' conventions for names and units; none before the run started."""
         if self.outline is None:
             return
-        run = {"run": self.outline.run, "drift": self.outline.drift}
+        run = {"run": self.outline.run, "drift": self.outline.drift or ""}
         info = {"version": self.version, "plan": self.outline.plan}
         yield InfoMetricFamily("tbft_edge", "What runs.", run | info)
         for figure in self._figures(self.outline.epochs):

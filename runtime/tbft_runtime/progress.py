@@ -17,7 +17,7 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     plan: str
-    drift: Drift
+    drift: Drift | None
     epochs: int
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import msgspec
 import numpy as np
 
-from tbft_artifacts.manifest import BatchNormPolicy, Drift, Plan
+from tbft_artifacts.manifest import BatchNormPolicy, Drift, Plan, purpose
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost
@@ -37,7 +37,7 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
 
     bundle_id: str
     plan: str
-    drift: Drift
+    drift: Drift | None
     blocks: tuple[str, ...]
     batch_norm: BatchNormPolicy
     accuracy_before: float | None
@@ -59,6 +59,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     execution: Execution
     # Reports from before there was this field have it False under `batch` alone.
     divided: bool = True
+    # Reports from before there were others are of target blocks.
+    method: str = "tbft"
     tuned: bool
     latency: dict[str, Latency]
     images_per_second: float | None
@@ -71,6 +73,11 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     board: BoardSummary
     runtime: dict[str, str]
     run: str
+
+    @property
+    def purpose(self) -> str:
+        """What was trained for, in words."""
+        return purpose(self.method, self.drift)
 
     @property
     def is_worse(self) -> bool:
@@ -142,6 +149,7 @@ def train_result(
         bundle_id=settings.bundle_id,
         plan=plan.id,
         drift=plan.drift,
+        method=plan.method,
         blocks=plan.blocks if settings.epochs else (),
         batch_norm=settings.batch_norm,
         accuracy_before=before.accuracy if before else None,

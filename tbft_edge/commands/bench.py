@@ -76,7 +76,7 @@ def _choose(bundles: list[Bundle], plan: str | None, compare: str | None) -> lis
         plans = ((bundle, bundle.manifest.plan_for(drift)) for bundle in bundles)
         found = next(((bundle, plan.id) for bundle, plan in plans if plan), None)
         if found is None:
-            known = dict.fromkeys(each.drift for bundle in bundles for each in bundle.manifest.plans)
+            known = dict.fromkeys(each.drift for bundle in bundles for each in bundle.manifest.plans if each.drift)
             raise TbftError(
                 f"no bundle given has a plan for drift '{drift}'",
                 f"give a bundle for each drift; they have: {', '.join(known)}",

@@ -47,7 +47,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     plan: str
-    drift: Drift
+    drift: Drift | None
     platform: str
     engine: str
     cpu: str | None = None

@@ -62,7 +62,7 @@ def _table(rows: Sequence[Row]) -> Markup:
 
 
 def _name(row: Row) -> Markup:
-    what = f"{row.drift}: {', '.join(row.blocks) or 'statistics only'}"
+    what = f"{row.drift or row.method}: {', '.join(row.blocks) or 'statistics only'}"
     return join([row.run, " ◆" if row.baseline else "", element("small", what)])
 
 
@@ -91,7 +91,7 @@ def _marked_joules(row: Row) -> str:
 def _bars(title: str, rows: Sequence[Row], value: Callable[[Row], float | None], words: Callable[[Row], str]) -> Markup:
     bars = [
         Bar(
-            name=f"{row.run} ({row.drift}){' ◆' if row.baseline else ''}",
+            name=f"{row.run} ({row.drift or row.method}){' ◆' if row.baseline else ''}",
             value=value(row),
             figure=words(row),
             series=1 if row.baseline else 0,

@@ -14,8 +14,8 @@ from tbft_runtime.result import TrainResult
 
 
 def title(report: Report) -> str:
-    """What was trained, for which drift."""
-    return f"{report.result.drift.capitalize()} drift: {trained(report.result)}"
+    """What was trained, and for what."""
+    return f"{report.result.purpose.capitalize()}: {trained(report.result)}"
 
 
 def trained(result: TrainResult) -> str:

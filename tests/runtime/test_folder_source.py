@@ -12,8 +12,9 @@ from PIL import Image
 from support.bundles import CLASSES
 from support.toys import coloured_squares, png, save_folders
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import NO_LABEL
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.data.sources import NO_LABEL, open_source
+from tbft_runtime.data.sources import open_source
 
 IMAGES, LABELS = coloured_squares(8)
 

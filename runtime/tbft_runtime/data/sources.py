@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import NO_LABEL
 from tbft_runtime.data.preprocessing import Preprocessing
 
-NO_LABEL = -1
 UNLABELLED = "unlabelled"
 # What reading an archive that is not what it says it is can raise.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, MemoryError)

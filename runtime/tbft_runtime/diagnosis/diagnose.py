@@ -92,6 +92,7 @@ def diagnose_part(
     seen = tuple(_candidate(plan, norms, raced.get(plan.id)) for plan in plans)
     plan, reasons = decide(plans, norms, labels, () if placed else seen)
     seconds = time.perf_counter() - began
+    assert plan.drift is not None  # Candidates answer one.
     progress.advance(len(samples))
     passes = bool(norms) + (0 if labels is None else labels.passes)
     cost = passes * len(samples) * (plan.cost.prefix_flops + plan.cost.forward_flops)
@@ -130,6 +131,7 @@ def _race(
 def _candidate(plan: Plan, norms: Sequence[NormShift], raced: float | None) -> Candidate:
     own = [norm for norm in norms if norm.plan == plan.id]
     largest = max(own, key=lambda norm: norm.shift, default=None)
+    assert plan.drift is not None  # Candidates answer one.
     return Candidate(
         plan=plan.id,
         drift=plan.drift,

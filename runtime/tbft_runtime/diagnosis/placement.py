@@ -8,8 +8,8 @@ from tbft_artifacts.manifest import Block, Manifest, Plan
 
 
 def candidates(manifest: Manifest) -> tuple[Plan, ...]:
-    """The plans to choose from, from the input to the output: all but that for everything."""
-    return tuple(plan for plan in manifest.plans if plan.drift != "full")
+    """The plans to choose from, from the input to the output: those for a drift, but that for everything."""
+    return tuple(plan for plan in manifest.plans if plan.drift not in (None, "full"))
 
 
 def module_of(norm: str) -> str:

@@ -154,6 +154,7 @@ def _row(run: _Run, baseline: _Run | None) -> Row:
     comparable = full is not None and energy_obstacle(energy, full.result.energy) is None
     return Row(
         run=run.name,
+        method=result.method,
         drift=result.drift,
         blocks=result.blocks,
         data=report.data,

@@ -12,6 +12,7 @@ FORMAT = 1
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a comparison.
 
+    `method` is the rule by which the trained part was chosen, `drift` what it answers, if it asks.
     `data` is the hash of its images, `board` the board in words, other ones for every other board.
     `seconds` and the joules are those of its epochs; `step_ms` is the median of a train step. Savings
     (0 to 1) are against the run on the same data and board that trained everything, `baseline` marks that
@@ -23,7 +24,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     run: str
-    drift: Drift
+    method: str
+    drift: Drift | None
     blocks: tuple[str, ...]
     data: str
     board: str

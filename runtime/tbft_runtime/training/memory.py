@@ -9,12 +9,11 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.manifest import BYTES_PER_FLOAT, Plan
 from tbft_runtime.machine import resident_memory
 from tbft_runtime.training.evaluator import EVALUATION_BATCH
 from tbft_runtime.training.options import Settings
 
-_FLOAT = 4
 # Measured on train steps of ResNet-26: an arena takes memory in powers of two, and a session keeps its
 # graph, its kernels and their packed weights beside what the values need.
 ARENA = 1.4
@@ -62,8 +61,8 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int) -> 
 
     copies = 2 + len(plan.optimizer.slots) + 2 * lanes  # now and best, slots, a sum and a part per lane
     weights = bundle.manifest.files[bundle.weights.name].bytes
-    row = _FLOAT * math.prod(plan.boundary.shape)
-    image = _FLOAT * 3 * bundle.manifest.image_size**2
+    row = BYTES_PER_FLOAT * math.prod(plan.boundary.shape)
+    image = BYTES_PER_FLOAT * 3 * bundle.manifest.image_size**2
     in_memory = settings.cache_in == "ram" and plan.has_prefix and plan.prefix_is_fixed and settings.cache != "off"
     return MemoryPlan(
         process=resident_memory(),
