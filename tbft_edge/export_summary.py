@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tbft_export.self_check import SelfCheck
 
 
-def export_result(exported: Exported, options: ExportOptions, out: Path) -> dict[str, object]:
-    """The result as data: of an export for one drift its plan's, for all of them a list `plans`."""
+def export_result(exported: Exported, out: Path) -> dict[str, object]:
+    """The result as data: of one plan its own, of several a list `plans`."""
     from tbft_export.write_bundle import bundle_bytes
 
     manifest = exported.manifest
@@ -28,7 +28,7 @@ def export_result(exported: Exported, options: ExportOptions, out: Path) -> dict
         "preprocessing": manifest.preprocessing,
     }
     plans = [_plan(plan, check) for plan, check in zip(manifest.plans, exported.checks, strict=True)]
-    return bundle | ({"plans": plans} if options.drift == "all" else plans[0])
+    return bundle | ({"plans": plans} if len(plans) > 1 else plans[0])
 
 
 def _plan(plan: Plan, check: SelfCheck) -> dict[str, object]:
@@ -55,7 +55,7 @@ def _plan(plan: Plan, check: SelfCheck) -> dict[str, object]:
 def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
     """Tables on stdout: of one plan its costs, of several a row each; and words on stderr."""
     manifest = exported.manifest
-    if options.drift == "all":
+    if len(manifest.plans) > 1:
         print_plans(manifest.plans)
     else:
         _print_costs(manifest.plans[0])
@@ -76,7 +76,7 @@ def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
         )
     normalize = manifest.normalization
     say(f"pixels are scaled to [0, 1], then normalised with mean {_list(normalize.mean)}, std {_list(normalize.std)}")
-    if options.optimizer != "adamw" and options.drift != "all":
+    if exported.has_official and options.optimizer != "adamw":
         words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]
         say(f"ort_training/ has ORT's {words} exist only in the device graphs")
     say(f"wrote {out} ({manifest.bundle_id[:12]})")

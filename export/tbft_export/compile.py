@@ -16,20 +16,19 @@ from tbft_artifacts.manifest import (
     Boundary,
     ConvolutionForm,
     Cost,
-    Drift,
     Optimizer,
     Parameter,
     Plan,
-    PrefixKind,
 )
 from tbft_export import winograd
-from tbft_export.blocks import find_blocks, select, trainable_parameters
+from tbft_export.blocks import trainable_parameters
 from tbft_export.boundary import find_boundary
 from tbft_export.convolution import is_readable, read_convolution
 from tbft_export.cost import largest_activation, training_cost
 from tbft_export.forward import ForwardModel
 from tbft_export.gradient import build_training_model, write_ort_training
 from tbft_export.memory import plan_memory
+from tbft_export.methods.method import TrainingPlan
 from tbft_export.optimizers import build_update
 from tbft_export.pipeline import (
     PassRunner,
@@ -46,25 +45,21 @@ CACHE_BYTES = 2 << 20
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What is asked for; `blocks` empty follows the drift.
+    """What is trained, and how it is stepped.
 
-    With `prefix` "int8" the plan is one whose prefix can be quantised; here it still computes in float32.
-    `label` tells the plan from another one of the same bundle for the same drift.
+    With a `prefix` "int8" the plan is one whose prefix can be quantised; here it still computes in float32.
     """
 
-    drift: Drift
-    blocks: tuple[str, ...]
-    policy: BatchNormPolicy
+    training: TrainingPlan
     optimizer: Optimizer
     batch_size: int
-    prefix: PrefixKind = "float32"
-    label: str | None = None
 
     @property
     def id(self) -> str:
-        """The id of the plan: drift, label, policy, optimizer, prefix; what goes without saying is left out."""
-        int8 = self.prefix if self.prefix == "int8" else None
-        return "-".join(part for part in (self.drift, self.label, self.policy, self.optimizer.kind, int8) if part)
+        """The id of the plan: label, policy, optimizer, prefix; what goes without saying is left out."""
+        training = self.training
+        int8 = training.prefix if training.prefix == "int8" else None
+        return "-".join(part for part in (training.label, training.policy, self.optimizer.kind, int8) if part)
 
 
 @dataclass(frozen=True)
@@ -81,17 +76,17 @@ class CompiledPlan:
 def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner) -> CompiledPlan:
     """Compile one plan.
 
-    Raises TbftError for an unknown block, for operators that cannot be trained through, and where an
-    int8 prefix is asked for that does not exist or does not stay as it is.
+    Raises TbftError for operators that cannot be trained through, and where an int8 prefix is asked for that does
+    not exist or does not stay as it is.
     """
     parameters = trainable_parameters(forward.graph, forward.weights)
-    blocks = choose_blocks(forward, request, parameters)
-    trainable = select(parameters, blocks, _known_blocks(forward, parameters))
-    policy = request.policy
+    training_plan = request.training
+    trainable = list(training_plan.parameters)
+    policy = training_plan.policy
 
     boundary = find_boundary(forward.graph, frozenset(trainable))
     prefix = None if boundary.is_graph_input() else _extract(forward.model, forward.graph.inputs[0], boundary)
-    if request.prefix == "int8":
+    if training_plan.prefix == "int8":
         _check_quantizable(prefix, policy)
     suffix = _extract(forward.model, boundary, forward.graph.outputs[0])
     statistics = batch_statistics(forward.graph, suffix.graph, policy)
@@ -107,14 +102,15 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
     prefixes: dict[ConvolutionForm, ir.Model] = {}
     if prefix is not None:
         # The quantiser takes a graph of layers, and its kernels know no other form.
-        forms: tuple[ConvolutionForm, ...] = ("direct",) if request.prefix == "int8" else forms_of(prefix.graph)
+        forms: tuple[ConvolutionForm, ...] = ("direct",) if training_plan.prefix == "int8" else forms_of(prefix.graph)
         if policy == "batch":
             prefix = runner.run(prefix, batch_mode(forward.weights))
         prefixes = {form: runner.run(prefix.clone(), forward_in(form, forward.weights)) for form in forms}
     plan = Plan(
         id=request.id,
-        drift=request.drift,
-        blocks=tuple(blocks),
+        method=training_plan.method,
+        drift=training_plan.drift,
+        blocks=training_plan.blocks,
         batch_norm=policy,
         batch_statistics=statistics,
         parameters=described,
@@ -140,6 +136,11 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
     for model in (compiled.suffix, compiled.update, *gradients.values(), *prefixes.values()):
         check_standard(model)
     return compiled
+
+
+def is_official(plan: TrainingPlan) -> bool:
+    """Whether ONNX Runtime Training's own artifacts can train as `plan` says: with exact gradients of whole tensors."""
+    return not (plan.masked or plan.sparse)
 
 
 def write_official_artifacts(forward: ForwardModel, plan: Plan, folder: Path, runner: PassRunner) -> None:
@@ -207,13 +208,6 @@ def micro_batch(image_bytes: int, batch_size: int) -> int:
     return min(batch_size, 1 << (fitting.bit_length() - 1))
 
 
-def choose_blocks(forward: ForwardModel, request: PlanRequest, parameters: Sequence[str]) -> tuple[str, ...]:
-    """The blocks that were named, or those that the drift calls for."""
-    if request.blocks:
-        return request.blocks
-    return find_blocks(forward.graph, parameters).target(request.drift)
-
-
 def _check_quantizable(prefix: ir.Model | None, policy: BatchNormPolicy) -> None:
     """Integer weights hold the batch norms' statistics; they are those of the export for good."""
     if prefix is None:
@@ -226,13 +220,6 @@ def _check_quantizable(prefix: ir.Model | None, policy: BatchNormPolicy) -> None
             f"an int8 prefix has fixed batch-norm statistics, which --bn {policy} would move",
             "export with --bn block or --bn frozen, or without --prefix int8",
         )
-
-
-def _known_blocks(forward: ForwardModel, parameters: Sequence[str]) -> Sequence[str]:
-    try:
-        return find_blocks(forward.graph, parameters).names
-    except TbftError:
-        return parameters
 
 
 def _training_model(

@@ -1,4 +1,4 @@
-"""`export_bundle`: a trained model and what drifted -> a checked bundle."""
+"""`export_bundle`: a trained model and a method -> a checked bundle."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from tbft_artifacts.manifest import (
     FORMAT,
     BatchNormPolicy,
     CenterCrop,
-    Drift,
     DriftChoice,
     ExifTranspose,
     Manifest,
@@ -30,16 +28,18 @@ from tbft_artifacts.manifest import (
     Resize,
     ToRgb,
 )
-from tbft_export.blocks import describe_blocks, find_blocks, trainable_parameters
+from tbft_export.blocks import describe_blocks
 from tbft_export.compile import (
     PlanRequest,
     batch_norms,
     compile_plan,
+    is_official,
     statistics_model,
     write_official_artifacts,
 )
-from tbft_export.defaults import DEFAULT_POLICY, default_learning_rate
 from tbft_export.forward import ForwardModel
+from tbft_export.methods.method import MethodOptions, Network
+from tbft_export.methods.registry import plan_training
 from tbft_export.optimizers import optimizer
 from tbft_export.pipeline import PassRunner, pass_names
 from tbft_export.quantization.images import ImageReader
@@ -60,25 +60,24 @@ _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-# Training for any other drift begins at the input.
-DRIFTS_WITH_PREFIX: tuple[Drift, ...] = ("feature", "output")
-
-
 @dataclass(frozen=True)
 class ExportOptions:
-    """What to export. None takes the default that the model or the drift gives.
+    """What to export. None takes the default that the model or the method gives.
 
-    With `drift` "all" the bundle has a plan for every target block of the network, and for everything.
-    `classes` are class names; `class_count` is for a built-in network whose weights do not say it.
-    `mean` and `std` are per channel for pixels in [0, 1]: 0.5 for the built-in network, which was
+    `method` is one of `tbft_export.methods`; "tbft" asks what drifted. With `drift` "all" the bundle has a plan for
+    every target block of the network, and for everything. `top_blocks` is how many residual blocks a method that
+    counts them trains. `classes` are class names; `class_count` is for a built-in network whose weights do not say
+    it. `mean` and `std` are per channel for pixels in [0, 1]: 0.5 for the built-in network, which was
     trained so, and ImageNet's otherwise. A `prefix` of kind "int8" is quantised with images that
     `calibration` reads; the accuracy that it costs is measured, and more than one point refused unless
     `allow_accuracy_loss`.
     """
 
     model: str
-    drift: DriftChoice
+    drift: DriftChoice | None = None
+    method: str = "tbft"
     weights: Path | None = None
+    top_blocks: int | None = None
     blocks: tuple[str, ...] = ()
     batch_norm: BatchNormPolicy | None = None
     optimizer: OptimizerKind = "sgd"
@@ -104,9 +103,16 @@ class Exported:
     manifest: Manifest
     checks: tuple[SelfCheck, ...]
 
+    @property
+    def has_official(self) -> bool:
+        """Whether ONNX Runtime Training's own artifacts were written, too."""
+        return any(
+            name.startswith(f"{plan.ort_training}/") for plan in self.manifest.plans for name in self.manifest.files
+        )
+
 
 def export_bundle(options: ExportOptions, out: Path) -> Exported:
-    """Compile `options.model` for `options.drift` into the folder, or `.tar.gz`, `out`.
+    """Compile `options.model` as `options.method` says into the folder, or `.tar.gz`, `out`.
 
     One train step of what was written is compared with PyTorch before `out` appears.
     Raises TbftError, with nothing written, if anything is wrong.
@@ -139,7 +145,7 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
             with _naming(request, requests):
                 compiled = compile_plan(source.forward, request, runner)
                 write_plan(compiled, folder)
-                if options.drift != "all":
+                if len(requests) == 1 and is_official(request.training):
                     # They hold the weights once more, so a bundle of many plans is for this project's runtime alone.
                     official = folder / compiled.plan.ort_training
                     official.mkdir()
@@ -147,7 +153,7 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
                 # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
                 checks.append(check_bundle(folder, manifest, compiled.plan, source.reference, source.classes))
                 plan = compiled.plan
-                if request.prefix == "int8" and images is not None:
+                if request.training.prefix == "int8" and images is not None:
                     plan = replace_prefix(compiled, images, options.allow_accuracy_loss, folder)
                 plans.append(plan)
         trained = [block for plan in plans for block in plan.blocks]
@@ -157,43 +163,27 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
 
 
 def _requests(options: ExportOptions, forward: ForwardModel) -> tuple[PlanRequest, ...]:
-    """The plans that are asked for. Raises TbftError where all are and the network's parts are not known."""
-    request = partial(_request, options, has_norms=bool(batch_norms(forward.graph)))
-    if options.drift != "all":
-        return (request(options.drift, options.blocks, options.prefix),)
-    blocks = find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights))
-    return tuple(
-        request(
-            target.drift,
-            target.blocks,
-            options.prefix if target.drift in DRIFTS_WITH_PREFIX else "float32",
-            label=None if target.is_usual else "-".join(target.blocks),
-        )
-        for target in blocks.targets()
+    """The plans of the method, each with its optimizer."""
+    asked = MethodOptions(
+        optimizer=options.optimizer,
+        batch_norm=options.batch_norm,
+        drift=options.drift,
+        blocks=options.blocks,
+        prefix=options.prefix,
+        top_blocks=options.top_blocks,
     )
-
-
-def _request(
-    options: ExportOptions,
-    drift: Drift,
-    blocks: tuple[str, ...],
-    prefix: PrefixKind,
-    label: str | None = None,
-    *,
-    has_norms: bool,
-) -> PlanRequest:
-    policy = options.batch_norm or DEFAULT_POLICY[drift]
-    # A network without norms trains as if its statistics were fixed.
-    default = default_learning_rate(options.optimizer, drift, policy if has_norms else "frozen")
-    lr = default if options.lr is None else options.lr
-    return PlanRequest(
-        drift=drift,
-        blocks=blocks,
-        policy=policy,
-        optimizer=optimizer(options.optimizer, lr, options.momentum, options.weight_decay),
-        batch_size=options.batch_size,
-        prefix=prefix,
-        label=label,
+    return tuple(
+        PlanRequest(
+            training=plan,
+            optimizer=optimizer(
+                options.optimizer,
+                plan.lr if options.lr is None else options.lr,
+                options.momentum,
+                options.weight_decay,
+            ),
+            batch_size=options.batch_size,
+        )
+        for plan in plan_training(options.method, Network(forward), asked)
     )
 
 
@@ -209,11 +199,6 @@ def _naming(request: PlanRequest, requests: tuple[PlanRequest, ...]) -> Iterator
 
 
 def _check_options(options: ExportOptions) -> None:
-    if options.drift == "all" and options.blocks:
-        raise TbftError(
-            f"--drift all finds the blocks itself, but --block {options.blocks[0]} was given",
-            "leave --block out, or name the one drift that the block is trained for",
-        )
     if options.prefix == "int8" and options.calibration is None:
         raise TbftError(
             "an int8 prefix needs images to calibrate with", "give a few hundred labelled ones with --calibration"

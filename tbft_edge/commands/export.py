@@ -19,14 +19,24 @@ def command(
     model: Annotated[
         str, typer.Option(help="resnet26, package.module:factory of your own torch module, or a forward .onnx file.")
     ],
+    out: Annotated[Path, typer.Option(help="The bundle to write: a new folder, or a file ending in .tar.gz.")],
     drift: Annotated[
-        DriftChoice,
+        DriftChoice | None,
         typer.Option(
             help="What drifted; it decides which block is trained. all: a plan for each, over one copy of the "
             "weights; the device chooses."
         ),
-    ],
-    out: Annotated[Path, typer.Option(help="The bundle to write: a new folder, or a file ending in .tar.gz.")],
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="How to choose what is trained: tbft (by --drift), last-layer, bn-only, bias-only, full, mobiletl, "
+            "tinytrain or persephonee."
+        ),
+    ] = "tbft",
+    top_blocks: Annotated[
+        int | None, typer.Option(min=1, help="How many residual blocks are trained, from the last one.")
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Trained weights: .pth or .pt (a state dict) or .safetensors.")
     ] = None,
@@ -81,7 +91,7 @@ def command(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Compile a trained classifier into a bundle in which only the block that the drift calls for is trainable.
+    """Compile a trained classifier into a bundle in which only what the drift, or a method, calls for is trainable.
 
     One train step of what is written is compared with PyTorch before the bundle appears.
     """
@@ -94,6 +104,8 @@ def command(
         options = ExportOptions(
             model=model,
             drift=drift,
+            method=method,
+            top_blocks=top_blocks,
             weights=weights,
             blocks=tuple(block or ()),
             batch_norm=bn,
@@ -114,7 +126,7 @@ def command(
         )
         exported = export_bundle(options, out)
     if json:
-        print_json(export_result(exported, options, out))
+        print_json(export_result(exported, out))
     else:
         print_export(exported, options, out)
 

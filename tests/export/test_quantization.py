@@ -18,6 +18,8 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Int8Prefix
 from tbft_export.compile import CompiledPlan, PlanRequest, compile_plan
 from tbft_export.forward import IMAGES
+from tbft_export.methods.method import MethodOptions, Network
+from tbft_export.methods.registry import plan_training
 from tbft_export.optimizers import optimizer
 from tbft_export.pipeline import PassRunner, check_standard
 from tbft_export.quantization.fold_batch_norm import FoldBatchNormPass
@@ -109,8 +111,10 @@ def network(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def compiled(network: str) -> CompiledPlan:
-    request = PlanRequest("feature", (), "frozen", optimizer("sgd", 0.01, 0.9, None), 32, "int8")
-    return compile_plan(forward_of(f"settled_models:{network}"), request, PassRunner())
+    forward = forward_of(f"settled_models:{network}")
+    asked = MethodOptions(drift="feature", batch_norm="frozen", prefix="int8")
+    (training,) = plan_training("tbft", Network(forward), asked)
+    return compile_plan(forward, PlanRequest(training, optimizer("sgd", 0.01, 0.9, None), 32), PassRunner())
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ from support.tiny_models import resnet26
 from tbft_artifacts.manifest import ConvolutionForm, Drift
 from tbft_export.compile import CompiledPlan, PlanRequest, compile_plan
 from tbft_export.layout import is_turn
+from tbft_export.methods.method import MethodOptions, Network
+from tbft_export.methods.registry import plan_training
 from tbft_export.optimizers import optimizer
 from tbft_export.pipeline import PassRunner
 
@@ -38,8 +40,9 @@ NODES: dict[tuple[Drift, ConvolutionForm], tuple[int, ...]] = {
 
 @cache
 def compiled(drift: Drift) -> CompiledPlan:
-    sgd = optimizer("sgd", 0.01, 0.9, None)
-    return compile_plan(forward_of("tiny_models:resnet26"), PlanRequest(drift, (), "frozen", sgd, 32), PassRunner())
+    forward = forward_of("tiny_models:resnet26")
+    (training,) = plan_training("tbft", Network(forward), MethodOptions(drift=drift, batch_norm="frozen"))
+    return compile_plan(forward, PlanRequest(training, optimizer("sgd", 0.01, 0.9, None), 32), PassRunner())
 
 
 @pytest.mark.parametrize("drift", DRIFTS)

@@ -78,11 +78,12 @@ def made_up_comparison(reports: list[Report]) -> Comparison:
 
 def _row(report: Report, full: object) -> Row:
     result = report.result
-    drift: Drift = result.drift
+    drift: Drift | None = result.drift
     before, after, energy = result.accuracy_before, result.accuracy_after, result.energy
     gained = None if before is None or after is None else 100 * (after - before)
     return Row(
         run=result.run,
+        method=result.method,
         drift=drift,
         blocks=result.blocks,
         data=report.data,

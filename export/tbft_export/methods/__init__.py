@@ -1,0 +1,1 @@
+"""Methods: what of a network is trained, and with which backward. One file each."""

@@ -1,0 +1,94 @@
+"""What a method is given, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import onnx_ir as ir
+
+from tbft_artifacts.manifest import BatchNormPolicy, Drift, DriftChoice, OptimizerKind, PrefixKind
+from tbft_export.blocks import Blocks, describe_blocks, find_blocks, select, trainable_parameters
+from tbft_export.forward import ForwardModel
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network as methods see it. `fresh` names parameters that nobody trained yet, such as a new head."""
+
+    forward: ForwardModel
+    fresh: tuple[str, ...] = ()
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """Every trainable parameter, in the order in which the graph reads them."""
+        return tuple(trainable_parameters(self.forward.graph, self.forward.weights))
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """The parts of the network. Raises TbftError if the names of its parameters show none."""
+        return find_blocks(self.forward.graph, self.parameters)
+
+    @cached_property
+    def modules(self) -> tuple[str, ...]:
+        """The names of its blocks, or where the parameters show none, of its outermost modules."""
+        return tuple(block.name for block in describe_blocks(self.forward.graph, self.forward.weights, ()))
+
+    @property
+    def norms(self) -> tuple[ir.Node, ...]:
+        """The batch norms, in the order of the graph."""
+        return tuple(node for node in self.forward.graph if node.op_type == "BatchNormalization")
+
+    def inside(self, blocks: Sequence[str]) -> tuple[str, ...]:
+        """The parameters inside `blocks`. Raises TbftError for one that holds none."""
+        return tuple(select(self.parameters, blocks, self.modules))
+
+    def modules_of(self, parameters: Sequence[str]) -> tuple[str, ...]:
+        """The modules that hold `parameters`, in the order of the graph."""
+        found = (next(name for name in self.modules if _is_inside(each, name)) for each in parameters)
+        return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """What the user asks of a method; None, or nothing, takes the method's default.
+
+    `blocks` are modules to train instead of those that the drift calls for; `top_blocks` is how many residual
+    blocks are trained, from the last one.
+    """
+
+    optimizer: OptimizerKind = "sgd"
+    batch_norm: BatchNormPolicy | None = None
+    drift: DriftChoice | None = None
+    blocks: tuple[str, ...] = ()
+    prefix: PrefixKind = "float32"
+    top_blocks: int | None = None
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What is trained, and with which backward: all that the compiler is told of a method.
+
+    `label` begins the id of the plan, `blocks` name the modules that hold `parameters`, for people. With `masked`
+    the gradient of hard-swish and ReLU6 is dX = dY * 1[x > 0]. `sparse` names weights of convolutions of which the
+    device trains the output channels that it chooses, beside `parameters`. `lr` is the default learning rate.
+    """
+
+    method: str
+    label: str
+    drift: Drift | None
+    blocks: tuple[str, ...]
+    parameters: tuple[str, ...]
+    policy: BatchNormPolicy
+    lr: float
+    prefix: PrefixKind = "float32"
+    masked: bool = False
+    sparse: tuple[str, ...] = ()
+
+
+Method = Callable[[Network, MethodOptions], tuple[TrainingPlan, ...]]
+
+
+def _is_inside(parameter: str, module: str) -> bool:
+    return parameter == module or parameter.startswith(f"{module}.")

@@ -1,0 +1,66 @@
+"""Target block fine-tuning: what drifted says which block is trained."""
+
+from __future__ import annotations
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Drift
+from tbft_export.blocks import Target
+from tbft_export.defaults import DEFAULT_POLICY, default_learning_rate
+from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
+from tbft_export.methods.registry import method
+
+# Training for any other drift begins at the input.
+DRIFTS_WITH_PREFIX: tuple[Drift, ...] = ("feature", "output")
+
+
+@method("tbft", "drift", "blocks", "prefix")
+def tbft(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
+    """The front for drift at the input, the last stage for drift of features, the head for drift of the output.
+
+    Source: "Towards Low-Energy Adaptive Personalization for Resource-Constrained Devices", EuroMLSys 2024
+    (arXiv 2403.15905), section 3. With `blocks` those are trained for the drift instead; for drift "all" there is a
+    plan for every block and one for everything. Raises TbftError if no drift is given, for "all" with blocks, and for
+    an unknown block.
+    """
+    if options.drift is None:
+        raise TbftError("it is not said what drifted", "give --drift input, feature, output, full or all")
+    if options.drift != "all":
+        blocks = options.blocks or network.blocks.target(options.drift)
+        return (_plan(network, options, Target(options.drift, blocks)),)
+    if options.blocks:
+        raise TbftError(
+            f"--drift all finds the blocks itself, but --block {options.blocks[0]} was given",
+            "leave --block out, or name the one drift that the block is trained for",
+        )
+    return tuple(_plan(network, options, target) for target in network.blocks.targets())
+
+
+@method("last-layer", "prefix")
+def last_layer(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
+    """The head alone, as for drift of the output."""
+    return (_plan(network, options, Target("output", network.blocks.target("output")), "last-layer"),)
+
+
+@method("full")
+def full(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
+    """Everything: the baseline."""
+    return (_plan(network, options, Target("full", network.blocks.target("full")), "full"),)
+
+
+def _plan(network: Network, options: MethodOptions, target: Target, name: str = "tbft") -> TrainingPlan:
+    policy = options.batch_norm or DEFAULT_POLICY[target.drift]
+    # A network without norms trains as if its statistics were fixed.
+    lr = default_learning_rate(options.optimizer, target.drift, policy if network.norms else "frozen")
+    own = (target.drift,) if target.is_usual else (target.drift, *target.blocks)
+    # Of several plans only those have an int8 prefix that have one at all.
+    has_prefix = options.drift != "all" or target.drift in DRIFTS_WITH_PREFIX
+    return TrainingPlan(
+        method=name,
+        label="-".join(own) if name == "tbft" else name,
+        drift=target.drift,
+        blocks=target.blocks,
+        parameters=network.inside(target.blocks),
+        policy=policy,
+        lr=lr,
+        prefix=options.prefix if has_prefix else "float32",
+    )
