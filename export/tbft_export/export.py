@@ -139,13 +139,17 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
             with _naming(request, requests):
                 compiled = compile_plan(source.forward, request, runner)
                 write_plan(compiled, folder)
-                if options.drift != "all":
+                if options.drift != "all" and not request.masked:  # ORT's graph cannot say a masked backward.
                     # They hold the weights once more, so a bundle of many plans is for this project's runtime alone.
                     official = folder / compiled.plan.ort_training
                     official.mkdir()
                     write_official_artifacts(source.forward, compiled.plan, official, runner)
                 # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
-                checks.append(check_bundle(folder, manifest, compiled.plan, source.reference, source.classes))
+                checks.append(
+                    check_bundle(
+                        folder, manifest, compiled.plan, source.reference, source.classes, masked=request.masked
+                    )
+                )
                 plan = compiled.plan
                 if request.prefix == "int8" and images is not None:
                     plan = replace_prefix(compiled, images, options.allow_accuracy_loss, folder)
