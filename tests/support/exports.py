@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from support import odd_models
 from support.batches import Batch
 from support.settled_models import IMAGE_SIZES
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.manifest import BatchNormPolicy, DriftChoice
-from tbft_export import ExportOptions, export_bundle
+from tbft_export import ExportOptions, export, export_bundle
 from tbft_export.forward import ForwardModel
+from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
+from tbft_export.methods.registry import plan_training
 from tbft_export.pipeline import PassRunner
 from tbft_export.sources.load import load_source
 
@@ -43,6 +49,18 @@ class Exporter:
             )
             export_bundle(options, out)
         return open_bundle(out)
+
+
+@contextmanager
+def masked_plans(masked: bool = True) -> Iterator[None]:
+    """Inside, every plan that is exported has a masked backward, if `masked`."""
+
+    def plans(name: str, network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
+        return tuple(replace(plan, masked=masked) for plan in plan_training(name, network, options))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "plan_training", plans)
+        yield
 
 
 @cache
