@@ -21,6 +21,7 @@ from tbft_artifacts.manifest import (
     Plan,
 )
 from tbft_export import winograd
+from tbft_export.activations import stand_ins
 from tbft_export.blocks import trainable_parameters
 from tbft_export.boundary import find_boundary
 from tbft_export.convolution import is_readable, read_convolution
@@ -37,6 +38,7 @@ from tbft_export.pipeline import (
     before_gradient,
     check_standard,
     forward_in,
+    from_ort_training,
 )
 
 # What a small board's last cache holds of one tensor while the next one is written.
@@ -90,7 +92,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
         _check_quantizable(prefix, policy)
     suffix = _extract(forward.model, boundary, forward.graph.outputs[0])
     statistics = batch_statistics(forward.graph, suffix.graph, policy)
-    training = _training_model(suffix.clone(), forward.weights, trainable, statistics, runner)
+    training = _training_model(suffix.clone(), forward.weights, trainable, statistics, runner, masked=training_plan.masked)
     described = tuple(_parameter(forward.graph, name) for name in trainable)
     cost = training_cost(training.graph, None if prefix is None else prefix.graph, _elements(described))
     full_cost = cost if trainable == parameters else _full_cost(forward, parameters, policy, runner)
@@ -228,10 +230,13 @@ def _training_model(
     trainable: Sequence[str],
     statistics: Sequence[str],
     runner: PassRunner,
+    *,
+    masked: bool = False,
 ) -> ir.Model:
     prepared = runner.run(suffix, before_gradient(statistics, trainable))
     frozen = [name for name in prepared.graph.initializers if name in weights and name not in trainable]
-    return build_training_model(prepared, trainable, frozen)
+    training = build_training_model(prepared, trainable, frozen)
+    return runner.run(training, from_ort_training(stand_ins(prepared.graph), masked=masked))
 
 
 def _full_cost(

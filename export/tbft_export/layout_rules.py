@@ -18,7 +18,8 @@ _SHORT_VECTOR = 64
 # Axis of (N, C, H, W) -> the same axis of (H, W, N, C).
 _NEW_AXIS = {old: new for new, old in enumerate(SPATIAL_MAJOR)}
 _ELEMENTWISE = frozenset(
-    "Add Sub Mul Div Sum Neg Sqrt Reciprocal Relu Greater Where Cast Clip Exp Sigmoid Tanh".split()  # noqa: SIM905
+    "Add Sub Mul Div Sum Neg Sqrt Reciprocal Relu Greater Less And Where Cast Clip Exp Sigmoid Tanh "  # noqa: SIM905
+    "HardSwish HardSigmoid".split()
 )
 
 

@@ -11,6 +11,7 @@ from onnx_ir.passes import common
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import ConvolutionForm
+from tbft_export.activations import Activation
 from tbft_export.passes.average_pool import RewriteAveragePoolPass
 from tbft_export.passes.batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.count_correct import CountCorrectPass
@@ -19,8 +20,11 @@ from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
 from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftoversPass
+from tbft_export.passes.restore_activations import RestoreActivationsPass
 from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
+from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
+from tbft_export.passes.write_out_activations import WriteOutActivationsPass
 
 # Constants of the lowerings are far smaller than this; weights are larger or have a name of their own.
 LARGEST_CONSTANT = 1 << 20
@@ -64,8 +68,18 @@ def before_gradient(
         FreezeBatchNormPass(frozenset(trainable), frozenset(batch_statistics)),
         # Its gradient crashes in ORT Training; of windows that tile the image it has a lowering.
         RewriteAveragePoolPass(frozenset(trainable), keep_tiling=not runs_on_ort_training),
+        # It has no gradient for some, and a clumsy one for ReLU6.
+        WriteOutActivationsPass() if runs_on_ort_training else StandInForActivationsPass(),
         common.ShapeInferencePass(),  # MaxPoolGrad and the lowerings read annotated shapes.
     ]
+
+
+def from_ort_training(activations: Mapping[str, Activation], *, masked: bool = False) -> list[ir.passes.PassBase]:
+    """ORT's training graph -> the same with the activations of the forward graph, and their gradients.
+
+    With `masked` the backward of ReLU6 and hard-swish is a mask.
+    """
+    return [RestoreActivationsPass(activations, masked=masked)]
 
 
 def after_gradient(
@@ -123,7 +137,13 @@ def forward_in(form: ConvolutionForm, weights: frozenset[str]) -> list[ir.passes
 def pass_names() -> list[str]:
     """The names of all passes, for `--dump-after`."""
     empty: frozenset[str] = frozenset()
-    lists = [clean_forward(empty), before_gradient((), ()), after_gradient({}, (), "winograd"), batch_mode(empty)]
+    lists = [
+        clean_forward(empty),
+        before_gradient((), ()),
+        from_ort_training({}),
+        after_gradient({}, (), "winograd"),
+        batch_mode(empty),
+    ]
     return sorted({type(step).__name__ for steps in lists for step in steps})
 
 

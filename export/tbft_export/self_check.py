@@ -53,15 +53,19 @@ class SelfCheck:
         return max(self.loss, self.gradient, self.statistics) <= TOLERANCE and self.decided_by_rounding <= MOST_ALLOWED
 
 
-def check_bundle(folder: Path, manifest: Manifest, plan: Plan, reference: Reference, classes: int) -> SelfCheck:
+def check_bundle(
+    folder: Path, manifest: Manifest, plan: Plan, reference: Reference, classes: int, *, masked: bool = False
+) -> SelfCheck:
     """Compare loss, every gradient and every batch-norm average of one step with PyTorch, in every form of the graphs.
+
+    `masked`: PyTorch's backward of ReLU6 and hard-swish is a mask, as the plan's is.
 
     Raises TbftError if one is off by more than `TOLERANCE`.
     """
     for moved_kinks in (False, True):
         for attempt in range(ATTEMPTS):
             rng = np.random.default_rng(attempt)
-            check = _check_once(folder, manifest, plan, reference, rng, classes, moved_kinks=moved_kinks)
+            check = _check_once(folder, manifest, plan, reference, rng, classes, moved_kinks=moved_kinks, masked=masked)
             if check.passed:
                 return check
     raise TbftError(
@@ -80,6 +84,7 @@ def _check_once(
     classes: int,
     *,
     moved_kinks: bool,
+    masked: bool,
 ) -> SelfCheck:
     size = manifest.image_size
     # Batch statistics of a last map of one pixel need two images.
@@ -88,9 +93,9 @@ def _check_once(
     labels = rng.integers(0, classes, count)
     parameters = [parameter.name for parameter in plan.parameters]
     weights = {name: tensor.detach().numpy().copy() for name, tensor in reference.tensors().items()}
-    step = partial(reference_step, reference, parameters, plan.batch_statistics, images, labels)
+    step = partial(reference_step, reference, parameters, plan.batch_statistics, images, labels, masked=masked)
     expected = step()
-    rounding = _decided_by_rounding(expected, step(-ROUNDING), step(ROUNDING)) if moved_kinks else {}
+    rounding = _decided_by_rounding(expected, step(kink=-ROUNDING), step(kink=ROUNDING)) if moved_kinks else {}
 
     boundaries = [Session(folder, plan.prefix_in(form)).outputs({IMAGES: images}) for form in plan.prefix_forms]
     feeds = {name: weights[name] for name in parameters} | {LABELS: labels}
@@ -140,9 +145,11 @@ def _compare(
     worst = max(errors, key=lambda name: errors[name], default="")
     averages = [0.0]
     for norm in manifest.moving_norms(plan):
-        for name in (norm.mean, norm.variance):
+        # Means may be zero but for rounding (behind a norm without a shift), so they are held against the spread.
+        spread = float(np.sqrt(expected.statistics[norm.variance].max()))
+        for name, scale in ((norm.mean, spread), (norm.variance, 0.0)):
             moved = (1 - norm.momentum) * weights[name] + norm.momentum * found[name + BATCH_SUFFIX]
-            averages.append(relative_error(moved, expected.statistics[name]))
+            averages.append(relative_error(moved, expected.statistics[name], scale))
     return SelfCheck(
         loss=relative_error(found[LOSS], np.array(expected.loss)),
         gradient=errors.get(worst, 0.0),
@@ -153,8 +160,11 @@ def _compare(
     )
 
 
-def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest absolute difference over the largest absolute value of `expected`; infinite if not all are numbers."""
+def relative_error(found: np.ndarray, expected: np.ndarray, scale: float = 0.0) -> float:
+    """Largest absolute difference over the largest absolute value of `expected`, or over `scale` if that is larger.
+
+    Infinite if not all are numbers.
+    """
     if not (np.isfinite(found).all() and np.isfinite(expected).all()):
         return math.inf
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
+    return float(np.abs(found - expected).max() / max(scale, np.abs(expected).max()))

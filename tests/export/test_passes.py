@@ -19,7 +19,10 @@ from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
 from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftoversPass
+from tbft_export.passes.restore_activations import RestoreActivationsPass
+from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
+from tbft_export.passes.write_out_activations import WriteOutActivationsPass
 from tbft_export.pipeline import PassRunner, after_gradient, before_gradient, check_standard
 
 TOLERANCE = 1e-6
@@ -51,9 +54,12 @@ def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
         FreezeWeightsPass({}, []),
         LowerTrainingOperatorsPass(),
         RemoveTrainingLeftoversPass(),
+        RestoreActivationsPass({}),
         RewriteAveragePoolPass({"x"}),
+        StandInForActivationsPass(),
         TakeGradientsPass(),
         UseBatchStatisticsPass(),
+        WriteOutActivationsPass(),
     ],
     ids=lambda step: type(step).__name__,
 )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from support import odd_models
 from support.batches import Batch
 from support.settled_models import IMAGE_SIZES
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.manifest import BatchNormPolicy, DriftChoice
-from tbft_export import ExportOptions, export_bundle
+from tbft_export import ExportOptions, export, export_bundle
+from tbft_export.compile import PlanRequest
 from tbft_export.forward import ForwardModel
 from tbft_export.pipeline import PassRunner
 from tbft_export.sources.load import load_source
@@ -43,6 +47,14 @@ class Exporter:
             )
             export_bundle(options, out)
         return open_bundle(out)
+
+
+@contextmanager
+def masked_plans(masked: bool = True) -> Iterator[None]:
+    """Inside, every plan that is exported has a masked backward, if `masked`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "PlanRequest", partial(PlanRequest, masked=masked))
+        yield
 
 
 @cache

@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from support import tiny_models
 from support.tiny_models import PostActivationBlock
@@ -179,6 +180,33 @@ class Patches(nn.Module):
 def patches() -> nn.Module:
     torch.manual_seed(6)
     return Patches().eval()
+
+
+class Activated(nn.Module):
+    """An activation of each kind, with inputs on both sides of every kink."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
+        self.bn = nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, 8, 3, padding=1)
+        self.gate = nn.Conv2d(8, 8, 1)
+        self.scale = nn.Conv2d(8, 8, 1)
+        self.fc = nn.Linear(8, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu6(10 * self.bn(self.conv1(x)))
+        x = functional.hardswish(functional.relu(3 * self.conv2(x)) - 2)
+        x = functional.hardswish(torch.relu(x))
+        x = x * torch.sigmoid(self.gate(x.mean((2, 3), keepdim=True)))
+        x = functional.silu(x) * functional.hardsigmoid(9 * self.scale(x))
+        logits: Tensor = self.fc(x.mean((2, 3)))
+        return logits
+
+
+def activated() -> nn.Module:
+    torch.manual_seed(7)
+    return Activated().eval()
 
 
 def uneven_pool() -> nn.Module:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from tbft_export.sources.resnet26 import ResNet26
 
 
-def _shake(module: nn.Module, seed: int) -> nn.Module:
+def shake(module: nn.Module, seed: int) -> nn.Module:
     """Random scale, shift and running statistics, so that no batch norm is the identity."""
     generator = torch.Generator().manual_seed(seed)
     for layer in module.modules():
@@ -89,7 +89,7 @@ def resnet18_like() -> nn.Module:
         nn.Sequential(PostActivationBlock(8, 16, 2), PostActivationBlock(16, 16, 1)),
         nn.Sequential(PostActivationBlock(16, 24, 2), PostActivationBlock(24, 24, 1)),
     ]
-    return _shake(StemmedResNet(stages, 24, 5), 18)
+    return shake(StemmedResNet(stages, 24, 5), 18)
 
 
 def bottleneck_net() -> nn.Module:
@@ -97,13 +97,13 @@ def bottleneck_net() -> nn.Module:
     torch.manual_seed(50)
     stages = [Bottleneck(8, 4, 1), Bottleneck(16, 8, 2), Bottleneck(32, 8, 2)]
     wrapped: list[nn.Module] = [nn.Sequential(stage) for stage in stages]
-    return _shake(StemmedResNet(wrapped, 32, 5), 50)
+    return shake(StemmedResNet(wrapped, 32, 5), 50)
 
 
 def resnet26() -> nn.Module:
     """The built-in network, 10 classes at 32 px."""
     torch.manual_seed(26)
-    return _shake(ResNet26(), 26)
+    return shake(ResNet26(), 26)
 
 
 def tiny() -> nn.Module:
@@ -143,12 +143,12 @@ def _tiny(stages: list[PostActivationBlock]) -> nn.Module:
     net.add_module("pool", nn.AdaptiveAvgPool2d(1))
     net.add_module("flat", nn.Flatten())
     net.add_module("fc", nn.Linear(6, 4))
-    return _shake(net, 4)
+    return shake(net, 4)
 
 
-def tiny_hardswish() -> nn.Module:
+def tiny_elu() -> nn.Module:
     """A network with an operator that has no gradient."""
     net = tiny()
     assert isinstance(net, nn.Sequential)
-    net[2] = nn.Hardswish()
+    net[2] = nn.ELU()
     return net

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
+from tbft_export.activations import RELU6, clip_bounds, read_activation
 from tbft_export.forward import ForwardModel
 from tbft_export.passes.frozen_batch_norm import running_mean
 
@@ -100,6 +101,19 @@ def _gemm(node: ir.Node, x: Operands) -> Tensor:
     return product + (node.attributes.get_float("beta", 1.0) or 0.0) * x[2] if len(x) > 2 else product
 
 
+def _clip(node: ir.Node, x: Operands) -> Tensor:
+    low, high = clip_bounds(node)
+    return functional.relu6(x[0]) if (low, high) == RELU6 else torch.clamp(x[0], low, high)
+
+
+def _hard_sigmoid(node: ir.Node, x: Operands) -> Tensor:
+    activation = read_activation(node)
+    assert activation is not None
+    if (round(activation.alpha, 6), activation.beta) == (round(1 / 6, 6), 0.5):
+        return functional.hardsigmoid(x[0])
+    return torch.clamp(activation.alpha * x[0] + activation.beta, 0, 1)
+
+
 def _pad(_node: ir.Node, x: Operands) -> Tensor:
     pads = x[1].tolist()
     rank = len(pads) // 2
@@ -115,11 +129,15 @@ def _reduce_mean(node: ir.Node, x: Operands) -> Tensor:
 _OPERATORS: dict[str, Callable[[ir.Node, Operands], Tensor]] = {
     "Add": lambda _node, x: x[0] + x[1],
     "AveragePool": _average_pool,
+    "Clip": _clip,
     "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0) or 0),
     "Conv": _conv,
+    "Div": lambda _node, x: x[0] / x[1],
     "Flatten": lambda node, x: torch.flatten(x[0], node.attributes.get_int("axis", 1)),
     "Gemm": _gemm,
     "GlobalAveragePool": lambda _node, x: torch.mean(x[0], dim=(2, 3), keepdim=True),
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": lambda _node, x: functional.hardswish(x[0]),
     "MatMul": lambda _node, x: x[0] @ x[1],
     "MaxPool": _max_pool,
     "Mul": lambda _node, x: x[0] * x[1],
@@ -127,5 +145,6 @@ _OPERATORS: dict[str, Callable[[ir.Node, Operands], Tensor]] = {
     "ReduceMean": _reduce_mean,
     "Relu": lambda _node, x: torch.relu(x[0]),
     "Reshape": lambda _node, x: x[0].reshape([size or x[0].shape[axis] for axis, size in enumerate(x[1].tolist())]),
+    "Sigmoid": lambda _node, x: torch.sigmoid(x[0]),
     "Sub": lambda _node, x: x[0] - x[1],
 }

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+
+from tbft_export.sources.activations import Slopes
 
 
 class Reference(Protocol):
@@ -53,39 +54,25 @@ class TorchReference:
         return output
 
 
-class ShiftedKinks(TorchFunctionMode):
-    """Inside, each ReLU bends at `shift` times the largest magnitude of its input, instead of at 0."""
-
-    def __init__(self, shift: float) -> None:
-        super().__init__()
-        self.shift = shift
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if not self.shift or func not in (torch.relu, functional.relu):
-            return func(*args, **(kwargs or {}))
-        x: Tensor = args[0]
-        return x * (x > self.shift * x.detach().abs().max())
-
-
 def reference_step(
     reference: Reference,
     trainable: Sequence[str],
     batch_statistics: Collection[str],
     images: np.ndarray,
     labels: np.ndarray,
+    *,
     kink: float = 0.0,
+    masked: bool = False,
 ) -> ReferenceStep:
     """One forward and backward pass in PyTorch; the reference's tensors are as before afterwards.
 
-    `batch_statistics` names the norms that use them, by their running mean. `kink` moves where ReLUs bend
-    (`ShiftedKinks`).
+    `batch_statistics` names the norms that use them, by their running mean. `kink` moves where activations
+    bend, and `masked` makes the backward of ReLU6 and hard-swish a mask (`Slopes`).
     """
     tensors = reference.tensors()
     before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     parameters = [tensors[name].requires_grad_(True) for name in trainable]
-    with ShiftedKinks(kink):
+    with Slopes(shift=kink, masked=masked):
         logits = reference.logits(torch.from_numpy(images), batch_statistics=batch_statistics)
     loss = functional.cross_entropy(logits, torch.from_numpy(labels))
     gradients = torch.autograd.grad(loss, parameters)
