@@ -46,9 +46,13 @@ class Convolution:
 
     @property
     def is_plain(self) -> bool:
-        """Stride 1, one group, and padding that a flipped convolution can undo."""
-        fits = all(self.pads[index] <= self._reach(index % 2) - 1 for index in range(4))
-        return self.strides == (1, 1) and self.group == 1 and fits
+        """Stride 1, and padding that a flipped convolution can undo."""
+        return self.strides == (1, 1) and all(self.pads[index] <= self._reach(index % 2) - 1 for index in range(4))
+
+    @property
+    def is_depthwise(self) -> bool:
+        """One filter per channel, which sees that channel alone."""
+        return self.group == self.channels == self.filters
 
     @property
     def flipped_pads(self) -> tuple[int, int, int, int]:

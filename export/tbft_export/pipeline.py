@@ -16,6 +16,7 @@ from tbft_export.passes.average_pool import RewriteAveragePoolPass
 from tbft_export.passes.batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.count_correct import CountCorrectPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
+from tbft_export.passes.fold_pad import FoldPadPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -51,6 +52,7 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
         RemoveTrainingLeftoversPass(),  # First: dropout and copied parameters would hide what follows.
         common.ShapeInferencePass(),  # Folding `Shape` needs static dimensions.
         FoldConstantsPass(weights),
+        FoldPadPass(),  # Its amounts are constants only now.
         common.RemoveUnusedNodesPass(),  # Leftovers of what was folded.
         common.ShapeInferencePass(),  # Folded pads and axes give shapes that were unknown before.
     ]

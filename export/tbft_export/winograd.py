@@ -43,6 +43,7 @@ def suits(conv: Convolution) -> bool:
         conv.kernel == (3, 3)
         and conv.strides == (1, 1)
         and conv.dilations == (1, 1)
+        and conv.group == 1
         and conv.is_plain
         and min(conv.channels, conv.filters) >= FEWEST_CHANNELS
     )

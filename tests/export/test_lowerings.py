@@ -105,6 +105,52 @@ def test_conv_grad(form: str, data: st.DataObject, outputs: str, seed: int) -> N
     assert_close(found, run(parse(text), feeds))
 
 
+@given(
+    channels=st.integers(1, 5),
+    kernel=st.sampled_from([(3, 3), (5, 5), (2, 4)]),
+    image=pair(5, 11),
+    stride=st.integers(1, 2),
+    pads=st.tuples(*[st.integers(0, 3)] * 4),
+    dilation=st.integers(1, 2),
+    fewest=st.sampled_from([0, 10**9]),
+    outputs=WANTED,
+)
+@few
+def test_conv_grad_of_a_depthwise_convolution(
+    channels: int,
+    kernel: tuple[int, int],
+    image: tuple[int, int],
+    stride: int,
+    pads: tuple[int, int, int, int],
+    dilation: int,
+    fewest: int,
+    outputs: str,
+) -> None:
+    """Both forms of dW, with any padding on any side: TensorFlow's is one larger at the end."""
+    convolution = Convolution(
+        2, channels, channels, channels, kernel, image, (stride, stride), pads, (dilation, dilation)
+    )
+    assume(min(convolution.output) >= 1)
+    feeds, text = convolution.feeds(0), convolution.gradient(outputs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv, "FEWEST_DEPTHWISE_PIXELS", fewest)
+        found, used = lowered(text, feeds)
+    products = "dw" in outputs and stride == 1 and fewest == 0 and channels > 1
+    assert ("Mul" in used) == products
+    expected = convolution.torch(feeds)
+    assert_close(found, {name: expected[name] for name in found})
+    assert_close(found, run(parse(text), feeds))
+
+
+@pytest.mark.parametrize(("stride", "operator"), [(1, "Conv"), (2, "ConvTranspose")])
+@pytest.mark.parametrize("groups", [2, 6])
+def test_the_form_of_dx(stride: int, operator: str, groups: int) -> None:
+    """Groups alone are no reason for ConvTranspose, which has no fast kernel for frozen filters."""
+    convolution = Convolution(2, groups, 6, 6, (3, 3), (7, 7), (stride, stride), (1, 1, 1, 1), (1, 1))
+    _, used = lowered(convolution.gradient("dx"), convolution.feeds(0))
+    assert operator in used
+
+
 RESNET_LAYERS = {
     "3x3": (1, (3, 3), (1, 1), 1, (8, 8)),
     "3x3, stride 2, odd image": (1, (3, 3), (2, 2), 1, (9, 7)),

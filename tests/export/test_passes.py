@@ -15,6 +15,7 @@ from tbft_export.passes.average_pool import RewriteAveragePoolPass
 from tbft_export.passes.batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.count_correct import CountCorrectPass
 from tbft_export.passes.fold_constants import LARGEST_FOLDED, FoldConstantsPass
+from tbft_export.passes.fold_pad import FoldPadPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -50,6 +51,7 @@ def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
     "step",
     [
         FoldConstantsPass(frozenset()),
+        FoldPadPass(),
         FreezeBatchNormPass(frozenset()),
         FreezeWeightsPass({}, []),
         LowerTrainingOperatorsPass(),
