@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from support.settled_models import IMAGE_SIZES
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.manifest import BatchNormPolicy, DriftChoice
 from tbft_export import ExportOptions, export, export_bundle
-from tbft_export.compile import PlanRequest
 from tbft_export.forward import ForwardModel
+from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
+from tbft_export.methods.registry import plan_training
 from tbft_export.pipeline import PassRunner
 from tbft_export.sources.load import load_source
 
@@ -52,8 +54,12 @@ class Exporter:
 @contextmanager
 def masked_plans(masked: bool = True) -> Iterator[None]:
     """Inside, every plan that is exported has a masked backward, if `masked`."""
+
+    def planned(name: str, network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
+        return tuple(replace(plan, masked=masked) for plan in plan_training(name, network, options))
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "PlanRequest", partial(PlanRequest, masked=masked))
+        patch.setattr(export, "plan_training", planned)
         yield
 
 
