@@ -10,8 +10,9 @@ import onnx_ir as ir
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Block, Drift
 
-# What may stand before the module that holds the stages.
+# Convolutions that may stand before, and behind, the module that holds the stages.
 STEM_CONVOLUTIONS = 1
+HEAD_CONVOLUTIONS = 1
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,30 @@ class Target:
     blocks: tuple[str, ...]
     is_usual: bool = True
 
+    @property
+    def name(self) -> str:
+        """The blocks in one word; of numbered siblings the first and the last number (`features.4-6`)."""
+        parents = {block.rpartition(".")[0] for block in self.blocks}
+        last = self.blocks[-1].rpartition(".")[2]
+        if len(self.blocks) > 1 and len(parents) == 1 and last.isdecimal():
+            return f"{self.blocks[0]}-{last}"
+        return "-".join(self.blocks)
+
 
 @dataclass(frozen=True)
 class Blocks:
     """The blocks of a network in the order of its graph, each the common start of its parameters' names.
 
-    `front` is the stem and the first stage, `stages` the groups of residual blocks, `rear` the head.
+    `front` is the stem and the first stage, `stages` the groups of residual blocks, `rear` the last linear
+    layer. A stage is one module (`layer1`), or several where blocks are numbered siblings (`features.4`,
+    `features.5`): those whose output has the same size. `residual_blocks` are the single blocks.
     """
 
     names: tuple[str, ...]
     front: tuple[str, ...]
-    stages: tuple[str, ...]
+    stages: tuple[tuple[str, ...], ...]
     rear: str
+    residual_blocks: tuple[str, ...] = ()
 
     def target(self, drift: Drift) -> tuple[str, ...]:
         """The blocks that `drift` calls for.
@@ -45,7 +58,7 @@ class Blocks:
             case "input":
                 return self.front
             case "feature":
-                return (self.stages[-1],)
+                return self.stages[-1]
             case "output":
                 return (self.rear,)
             case "full":
@@ -56,7 +69,7 @@ class Blocks:
 
         Each stage behind the front is a target for feature drift; which one is best depends on the drift.
         """
-        middle = (Target("feature", (stage,), is_usual=False) for stage in self.stages[1:-1])
+        middle = (Target("feature", stage, is_usual=False) for stage in self.stages[1:-1])
         drifts: tuple[Drift, ...] = ("feature", "output", "full")
         usual = (Target(drift, self.target(drift)) for drift in drifts)
         return (Target("input", self.front), *middle, *usual)
@@ -80,36 +93,28 @@ def trainable_parameters(graph: ir.Graph, weights: frozenset[str]) -> list[str]:
 def find_blocks(graph: ir.Graph, parameters: Sequence[str]) -> Blocks:
     """Group parameters by the modules that their names spell.
 
-    A module that holds every convolution, or all but a stem before it, is a container and is opened. Of
-    the modules that remain, those with several convolutions are stages; what stands before the first
-    stage is the stem; the module of the last matrix product is the head.
+    A module that holds every convolution, or all but a stem before it and one layer behind it, is a container
+    and is opened. Of the modules that remain, those with several convolutions are stages, or parts of one
+    where they are numbered siblings; what stands before the first stage is the stem; the module of the last
+    matrix product is the head, opened where it holds several.
 
     Raises TbftError if the names show no such structure.
     """
-    convolutions = [
-        node.inputs[1].name
-        for node in graph
-        if node.op_type == "Conv" and node.inputs[1] is not None and node.inputs[1].name in parameters
-    ]
-    heads = [
-        value.name
-        for node in graph
-        if node.op_type in ("Gemm", "MatMul")
-        for value in node.inputs
-        if value is not None and value.name in parameters
-    ]
-    containers = _containers([name for name in convolutions if name])
+    convolutions = _weights_of(graph, parameters, "Conv")
+    products = _weights_of(graph, parameters, "Gemm", "MatMul")
+    containers = _containers(list(convolutions)) | _holding_several(list(products))
     modules = [_module(name, containers) for name in parameters]
     names = tuple(dict.fromkeys(modules))
-    stages = tuple(name for name in names if sum(_inside(conv or "", name) for conv in convolutions) > 1)
-    if not stages or not heads or heads[-1] is None:
+    stages = _stages(names, convolutions)
+    if not stages or not products:
         raise TbftError(
             "the parameter names show no residual stages followed by a linear layer: " + ", ".join(names[:8]),
             "name a module to train with --block; an .onnx file must keep parameter names and batch norms "
             "(torch.onnx.export with training=PRESERVE and do_constant_folding=False)",
         )
-    front = names[: names.index(stages[0]) + 1]
-    return Blocks(names, front, stages, _module(heads[-1], containers))
+    front = names[: names.index(stages[0][-1]) + 1]
+    blocks = tuple(block for stage in stages for module in stage for block in _residual_blocks(module, convolutions))
+    return Blocks(names, front, stages, _module(list(products)[-1], containers), blocks)
 
 
 def describe_blocks(graph: ir.Graph, weights: frozenset[str], trained: Sequence[str]) -> tuple[Block, ...]:
@@ -157,15 +162,45 @@ def _outermost(parameters: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_module(name, whole) for name in parameters))
 
 
+def _weights_of(graph: ir.Graph, parameters: Sequence[str], *op_types: str) -> Mapping[str, ir.Node]:
+    """The parameters that such operators multiply with, in the order of the graph, and the last node of each."""
+    return {
+        value.name: node
+        for node in graph
+        if node.op_type in op_types
+        for value in node.inputs[:2]
+        if value is not None and value.name in parameters and value.name is not None
+    }
+
+
 def _containers(convolutions: Sequence[str]) -> frozenset[str]:
-    """Modules that hold every convolution but the stem's, in several parts."""
+    """Modules that hold every convolution but the stem's and one behind them, in several parts."""
+    inside = _inside_modules(convolutions)
+    last = len(convolutions) - 1
+    whole = {
+        module
+        for module, indices in inside.items()
+        if indices[0] <= STEM_CONVOLUTIONS
+        and indices[-1] >= last - HEAD_CONVOLUTIONS
+        and len(indices) == indices[-1] - indices[0] + 1
+    }
+    return frozenset(module for module in whole if _has_stages(module, inside))
+
+
+def _holding_several(layers: Sequence[str]) -> frozenset[str]:
+    """Modules of the last of `layers` that hold another one, too."""
+    inside = _inside_modules(layers)
+    return frozenset(name for name, indices in inside.items() if len(indices) > 1 and indices[-1] == len(layers) - 1)
+
+
+def _inside_modules(layers: Sequence[str]) -> Mapping[str, list[int]]:
+    """For each module around the layers with these weights, which of them it holds."""
     inside: dict[str, list[int]] = {}
-    for index, name in enumerate(convolutions):
+    for index, name in enumerate(layers):
         parts = name.split(".")[:-2]  # Without the tensor's own name and the layer's.
         for depth in range(1, len(parts) + 1):
             inside.setdefault(".".join(parts[:depth]), []).append(index)
-    whole = {module for module, indices in inside.items() if len(indices) >= len(convolutions) - STEM_CONVOLUTIONS}
-    return frozenset(module for module in whole if _has_stages(module, inside))
+    return inside
 
 
 def _has_stages(module: str, inside: Mapping[str, Sequence[int]]) -> bool:
@@ -175,6 +210,38 @@ def _has_stages(module: str, inside: Mapping[str, Sequence[int]]) -> bool:
         len(indices) > 1 and name.startswith(f"{module}.") and name.count(".") == depth
         for name, indices in inside.items()
     )
+
+
+def _stages(names: Sequence[str], convolutions: Mapping[str, ir.Node]) -> tuple[tuple[str, ...], ...]:
+    """The modules with several convolutions; numbered siblings with outputs of one size are one stage."""
+    stages: list[list[str]] = []
+    previous: object = None
+    for name in names:
+        inside = [node for weight, node in convolutions.items() if _inside(weight, name)]
+        if len(inside) < 2:
+            continue
+        parent, _, number = name.rpartition(".")
+        shape = inside[-1].outputs[0].shape
+        kind = (parent, None if shape is None else tuple(shape[2:])) if number.isdecimal() else None
+        if kind is not None and kind == previous:
+            stages[-1].append(name)
+        else:
+            stages.append([name])
+        previous = kind
+    return tuple(map(tuple, stages))
+
+
+def _residual_blocks(module: str, convolutions: Mapping[str, ir.Node]) -> list[str]:
+    """The blocks that `module` is a numbered list of, each with several convolutions; else the module itself."""
+    inside = [weight for weight in convolutions if _inside(weight, module)]
+    parts = dict.fromkeys(".".join(weight.split(".")[: module.count(".") + 2]) for weight in inside)
+    if len(parts) == 1 and not next(iter(parts)).rpartition(".")[2].isdecimal():
+        (only,) = parts
+        blocks = _residual_blocks(only, convolutions) if only != module else [module]
+        return [module] if blocks == [only] else blocks
+    counts = [sum(_inside(weight, part) for weight in inside) for part in parts]
+    is_list = all(part.rpartition(".")[2].isdecimal() for part in parts) and min(counts) > 1
+    return list(parts) if is_list else [module]
 
 
 def _module(parameter: str, containers: frozenset[str]) -> str:

@@ -92,8 +92,9 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
         _check_quantizable(prefix, policy)
     suffix = _extract(forward.model, boundary, forward.graph.outputs[0])
     statistics = batch_statistics(forward.graph, suffix.graph, policy)
-    masked = training_plan.masked
-    training = _training_model(suffix.clone(), forward.weights, trainable, statistics, runner, masked=masked)
+    training = _training_model(
+        suffix.clone(), forward.weights, trainable, statistics, runner, masked=training_plan.masked
+    )
     described = tuple(_parameter(forward.graph, name) for name in trainable)
     cost = training_cost(training.graph, None if prefix is None else prefix.graph, _elements(described))
     full_cost = cost if trainable == parameters else _full_cost(forward, parameters, policy, runner)

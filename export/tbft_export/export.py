@@ -151,8 +151,10 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
                     official.mkdir()
                     write_official_artifacts(source.forward, compiled.plan, official, runner)
                 # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
-                reference, masked = source.reference, request.training.masked
-                checks.append(check_bundle(folder, manifest, compiled.plan, reference, source.classes, masked=masked))
+                masked = request.training.masked
+                checks.append(
+                    check_bundle(folder, manifest, compiled.plan, source.reference, source.classes, masked=masked)
+                )
                 plan = compiled.plan
                 if request.training.prefix == "int8" and images is not None:
                     plan = replace_prefix(compiled, images, options.allow_accuracy_loss, folder)

@@ -26,6 +26,12 @@ TORCHVISION: Targets = {
     "output": ("fc",),
     "full": ("conv1", "bn1", "layer1", "layer2", "layer3", "fc"),
 }
+
+
+def numbered(parent: str, *groups: tuple[int, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(f"{parent}.{number}" for number in group) for group in groups)
+
+
 STAGES = tuple(f"resnet.encoder.stages.{index}" for index in range(3))
 TARGETS: dict[str, Targets] = {
     "settled_models:resnet26": RESNET26,
@@ -41,6 +47,23 @@ TARGETS: dict[str, Targets] = {
         "full": ("resnet.embedder", *STAGES, "classifier"),
     },
 }
+
+
+# Of networks whose blocks are numbered siblings, the groups of one resolution.
+MOBILE_STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "mobile_models:mobilenet_v2_like": numbered("features", (1,), (2, 3), (4, 5, 6)),
+    "mobile_models:mobilenet_v3_like": numbered("features", (1,), (2, 3), (4, 5)),
+}
+for model, stages in MOBILE_STAGES.items():
+    head = {"mobile_models:mobilenet_v2_like": ("features.7", "classifier")}.get(
+        model, ("features.6", "classifier.0", "classifier.3")
+    )
+    TARGETS[model] = {
+        "input": ("features.0", *stages[0]),
+        "feature": stages[-1],
+        "output": (head[-1],),
+        "full": ("features.0", *(name for stage in stages for name in stage), *head),
+    }
 
 
 @pytest.mark.parametrize("model", list(TARGETS))
@@ -65,9 +88,37 @@ def test_every_part_is_a_target(model: str, middle: str) -> None:
     assert [target.blocks for target in targets if not target.is_usual] == [(middle,)]
 
 
+RESIDUAL_BLOCKS = {
+    "settled_models:resnet26": [f"layer{stage}.{block}" for stage in (1, 2, 3) for block in range(4)],
+    "settled_models:bottleneck_net": ["layer1.0", "layer2.0", "layer3.0"],
+    "tiny_models:tiny_deep": ["layer1", "layer2", "layer3"],
+    "mobile_models:mobilenet_v2_like": [f"features.{block}" for block in range(1, 7)],
+    "mobile_models:mobilenet_v3_like": [f"features.{block}" for block in range(1, 6)],
+}
+
+
+@pytest.mark.parametrize("model", list(RESIDUAL_BLOCKS))
+def test_the_residual_blocks(model: str) -> None:
+    """One by one in the order of the graph: inside a stage, or next to each other; parts of a block are none."""
+    forward = forward_of(model)
+    blocks = find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights))
+    assert list(blocks.residual_blocks) == RESIDUAL_BLOCKS[model]
+
+
+def test_the_targets_of_numbered_blocks() -> None:
+    """Blocks of one resolution are trained together, and the plan is named by the first and the last of them."""
+    forward = forward_of("mobile_models:full_mobilenet_v2")
+    targets = find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights)).targets()
+    middle = ["features.2-3", "features.4-6", "features.7-13"]
+    assert [target.name for target in targets if not target.is_usual] == middle
+    assert next(target.name for target in targets if target.drift == "feature" and target.is_usual) == "features.14-17"
+    assert Target("feature", ("layer2",)).name == "layer2"
+    assert Target("input", ("conv1", "layer1")).name == "conv1-layer1"
+
+
 def test_the_only_stage_is_a_target_of_its_own() -> None:
     """It belongs to the front too: an input drift trains the stem with it."""
-    blocks = Blocks(("stem", "stage", "head"), ("stem", "stage"), ("stage",), "head")
+    blocks = Blocks(("stem", "stage", "head"), ("stem", "stage"), (("stage",),), "head")
     assert blocks.targets() == (
         Target("input", ("stem", "stage")),
         Target("feature", ("stage",)),

@@ -55,11 +55,11 @@ class Exporter:
 def masked_plans(masked: bool = True) -> Iterator[None]:
     """Inside, every plan that is exported has a masked backward, if `masked`."""
 
-    def plans(name: str, network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
+    def planned(name: str, network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
         return tuple(replace(plan, masked=masked) for plan in plan_training(name, network, options))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "plan_training", plans)
+        patch.setattr(export, "plan_training", planned)
         yield
 
 

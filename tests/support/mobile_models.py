@@ -32,7 +32,7 @@ class Inverted:
 
 # Expansion, channels, blocks, stride of the first one (table 2 of the paper).
 V2_STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-V2_NARROW = ((1, 8, 1, 1), (3, 12, 2, 2), (3, 16, 2, 2), (3, 24, 1, 1))
+V2_NARROW = ((1, 16, 1, 1), (3, 24, 2, 2), (3, 32, 2, 2), (3, 48, 1, 1))
 
 # MobileNetV3-Small (table 2 of the paper).
 V3_BLOCKS = (
@@ -174,7 +174,7 @@ def mobilenet_v3(
 def mobilenet_v2_like() -> nn.Module:
     """A narrow MobileNetV2: six blocks, three resolutions; made for 32 px."""
     torch.manual_seed(2)
-    return shake(mobilenet_v2(0.25, V2_NARROW, stem_stride=1, head=32), 2)
+    return shake(mobilenet_v2(0.5, V2_NARROW, stem_stride=1, head=32), 2)
 
 
 def mobilenet_v3_like() -> nn.Module:
