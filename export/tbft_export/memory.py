@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from tbft_artifacts.manifest import GraphMemory
+from tbft_export.execution_order import execution_order
 
 # The batches for which a graph is planned; in between and beyond, memory grows in a straight line.
 PLANNED_BATCHES = (1, 2, 4, 8, 16, 32)
@@ -21,9 +22,10 @@ _VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 def plan_memory(model: ir.Model) -> GraphMemory:
     """Bytes of `model`'s live values: the most at any node, as `fixed_bytes + images * image_bytes`.
 
-    A value lives from the node that computes it to its last reader; graph inputs and outputs live
-    throughout, weights are not counted. No value is overwritten while it is still read, and none is
-    computed in place, so a runtime that does so needs less; scratch space of kernels comes on top.
+    Nodes are computed in ONNX Runtime's order. A value lives from the node that computes it to its last reader;
+    graph inputs and outputs live throughout, weights are not counted. No value is overwritten while it is still
+    read, and none is computed in place, so a runtime that does so needs less; scratch space of kernels comes on
+    top.
     """
     proto = _without_weights(ir.to_proto(model))
     peaks = {images: peak_bytes(proto, images) for images in PLANNED_BATCHES}
@@ -36,8 +38,9 @@ def plan_memory(model: ir.Model) -> GraphMemory:
 def peak_bytes(model: onnx.ModelProto, images: int) -> int:
     """The most bytes that are live at once for a batch of `images`."""
     sizes = _sizes(model, images)
-    nodes = list(model.graph.node)
-    owner = _owners(nodes)
+    stored = list(model.graph.node)
+    nodes = [stored[index] for index in execution_order(stored)]
+    owner = _owners(stored)
     last_use = {
         owner.get(name, name): index for index, node in enumerate(nodes) for name in node.input if name in sizes
     }

@@ -22,6 +22,7 @@ from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
 from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftoversPass
 from tbft_export.passes.restore_activations import RestoreActivationsPass
+from tbft_export.passes.results_last import ResultsLastPass
 from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
@@ -113,6 +114,7 @@ def _lower(form: ConvolutionForm, weights: frozenset[str]) -> list[ir.passes.Pas
         common.CommonSubexpressionEliminationPass(),  # x - mean, and tiles, are needed forward and backward.
         common.RemoveUnusedNodesPass(),
         common.TopologicalSortPass(),
+        ResultsLastPass(),  # Last: any sorting would undo it.
     ]
 
 

@@ -21,6 +21,7 @@ from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
 from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftoversPass
 from tbft_export.passes.restore_activations import RestoreActivationsPass
+from tbft_export.passes.results_last import ResultsLastPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
@@ -57,6 +58,7 @@ def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
         LowerTrainingOperatorsPass(),
         RemoveTrainingLeftoversPass(),
         RestoreActivationsPass({}),
+        ResultsLastPass(),
         RewriteAveragePoolPass({"x"}),
         StandInForActivationsPass(),
         TakeGradientsPass(),
