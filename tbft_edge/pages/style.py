@@ -73,7 +73,7 @@ _CHARTS = """
 text{fill:var(--ink)}
 .tick{fill:var(--soft)}
 .strong,.mark-name,.right{font-weight:600}
-.mark-name{paint-order:stroke;stroke:var(--surface);stroke-width:4px}
+.mark-name,.halo{paint-order:stroke;stroke:var(--surface);stroke-width:4px}
 .grid{stroke:var(--line);fill:none}
 .edge,.frame,.arrow{stroke:var(--edge);fill:none}
 .mark-line{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:3 3;fill:none}

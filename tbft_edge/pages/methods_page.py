@@ -1,0 +1,66 @@
+"""Methods beside each other: the page of `tbft-edge compare`."""
+
+from __future__ import annotations
+
+from tbft_edge.compare.results import EntryResult, Results
+from tbft_edge.compare.table import COLUMNS, accuracy_words, cells, notes
+from tbft_edge.compare.words import provenance, title
+from tbft_edge.pages import units
+from tbft_edge.pages.document import card, facts, figure, missing, page, pair, section, table, tables, warnings
+from tbft_edge.pages.markup import Markup, element, join
+from tbft_edge.pages.tradeoffs import Tradeoff, tradeoffs
+
+_PLOT = (
+    "Up and left is better. The line joins the entries that no other one beats; the others are grey. "
+    "Thin lines reach from the least to the most of the repeats."
+)
+_BEST_AT = (
+    "Best at: no other entry is at least as accurate for at most as much of it, and better in one of both. "
+    "Above idle: what training added to the process. FLOPs and bytes kept for the backward pass are per image."
+)
+
+
+def methods_page(results: Results) -> str:
+    """One HTML file without scripts, which loads nothing."""
+    words = accuracy_words(results)
+    body = [
+        element(
+            "header",
+            element("h1", f"{units.count(len(results.entries), 'way')} to train compared"),
+            element("p", f"{title(results)} · {results.board}", class_="soft"),
+        ),
+        section(
+            "What each costs, and what it gains", card(words, element("p", _BEST_AT, class_="note"), _table(results))
+        ),
+        warnings(notes(results)),
+        section("Trade-offs", pair(*map(_figure, tradeoffs(results)))),
+        section("What was trained", tables(*map(_entry, results.entries))),
+        section("Where it comes from", element("div", facts(provenance(results)), class_="card")),
+        element("footer", f"tbft-edge compare, results format {results.format}."),
+    ]
+    return page("Methods compared", body)
+
+
+def _table(results: Results) -> Markup:
+    columns = [column.replace("\n", " ") for column in COLUMNS if column != "method"]
+    rows = []
+    for entry in results.entries:
+        name, method, *figures = cells(entry, results)
+        rows.append([join([name, element("small", method)]), *figures])
+    return table(columns, rows, stacking=True)
+
+
+def _figure(plot: Tradeoff) -> Markup:
+    return missing(plot.title, plot.missing) if plot.picture is None else figure(plot.title, _PLOT, plot.picture)
+
+
+def _entry(entry: EntryResult) -> Markup:
+    epochs = ", ".join(str(run.epochs) for run in entry.runs)
+    items = [
+        ("plan", ", ".join(dict.fromkeys(run.plan for run in entry.runs)) or entry.plan),
+        ("blocks", ", ".join(entry.blocks)),
+        ("model", entry.model),
+        ("bundle", f"{entry.bundle} ({entry.bundle_id[:12]})"),
+        ("epochs", epochs or "none ended well"),
+    ]
+    return card(entry.name, facts(items))
