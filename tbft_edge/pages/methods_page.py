@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from tbft_edge.compare.results import EntryResult, Results
-from tbft_edge.compare.table import COLUMNS, accuracy_words, cells, notes
+from tbft_edge.compare.table import MEASURED, STATED, accuracy_words, measured, notes, stated
 from tbft_edge.compare.words import provenance, title
 from tbft_edge.pages import units
 from tbft_edge.pages.document import card, facts, figure, missing, page, pair, section, table, tables, warnings
@@ -16,24 +18,26 @@ _PLOT = (
 )
 _BEST_AT = (
     "Best at: no other entry is at least as accurate for at most as much of it, and better in one of both. "
-    "Above idle: what training added to the process. FLOPs and bytes kept for the backward pass are per image."
+    "Above idle: what training added to the process."
+)
+_STATED = (
+    "FLOPs of a train step, and bytes of activations kept for its backward pass, are per image and as the bundle "
+    "states them."
 )
 
 
 def methods_page(results: Results) -> str:
     """One HTML file without scripts, which loads nothing."""
-    words = accuracy_words(results)
+    drawn = sorted(tradeoffs(results), key=lambda plot: plot.picture is None)
     body = [
         element(
             "header",
             element("h1", f"{units.count(len(results.entries), 'way')} to train compared"),
             element("p", f"{title(results)} · {results.board}", class_="soft"),
         ),
-        section(
-            "What each costs, and what it gains", card(words, element("p", _BEST_AT, class_="note"), _table(results))
-        ),
+        section("What each costs, and what it gains", *_costs(results)),
         warnings(notes(results)),
-        section("Trade-offs", pair(*map(_figure, tradeoffs(results)))),
+        section("Trade-offs", pair(*map(_figure, drawn))),
         section("What was trained", tables(*map(_entry, results.entries))),
         section("Where it comes from", element("div", facts(provenance(results)), class_="card")),
         element("footer", f"tbft-edge compare, results format {results.format}."),
@@ -41,13 +45,25 @@ def methods_page(results: Results) -> str:
     return page("Methods compared", body)
 
 
-def _table(results: Results) -> Markup:
-    columns = [column.replace("\n", " ") for column in COLUMNS if column != "method"]
-    rows = []
-    for entry in results.entries:
-        name, method, *figures = cells(entry, results)
-        rows.append([join([name, element("small", method)]), *figures])
-    return table(columns, rows, stacking=True)
+def _costs(results: Results) -> tuple[Markup, Markup]:
+    runs = _table(MEASURED, results, lambda entry: measured(entry, results))
+    return (
+        card(accuracy_words(results), element("p", _BEST_AT, class_="note"), runs),
+        card("What is trained, and inference", element("p", _STATED, class_="note"), _table(STATED, results, stated)),
+    )
+
+
+def _table(columns: Sequence[str], results: Results, cells: Callable[[EntryResult], list[str]]) -> Markup:
+    rows = [
+        [join([entry.name, element("small", entry.method)]), *map(_cell, cells(entry))] for entry in results.entries
+    ]
+    return table(["entry", *(column.replace("\n", " ") for column in columns)], rows, stacking=True)
+
+
+def _cell(words: str) -> Markup:
+    """Where a range is given it stands below the median."""
+    figure, opening, rest = words.partition(" (")
+    return join([figure, element("span", f"({rest}", class_="range")]) if opening else join([figure])
 
 
 def _figure(plot: Tradeoff) -> Markup:

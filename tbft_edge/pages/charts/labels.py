@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 LINE = 14.0
 _GAP = 7.0
+# How many free places are looked at for one that no line crosses.
+_NEAR = 8
 
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in pixels, y downwards."""
+    """A rectangle in pixels, y downwards; one without width or height is a line."""
 
     left: float
     top: float
@@ -39,20 +41,24 @@ def around_point(x: float, y: float, reach: float = 5.0) -> Box:
     return Box(x - reach, y - reach, x + reach, y + reach)
 
 
-def place_labels(points: Sequence[tuple[float, float]], widths: Sequence[float], room: Box) -> list[Box | None]:
+def place_labels(
+    points: Sequence[tuple[float, float]], widths: Sequence[float], room: Box, lines: Sequence[Box] = ()
+) -> list[Box | None]:
     """A box `LINE` high for the name of each point, as near as there is room; None where there is none.
 
-    No box touches another one or a point, and all are inside `room`. Earlier points choose first.
+    No box touches another one or a point, and all are inside `room`. Earlier points choose first. A place near by
+    that touches none of the `lines` is taken before one that does.
     """
     taken = [around_point(x, y) for x, y in points]
     placed: list[Box | None] = []
     for (x, y), width in zip(points, widths, strict=True):
-        free = (
+        free = [
             box
             for box in _candidates(x, y, width, room.bottom - room.top)
             if box.is_inside(room) and not any(box.touches(other) for other in taken)
-        )
-        box = next(free, None)
+        ]
+        clear = (box for box in free[:_NEAR] if not any(box.touches(line) for line in lines))
+        box = next(clear, free[0] if free else None)
         placed.append(box)
         if box is not None:
             taken.append(box)

@@ -48,12 +48,11 @@ def scatter(chart: Scatter) -> Picture:
     """The chart; a name for which there is no room is left to pointing at its point."""
     area = plot(chart.x, chart.y, TOP, TOP + AREA + BOTTOM, chart.y_text)
     parts = axes(area, chart.x_label, chart.y_label, tick_labels(area))
-    parts += _front(area, [spot for spot in chart.spots if spot.best])
-    for spot in chart.spots:
-        parts += _ranges(area, spot)
+    front, ranges = _front(area, chart.spots), [line for spot in chart.spots for line in _ranges(area, spot)]
+    parts += [*_drawn(front, f"s s{_BEST}"), *_drawn(ranges, "edge")]
     # The best choose their places first.
     ordered = sorted(chart.spots, key=lambda spot: (not spot.best, spot.x, spot.y))
-    parts += _names(area, ordered)
+    parts += _names(area, ordered, [*front, *ranges])
     parts += [_mark(area, spot) for spot in ordered]
     return picture(chart.description, area.height, parts)
 
@@ -66,31 +65,35 @@ def _mark(area: Plot, spot: Spot) -> Markup:
     return marker(_BEST if spot.best else _BEATEN, *_place(area, spot), element("title", spot.tip))
 
 
-def _front(area: Plot, best: Sequence[Spot]) -> list[Markup]:
-    """The highest y that can be had for each x."""
-    if not best:
-        return []
-    (x, y), *others = sorted(_place(area, spot) for spot in best)
-    steps = "".join(f"H{number(x)}V{number(y)}" for x, y in others)
-    return [element("path", d=f"M{number(x)} {number(y)}{steps}H{number(area.right)}", class_=f"s s{_BEST}")]
+def _front(area: Plot, spots: Sequence[Spot]) -> list[Box]:
+    """The lines along the highest y that can be had for each x."""
+    best = sorted(_place(area, spot) for spot in spots if spot.best)
+    ends = [*best[1:], (area.right, best[-1][1])] if best else []
+    lines = []
+    for (x, y), (to_x, to_y) in zip(best, ends, strict=True):
+        lines += [Box(x, y, to_x, y), Box(to_x, to_y, to_x, y)]
+    return lines
 
 
-def _ranges(area: Plot, spot: Spot) -> list[Markup]:
+def _drawn(lines: Sequence[Box], class_: str) -> list[Markup]:
+    path = "".join(
+        f"M{number(line.left)} {number(line.bottom)}L{number(line.right)} {number(line.top)}" for line in lines
+    )
+    return [element("path", d=path, class_=class_)] if path else []
+
+
+def _ranges(area: Plot, spot: Spot) -> list[Box]:
     x, y = _place(area, spot)
     (left, right), (low, high) = map(area.place_x, spot.x_range), map(area.place_y, spot.y_range)
-    lines = []
-    if left < right:
-        lines.append(f"M{number(left)} {number(y)}H{number(right)}")
-    if high < low:
-        lines.append(f"M{number(x)} {number(low)}V{number(high)}")
-    return [element("path", d="".join(lines), class_="edge")] if lines else []
+    lines = (Box(left, y, right, y), Box(x, high, x, low))
+    return [line for line in lines if line.left < line.right or line.top < line.bottom]
 
 
-def _names(area: Plot, spots: Sequence[Spot]) -> list[Markup]:
+def _names(area: Plot, spots: Sequence[Spot], lines: Sequence[Box]) -> list[Markup]:
     shown = [fitted(spot.name, _NAME, SMALL) for spot in spots]
     places = [_place(area, spot) for spot in spots]
-    room = Box(area.left + 2, area.top - 6, WIDTH, area.bottom - 1)
-    boxes = place_labels(places, [text_width(name, SMALL) for name in shown], room)
+    room = Box(area.left + 2, area.top - 8, WIDTH, area.bottom - 1)
+    boxes = place_labels(places, [text_width(name, SMALL) for name in shown], room, lines)
     parts: list[Markup] = []
     for place, name, box in zip(places, shown, boxes, strict=True):
         if box is not None:
