@@ -49,7 +49,7 @@ def scatter(chart: Scatter) -> Picture:
     area = plot(chart.x, chart.y, TOP, TOP + AREA + BOTTOM, chart.y_text)
     parts = axes(area, chart.x_label, chart.y_label, tick_labels(area))
     front, ranges = _front(area, chart.spots), [line for spot in chart.spots for line in _ranges(area, spot)]
-    parts += [*_drawn(front, f"s s{_BEST}"), *_drawn(ranges, "edge")]
+    parts += [*_drawn(front, f"s s{_BEST}"), *_drawn(ranges, "edge spread")]
     # The best choose their places first.
     ordered = sorted(chart.spots, key=lambda spot: (not spot.best, spot.x, spot.y))
     parts += _names(area, ordered, [*front, *ranges])
