@@ -12,10 +12,8 @@ from tbft_edge.pages.document import card, facts, figure, missing, page, pair, s
 from tbft_edge.pages.markup import Markup, element, join
 from tbft_edge.pages.tradeoffs import Tradeoff, tradeoffs
 
-_PLOT = (
-    "Up and left is better. The line joins the entries that no other one beats; the others are grey. "
-    "Thin lines reach from the least to the most of the repeats."
-)
+_PLOT = "Up and left is better. The line joins the entries that no other one beats; the others are grey."
+_RANGES = " Thin lines reach from the least to the most of the repeats."
 _BEST_AT = (
     "Best at: no other entry is at least as accurate for at most as much of it, and better in one of both. "
     "Above idle: what training added to the process."
@@ -37,7 +35,7 @@ def methods_page(results: Results) -> str:
         ),
         section("What each costs, and what it gains", *_costs(results)),
         warnings(notes(results)),
-        section("Trade-offs", pair(*map(_figure, drawn))),
+        section("Trade-offs", pair(*(_figure(plot, results) for plot in drawn))),
         section("What was trained", tables(*map(_entry, results.entries))),
         section("Where it comes from", element("div", facts(provenance(results)), class_="card")),
         element("footer", f"tbft-edge compare, results format {results.format}."),
@@ -66,8 +64,10 @@ def _cell(words: str) -> Markup:
     return join([figure, element("span", f"({rest}", class_="range")]) if opening else join([figure])
 
 
-def _figure(plot: Tradeoff) -> Markup:
-    return missing(plot.title, plot.missing) if plot.picture is None else figure(plot.title, _PLOT, plot.picture)
+def _figure(plot: Tradeoff, results: Results) -> Markup:
+    if plot.picture is None:
+        return missing(plot.title, plot.missing)
+    return figure(plot.title, _PLOT + (_RANGES if results.repeats > 1 else ""), plot.picture)
 
 
 def _entry(entry: EntryResult) -> Markup:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 LINE = 14.0
 _GAP = 7.0
+# Further away a name is hardly found from its point.
+_ROWS = 4
 # How many free places are looked at for one that no line crosses.
 _NEAR = 8
 
@@ -44,7 +46,7 @@ def around_point(x: float, y: float, reach: float = 5.0) -> Box:
 def place_labels(
     points: Sequence[tuple[float, float]], widths: Sequence[float], room: Box, lines: Sequence[Box] = ()
 ) -> list[Box | None]:
-    """A box `LINE` high for the name of each point, as near as there is room; None where there is none.
+    """A box `LINE` high for the name of each point, as near as there is room; None where there is none near by.
 
     No box touches another one or a point, and all are inside `room`. Earlier points choose first. A place near by
     that touches none of the `lines` is taken before one that does.
@@ -54,7 +56,7 @@ def place_labels(
     for (x, y), width in zip(points, widths, strict=True):
         free = [
             box
-            for box in _candidates(x, y, width, room.bottom - room.top)
+            for box in _candidates(x, y, width)
             if box.is_inside(room) and not any(box.touches(other) for other in taken)
         ]
         clear = (box for box in free[:_NEAR] if not any(box.touches(line) for line in lines))
@@ -65,9 +67,9 @@ def place_labels(
     return placed
 
 
-def _candidates(x: float, y: float, width: float, height: float) -> Iterator[Box]:
+def _candidates(x: float, y: float, width: float) -> Iterator[Box]:
     """Right, left, above and below; then in rows further and further away."""
-    for row in range(int(height / LINE) + 1):
+    for row in range(_ROWS + 1):
         for down in (y + row * LINE, y - row * LINE)[: 2 if row else 1]:
             for left in (x + _GAP, x - _GAP - width, x - width / 2):
                 yield Box(left, down - LINE / 2, left + width, down + LINE / 2)

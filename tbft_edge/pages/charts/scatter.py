@@ -13,7 +13,7 @@ from tbft_edge.pages.markup import Markup, element, number
 from tbft_edge.pages.units import short
 
 TOP, AREA = 26.0, 210.0
-_NAME = 150.0
+_NAME = 170.0
 # Filled and round; hollow, grey and with corners.
 _BEST, _BEATEN = 0, 7
 
