@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
@@ -18,6 +19,8 @@ MEASURED = ("accuracy\nbefore", "accuracy\nafter", "best at", "time", "energy", 
 STATED = ("trained\nparameters", "their\nbytes", "FLOPs of\na step", "kept for\nbackward", "inference\nper image")
 COLUMNS = ("entry", "method", *MEASURED, *STATED)
 _FAILED = "failed"
+# The number that words begin with.
+_FIGURE = re.compile(r"^-?[\d.,]+")
 
 
 def comparison_table(results: Results) -> Table:
@@ -101,15 +104,15 @@ def comparison_csv(results: Results) -> str:
 
 
 def spread_words(spread: Spread | None, words: Callable[[float], str]) -> str:
-    """The median, and the range where there is one."""
+    """The median, and the range where there is one, without the unit where that is the same."""
     if spread is None:
         return DASH
     median, low, high = map(words, (spread.median, spread.low, spread.high))
     if low == high:
         return median
-    # The unit once, if it is the same.
-    start, _, unit = low.partition(" ")
-    return f"{median} ({start if unit and high.endswith(f' {unit}') else low}–{high})"
+    if len({_FIGURE.sub("", words) for words in (median, low, high)}) == 1:
+        low, high = (found[0] for found in map(_FIGURE.match, (low, high)) if found)
+    return f"{median} ({low}–{high})"
 
 
 def flops(count: float) -> str:
@@ -125,5 +128,5 @@ def _energy(entry: EntryResult) -> str:
     """Joules, with the word for what they are."""
     if entry.energy == "unavailable":
         return entry.energy
-    joules = spread_words(entry.spread("joules"), lambda joules: significant(joules, "J"))
-    return estimated(joules, entry.energy == "estimate")
+    is_estimate = entry.energy == "estimate"
+    return spread_words(entry.spread("joules"), lambda joules: estimated(significant(joules, "J"), is_estimate))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import PurePath
 
 from tbft_artifacts.errors import one_line
 from tbft_edge.compare.results import Results
@@ -26,9 +27,15 @@ def command(results: Results) -> str:
         *("--data", file_name(results.data), *test),
         *("--repeats", results.repeats, "--epochs", results.epochs, "--seed", results.seed),
         *("--threads", results.threads, "--val-fraction", f"{results.val_fraction:g}"),
-        *("--meter", results.meter, "--out", "comparison"),
+        *("--meter", _without_folder(results.meter), "--out", "comparison"),
     ]
     return shlex.join(one_line(str(word)) for word in words)
+
+
+def _without_folder(meter: str) -> str:
+    """`estimate:board.json` of `estimate:/home/me/board.json`."""
+    kind, colon, argument = meter.partition(":")
+    return f"{kind}{colon}{PurePath(argument).name}"
 
 
 def provenance(results: Results) -> list[tuple[str, str]]:

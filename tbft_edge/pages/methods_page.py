@@ -59,9 +59,11 @@ def _table(columns: Sequence[str], results: Results, cells: Callable[[EntryResul
 
 
 def _cell(words: str) -> Markup:
-    """Where a range is given it stands below the median."""
-    figure, opening, rest = words.partition(" (")
-    return join([figure, element("span", f"({rest}", class_="range")]) if opening else join([figure])
+    """Where a range is given it stands below the median; what is no figure may take several lines."""
+    shown, opening, rest = words.partition(" (")
+    if opening:
+        return join([shown, element("span", f"({rest}", class_="range")])
+    return element("span", shown, class_="wrapped") if ", " in shown else join([shown])
 
 
 def _figure(plot: Tradeoff, results: Results) -> Markup:

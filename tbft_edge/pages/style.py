@@ -41,7 +41,7 @@ table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:t
 th,td{text-align:right;padding:5px 0 5px 14px;white-space:nowrap;border-bottom:1px solid var(--line);vertical-align:top}
 th:first-child,td:first-child{text-align:left;padding-left:0;white-space:normal}
 th small,.range{display:block;font-weight:400;color:var(--soft)}
-.range{white-space:normal}
+.range,.wrapped{white-space:normal}
 thead th{color:var(--soft);font-weight:500;overflow-wrap:normal;white-space:normal;vertical-align:bottom;
 border-bottom-color:var(--edge)}
 tbody th{font-weight:500}

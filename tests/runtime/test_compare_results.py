@@ -87,16 +87,18 @@ def test_estimates_and_missing_joules_are_marked() -> None:
     blind = made_up_entry("blind", made_up_figures(joules=None))
     rows = {cells[0]: cells for cells in comparison_table(made_up_methods(guessed, blind)).rows}
     assert rows["guessed"][COLUMNS.index("energy")] == "100 J est."
+    twice = made_up_entry("twice", made_up_figures(), made_up_figures(seconds=22.0), energy="estimate")
+    assert comparison_table(made_up_methods(twice)).rows[0][COLUMNS.index("energy")] == "105 J est. (100–110)"
     assert rows["blind"][COLUMNS.index("energy")] == "unavailable"
     assert "no Pareto front of energy: there is no meter" in notes(made_up_methods(guessed, blind))
     assert notes(made_up_methods(blind)) == []  # Its own caveat says so, once.
 
 
-def test_ranges_have_their_unit_once() -> None:
-    assert spread_words(Spread(12.0, 11.9, 14.0), lambda value: f"{value:.1f} s") == "12.0 s (11.9–14.0 s)"
+def test_ranges_have_a_unit_only_where_it_changes() -> None:
+    assert spread_words(Spread(12.0, 11.9, 14.0), lambda value: f"{value:.1f} s") == "12.0 s (11.9–14.0)"
     units = {950.0: "950 kB", 1000.0: "1.0 MB", 1100.0: "1.1 MB"}
     assert spread_words(Spread(1000.0, 950.0, 1100.0), units.__getitem__) == "1.0 MB (950 kB–1.1 MB)"
-    assert spread_words(Spread(0.5, 0.25, 0.75), "{:.0%}".format) == "50% (25%–75%)"
+    assert spread_words(Spread(0.5, 0.25, 0.75), "{:.0%}".format) == "50% (25–75)"
     assert spread_words(Spread(1.01, 1.01, 1.04), "{:.1f}".format) == "1.0"
 
 
@@ -120,8 +122,10 @@ def test_a_spreadsheet_gets_a_line_per_run_in_plain_numbers() -> None:
 
 
 def test_the_command_is_one_that_a_shell_can_run() -> None:
-    results = replace(made_up_methods(made_up_entry("a b", made_up_figures())), test="more (1).npz (0f)", repeats=3)
+    results = made_up_methods(
+        made_up_entry("a b", made_up_figures()), test="more (1).npz (0f)", repeats=3, meter="estimate:/home/me/pi.json"
+    )
     assert command(results) == (
         "tbft-edge compare 'a b.tar.gz' --data photos.npz --test 'more (1).npz' --repeats 3 --epochs 10 --seed 0 "
-        "--threads 4 --val-fraction 0.2 --meter auto --out comparison"
+        "--threads 4 --val-fraction 0.2 --meter estimate:pi.json --out comparison"
     )
