@@ -47,11 +47,6 @@ def entries(bundle: Bundle) -> tuple[Way, ...]:
     return tuple(Way(plan.id, (plan,), ("--plan", plan.id)) for plan in bundle.manifest.plans)
 
 
-def method_of(plan: Plan) -> str:
-    """What chose the trained part."""
-    return plan.drift
-
-
 def open_entries(bundles: Sequence[Path]) -> list[Entry]:
     """The entries of all bundles, in order; each bundle is verified.
 

@@ -11,6 +11,7 @@ import msgspec
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Drift, purpose
 
 FORMAT = 1
 
@@ -72,12 +73,14 @@ class Spread(msgspec.Struct, frozen=True):
 class EntryResult(msgspec.Struct, frozen=True, kw_only=True):
     """One way of training: its runs that ended well, in the order of their seeds.
 
+    `method` is the rule by which the trained part was chosen, `drift` what it answers, if it asks.
     `energy` says whether joules were measured, and by which `meter`. `failed` says why runs did not end well, once
     each; an entry without any `runs` has no figures. `notes` are what to know before believing them.
     """
 
     name: str
     method: str
+    drift: Drift | None
     bundle: str
     bundle_id: str
     model: str
@@ -88,6 +91,11 @@ class EntryResult(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[Figures, ...]
     failed: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def chosen_by(self) -> str:
+        """Method and drift in words."""
+        return self.method if self.drift is None else f"{self.method}, {purpose(self.method, self.drift)}"
 
     def spread(self, figure: str) -> Spread | None:
         """Of a numeric field or property of `Figures`, over the runs."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tbft_artifacts.errors import DivergedError, TbftError
-from tbft_edge.compare.entries import method_of
 from tbft_edge.compare.options import Options, Settings
 from tbft_edge.compare.pareto import Offer, on_front
 from tbft_edge.compare.results import COSTS, FORMAT, CostName, Energy, EntryResult, Figures, Front, Results
@@ -82,7 +81,8 @@ def _entry(runs: Sequence[Run], before: Evaluated | None) -> EntryResult:
     energy, meter = _energy([report for _, report in ended])
     return EntryResult(
         name=entry.name,
-        method=method_of(plan),
+        method=plan.method,
+        drift=plan.drift,
         bundle=entry.bundle.name,
         bundle_id=entry.bundle_id,
         model=entry.model,

@@ -42,7 +42,7 @@ def accuracy_words(results: Results) -> str:
 
 def cells(entry: EntryResult, results: Results) -> list[str]:
     """The cells of an entry, in the order of COLUMNS; one that failed says so."""
-    return [entry.name, entry.method, *measured(entry, results), *stated(entry)]
+    return [entry.name, entry.chosen_by, *measured(entry, results), *stated(entry)]
 
 
 def measured(entry: EntryResult, results: Results) -> list[str]:
@@ -93,12 +93,12 @@ def failures(results: Results) -> Iterator[str]:
 
 def comparison_csv(results: Results) -> str:
     """A line per run, all its figures in plain numbers; one without figures per entry that failed."""
-    columns = ("entry", "method", "bundle", "model", *Figures.__struct_fields__, "energy", "meter", "failed")
+    columns = ("entry", "method", "drift", "bundle", "model", *Figures.__struct_fields__, "energy", "meter", "failed")
     empty = (None,) * len(Figures.__struct_fields__)
     rows: list[tuple[object, ...]] = []
     for entry in results.entries:
         for figures in map(msgspec.structs.astuple, entry.runs) if entry.runs else [empty]:
-            first = (entry.name, entry.method, entry.bundle, entry.model)
+            first = (entry.name, entry.method, entry.drift, entry.bundle, entry.model)
             rows.append((*first, *figures, entry.energy, entry.meter, entry.failed))
     return csv_text(columns, rows)
 

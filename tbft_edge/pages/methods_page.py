@@ -53,7 +53,7 @@ def _costs(results: Results) -> tuple[Markup, Markup]:
 
 def _table(columns: Sequence[str], results: Results, cells: Callable[[EntryResult], list[str]]) -> Markup:
     rows = [
-        [join([entry.name, element("small", entry.method)]), *map(_cell, cells(entry))] for entry in results.entries
+        [join([entry.name, element("small", entry.chosen_by)]), *map(_cell, cells(entry))] for entry in results.entries
     ]
     return table(["entry", *(column.replace("\n", " ") for column in columns)], rows, stacking=True)
 

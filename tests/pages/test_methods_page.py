@@ -16,9 +16,9 @@ def shown(results: Results) -> Page:
 
 def test_rows_say_what_was_measured_and_what_is_stated() -> None:
     rows = shown(made_up_methods()).all("tr")
-    assert rows[2] == "tbftfeature25.0%85.0%time, energy, memory20.0 s100 J110.0 MB40.0 MB"
-    assert rows[4] == "hastyfeature–failed–––––"
-    assert rows[7] == "tbftfeature277,4401.1 MB54.4 M180.0 kB1.25 ms"
+    assert rows[2] == "tbfttbft, feature drift25.0%85.0%time, energy, memory20.0 s100 J110.0 MB40.0 MB"
+    assert rows[4] == "hastytbft, feature drift–failed–––––"
+    assert rows[7] == "tbfttbft, feature drift277,4401.1 MB54.4 M180.0 kB1.25 ms"
 
 
 def test_ranges_stand_below_medians() -> None:

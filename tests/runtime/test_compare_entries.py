@@ -11,7 +11,7 @@ import pytest
 from support.bundles import ALL_DRIFTS, ALL_PLANS, compiled, compiled_copy, read_manifest, write_manifest
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_edge.compare.entries import entries, method_of, open_entries
+from tbft_edge.compare.entries import entries, open_entries
 
 
 def rename_plan(folder: Path, name: str) -> None:
@@ -27,7 +27,6 @@ def test_each_plan_is_a_way_that_train_can_be_told() -> None:
     ways = entries(open_bundle(compiled(ALL_DRIFTS)))
     assert tuple(way.name for way in ways) == ALL_PLANS
     assert [way.options for way in ways] == [("--plan", plan) for plan in ALL_PLANS]
-    assert [method_of(way.plans[0]) for way in ways] == ["input", "feature", "feature", "output", "full"]
 
 
 def test_plans_name_entries_where_they_differ() -> None:

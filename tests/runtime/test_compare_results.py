@@ -71,6 +71,7 @@ def test_cells_say_what_was_measured() -> None:
     assert cells["inference per image"] == "1.25 ms"
     assert cells["best at"] == "time, energy, memory"
     assert row("full")["best at"] == "–"
+    assert (cells["method"], row("full")["method"]) == ("tbft, feature drift", "full")
 
 
 def test_a_failed_entry_has_no_figures_and_a_note() -> None:

@@ -62,7 +62,7 @@ def test_figures_are_those_of_the_run_and_of_its_plan(options: Options, entries:
     results = summary(options, [ended(entries[0], 20.0)])
     (entry,), plan = results.entries, entries[0].way.plans[0]
     (run,) = entry.runs
-    assert (entry.method, entry.plan, entry.blocks) == ("output", HEAD, ("fc",))
+    assert (entry.method, entry.drift, entry.plan, entry.blocks) == ("tbft", "output", HEAD, ("fc",))
     assert run.trained_parameters == 28 == 6 * 4 + 4
     assert run.parameter_bytes == 4 * run.trained_parameters
     assert (run.step_flops, run.activation_bytes) == (plan.cost.step_flops, plan.cost.activation_bytes)

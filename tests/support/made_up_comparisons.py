@@ -39,7 +39,8 @@ def made_up_entry(name: str, *runs: Figures, **changes: Any) -> EntryResult:
     measured = bool(runs) and all(run.joules is not None for run in runs)
     entry = EntryResult(
         name=name,
-        method="feature",
+        method="tbft",
+        drift="feature",
         bundle=f"{name}.tar.gz",
         bundle_id="b" * 64,
         model="resnet26",
@@ -57,9 +58,11 @@ def made_up_entry(name: str, *runs: Figures, **changes: Any) -> EntryResult:
 def made_up_methods(*entries: EntryResult, **changes: Any) -> Results:
     """Entries compared on validation images; without any: three that ended well, and one that diverged."""
     entries = entries or (
-        made_up_entry("last-layer", made_up_figures(0.6, 2.0), method="output", notes=("the meter is a toy",)),
+        made_up_entry("last-layer", made_up_figures(0.6, 2.0), drift="output", notes=("the meter is a toy",)),
         made_up_entry("tbft", made_up_figures(0.85, 20.0)),
-        made_up_entry("full", made_up_figures(0.8, 60.0), method="full", blocks=("conv1", "layer1", "layer2", "fc")),
+        made_up_entry(
+            "full", made_up_figures(0.8, 60.0), method="full", drift=None, blocks=("conv1", "layer1", "layer2", "fc")
+        ),
         made_up_entry("hasty"),
     )
     results = Results(
