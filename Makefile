@@ -14,7 +14,7 @@ ARM_TOOLS := qemu-user mmdebstrap gcc libc6-dev
 BROWSER := chromium fonts-dejavu-core
 
 .PHONY: help demo test test-host test-device test-arm arm-tools browser bench bench-page bench-suite bench-arm \
-	bench-metering reproduction-page size lint format clean
+	bench-metering reproduction-page comparison-page size lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench-arm  executed Cortex-A72 instructions per train step, PyTorch's beside ours, 15 minutes"
 	@echo "make bench-metering  what measuring energy costs a run, with and without a meter in turns, 5 minutes"
 	@echo "make reproduction-page  write docs/reproduction.md from the results in docs/reproduction"
+	@echo "make comparison-page  write docs/comparison.md from the results of tbft-edge compare in docs/comparison"
 	@echo "make size    what the device environment weighs, against torch"
 	@echo "make lint    ruff, mypy, and whether README shows the real help text"
 	@echo "make format  let ruff rewrite the code"
@@ -69,6 +70,9 @@ bench-page: $(HOST)/.installed
 
 reproduction-page: $(HOST)/.installed
 	$(HOST)/bin/python -m benchmarks.reproduction_page
+
+comparison-page: $(HOST)/.installed
+	$(HOST)/bin/python -m benchmarks.comparison_page
 
 FROZEN := $(foreach drift,input feature output full,$(drift)-frozen-32)
 

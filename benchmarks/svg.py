@@ -37,15 +37,19 @@ class Panel:
 
 
 def charts(panels: Sequence[Panel]) -> str:
-    """The panels side by side on white; every axis begins at 0."""
-    pictures = [_lines(panel) if panel.positions else _bars(panel) for panel in panels]
-    width = (WIDTH + MARGIN) * len(panels) + MARGIN
-    height = TITLE + max(picture.height for picture in pictures) + MARGIN
+    """The panels side by side; every axis begins at 0."""
+    return side_by_side([(panel.title, _lines(panel) if panel.positions else _bars(panel)) for panel in panels])
+
+
+def side_by_side(pictures: Sequence[tuple[str, Picture]]) -> str:
+    """Pictures with their titles, on white."""
+    width = (WIDTH + MARGIN) * len(pictures) + MARGIN
+    height = TITLE + max((picture.height for _, picture in pictures), default=0.0) + MARGIN
     parts = [element("style", Markup(chart_style(LIGHT))), patterns()]
     parts.append(element("rect", width=width, height=height, fill=LIGHT["surface"]))
-    for index, (panel, picture) in enumerate(zip(panels, pictures, strict=True)):
+    for index, (title, picture) in enumerate(pictures):
         x = MARGIN + (WIDTH + MARGIN) * index
-        parts.append(element("g", _titled(panel, picture), transform=f"translate({x} 0)"))
+        parts.append(element("g", _titled(title, picture), transform=f"translate({x} 0)"))
     svg = element(
         "svg",
         *parts,
@@ -59,9 +63,9 @@ def charts(panels: Sequence[Panel]) -> str:
     return svg + "\n"
 
 
-def _titled(panel: Panel, picture: Picture) -> Markup:
-    title = write(0, 20, panel.title, class_="strong")
-    return element("g", title, element("g", picture.svg, transform=f"translate(0 {TITLE})"))
+def _titled(title: str, picture: Picture) -> Markup:
+    above = write(0, 20, title, class_="strong")
+    return element("g", above, element("g", picture.svg, transform=f"translate(0 {TITLE})"))
 
 
 def _lines(panel: Panel) -> Picture:

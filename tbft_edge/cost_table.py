@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tbft_edge.console import percent
 from tbft_edge.figures import DASH, estimated, partial, significant
-from tbft_edge.tables import Table
+from tbft_edge.tables import Table, csv_text
 
 if TYPE_CHECKING:
     from tbft_runtime.reporting.comparison import Comparison, Row
@@ -34,8 +32,6 @@ _COLUMNS = (
     "points\ngained",
     "J/point",
 )
-# With one of these a cell is a formula to a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def cost_table(comparison: Comparison) -> Table:
@@ -53,13 +49,16 @@ def cost_table(comparison: Comparison) -> Table:
 
 def notes(comparison: Comparison) -> list[str]:
     """What holds for the whole table, then what holds for some of its runs, once each."""
-    runs: dict[str, list[str]] = {}
-    for row in comparison.rows:
-        for note in row.notes:
-            runs.setdefault(note, []).append(row.run)
-    every = len(comparison.rows)
-    named = [f"{'every run' if len(names) == every else ', '.join(names)}: {note}" for note, names in runs.items()]
-    return [*comparison.notes, *named]
+    return [*comparison.notes, *grouped_notes([(row.run, row.notes) for row in comparison.rows], "every run")]
+
+
+def grouped_notes(noted: Sequence[tuple[str, Sequence[str]]], every: str) -> list[str]:
+    """Notes of (name, notes), once each behind the names that have it, or behind `every` where all do."""
+    places: dict[str, list[str]] = {}
+    for name, notes_of_it in noted:
+        for note in notes_of_it:
+            places.setdefault(note, []).append(name)
+    return [f"{every if len(names) == len(noted) else ', '.join(names)}: {note}" for note, names in places.items()]
 
 
 def cost_csv(comparison: Comparison) -> str:
@@ -68,12 +67,7 @@ def cost_csv(comparison: Comparison) -> str:
 
     from tbft_runtime.reporting.comparison import Row
 
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(Row.__struct_fields__)
-    for row in comparison.rows:
-        writer.writerow([_raw(value) for value in msgspec.structs.astuple(row)])
-    return text.getvalue()
+    return csv_text(Row.__struct_fields__, map(msgspec.structs.astuple, comparison.rows))
 
 
 def _cells(row: Row) -> list[str]:
@@ -104,11 +98,3 @@ def _letters(places: Sequence[str]) -> list[str]:
     order = list(dict.fromkeys(places))
     names = [*string.ascii_uppercase, *map(str, range(len(string.ascii_uppercase) + 1, len(order) + 1))]
     return [names[order.index(place)] for place in places]
-
-
-def _raw(value: object) -> object:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        value = "; ".join(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -13,6 +13,7 @@ import typer.core
 from tbft_artifacts.errors import TbftError
 from tbft_edge.commands import (
     bench,
+    compare,
     corrupt,
     diagnose,
     doctor,
@@ -51,6 +52,7 @@ app.command("predict")(predict.command)
 app.command("corrupt")(corrupt.command)
 app.command("finalize")(finalize.command)
 app.command("report")(report.command)
+app.command("compare")(compare.command)
 app.command("inspect")(inspect.command)
 app.command("doctor")(doctor.command)
 app.command("reproduce")(reproduce.command)

@@ -1,9 +1,11 @@
-"""A table of words, for the terminal or as Markdown."""
+"""A table of words, for the terminal or as Markdown; and figures for spreadsheets."""
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tbft_artifacts.errors import one_line
@@ -13,6 +15,8 @@ from tbft_edge.console import output_width, print_table
 _GAP = 3
 # What Markdown, as GitHub reads it, would take for more than a character inside a cell.
 _MARKUP = re.compile(r"[\\|`*_~\[\]<>&$]")
+# With one of these a cell is a formula to a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -70,3 +74,21 @@ def markdown(table: Table) -> str:
 def escape(text: str) -> str:
     """`text` as Markdown that reads as it stands, on one line."""
     return _MARKUP.sub(r"\\\g<0>", one_line(text).strip())
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows as RFC 4180 has them: plain numbers, several words with semicolons, nothing for None."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_raw(value) for value in row])
+    return text.getvalue()
+
+
+def _raw(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        value = "; ".join(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

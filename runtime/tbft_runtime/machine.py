@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import resource
 from pathlib import Path
 
 # What in /proc/cpuinfo decides which kernels a library picks; clock rates and the like change all the time.
@@ -29,6 +30,18 @@ def resident_memory(root: Path = Path("/")) -> int:
     """Bytes of this process that are in memory now; 0 if unknown."""
     kibibytes = _value(_read(root / "proc/self/status"), "VmRSS:")
     return 0 if kibibytes is None else kibibytes * 1024
+
+
+def peak_memory(root: Path = Path("/")) -> int:
+    """The most bytes of this process that were in memory at once.
+
+    Not what `getrusage` says, where the kernel tells more: that begins with the size of the process that started
+    this one, which may be larger.
+    """
+    kibibytes = _value(_read(root / "proc/self/status"), "VmHWM:")
+    if kibibytes is None:
+        kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # In KiB on Linux.
+    return kibibytes * 1024
 
 
 def _of_system(root: Path) -> int | None:

@@ -25,7 +25,8 @@ from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.result import peak_memory_bytes, runtime_versions
+from tbft_runtime.machine import peak_memory
+from tbft_runtime.result import runtime_versions
 from tbft_runtime.training.options import Settings, TrainOptions, resolve
 from tbft_runtime.training.prefix import load_prefix
 from tbft_runtime.training.step import TrainStep, initial_state
@@ -96,7 +97,7 @@ def measure(request: MeasureRequest) -> Measurement:
         step_ms=step_ms[WARM_UP:],
         cached_step_ms=cached_ms[WARM_UP:],
         losses=losses,
-        peak_memory_bytes=peak_memory_bytes(),
+        peak_memory_bytes=peak_memory(),
         board=watch.summary(),
         runtime=runtime_versions(),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 from importlib.metadata import version
 
 import msgspec
@@ -14,6 +13,7 @@ from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost
 from tbft_runtime.energy.total import total
+from tbft_runtime.machine import peak_memory
 from tbft_runtime.sessions import onnxruntime_version
 from tbft_runtime.timing import PHASES, WARMING, Latency, latency, warm_laps
 from tbft_runtime.training.boundary import CacheResult
@@ -97,11 +97,6 @@ def after(state: TrainingState) -> Evaluation | None:
     return state.adapted if state.adapted is not None else state.before
 
 
-def peak_memory_bytes() -> int:
-    """The largest resident size of this process so far (Linux counts it in KiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def runtime_versions() -> dict[str, str]:
     """Versions that a number depends on, and the machine's architecture."""
     return {
@@ -174,7 +169,7 @@ def train_result(
         latency=latencies(state),
         images_per_second=train_images * len(state.epochs) / step_seconds if step_seconds else None,
         train_seconds=sum(epoch.seconds for epoch in state.epochs),
-        peak_memory_bytes=peak_memory_bytes(),
+        peak_memory_bytes=peak_memory(),
         cache=cache,
         memory=memory,
         energy=total([(epoch.seconds, epoch.energy) for epoch in state.epochs], no_energy),

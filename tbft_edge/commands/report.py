@@ -37,7 +37,7 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """Show what a run did; of several, what each cost and saved against full fine-tuning."""
-    chosen = _format(output, json=json)
+    chosen = output_format(output, json=json)
     with extra("device"):
         from tbft_runtime import compare, read_report
         from tbft_runtime.reporting.names import short_names
@@ -51,7 +51,8 @@ def command(
             _print_comparison(comparison, reports, chosen)
 
 
-def _format(output: Format | None, *, json: bool) -> Format:
+def output_format(output: Format | None, *, json: bool) -> Format:
+    """What --format and --json ask for together. Raises TbftError where they contradict each other."""
     if json and output not in (None, "json"):
         raise TbftError(f"--json and --format {output} contradict each other", "give one of them")
     return "json" if json else output or "table"
@@ -82,7 +83,7 @@ def _print_run(report: Report, name: str, chosen: Format) -> None:
         # Nothing is compared here, so a throttled run is shown as any other.
         sys.stdout.write(cost_csv(compare([report], [name], allow_throttled=True)))
     else:
-        _print_tables(run_summary(report, name), caveats(report), chosen)
+        print_tables(run_summary(report, name), caveats(report), chosen)
 
 
 def _print_comparison(comparison: Comparison, reports: Sequence[Report], chosen: Format) -> None:
@@ -100,10 +101,10 @@ def _print_comparison(comparison: Comparison, reports: Sequence[Report], chosen:
             say(one_line(note))
         sys.stdout.write(cost_csv(comparison))
     else:
-        _print_tables([cost_table(comparison)], notes(comparison), chosen)
+        print_tables([cost_table(comparison)], notes(comparison), chosen)
 
 
-def _print_tables(tables: Sequence[Table], notes: Sequence[str], chosen: Literal["table", "markdown"]) -> None:
+def print_tables(tables: Sequence[Table], notes: Sequence[str], chosen: Literal["table", "markdown"]) -> None:
     """Tables on stdout; notes below them in Markdown, else on stderr."""
     from tbft_edge.tables import escape, markdown, show
 

@@ -40,7 +40,8 @@ _TABLES = """
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:5px 0 5px 14px;white-space:nowrap;border-bottom:1px solid var(--line);vertical-align:top}
 th:first-child,td:first-child{text-align:left;padding-left:0;white-space:normal}
-th small{display:block;font-weight:400;color:var(--soft)}
+th small,.range{display:block;font-weight:400;color:var(--soft)}
+.range,.wrapped{white-space:normal}
 thead th{color:var(--soft);font-weight:500;overflow-wrap:normal;white-space:normal;vertical-align:bottom;
 border-bottom-color:var(--edge)}
 tbody th{font-weight:500}
@@ -73,7 +74,7 @@ _CHARTS = """
 text{fill:var(--ink)}
 .tick{fill:var(--soft)}
 .strong,.mark-name,.right{font-weight:600}
-.mark-name{paint-order:stroke;stroke:var(--surface);stroke-width:4px}
+.mark-name,.halo{paint-order:stroke;stroke:var(--surface);stroke-width:4px}
 .grid{stroke:var(--line);fill:none}
 .edge,.frame,.arrow{stroke:var(--edge);fill:none}
 .mark-line{stroke:var(--ink);stroke-width:1.2;stroke-dasharray:3 3;fill:none}

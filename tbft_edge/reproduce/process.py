@@ -1,4 +1,4 @@
-"""Run one command of an engine; its last words explain a failure."""
+"""Run one command in a process of its own; its last words explain a failure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from tbft_artifacts.errors import DIVERGED_EXIT_CODE, DivergedError, TbftError
 _HINT = "run it by hand: "
 
 
-def run_json(command: Sequence[str | Path], given: bytes = b"") -> bytes:
+def run_json(command: Sequence[str | Path], given: bytes = b"", failed: str = "an engine failed") -> bytes:
     """What `command` prints on stdout, after reading `given` on stdin.
 
-    Raises DivergedError where it says so with its exit code, and TbftError with its own message for any other.
+    Raises DivergedError where it says so with its exit code, and TbftError with its own message, behind `failed`, for
+    any other.
     """
     words = [str(part) for part in command]
     done = subprocess.run(words, input=given, capture_output=True, check=False, env=os.environ | _ONE_THREAD_EACH)
@@ -26,7 +27,7 @@ def run_json(command: Sequence[str | Path], given: bytes = b"") -> bytes:
     message = errors[0] if errors else f"exit code {done.returncode}"
     if done.returncode == DIVERGED_EXIT_CODE:
         raise DivergedError(message, _HINT + " ".join(words))
-    raise TbftError(f"an engine failed: {message}", _HINT + " ".join(words))
+    raise TbftError(f"{failed}: {message}", _HINT + " ".join(words))
 
 
 # Threads are those that a command is told; several commands run beside each other.

@@ -18,7 +18,7 @@ from tbft_edge.main import app
 
 COMMANDS = (
     *("export", "diagnose", "tune", "train", "eval", "predict"),
-    *("corrupt", "finalize", "report", "inspect", "doctor", "reproduce", "bench", "ops"),
+    *("corrupt", "finalize", "report", "compare", "inspect", "doctor", "reproduce", "bench", "ops"),
 )
 
 

@@ -8,19 +8,22 @@ from pathlib import Path
 import pytest
 
 from support.chromium import Chromium, find_chromium
+from support.made_up_comparisons import odd_comparisons
 from support.odd_reports import made_up_comparison, odd_reports
 from tbft_edge.pages.comparison_page import comparison_page
+from tbft_edge.pages.methods_page import methods_page
 from tbft_edge.pages.run_page import run_page
 
 
 @pytest.fixture(scope="session")
 def pages() -> Mapping[str, str]:
-    """HTML by name: one per odd report, and the comparison of them all."""
+    """HTML by name: one per odd report, the comparison of them all, and one per odd comparison of methods."""
     reports = odd_reports()
     shown = list(reports.values())
     return {
         **{name: run_page(report) for name, report in reports.items()},
         "comparison": comparison_page(made_up_comparison(shown), shown),
+        **{name: methods_page(results) for name, results in odd_comparisons().items()},
     }
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from support.chromium import Chromium
+from support.made_up_comparisons import odd_comparisons
 from support.odd_reports import odd_reports
 from tbft_edge.pages.palette import DARK, LIGHT
 
-NAMES = (*odd_reports(), "comparison")
+NAMES = (*odd_reports(), "comparison", *odd_comparisons())
 PHONE, DESKTOP = 360, 1200
 
 # Figures without a picture that can be seen inside the window.
@@ -86,12 +87,12 @@ def test_pages_are_whole_on_a_phone_and_a_desktop(browser: Chromium, files: Mapp
 
 @pytest.mark.parametrize("width", [320, 768, 921, 1000, 1920])
 def test_other_widths_cut_nothing_off(browser: Chromium, files: Mapping[str, Path], width: int) -> None:
-    for name in ("plain", "long-names", "comparison"):
+    for name in ("plain", "long-names", "comparison", "methods", "methods-many"):
         browser.open(files[name], width=width)
         assert_whole(browser, width)
 
 
-@pytest.mark.parametrize("name", ["troubled", "comparison"])
+@pytest.mark.parametrize("name", ["troubled", "comparison", "methods"])
 def test_pages_follow_the_scheme(browser: Chromium, files: Mapping[str, Path], name: str) -> None:
     for scheme, palette in (("light", LIGHT), ("dark", DARK)):
         browser.open(files[name], scheme=scheme)
@@ -99,7 +100,7 @@ def test_pages_follow_the_scheme(browser: Chromium, files: Mapping[str, Path], n
         assert_whole(browser, DESKTOP)
 
 
-@pytest.mark.parametrize("name", ["plain", "ten-classes", "comparison"])
+@pytest.mark.parametrize("name", ["plain", "ten-classes", "comparison", "methods-repeated"])
 def test_paper_is_light_and_wide_enough(browser: Chromium, files: Mapping[str, Path], name: str) -> None:
     """Letter and A4 leave about 690 pixels between their margins; a dark screen prints dark letters, too."""
     browser.open(files[name], width=690, scheme="dark", media="print")

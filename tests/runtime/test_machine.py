@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tbft_runtime.machine import available_memory, processor
+from tbft_runtime.machine import available_memory, peak_memory, processor
 
 MIB = 1 << 20
 
@@ -70,3 +72,20 @@ def test_this_machine_says_something() -> None:
     memory = available_memory()
     assert memory is not None
     assert memory > 10 * MIB
+
+
+def test_a_peak_is_not_that_of_whoever_started_the_process() -> None:
+    """As `compare` starts one run after the other: the kernel hands the starter's maximum on to `getrusage`."""
+    starter = """
+import subprocess, sys
+held = b"x" * (256 << 20)
+child = "from tbft_runtime.machine import peak_memory; print(peak_memory())"
+print(subprocess.run([sys.executable, "-c", child], capture_output=True, check=True).stdout.decode())
+"""
+    done = subprocess.run([sys.executable, "-c", starter], capture_output=True, text=True, check=True)
+    assert MIB < int(done.stdout) < 128 * MIB
+
+
+def test_a_peak_is_known_without_the_kernel_s_table(tmp_path: Path) -> None:
+    assert peak_memory(tmp_path) > MIB
+    assert peak_memory(tree(tmp_path, {"proc/self/status": "VmHWM:\t  2048 kB\n"})) == 2 * MIB

@@ -1,0 +1,107 @@
+"""`tbft-edge compare`: methods on the same data, on the device."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.errors import one_line
+from tbft_edge.commands.report import Format, output_format, print_tables
+from tbft_edge.console import JsonOption, ThreadsOption, extra, percent, print_json, say
+
+if TYPE_CHECKING:
+    from tbft_edge.compare.results import Results
+    from tbft_edge.compare.runs import Progress
+
+
+def command(
+    bundles: Annotated[
+        list[Path], typer.Argument(metavar="BUNDLE...", help="Bundle folders or .tar.gz; each plan is an entry.")
+    ],
+    data: Annotated[Path, typer.Option(help="Training images, as for 'train'.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for runs and results; a second call goes on where the first stopped.")
+    ],
+    test: Annotated[
+        Path | None,
+        typer.Option(help="Measure accuracy on these labelled images; otherwise on those that are held out of --data."),
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Train each entry so often, with seeds from --seed on: medians and spreads.")
+    ] = 1,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How many at most. Default: 10.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides split and order of the images.")] = 0,
+    threads: ThreadsOption = None,
+    val_fraction: Annotated[float | None, typer.Option(help="Part of --data to validate on. Default: 0.15.")] = None,
+    meter: Annotated[str, typer.Option(help="Where joules come from, as for 'train'.")] = "auto",
+    output: Annotated[
+        Format | None, typer.Option("--format", help="How to print it on stdout. Default: table.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Train every plan of the bundles on the same data, each in a process of its own, and compare what each costs.
+
+    FOLDER/comparison.html shows it as a page, FOLDER/comparison.json holds it, FOLDER/runs the runs themselves.
+    """
+    chosen = output_format(output, json=json)
+    with extra("device"):
+        from tbft_edge.compare.options import Options
+        from tbft_edge.compare.session import RESULTS, compare_methods
+        from tbft_edge.pages.methods_page import methods_page
+        from tbft_runtime.sessions import default_threads
+        from tbft_runtime.training.options import DEFAULT_EPOCHS, DEFAULT_VALIDATION
+
+        options = Options(
+            data=data,
+            test=test,
+            out=out,
+            repeats=repeats,
+            seed=seed,
+            epochs=DEFAULT_EPOCHS if epochs is None else epochs,
+            threads=default_threads() if threads is None else threads,
+            val_fraction=DEFAULT_VALIDATION if val_fraction is None else val_fraction,
+            meter=meter,
+        )
+        try:
+            results = compare_methods(bundles, options, say_run)
+        except KeyboardInterrupt:
+            say(f"interrupted; '{out}' keeps every run and epoch that ended. The same command goes on")
+            raise
+        html = methods_page(results)
+        page = out / "comparison.html"
+        with atomic_file(page) as temporary:
+            temporary.write_text(html, encoding="utf-8")
+        _print(results, html, chosen)
+    say(f"wrote {out / RESULTS} and {page}")
+
+
+def say_run(progress: Progress) -> None:
+    """A line on stderr for a run that ended."""
+    run = progress.run
+    if run.report is None:
+        ended = run.outcome.failed or "failed"
+    else:
+        result = run.report.result
+        ended = f"validation accuracy {percent(result.accuracy_after)}, {result.train_seconds:.1f} s"
+    left = ""
+    if progress.new and progress.done < progress.total:
+        minutes = progress.seconds / progress.new * (progress.total - progress.done) / 60
+        left = f"; about {minutes:.0f} min left"
+    say(one_line(f"[{progress.done}/{progress.total}] {run.entry.name}, seed {run.seed}: {ended}{left}"))
+
+
+def _print(results: Results, html: str, chosen: Format) -> None:
+    from tbft_edge.compare.table import comparison_csv, comparison_table, notes
+
+    if chosen == "json":
+        print_json(results)
+    elif chosen == "html":
+        sys.stdout.write(html)
+    elif chosen == "csv":
+        sys.stdout.write(comparison_csv(results))
+    else:
+        print_tables([comparison_table(results)], notes(results), chosen)
