@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
 from support.exports import forward_of
 from tbft_artifacts.errors import TbftError
+from tbft_export.compile import PlanRequest, compile_plan
 from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
 from tbft_export.methods.registry import method, method_names, plan_training
+from tbft_export.optimizers import optimizer
+from tbft_export.pipeline import PassRunner
+from tbft_export.sources.load import load_source
 
 
 @cache
@@ -87,3 +92,53 @@ def test_a_name_is_taken_once() -> None:
     assert "full" in method_names()
     with pytest.raises(ValueError, match="already"):
         method("full")(lambda _network, _options: ())
+
+
+# MobileTL
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2_like", "mobilenet_v3_like"])
+def test_mobiletl_trains_only_the_shift_of_inner_norms(name: str) -> None:
+    """In the last two blocks and behind them: convolutions, every shift, and the scale of each block's last norm."""
+    mobile = network(f"mobile_models:{name}")
+    (found,) = plan_training("mobiletl", mobile, MethodOptions(top_blocks=2))
+    assert found.masked
+    assert found.blocks[:2] == mobile.blocks.residual_blocks[-2:]
+    assert found.blocks[-1] == mobile.blocks.rear
+    behind = mobile.inside(found.blocks)
+    scales = [norm.inputs[1].name or "" for norm in mobile.norms if norm.inputs[1] is not None]
+    last = [
+        max((each for each in scales if each.startswith(f"{block}.")), key=scales.index) for block in found.blocks[:2]
+    ]
+    assert set(found.parameters) == {each for each in behind if each not in scales} | set(last)
+
+
+def test_mobiletl_of_a_residual_network_has_no_norm_without_an_activation_in_its_blocks() -> None:
+    """A pre-activation block ends with a convolution."""
+    (found,) = plan_training("mobiletl", network("tiny_models:resnet26"), MethodOptions(top_blocks=1))
+    assert [each for each in found.parameters if "bn" in each] == ["layer3.3.bn1.bias", "layer3.3.bn2.bias", "bn.bias"]
+
+
+def test_mobiletl_refuses_what_it_cannot_do() -> None:
+    mobile = network("mobile_models:mobilenet_v2_like")
+    for options, words in (
+        (MethodOptions(top_blocks=99), "residual blocks, not 99"),
+        (MethodOptions(batch_norm="batch"), "--bn batch"),
+        (MethodOptions(batch_norm="block"), "--bn block"),
+    ):
+        with pytest.raises(TbftError, match=words):
+            plan_training("mobiletl", mobile, options)
+
+
+@pytest.mark.parametrize(("name", "saved"), [("full_mobilenet_v2", 0.45), ("full_mobilenet_v3", 0.52)])
+def test_mobiletl_keeps_about_half_for_the_backward_pass(name: str, saved: float) -> None:
+    """Against the same blocks with every parameter trained and exact gradients (the paper: 46 % and 53 %)."""
+    mobile = Network(load_source(f"support.mobile_models:{name}", None, None, 96, PassRunner()).forward)
+    (lean,) = plan_training("mobiletl", mobile, MethodOptions(top_blocks=5))
+    vanilla = replace(lean, masked=False, parameters=mobile.inside(lean.blocks))
+    few, many = (
+        compile_plan(mobile.forward, PlanRequest(each, optimizer("sgd", 0.01, 0.9, None), 32), PassRunner()).plan
+        for each in (lean, vanilla)
+    )
+    assert few.cost.activation_bytes <= (1 - saved) * many.cost.activation_bytes
+    assert few.gradient_memory[0].image_bytes <= (1 - saved) * many.gradient_memory[0].image_bytes
