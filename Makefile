@@ -14,7 +14,7 @@ ARM_TOOLS := qemu-user mmdebstrap gcc libc6-dev
 BROWSER := chromium fonts-dejavu-core
 
 .PHONY: help demo test test-host test-device test-arm arm-tools browser bench bench-page bench-suite bench-arm \
-	bench-metering reproduction-page comparison-page size lint format clean
+	bench-metering bench-masks reproduction-page comparison-page size lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
 	@echo "make bench-arm  executed Cortex-A72 instructions per train step, PyTorch's beside ours, 15 minutes"
 	@echo "make bench-metering  what measuring energy costs a run, with and without a meter in turns, 5 minutes"
+	@echo "make bench-masks  what keeping the mask of an activation function as bits or bytes takes, a minute"
 	@echo "make reproduction-page  write docs/reproduction.md from the results in docs/reproduction"
 	@echo "make comparison-page  write docs/comparison.md from the results of tbft-edge compare in docs/comparison"
 	@echo "make size    what the device environment weighs, against torch"
@@ -123,6 +124,10 @@ bench-arm: $(HOST)/.installed $(DEVICE)/.installed arm-tools
 bench-metering: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles feature-frozen-32
 	$(DEVICE)/bin/python -m benchmarks.metering
+
+bench-masks: $(HOST)/.installed $(DEVICE)/.installed
+	$(HOST)/bin/python -m benchmarks.masks write build/bench/masks
+	$(DEVICE)/bin/python -m benchmarks.masks measure build/bench/masks
 
 # Small bundles for the device tests, made where torch is.
 $(BUNDLES)/.made: $(HOST)/.installed $(SOURCES)
