@@ -53,12 +53,12 @@ def _print_sparse(plans: Sequence[Plan]) -> None:
             layer.weight.removesuffix(".weight"),
             f"{layer.shape[0]:,}",
             f"{layer.row_values:,}",
-            f"{layer.row_flops / 1e6:,.2f} M",
+            f"{layer.row_flops / 1e3:,.1f}",
             ", ".join(plan.id for plan in plans if plan.sparse and layer in plan.sparse.layers),
         ]
         for layer in (plans[0].sparse.layers if plans[0].sparse else ())
     ]
-    columns = ["layer", "channels", "parameters of one", "FLOPs of its gradient", "chosen in"]
+    columns = ["layer", "channels", "parameters of one", "kFLOPs of its gradient", "chosen in"]
     print_table("Layers whose channels the device chooses, from the input to the output", columns, rows)
 
 

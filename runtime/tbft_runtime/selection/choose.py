@@ -52,7 +52,9 @@ def choose(plans: Sequence[Plan], fisher: Mapping[str, np.ndarray], budgets: Bud
     limits: dict[str, Limit | None] = {}
     for share in (FIRST_SHARE, 1.0):
         for rank in ranked:
-            limits[rank.layer.weight] = spending.take(rank, math.ceil(share * len(rank.fisher)))
+            limit = spending.take(rank, math.ceil(share * len(rank.fisher)))
+            # What stopped a layer first is why, unless it got everything later.
+            limits[rank.layer.weight] = limit and (limits.get(rank.layer.weight) or limit)
     return Chosen(
         plan=spending.plan,
         budgets=budgets,
