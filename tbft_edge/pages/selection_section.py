@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tbft_edge.pages import units
 from tbft_edge.pages.charts.bars import Bar, long_bars
-from tbft_edge.pages.document import card, figure, missing, table, tables
-from tbft_edge.pages.markup import Markup, element
+from tbft_edge.pages.document import card, figure, missing, plots, table
+from tbft_edge.pages.markup import Markup, element, join
 from tbft_edge.selection_table import COLUMNS, name, selection_table, spent
 from tbft_runtime.selection.record import Selection
 
@@ -17,7 +17,7 @@ def chosen_channels(selection: Selection) -> Markup:
     seen = selection_table(selection)
     cost = element("p", f"Scored in {units.seconds(selection.seconds)}. {spent(selection)}.", class_="note")
     scores = card(f"What {selection.samples} labelled images show", table(COLUMNS, seen.rows, stacking=True), cost)
-    return tables(_bars(selection), scores)
+    return join([plots(_bars(selection)), scores])
 
 
 def _bars(selection: Selection) -> Markup:
