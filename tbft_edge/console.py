@@ -100,6 +100,15 @@ def memory_size(text: str, option: str) -> int:
     return int(float(found[1]) * _MEMORY_UNITS[unit])
 
 
+def part_of_whole(text: str, option: str) -> float:
+    """A fraction such as 15% or 0.15, above 0 and up to 1. Raises TbftError if it is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
+    part = float(found[1]) / (100 if found[2] else 1) if found else 0.0
+    if not 0 < part <= 1:
+        raise TbftError(f"{option} '{text}' is no part of a whole", f"for example {option} 15%")
+    return part
+
+
 @contextmanager
 def extra(name: str) -> Iterator[None]:
     """Import the half of the product that the extra `name` brings; a missing package becomes a hint at it."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tbft_edge.console import percent, size
 from tbft_edge.figures import DASH, estimated, partial, significant
+from tbft_edge.selection_table import selection_table
 from tbft_edge.tables import Table
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ _WHERE = {"disk": "on the disk", "ram": "in memory"}
 
 
 def run_summary(report: Report, name: str) -> list[Table]:
-    """Accuracy before and after, and what the run called `name` took."""
-    return [_accuracy(report), _run(report, name)]
+    """Accuracy before and after, which channels the device chose if it did, and what the run called `name` took."""
+    selection = report.result.selection
+    chosen = [] if selection is None else [selection_table(selection)]
+    return [_accuracy(report), *chosen, _run(report, name)]
 
 
 def _accuracy(report: Report) -> Table:

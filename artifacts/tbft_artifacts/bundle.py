@@ -152,6 +152,7 @@ def _check_complete(manifest: Manifest, bundle: Path) -> None:
     for plan in manifest.plans:
         needed += [*map(plan.prefix_in, plan.prefix_forms), *map(plan.gradient_in, plan.gradient_forms)]
         needed += [plan.suffix, plan.predict, plan.update]
+    needed += [plan.fisher for plan in manifest.sparse_plans[:1]]
     if not manifest.plans or not any(isinstance(step, Normalize) for step in manifest.preprocessing):
         raise TbftError(
             f"{MANIFEST} of bundle '{bundle}' has no plan or no normalisation of pixels", "export the bundle again"

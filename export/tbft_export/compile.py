@@ -20,6 +20,7 @@ from tbft_artifacts.manifest import (
     Parameter,
     Plan,
 )
+from tbft_artifacts.sparse import SparseUpdate
 from tbft_export import winograd
 from tbft_export.activations import stand_ins
 from tbft_export.blocks import trainable_parameters
@@ -28,7 +29,7 @@ from tbft_export.convolution import is_readable, read_convolution
 from tbft_export.cost import largest_activation, training_cost
 from tbft_export.forward import ForwardModel
 from tbft_export.gradient import build_training_model, write_ort_training
-from tbft_export.memory import plan_memory
+from tbft_export.memory import micro_batch, plan_memory
 from tbft_export.methods.method import TrainingPlan
 from tbft_export.optimizers import build_update
 from tbft_export.pipeline import (
@@ -39,10 +40,9 @@ from tbft_export.pipeline import (
     check_standard,
     forward_in,
     from_ort_training,
+    score_channels,
 )
-
-# What a small board's last cache holds of one tensor while the next one is written.
-CACHE_BYTES = 2 << 20
+from tbft_export.sparse import check_statistics, most_chosen, sparse_layers, without_rows
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,13 @@ class PlanRequest:
     """What is trained, and how it is stepped.
 
     With a `prefix` "int8" the plan is one whose prefix can be quantised; here it still computes in float32.
+    A plan that `scores` has the graph by which a device chooses channels.
     """
 
     training: TrainingPlan
     optimizer: Optimizer
     batch_size: int
+    scores: bool = False
 
     @property
     def id(self) -> str:
@@ -66,42 +68,58 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class CompiledPlan:
-    """A plan and its graphs; weights are still inside them. Prefix and gradient are there in several forms."""
+    """A plan and its graphs; weights are still inside them. Prefix and gradient are there in several forms.
+
+    `fisher` scores the channels of sparse layers, in the plan that does so for all.
+    """
 
     plan: Plan
     prefixes: Mapping[ConvolutionForm, ir.Model]
     suffix: ir.Model
     gradients: Mapping[ConvolutionForm, ir.Model]
     update: ir.Model
+    fisher: ir.Model | None = None
 
 
 def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner) -> CompiledPlan:
     """Compile one plan.
 
-    Raises TbftError for operators that cannot be trained through, and where an int8 prefix is asked for that does
-    not exist or does not stay as it is.
+    Raises TbftError for operators that cannot be trained through, where an int8 prefix is asked for that does not
+    exist or does not stay as it is, and for sparse weights that are no convolution's or with batch statistics.
     """
     parameters = trainable_parameters(forward.graph, forward.weights)
     training_plan = request.training
     trainable = list(training_plan.parameters)
     policy = training_plan.policy
 
-    boundary = find_boundary(forward.graph, frozenset(trainable))
+    layers = sparse_layers(forward.graph, training_plan.sparse)
+    if layers:
+        check_statistics(policy)
+
+    boundary = find_boundary(forward.graph, frozenset((*trainable, *training_plan.sparse)))
     prefix = None if boundary.is_graph_input() else _extract(forward.model, forward.graph.inputs[0], boundary)
     if training_plan.prefix == "int8":
         _check_quantizable(prefix, policy)
     suffix = _extract(forward.model, boundary, forward.graph.outputs[0])
     statistics = batch_statistics(forward.graph, suffix.graph, policy)
     training = _training_model(
-        suffix.clone(), forward.weights, trainable, statistics, runner, masked=training_plan.masked
+        suffix.clone(),
+        forward.weights,
+        trainable,
+        statistics,
+        runner,
+        sparse=training_plan.sparse,
+        masked=training_plan.masked,
     )
     described = tuple(_parameter(forward.graph, name) for name in trainable)
     cost = training_cost(training.graph, None if prefix is None else prefix.graph, _elements(described))
+    cost = without_rows(cost, layers)
     full_cost = cost if trainable == parameters else _full_cost(forward, parameters, policy, runner)
 
     tensors = {name: _tensor(forward.graph, name) for name in forward.weights}
     gradients = {
-        form: runner.run(training.clone(), after_gradient(tensors, trainable, form)) for form in forms_of(suffix.graph)
+        form: runner.run(training.clone(), after_gradient(tensors, trainable, form, layers))
+        for form in forms_of(suffix.graph)
     }
     prefixes: dict[ConvolutionForm, ir.Model] = {}
     if prefix is not None:
@@ -121,7 +139,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
         boundary=Boundary(name=boundary.name or "", shape=_image_shape(boundary)),
         gradient_forms=tuple(gradients),
         prefix_forms=tuple(prefixes),
-        gradient_memory=tuple(map(plan_memory, gradients.values())),
+        gradient_memory=tuple(plan_memory(gradient, most_chosen(layers)) for gradient in gradients.values()),
         prefix_memory=tuple(map(plan_memory, prefixes.values())),
         suffix_memory=plan_memory(suffix),
         optimizer=request.optimizer,
@@ -129,15 +147,18 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
         micro_batch=micro_batch(largest_activation(training.graph), request.batch_size),
         cost=cost,
         full_cost=full_cost,
+        sparse=SparseUpdate(layers) if layers else None,
     )
     compiled = CompiledPlan(
         plan=plan,
         prefixes=prefixes,
         suffix=suffix,
         gradients=gradients,
-        update=build_update([plan.flat], request.optimizer.kind),
+        update=build_update([plan.flat], request.optimizer.kind, open_length=bool(layers)),
+        fisher=runner.run(training, score_channels(tensors, layers)) if request.scores else None,
     )
-    for model in (compiled.suffix, compiled.update, *gradients.values(), *prefixes.values()):
+    fisher = [] if compiled.fisher is None else [compiled.fisher]
+    for model in (compiled.suffix, compiled.update, *gradients.values(), *prefixes.values(), *fisher):
         check_standard(model)
     return compiled
 
@@ -203,15 +224,6 @@ def forms_of(graph: ir.Graph) -> tuple[ConvolutionForm, ...]:
     return ("direct",)
 
 
-def micro_batch(image_bytes: int, batch_size: int) -> int:
-    """The largest power of two of images whose tiles stay in a cache, at most `batch_size`.
-
-    `image_bytes` is the largest activation of one image; Winograd's tiles take four times as much.
-    """
-    fitting = max(1, CACHE_BYTES // (4 * max(1, image_bytes)))
-    return min(batch_size, 1 << (fitting.bit_length() - 1))
-
-
 def _check_quantizable(prefix: ir.Model | None, policy: BatchNormPolicy) -> None:
     """Integer weights hold the batch norms' statistics; they are those of the export for good."""
     if prefix is None:
@@ -233,11 +245,13 @@ def _training_model(
     statistics: Sequence[str],
     runner: PassRunner,
     *,
+    sparse: Sequence[str] = (),
     masked: bool = False,
 ) -> ir.Model:
-    prepared = runner.run(suffix, before_gradient(statistics, trainable))
-    frozen = [name for name in prepared.graph.initializers if name in weights and name not in trainable]
-    training = build_training_model(prepared, trainable, frozen)
+    prepared = runner.run(suffix, before_gradient(statistics, trainable, sparse))
+    trained = [*trainable, *sparse]
+    frozen = [name for name in prepared.graph.initializers if name in weights and name not in trained]
+    training = build_training_model(prepared, trained, frozen)
     return runner.run(training, from_ort_training(stand_ins(prepared.graph), masked=masked))
 
 

@@ -175,6 +175,9 @@ def _requests(options: ExportOptions, forward: ForwardModel) -> tuple[PlanReques
         prefix=options.prefix,
         top_blocks=options.top_blocks,
     )
+    plans = plan_training(options.method, Network(forward), asked)
+    # The first of the sparse ones is the deepest: it scores the layers of all.
+    scoring = next((plan for plan in plans if plan.sparse), None)
     return tuple(
         PlanRequest(
             training=plan,
@@ -185,8 +188,9 @@ def _requests(options: ExportOptions, forward: ForwardModel) -> tuple[PlanReques
                 options.weight_decay,
             ),
             batch_size=options.batch_size,
+            scores=plan is scoring,
         )
-        for plan in plan_training(options.method, Network(forward), asked)
+        for plan in plans
     )
 
 

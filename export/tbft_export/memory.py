@@ -13,31 +13,44 @@ from tbft_export.execution_order import execution_order
 
 # The batches for which a graph is planned; in between and beyond, memory grows in a straight line.
 PLANNED_BATCHES = (1, 2, 4, 8, 16, 32)
+# What a small board's last cache holds of one tensor while the next one is written.
+CACHE_BYTES = 2 << 20
 # Inference reads the numbers of tensors that are shapes or axes, and those are far smaller than this.
 LARGEST_SHAPE_TENSOR = 64
 # Results of these are their input under another shape.
 _VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 
 
-def plan_memory(model: ir.Model) -> GraphMemory:
+def plan_memory(model: ir.Model, rows: Mapping[str, int] | None = None) -> GraphMemory:
     """Bytes of `model`'s live values: the most at any node, as `fixed_bytes + images * image_bytes`.
 
     Nodes are computed in ONNX Runtime's order. A value lives from the node that computes it to its last reader;
     graph inputs and outputs live throughout, weights are not counted. No value is overwritten while it is still
     read, and none is computed in place, so a runtime that does so needs less; scratch space of kernels comes on
     top.
+
+    `rows` are symbolic dimensions that are no batch, with the most that they can be: so much is planned for.
     """
     proto = _without_weights(ir.to_proto(model))
-    peaks = {images: peak_bytes(proto, images) for images in PLANNED_BATCHES}
+    peaks = {images: peak_bytes(proto, images, rows) for images in PLANNED_BATCHES}
     first, last = PLANNED_BATCHES[0], PLANNED_BATCHES[-1]
     image_bytes = -(-(peaks[last] - peaks[first]) // (last - first))
     fixed = max(0, *(peak - images * image_bytes for images, peak in peaks.items()))
     return GraphMemory(fixed_bytes=fixed, image_bytes=image_bytes)
 
 
-def peak_bytes(model: onnx.ModelProto, images: int) -> int:
-    """The most bytes that are live at once for a batch of `images`."""
-    sizes = _sizes(model, images)
+def micro_batch(image_bytes: int, batch_size: int) -> int:
+    """The largest power of two of images whose tiles stay in a cache, at most `batch_size`.
+
+    `image_bytes` is the largest activation of one image; Winograd's tiles take four times as much.
+    """
+    fitting = max(1, CACHE_BYTES // (4 * max(1, image_bytes)))
+    return min(batch_size, 1 << (fitting.bit_length() - 1))
+
+
+def peak_bytes(model: onnx.ModelProto, images: int, rows: Mapping[str, int] | None = None) -> int:
+    """The most bytes that are live at once for a batch of `images`, with other dimensions as `rows` says."""
+    sizes = _sizes(model, images, rows or {})
     stored = list(model.graph.node)
     nodes = [stored[index] for index in execution_order(stored)]
     owner = _owners(stored)
@@ -79,7 +92,7 @@ def _owners(nodes: Sequence[onnx.NodeProto]) -> Mapping[str, str]:
     return owner
 
 
-def _sizes(model: onnx.ModelProto, images: int) -> dict[str, int]:
+def _sizes(model: onnx.ModelProto, images: int, rows: Mapping[str, int]) -> dict[str, int]:
     """Bytes of every value that is no constant."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
@@ -87,7 +100,7 @@ def _sizes(model: onnx.ModelProto, images: int) -> dict[str, int]:
     for value in [*fixed.graph.input, *fixed.graph.output]:
         for dim in value.type.tensor_type.shape.dim:
             if not dim.HasField("dim_value"):
-                dim.dim_value = images
+                dim.dim_value = rows.get(dim.dim_param, images)
     del fixed.graph.value_info[:]
     inferred = onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph
     sizes = {}

@@ -126,10 +126,11 @@ def optimizer(kind: OptimizerKind, lr: float, momentum: float, weight_decay: flo
     return described
 
 
-def build_update(parameters: Sequence[Parameter], kind: OptimizerKind) -> ir.Model:
+def build_update(parameters: Sequence[Parameter], kind: OptimizerKind, *, open_length: bool = False) -> ir.Model:
     """Graph (parameters, gradients, state, scalars) -> (parameters, state), float32 throughout.
 
-    Names are those of `Parameter`; scalars are shaped (). `step` counts from 1.
+    Names are those of `Parameter`; scalars are shaped (). `step` counts from 1. With `open_length` each parameter is
+    a vector whose length only the device knows.
     """
     rule = _RULES[kind]
     builder = _Builder()
@@ -139,17 +140,15 @@ def build_update(parameters: Sequence[Parameter], kind: OptimizerKind) -> ir.Mod
         scalars |= _bias_corrections(builder, scalars)
     outputs: list[ir.Value] = []
     for parameter in parameters:
-        values = {
-            "weight": _input(parameter.name, parameter.shape),
-            "gradient": _input(parameter.gradient, parameter.shape),
-        }
-        values |= {slot: _input(parameter.state(slot), parameter.shape) for slot in rule.slots}
+        shape = ("values",) if open_length else parameter.shape
+        values = {"weight": _input(parameter.name, shape), "gradient": _input(parameter.gradient, shape)}
+        values |= {slot: _input(parameter.state(slot), shape) for slot in rule.slots}
         inputs += values.values()
         updated = rule.write(builder, scalars, values)
         results = {"weight": parameter.updated} | {slot: parameter.updated_state(slot) for slot in rule.slots}
         for key, name in results.items():
             value = updated[key]
-            value.name, value.shape, value.dtype = name, ir.Shape(parameter.shape), ir.DataType.FLOAT
+            value.name, value.shape, value.dtype = name, ir.Shape(shape), ir.DataType.FLOAT
             outputs.append(value)
     graph = ir.Graph(
         inputs,
@@ -162,5 +161,5 @@ def build_update(parameters: Sequence[Parameter], kind: OptimizerKind) -> ir.Mod
     return ir.Model(graph, ir_version=IR_VERSION)
 
 
-def _input(name: str, shape: tuple[int, ...]) -> ir.Value:
+def _input(name: str, shape: Sequence[int | str]) -> ir.Value:
     return ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(ir.DataType.FLOAT))

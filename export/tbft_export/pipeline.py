@@ -11,6 +11,7 @@ from onnx_ir.passes import common
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import ConvolutionForm
+from tbft_artifacts.sparse import SparseLayer
 from tbft_export.activations import Activation
 from tbft_export.passes.average_pool import RewriteAveragePoolPass
 from tbft_export.passes.batch_statistics import UseBatchStatisticsPass
@@ -23,9 +24,11 @@ from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPa
 from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftoversPass
 from tbft_export.passes.restore_activations import RestoreActivationsPass
 from tbft_export.passes.results_last import ResultsLastPass
+from tbft_export.passes.score_channels import ScoreChannelsPass
 from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
+from tbft_export.passes.train_rows import TrainRowsPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
 
 # Constants of the lowerings are far smaller than this; weights are larger or have a name of their own.
@@ -60,17 +63,22 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
 
 
 def before_gradient(
-    batch_statistics: Collection[str], trainable: Sequence[str], *, runs_on_ort_training: bool = False
+    batch_statistics: Collection[str],
+    trainable: Sequence[str],
+    sparse: Sequence[str] = (),
+    *,
+    runs_on_ort_training: bool = False,
 ) -> list[ir.passes.PassBase]:
     """Forward graph -> the form that ORT's gradient builder gets right, and its kernels too if they are to run.
 
-    Norms whose running mean `batch_statistics` names use the batch's statistics.
+    Norms whose running mean `batch_statistics` names use the batch's statistics. Of the weights `sparse` rows are
+    trained: a fixed norm's scale still goes into the filters, since it is as fixed.
     """
     return [
         # ORT differentiates any BatchNormalization that is left as one with batch statistics.
         FreezeBatchNormPass(frozenset(trainable), frozenset(batch_statistics)),
         # Its gradient crashes in ORT Training; of windows that tile the image it has a lowering.
-        RewriteAveragePoolPass(frozenset(trainable), keep_tiling=not runs_on_ort_training),
+        RewriteAveragePoolPass(frozenset((*trainable, *sparse)), keep_tiling=not runs_on_ort_training),
         # It has no gradient for some, and a clumsy one for ReLU6.
         WriteOutActivationsPass() if runs_on_ort_training else StandInForActivationsPass(),
         common.ShapeInferencePass(),  # MaxPoolGrad and the lowerings read annotated shapes.
@@ -86,16 +94,33 @@ def from_ort_training(activations: Mapping[str, Activation], *, masked: bool = F
 
 
 def after_gradient(
-    weights: Mapping[str, ir.TensorProtocol], trainable: Sequence[str], form: ConvolutionForm = "direct"
+    weights: Mapping[str, ir.TensorProtocol],
+    trainable: Sequence[str],
+    form: ConvolutionForm = "direct",
+    sparse: Sequence[SparseLayer] = (),
 ) -> list[ir.passes.PassBase]:
     """ORT's training graph -> the device's gradient graph, standard operators only."""
     return [
         TakeGradientsPass(),  # First: it makes the gradients graph outputs, so that they are kept.
-        FreezeWeightsPass(weights, trainable),
+        FreezeWeightsPass(weights, [*trainable, *(layer.weight for layer in sparse)]),
         CountCorrectPass(),  # While the logits are still an output.
         common.IdentityEliminationPass(),  # ORT emits dozens; lowerings ask who uses an output.
+        TrainRowsPass(sparse, weights),  # Ahead of the next, which removes the gradients of whole weights.
         common.RemoveUnusedNodesPass(),  # Gradients of parameters that are not trained.
         *_lower(form, frozenset(weights)),
+    ]
+
+
+def score_channels(weights: Mapping[str, ir.TensorProtocol], sparse: Sequence[SparseLayer]) -> list[ir.passes.PassBase]:
+    """ORT's training graph -> the graph that scores channels, standard operators only."""
+    return [
+        TakeGradientsPass(),  # The scores are found from the gradients.
+        FreezeWeightsPass(weights, [layer.weight for layer in sparse]),
+        ScoreChannelsPass(sparse),
+        FreezeWeightsPass(weights, ()),  # With the gradients gone, nothing is trained.
+        common.IdentityEliminationPass(),
+        common.RemoveUnusedNodesPass(),  # The gradients of weights.
+        *_lower("direct", frozenset(weights)),
     ]
 
 
@@ -146,6 +171,7 @@ def pass_names() -> list[str]:
         before_gradient((), ()),
         from_ort_training({}),
         after_gradient({}, (), "winograd"),
+        score_channels({}, ()),
         batch_mode(empty),
     ]
     return sorted({type(step).__name__ for steps in lists for step in steps})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tbft_artifacts.manifest import BATCH_SUFFIX, GRADIENT_SUFFIX, LABELS, LOSS,
 from tbft_export.forward import IMAGES
 from tbft_export.sessions import Session
 from tbft_export.sources.reference import Reference, ReferenceStep, reference_step
+from tbft_export.sparse_check import draw_rows, fisher_errors
 
 # float32 rounding through some dozens of layers; a wrong formula is off by far more.
 TOLERANCE = 1e-4
@@ -58,7 +59,8 @@ def check_bundle(
 ) -> SelfCheck:
     """Compare loss, every gradient and every batch-norm average of one step with PyTorch, in every form of the graphs.
 
-    `masked`: PyTorch's backward of ReLU6 and hard-swish is a mask, as the plan's is.
+    `masked`: PyTorch's backward of ReLU6 and hard-swish is a mask, as the plan's is. Of sparse layers the rows of
+    randomly chosen channels are trained, and what scores the channels is compared, too.
 
     Raises TbftError if one is off by more than `TOLERANCE`.
     """
@@ -93,20 +95,31 @@ def _check_once(
     labels = rng.integers(0, classes, count)
     parameters = [parameter.name for parameter in plan.parameters]
     weights = {name: tensor.detach().numpy().copy() for name, tensor in reference.tensors().items()}
-    step = partial(reference_step, reference, parameters, plan.batch_statistics, images, labels, masked=masked)
-    expected = step()
-    rounding = _decided_by_rounding(expected, step(kink=-ROUNDING), step(kink=ROUNDING)) if moved_kinks else {}
+    rows = draw_rows(plan, weights, rng)
+    trained = [*parameters, *rows.weights]
+    step = partial(reference_step, reference, trained, plan.batch_statistics, images, labels, masked=masked)
+    kinks = (-ROUNDING, ROUNDING) if moved_kinks else ()
+    with rows.in_place(reference):
+        expected = rows.of(step())
+        others = [rows.of(step(kink=kink)) for kink in kinks]
+    rounding = _decided_by_rounding(expected, *others) if moved_kinks else {}
 
     boundaries = [Session(folder, plan.prefix_in(form)).outputs({IMAGES: images}) for form in plan.prefix_forms]
-    feeds = {name: weights[name] for name in parameters} | {LABELS: labels}
+    feeds = {name: weights[name] for name in parameters} | rows.feeds | {LABELS: labels}
     checks = []
     for index in range(max(len(plan.gradient_forms), len(boundaries))):
         before = boundaries[index % len(boundaries)] if boundaries else {plan.boundary.name: images}
         gradient = plan.gradient_in(plan.gradient_forms[index % len(plan.gradient_forms)])
         boundary = {plan.boundary.name: before[plan.boundary.name]}
         found = before | Session(folder, gradient).outputs(feeds | boundary)
-        checks.append(_compare(manifest, plan, weights, expected, found, rounding))
-    return max(checks, key=lambda check: max(check.loss, check.gradient, check.statistics))
+        checks.append(_compare(manifest, rows.trained(plan), weights, expected, found, rounding))
+    check = max(checks, key=lambda check: max(check.loss, check.gradient, check.statistics))
+    start = boundaries[0][plan.boundary.name] if boundaries else images
+    scores = fisher_errors(folder, plan, reference, start, images, labels, kinks)
+    worst = max(scores, key=lambda name: scores[name], default="")
+    if scores and scores[worst] > check.gradient:
+        check = replace(check, gradient=scores[worst], worst_gradient=worst)
+    return check
 
 
 def _decided_by_rounding(expected: ReferenceStep, *others: ReferenceStep) -> dict[str, float]:

@@ -70,11 +70,31 @@ def input_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, w: ir.
 def weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
     """dW (K, C, 3, 3). The input's transform is the one that the forward pass made: one node for both."""
     tiles = transform_input(emit, x, conv.channels, conv.image, conv.pads, conv.output)
-    gradients = emit.op("Transpose", _transform_output_gradient(emit, dy, conv), perm=[0, 2, 1])
-    products = emit.op("MatMul", gradients, tiles)  # (16, K, C)
-    flat = emit.op("Reshape", products, np.array([16, conv.filters * conv.channels], np.int64))
+    transformed = _transform_output_gradient(emit, to_spatial_major(emit, dy), conv)
+    by_tile = emit.op("Reshape", transformed, np.array([16, -1, conv.filters], np.int64))
+    return _filter_gradient(emit, by_tile, tiles, conv)
+
+
+def row_gradient(
+    emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None, channels: ir.Value | None
+) -> ir.Value:
+    """dW[channels] (k, C, 3, 3), of those channels of dY alone; k may be 0, and is then what Reshape finds."""
+    tiles = transform_input(emit, x, conv.channels, conv.image, conv.pads, conv.output)
+    picked = emit.op("OneHot", channels, np.array(conv.filters, np.int64), np.array([0, 1], np.float32), axis=0)
+    chosen = emit.op("MatMul", to_spatial_major(emit, dy), picked)
+    transformed = _transform_output_gradient(emit, chosen, conv)
+    count = emit.op("Shape", tiles, start=1, end=2)
+    shape = emit.op("Concat", np.array([16], np.int64), count, np.array([-1], np.int64), axis=0)
+    return _filter_gradient(emit, emit.op("Reshape", transformed, shape), tiles, conv)
+
+
+def _filter_gradient(emit: Emitter, gradients: ir.Value, tiles: ir.Value, conv: Convolution) -> ir.Value:
+    """dg = G^T dU G: (16, tiles * N, rows), (16, tiles * N, C) -> (rows, C, 3, 3)."""
+    by_row = emit.op("Transpose", gradients, perm=[0, 2, 1])
+    products = emit.op("MatMul", by_row, tiles)  # (16, rows, C)
+    flat = emit.op("Reshape", products, np.array([16, -1], np.int64))
     dw = emit.op("Gemm", flat, FILTER, transA=1)
-    return emit.op("Reshape", dw, np.array([conv.filters, conv.channels, 3, 3], np.int64))
+    return emit.op("Reshape", dw, np.array([-1, conv.channels, 3, 3], np.int64))
 
 
 def transform_input(
@@ -121,16 +141,14 @@ def _transform_output(emit: Emitter, products: ir.Value, channels: int, output: 
     return from_spatial_major(emit, image)
 
 
-def _transform_output_gradient(emit: Emitter, dy: ir.Value | None, conv: Convolution) -> ir.Value:
-    """A dy A^T of every tile: (N, K, Ho, Wo) -> (16, tiles * N, K)."""
+def _transform_output_gradient(emit: Emitter, image: ir.Value, conv: Convolution) -> ir.Value:
+    """A dy A^T of every tile: (Ho, Wo, N, channels) -> (16, tiles * N * channels)."""
     height, width = conv.output
     rows, columns = -(-height // 2), -(-width // 2)
-    image = to_spatial_major(emit, dy)
     if (height, width) != (2 * rows, 2 * columns):
         missing = [0, 0, 0, 0, 2 * rows - height, 2 * columns - width, 0, 0]
         image = emit.op("Pad", image, np.array(missing, np.int64))
     tiles = emit.op("Reshape", image, np.array([rows, 2, columns, 2, -1], np.int64))
     by_place = emit.op("Transpose", tiles, perm=[1, 3, 0, 2, 4])
     flat = emit.op("Reshape", by_place, np.array([4, -1], np.int64))
-    transformed = emit.op("MatMul", np.ascontiguousarray(OUTPUT.T), flat)
-    return emit.op("Reshape", transformed, np.array([16, -1, conv.filters], np.int64))
+    return emit.op("MatMul", np.ascontiguousarray(OUTPUT.T), flat)

@@ -44,6 +44,8 @@ def write_plan(compiled: CompiledPlan, folder: Path) -> None:
     for form, gradient in compiled.gradients.items():
         write_graph(gradient, folder, plan.gradient_in(form))
     write_graph(compiled.update, folder, plan.update)
+    if compiled.fisher is not None:
+        write_graph(compiled.fisher, folder, plan.fisher)
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> Manifest:

@@ -13,6 +13,7 @@ from tbft_runtime.model import METADATA, ModelCard
 from tbft_runtime.onnx_file import embed, external_initializers
 from tbft_runtime.result import after, is_worse
 from tbft_runtime.run_folder import open_trained
+from tbft_runtime.training.sparse_rows import merged
 
 
 class Finalized(msgspec.Struct, frozen=True):
@@ -45,8 +46,9 @@ def finalize(run: Path, out: Path, *, allow_worse: bool = False, bundle: Path | 
     card = ModelCard(
         manifest.bundle_id, run_file.settings.plan, manifest.classes, manifest.image_size, manifest.preprocessing
     )
-    model = opened.path(opened.plan(run_file.settings.plan).predict).read_bytes()
-    weights = {**load_file(opened.weights), **state.best}
+    plan = opened.plan(run_file.settings.plan)
+    model = opened.path(plan.predict).read_bytes()
+    weights = merged(plan, load_file(opened.weights), state.best)
     tensors = {name: weights[name] for name in external_initializers(model)}
     content = embed(model, tensors, {METADATA: msgspec.json.encode(card).decode()})
     with atomic_file(out) as temporary:

@@ -29,6 +29,7 @@ from tbft_runtime.machine import peak_memory
 from tbft_runtime.result import runtime_versions
 from tbft_runtime.training.options import Settings, TrainOptions, resolve
 from tbft_runtime.training.prefix import load_prefix
+from tbft_runtime.training.sparse_rows import measurable
 from tbft_runtime.training.step import TrainStep, initial_state
 
 MARK_BASE = 0x7ACE0000
@@ -71,11 +72,11 @@ class Measurement(msgspec.Struct, frozen=True):
 def measure(request: MeasureRequest) -> Measurement:
     """Take `steps` full train steps on one batch, write the weights, then as many from its boundary activations."""
     bundle = open_bundle(Path(request.bundle))
-    plan = bundle.plan(request.plan)
+    plan, channels = measurable(bundle.plan(request.plan))
     options = TrainOptions(Path(), Path(), plan=plan.id, lr=LR, batch_size=request.batch_size, threads=1)
     settings = resolve(options, bundle)
     step, images, labels = _prepare(bundle, plan, settings, request)
-    state = initial_state(bundle, plan, settings, load_file(bundle.weights))
+    state = initial_state(bundle, plan, settings, load_file(bundle.weights), channels)
 
     watch = BoardWatch(THIS_BOARD)
     step_ms: list[float] = []

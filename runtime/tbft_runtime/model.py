@@ -17,6 +17,7 @@ from tbft_artifacts.manifest import PREDICT, PreprocessingStep
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.run_folder import RunFolder, open_trained
 from tbft_runtime.sessions import Graph, Tensors, load_graph
+from tbft_runtime.training.sparse_rows import merged
 
 
 class ModelCard(msgspec.Struct, frozen=True):
@@ -55,15 +56,18 @@ def open_model(path: Path, threads: int) -> Model:
         return _from_file(path, threads)
     if RunFolder(path).run_file.exists():
         bundle, run, state = open_trained(path)
-        return _from_bundle(bundle, bundle.plan(run.settings.plan).predict, state.best, threads)
+        plan = bundle.plan(run.settings.plan)
+        return _from_bundle(bundle, plan.predict, merged(plan, load_file(bundle.weights), state.best), threads)
     with opened(path) as bundle:
         plans = bundle.manifest.plans
         # Several plans may have prefixes of several kinds; the whole model in float32 stands for all.
-        return _from_bundle(bundle, plans[0].predict if len(plans) == 1 else PREDICT, {}, threads)
+        return _from_bundle(
+            bundle, plans[0].predict if len(plans) == 1 else PREDICT, load_file(bundle.weights), threads
+        )
 
 
-def _from_bundle(bundle: Bundle, name: str, changed: Tensors, threads: int) -> Model:
-    graph = load_graph(bundle.path(name), {**load_file(bundle.weights), **changed}, threads)
+def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> Model:
+    graph = load_graph(bundle.path(name), weights, threads)
     manifest = bundle.manifest
     return Model(graph, manifest.classes, Preprocessing(manifest.preprocessing, manifest.image_size))
 

@@ -14,6 +14,7 @@ from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost
 from tbft_runtime.energy.total import total
 from tbft_runtime.machine import peak_memory
+from tbft_runtime.selection.record import Selection
 from tbft_runtime.sessions import onnxruntime_version
 from tbft_runtime.timing import PHASES, WARMING, Latency, latency, warm_laps
 from tbft_runtime.training.boundary import CacheResult
@@ -32,7 +33,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     `execution` is how graphs ran; `divided`: a batch may go through the gradient graph in parts; `tuned`:
     as `tune` had measured it on this device.
     `train_seconds` is time in epochs, `energy` theirs, `board` how the board was and `metering` what measuring
-    cost, each of all parts of a resumed run. `cache` is how boundary activations were kept in the last one.
+    cost, each of all parts of a resumed run. `selection` says which channels of which layers were trained, None where
+    the bundle leaves no such choice. `cache` is how boundary activations were kept in the last one.
     """
 
     bundle_id: str
@@ -61,6 +63,7 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     divided: bool = True
     # Reports from before there were others are of target blocks.
     method: str = "tbft"
+    selection: Selection | None = None
     tuned: bool
     latency: dict[str, Latency]
     images_per_second: float | None
@@ -134,6 +137,7 @@ def train_result(
     stopped: str,
     cache: CacheResult,
     memory: MemoryPlan,
+    selection: Selection | None,
     no_energy: str,
     run: str,
 ) -> TrainResult:
@@ -145,6 +149,7 @@ def train_result(
         plan=plan.id,
         drift=plan.drift,
         method=plan.method,
+        selection=selection,
         blocks=plan.blocks if settings.epochs else (),
         batch_norm=settings.batch_norm,
         accuracy_before=before.accuracy if before else None,

@@ -15,6 +15,7 @@ from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.diagnosis.record import Diagnosis
+from tbft_runtime.selection.record import Selection
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.state import TrainingState, load_state, save_state
 
@@ -26,7 +27,7 @@ class RunFile(msgspec.Struct, frozen=True):
     """`run.json`: where the bundle is, what the data was, and the settings.
 
     `started_at` is what the wall clock said (ISO 8601), a label that may be wrong. `diagnosis` is why the plan was
-    chosen, where the device did.
+    chosen, where the device did, and `selection` which channels it trains, where the device chose them.
     """
 
     bundle: str
@@ -34,6 +35,7 @@ class RunFile(msgspec.Struct, frozen=True):
     started_at: str
     settings: Settings
     diagnosis: Diagnosis | None = None
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ from tbft_runtime.progress import Outline, Progress, Silent
 from tbft_runtime.reporting.build import build_report, write_report
 from tbft_runtime.result import TrainResult, train_result
 from tbft_runtime.run_folder import RunFile, RunFolder
+from tbft_runtime.selection.record import Selection
+from tbft_runtime.selection.select import select, selects
 from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.batch_norm import check_batch
@@ -30,6 +32,7 @@ from tbft_runtime.training.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.training.fine_tuning import FineTuning
 from tbft_runtime.training.memory import fit_memory, plan_memory
 from tbft_runtime.training.options import AUTO, Settings, TrainOptions, another_bundle, resolve, resumed
+from tbft_runtime.training.sparse_rows import NO_CHANNELS
 from tbft_runtime.tuning.record import with_tuning
 
 
@@ -67,27 +70,47 @@ def _train(
     started_at = datetime.now(UTC).isoformat(timespec="seconds") if stored is None else stored.started_at
     stopwatch = Stopwatch()
     with Metering(board, choice.meter, on_vitals=progress.vitals) as metering:
-        chosen = None
+        chosen = selected = None
         if stored is None and options.drift == AUTO:
             chosen = choose_plan(bundle, options, folder.cache, progress, stopwatch)
             options = chosen.options
+        elif stored is None and selects(bundle, options):
+            selected = select(bundle, options, folder.cache, progress, stopwatch)
+            options = selected.options
         settings = _settings(bundle, options, folder, stored, progress)
-        plan = bundle.plan(settings.plan)
+        # What an earlier part of the run chose, it goes on with.
+        diagnosis, selection = (stored.diagnosis, stored.selection) if stored else (None, None)
+        if chosen:
+            diagnosis = chosen.diagnosis
+        if selected:
+            selection = selected.selection
+        plan = _plan(bundle, settings, selection)
         sources = open_sources(bundle, settings)
         progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
         state = folder.read_state()
         if state is None or state.epoch < settings.epochs:
             metering.measure_idle(progress.note)
-        data = chosen.data if chosen else open_data(bundle, settings, sources, folder.cache, progress, stopwatch)
+        begun = chosen or selected
+        data = begun.data if begun else open_data(bundle, settings, sources, folder.cache, progress, stopwatch)
         _check_data(data, settings, bundle, plan, stored, folder)
         images = len(data.train) + len(data.validation)
         settings = _within_budget(bundle, plan, settings, images, options, resuming=stored is not None)
         memory = plan_memory(bundle, plan, settings, images)
-        diagnosis = chosen.diagnosis if chosen else None if stored is None else stored.diagnosis
-        run = RunFile(str(bundle.folder.resolve()), data.fingerprint, started_at, settings, diagnosis)
+        run = RunFile(str(bundle.folder.resolve()), data.fingerprint, started_at, settings, diagnosis, selection)
         folder.write_run(run)
         accounts = Accounts(metering, stopwatch, settings.epochs)
-        tuning = FineTuning(bundle, plan, settings, data, load_file(bundle.weights), folder, progress, accounts)
+        tuning = FineTuning(
+            bundle,
+            plan,
+            settings,
+            data,
+            load_file(bundle.weights),
+            folder,
+            progress,
+            accounts,
+            channels=selection.channels if selection else NO_CHANNELS,
+            adapted=selected.adapted if selected else None,
+        )
         if state is None:
             state = tuning.begin()
         else:
@@ -105,6 +128,7 @@ def _train(
         stopped=stopped,
         cache=cache_result(tuning.boundary, plan, settings, images),
         memory=memory,
+        selection=selection,
         no_energy=choice.why or metering.problem or "the meter said nothing while training went on",
         run=str(folder.path),
     )
@@ -123,6 +147,20 @@ def _settings(
     if stored is not None:
         return resumed(stored.settings, options, bundle)
     return with_tuning(resolve(options, bundle), folder.tuning_file, options.threads, progress)
+
+
+def _plan(bundle: Bundle, settings: Settings, selection: Selection | None) -> Plan:
+    """The plan of a run; with chosen channels, and the blocks that they are in, where the device chose some."""
+    plan = bundle.plan(settings.plan)
+    if selection is None:
+        return plan
+    plan = plan.with_channels(selection.channels)
+    blocks = (
+        block.name
+        for block in bundle.manifest.blocks
+        if any(f"{parameter.name}.".startswith(f"{block.name}.") for parameter in plan.parameters)
+    )
+    return replace(plan, blocks=tuple(blocks))
 
 
 def _check_data(

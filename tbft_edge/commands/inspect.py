@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tbft_artifacts.manifest import Block, Manifest
+from tbft_artifacts.manifest import Block, Manifest, Plan
 from tbft_edge.console import JsonOption, print_json, print_table, size
 from tbft_edge.plan_table import print_plans
 
@@ -39,8 +40,26 @@ def command(
         ],
     )
     print_plans(manifest.plans)
+    if manifest.sparse_plans:
+        _print_sparse(manifest.sparse_plans)
     blocks = [[block.name, f"{block.parameters:,}", _trained_by(block, manifest)] for block in manifest.blocks]
     print_table("Blocks, from the input to the output", ["block", "parameters", "trained by"], blocks)
+
+
+def _print_sparse(plans: Sequence[Plan]) -> None:
+    """The layers of the deepest of `plans`, and which plans reach each."""
+    rows = [
+        [
+            layer.weight.removesuffix(".weight"),
+            f"{layer.shape[0]:,}",
+            f"{layer.row_values:,}",
+            f"{layer.row_flops / 1e3:,.1f}",
+            ", ".join(plan.id for plan in plans if plan.sparse and layer in plan.sparse.layers),
+        ]
+        for layer in (plans[0].sparse.layers if plans[0].sparse else ())
+    ]
+    columns = ["layer", "channels", "parameters of one", "kFLOPs of its gradient", "chosen in"]
+    print_table("Layers whose channels the device chooses, from the input to the output", columns, rows)
 
 
 def _trained_by(block: Block, manifest: Manifest) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from tbft_artifacts.errors import one_line
 from tbft_artifacts.manifest import BatchNormPolicy, Drift
-from tbft_edge.console import JsonOption, ThreadsOption, extra, memory_size, print_json, say
+from tbft_edge.console import JsonOption, ThreadsOption, extra, memory_size, part_of_whole, print_json, say
 
 if TYPE_CHECKING:
     from tbft_runtime import Progress
@@ -75,6 +75,17 @@ def command(
             help="Stay within this much memory, such as 256MB: chooses images per pass, threads and place of the cache."
         ),
     ] = None,
+    update_budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the device chooses the channels to train: memory for trained values, their gradients and the "
+            "optimizer's state. Default: 1MB."
+        ),
+    ] = None,
+    compute_budget: Annotated[
+        str | None,
+        typer.Option(help="Likewise: a step's backward pass, as a part of full fine-tuning's. Default: 15%."),
+    ] = None,
     meter: Annotated[
         str,
         typer.Option(
@@ -121,6 +132,8 @@ def command(
             cache=None if cache == "auto" else cache,
             cache_in=None if cache_in == "auto" else cache_in,
             memory_budget=None if memory_budget is None else memory_size(memory_budget, "--memory-budget"),
+            update_budget=None if update_budget is None else memory_size(update_budget, "--update-budget"),
+            compute_budget=None if compute_budget is None else part_of_whole(compute_budget, "--compute-budget"),
             meter=meter,
             profile=profile,
             resume=resume,

@@ -38,6 +38,9 @@ def _network(report: Report) -> Markup:
     part, whole = sum(block.parameters for block in trained), sum(block.parameters for block in report.blocks)
     share = f"{part:,} of {whole:,} parameters" + (f" ({part / whole:.1%})" if whole else "")
     note = f"{len(trained)} of {count(len(report.blocks), 'block')} trained: {share}."
+    selection = report.result.selection
+    if selection is not None:
+        note = f"In {count(len(trained), 'block')} {selection.values:,} of {whole:,} parameters were trained."
     if not trained:
         note = f"No weight was trained: {whole:,} parameters stayed as they were."
     described = "; ".join(

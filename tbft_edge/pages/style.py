@@ -55,7 +55,7 @@ dd{margin:0}
 h3+dl,h3+table,section>.note{margin-bottom:8px}
 h3+dl,h3+table{margin-top:8px}
 .card>.note+table{margin-top:8px}
-section>.card+.card{margin-top:14px}
+section>.card+.card,section>.plots+.card{margin-top:14px}
 svg+svg{margin-top:4px}
 footer{margin-top:36px;font-size:.86rem;color:var(--soft)}
 @media screen and (max-width:920px){

@@ -22,8 +22,8 @@ from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPa
 # A chance of an example is worth more than many examples of it; they are the same on every run.
 few = settings(max_examples=60, deadline=None, derandomize=True)
 
-# test_winograd.py and test_average_pool.py compare these, in both forms,
-ELSEWHERE = {"ai.onnx::Conv", "ai.onnx::AveragePool", "ai.onnx::AveragePoolGrad"}
+# test_winograd.py, test_average_pool.py and test_conv_rows.py compare these.
+ELSEWHERE = {"ai.onnx::Conv", "ai.onnx::AveragePool", "ai.onnx::AveragePoolGrad", "tbft::ConvRowsGrad"}
 # and test_activations.py these.
 ELSEWHERE |= {f"tbft::{kind}Grad" for kind in ("Relu6", "HardSwish", "HardSigmoid")}
 ELSEWHERE |= {f"com.microsoft::{name}" for name in ("SigmoidGrad", "QuickGelu", "QuickGeluGrad")}

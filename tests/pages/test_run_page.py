@@ -223,3 +223,26 @@ def test_counts_of_cells_that_no_class_has_are_left_out() -> None:
     report = made_up_report()
     wrong = tuple(replace(cell, predicted=99) for cell in report.confusion_after)
     assert "unavailable" in read_page(run_page(replace(report, confusion_after=wrong))).body
+
+
+def test_chosen_channels_have_a_section(read: Mapping[str, Page]) -> None:
+    """A bar for each layer that is trained, a row with a reason for each; and how much of the network that is."""
+    page = read["chosen-channels"]
+    headings = page.all("h2")
+    assert headings[headings.index("Why these channels") - 1] == "What was trained, and what it changed"
+    assert "Why these channels" not in read["plain"].all("h2")
+    assert [page.body.count(f"{count} of 8") >= 2 for count in (8, 3, 2, 1)] == [True] * 4
+    for reason in (
+        "every channel",
+        "every channel that these images would change",
+        "all that the update budget left",
+        "all that the compute budget left",
+        "no room in the update budget",
+        "no room in the compute budget",
+        "the backward pass down to it exceeds the compute budget",
+        "these images would change none of it",
+    ):
+        assert reason in page.all("td")
+    assert "82,250 of 366,778 parameters were trained" in page.body
+    assert "987.0 kB of 1.0 MB for trained values" in page.body
+    assert "no channel was chosen" in read["no-channel"].body

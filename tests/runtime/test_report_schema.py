@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from support.made_up_reports import made_up_report, no_energy
+from support.made_up_selections import made_up_selection
 from tbft_runtime import Report
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.reporting.schema import report_schema, schema_text
@@ -32,6 +33,7 @@ PROFILE = Profile(
 REPORTS = [
     made_up_report("full"),
     made_up_report("input", energy=no_energy(20.0), accuracy_before=None, accuracy_after=None, latency={}),
+    made_up_report(selection=made_up_selection()),
     msgspec.structs.replace(made_up_report(), profile=PROFILE, step_ms=None, telemetry=(), per_class=()),
 ]
 

@@ -57,6 +57,8 @@ ALL_PLANS = (
     "output-frozen-sgd",
     "full-batch-sgd",
 )
+# The compiled bundle whose channels the device chooses, in plans of different depth.
+SPARSE = "tinytrain"
 CLASSES = ("ant", "bee", "cat", "dog")
 IMAGE_SIZE = 8
 

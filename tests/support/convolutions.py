@@ -61,6 +61,13 @@ class Convolution:
         return f"""g (float[{shapes["y"]}] dy, float[{shapes["x"]}] x, float[{shapes["w"]}] w)
             => ({declared}) {{ {outputs} = com.microsoft.ConvGrad <{self._attributes}> (dy, x, w) }}"""
 
+    def row_gradient(self) -> str:
+        """The gradient of chosen rows: dy, x, w, channels (k,) -> rows (k, C/g, kh, kw)."""
+        shapes = self._shapes
+        rows = shapes["w"].replace(str(self.filters), "k", 1)
+        return f"""g (float[{shapes["y"]}] dy, float[{shapes["x"]}] x, float[{shapes["w"]}] w, int64[k] channels)
+            => (float[{rows}] rows) {{ rows = tbft.ConvRowsGrad <{self._attributes}> (dy, x, w, channels) }}"""
+
     def feeds(self, seed: int) -> Arrays:
         rng = np.random.default_rng(seed)
         return {

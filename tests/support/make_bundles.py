@@ -27,7 +27,7 @@ PLANS = {
 
 
 def main(folder: Path) -> None:
-    """Write one bundle per entry of `PLANS`, two with an int8 prefix, and two for every drift."""
+    """Write one bundle per entry of `PLANS`, two with an int8 prefix, two for every drift, and a sparse one."""
     for name, (drift, policy, optimizer) in PLANS.items():
         out = folder / name
         shutil.rmtree(out, ignore_errors=True)
@@ -47,6 +47,7 @@ def main(folder: Path) -> None:
         if name == "feature-frozen":
             write_all(options, "tiny_deep", folder / "all-drifts")
             write_all(options, "tiny_plain", folder / "all-plain")
+            write_sparse(options, folder / "tinytrain")
 
 
 def write_int8(options: ExportOptions, out: Path) -> None:
@@ -61,6 +62,13 @@ def write_all(options: ExportOptions, model: str, out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     model = f"support.tiny_models:{model}"
     export_bundle(dataclasses.replace(options, model=model, drift="all", batch_norm=None), out)
+
+
+def write_sparse(options: ExportOptions, out: Path) -> None:
+    """Plans of three depths, in which the device chooses channels."""
+    shutil.rmtree(out, ignore_errors=True)
+    model = "support.tiny_models:tiny_deep"
+    export_bundle(dataclasses.replace(options, model=model, drift=None, method="tinytrain", batch_norm=None), out)
 
 
 if __name__ == "__main__":

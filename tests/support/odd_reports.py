@@ -8,11 +8,13 @@ import random
 from msgspec.structs import replace
 
 from support.made_up_reports import PMIC, made_up_energy, made_up_report, no_energy
+from support.made_up_selections import made_up_selection
 from tbft_artifacts.manifest import Drift
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.reporting.comparison import Comparison, Row
 from tbft_runtime.reporting.report import BlockRecord, Cell, ClassRecord, Histogram, Report
+from tbft_runtime.selection.record import Selection
 
 HOSTILE = "<script>alert('&\"')</script>"
 LONG = "a very long name of a class that nobody would have thought of " * 4
@@ -38,7 +40,15 @@ def odd_reports() -> dict[str, Report]:
         "long-names": _named(LONG),
         "diverged": _diverged(),
         "nothing-known": _nothing_known(),
+        "chosen-channels": with_selection(plain, made_up_selection()),
+        "hostile-layers": with_selection(plain, made_up_selection(HOSTILE + LONG)),
+        "no-channel": with_selection(plain, replace(made_up_selection(), layers=made_up_selection().layers[:1])),
     }
+
+
+def with_selection(report: Report, selection: Selection) -> Report:
+    """The report of a run that chose its channels so."""
+    return replace(report, result=replace(report.result, drift=None, method="sparse", selection=selection))
 
 
 def with_classes(report: Report, count: int, seed: int) -> Report:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.random import default_rng
 
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.data.split import stratified_split
+from tbft_runtime.data.draw import drawn
 from tbft_runtime.training.dataset import Part
 
 # Fewer say nothing: one image more or less is five points of accuracy.
@@ -36,10 +35,7 @@ def draw_samples(part: Part, count: int, seed: int) -> Samples:
     Raises TbftError if there are fewer than `FEWEST`, or they are all of one class.
     """
     labels = part.labels(part.indices)
-    chosen = np.arange(len(labels))
-    if len(labels) > count:
-        _, chosen = stratified_split(labels, count / len(labels), seed)
-    chosen = default_rng(seed).permutation(chosen)[:count]
+    chosen = drawn(labels, count, seed)
     classes = len(np.unique(labels[chosen]))
     if len(chosen) < FEWEST or classes < 2:
         raise TbftError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import WEIGHTS, Plan
+from tbft_runtime.selection.budgets import DEFAULT_UPDATE_BYTES
 
 # Python, numpy, Pillow and ONNX Runtime with small graphs loaded, measured with `tbft-edge bench`.
 PROCESS_BYTES = 90_000_000
@@ -28,7 +29,14 @@ class Needs:
 def needs(bundle: Bundle, plan: Plan) -> Needs:
     """Estimate from sizes that the manifest states; a run reports what it really took."""
     weights = bundle.manifest.files[WEIGHTS].bytes
-    parameters = plan.cost.parameter_bytes * PARAMETER_FACTOR
+    parameters = _parameter_bytes(plan) * PARAMETER_FACTOR
     activations = plan.cost.activation_bytes * plan.batch_size * ACTIVATION_FACTOR
     # The state file is written beside the old one before it replaces it.
     return Needs(PROCESS_BYTES + weights * WEIGHT_FACTOR + parameters + activations, 2 * parameters)
+
+
+def _parameter_bytes(plan: Plan) -> int:
+    """Trained parameters; where the device chooses channels, as many as the default budget allows."""
+    if plan.sparse is None:
+        return plan.cost.parameter_bytes
+    return max(plan.cost.parameter_bytes, DEFAULT_UPDATE_BYTES // (2 + len(plan.optimizer.slots)))

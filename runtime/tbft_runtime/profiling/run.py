@@ -21,6 +21,7 @@ from tbft_runtime.sessions import Graph, Tensors
 from tbft_runtime.training.fine_tuning import FineTuning
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.prefix import load_prefix
+from tbft_runtime.training.sparse_rows import merged
 from tbft_runtime.training.state import TrainingState
 from tbft_runtime.training.step import TrainStep
 
@@ -53,7 +54,7 @@ def profile_run(tuning: FineTuning, state: TrainingState) -> Profile | None:
                     bundle=tuning.bundle,
                     plan=tuning.plan,
                     settings=settings,
-                    weights={**tuning.base, **state.current},
+                    weights=merged(tuning.plan, tuning.base, state.current),
                     state=state,
                     images=train.images(first),
                     labels=train.labels(first),

@@ -8,22 +8,26 @@ from tbft_artifacts.manifest import CORRECT, LABELS, LOSS, Plan
 from tbft_runtime.lanes import in_lanes
 from tbft_runtime.sessions import Graph, Tensors
 from tbft_runtime.training.flat import FlatParameters
+from tbft_runtime.training.sparse_rows import empty_gradients
 
 
 class _Lane:
     """What one thread needs: its sum of gradients, and the gradient of the part it is at."""
 
-    def __init__(
-        self, plan: Plan, graph: Graph, parameters: Tensors, total: FlatParameters, statistics: Tensors
-    ) -> None:
+    def __init__(self, plan: Plan, graph: Graph, inputs: Tensors, total: FlatParameters, statistics: Tensors) -> None:
         part = FlatParameters(plan)
         self.total = total.vector
         self._part = part.vector
         self._loss = np.zeros((), np.float32)
         self._correct = np.zeros((), np.int64)
-        others: dict[str, np.ndarray] = {LOSS: self._loss, CORRECT: self._correct, **statistics}
+        others: dict[str, np.ndarray] = {
+            LOSS: self._loss,
+            CORRECT: self._correct,
+            **statistics,
+            **empty_gradients(plan),
+        }
         self._first, self._later = (
-            graph.bind(parameters, others | {parameter.gradient: flat.view(parameter) for parameter in plan.parameters})
+            graph.bind(inputs, others | {parameter.gradient: flat.view(parameter) for parameter in plan.parameters})
             for flat in (total, part)
         )
 
@@ -51,15 +55,15 @@ class Accumulator:
     weighted by their images: `g = sum over parts of (n_part / n) * g_part`. Parts go through the graph
     at the same time, each on one core, which scales better than many cores on each small operator; a
     batch always falls into the same parts on the same lanes, so the sum is the same, too. It is written
-    into `gradients`; `statistics` takes the batch statistics of a batch that is not divided
-    (`micro_batch` None).
+    into `gradients`; `inputs` are the parameters, and whatever else no step replaces; `statistics` takes
+    the batch statistics of a batch that is not divided (`micro_batch` None).
     """
 
     def __init__(
         self,
         plan: Plan,
         graph: Graph,
-        parameters: Tensors,
+        inputs: Tensors,
         gradients: FlatParameters,
         statistics: Tensors,
         micro_batch: int | None,
@@ -69,7 +73,7 @@ class Accumulator:
         self.statistics = statistics
         self.micro_batch = micro_batch
         totals = [gradients, *(FlatParameters(plan) for _ in range(lanes - 1))]
-        self._lanes = [_Lane(plan, graph, parameters, total, statistics) for total in totals]
+        self._lanes = [_Lane(plan, graph, inputs, total, statistics) for total in totals]
 
     def run(self, activations: np.ndarray, labels: np.ndarray) -> tuple[float, int]:
         """Mean loss of a batch and how many answers were right; `activations` are those at the boundary."""

@@ -10,19 +10,21 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
-from tbft_artifacts.manifest import STATISTICS, Plan
+from tbft_artifacts.manifest import Plan
 from tbft_runtime.evaluation import Tally
 from tbft_runtime.progress import Progress
 from tbft_runtime.run_folder import RunFolder
-from tbft_runtime.sessions import Tensors, load_graph
+from tbft_runtime.sessions import Tensors
 from tbft_runtime.timing import Phase
 from tbft_runtime.training.accounts import Accounts
-from tbft_runtime.training.batch_norm import reestimate
+from tbft_runtime.training.adaptation import adapted_statistics
+from tbft_runtime.training.batch_norm import Arrays
 from tbft_runtime.training.boundary import Boundary, open_boundary, why_not_fixed
 from tbft_runtime.training.dataset import TrainingData
 from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.prefix import Prefix, load_prefix
+from tbft_runtime.training.sparse_rows import Channels, merged
 from tbft_runtime.training.state import Epoch, TrainingState
 from tbft_runtime.training.step import TrainStep, initial_state
 
@@ -31,7 +33,8 @@ from tbft_runtime.training.step import TrainStep, initial_state
 class FineTuning:
     """What is trained, on which images, from which weights, and who keeps and watches it.
 
-    `boundary` is there once the weights of the frozen prefix are known, if there is one whose activations
+    `channels` are those that a sparse plan trains. `adapted` are re-estimated batch-norm statistics, if that was done
+    already. `boundary` is there once the weights of the frozen prefix are known, if there is one whose activations
     depend on the image alone.
     """
 
@@ -43,11 +46,13 @@ class FineTuning:
     folder: RunFolder
     progress: Progress
     accounts: Accounts
+    channels: Channels
+    adapted: Arrays | None
     boundary: Boundary | None = field(default=None, init=False)
 
     def begin(self) -> TrainingState:
         """The state before the first epoch: base weights, evaluated, and adapted if the policy says so."""
-        state = initial_state(self.bundle, self.plan, self.settings, self.base)
+        state = initial_state(self.bundle, self.plan, self.settings, self.base, self.channels)
         adapts = self.settings.batch_norm == "adapt"
         if not adapts:
             self._fix(state)
@@ -57,8 +62,7 @@ class FineTuning:
         state.before = tally.evaluation()
         state.confusions["before"] = tally.confusion()
         if adapts:
-            with self._lap("statistics"):
-                self._adapt(state)
+            state.current |= self.adapted or self._adapted()
             self._fix(state)
             with self._lap("evaluation"):
                 tally = self._evaluator().evaluate(self._weights(state))
@@ -200,24 +204,13 @@ class FineTuning:
             return {self.plan.boundary.name: self.boundary.read(self.data.train, indices)}
         return step.to_boundary(self.data.train.images(indices))
 
-    def _adapt(self, state: TrainingState) -> None:
-        norms = self.bundle.manifest.batch_norms
-        if not norms:
-            raise TbftError("the model has no batch norm to re-estimate", "train without --bn adapt")
-        graph = load_graph(self.bundle.path(STATISTICS), self.base, self.settings.threads)
-        everything = self.data.everything
-        self.progress.begin("re-estimating batch-norm statistics", len(everything))
-
-        def read(indices: np.ndarray) -> np.ndarray:
-            self.progress.advance(len(indices))
-            return everything.images(indices)
-
-        batches = everything.shuffled(self.settings.batch_size, (self.settings.seed, 0))
-        state.current |= reestimate(graph, norms, batches, read)
+    def _adapted(self) -> Arrays:
+        with self._lap("statistics"):
+            return adapted_statistics(self.bundle, self.settings, self.data, self.base, self.progress)
 
     def _weights(self, state: TrainingState) -> Tensors:
         """Every weight as it is now."""
-        return {**self.base, **state.current}
+        return merged(self.plan, self.base, state.current)
 
     def _diverged(self, what: str, number: int) -> DivergedError:
         return DivergedError(

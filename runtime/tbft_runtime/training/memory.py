@@ -47,7 +47,7 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int) -> 
     """The peak of training with `settings`, of which `images` train or validate."""
     execution = settings.execution
     divides = not plan.batch_statistics
-    lanes = settings.threads if divides else 1
+    lanes = _lanes(plan, settings)
     gradient = plan.gradient_memory[plan.gradient_forms.index(execution.gradient_form)]
     at_once = min(execution.micro_batch, -(-settings.batch_size // lanes)) if divides else settings.batch_size
     graphs = lanes * gradient.bytes(at_once)
@@ -59,7 +59,6 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int) -> 
             graphs += prefix.bytes(settings.batch_size)
     graphs += settings.threads * plan.suffix_memory.bytes(EVALUATION_BATCH)
 
-    copies = 2 + len(plan.optimizer.slots) + 2 * lanes  # now and best, slots, a sum and a part per lane
     weights = bundle.manifest.files[bundle.weights.name].bytes
     row = BYTES_PER_FLOAT * math.prod(plan.boundary.shape)
     image = BYTES_PER_FLOAT * 3 * bundle.manifest.image_size**2
@@ -67,12 +66,36 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int) -> 
     return MemoryPlan(
         process=resident_memory(),
         weights=3 * weights,  # As read, as sessions fold and pack them, and once more while they are loaded.
-        state=copies * plan.cost.parameter_bytes,
+        state=_copies(plan, settings) * plan.cost.parameter_bytes,
         graphs=int(ARENA * graphs),
         sessions=SESSION_BYTES * (3 + plan.has_prefix),
         batch=2 * settings.batch_size * (row + image),
         cache=images * (row if settings.cache == "fp32" else row // 2) if in_memory else 0,
     )
+
+
+def _lanes(plan: Plan, settings: Settings) -> int:
+    """How many parts of a batch go through the gradient graph at the same time."""
+    return 1 if plan.batch_statistics else settings.threads
+
+
+def _copies(plan: Plan, settings: Settings) -> int:
+    """How often trained parameters are there: now and best, slots, and of each lane's gradients a sum and a part."""
+    return 2 + len(plan.optimizer.slots) + 2 * _lanes(plan, settings)
+
+
+def update_room(
+    bundle: Bundle, plan: Plan, settings: Settings, images: int, budget: int, *, fixed_threads: bool
+) -> int:
+    """Bytes for trained values, a gradient of each and the optimizer's state that `budget` bytes leave at most.
+
+    Beside everything else of the process, in the smallest of the ways that `fit_memory` knows.
+    """
+    most = 0
+    for candidate in _smaller(plan, settings, fixed_threads):
+        planned = plan_memory(bundle, plan, candidate, images)
+        most = max(most, (budget - planned.total + planned.state) // _copies(plan, candidate))
+    return most * (2 + len(plan.optimizer.slots))
 
 
 def fit_memory(

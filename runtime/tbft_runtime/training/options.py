@@ -14,6 +14,7 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm, Drift, Plan
 from tbft_runtime.meters.meter import AUTOMATIC
+from tbft_runtime.selection.budgets import DEFAULT_COMPUTE, DEFAULT_UPDATE_BYTES
 from tbft_runtime.sessions import default_threads
 
 _T = TypeVar("_T")
@@ -45,6 +46,8 @@ class TrainOptions:
     its own to validate on; otherwise `val_fraction` of the labelled images is held out. `cache` is how
     boundary activations are kept, and `cache_in` where. `memory_budget` is how many bytes the process may
     take; within it the run chooses how many images go through a graph at once, threads and cache.
+    Where the device chooses what is trained, `update_budget` is how many bytes trained values, their gradients and the
+    optimizer's state may take, and `compute_budget` which part (0 to 1) of full fine-tuning's backward pass a step may.
     `meter` names where joules come from: "auto", "none", or a meter of the registry.
     With `profile` some steps more tell where the time goes.
     """
@@ -67,6 +70,8 @@ class TrainOptions:
     cache: CacheFormat | None = None
     cache_in: CachePlace | None = None
     memory_budget: int | None = None
+    update_budget: int | None = None
+    compute_budget: float | None = None
     meter: str = AUTOMATIC
     profile: bool = False
     resume: bool = False
@@ -90,7 +95,8 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True):
     """A run's settings, all decided. They determine its result, with one thread bit for bit.
 
-    `tuned`: the execution was measured on this device beforehand.
+    `tuned`: the execution was measured on this device beforehand. The budgets are None where the plan leaves no choice
+    of channels.
     """
 
     bundle_id: str
@@ -111,11 +117,14 @@ class Settings(msgspec.Struct, frozen=True):
     cache: CacheFormat = DEFAULT_CACHE
     cache_in: CachePlace = DEFAULT_CACHE_PLACE
     tuned: bool = False
+    update_budget: int | None = None
+    compute_budget: float | None = None
 
 
 def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
     """Fill in defaults. Raises TbftError for values that make no sense, and if the plan is still to be decided."""
     plan = bundle.plan(options.plan, _named(options.drift))
+    _check_budgets(options, plan)
     settings = Settings(
         bundle_id=bundle.manifest.bundle_id,
         plan=plan.id,
@@ -134,6 +143,8 @@ def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
         validation=None if options.validation is None else str(options.validation.resolve()),
         cache=_or(options.cache, DEFAULT_CACHE),
         cache_in=_or(options.cache_in, DEFAULT_CACHE_PLACE),
+        update_budget=_or(options.update_budget, DEFAULT_UPDATE_BYTES) if plan.sparse else None,
+        compute_budget=_or(options.compute_budget, DEFAULT_COMPUTE) if plan.sparse else None,
     )
     _check(settings)
     if settings.epochs == 0 and settings.batch_norm != "adapt":
@@ -179,6 +190,8 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
         "--patience": (options.patience, stored.patience),
         "--seed": (options.seed, stored.seed),
         "--val-fraction": (options.val_fraction, stored.val_fraction),
+        "--update-budget": (options.update_budget, stored.update_budget),
+        "--compute-budget": (options.compute_budget, stored.compute_budget),
         "--data": (str(options.data.resolve()), stored.data),
         "--val": (options.validation and str(options.validation.resolve()), stored.validation),
     }
@@ -239,6 +252,21 @@ def _policy(asked: BatchNormPolicy | None, plan: Plan) -> BatchNormPolicy:
             f"export a bundle with --bn {asked}",
         )
     return asked
+
+
+def _check_budgets(options: TrainOptions, plan: Plan) -> None:
+    """Raises TbftError for budgets that make no sense, and for any where the plan leaves nothing to choose."""
+    for name in ("update_budget", "compute_budget"):
+        value, option = getattr(options, name), f"--{name.replace('_', '-')}"
+        if value is None:
+            continue
+        if plan.sparse is None:
+            raise TbftError(
+                f"plan '{plan.id}' says itself what is trained, and takes no {option}",
+                f"leave out {option}, or export a bundle whose channels the device chooses",
+            )
+        if not value > 0 or (name == "compute_budget" and value > 1):
+            raise TbftError(f"{option} {value} is out of range", "for example --update-budget 1MB --compute-budget 15%")
 
 
 def _check(settings: Settings) -> None:

@@ -16,6 +16,7 @@ from tbft_runtime.training.batch_norm import average_into, check_batch
 from tbft_runtime.training.flat import FlatParameters
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.prefix import Prefix
+from tbft_runtime.training.sparse_rows import NO_CHANNELS, Channels, fixed_inputs, starting_rows
 from tbft_runtime.training.state import TrainingState
 
 # Waking a thread takes as long as so many floating-point operations; the step of a last layer has fewer.
@@ -30,9 +31,15 @@ class StepResult:
     correct: int
 
 
-def initial_state(bundle: Bundle, plan: Plan, settings: Settings, base: Tensors) -> TrainingState:
-    """The base model's trained parameters, the running statistics that may move, and empty optimizer state."""
-    moving = [parameter.name for parameter in plan.parameters] if settings.epochs else []
+def initial_state(
+    bundle: Bundle, plan: Plan, settings: Settings, base: Tensors, channels: Channels = NO_CHANNELS
+) -> TrainingState:
+    """The base model's trained parameters, the running statistics that may move, and empty optimizer state.
+
+    `channels` are those whose rows the parameters of `plan` hold (`Plan.with_channels`).
+    """
+    rows = starting_rows(plan, channels, base) if settings.epochs else {}
+    moving = [parameter.name for parameter in plan.parameters if parameter.name not in rows] if settings.epochs else []
     manifest = bundle.manifest
     for norm in manifest.batch_norms if settings.batch_norm == "adapt" else manifest.moving_norms(plan):
         moving += [norm.mean, norm.variance]
@@ -42,7 +49,7 @@ def initial_state(bundle: Bundle, plan: Plan, settings: Settings, base: Tensors)
         for slot in plan.optimizer.slots
     }
     # Copies: training writes into them.
-    return TrainingState(current={name: base[name].copy() for name in moving}, slots=slots, best={})
+    return TrainingState(current={name: base[name].copy() for name in moving} | rows, slots=slots, best={})
 
 
 class TrainStep:
@@ -140,7 +147,8 @@ class _BoundState:
         self.accumulator = Accumulator(
             plan,
             owner.gradient,
-            {parameter.name: weights.view(parameter) for parameter in plan.parameters},
+            {parameter.name: weights.view(parameter) for parameter in plan.parameters}
+            | fixed_inputs(plan, state.current),
             gradients,
             statistics,
             None if owner.norms else settings.execution.micro_batch,

@@ -16,6 +16,7 @@ from tbft_runtime.measure import random_batch
 from tbft_runtime.progress import Progress
 from tbft_runtime.training.options import DEFAULT_EPOCHS, Settings
 from tbft_runtime.training.prefix import load_prefix
+from tbft_runtime.training.sparse_rows import Channels
 from tbft_runtime.training.step import TrainStep, initial_state
 from tbft_runtime.tuning.record import Candidate, Comparison, Coordinate
 from tbft_runtime.tuning.search import comparison, timing
@@ -33,13 +34,14 @@ SEARCH_SECONDS = 90.0
 class Race:
     """Train steps on one batch of random images; `settings` say what is trained, candidates how it runs.
 
-    Times depend on shapes, not on what images show.
+    Times depend on shapes, not on what images show. `channels` are those that a sparse plan trains.
     """
 
     bundle: Bundle
     plan: Plan
     settings: Settings
     progress: Progress
+    channels: Channels
     started: float = field(default_factory=time.perf_counter, init=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +97,7 @@ class _Runner:
         self.step = None
         if coordinate != "prefix_form":
             self.step = TrainStep(bundle, plan, settings, race.weights, self.prefix)
-            self.state = initial_state(bundle, plan, settings, race.weights)
+            self.state = initial_state(bundle, plan, settings, race.weights, race.channels)
 
     def run(self) -> float:
         """Milliseconds of one time."""

@@ -14,6 +14,7 @@ from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.run_folder import RunFolder
 from tbft_runtime.sessions import default_threads
 from tbft_runtime.training.options import TrainOptions, resolve
+from tbft_runtime.training.sparse_rows import measurable
 from tbft_runtime.tuning.race import Race
 from tbft_runtime.tuning.record import Candidate, Tuning, this_machine, write_tuning
 from tbft_runtime.tuning.search import Space, search
@@ -71,11 +72,11 @@ def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
             lr=_LR,
         )
         settings = resolve(asked, bundle)
-        plan = bundle.plan(settings.plan)
+        plan, channels = measurable(bundle.plan(settings.plan))
         machine = this_machine()
         default = Candidate(settings.threads, settings.execution)
         space = Space(plan, settings.batch_size, default_threads() if options.threads is None else None)
-        race = Race(bundle, plan, settings, progress)
+        race = Race(bundle, plan, settings, progress, channels)
         with Metering(THIS_BOARD, None) as metering:
             chosen, comparisons, finished = search(default, space, race.compare)
             board = metering.summary().board

@@ -1,0 +1,1 @@
+"""Which layers and channels a device trains, chosen from its own images."""

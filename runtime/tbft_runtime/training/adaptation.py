@@ -1,0 +1,35 @@
+"""Batch-norm statistics of the device's images, re-estimated before training: `--bn adapt`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import STATISTICS
+from tbft_runtime.progress import Progress
+from tbft_runtime.sessions import Tensors, load_graph
+from tbft_runtime.training.batch_norm import Arrays, reestimate
+from tbft_runtime.training.dataset import TrainingData
+from tbft_runtime.training.options import Settings
+
+
+def adapted_statistics(
+    bundle: Bundle, settings: Settings, data: TrainingData, base: Tensors, progress: Progress
+) -> Arrays:
+    """Mean and variance of every batch norm over all training images, labelled or not, with the weights `base`.
+
+    Raises TbftError for a model without batch norms.
+    """
+    norms = bundle.manifest.batch_norms
+    if not norms:
+        raise TbftError("the model has no batch norm to re-estimate", "train without --bn adapt")
+    graph = load_graph(bundle.path(STATISTICS), base, settings.threads)
+    everything = data.everything
+    progress.begin("re-estimating batch-norm statistics", len(everything))
+
+    def read(indices: np.ndarray) -> np.ndarray:
+        progress.advance(len(indices))
+        return everything.images(indices)
+
+    return reestimate(graph, norms, everything.shuffled(settings.batch_size, (settings.seed, 0)), read)
