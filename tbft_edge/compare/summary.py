@@ -100,6 +100,8 @@ def _figures(run: Run, report: Report, before: Evaluated | None) -> Figures:
     result, evaluated = report.result, run.outcome.evaluated
     assert evaluated is not None  # A run that ended well was evaluated.
     plan = run.entry.plan(result.plan)
+    if result.selection is not None:
+        plan = plan.with_channels(result.selection.channels)
     return Figures(
         seed=run.seed,
         plan=plan.id,

@@ -71,3 +71,11 @@ def test_the_same_bundle_twice_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TbftError, match="is no bundle"):
         open_entries([compiled("output-frozen"), tmp_path])
+
+
+def test_plans_among_which_the_device_chooses_are_one_way() -> None:
+    bundle = open_bundle(compiled("tinytrain"))
+    (way,) = entries(bundle)
+    assert way.name == "tinytrain"
+    assert way.plans == bundle.manifest.plans
+    assert way.options == ()
