@@ -37,7 +37,6 @@ from tbft_export.compile import (
     statistics_model,
     write_official_artifacts,
 )
-from tbft_export.forward import ForwardModel
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.optimizers import optimizer
@@ -45,7 +44,8 @@ from tbft_export.pipeline import PassRunner, pass_names
 from tbft_export.quantization.images import ImageReader
 from tbft_export.quantization.replace_prefix import replace_prefix
 from tbft_export.self_check import SelfCheck, check_bundle
-from tbft_export.sources.load import BUILT_IN, Source, load_source
+from tbft_export.sources.built_in import BUILT_IN
+from tbft_export.sources.load import Source, load_source
 from tbft_export.write_bundle import (
     pack,
     write_manifest,
@@ -55,7 +55,6 @@ from tbft_export.write_bundle import (
 )
 
 MINIMUM_RUNTIME = "0.1.0"
-_HALF = (0.5, 0.5, 0.5)
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -66,11 +65,11 @@ class ExportOptions:
 
     `method` is one of `tbft_export.methods`; "tbft" asks what drifted. With `drift` "all" the bundle has a plan for
     every target block of the network, and for everything. `top_blocks` is how many residual blocks a method that
-    counts them trains. `classes` are class names; `class_count` is for a built-in network whose weights do not say
-    it. `mean` and `std` are per channel for pixels in [0, 1]: 0.5 for the built-in network, which was
-    trained so, and ImageNet's otherwise. A `prefix` of kind "int8" is quantised with images that
-    `calibration` reads; the accuracy that it costs is measured, and more than one point refused unless
-    `allow_accuracy_loss`.
+    counts them trains. `classes` are class names, `class_count` is just their number. With `new_head` the last linear
+    layer is a fresh one for so many classes. `mean` and `std` are per channel for pixels in [0, 1]: those with
+    which a built-in network was trained, and ImageNet's otherwise. A `prefix` of kind "int8" is quantised with
+    images that `calibration` reads; the accuracy that it costs is measured, and more than one point refused
+    unless `allow_accuracy_loss`.
     """
 
     model: str
@@ -88,6 +87,7 @@ class ExportOptions:
     image_size: int | None = None
     class_count: int | None = None
     classes: tuple[str, ...] = ()
+    new_head: bool = False
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     prefix: PrefixKind = "float32"
@@ -121,7 +121,8 @@ def export_bundle(options: ExportOptions, out: Path) -> Exported:
         raise TbftError(f"there is no compiler pass '{options.dump_after}'", f"passes: {', '.join(pass_names())}")
     _check_options(options)
     runner = PassRunner(options.dump_after)
-    source = load_source(options.model, options.weights, options.class_count, options.image_size, runner)
+    count = len(options.classes) if options.new_head and options.classes else options.class_count
+    source = load_source(options.model, options.weights, count, options.image_size, runner, new_head=options.new_head)
     if is_archive(out):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "bundle"
@@ -133,7 +134,7 @@ def export_bundle(options: ExportOptions, out: Path) -> Exported:
 
 
 def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path) -> Exported:
-    requests = _requests(options, source.forward)
+    requests = _requests(options, source)
     with atomic_folder(out) as folder:
         manifest = _manifest(options, source)
         # Ahead of the long work: a wrong path or class name is a quick answer.
@@ -165,7 +166,7 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
     return Exported(manifest, tuple(checks))
 
 
-def _requests(options: ExportOptions, forward: ForwardModel) -> tuple[PlanRequest, ...]:
+def _requests(options: ExportOptions, source: Source) -> tuple[PlanRequest, ...]:
     """The plans of the method, each with its optimizer."""
     asked = MethodOptions(
         optimizer=options.optimizer,
@@ -175,7 +176,7 @@ def _requests(options: ExportOptions, forward: ForwardModel) -> tuple[PlanReques
         prefix=options.prefix,
         top_blocks=options.top_blocks,
     )
-    plans = plan_training(options.method, Network(forward), asked)
+    plans = plan_training(options.method, Network(source.forward, source.fresh), asked)
     # The first of the sparse ones is the deepest: it scores the layers of all.
     scoring = next((plan for plan in plans if plan.sparse), None)
     return tuple(
@@ -242,7 +243,8 @@ def _class_names(options: ExportOptions, source: Source) -> tuple[str, ...]:
         raise TbftError(
             f"{len(options.classes)} class names were given ({len(set(options.classes))} different), "
             f"but the model has {source.classes} classes",
-            "give one name per class, in the order of the model's outputs, with --classes",
+            "give one different name per class, in the order of the model's outputs, with --classes; for other "
+            "classes than the model was trained for add --new-head",
         )
     for name in options.classes:
         # On a device each class is a folder, and one of these means no label.
@@ -252,14 +254,13 @@ def _class_names(options: ExportOptions, source: Source) -> tuple[str, ...]:
 
 
 def _preprocessing(options: ExportOptions, source: Source) -> tuple[PreprocessingStep, ...]:
-    built_in = source.name == BUILT_IN
+    built_in = BUILT_IN.get(source.name)
+    mean = _IMAGENET_MEAN if built_in is None else (built_in.mean,) * 3
+    std = _IMAGENET_STD if built_in is None else (built_in.std,) * 3
     return (
         ExifTranspose(),
         ToRgb(),
         Resize(size=source.image_size),
         CenterCrop(size=source.image_size),
-        Normalize(
-            mean=options.mean or (_HALF if built_in else _IMAGENET_MEAN),
-            std=options.std or (_HALF if built_in else _IMAGENET_STD),
-        ),
+        Normalize(mean=options.mean or mean, std=options.std or std),
     )

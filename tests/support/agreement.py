@@ -100,10 +100,17 @@ def train_bundle(
 
 
 def train_torch(
-    module: nn.Module, plan: Plan, hyper: Hyper, batches: Sequence[Batch], decisions: Sequence[Decisions]
+    module: nn.Module,
+    plan: Plan,
+    hyper: Hyper,
+    batches: Sequence[Batch],
+    decisions: Sequence[Decisions],
+    *,
+    masked: bool = False,
 ) -> tuple[Trained, int]:
     """The same in PyTorch, on a copy of `module`: dropout off, batch norms as the plan's policy says.
 
+    `masked`: the plan's backward of ReLU6 and hard-swish is a mask.
     Also returns how many of its own decisions it gave up, see `support.decisions`.
     """
     net = copy.deepcopy(module).eval()
@@ -122,7 +129,7 @@ def train_torch(
     unmoved = {name: np.zeros(tensor.shape, bool) for name, tensor in trained.items()}
     for batch, decided in zip(batches, decisions, strict=True):
         rule.zero_grad()
-        with ShareDecisions(decided) as sharing:
+        with ShareDecisions(decided, masked=masked) as sharing:
             logits = net(torch.from_numpy(batch.images))
         adopted += sharing.adopted
         loss = functional.cross_entropy(logits, torch.from_numpy(batch.labels))

@@ -1,6 +1,7 @@
 """Let PyTorch take the device's side where float32 cannot tell on which side of a kink a value lies. Host only.
 
-ReLU has no gradient at 0 and a max-pool none where two values tie. Within rounding of such a point both
+ReLU has no gradient at 0, ReLU6 none at 0 and 6, hard-swish and hard-sigmoid none at -3 and 3, and a max-pool
+none where two values tie. Within rounding of such a point both
 sides are right, and of the ten million activations of ten steps of ResNet-26 a few lie there. One
 decided differently changes weights by 1e-5 in that step and, with batch statistics, by up to 1e-1 after
 ten: PyTorch in float32 and PyTorch in float64 differ by as much. So the reference decides by itself
@@ -29,9 +30,19 @@ from tbft_runtime.sessions import load_graph
 # A value this close to a kink, relative to the largest of its layer, may lie on either side of it.
 ROUNDING = 1e-5
 
-# Operator and how many of its kind come before it in the network -> where ReLU let the gradient pass,
-# or which element MaxPool took, numbered over the whole flat input.
-Decisions = Mapping[tuple[str, int], np.ndarray]
+# Where each activation has its kinks: its slope is one where the input is Greater, another where it is Less.
+KINKS: Mapping[str, Mapping[str, float]] = {
+    "Relu": {"Greater": 0},
+    "Clip": {"Greater": 0, "Less": 6},
+    "HardSwish": {"Greater": -3, "Less": 3},
+    "HardSigmoid": {"Greater": -3, "Less": 3},
+}
+# The backward of these is a mask of what is positive, where a plan says so.
+MASKED = ("Clip", "HardSwish")
+
+# Operator, how many of its kind come before it in the network, and comparison -> what it gave; or which element
+# MaxPool took, numbered over the whole flat input.
+Decisions = Mapping[tuple[str, int, str], np.ndarray]
 
 
 class WatchedGradient:
@@ -39,14 +50,14 @@ class WatchedGradient:
 
     def __init__(self, bundle: Bundle, plan: Plan, weights: Mapping[str, np.ndarray], form: ConvolutionForm) -> None:
         model = onnx.load(bundle.path(plan.gradient_in(form)), load_external_data=False)
-        before = {"Relu": 0, "MaxPool": 0}
+        before = dict.fromkeys((*KINKS, "MaxPool"), 0)
         if plan.has_prefix:
             prefix = onnx.load(bundle.path(plan.prefix), load_external_data=False)
             before = {kind: sum(node.op_type == kind for node in prefix.graph.node) for kind in before}
         self._outputs = _decision_outputs(model.graph, before)
         self._spatial_major = _spatial_major(model) & self._outputs.keys()
-        for name, (kind, _) in self._outputs.items():
-            dtype = onnx.TensorProto.BOOL if kind == "Relu" else onnx.TensorProto.INT64
+        for name, (kind, _, _) in self._outputs.items():
+            dtype = onnx.TensorProto.BOOL if kind in KINKS else onnx.TensorProto.INT64
             model.graph.output.append(onnx.helper.make_tensor_value_info(name, dtype, None))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "watched.onnx"
@@ -80,17 +91,21 @@ class WatchedBinding:
             array[...] = computed[name]
 
 
-def _decision_outputs(graph: onnx.GraphProto, before: Mapping[str, int]) -> dict[str, tuple[str, int]]:
-    """Which values of a gradient graph are decisions: `Greater` over a ReLU's input or output, MaxPool's indices."""
-    relus = [node for node in graph.node if node.op_type == "Relu"]
+def _decision_outputs(graph: onnx.GraphProto, before: Mapping[str, int]) -> dict[str, tuple[str, int, str]]:
+    """Which values of a gradient graph are decisions: activations compared with their kinks, MaxPool's indices."""
+    places = {}
+    for kind in KINKS:
+        nodes = [node for node in graph.node if node.op_type == kind]
+        for place, node in enumerate(nodes, start=before[kind]):
+            places |= {node.input[0]: (kind, place), node.output[0]: (kind, place)}
     pools = [node for node in graph.node if node.op_type == "MaxPool" and len(node.output) > 1]
-    places = {
-        name: ("Relu", place)
-        for place, node in enumerate(relus, start=before["Relu"])
-        for name in (node.input[0], node.output[0])
+    found = {
+        node.output[0]: (*places[node.input[0]], node.op_type)
+        for node in graph.node
+        if node.op_type in ("Greater", "Less")
     }
-    found = {node.output[0]: places[node.input[0]] for node in graph.node if node.op_type == "Greater"}
-    return found | {node.output[1]: ("MaxPool", place) for place, node in enumerate(pools, start=before["MaxPool"])}
+    indices = enumerate(pools, start=before["MaxPool"])
+    return found | {node.output[1]: ("MaxPool", place, "Indices") for place, node in indices}
 
 
 def _spatial_major(model: onnx.ModelProto) -> set[str]:
@@ -101,42 +116,59 @@ def _spatial_major(model: onnx.ModelProto) -> set[str]:
 
 
 class ShareDecisions(TorchFunctionMode):
-    """Inside, ReLU and max-pool decide as `decisions` say where rounding might decide.
+    """Inside, activations and max-pool decide as `decisions` say where rounding might decide.
 
-    `adopted` counts the elements where PyTorch alone would have decided otherwise.
+    With `masked` the backward of ReLU6 and hard-swish is a mask of what is positive. `adopted` counts the
+    elements where PyTorch alone would have decided otherwise.
     """
 
-    def __init__(self, decisions: Decisions) -> None:
+    def __init__(self, decisions: Decisions, *, masked: bool = False) -> None:
         super().__init__()
         self.decisions = decisions
+        self.masked = masked
         self.adopted = 0
-        self._seen = {"Relu": 0, "MaxPool": 0}
+        self._seen = dict.fromkeys((*KINKS, "MaxPool"), 0)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func in (torch.relu, functional.relu):
-            device = self._next("Relu")
-            return torch.relu(args[0]) if device is None else self._relu(args[0], device)
-        if func is functional.max_pool2d:
-            device = self._next("MaxPool")
-            if device is not None:
-                return self._max_pool(args[0], device, *args[1:], **{**(kwargs or {}), "return_indices": True})
-        return func(*args, **(kwargs or {}))
-
-    def _next(self, kind: str) -> Tensor | None:
+        kind = _KINDS.get(func)
+        if kind is None:
+            return func(*args, **(kwargs or {}))
         place = self._seen[kind]
         self._seen[kind] += 1
-        decision = self.decisions.get((kind, place))
-        return None if decision is None else torch.from_numpy(decision)
+        if not any(key[:2] == (kind, place) for key in self.decisions):
+            return func(*args, **(kwargs or {}))
+        if kind == "MaxPool":
+            return self._max_pool(place, *args, **{**(kwargs or {}), "return_indices": True})
+        x: Tensor = args[0]
+        value = func(x.detach().clone(), *args[1:], **(kwargs or {}))
+        return value + self._slope(kind, place, x.detach()) * (x - x.detach())
 
-    def _relu(self, x: Tensor, device: Tensor) -> Tensor:
-        own = x > 0
-        unclear = x.abs() < ROUNDING * x.abs().max()
+    def _slope(self, kind: str, place: int, x: Tensor) -> Tensor:
+        if self.masked and kind in MASKED:
+            return self._decide(kind, place, "Greater", x, 0).to(x.dtype)
+        above, *below = (self._decide(kind, place, comparison, x, at) for comparison, at in KINKS[kind].items())
+        if kind == "Relu":
+            return above.to(x.dtype)
+        inside = (above & below[0]).to(x.dtype)
+        match kind:
+            case "Clip":
+                return inside
+            case "HardSigmoid":
+                return inside / 6
+        return inside * (x / 3 + 0.5) + (~below[0]).to(x.dtype)
+
+    def _decide(self, kind: str, place: int, comparison: str, x: Tensor, kink: float) -> Tensor:
+        """Whether x is Greater, or Less, than its kink."""
+        own = x > kink if comparison == "Greater" else x < kink
+        device = torch.from_numpy(self.decisions[kind, place, comparison])
+        unclear = (x - kink).abs() < ROUNDING * x.abs().max()
         self.adopted += int((unclear & (own != device)).sum())
-        return x * torch.where(unclear, device, own)
+        return torch.where(unclear, device, own)
 
-    def _max_pool(self, x: Tensor, device: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def _max_pool(self, place: int, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        device = torch.from_numpy(self.decisions["MaxPool", place, "Indices"])
         largest, own = functional.max_pool2d(x, *args, **kwargs)
         flat = x.flatten(2)
         theirs = device % flat.shape[2]
@@ -144,3 +176,14 @@ class ShareDecisions(TorchFunctionMode):
         unclear = (largest - picked).abs() < ROUNDING * x.abs().max()
         self.adopted += int((unclear & (own != theirs) & (largest != picked)).sum())
         return flat.gather(2, torch.where(unclear, theirs, own).flatten(2)).view_as(largest)
+
+
+_KINDS: Mapping[Callable[..., Any], str] = {
+    torch.relu: "Relu",
+    functional.relu: "Relu",
+    functional.relu6: "Clip",
+    functional.hardtanh: "Clip",  # What nn.ReLU6 calls.
+    functional.hardswish: "HardSwish",
+    functional.hardsigmoid: "HardSigmoid",
+    functional.max_pool2d: "MaxPool",
+}

@@ -36,9 +36,11 @@ class Exporter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, network: str, drift: DriftChoice, policy: BatchNormPolicy | None) -> Bundle:
+    def __call__(
+        self, network: str, drift: DriftChoice, policy: BatchNormPolicy | None, *, masked: bool = False
+    ) -> Bundle:
         """The bundle of a network of `support.settled_models`, or of the published ResNet-26 (`REAL`)."""
-        out = self.folder / f"{network}-{drift}-{policy}"
+        out = self.folder / f"{network}-{drift}-{policy}{'-masked' if masked else ''}"
         if not out.exists():
             options = ExportOptions(
                 model="resnet26" if network == REAL else f"support.settled_models:{network}",
@@ -47,7 +49,8 @@ class Exporter:
                 batch_norm=policy,
                 image_size=None if network == REAL else IMAGE_SIZES[network],
             )
-            export_bundle(options, out)
+            with masked_plans(masked):
+                export_bundle(options, out)
         return open_bundle(out)
 
 

@@ -16,63 +16,78 @@ from torch import nn
 from tbft_artifacts.errors import TbftError
 from tbft_export.forward import BATCH, IMAGES, IR_VERSION, LOGITS, OPSET, ForwardModel, torch_to_onnx
 from tbft_export.pipeline import PassRunner, clean_forward
+from tbft_export.sources.built_in import BUILT_IN, load_built_in
+from tbft_export.sources.new_head import replace_head
 from tbft_export.sources.onnx_reference import OnnxReference
 from tbft_export.sources.reference import Reference, TorchReference
-from tbft_export.sources.resnet26 import ResNet26
 from tbft_export.sources.weights import check_fit, load_into, read_state_dict
 
 CHANNELS = 3
-BUILT_IN = "resnet26"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A trained model: its forward graph, the same in PyTorch, and what the graph shows of it."""
+    """A trained model: its forward graph, the same in PyTorch, and what the graph shows of it.
+
+    `fresh` names parameters that nobody trained yet: those of a new head.
+    """
 
     name: str
     forward: ForwardModel
     reference: Reference
     image_size: int
     classes: int
+    fresh: tuple[str, ...] = ()
 
 
 def load_source(
-    model: str, weights: Path | None, classes: int | None, image_size: int | None, runner: PassRunner
+    model: str,
+    weights: Path | None,
+    classes: int | None,
+    image_size: int | None,
+    runner: PassRunner,
+    *,
+    new_head: bool = False,
 ) -> Source:
     """Load `model`: the name of a built-in network, `package.module:factory`, or a path to an `.onnx` file.
 
-    Raises TbftError if it cannot be found, its weights do not fit, or its graph is not
-    images (N, 3, S, S) -> logits (N, classes).
+    With `new_head` the last linear layer is a fresh one for `classes`. Raises TbftError if the model cannot be
+    found, its weights do not fit, or its graph is not images (N, 3, S, S) -> logits (N, classes).
     """
+    if new_head and classes is None:
+        raise TbftError("it is not said for how many classes the new head is", "give --classes")
+    head = classes if new_head else None
     if model.endswith(".onnx"):
+        if new_head:
+            raise TbftError(
+                f"'{model}' is an .onnx file, whose head stays what it is",
+                "give the torch module itself: --model package.module:factory",
+            )
         source = _from_onnx(Path(model), weights, runner)
-    elif model == BUILT_IN:
-        source = _built_in(weights, classes, 32 if image_size is None else image_size, runner)
+    elif model in BUILT_IN:
+        size = BUILT_IN[model].image_size if image_size is None else image_size
+        source = _from_module(model, load_built_in(model, weights, size), size, runner, head)
     elif ":" in model:
-        source = _from_factory(model, weights, image_size, runner)
+        source = _from_factory(model, weights, image_size, runner, head)
     else:
-        hint = f"use {BUILT_IN}, package.module:factory, or the path of an .onnx file"
+        hint = f"use {', '.join(BUILT_IN)}, package.module:factory, or the path of an .onnx file"
         raise TbftError(f"unknown model '{model}'", hint)
+    if new_head and source.classes != classes:
+        raise TbftError(
+            f"the last linear layer of model '{model}' does not give its logits, so it is no head to replace",
+            "change the head in the model itself",
+        )
     if classes not in (None, source.classes):
-        raise TbftError(f"model '{model}' has {source.classes} classes, not {classes}", "leave --classes out")
+        raise TbftError(
+            f"model '{model}' has {source.classes} classes, not {classes}",
+            "leave --classes out, or train a head for other classes with --new-head",
+        )
     return source
 
 
-def _built_in(weights: Path | None, classes: int | None, image_size: int, runner: PassRunner) -> Source:
-    if weights is None:
-        raise TbftError(f"model '{BUILT_IN}' has no weights", "give a trained state dict with --weights")
-    state = read_state_dict(weights)
-    head = state.get("fc.weight")
-    count = classes if classes is not None else (head.shape[0] if head is not None else 10)
-    try:
-        module = ResNet26(count, image_size)
-    except ValueError as error:
-        raise TbftError(f"model '{BUILT_IN}': {error}", "choose another --image-size") from error
-    load_into(module, state, weights)
-    return _from_module(BUILT_IN, module, image_size, runner)
-
-
-def _from_factory(spec: str, weights: Path | None, image_size: int | None, runner: PassRunner) -> Source:
+def _from_factory(
+    spec: str, weights: Path | None, image_size: int | None, runner: PassRunner, head: int | None
+) -> Source:
     module_name, _, attribute = spec.partition(":")
     here = str(Path.cwd())
     sys.path.insert(0, here)
@@ -92,11 +107,12 @@ def _from_factory(spec: str, weights: Path | None, image_size: int | None, runne
         raise TbftError(f"the image size of '{spec}' is not known", "give --image-size")
     if weights is not None:
         load_into(module, read_state_dict(weights), weights)
-    return _from_module(spec, module, image_size, runner)
+    return _from_module(spec, module, image_size, runner, head)
 
 
-def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunner) -> Source:
+def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunner, head: int | None) -> Source:
     module = module.float().cpu()
+    fresh = () if head is None else replace_head(module, head, name)
     try:
         with torch.no_grad():
             traced = torch_to_onnx(module, CHANNELS, image_size)
@@ -109,7 +125,7 @@ def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunn
     floats = frozenset(key for key, value in module.state_dict().items() if value.is_floating_point())
     forward = _clean(traced, floats, runner)
     _check_signature(forward.graph, name)
-    return Source(name, forward, TorchReference(module), image_size, _classes(forward.graph))
+    return Source(name, forward, TorchReference(module), image_size, _classes(forward.graph), fresh)
 
 
 def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> Source:
