@@ -94,8 +94,9 @@ def _train(
         data = begun.data if begun else open_data(bundle, settings, sources, folder.cache, progress, stopwatch)
         _check_data(data, settings, bundle, plan, stored, folder)
         images = len(data.train) + len(data.validation)
-        settings = _within_budget(bundle, plan, settings, images, options, resuming=stored is not None)
-        memory = plan_memory(bundle, plan, settings, images)
+        process = selected.process if selected else None
+        settings = _within_budget(bundle, plan, settings, images, options, process, resuming=stored is not None)
+        memory = plan_memory(bundle, plan, settings, images, process)
         run = RunFile(str(bundle.folder.resolve()), data.fingerprint, started_at, settings, diagnosis, selection)
         folder.write_run(run)
         accounts = Accounts(metering, stopwatch, settings.epochs)
@@ -173,7 +174,14 @@ def _check_data(
 
 
 def _within_budget(
-    bundle: Bundle, plan: Plan, settings: Settings, images: int, options: TrainOptions, *, resuming: bool
+    bundle: Bundle,
+    plan: Plan,
+    settings: Settings,
+    images: int,
+    options: TrainOptions,
+    process: int | None,
+    *,
+    resuming: bool,
 ) -> Settings:
     if options.memory_budget is None:
         return settings
@@ -187,6 +195,7 @@ def _within_budget(
         fixed=resuming,
         fixed_threads=options.threads is not None,
         fixed_place=options.cache_in is not None,
+        process=process,
     )
 
 

@@ -23,7 +23,7 @@ from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.adaptation import adapted_statistics
 from tbft_runtime.training.batch_norm import Arrays
 from tbft_runtime.training.dataset import TrainingData, open_data, open_sources
-from tbft_runtime.training.memory import fit_memory, update_room
+from tbft_runtime.training.memory import fit_memory, plan_memory, update_room
 from tbft_runtime.training.options import Settings, TrainOptions, resolve
 
 # More images say hardly more.
@@ -35,12 +35,14 @@ class Selected:
     """The run's options with a plan in them, what is trained of it, and what was made on the way.
 
     `data` are the run's images, prepared; `adapted` its re-estimated statistics, None if they stay as they are.
+    `process` is how many bytes the process held before it scored: what scoring took is there for training again.
     """
 
     options: TrainOptions
     selection: Selection
     data: TrainingData
     adapted: Arrays | None
+    process: int
 
 
 def selects(bundle: Bundle, options: TrainOptions) -> bool:
@@ -66,7 +68,8 @@ def select(bundle: Bundle, options: TrainOptions, cache: Path, progress: Progres
     settings = resolve(dataclasses.replace(options, plan=deepest.id), bundle)
     data = open_data(bundle, settings, open_sources(bundle, settings), cache, progress, stopwatch)
     images = len(data.train) + len(data.validation)
-    settings = _within(bundle, deepest, settings, images, options)
+    process = plan_memory(bundle, deepest, settings, images).process
+    settings = _within(bundle, deepest, settings, images, options, process)
     base = load_file(bundle.weights)
     adapted = None
     if settings.batch_norm == "adapt":
@@ -79,8 +82,8 @@ def select(bundle: Bundle, options: TrainOptions, cache: Path, progress: Progres
     began = time.perf_counter()
     weights = {**base, **(adapted or {})}
     fisher = fisher_information(bundle, deepest, settings, weights, data.train, indices, progress.advance)
-    gc.collect()  # A loaded graph refers to itself, and what remains of it counts in the memory budget.
-    chosen = choose(plans, fisher, _budgets(bundle, plans[0], settings, images, options))
+    gc.collect()  # A loaded graph refers to itself: its memory is free only after a collection.
+    chosen = choose(plans, fisher, _budgets(bundle, plans[0], settings, images, options, process))
     plan = chosen.plan.with_channels({layer.weight: layer.channels for layer in chosen.layers})
     selection = Selection(
         plan=plan.id,
@@ -95,7 +98,7 @@ def select(bundle: Bundle, options: TrainOptions, cache: Path, progress: Progres
         seconds=time.perf_counter() - began,
     )
     progress.note(told(selection))
-    return Selected(dataclasses.replace(options, plan=plan.id), selection, data, adapted)
+    return Selected(dataclasses.replace(options, plan=plan.id), selection, data, adapted, process)
 
 
 def told(selection: Selection) -> str:
@@ -107,7 +110,9 @@ def told(selection: Selection) -> str:
     )
 
 
-def _within(bundle: Bundle, plan: Plan, settings: Settings, images: int, options: TrainOptions) -> Settings:
+def _within(
+    bundle: Bundle, plan: Plan, settings: Settings, images: int, options: TrainOptions, process: int
+) -> Settings:
     """The settings within the memory budget, if there is one: scoring holds about as much as training."""
     if options.memory_budget is None:
         return settings
@@ -120,16 +125,25 @@ def _within(bundle: Bundle, plan: Plan, settings: Settings, images: int, options
         fixed=False,
         fixed_threads=options.threads is not None,
         fixed_place=True,
+        process=process,
     )
 
 
-def _budgets(bundle: Bundle, plan: Plan, settings: Settings, images: int, options: TrainOptions) -> Budgets:
+def _budgets(
+    bundle: Bundle, plan: Plan, settings: Settings, images: int, options: TrainOptions, process: int
+) -> Budgets:
     assert settings.update_budget is not None
     assert settings.compute_budget is not None
     update = settings.update_budget
     if options.memory_budget is not None:
         room = update_room(
-            bundle, plan, settings, images, options.memory_budget, fixed_threads=options.threads is not None
+            bundle,
+            plan,
+            settings,
+            images,
+            options.memory_budget,
+            fixed_threads=options.threads is not None,
+            process=process,
         )
         update = min(update, room)
     return Budgets(update, settings.compute_budget)

@@ -43,8 +43,11 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
         return sum(msgspec.structs.astuple(self))
 
 
-def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int) -> MemoryPlan:
-    """The peak of training with `settings`, of which `images` train or validate."""
+def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, process: int | None = None) -> MemoryPlan:
+    """The peak of training with `settings`, of which `images` train or validate.
+
+    `process` is what the process holds before, in bytes; None: what it holds now.
+    """
     execution = settings.execution
     divides = not plan.batch_statistics
     lanes = _lanes(plan, settings)
@@ -64,7 +67,7 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int) -> 
     image = BYTES_PER_FLOAT * 3 * bundle.manifest.image_size**2
     in_memory = settings.cache_in == "ram" and plan.has_prefix and plan.prefix_is_fixed and settings.cache != "off"
     return MemoryPlan(
-        process=resident_memory(),
+        process=resident_memory() if process is None else process,
         weights=3 * weights,  # As read, as sessions fold and pack them, and once more while they are loaded.
         state=_copies(plan, settings) * plan.cost.parameter_bytes,
         graphs=int(ARENA * graphs),
@@ -85,15 +88,22 @@ def _copies(plan: Plan, settings: Settings) -> int:
 
 
 def update_room(
-    bundle: Bundle, plan: Plan, settings: Settings, images: int, budget: int, *, fixed_threads: bool
+    bundle: Bundle,
+    plan: Plan,
+    settings: Settings,
+    images: int,
+    budget: int,
+    *,
+    fixed_threads: bool,
+    process: int | None = None,
 ) -> int:
     """Bytes for trained values, a gradient of each and the optimizer's state that `budget` bytes leave at most.
 
-    Beside everything else of the process, in the smallest of the ways that `fit_memory` knows.
+    Beside everything else, in the smallest of the ways that `fit_memory` knows; `process` as for `plan_memory`.
     """
     most = 0
     for candidate in _smaller(plan, settings, fixed_threads):
-        planned = plan_memory(bundle, plan, candidate, images)
+        planned = plan_memory(bundle, plan, candidate, images, process)
         most = max(most, (budget - planned.total + planned.state) // _copies(plan, candidate))
     return most * (2 + len(plan.optimizer.slots))
 
@@ -108,19 +118,21 @@ def fit_memory(
     fixed: bool,
     fixed_threads: bool,
     fixed_place: bool,
+    process: int | None = None,
 ) -> Settings:
     """`settings` changed as little as it takes to stay within `budget` bytes.
 
     First fewer images at once, then fewer threads (unless `fixed_threads`). Boundary activations are
-    kept in memory if they fit beside the rest (unless `fixed_place`). With `fixed` nothing changes.
+    kept in memory if they fit beside the rest (unless `fixed_place`). With `fixed` nothing changes. `process` is that
+    of `plan_memory`.
     Raises TbftError with the figures if nothing fits.
     """
     least = None
     for candidate in [settings] if fixed else _smaller(plan, settings, fixed_threads):
-        needed = plan_memory(bundle, plan, candidate, images)
+        needed = plan_memory(bundle, plan, candidate, images, process)
         if needed.total <= budget:
             in_memory = msgspec.structs.replace(candidate, cache_in="ram")
-            if not (fixed or fixed_place) and plan_memory(bundle, plan, in_memory, images).total <= budget:
+            if not (fixed or fixed_place) and plan_memory(bundle, plan, in_memory, images, process).total <= budget:
                 return in_memory
             return candidate
         least = needed if least is None or needed.total < least.total else least
