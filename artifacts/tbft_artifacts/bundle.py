@@ -65,9 +65,10 @@ class Bundle:
             return found
         if plan_id is None:
             if len(plans) != 1:
+                drifts = any(plan.drift is not None for plan in plans)
                 raise TbftError(
                     f"bundle '{self.folder}' holds several plans: {known}",
-                    "choose one with --plan; 'train' and 'tune' also take --drift",
+                    "choose one with --plan" + ("; 'train' and 'tune' also take --drift" if drifts else ""),
                 )
             return plans[0]
         for plan in plans:
@@ -151,7 +152,7 @@ def _check_complete(manifest: Manifest, bundle: Path) -> None:
     needed = [WEIGHTS, PREDICT, *([STATISTICS] if manifest.batch_norms else [])]
     for plan in manifest.plans:
         needed += [*map(plan.prefix_in, plan.prefix_forms), *map(plan.gradient_in, plan.gradient_forms)]
-        needed += [plan.suffix, plan.predict, plan.update]
+        needed += [plan.suffix, plan.predict, plan.update, *map(plan.stage, range(len(plan.exits)))]
     needed += [plan.fisher for plan in manifest.sparse_plans[:1]]
     if not manifest.plans or not any(isinstance(step, Normalize) for step in manifest.preprocessing):
         raise TbftError(

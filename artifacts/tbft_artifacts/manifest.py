@@ -297,8 +297,8 @@ class Plan(Struct, frozen=True, omit_defaults=True):
 
     @property
     def predict(self) -> str:
-        """The whole model as this plan trains it: with an int8 prefix a graph of its own."""
-        return PREDICT if self.int8 is None else self.file(PREDICT)
+        """The whole model as this plan trains it: with an int8 prefix, or the last of several exits, its own graph."""
+        return PREDICT if self.int8 is None and not self.exits else self.file(PREDICT)
 
     @property
     def gradient(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 
 import onnx_ir as ir
 
@@ -10,28 +10,34 @@ import onnx_ir as ir
 def find_boundary(graph: ir.Graph, trainable: Set[str]) -> ir.Value:
     """The last activation that everything behind it depends on alone, and nothing trained before it.
 
-    In the order of the nodes, a cut after node k is crossed by the activations that nodes up to k (or
-    the graph's input) produce and later nodes use. The boundary is the latest cut, ahead of the first
-    node that reads a trained parameter, that exactly one activation crosses. At worst that is the
+    The latest of `crossings` ahead of the first node that reads a trained parameter. At worst that is the
     input itself, and there is no prefix.
     """
+    (boundary,) = graph.inputs
+    found = dict(crossings(graph))
+    for index, node in enumerate(graph):
+        if any(value is not None and value.name in trainable for value in node.inputs):
+            break
+        boundary = found.get(index, boundary)
+    return boundary
+
+
+def crossings(graph: ir.Graph) -> Iterator[tuple[int, ir.Value]]:
+    """Where the graph falls into two parts with one activation between them: (k, that activation).
+
+    In the order of the nodes, a cut after node k is crossed by the activations that nodes up to k (or the graph's
+    input) produce and later nodes use.
+    """
     nodes = list(graph)
-    (images,) = graph.inputs
     last_use: dict[ir.Value, int] = {}
-    first_trained = len(nodes)
     for index, node in enumerate(nodes):
         for value in node.inputs:
-            if value is None:
-                continue
-            if value.name in trainable:
-                first_trained = min(first_trained, index)
-            elif value.const_value is None:
+            if value is not None and value.const_value is None:
                 last_use[value] = index
-    boundary = images
-    alive = {images}
-    for index, node in enumerate(nodes[:first_trained]):
+    alive = set(graph.inputs)
+    for index, node in enumerate(nodes):
         alive |= {value for value in node.outputs if value in last_use}
         alive = {value for value in alive if last_use[value] > index}
         if len(alive) == 1:
-            (boundary,) = alive
-    return boundary
+            (activation,) = alive
+            yield index, activation

@@ -43,6 +43,7 @@ from tbft_export.pipeline import (
     score_channels,
 )
 from tbft_export.sparse import check_statistics, most_chosen, sparse_layers, without_rows
+from tbft_export.subgraph import extract, image_shape
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class PlanRequest:
 class CompiledPlan:
     """A plan and its graphs; weights are still inside them. Prefix and gradient are there in several forms.
 
-    `fisher` scores the channels of sparse layers, in the plan that does so for all.
+    `fisher` scores the channels of sparse layers, in the plan that does so for all. `stages` are the parts of a network
+    with exits, each up to one of them, and `whole` is that network with the last exit alone.
     """
 
     plan: Plan
@@ -79,6 +81,8 @@ class CompiledPlan:
     gradients: Mapping[ConvolutionForm, ir.Model]
     update: ir.Model
     fisher: ir.Model | None = None
+    stages: tuple[ir.Model, ...] = ()
+    whole: ir.Model | None = None
 
 
 def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner) -> CompiledPlan:
@@ -97,10 +101,10 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
         check_statistics(policy)
 
     boundary = find_boundary(forward.graph, frozenset((*trainable, *training_plan.sparse)))
-    prefix = None if boundary.is_graph_input() else _extract(forward.model, forward.graph.inputs[0], boundary)
+    prefix = None if boundary.is_graph_input() else extract(forward.model, forward.graph.inputs[0], boundary)
     if training_plan.prefix == "int8":
         _check_quantizable(prefix, policy)
-    suffix = _extract(forward.model, boundary, forward.graph.outputs[0])
+    suffix = extract(forward.model, boundary, forward.graph.outputs[0])
     statistics = batch_statistics(forward.graph, suffix.graph, policy)
     training = _training_model(
         suffix.clone(),
@@ -114,7 +118,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
     described = tuple(_parameter(forward.graph, name) for name in trainable)
     cost = training_cost(training.graph, None if prefix is None else prefix.graph, _elements(described))
     cost = without_rows(cost, layers)
-    full_cost = cost if trainable == parameters else _full_cost(forward, parameters, policy, runner)
+    whole = cost if trainable == parameters else full_cost(forward, parameters, policy, runner)
 
     tensors = {name: _tensor(forward.graph, name) for name in forward.weights}
     gradients = {
@@ -136,7 +140,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
         batch_norm=policy,
         batch_statistics=statistics,
         parameters=described,
-        boundary=Boundary(name=boundary.name or "", shape=_image_shape(boundary)),
+        boundary=Boundary(name=boundary.name or "", shape=image_shape(boundary)),
         gradient_forms=tuple(gradients),
         prefix_forms=tuple(prefixes),
         gradient_memory=tuple(plan_memory(gradient, most_chosen(layers)) for gradient in gradients.values()),
@@ -146,7 +150,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
         batch_size=request.batch_size,
         micro_batch=micro_batch(largest_activation(training.graph), request.batch_size),
         cost=cost,
-        full_cost=full_cost,
+        full_cost=whole,
         sparse=SparseUpdate(layers) if layers else None,
     )
     compiled = CompiledPlan(
@@ -165,7 +169,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
 
 def is_official(plan: TrainingPlan) -> bool:
     """Whether ONNX Runtime Training's own artifacts can train as `plan` says: with exact gradients of whole tensors."""
-    return not (plan.masked or plan.sparse)
+    return not (plan.masked or plan.sparse or plan.exits)
 
 
 def write_official_artifacts(forward: ForwardModel, plan: Plan, folder: Path, runner: PassRunner) -> None:
@@ -210,7 +214,7 @@ def batch_norms(graph: ir.Graph) -> tuple[BatchNorm, ...]:
                 variance=variance.name or "",
                 # ONNX keeps the weight of the old average, as float32.
                 momentum=round(1.0 - node.attributes.get_float("momentum", 0.9), 6),
-                values=math.prod(_image_shape(x)[1:]),
+                values=math.prod(image_shape(x)[1:]),
             )
         )
     return tuple(found)
@@ -255,7 +259,7 @@ def _training_model(
     return runner.run(training, from_ort_training(stand_ins(prepared.graph), masked=masked))
 
 
-def _full_cost(
+def full_cost(
     forward: ForwardModel, parameters: Sequence[str], policy: BatchNormPolicy, runner: PassRunner
 ) -> Cost | None:
     """What full fine-tuning would cost; None if the frozen part has an operator without a gradient."""
@@ -266,16 +270,6 @@ def _full_cost(
     except TbftError:
         return None
     return training_cost(training.graph, None, _elements([_parameter(forward.graph, name) for name in parameters]))
-
-
-def _extract(model: ir.Model, start: ir.Value, end: ir.Value) -> ir.Model:
-    graph = ir.convenience.extract(model.graph, [start], [end])
-    # It collects initializers in a set, whose order changes from run to run; equal models give equal bundles.
-    ordered = [graph.initializers[name] for name in model.graph.initializers if name in graph.initializers]
-    graph.initializers.clear()
-    for value in ordered:
-        graph.register_initializer(value)
-    return ir.Model(graph, ir_version=model.ir_version)
 
 
 def _parameter(graph: ir.Graph, name: str) -> Parameter:
@@ -290,9 +284,3 @@ def _tensor(graph: ir.Graph, name: str) -> ir.TensorProtocol:
 
 def _elements(parameters: Sequence[Parameter]) -> int:
     return sum(math.prod(parameter.shape) for parameter in parameters)
-
-
-def _image_shape(value: ir.Value) -> tuple[int, ...]:
-    shape = value.shape
-    assert shape is not None
-    return tuple(int(dim) for dim in shape[1:] if isinstance(dim, int))

@@ -13,7 +13,7 @@ _LOSS_GRADIENT = "SoftmaxCrossEntropyLossGrad"
 
 def forward_flops(graph: ir.Graph) -> int:
     """Floating-point operations of convolutions and matrix products, for one image."""
-    return sum(_flops(node) for node in graph)
+    return sum(node_flops(node) for node in graph)
 
 
 def training_cost(training: ir.Graph, prefix: ir.Graph | None, trainable_elements: int) -> Cost:
@@ -30,8 +30,8 @@ def training_cost(training: ir.Graph, prefix: ir.Graph | None, trainable_element
         used |= {value for value in node.inputs if value is not None and value in made_forward}
     return Cost(
         prefix_flops=0 if prefix is None else forward_flops(prefix),
-        forward_flops=sum(_flops(node) for node in nodes[:split]),
-        backward_flops=sum(_flops(node) for node in nodes[split:]),
+        forward_flops=sum(node_flops(node) for node in nodes[:split]),
+        backward_flops=sum(node_flops(node) for node in nodes[split:]),
         activation_bytes=sum(_bytes_per_image(value) for value in used),
         parameter_bytes=trainable_elements * BYTES_PER_FLOAT,
     )
@@ -44,7 +44,8 @@ def largest_activation(training: ir.Graph) -> int:
     )
 
 
-def _flops(node: ir.Node) -> int:
+def node_flops(node: ir.Node) -> int:
+    """Floating-point operations of a convolution, a matrix product, or its gradient, for one image; else 0."""
     match node.op_type:
         case "Conv":
             return 2 * _conv_products(node.inputs[1], node.outputs[0])

@@ -37,6 +37,9 @@ from tbft_export.compile import (
     statistics_model,
     write_official_artifacts,
 )
+from tbft_export.exits.check import check_exits
+from tbft_export.exits.compile import compile_exits, exit_blocks
+from tbft_export.exits.network import ExitNetwork, train_exits
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.optimizers import optimizer
@@ -65,7 +68,8 @@ class ExportOptions:
 
     `method` is one of `tbft_export.methods`; "tbft" asks what drifted. With `drift` "all" the bundle has a plan for
     every target block of the network, and for everything. `top_blocks` is how many residual blocks a method that
-    counts them trains. `classes` are class names, `class_count` is just their number. With `new_head` the last linear
+    counts them trains. `exits` is how many classifiers may answer, trained on images of the source domain that `source`
+    reads. `classes` are class names, `class_count` is just their number. With `new_head` the last linear
     layer is a fresh one for so many classes. `mean` and `std` are per channel for pixels in [0, 1]: those with
     which a built-in network was trained, and ImageNet's otherwise. A `prefix` of kind "int8" is quantised with
     images that `calibration` reads; the accuracy that it costs is measured, and more than one point refused
@@ -77,6 +81,8 @@ class ExportOptions:
     method: str = "tbft"
     weights: Path | None = None
     top_blocks: int | None = None
+    exits: int | None = None
+    source: ImageReader | None = None
     blocks: tuple[str, ...] = ()
     batch_norm: BatchNormPolicy | None = None
     optimizer: OptimizerKind = "sgd"
@@ -139,11 +145,19 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
         manifest = _manifest(options, source)
         # Ahead of the long work: a wrong path or class name is a quick answer.
         images = None if options.calibration is None else options.calibration(manifest)
-        write_weights(source.forward, folder)
+        exits = _exits(options, requests, source, manifest)
+        write_weights(folder, source.forward, *([] if exits is None else [exits.forward]))
         write_models(source.forward, statistics_model(source.forward, runner), folder)
         plans, checks = [], []
         for request in requests:
             with _naming(request, requests):
+                if exits is not None and request.training.exits is not None:
+                    compiled = compile_exits(exits, request, runner)
+                    write_plan(compiled, folder)
+                    way = request.training.exits.personalisation
+                    checks.append(check_exits(folder, manifest, compiled.plan, exits, way, source.reference))
+                    plans.append(compiled.plan)
+                    continue
                 compiled = compile_plan(source.forward, request, runner)
                 write_plan(compiled, folder)
                 if len(requests) == 1 and is_official(request.training):
@@ -162,6 +176,7 @@ def _write(options: ExportOptions, source: Source, runner: PassRunner, out: Path
                 plans.append(plan)
         trained = [block for plan in plans for block in plan.blocks]
         blocks = describe_blocks(source.forward.graph, source.forward.weights, trained)
+        blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=tuple(plans)), folder)
     return Exported(manifest, tuple(checks))
 
@@ -175,6 +190,7 @@ def _requests(options: ExportOptions, source: Source) -> tuple[PlanRequest, ...]
         blocks=options.blocks,
         prefix=options.prefix,
         top_blocks=options.top_blocks,
+        exits=options.exits,
     )
     plans = plan_training(options.method, Network(source.forward, source.fresh), asked)
     # The first of the sparse ones is the deepest: it scores the layers of all.
@@ -193,6 +209,23 @@ def _requests(options: ExportOptions, source: Source) -> tuple[PlanRequest, ...]
         )
         for plan in plans
     )
+
+
+def _exits(
+    options: ExportOptions, requests: tuple[PlanRequest, ...], source: Source, manifest: Manifest
+) -> ExitNetwork | None:
+    """The network with the exits that the plans ask for, trained; None where they ask for none."""
+    asked = next((request.training.exits for request in requests if request.training.exits is not None), None)
+    if asked is None:
+        if options.source is not None:
+            raise TbftError(f"--method {options.method} trains nothing on source images", "leave --source out")
+        return None
+    if options.source is None:
+        raise TbftError(
+            "exits are trained on images of the source domain",
+            "give some thousand labelled ones that the network was trained on with --source",
+        )
+    return train_exits(source.forward, asked.depths, options.source(manifest))
 
 
 @contextlib.contextmanager

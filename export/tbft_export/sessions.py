@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import onnxruntime as ort
 
 _ERRORS_ONLY = 3
@@ -18,9 +19,20 @@ class Session:
     def __init__(self, folder: Path, graph: str) -> None:
         model = onnx.load(folder / graph, load_external_data=False)
         onnx.load_external_data_for_model(model, str(folder))
-        options = ort.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
-        self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self._session = _session(model)
+
+    @classmethod
+    def of(cls, model: ir.Model) -> Session:
+        """A graph that holds its weights."""
+        session = cls.__new__(cls)
+        session._session = _session(ir.to_proto(model))
+        return session
+
+    @property
+    def input(self) -> str:
+        """The name of the first input."""
+        name: str = self._session.get_inputs()[0].name
+        return name
 
     def outputs(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every output by name."""
@@ -29,5 +41,11 @@ class Session:
 
     def run(self, value: np.ndarray) -> np.ndarray:
         """The output of a graph with one input and one output."""
-        (output,) = self.outputs({self._session.get_inputs()[0].name: value}).values()
+        (output,) = self.outputs({self.input: value}).values()
         return output
+
+
+def _session(model: onnx.ModelProto) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -20,10 +20,10 @@ from tbft_export.compile import CompiledPlan
 from tbft_export.forward import ForwardModel
 
 
-def write_weights(forward: ForwardModel, folder: Path) -> None:
-    """Write every weight once, by name, as float32."""
-    tensors = {name: _array(forward.graph, name) for name in sorted(forward.weights)}
-    save_file(tensors, folder / WEIGHTS)
+def write_weights(folder: Path, *networks: ForwardModel) -> None:
+    """Write every weight once, by name, as float32; those that `networks` share are the same."""
+    tensors = {name: _array(forward.graph, name) for forward in networks for name in forward.weights}
+    save_file(dict(sorted(tensors.items())), folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # safetensors makes it private to the user.
 
 
@@ -44,6 +44,10 @@ def write_plan(compiled: CompiledPlan, folder: Path) -> None:
     for form, gradient in compiled.gradients.items():
         write_graph(gradient, folder, plan.gradient_in(form))
     write_graph(compiled.update, folder, plan.update)
+    for number, stage in enumerate(compiled.stages):
+        write_graph(stage, folder, plan.stage(number))
+    if compiled.whole is not None:
+        write_graph(compiled.whole, folder, plan.predict)
     if compiled.fisher is not None:
         write_graph(compiled.fisher, folder, plan.fisher)
 

@@ -41,6 +41,14 @@ def command(
     top_blocks: Annotated[
         int | None, typer.Option(min=1, help="How many residual blocks are trained, from the last one.")
     ] = None,
+    exits: Annotated[
+        int | None,
+        typer.Option(min=2, help="For persephonee: how many classifiers may answer, the last included. Default 4."),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(help="For persephonee: labelled images like those that the network was trained on, as for train."),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -124,6 +132,8 @@ def command(
             drift=drift,
             method=method,
             top_blocks=top_blocks,
+            exits=exits,
+            source=None if source is None else partial(read_images, source, cache=Path(cache)),
             weights=weights,
             blocks=tuple(block or ()),
             batch_norm=bn,

@@ -50,6 +50,9 @@ COMPILED_NAMES = (
 ALL_DRIFTS = "all-drifts"
 # The same of a network without batch norms.
 ALL_PLAIN = "all-plain"
+# One with three exits, and its plans: several ways to train them.
+EXITS = "exits"
+EXIT_PLANS = ("exits-labels-frozen-sgd", "exits-confident-frozen-sgd", "exits-distill-frozen-sgd")
 ALL_PLANS = (
     "input-batch-sgd",
     "feature-layer2-block-sgd",

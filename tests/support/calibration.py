@@ -1,4 +1,4 @@
-"""Images that calibrate an int8 prefix, labelled by the network itself. Host only."""
+"""Images that an export reads: for an int8 prefix labelled by the network itself, and for exits. Host only."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ def clear_images(net: nn.Module, image_size: int, classes: int, count: int) -> A
     ordered = np.sort(logits, axis=1)
     surest = np.sort(np.argsort(ordered[:, -2] - ordered[:, -1])[:count])
     return ArrayImages(batch.images[surest], logits[surest].argmax(axis=1))
+
+
+def patchworks(image_size: int, classes: int, count: int) -> ArrayImages:
+    """Images that show their class, for exits to learn."""
+    (batch,) = random_batches([count], image_size, classes, seed=1)
+    return ArrayImages(batch.images, batch.labels)
 
 
 def badly_calibrated(images: ArrayImages) -> ArrayImages:

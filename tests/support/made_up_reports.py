@@ -9,6 +9,7 @@ import msgspec
 from tbft_artifacts.manifest import Drift
 from tbft_runtime.board.state import BoardIdentity, BoardState, BoardSummary
 from tbft_runtime.energy.result import Energy, MeteringCost, StretchEnergy
+from tbft_runtime.exits.record import Calibration, EarlyAnswers, ExitShare
 from tbft_runtime.meters.meter import MeterType, Source
 from tbft_runtime.reporting.report import (
     FORMAT,
@@ -195,6 +196,25 @@ def made_up_report(drift: Drift = "feature", seconds: float = 20.0, epochs: int 
         ),
         profile=None,
     )
+
+
+def made_up_calibration() -> Calibration:
+    """Of three exits: half of the images leave at the first one, none at the second."""
+    exits = (
+        ExitShare(name="exit0", flops=20_000_000, accuracy=0.5, share=0.5, share_accuracy=0.9),
+        ExitShare(name="exit1", flops=50_000_000, accuracy=0.6, share=0.0, share_accuracy=None),
+        ExitShare(name="exit2", flops=100_000_000, accuracy=0.75, share=0.5, share_accuracy=0.6),
+    )
+    early = EarlyAnswers(
+        threshold=0.875,
+        images=80,
+        accuracy=0.75,
+        full_accuracy=0.75,
+        mean_flops=60e6,
+        full_flops=100_000_000,
+        exits=exits,
+    )
+    return Calibration(wanted=0.75, early=early)
 
 
 def _phase(name: Any, seconds: float, laps: int) -> PhaseTime:

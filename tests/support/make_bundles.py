@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support import tiny_models
-from support.calibration import clear_images
+from support.calibration import clear_images, patchworks
 from tbft_export import ExportOptions, export_bundle
 
 CLASSES = ("ant", "bee", "cat", "dog")
@@ -27,7 +27,7 @@ PLANS = {
 
 
 def main(folder: Path) -> None:
-    """Write one bundle per entry of `PLANS`, two with an int8 prefix, two for every drift, and a sparse one."""
+    """Write one bundle per entry of `PLANS`, two with an int8 prefix, two for every drift, a sparse one, and exits."""
     for name, (drift, policy, optimizer) in PLANS.items():
         out = folder / name
         shutil.rmtree(out, ignore_errors=True)
@@ -48,6 +48,7 @@ def main(folder: Path) -> None:
             write_all(options, "tiny_deep", folder / "all-drifts")
             write_all(options, "tiny_plain", folder / "all-plain")
             write_sparse(options, folder / "tinytrain")
+            write_exits(options, folder / "exits")
 
 
 def write_int8(options: ExportOptions, out: Path) -> None:
@@ -69,6 +70,24 @@ def write_sparse(options: ExportOptions, out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     model = "support.tiny_models:tiny_deep"
     export_bundle(dataclasses.replace(options, model=model, drift=None, method="tinytrain", batch_norm=None), out)
+
+
+def write_exits(options: ExportOptions, out: Path) -> None:
+    """Exits at two depths of the deeper network and behind it, and a plan for each way to personalise them."""
+    shutil.rmtree(out, ignore_errors=True)
+    export_bundle(
+        dataclasses.replace(
+            options,
+            model="support.tiny_models:tiny_deep",
+            method="persephonee",
+            drift=None,
+            batch_norm=None,
+            lr=None,
+            exits=3,
+            source=patchworks(8, len(CLASSES), 400),
+        ),
+        out,
+    )
 
 
 if __name__ == "__main__":

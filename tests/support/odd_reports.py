@@ -7,7 +7,7 @@ import random
 
 from msgspec.structs import replace
 
-from support.made_up_reports import PMIC, made_up_energy, made_up_report, no_energy
+from support.made_up_reports import PMIC, made_up_calibration, made_up_energy, made_up_report, no_energy
 from support.made_up_selections import made_up_selection
 from tbft_artifacts.manifest import Drift
 from tbft_runtime.energy.result import Telemetry
@@ -39,6 +39,7 @@ def odd_reports() -> dict[str, Report]:
         "hostile-names": _named(HOSTILE),
         "long-names": _named(LONG),
         "diverged": _diverged(),
+        "exits": made_up_report(drift="output", exits=made_up_calibration(), method="persephonee"),
         "nothing-known": _nothing_known(),
         "chosen-channels": with_selection(plain, made_up_selection()),
         "hostile-layers": with_selection(plain, made_up_selection(HOSTILE + LONG)),

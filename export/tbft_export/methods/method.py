@@ -10,6 +10,8 @@ import onnx_ir as ir
 
 from tbft_artifacts.manifest import BatchNormPolicy, Drift, DriftChoice, OptimizerKind, PrefixKind
 from tbft_export.blocks import Blocks, describe_blocks, find_blocks, select, trainable_parameters
+from tbft_export.exits.depths import Depth
+from tbft_export.exits.personalisation import Personalisation
 from tbft_export.forward import ForwardModel
 
 
@@ -55,7 +57,7 @@ class MethodOptions:
     """What the user asks of a method; None, or nothing, takes the method's default.
 
     `blocks` are modules to train instead of those that the drift calls for; `top_blocks` is how many residual
-    blocks are trained, from the last one.
+    blocks are trained, from the last one; `exits` is how many classifiers may answer, the last one included.
     """
 
     optimizer: OptimizerKind = "sgd"
@@ -64,6 +66,15 @@ class MethodOptions:
     blocks: tuple[str, ...] = ()
     prefix: PrefixKind = "float32"
     top_blocks: int | None = None
+    exits: int | None = None
+
+
+@dataclass(frozen=True)
+class Exits:
+    """Classifiers at some depths of a frozen network and behind the whole of it, and how they learn."""
+
+    depths: tuple[Depth, ...]
+    personalisation: Personalisation
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,8 @@ class TrainingPlan:
 
     `label` begins the id of the plan, `blocks` name the modules that hold `parameters`, for people. With `masked`
     the gradient of hard-swish and ReLU6 is dX = dY * 1[x > 0]. `sparse` names weights of convolutions of which the
-    device trains the output channels that it chooses, beside `parameters`. `lr` is the default learning rate.
+    device trains the output channels that it chooses, beside `parameters`. With `exits` those are trained, and no
+    parameter of the network. `lr` is the default learning rate.
     """
 
     method: str
@@ -85,6 +97,7 @@ class TrainingPlan:
     prefix: PrefixKind = "float32"
     masked: bool = False
     sparse: tuple[str, ...] = ()
+    exits: Exits | None = None
 
 
 Method = Callable[[Network, MethodOptions], tuple[TrainingPlan, ...]]

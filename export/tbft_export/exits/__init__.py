@@ -1,0 +1,1 @@
+"""Early exits: classifiers at depths of a frozen network."""
