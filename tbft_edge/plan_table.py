@@ -14,11 +14,20 @@ def print_plans(plans: Sequence[Plan]) -> None:
     print_table("Plans", columns, [_row(plan) for plan in plans])
 
 
+def print_exits(plans: Sequence[Plan]) -> None:
+    """Print where the network may answer early, once for plans that share their exits; nothing without exits."""
+    sets = list(dict.fromkeys(plan.exits for plan in plans if plan.exits))
+    for exits in sets:
+        rows = [[found.name, f"{found.flops / 1e6:,.1f} M", percent(found.flops / exits[-1].flops)] for found in exits]
+        owners = "" if len(sets) == 1 else f" of {', '.join(plan.id for plan in plans if plan.exits == exits)}"
+        print_table(f"Exits{owners}", ["exit", "FLOPs per image", "of the whole network"], rows, numbers=True)
+
+
 def _row(plan: Plan) -> list[str]:
     share = plan.cost.step_flops / plan.full_cost.step_flops if plan.full_cost else None
     return [
         plan.id,
-        ", ".join(plan.blocks),
+        ", ".join(plan.blocks) + (", also on unlabelled images" if plan.unlabelled else ""),
         _prefix(plan),
         plan.batch_norm,
         f"{plan.cost.parameter_bytes // 4:,}",

@@ -65,8 +65,9 @@ class ConsoleProgress(Silent):
     def advance(self, images: int) -> None:
         self._bars.advance(self._bars.task_ids[-1], images)
 
-    def training(self, images: int, loss: float, accuracy: float) -> None:  # noqa: ARG002
-        self._means = f"loss{_SPACE}{loss:.3f}{_DOT}{accuracy:.1%}"
+    def training(self, images: int, loss: float, accuracy: float | None) -> None:  # noqa: ARG002
+        means = [f"loss{_SPACE}{loss:.3f}", *([] if accuracy is None else [f"{accuracy:.1%}"])]
+        self._means = _DOT.join(means)
 
     def epoch(self, epoch: Epoch, total: int, best: bool) -> None:
         self._epochs.add(epoch.seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tbft_edge.console import percent, size
+from tbft_edge.exit_tables import exit_saving, exit_shares
 from tbft_edge.figures import DASH, estimated, partial, significant
 from tbft_edge.selection_table import selection_table
 from tbft_edge.tables import Table
@@ -22,10 +23,11 @@ _WHERE = {"disk": "on the disk", "ram": "in memory"}
 
 
 def run_summary(report: Report, name: str) -> list[Table]:
-    """Accuracy before and after, which channels the device chose if it did, and what the run called `name` took."""
-    selection = report.result.selection
+    """Accuracy before and after, what the device chose and where exits answer, and what the run called `name` took."""
+    selection, calibration = report.result.selection, report.result.exits
     chosen = [] if selection is None else [selection_table(selection)]
-    return [_accuracy(report), *chosen, _run(report, name)]
+    exits = [] if calibration is None else [exit_shares(calibration.early, "validation images")]
+    return [_accuracy(report), *chosen, *exits, _run(report, name)]
 
 
 def _accuracy(report: Report) -> Table:
@@ -43,6 +45,7 @@ def _run(report: Report, name: str) -> Table:
     rows = [
         ["model", f"{report.model}, {len(report.classes)} classes, {report.image_size} x {report.image_size} pixels"],
         ["began", f"{report.started_at} (by the board's clock)"],
+        *_exits(result),
         ["best epoch", f"{result.best_epoch} of {result.epochs} (stopped: {result.stopped})"],
         [
             "images",
@@ -60,6 +63,15 @@ def _run(report: Report, name: str) -> Table:
         *_board(result.board),
     ]
     return Table(name, ["", "value"], rows, numbers=False)
+
+
+def _exits(result: TrainResult) -> list[list[str]]:
+    calibration = result.exits
+    if calibration is None:
+        return []
+    wanted = f"{percent(calibration.wanted)} wanted"
+    reached = wanted if calibration.is_reached else f"{wanted}, which no threshold reaches"
+    return [["early answers", f"{exit_saving(calibration.early)} ({reached})"]]
 
 
 def _energy(energy: Energy) -> list[list[str]]:

@@ -11,11 +11,16 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import NO_LABEL
-from tbft_runtime.board.access import THIS_BOARD
+from tbft_runtime.answering import Sample, SingleAnswers, single_answers
+from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.state import BoardSummary
-from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.data.sources import PICTURE_SUFFIXES, Item, open_source, read_picture
+from tbft_runtime.energy.metering import Metering
 from tbft_runtime.evaluation import Tally, per_class, softmax
+from tbft_runtime.exits.record import EarlyAnswers, early_answers
+from tbft_runtime.exits.staged import StagedModel
+from tbft_runtime.meters.meter import NO_METER
+from tbft_runtime.meters.registry import choose
 from tbft_runtime.model import Model, open_model
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.sessions import default_threads
@@ -23,18 +28,21 @@ from tbft_runtime.sessions import default_threads
 BATCH = 32
 
 
-class Prediction(msgspec.Struct, frozen=True):
-    """The likeliest class of one image, and its probability."""
+class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The likeliest class of one image, its probability, and where there are several, the exit that answered."""
 
     image: str
     label: str
     probability: float
+    exit: str | None = None
 
 
 class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True):
     """Accuracy and mean cross-entropy over the labelled images; per class, how many are right.
 
-    `images_per_second` counts the forward pass only; `board` is how the board was meanwhile.
+    `images_per_second` counts the forward pass of batches only; `board` is how the board was meanwhile. Of a run with
+    several exits, accuracies and loss are those of the answers it gives, and `exits` says which exit gave them.
+    `single` is what answering takes one image at a time: of such a run, and where a meter was asked for.
     """
 
     accuracy: float
@@ -44,34 +52,54 @@ class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True):
     accuracy_per_class: dict[str, float]
     images_per_second: float
     board: BoardSummary
+    exits: EarlyAnswers | None = None
+    single: SingleAnswers | None = None
 
 
 def evaluate(
-    model_path: Path, data: Path, threads: int | None = None, progress: Progress | None = None
+    model_path: Path,
+    data: Path,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    meter: str = NO_METER,
+    board: Board = THIS_BOARD,
 ) -> EvaluationResult:
     """Measure a bundle, a run's best state or a finalized model on labelled images.
 
-    Raises TbftError if no image has a label.
+    `meter` names where joules come from, as for training. Raises TbftError if no image has a label.
     """
     progress = progress or Silent()
-    model = open_model(model_path, threads or default_threads())
+    threads = threads or default_threads()
+    choice = choose(meter, board)
+    model = open_model(model_path, threads)
     source = open_source(data, model.classes, model.preprocessing)
-    progress.begin("evaluating", len(source))
-    tally, skipped, seconds = Tally(), [], 0.0
-    watch = BoardWatch(THIS_BOARD)
-    for batch in _batches(source.items()):
-        skipped += [item.name for item in batch if item.pixels is None]
-        known = [item for item in batch if item.pixels is not None and item.label != NO_LABEL]
-        if known:
-            started = time.perf_counter()
-            logits = model.logits(_pixels(known))
-            seconds += time.perf_counter() - started
-            labels = np.array([item.label for item in known])
-            tally.add(logits, labels)
-        progress.advance(len(batch))
-    result = tally.evaluation()
-    if result is None:
-        raise TbftError(f"no readable image in '{data}' has a label", "evaluation needs labelled images")
+    tally, every, skipped, seconds = Tally(), Tally(), [], 0.0
+    sample = Sample.of(len(source))
+    with Metering(board, choice.meter, on_vitals=progress.vitals) as metering:
+        metering.measure_idle(progress.note)
+        progress.begin("evaluating", len(source))
+        for batch in _batches(source.items()):
+            skipped += [item.name for item in batch if item.pixels is None]
+            known = [item for item in batch if item.pixels is not None and item.label != NO_LABEL]
+            if known:
+                pixels, labels = _pixels(known), np.array([item.label for item in known])
+                started = time.perf_counter()
+                answers = model.answers(pixels)
+                seconds += time.perf_counter() - started
+                tally.add(answers.logits, labels)
+                if isinstance(model, StagedModel):
+                    every.add(model.every_exit(pixels), labels)
+                sample.add(pixels)
+            progress.advance(len(batch))
+        result = tally.evaluation()
+        if result is None:
+            raise TbftError(f"no readable image in '{data}' has a label", "evaluation needs labelled images")
+        single = None
+        if isinstance(model, StagedModel) or choice.meter is not None:
+            progress.begin("answering one image at a time", 0)
+            single = single_answers(model, model_path, sample.pixels, threads, metering, choice.why)
+        state_of_board = metering.summary().board
+    answered = every.exit_answers()
     return EvaluationResult(
         accuracy=result.accuracy,
         loss=result.loss,
@@ -81,7 +109,11 @@ def evaluate(
             model.classes[index]: right / images for index, (images, right) in per_class(tally.confusion()).items()
         },
         images_per_second=result.images / seconds,
-        board=watch.summary(),
+        board=state_of_board,
+        exits=early_answers(model.exits, answered, model.threshold)
+        if isinstance(model, StagedModel) and answered
+        else None,
+        single=single,
     )
 
 
@@ -93,18 +125,19 @@ def predict(
 ) -> Iterator[Prediction]:
     """The likeliest class of each picture; folders and `.npz` files give all their images.
 
+    A run with several exits answers at the first one that is sure enough.
     Pictures of a folder that cannot be read are skipped, and `on_skipped` gets their names. Raises
     TbftError for a picture that was named itself.
     """
     model = open_model(model_path, threads or default_threads())
     for batch in _batches(_pictures(model, inputs, on_skipped)):
-        probabilities = softmax(model.logits(_pixels(batch)))
-        for item, row in zip(batch, probabilities, strict=True):
+        answers = model.answers(_pixels(batch))
+        for item, row, found in zip(batch, softmax(answers.logits), answers.exits, strict=True):
             best = int(row.argmax())
-            yield Prediction(item.name, model.classes[best], float(row[best]))
+            yield Prediction(item.name, model.classes[best], float(row[best]), found)
 
 
-def _pictures(model: Model, inputs: Iterable[Path], on_skipped: Callable[[str], None]) -> Iterator[Item]:
+def _pictures(model: Model | StagedModel, inputs: Iterable[Path], on_skipped: Callable[[str], None]) -> Iterator[Item]:
     for path in inputs:
         if not path.exists():
             raise TbftError(f"'{path}' does not exist", "name a picture, a folder of pictures or an .npz file")

@@ -146,7 +146,7 @@ class MetricsFile(Silent):
     def advance(self, images: int) -> None:  # noqa: ARG002
         self._write_at_times()
 
-    def training(self, images: int, loss: float, accuracy: float) -> None:
+    def training(self, images: int, loss: float, accuracy: float | None) -> None:
         self._metrics.images += images
         self._metrics.train_loss, self._metrics.train_accuracy = loss, accuracy
         self._write_at_times()

@@ -13,11 +13,16 @@ from safetensors.numpy import load_file
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import PREDICT, PreprocessingStep
+from tbft_artifacts.manifest import PREDICT, Plan, PreprocessingStep
 from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.exits.policy import NEVER
+from tbft_runtime.exits.staged import Answers, StagedModel
+from tbft_runtime.result import calibration_of
 from tbft_runtime.run_folder import RunFolder, open_trained
 from tbft_runtime.sessions import Graph, Tensors, load_graph
+from tbft_runtime.training.options import Settings
 from tbft_runtime.training.sparse_rows import merged
+from tbft_runtime.training.state import TrainingState
 
 
 class ModelCard(msgspec.Struct, frozen=True):
@@ -35,7 +40,7 @@ METADATA = "tbft_edge"
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded classifier and how to feed it."""
+    """A loaded classifier with one exit, and how to feed it."""
 
     graph: Graph
     classes: Sequence[str]
@@ -46,12 +51,27 @@ class Model:
         (logits,) = self.graph.run({self.graph.inputs[0]: self.preprocessing.normalize(pixels)}).values()
         return logits
 
+    def answers(self, pixels: np.ndarray) -> Answers:
+        """The same, as of a model that has more exits."""
+        return Answers(self.logits(pixels), [None] * len(pixels))
 
-def open_model(path: Path, threads: int) -> Model:
+
+def open_model(path: Path, threads: int) -> Model | StagedModel:
     """Load the model at `path`: a bundle folder or `.tar.gz`, a run folder (its best state), or a finalized file.
 
-    Raises TbftError if it is none of these.
+    A run that trained several exits answers at the first one that is sure enough. Raises TbftError if it is none
+    of these.
     """
+    if RunFolder(path).run_file.exists():
+        bundle, run, state = open_trained(path)
+        plan = bundle.plan(run.settings.plan)
+        if plan.exits:
+            return _staged(bundle, plan, run.settings, state, threads)
+    return open_whole(path, threads)
+
+
+def open_whole(path: Path, threads: int) -> Model:
+    """The same, but that every image goes to the last exit."""
     if path.suffix == ".onnx":
         return _from_file(path, threads)
     if RunFolder(path).run_file.exists():
@@ -64,6 +84,20 @@ def open_model(path: Path, threads: int) -> Model:
         return _from_bundle(
             bundle, plans[0].predict if len(plans) == 1 else PREDICT, load_file(bundle.weights), threads
         )
+
+
+def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState, threads: int) -> StagedModel:
+    found = calibration_of(plan, settings, state)
+    weights = merged(plan, load_file(bundle.weights), state.best)
+    manifest = bundle.manifest
+    return StagedModel(
+        stages=[load_graph(bundle.path(plan.stage(number)), weights, threads) for number in range(len(plan.exits))],
+        exits=plan.exits,
+        # Where no validation image has a label, nothing says how sure is sure enough.
+        threshold=NEVER if found is None else found.early.threshold,
+        classes=manifest.classes,
+        preprocessing=Preprocessing(manifest.preprocessing, manifest.image_size),
+    )
 
 
 def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> Model:

@@ -36,8 +36,8 @@ class Progress(Protocol):
     def advance(self, images: int) -> None:
         """So many more images of the phase are done."""
 
-    def training(self, images: int, loss: float, accuracy: float) -> None:
-        """So many more images were trained on; mean loss and accuracy (0 to 1) of the epoch so far."""
+    def training(self, images: int, loss: float, accuracy: float | None) -> None:
+        """So many more images were trained on; mean loss, and accuracy (0 to 1) of those with a label, so far."""
 
     def epoch(self, epoch: Epoch, total: int, best: bool) -> None:
         """An epoch of `total` ended; `best` if no earlier state had a lower validation loss."""
@@ -60,7 +60,7 @@ class Silent:
 
     def advance(self, images: int) -> None: ...
 
-    def training(self, images: int, loss: float, accuracy: float) -> None: ...
+    def training(self, images: int, loss: float, accuracy: float | None) -> None: ...
 
     def epoch(self, epoch: Epoch, total: int, best: bool) -> None: ...
 
@@ -91,7 +91,7 @@ class Together:
         for other in self._others:
             other.advance(images)
 
-    def training(self, images: int, loss: float, accuracy: float) -> None:
+    def training(self, images: int, loss: float, accuracy: float | None) -> None:
         for other in self._others:
             other.training(images, loss, accuracy)
 

@@ -13,6 +13,7 @@ from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost
 from tbft_runtime.energy.total import total
+from tbft_runtime.exits.record import Calibration, calibration
 from tbft_runtime.machine import peak_memory
 from tbft_runtime.selection.record import Selection
 from tbft_runtime.sessions import onnxruntime_version
@@ -35,6 +36,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     `train_seconds` is time in epochs, `energy` theirs, `board` how the board was and `metering` what measuring
     cost, each of all parts of a resumed run. `selection` says which channels of which layers were trained, None where
     the bundle leaves no such choice. `cache` is how boundary activations were kept in the last one.
+    Of a network with several exits, losses are means over them, accuracies those of the last one, and `exits` says
+    when the others answer; None without labelled validation images, too.
     """
 
     bundle_id: str
@@ -76,6 +79,7 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     board: BoardSummary
     runtime: dict[str, str]
     run: str
+    exits: Calibration | None = None
 
     @property
     def purpose(self) -> str:
@@ -98,6 +102,11 @@ def after(state: TrainingState) -> Evaluation | None:
     if state.best_epoch:
         return state.epochs[state.best_epoch - 1].validation
     return state.adapted if state.adapted is not None else state.before
+
+
+def calibration_of(plan: Plan, settings: Settings, state: TrainingState) -> Calibration | None:
+    """When the exits of the best state answer: by the validation images; None where no image told."""
+    return None if state.exits is None else calibration(plan.exits, state.exits, settings.exit_accuracy)
 
 
 def runtime_versions() -> dict[str, str]:
@@ -182,4 +191,5 @@ def train_result(
         board=whole_board(state.parts),
         runtime=runtime_versions(),
         run=run,
+        exits=calibration_of(plan, settings, state),
     )

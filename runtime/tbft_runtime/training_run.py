@@ -16,6 +16,7 @@ from tbft_artifacts.manifest import Plan
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.diagnosis.choice import choose_plan
 from tbft_runtime.energy.metering import Metering
+from tbft_runtime.exits.choice import check_one_way
 from tbft_runtime.meters.registry import choose
 from tbft_runtime.profiling.run import profile_run
 from tbft_runtime.progress import Outline, Progress, Silent
@@ -147,6 +148,8 @@ def _settings(
 ) -> Settings:
     if stored is not None:
         return resumed(stored.settings, options, bundle)
+    if options.plan is None and options.drift is None:
+        check_one_way(bundle, options.data)
     return with_tuning(resolve(options, bundle), folder.tuning_file, options.threads, progress)
 
 

@@ -14,20 +14,36 @@ def command(
     model: Annotated[Path, typer.Argument(help="A bundle, a run folder (its best state), or a finalized .onnx file.")],
     data: Annotated[Path, typer.Option(help="Labelled images: an .npz or a folder with a folder per class.")],
     threads: ThreadsOption = None,
+    meter: Annotated[
+        str,
+        typer.Option(
+            help="Measure the energy of answering one image at a time by this meter, as for 'train': auto, pmic, …"
+        ),
+    ] = "none",
     json: JsonOption = False,
 ) -> None:
-    """Measure accuracy and loss on labelled images."""
+    """Measure accuracy and loss on labelled images.
+
+    Of a run with several exits also where images leave, and how long answers take beside the whole network's.
+    """
     with extra("device"):
+        from tbft_edge.exit_tables import exit_saving, exit_shares, single_answers
         from tbft_edge.progress import ConsoleProgress
+        from tbft_edge.tables import show
         from tbft_runtime import evaluate
 
         with ConsoleProgress() as progress:
-            result = evaluate(model, data, threads, progress)
+            result = evaluate(model, data, threads, progress, meter)
     if json:
         print_json(result)
         return
     rows = [[name, percent(accuracy)] for name, accuracy in result.accuracy_per_class.items()]
     title = f"accuracy {percent(result.accuracy)}, loss {result.loss:.4f} over {result.images} images"
     print_table(title, ["class", "accuracy"], rows, numbers=True)
+    if result.exits is not None:
+        show(exit_shares(result.exits, "images"))
+        say(exit_saving(result.exits))
+    if result.single is not None:
+        show(single_answers(result.single))
     if result.skipped_images:
         say(f"skipped {len(result.skipped_images)} unreadable images: {', '.join(result.skipped_images[:5])}")

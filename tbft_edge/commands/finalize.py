@@ -19,7 +19,10 @@ def command(
     bundle: Annotated[Path | None, typer.Option(help="Where the run's bundle is now, if it was moved.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write the best state of a run as one self-contained ONNX inference model."""
+    """Write the best state of a run as one self-contained ONNX inference model.
+
+    Of a run with several exits it has the last one only: to answer early, give 'predict' the run folder.
+    """
     with extra("device"):
         from tbft_runtime import finalize
 
@@ -29,3 +32,5 @@ def command(
         return
     accuracy = f"{percent(result.accuracy_before)} before, {percent(result.accuracy_after)} after"
     say(f"wrote {result.model} ({size(result.bytes)}; validation accuracy {accuracy})")
+    if result.left_out:
+        say(f"it answers at the end only, without the exits {', '.join(result.left_out)}; 'predict {run}' uses them")

@@ -10,7 +10,7 @@ import typer
 
 from tbft_artifacts.manifest import Block, Manifest, Plan
 from tbft_edge.console import JsonOption, print_json, print_table, size
-from tbft_edge.plan_table import print_plans
+from tbft_edge.plan_table import print_exits, print_plans
 
 
 def command(
@@ -40,6 +40,7 @@ def command(
         ],
     )
     print_plans(manifest.plans)
+    print_exits(manifest.plans)
     if manifest.sparse_plans:
         _print_sparse(manifest.sparse_plans)
     blocks = [[block.name, f"{block.parameters:,}", _trained_by(block, manifest)] for block in manifest.blocks]

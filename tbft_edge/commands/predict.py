@@ -16,7 +16,10 @@ def command(
     threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print the likeliest class of each picture: name, class and probability, separated by tabs."""
+    """Print the likeliest class of each picture: name, class and probability, separated by tabs.
+
+    A run with several exits answers at the first one that is sure enough; --json says at which.
+    """
     with extra("device"):
         from tbft_runtime import predict
 

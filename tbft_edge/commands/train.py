@@ -11,7 +11,16 @@ import typer
 
 from tbft_artifacts.errors import one_line
 from tbft_artifacts.manifest import BatchNormPolicy, Drift
-from tbft_edge.console import JsonOption, ThreadsOption, extra, memory_size, part_of_whole, print_json, say
+from tbft_edge.console import (
+    JsonOption,
+    ThreadsOption,
+    extra,
+    memory_size,
+    part_of_whole,
+    percent,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from tbft_runtime import Progress
@@ -96,6 +105,13 @@ def command(
         Path | None,
         typer.Option(help="Keep the run's figures in this .prom file, for a Prometheus node exporter's text files."),
     ] = None,
+    exit_accuracy: Annotated[
+        float | None,
+        typer.Option(
+            help="How often a network with several exits is to be right, such as 0.85: images leave as early as that "
+            "allows. Default: as often as its last exit."
+        ),
+    ] = None,
     profile: Annotated[
         bool,
         typer.Option("--profile", help="Run some more steps afterwards and report the time per operator and layer."),
@@ -136,6 +152,7 @@ def command(
             compute_budget=None if compute_budget is None else part_of_whole(compute_budget, "--compute-budget"),
             meter=meter,
             profile=profile,
+            exit_accuracy=exit_accuracy,
             resume=resume,
         )
         try:
@@ -152,7 +169,12 @@ def command(
     say(f"the same as a page: {page}")
     if result.is_worse:
         say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
-    say(f"next: tbft-edge finalize {out} --out model.onnx")
+    if result.exits is None:
+        say(f"next: tbft-edge finalize {out} --out model.onnx")
+        return
+    if not result.exits.is_reached:
+        say(f"no threshold is right for {percent(result.exits.wanted)} of the validation images; the best was taken")
+    say(f"next: tbft-edge predict {out} PICTURES, which answers at the first exit that is sure enough")
 
 
 def _metrics(path: Path | None, note: Callable[[str], None]) -> AbstractContextManager[Progress]:

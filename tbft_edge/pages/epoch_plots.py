@@ -61,7 +61,7 @@ def _lines(
     name: str,
     axis: Axis,
     validation: Sequence[tuple[int, float | None]],
-    train: Sequence[tuple[int, float]],
+    train: Sequence[tuple[int, float | None]],
     words: Callable[[float | None], str],
     y_text: Callable[[float], str],
 ) -> Picture:

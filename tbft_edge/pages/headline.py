@@ -61,6 +61,9 @@ def cautions(report: Report) -> list[str]:
         texts.append("The idle board drew more than the run did: something else ran when that was measured.")
     if board.other_load is not None and board.other_load >= BUSY_CORES:
         texts.append(f"Other processes kept {board.other_load:.1f} cores busy on average, and took time and energy.")
+    if result.exits is not None and result.exits.is_doubtful:
+        images = units.count(result.exits.early.images, "validation image")
+        texts.append(f"Only {images} said when exits are sure enough: others may be answered rightly less often.")
     if result.skipped_images:
         texts.append(f"{units.count(len(result.skipped_images), 'image')} could not be read and did not take part.")
     return texts

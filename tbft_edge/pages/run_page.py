@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tbft_edge.pages import diagnosis_section, run_details, selection_section
+from tbft_edge.pages import diagnosis_section, exits_section, run_details, selection_section
 from tbft_edge.pages.board_plots import board_plots
 from tbft_edge.pages.class_plots import class_plots
 from tbft_edge.pages.document import page, section, tiles, warnings
@@ -26,6 +26,8 @@ def run_page(report: Report) -> str:
         body.append(section("Why this block", diagnosis_section.why(report.diagnosis)))
     if report.result.selection is not None:
         body.append(section("Why these channels", selection_section.chosen_channels(report.result.selection)))
+    if report.result.exits is not None:
+        body.append(section("Early answers", exits_section.leaving(report.result.exits)))
     if report.profile is not None:
         body.append(section("Profile", run_details.profile(report.profile)))
     body += [

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from support.html_text import read_page
+from support.made_up_reports import made_up_calibration
 from support.odd_reports import odd_reports
 from tbft_edge.pages.run_page import run_page
 from tbft_runtime.reporting.report import Report
@@ -39,9 +40,10 @@ def changed(data: Any, path: tuple[str | int, ...], value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
-    """As plain data, short enough to be drawn a thousand times."""
+    """As plain data, short enough to be drawn a thousand times, with what only some runs have."""
     plain = odd_reports()["plain"]
-    short = replace(plain, telemetry=plain.telemetry[:3], epochs=plain.epochs[:2])
+    result = replace(plain.result, exits=made_up_calibration())
+    short = replace(plain, telemetry=plain.telemetry[:3], epochs=plain.epochs[:2], result=result)
     data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(short))
     return data
 

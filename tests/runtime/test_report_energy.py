@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from support.made_up_reports import PMIC, made_up_energy, made_up_report, no_energy
+from support.made_up_reports import PMIC, made_up_calibration, made_up_energy, made_up_report, no_energy
 from tbft_runtime import compare
 from tbft_runtime.energy.result import Energy
 from tbft_runtime.reporting.caveats import energy_obstacle
@@ -33,6 +33,16 @@ def test_what_disturbed_a_run_is_said() -> None:
     assert "other processes kept 1.4 cores busy on average" in row.notes
     assert any("idle board drew more than the run" in note for note in row.notes)
     assert compare([FULL]).rows[0].notes == ()
+
+
+@pytest.mark.parametrize(("images", "doubted"), [(99, True), (100, False)])
+def test_a_threshold_of_few_images_is_doubted(images: int, doubted: bool) -> None:
+    """A handful of images says little of others, whatever their accuracy was."""
+    calibration = made_up_calibration()
+    early = msgspec.structs.replace(calibration.early, images=images)
+    report = made_up_report(exits=msgspec.structs.replace(calibration, early=early))
+    (row,) = compare([report]).rows
+    assert any("only 99 validation images" in note for note in row.notes) == doubted
 
 
 @pytest.mark.parametrize(

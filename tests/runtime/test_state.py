@@ -18,6 +18,7 @@ from support.made_up_reports import made_up_result
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
+from tbft_runtime.exits.policy import ExitAnswers
 from tbft_runtime.timing import PHASES, PhaseTime
 from tbft_runtime.training.state import Epoch, Evaluation, TrainingState, load_state, save_state
 
@@ -60,7 +61,7 @@ EPOCHS = st.builds(
     Epoch,
     number=st.integers(1, 9),
     train_loss=NUMBER,
-    train_accuracy=NUMBER,
+    train_accuracy=st.none() | NUMBER,
     validation=EVALUATIONS,
     seconds=NUMBER,
     step_ms=LAPS,
@@ -69,6 +70,12 @@ EPOCHS = st.builds(
     energy=st.none() | st.builds(stretch_energy, NUMBER, NUMBER),
     telemetry=st.lists(st.builds(telemetry, NUMBER, st.none() | NUMBER), max_size=3),
 )
+
+
+def exit_answers(images: int) -> ExitAnswers:
+    return ExitAnswers(np.linspace(0, 1, 3 * images).reshape(images, 3), np.eye(images, 3) > 0)
+
+
 STATES = st.builds(
     TrainingState,
     current=ARRAYS,
@@ -84,6 +91,8 @@ STATES = st.builds(
     confusions=st.dictionaries(
         st.sampled_from(["before", "best"]), st.lists(CELLS, max_size=3).map(lambda rows: np.array(rows, np.int64))
     ),
+    exits=st.none()
+    | st.integers(1, 4).map(lambda n: ExitAnswers(np.linspace(0, 1, 3 * n).reshape(n, 3), np.eye(n, 3) > 0)),
     preparation=st.lists(PHASE_TIMES, max_size=2),
     parts=st.lists(
         st.builds(
@@ -99,6 +108,10 @@ def assert_equal(first: TrainingState, second: TrainingState) -> None:
         one, other = getattr(first, group), getattr(second, group)
         assert one.keys() == other.keys()
         assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+    assert (first.exits is None) == (second.exits is None)
+    if first.exits is not None and second.exits is not None:
+        np.testing.assert_array_equal(first.exits.confidence, second.exits.confidence, strict=True)
+        np.testing.assert_array_equal(first.exits.right, second.exits.right, strict=True)
     fields = ("epoch", "step", "best_epoch", "best_loss", "before", "adapted", "epochs", "preparation", "parts")
     assert [getattr(first, name) for name in fields] == [getattr(second, name) for name in fields]
 

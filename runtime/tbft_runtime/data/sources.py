@@ -40,6 +40,10 @@ class ImageSource(Protocol):
     def classes(self) -> Sequence[str] | None:
         """Names of the labels, or None where nothing says them."""
 
+    @property
+    def labels(self) -> np.ndarray:
+        """(N,) int64 of all images, unreadable ones included; `NO_LABEL` where there is none."""
+
     def __len__(self) -> int:
         """How many images there are, unreadable ones included."""
 
@@ -140,6 +144,10 @@ class FolderSource:
 
     def __len__(self) -> int:
         return len(self._files)
+
+    @property
+    def labels(self) -> np.ndarray:
+        return np.array([label for _, label in self._files], np.int64)
 
     def items(self) -> Iterator[Item]:
         for file, label in self._files:

@@ -25,6 +25,12 @@ def _caveats(report: Report) -> Iterator[str]:
         yield f"the meter covered {energy.covered:.0%} of the time, and its joules are of that part"
     if energy.net_joules is not None and energy.net_joules < 0:
         yield "the idle board drew more than the run did: something else ran when that was measured"
+    calibration = report.result.exits
+    if calibration is not None and calibration.is_doubtful:
+        yield (
+            f"only {calibration.early.images} validation images say when exits are sure enough: other images may be "
+            "answered rightly several points less often"
+        )
     load = report.result.board.other_load
     if load is not None and load >= BUSY_CORES:
         yield f"other processes kept {load:.1f} cores busy on average"

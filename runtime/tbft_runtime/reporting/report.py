@@ -19,14 +19,14 @@ FORMAT = 1
 
 
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One epoch. `phases` say what took how long.
+    """One epoch. `phases` say what took how long. `train_accuracy` is None where no training image has a label.
 
     Joules, also those of the phases, are of the part that the meter `covered` (0 to 1), None where it covered none.
     """
 
     number: int
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None
     validation_loss: float
     validation_accuracy: float
     seconds: float

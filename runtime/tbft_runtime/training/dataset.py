@@ -10,6 +10,7 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import NO_LABEL
 from tbft_runtime.data.order import in_batches, shuffled
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import ImageSource, open_source
@@ -59,7 +60,10 @@ class Part:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """`train` and `validation` have labels; `everything` is all training images, labelled or not."""
+    """`validation` has labels, and `train`, unless the plan trains on others, too.
+
+    `everything` is all training images, labelled or not.
+    """
 
     train: Part
     validation: Part
@@ -97,29 +101,32 @@ def open_sources(bundle: Bundle, settings: Settings) -> Sources:
 def open_data(
     bundle: Bundle, settings: Settings, sources: Sources, cache: Path, progress: Progress, stopwatch: Stopwatch
 ) -> TrainingData:
-    """Prepare the run's images.
+    """Prepare the run's images; those without a label train too where the plan says so, and never validate.
 
-    Raises TbftError if there are none, or training needs labels and there are none.
+    Raises TbftError if there are none, or labels are needed and there are none.
     """
-    manifest = bundle.manifest
+    manifest, plan = bundle.manifest, bundle.plan(settings.plan)
     preprocessing, source = sources.preprocessing, sources.train
     store = _prepare(source, manifest.image_size, cache, "train", progress, stopwatch)
     fingerprint = source.fingerprint()
     labelled = store.labelled
-    if settings.epochs and not labelled.size:
+    if settings.epochs and not labelled.size and not (plan.unlabelled and sources.validation):
         raise TbftError(
             f"no image in '{settings.data}' has a label",
-            "label some, or re-estimate batch-norm statistics only: --bn adapt --epochs 0",
+            "label some, or validate on others that have one, with --val"
+            if plan.unlabelled
+            else "label some, or re-estimate batch-norm statistics only: --bn adapt --epochs 0",
         )
+    unlabelled = np.flatnonzero(store.labels == NO_LABEL) if plan.unlabelled else labelled[:0]
     if sources.validation is None:
         train, held_out = stratified_split(store.labels[labelled], settings.val_fraction, settings.seed)
-        used = labelled[train]
+        used = np.union1d(labelled[train], unlabelled)
         validation = Part(store, labelled[held_out], preprocessing, len(used))
         everything = np.setdiff1d(np.arange(len(store.labels)), labelled[held_out])
         skipped = store.skipped
     else:
         held_out_store = _prepare(sources.validation, manifest.image_size, cache, "validation", progress, stopwatch)
-        used = labelled
+        used = np.union1d(labelled, unlabelled)
         validation = Part(held_out_store, held_out_store.labelled, preprocessing, len(used))
         everything = np.arange(len(store.labels))
         skipped = store.skipped + held_out_store.skipped

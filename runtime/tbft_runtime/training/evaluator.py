@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,24 +19,26 @@ EVALUATION_BATCH = 32
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Loads a forward graph with the weights of the moment, so that they are folded and packed as deployed.
+    """Loads forward graphs with the weights of the moment, so that they are folded and packed as deployed.
 
-    `read` gives what the graph begins with for store indices (n,) of `part`: images, or boundary activations.
+    One runs behind the other. `read` gives what the first begins with for store indices (n,) of `part`: images, or
+    boundary activations.
     """
 
-    graph: Path
+    graphs: Sequence[Path]
     threads: int
     part: Part
     read: Callable[[np.ndarray], np.ndarray]
 
     def evaluate(self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None) -> Tally:
         """Loss and answers over all images; `on_images` is told how many more are done."""
-        graph = load_graph(self.graph, weights, 1)
+        graphs = [load_graph(graph, weights, 1) for graph in self.graphs]
         tally = Tally()
 
-        def logits(inputs: np.ndarray) -> np.ndarray:
-            (result,) = graph.run({graph.inputs[0]: inputs}).values()
-            return result
+        def logits(values: np.ndarray) -> np.ndarray:
+            for graph in graphs:
+                (values,) = graph.run({graph.inputs[0]: values}).values()
+            return values
 
         batches = list(self.part.in_order(EVALUATION_BATCH))
         for start in range(0, len(batches), self.threads):

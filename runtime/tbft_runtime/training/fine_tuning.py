@@ -10,7 +10,7 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.manifest import NO_LABEL, Plan
 from tbft_runtime.evaluation import Tally
 from tbft_runtime.progress import Progress
 from tbft_runtime.run_folder import RunFolder
@@ -68,7 +68,7 @@ class FineTuning:
                 tally = self._evaluator().evaluate(self._weights(state))
             state.adapted = tally.evaluation()
         starting = tally.evaluation()
-        state.keep_best(0, starting.loss if starting else np.inf, tally.confusion())
+        state.keep_best(0, starting.loss if starting else np.inf, tally.confusion(), tally.exit_answers())
         self.accounts.prepare(state)
         self.save(state)
         return state
@@ -98,7 +98,7 @@ class FineTuning:
             state.epoch = number
             best = epoch.validation.loss < state.best_loss
             if best:
-                state.keep_best(number, epoch.validation.loss, tally.confusion())
+                state.keep_best(number, epoch.validation.loss, tally.confusion(), tally.exit_answers())
             # Before it is saved, so that a run that ends here knows what the epoch took.
             self.accounts.close(state, began)
             with self._lap("saving"):
@@ -133,12 +133,14 @@ class FineTuning:
         """Only the suffix, where the prefix is fixed; its batch statistics would be of no use here."""
         part, boundary = self.data.validation, self.boundary
         threads = self.settings.threads
+        suffix = self.bundle.path(self.plan.suffix)
         if boundary is not None:
-            return Evaluator(
-                self.bundle.path(self.plan.suffix), threads, part, lambda indices: boundary.read(part, indices)
-            )
-        graph = self.plan.predict if self.plan.has_prefix else self.plan.suffix
-        return Evaluator(self.bundle.path(graph), threads, part, part.images)
+            return Evaluator([suffix], threads, part, lambda indices: boundary.read(part, indices))
+        if self.plan.exits:
+            # The whole model as one graph has the last of them only.
+            return Evaluator([self.bundle.path(self.plan.prefix), suffix], threads, part, part.images)
+        whole = self.bundle.path(self.plan.predict) if self.plan.has_prefix else suffix
+        return Evaluator([whole], threads, part, part.images)
 
     def _one_epoch(
         self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState, *, warm_up: bool
@@ -148,7 +150,7 @@ class FineTuning:
         started = time.perf_counter()
         step_ms = []
         loss = 0.0
-        correct = seen = 0
+        correct = labelled = seen = 0
         stopwatch, same = self.accounts.stopwatch, self._input_phase(step)
         for indices in train.shuffled(settings.batch_size, (settings.seed, number)):
             labels = train.labels(indices)
@@ -164,11 +166,13 @@ class FineTuning:
             step_ms.append((after - before) * 1000)
             if not np.isfinite(result.loss):
                 raise self._diverged(f"the loss became {result.loss} in epoch {number}", number)
-            loss += result.loss * len(indices)
+            # The graph adds up what exits lose; of several, losses are told as means, as in validation.
+            loss += result.loss / max(1, len(self.plan.exits)) * len(indices)
             correct += result.correct
             seen += len(indices)
+            labelled += int(np.count_nonzero(labels != NO_LABEL))
             self.progress.advance(len(indices))
-            self.progress.training(len(indices), loss / seen, correct / seen)
+            self.progress.training(len(indices), loss / seen, _part(correct, labelled))
         with self._lap("validation"):
             tally = evaluator.evaluate(self._weights(state))
         validation = tally.evaluation()
@@ -177,7 +181,7 @@ class FineTuning:
         epoch = Epoch(
             number=number,
             train_loss=loss / len(train),
-            train_accuracy=correct / len(train),
+            train_accuracy=_part(correct, labelled),
             validation=validation,
             seconds=time.perf_counter() - started,
             step_ms=step_ms,
@@ -217,3 +221,8 @@ class FineTuning:
             f"{what}; '{self.folder.path}' keeps the state after epoch {number - 1}",
             f"train again with a lower --lr than {self.settings.lr:g}",
         )
+
+
+def _part(correct: int, labelled: int) -> float | None:
+    """The part of the images with a label that was answered rightly, if there are any."""
+    return correct / labelled if labelled else None

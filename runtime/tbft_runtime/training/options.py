@@ -49,7 +49,8 @@ class TrainOptions:
     Where the device chooses what is trained, `update_budget` is how many bytes trained values, their gradients and the
     optimizer's state may take, and `compute_budget` which part (0 to 1) of full fine-tuning's backward pass a step may.
     `meter` names where joules come from: "auto", "none", or a meter of the registry.
-    With `profile` some steps more tell where the time goes.
+    With `profile` some steps more tell where the time goes. `exit_accuracy` is how often (0 to 1) a network with
+    several exits is to be right, None as often as its last one.
     """
 
     data: Path
@@ -74,6 +75,7 @@ class TrainOptions:
     compute_budget: float | None = None
     meter: str = AUTOMATIC
     profile: bool = False
+    exit_accuracy: float | None = None
     resume: bool = False
 
 
@@ -119,6 +121,7 @@ class Settings(msgspec.Struct, frozen=True):
     tuned: bool = False
     update_budget: int | None = None
     compute_budget: float | None = None
+    exit_accuracy: float | None = None
 
 
 def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
@@ -145,8 +148,10 @@ def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
         cache_in=_or(options.cache_in, DEFAULT_CACHE_PLACE),
         update_budget=_or(options.update_budget, DEFAULT_UPDATE_BYTES) if plan.sparse else None,
         compute_budget=_or(options.compute_budget, DEFAULT_COMPUTE) if plan.sparse else None,
+        exit_accuracy=options.exit_accuracy,
     )
     _check(settings)
+    _check_exits(settings, plan)
     if settings.epochs == 0 and settings.batch_norm != "adapt":
         raise TbftError("with --epochs 0 nothing is trained", "add --bn adapt to re-estimate batch-norm statistics")
     if settings.epochs and settings.batch_norm == "adapt" and plan.batch_norm == "batch":
@@ -171,7 +176,7 @@ def default_execution(plan: Plan) -> Execution:
 
 
 def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings:
-    """The stored settings of an interrupted run; `epochs` may be raised, and what changes no result may change.
+    """The stored settings of an interrupted run; `epochs` may be raised, and what changes no weights may change.
 
     Raises TbftError if the bundle or an option that was given differs from the stored one.
     """
@@ -210,8 +215,10 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
         threads=_or(options.threads, stored.threads),
         cache=_or(options.cache, stored.cache),
         cache_in=_or(options.cache_in, stored.cache_in),
+        exit_accuracy=_or(options.exit_accuracy, stored.exit_accuracy),
     )
     _check(settings)
+    _check_exits(settings, bundle.plan(settings.plan))
     if (stored.epochs == 0) != (settings.epochs == 0):
         raise TbftError(
             f"--epochs {settings.epochs} differs from the run in '{options.out}', which has {stored.epochs}: "
@@ -284,6 +291,18 @@ def _check(settings: Settings) -> None:
         raise TbftError(f"--seed {settings.seed} is not a whole number from 0 up", "correct the option")
     if not 0 < settings.val_fraction < 1:
         raise TbftError(f"--val-fraction {settings.val_fraction} is not between 0 and 1", "0.15 is a good start")
+
+
+def _check_exits(settings: Settings, plan: Plan) -> None:
+    wanted = settings.exit_accuracy
+    if wanted is None:
+        return
+    if not plan.exits:
+        raise TbftError(
+            f"plan '{plan.id}' has no exits, and so no use for --exit-accuracy", "leave out --exit-accuracy"
+        )
+    if not 0 < wanted <= 1:
+        raise TbftError(f"--exit-accuracy {wanted} is not above 0 and at most 1", "0.85 means 85 %")
 
 
 def _or(value: _T | None, default: _T) -> _T:

@@ -19,11 +19,12 @@ from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
+from tbft_runtime.exits.policy import ExitAnswers
 from tbft_runtime.timing import PhaseTime
 
 Arrays = dict[str, np.ndarray]
 _EpochText = TypeVar("_EpochText")
-_GROUPS = ("current", "slots", "best", "confusions")
+_GROUPS = ("current", "slots", "best", "confusions", "exits")
 _METADATA = "training"
 
 
@@ -38,13 +39,14 @@ class Evaluation(msgspec.Struct, frozen=True):
 class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     """One epoch: training loss and accuracy along the way, validation, and times from the monotonic clock.
 
-    `warm_up`: the first one of a process, whose first step allocates and loads. `phases`, `energy` and
-    `telemetry` say what it took; energy is None without a meter.
+    `train_accuracy` is that of images with a label, None where none has one. `warm_up`: the first one of a process,
+    whose first step allocates and loads. `phases`, `energy` and `telemetry` say what it took; energy is None without
+    a meter.
     """
 
     number: int
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None
     validation: Evaluation
     seconds: float
     step_ms: list[float]
@@ -76,7 +78,8 @@ class TrainingState:
     optimizer's state by the names of the update graph. `best_epoch` 0 is the state before training;
     `before` evaluates the base model, `adapted` the same with re-estimated batch-norm statistics.
     `confusions` has what the validation images were taken for, "before" and by the "best" state, each
-    (k, 3) int64 as `Tally.confusion` gives it. `preparation` is what was done before the first epoch,
+    (k, 3) int64 as `Tally.confusion` gives it. `exits` is what each of several exits makes of them in the best state,
+    from which a threshold is calibrated. `preparation` is what was done before the first epoch,
     `parts` what each process that worked on the run saw of its board.
     """
 
@@ -91,16 +94,18 @@ class TrainingState:
     adapted: Evaluation | None = None
     epochs: list[Epoch] = field(default_factory=list)
     confusions: Arrays = field(default_factory=dict)
+    exits: ExitAnswers | None = None
     preparation: list[PhaseTime] = field(default_factory=list)
     parts: list[RunPart] = field(default_factory=list)
     _written: list[tuple[Epoch, msgspec.Raw]] = field(default_factory=list, repr=False, compare=False)
 
-    def keep_best(self, epoch: int, loss: float, confusion: np.ndarray) -> None:
-        """Remember the current weights as the best, and what they take the validation images for."""
+    def keep_best(self, epoch: int, loss: float, confusion: np.ndarray, exits: ExitAnswers | None) -> None:
+        """Remember the current weights as the best, and what they, and their exits, take the validation images for."""
         self.best = {name: value.copy() for name, value in self.current.items()}
         self.best_epoch = epoch
         self.best_loss = loss
         self.confusions["best"] = confusion
+        self.exits = exits
 
     def epoch_texts(self) -> list[msgspec.Raw]:
         """Each epoch as JSON. Made once: an epoch has the time of each of its steps, and a run is saved after each."""
@@ -128,6 +133,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         "slots": state.slots,
         "best": state.best,
         "confusions": state.confusions,
+        "exits": {} if state.exits is None else vars(state.exits),
     }
     tensors = {
         f"{group}/{name}": np.ascontiguousarray(value)
@@ -173,6 +179,7 @@ def load_state(path: Path) -> TrainingState | None:
         adapted=progress.adapted,
         epochs=progress.epochs,
         confusions=groups["confusions"],
+        exits=ExitAnswers(**groups["exits"]) if groups["exits"] else None,
         preparation=progress.preparation,
         parts=progress.parts,
     )

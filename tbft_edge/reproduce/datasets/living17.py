@@ -84,6 +84,10 @@ class _Pictures:
     def __len__(self) -> int:
         return len(self.files)
 
+    @property
+    def labels(self) -> np.ndarray:
+        return np.array([label for _, label in self.files], np.int64)
+
     def items(self) -> Iterator[Item]:
         for file, label in self.files:
             yield Item(str(file.relative_to(self.root)), label, read_picture(file, _PREPARE))
