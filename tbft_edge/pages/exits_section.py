@@ -12,7 +12,10 @@ from tbft_runtime.exits.record import Calibration
 def leaving(calibration: Calibration) -> Markup:
     """Each exit's part of the images, how the threshold was chosen, and what to think of the figures."""
     shares = exit_shares(calibration.early, "validation images")
-    chosen = f"The threshold is the lowest at which {percent(calibration.wanted)} of them are answered rightly."
+    chosen = (
+        f"The threshold is the lowest at which {percent(calibration.wanted)} of them are answered rightly, with a "
+        "standard error to spare."
+    )
     if not calibration.is_reached:
         chosen = f"No threshold is right for {percent(calibration.wanted)} of them; this is the best one."
     doubt = "The same images chose the best epoch, so that others may be answered rightly a little less often."

@@ -47,7 +47,7 @@ class EarlyAnswers(msgspec.Struct, frozen=True, kw_only=True):
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """How a run chose its threshold: by its validation images (`early`), to be right as often as `wanted` (0 to 1).
 
-    The best epoch was chosen by the same images, so other images may be answered rightly a little less often.
+    By those images a little more often, since others are answered rightly less often than those that chose.
     """
 
     wanted: float
