@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -13,8 +15,9 @@ from torch.nn import functional
 
 from support.convolutions import Convolution
 from support.lowering import assert_close, leaf, lowered, normal
-from support.onnx_models import parse, run
+from support.onnx_models import operators, parse, run
 from tbft_artifacts.errors import TbftError
+from tbft_export import depthwise
 from tbft_export.lowerings import conv
 from tbft_export.lowerings.registry import all_lowerings, find_lowering, lowers
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -99,47 +102,72 @@ def test_conv_grad(form: str, data: st.DataObject, outputs: str, seed: int) -> N
         patch.setattr(conv, "LARGEST_MATMUL_CHANNELS", largest)
         patch.setattr(conv, "FEWEST_MATMUL_CHANNELS", 0)
         found, used = lowered(text, feeds)
-    assert operator in used or "dw" not in outputs
+    assert operator in used or "dw" not in outputs or convolution.groups == convolution.channels == convolution.filters
     expected = convolution.torch(feeds)
     assert_close(found, {name: expected[name] for name in found})
     assert_close(found, run(parse(text), feeds))
 
 
+# Each form of a depthwise convolution: how large an image band matrices take, and from how many pixels on products
+# with shifted images take over.
+DEPTHWISE_FORMS = {"bands": (10**9, 10**9), "products": (10**9, 0), "conv": (0, 0)}
+
+
+@pytest.mark.parametrize("form", list(DEPTHWISE_FORMS))
 @given(
-    channels=st.integers(1, 5),
+    channels=st.integers(2, 5),
     kernel=st.sampled_from([(3, 3), (5, 5), (2, 4)]),
     image=pair(5, 11),
-    stride=st.integers(1, 2),
+    strides=pair(1, 2),
     pads=st.tuples(*[st.integers(0, 3)] * 4),
-    dilation=st.integers(1, 2),
-    fewest=st.sampled_from([0, 10**9]),
+    dilations=pair(1, 2),
     outputs=WANTED,
 )
 @few
 def test_conv_grad_of_a_depthwise_convolution(
+    form: str,
     channels: int,
     kernel: tuple[int, int],
     image: tuple[int, int],
-    stride: int,
+    strides: tuple[int, int],
     pads: tuple[int, int, int, int],
-    dilation: int,
-    fewest: int,
+    dilations: tuple[int, int],
     outputs: str,
 ) -> None:
-    """Both forms of dW, with any padding on any side: TensorFlow's is one larger at the end."""
-    convolution = Convolution(
-        2, channels, channels, channels, kernel, image, (stride, stride), pads, (dilation, dilation)
-    )
+    """Every form, with any padding on any side: TensorFlow's is one larger at the end."""
+    convolution = Convolution(2, channels, channels, channels, kernel, image, strides, pads, dilations)
     assume(min(convolution.output) >= 1)
+    widest, fewest = DEPTHWISE_FORMS[form]
     feeds, text = convolution.feeds(0), convolution.gradient(outputs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conv, "FEWEST_DEPTHWISE_PIXELS", fewest)
+        patch.setattr(depthwise, "WIDEST_IMAGE", widest)
+        patch.setattr(depthwise, "WIDEST_IMAGE_OF_WEIGHTS", widest)
+        patch.setattr(depthwise, "FEWEST_POSITIONS", 0)
+        patch.setattr(conv, "FEWEST_PRODUCT_PIXELS", fewest)
         found, used = lowered(text, feeds)
-    products = "dw" in outputs and stride == 1 and fewest == 0 and channels > 1
-    assert ("Mul" in used) == products
+        y, forward = lowered(convolution.forward(), {"x": feeds["x"], "w": feeds["w"]})
+    assert ("MatMul" in forward) == (form != "conv")
+    without_stride = strides == (1, 1)
+    if outputs == '"", dw' and form != "bands":
+        products = without_stride and (form == "conv" or math.prod(kernel) <= 9)
+        assert ("Mul" in used) == products
     expected = convolution.torch(feeds)
-    assert_close(found, {name: expected[name] for name in found})
+    assert_close(found | y, {name: expected[name] for name in [*found, "y"]})
     assert_close(found, run(parse(text), feeds))
+
+
+def test_frozen_filters_stay_a_convolution() -> None:
+    """ONNX Runtime packs them once, and then its own kernel is the fastest on x86-64."""
+    convolution = Convolution(2, 4, 4, 4, (5, 5), (6, 6), (1, 1), (2, 2, 2, 2), (1, 1))
+    feeds = convolution.feeds(0)
+    for text in (convolution.forward(), convolution.gradient("dx")):
+        model = parse(text)
+        w = next(value for value in model.graph.inputs if value.name == "w")
+        model.graph.inputs.remove(w)
+        w.const_value = ir.tensor(feeds["w"], name="w")
+        model.graph.register_initializer(w)
+        assert "Conv" in operators(LowerTrainingOperatorsPass()(model).model)
+        assert "Conv" not in lowered(text, feeds if "dy" in text else {"x": feeds["x"], "w": feeds["w"]})[1]
 
 
 @pytest.mark.parametrize(("stride", "operator"), [(1, "Conv"), (2, "ConvTranspose")])

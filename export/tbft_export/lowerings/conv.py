@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from tbft_export import winograd
+from tbft_export import depthwise, winograd
 from tbft_export.convolution import Convolution, is_readable, read_convolution
 from tbft_export.emitter import Emitter
 from tbft_export.lowerings.registry import lowers
@@ -29,13 +29,13 @@ LARGEST_MATMUL_CHANNELS = 64 * 64
 # With fewer input channels (a stem) those small MatMuls are nearly empty, and im2col wins again.
 FEWEST_MATMUL_CHANNELS = 8
 
-# From this many pixels of dY on, products with shifted images are the fastest form of dW of a depthwise
-# convolution with stride 1, below it and with larger strides a Conv with batch and channels swapped.
-# Conv / products in millions of Cortex-A72 instructions (2 images) and in ms (x86-64, 8 images): 144
-# channels, 3 x 3, 24 px 26.9 / 9.8 and 14.4 / 5.2; 240, 5 x 5, 12 px 21.7 / 16.7 and 10.5 / 8.2; 480, 3 x 3,
-# 6 px 6.2 / 6.5 and 3.6 / 3.2; 672, 5 x 5, 6 px 16.2 / 22.1 and 4.2 / 8.3; 672, 5 x 5, stride 2 from 14 px
-# 21.2 / 47.3 and 5.1 / 9.7. A MatMul per channel, of im2col or of each shifted image, was never the fastest.
-FEWEST_DEPTHWISE_PIXELS = 100
+# dW of a depthwise convolution without stride: with so small a kernel and so many pixels of dY, products with shifted
+# images are faster than band matrices (`depthwise.py`), and in large images always than a Conv with batch and
+# channels swapped. Millions of Cortex-A72 instructions of Conv, bands and products for 2 images: 144 channels, 3 x 3,
+# 24 px 26.9, 15.9 and 9.8; 480, 3 x 3, 14 px 30.9, 18.0 and 15.7; 480, 3 x 3, 6 px 6.2, 4.5 and 6.5; 240, 5 x 5,
+# 12 px 21.7, 8.6 and 16.7. A MatMul per channel, of im2col or of each shifted image, was never the fastest.
+MOST_PRODUCTS = 9
+FEWEST_PRODUCT_PIXELS = 100
 
 # Slice takes an end past the start of an axis as "down to the first element".
 BEFORE_FIRST = np.iinfo(np.int64).min
@@ -45,15 +45,19 @@ BEFORE_FIRST = np.iinfo(np.int64).min
 def conv(emit: Emitter) -> None:
     """y = A^T [ (G w G^T) * (B^T x B) ] A + b, Winograd's F(2x2, 3x3), where that form is asked for.
 
-    Elsewhere, and for convolutions that it does not suit, Conv stays Conv.
+    A depthwise convolution whose weights are trained is written with band matrices, where that pays. Any other Conv
+    stays Conv.
     """
     x, w, *bias = emit.node.inputs
-    if emit.form != "winograd" or not is_readable(emit.node):
+    if not is_readable(emit.node):
         return
     convolution = read_convolution(emit.node, x, w)
-    if not winograd.suits(convolution):
+    if emit.form == "winograd" and winograd.suits(convolution):
+        y = winograd.convolve(emit, convolution, x, w)
+    elif depthwise.suits(convolution) and not _is_frozen(w):
+        y = depthwise.convolve(emit, convolution, x, w)
+    else:
         return
-    y = winograd.convolve(emit, convolution, x, w)
     if bias and bias[0] is not None:
         y = emit.op("Add", y, emit.op("Reshape", bias[0], np.array([1, convolution.filters, 1, 1], np.int64)))
     emit.replace(y)
@@ -71,17 +75,23 @@ def conv_grad(emit: Emitter) -> None:
     convolution = read_convolution(emit.node, x, w)
     wanted = [bool(value.name) and bool(value.uses() or value.is_graph_output()) for value in emit.node.outputs]
     wanted += [False] * (3 - len(wanted))
-    in_tiles = emit.form == "winograd" and winograd.suits(convolution)
-    input_gradient = winograd.input_gradient if in_tiles else _input_gradient
-    weight_gradient = winograd.weight_gradient if in_tiles else _weight_gradient
-    dx = input_gradient(emit, convolution, dy, w) if wanted[0] else None
-    dw = weight_gradient(emit, convolution, dy, x) if wanted[1] else None
+    dx = _input_gradient(emit, convolution, dy, w) if wanted[0] else None
+    dw = _weight_gradient(emit, convolution, dy, x) if wanted[1] else None
     axes = np.array([0, 2, 3], np.int64)
     db = emit.op("ReduceSum", dy, axes, keepdims=0) if wanted[2] else None
     emit.replace(dx, dw, db)
 
 
+def _is_frozen(w: ir.Value | None) -> bool:
+    """Whether ONNX Runtime can pack `w` once for its convolution."""
+    return w is not None and w.is_initializer()
+
+
 def _input_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, w: ir.Value | None) -> ir.Value:
+    if emit.form == "winograd" and winograd.suits(conv):
+        return winograd.input_gradient(emit, conv, dy, w)
+    if conv.is_plain and depthwise.suits(conv) and not _is_frozen(w):
+        return depthwise.input_gradient(emit, conv, dy, w)
     # With stride 1 Conv has faster kernels: depthwise 3 x 3, Cortex-A72, 3.2 million instructions for 7.2; with
     # frozen filters on x86-64 a fourth to a twentieth of the time. With stride 2 ConvTranspose takes a
     # quarter to a half of what Conv takes on dY with zeros between its pixels, or on each phase of them.
@@ -126,13 +136,23 @@ def _swap_channels(emit: Emitter, conv: Convolution, w: ir.Value | None) -> ir.V
 
 
 def _weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
+    if emit.form == "winograd" and winograd.suits(conv):
+        return winograd.weight_gradient(emit, conv, dy, x)
     if conv.group > 1:
-        many = conv.output[0] * conv.output[1] >= FEWEST_DEPTHWISE_PIXELS
-        by_products = conv.is_depthwise and conv.strides == (1, 1) and many
-        return (_weight_gradient_by_products if by_products else _weight_gradient_by_conv)(emit, conv, dy, x)
+        return _grouped_weight_gradient(emit, conv, dy, x)
     if conv.channels >= FEWEST_MATMUL_CHANNELS and conv.filters * conv.channels <= LARGEST_MATMUL_CHANNELS:
         return _weight_gradient_by_matmuls(emit, conv, dy, x)
     return _weight_gradient_by_im2col(emit, conv, dy, x)
+
+
+def _grouped_weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
+    small = conv.kernel[0] * conv.kernel[1] <= MOST_PRODUCTS
+    many = conv.output[0] * conv.output[1] >= FEWEST_PRODUCT_PIXELS
+    if depthwise.suits_weight_gradient(conv) and not (small and many and conv.strides == (1, 1)):
+        return depthwise.weight_gradient(emit, conv, dy, x)
+    if conv.is_depthwise and conv.strides == (1, 1):
+        return _weight_gradient_by_products(emit, conv, dy, x)
+    return _weight_gradient_by_conv(emit, conv, dy, x)
 
 
 def _shifted(emit: Emitter, conv: Convolution, x: ir.Value | None) -> list[ir.Value]:
