@@ -49,7 +49,8 @@ def suits_weight_gradient(conv: Convolution) -> bool:
 def convolve(emit: Emitter, conv: Convolution, x: ir.Value | None, w: ir.Value | None) -> ir.Value:
     """The convolution itself, without a bias: x (N, C, H, W) -> (N, C, Ho, Wo)."""
     bands = _bands(emit, conv, w, _diagonals(conv.image[1], conv.output[1], conv.pads[1], conv), turned=False)
-    return _products(emit, conv, _rows(emit, conv, x), bands, conv.output)
+    rows = _rows_of(emit, conv, x, (conv.pads[0], conv.pads[2]), conv.image[1], conv.output[0], conv.strides[0])
+    return _products(emit, conv, rows, bands, conv.output)
 
 
 def input_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, w: ir.Value | None) -> ir.Value:
@@ -66,7 +67,7 @@ def weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir
     columns = emit.op("Transpose", dy, perm=[1, 3, 2, 0])
     columns = emit.op("Reshape", columns, np.array([conv.channels, conv.output[1], -1], np.int64))
     flat = np.array([conv.channels, conv.output[1] * conv.image[1]], np.int64)
-    gradients = [emit.op("Reshape", emit.op("MatMul", columns, row), flat) for row in _rows(emit, conv, x)]
+    gradients = [emit.op("Reshape", emit.op("MatMul", columns, row), flat) for row in _rows_again(emit, conv, x)]
     stacked = emit.op("Transpose", emit.op("Concat", *gradients, axis=1), perm=[1, 0])
     # Elements of all bands by kernel position; short diagonals are filled up with the row of zeros at the end.
     diagonals = _diagonals(conv.image[1], conv.output[1], conv.pads[1], conv).T.ravel()
@@ -82,14 +83,20 @@ def weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir
     return emit.op("Reshape", by_channel, np.array([conv.channels, 1, height, width], np.int64))
 
 
-def _rows(emit: Emitter, conv: Convolution, x: ir.Value | None) -> list[ir.Value]:
-    """For each row a of the kernel, the rows of xp that it meets: (C, Ho * N, W)."""
-    return _rows_of(emit, conv, x, (conv.pads[0], conv.pads[2]), conv.image[1], conv.output[0], conv.strides[0])
+def _rows_again(emit: Emitter, conv: Convolution, x: ir.Value | None) -> list[ir.Value]:
+    """The rows that `convolve` meets, cut out of x once more in the backward pass.
+
+    With one row of zeros more than it takes, so that they are no common subexpressions: shared, kh copies of x would
+    be kept from the forward pass on, where x itself is enough.
+    """
+    padded = emit.op("Pad", x, np.array([0, 0, conv.pads[0], 0, 0, 0, conv.pads[2] + 1, 0], np.int64))
+    return _rows_of(emit, conv, padded, (0, 0), conv.image[1], conv.output[0], conv.strides[0])
 
 
 def _rows_of(
     emit: Emitter, conv: Convolution, x: ir.Value | None, pads: Pair, width: int, rows: int, stride: int
 ) -> list[ir.Value]:
+    """For each row a of the kernel, the rows of x, padded above and below, that it meets: (C, rows * N, width)."""
     by_row = emit.op("Transpose", x, perm=[1, 2, 0, 3])  # (C, H, N, W): a shift by rows copies whole runs.
     if any(pads):
         by_row = emit.op("Pad", by_row, np.array([0, pads[0], 0, 0, 0, pads[1], 0, 0], np.int64))

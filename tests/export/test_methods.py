@@ -130,8 +130,8 @@ def test_mobiletl_refuses_what_it_cannot_do() -> None:
             plan_training("mobiletl", mobile, options)
 
 
-@pytest.mark.parametrize(("name", "saved"), [("full_mobilenet_v2", 0.45), ("full_mobilenet_v3", 0.52)])
-def test_mobiletl_keeps_about_half_for_the_backward_pass(name: str, saved: float) -> None:
+@pytest.mark.parametrize(("name", "kept"), [("full_mobilenet_v2", 0.55), ("full_mobilenet_v3", 0.48)])
+def test_mobiletl_keeps_about_half_for_the_backward_pass(name: str, kept: float) -> None:
     """Against the same blocks with every parameter trained and exact gradients (the paper: 46 % and 53 %)."""
     mobile = Network(load_source(f"support.mobile_models:{name}", None, None, 96, PassRunner()).forward)
     (lean,) = plan_training("mobiletl", mobile, MethodOptions(top_blocks=5))
@@ -140,5 +140,5 @@ def test_mobiletl_keeps_about_half_for_the_backward_pass(name: str, saved: float
         compile_plan(mobile.forward, PlanRequest(each, optimizer("sgd", 0.01, 0.9, None), 32), PassRunner()).plan
         for each in (lean, vanilla)
     )
-    assert few.cost.activation_bytes <= (1 - saved) * many.cost.activation_bytes
-    assert few.gradient_memory[0].image_bytes <= (1 - saved) * many.gradient_memory[0].image_bytes
+    assert few.cost.activation_bytes <= kept * many.cost.activation_bytes
+    assert few.gradient_memory[0].image_bytes <= 0.55 * many.gradient_memory[0].image_bytes
