@@ -159,7 +159,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
         suffix=suffix,
         gradients=gradients,
         update=build_update([plan.flat], request.optimizer.kind, open_length=bool(layers)),
-        fisher=runner.run(training, score_channels(tensors, layers)) if request.scores else None,
+        fisher=runner.run(training, score_channels(tensors, layers, next(iter(gradients)))) if request.scores else None,
     )
     fisher = [] if compiled.fisher is None else [compiled.fisher]
     for model in (compiled.suffix, compiled.update, *gradients.values(), *prefixes.values(), *fisher):

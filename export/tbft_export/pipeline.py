@@ -111,7 +111,9 @@ def after_gradient(
     ]
 
 
-def score_channels(weights: Mapping[str, ir.TensorProtocol], sparse: Sequence[SparseLayer]) -> list[ir.passes.PassBase]:
+def score_channels(
+    weights: Mapping[str, ir.TensorProtocol], sparse: Sequence[SparseLayer], form: ConvolutionForm = "direct"
+) -> list[ir.passes.PassBase]:
     """ORT's training graph -> the graph that scores channels, standard operators only."""
     return [
         TakeGradientsPass(),  # The scores are found from the gradients.
@@ -120,7 +122,7 @@ def score_channels(weights: Mapping[str, ir.TensorProtocol], sparse: Sequence[Sp
         FreezeWeightsPass(weights, ()),  # With the gradients gone, nothing is trained.
         common.IdentityEliminationPass(),
         common.RemoveUnusedNodesPass(),  # The gradients of weights.
-        *_lower("direct", frozenset(weights)),
+        *_lower(form, frozenset(weights)),
     ]
 
 
