@@ -68,8 +68,8 @@ def weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir
     columns = emit.op("Reshape", columns, np.array([conv.channels, conv.output[1], -1], np.int64))
     flat = np.array([conv.channels, conv.output[1] * conv.image[1]], np.int64)
     gradients = [emit.op("Reshape", emit.op("MatMul", columns, row), flat) for row in _rows_again(emit, conv, x)]
-    stacked = emit.op("Transpose", emit.op("Concat", *gradients, axis=1), perm=[1, 0])
-    # Elements of all bands by kernel position; short diagonals are filled up with the row of zeros at the end.
+    stacked = emit.op("Concat", *gradients, axis=1)
+    # Elements of all bands by kernel position; short diagonals are filled up with the zero at the end.
     diagonals = _diagonals(conv.image[1], conv.output[1], conv.pads[1], conv).T.ravel()
     places = [a * diagonals.size + np.flatnonzero(diagonals == b) for a in range(height) for b in range(width)]
     longest = max(map(len, places))
@@ -77,10 +77,10 @@ def weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir
     table = np.full((positions, longest), zeros, np.int32)
     for position, place in enumerate(places):
         table[position, : len(place)] = place
-    picked = emit.op("Gather", emit.op("Pad", stacked, np.array([0, 0, 1, 0], np.int64)), table, axis=0)
-    sums = emit.op("ReduceSum", picked, np.array([1], np.int64), keepdims=0)
-    by_channel = emit.op("Transpose", sums, perm=[1, 0])
-    return emit.op("Reshape", by_channel, np.array([conv.channels, 1, height, width], np.int64))
+    # Without a transposition: ONNX Runtime would move it behind the result, which then is computed last of all.
+    picked = emit.op("Gather", emit.op("Pad", stacked, np.array([0, 0, 0, 1], np.int64)), table, axis=1)
+    sums = emit.op("ReduceSum", picked, np.array([2], np.int64), keepdims=0)
+    return emit.op("Reshape", sums, np.array([conv.channels, 1, height, width], np.int64))
 
 
 def _rows_again(emit: Emitter, conv: Convolution, x: ir.Value | None) -> list[ir.Value]:
