@@ -11,7 +11,7 @@ from tbft_edge.plan_table import print_plans
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tbft_artifacts.manifest import Cost, Int8Prefix, Plan
+    from tbft_artifacts.plan import Cost, Int8Prefix, Plan
     from tbft_export import Exported, ExportOptions
     from tbft_export.self_check import SelfCheck
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_edge.console import percent, print_table
 
 

@@ -12,18 +12,9 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import (
-    FORMAT,
-    MANIFEST,
-    PREDICT,
-    STATISTICS,
-    WEIGHTS,
-    Drift,
-    FileEntry,
-    Manifest,
-    Normalize,
-    Plan,
-)
+from tbft_artifacts.manifest import FORMAT, MANIFEST, STATISTICS, WEIGHTS, FileEntry, Manifest
+from tbft_artifacts.plan import PREDICT, Drift, Plan
+from tbft_artifacts.preprocessing import Normalize
 
 _CHUNK = 1 << 20
 

@@ -3,50 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
-from tbft_artifacts.exits import Exit
-from tbft_artifacts.sparse import SparseUpdate
+from tbft_artifacts.plan import Drift, Plan
+from tbft_artifacts.preprocessing import Normalize, PreprocessingStep
 from tbft_artifacts.structs import Struct
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
-PREDICT = "predict.onnx"
 STATISTICS = "statistics.onnx"
 
 # Inputs and outputs that gradient graphs have beside activations and parameters.
 LABELS = "labels"
 LOSS = "loss"
 CORRECT = "correct"
-# What is appended to a parameter's name for its gradient, and to a running statistic's for the batch's.
-GRADIENT_SUFFIX = "_grad"
+# What is appended to a running statistic's name for that of the batch.
 BATCH_SUFFIX = ".batch"
 # The label of an image that has none.
 NO_LABEL = -1
-BYTES_PER_FLOAT = 4
 # Where the name of what a node or value was made from ends, in its own name.
 ORIGIN_END = "#"
 
-Drift = Literal["input", "feature", "output", "full"]
 # What a bundle is exported for: one drift, or whichever the device meets.
 DriftChoice = Literal[Drift, "all"]
-# block: batch statistics behind the boundary alone.
-BatchNormPolicy = Literal["frozen", "adapt", "block", "batch"]
-OptimizerKind = Literal["sgd", "adam", "adamw"]
-# How a graph writes its convolutions; which is faster depends on the device.
-ConvolutionForm = Literal["winograd", "direct"]
 PrefixKind = Literal["float32", "int8"]
-ResizeFilter = Literal["bilinear", "bicubic", "nearest"]
-
-
-def purpose(method: str, drift: Drift | None) -> str:
-    """What a plan is for, in words: the drift that it answers, or else the method that chose what is trained."""
-    return method if drift is None else f"{drift} drift"
 
 
 class FileEntry(Struct, frozen=True):
@@ -54,92 +38,6 @@ class FileEntry(Struct, frozen=True):
 
     bytes: int
     sha256: str
-
-
-class ExifTranspose(Struct, frozen=True, tag="exif_transpose"):
-    """Turn the picture as its EXIF orientation says."""
-
-
-class ToRgb(Struct, frozen=True, tag="rgb"):
-    """Convert to three channels, red, green, blue."""
-
-
-class Resize(Struct, frozen=True, tag="resize"):
-    """Scale so that the shorter side has `size` pixels."""
-
-    size: int
-    filter: ResizeFilter = "bilinear"
-
-
-class CenterCrop(Struct, frozen=True, tag="center_crop"):
-    """Cut `size` x `size` pixels out of the middle."""
-
-    size: int
-
-
-class Normalize(Struct, frozen=True, tag="normalize"):
-    """uint8 pixel p of channel c -> (p / 255 - mean[c]) / std[c], as float32 in (C, H, W)."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-PreprocessingStep = ExifTranspose | ToRgb | Resize | CenterCrop | Normalize
-
-
-class Cost(Struct, frozen=True):
-    """What one image costs.
-
-    `forward_flops`, `backward_flops`: floating-point operations of convolutions and matrix products
-    (a multiplication and an addition count as two); `prefix_flops` of an int8 prefix are integer ones.
-    `activation_bytes`: forward values kept for the backward pass. `parameter_bytes`: trained parameters.
-    """
-
-    prefix_flops: int
-    forward_flops: int
-    backward_flops: int
-    activation_bytes: int
-    parameter_bytes: int
-
-    @property
-    def step_flops(self) -> int:
-        """Forward, frozen prefix included, and backward of one image."""
-        return self.prefix_flops + self.forward_flops + self.backward_flops
-
-
-class GraphMemory(Struct, frozen=True):
-    """The most bytes of values that a graph holds at once for a batch: `fixed_bytes + images * image_bytes`."""
-
-    fixed_bytes: int
-    image_bytes: int
-
-    def bytes(self, images: int) -> int:
-        return self.fixed_bytes + images * self.image_bytes
-
-
-class Parameter(Struct, frozen=True):
-    """A trained tensor, and the outputs of the graphs that belong to it."""
-
-    name: str
-    shape: tuple[int, ...]
-
-    @property
-    def gradient(self) -> str:
-        """Output of the gradient graph, and input of the update graph."""
-        return f"{self.name}{GRADIENT_SUFFIX}"
-
-    @property
-    def updated(self) -> str:
-        """Output of the update graph."""
-        return f"{self.name}.new"
-
-    def state(self, slot: str) -> str:
-        """Input of the update graph: optimizer state `slot` of this parameter."""
-        return f"{self.name}.{slot}"
-
-    def updated_state(self, slot: str) -> str:
-        """Output of the update graph."""
-        return f"{self.name}.{slot}.new"
 
 
 class BatchNorm(Struct, frozen=True):
@@ -155,21 +53,6 @@ class BatchNorm(Struct, frozen=True):
     values: int
 
 
-class Optimizer(Struct, frozen=True):
-    """The rule of the update graph. `inputs` are the scalars that it takes, float32 each.
-
-    `lr`, `momentum` and `weight_decay` are the defaults for those inputs; for Adam and AdamW
-    `momentum` is beta1. `slots` names the state kept per parameter, zeros at the start.
-    """
-
-    kind: OptimizerKind
-    inputs: tuple[str, ...]
-    slots: tuple[str, ...]
-    lr: float
-    momentum: float
-    weight_decay: float
-
-
 class Block(Struct, frozen=True):
     """The common start of some parameters' names, and how many trainable values they hold."""
 
@@ -179,156 +62,6 @@ class Block(Struct, frozen=True):
     def is_inside(self, modules: Sequence[str]) -> bool:
         """Whether it is one of `modules`, such as a plan's blocks, or a part of one."""
         return any(self.name == module or self.name.startswith(f"{module}.") for module in modules)
-
-
-class Boundary(Struct, frozen=True):
-    """The activation between the frozen prefix and the suffix; `shape` leaves out the batch."""
-
-    name: str
-    shape: tuple[int, ...]
-
-
-class Int8Prefix(Struct, frozen=True):
-    """How a prefix with integer arithmetic compares with the float32 one, before anything is trained.
-
-    Top-1 accuracies of the whole model over `measured_images` images that are none of the
-    `calibration_images`. `boundary_error`: root mean square of the boundary activation's deviation,
-    over that of the activation.
-    """
-
-    calibration_images: int
-    measured_images: int
-    accuracy_float32: float
-    accuracy_int8: float
-    boundary_error: float
-
-
-class Plan(Struct, frozen=True, omit_defaults=True):
-    """What is trainable, and the graphs for it, in the folder `plans/<id>/`.
-
-    `method` names the rule by which the host chose what is trained, for people to read. `drift` is what the
-    plan answers; None for methods that do not ask.
-    `gradient_forms` and `prefix_forms` name the forms of convolutions in which a graph is there, the
-    default first. `full_cost` is that of full fine-tuning; None if the whole model cannot be differentiated.
-    `gradient_memory` and `prefix_memory` belong to those graphs, in the same order.
-    `batch_statistics` names the norms, by their running mean, that use the statistics of the batch while
-    training: all under `batch`, those behind the boundary under `block`, none where statistics are fixed.
-    `micro_batch` is how many images the gradient graph takes at once by default, where it has none of them.
-    `int8` is None, and left out of the file, where the prefix computes in float32.
-    With `sparse` a device chooses output channels of some convolutions and trains those beside `parameters`
-    (`with_channels`); `cost` is then without them. `exits` are the classifiers of a network that may answer early,
-    in order, the last one behind the whole network; none where there is only that one. With `unlabelled`, images
-    without a label take part in training, with label `NO_LABEL`.
-    """
-
-    id: str
-    drift: Drift | None
-    blocks: tuple[str, ...]
-    batch_norm: BatchNormPolicy
-    batch_statistics: tuple[str, ...]
-    parameters: tuple[Parameter, ...]
-    boundary: Boundary
-    gradient_forms: tuple[ConvolutionForm, ...]
-    prefix_forms: tuple[ConvolutionForm, ...]
-    gradient_memory: tuple[GraphMemory, ...]
-    prefix_memory: tuple[GraphMemory, ...]
-    suffix_memory: GraphMemory
-    optimizer: Optimizer
-    batch_size: int
-    micro_batch: int
-    cost: Cost
-    full_cost: Cost | None
-    int8: Int8Prefix | None = None
-    method: str = "tbft"
-    sparse: SparseUpdate | None = None
-    exits: tuple[Exit, ...] = ()
-    unlabelled: bool = False
-
-    @property
-    def purpose(self) -> str:
-        """What the plan is for, in words: the drift that it answers, or else the method that chose it."""
-        return purpose(self.method, self.drift)
-
-    def with_channels(self, channels: Mapping[str, Sequence[int]]) -> Plan:
-        """The plan of a device that chose output `channels` of convolutions, named by their weights.
-
-        Their rows become parameters, and the cost is what they take. Raises KeyError for a weight that is none
-        of the sparse ones.
-        """
-        assert self.sparse is not None
-        known = {layer.weight: layer for layer in self.sparse.layers}
-        chosen = [(known[weight], len(rows)) for weight, rows in channels.items() if rows]
-        rows = tuple(Parameter(layer.rows, (count, *layer.shape[1:])) for layer, count in chosen)
-        values = sum(math.prod(parameter.shape) for parameter in rows)
-        cost = msgspec.structs.replace(
-            self.cost,
-            backward_flops=self.cost.backward_flops + sum(layer.row_flops * count for layer, count in chosen),
-            parameter_bytes=self.cost.parameter_bytes + BYTES_PER_FLOAT * values,
-        )
-        return msgspec.structs.replace(self, parameters=(*self.parameters, *rows), cost=cost)
-
-    @property
-    def flat(self) -> Parameter:
-        """All trained parameters behind each other, in order, as one vector: what the update graph works on."""
-        return Parameter("parameters", (sum(math.prod(parameter.shape) for parameter in self.parameters),))
-
-    def file(self, name: str) -> str:
-        """Path inside the bundle of one of the plan's files, such as `gradient.onnx`."""
-        return f"plans/{self.id}/{name}"
-
-    @property
-    def has_prefix(self) -> bool:
-        """Whether something frozen stands before the first trained layer."""
-        return bool(self.prefix_forms)
-
-    @property
-    def prefix_is_fixed(self) -> bool:
-        """Whether what stands before the first trained layer makes the same of an image in every batch."""
-        return self.batch_norm != "batch"
-
-    @property
-    def prefix(self) -> str:
-        """The frozen part, in its default form."""
-        return self.file("prefix.onnx")
-
-    @property
-    def suffix(self) -> str:
-        return self.file("suffix.onnx")
-
-    @property
-    def predict(self) -> str:
-        """The whole model as this plan trains it: with an int8 prefix, or the last of several exits, its own graph."""
-        return PREDICT if self.int8 is None and not self.exits else self.file(PREDICT)
-
-    @property
-    def gradient(self) -> str:
-        """The gradient graph, in its default form."""
-        return self.file("gradient.onnx")
-
-    def prefix_in(self, form: ConvolutionForm) -> str:
-        """The frozen part with its convolutions in `form`."""
-        return self.prefix if form == self.prefix_forms[0] else self.file(f"prefix.{form}.onnx")
-
-    def gradient_in(self, form: ConvolutionForm) -> str:
-        """The gradient graph with its convolutions in `form`."""
-        return self.gradient if form == self.gradient_forms[0] else self.file(f"gradient.{form}.onnx")
-
-    @property
-    def update(self) -> str:
-        return self.file("update.onnx")
-
-    @property
-    def fisher(self) -> str:
-        """The graph that scores a sparse plan's channels: boundary activations, labels -> Fisher information."""
-        return self.file("fisher.onnx")
-
-    def stage(self, number: int) -> str:
-        """The part of the network up to exit `number`, from the exit before it or from the images."""
-        return self.file(f"stage{number}.onnx")
-
-    @property
-    def ort_training(self) -> str:
-        return self.file("ort_training")
 
 
 class Manifest(Struct, frozen=True, kw_only=True):

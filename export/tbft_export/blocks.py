@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Block, Drift
+from tbft_artifacts.manifest import Block
+from tbft_artifacts.plan import Drift
 
 # Convolutions that may stand before, and behind, the module that holds the stages.
 STEM_CONVOLUTIONS = 1

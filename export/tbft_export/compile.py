@@ -10,16 +10,8 @@ from pathlib import Path
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import (
-    BatchNorm,
-    BatchNormPolicy,
-    Boundary,
-    ConvolutionForm,
-    Cost,
-    Optimizer,
-    Parameter,
-    Plan,
-)
+from tbft_artifacts.manifest import BatchNorm
+from tbft_artifacts.plan import BatchNormPolicy, Boundary, ConvolutionForm, Cost, Optimizer, Parameter, Plan
 from tbft_artifacts.sparse import SparseUpdate
 from tbft_export import winograd
 from tbft_export.activations import stand_ins

@@ -6,7 +6,7 @@ import math
 
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import BYTES_PER_FLOAT, Cost
+from tbft_artifacts.plan import BYTES_PER_FLOAT, Cost
 
 _LOSS_GRADIENT = "SoftmaxCrossEntropyLossGrad"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tbft_artifacts.manifest import BatchNormPolicy, Drift, OptimizerKind
+from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
 
 # Batch statistics are worth 1 to 20 points of accuracy where convolutions are trained. Behind the
 # boundary alone they leave the activations before it cacheable; a head has no norm, and what is before

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import ORIGIN_END, ConvolutionForm
+from tbft_artifacts.manifest import ORIGIN_END
+from tbft_artifacts.plan import ConvolutionForm
 
 Operand = ir.Value | np.ndarray | None
 Attribute = int | float | str | Sequence[int]

@@ -14,20 +14,9 @@ import msgspec
 from tbft_artifacts.archive import is_archive
 from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import (
-    FORMAT,
-    BatchNormPolicy,
-    CenterCrop,
-    DriftChoice,
-    ExifTranspose,
-    Manifest,
-    Normalize,
-    OptimizerKind,
-    PrefixKind,
-    PreprocessingStep,
-    Resize,
-    ToRgb,
-)
+from tbft_artifacts.manifest import FORMAT, DriftChoice, Manifest, PrefixKind
+from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
+from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, PreprocessingStep, Resize, ToRgb
 from tbft_export.blocks import describe_blocks
 from tbft_export.compile import (
     PlanRequest,

@@ -14,7 +14,7 @@ import onnx
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import OptimizerKind
+from tbft_artifacts.plan import OptimizerKind
 from tbft_export.forward import IR_VERSION, LOGITS
 
 TRAINING_MODEL = "training_model.onnx"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import onnx
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import GraphMemory
+from tbft_artifacts.plan import GraphMemory
 from tbft_export.execution_order import execution_order
 
 # The batches for which a graph is planned; in between and beyond, memory grows in a straight line.

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Optimizer, OptimizerKind, Parameter
+from tbft_artifacts.plan import Optimizer, OptimizerKind, Parameter
 from tbft_export.forward import IR_VERSION, OPSET
 
 # torch.optim defaults; beta1 is the graph's input `momentum`.

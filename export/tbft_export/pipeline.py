@@ -10,7 +10,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import ConvolutionForm
+from tbft_artifacts.plan import ConvolutionForm
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export.activations import Activation
 from tbft_export.passes.average_pool import RewriteAveragePoolPass

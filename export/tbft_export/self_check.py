@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BATCH_SUFFIX, GRADIENT_SUFFIX, LABELS, LOSS, Manifest, Plan
+from tbft_artifacts.manifest import BATCH_SUFFIX, LABELS, LOSS, Manifest
+from tbft_artifacts.plan import GRADIENT_SUFFIX, Plan
 from tbft_export.forward import IMAGES
 from tbft_export.sessions import Session
 from tbft_export.sources.reference import Reference, ReferenceStep, reference_step

@@ -9,7 +9,7 @@ import msgspec
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import GRADIENT_SUFFIX, BatchNormPolicy, Cost
+from tbft_artifacts.plan import GRADIENT_SUFFIX, BatchNormPolicy, Cost
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export.convolution import is_readable, read_convolution
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tbft_artifacts.manifest import LABELS, Plan
+from tbft_artifacts.manifest import LABELS
+from tbft_artifacts.plan import Plan
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export.sessions import Session
 from tbft_export.sources.fisher_reference import reference_fisher

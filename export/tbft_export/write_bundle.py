@@ -15,7 +15,8 @@ import onnx_ir as ir
 from safetensors.numpy import save_file
 
 from tbft_artifacts.bundle import file_entry
-from tbft_artifacts.manifest import MANIFEST, PREDICT, STATISTICS, WEIGHTS, Manifest
+from tbft_artifacts.manifest import MANIFEST, STATISTICS, WEIGHTS, Manifest
+from tbft_artifacts.plan import PREDICT
 from tbft_export.compile import CompiledPlan
 from tbft_export.forward import ForwardModel
 

@@ -20,7 +20,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from tbft_artifacts.bundle import Bundle, open_bundle
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.board.watch import BoardWatch

@@ -13,7 +13,8 @@ from safetensors.numpy import load_file
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import PREDICT, Plan, PreprocessingStep
+from tbft_artifacts.plan import PREDICT, Plan
+from tbft_artifacts.preprocessing import PreprocessingStep
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import NEVER
 from tbft_runtime.exits.staged import Answers, StagedModel

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 from tbft_runtime.energy.result import Vitals
 from tbft_runtime.training.state import Epoch
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import msgspec
 import numpy as np
 
-from tbft_artifacts.manifest import BatchNormPolicy, Drift, Plan, purpose
+from tbft_artifacts.plan import BatchNormPolicy, Drift, Plan, purpose
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost

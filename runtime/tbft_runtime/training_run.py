@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from tbft_artifacts.archive import archived_id, is_archive, unpack
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.diagnosis.choice import choose_plan
 from tbft_runtime.energy.metering import Metering

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy, DriftChoice, OptimizerKind, PrefixKind
+from tbft_artifacts.manifest import DriftChoice, PrefixKind
+from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_edge.console import JsonOption, extra, print_json
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tbft_artifacts.manifest import Block, Manifest, Plan
+from tbft_artifacts.manifest import Block, Manifest
+from tbft_artifacts.plan import Plan
 from tbft_edge.console import JsonOption, print_json, print_table, size
 from tbft_edge.plan_table import print_exits, print_plans
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tbft_artifacts.errors import one_line
-from tbft_artifacts.manifest import BatchNormPolicy, Drift
+from tbft_artifacts.plan import BatchNormPolicy, Drift
 from tbft_edge.console import (
     JsonOption,
     ThreadsOption,

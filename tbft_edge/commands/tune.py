@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 from tbft_edge.console import JsonOption, extra, print_json, print_table, say
 
 if TYPE_CHECKING:

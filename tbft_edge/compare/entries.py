@@ -11,7 +11,7 @@ from pathlib import Path
 from tbft_artifacts.archive import SUFFIX, opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 
 # What a file name may hold everywhere.
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")

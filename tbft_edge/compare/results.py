@@ -11,7 +11,7 @@ import msgspec
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Drift, purpose
+from tbft_artifacts.plan import Drift, purpose
 
 FORMAT = 1
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 from tbft_edge.emulation.container import ENGINES, container_engine
 from tbft_edge.emulation.cpus import Cpu
 from tbft_edge.emulation.guest import UnavailableError, cache_folder, prepare_guest

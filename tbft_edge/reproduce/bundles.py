@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.bundle import Bundle, open_bundle
-from tbft_artifacts.manifest import BatchNormPolicy, OptimizerKind, Plan
+from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind, Plan
 from tbft_edge.reproduce.blocks import MODULES, PaperBlock
 from tbft_edge.reproduce.case import Network
 from tbft_edge.reproduce.protocol import Protocol

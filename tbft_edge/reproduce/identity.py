@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_edge.reproduce.cache import FORMAT
 from tbft_edge.reproduce.case import Case
 from tbft_edge.reproduce.fingerprint import of_words

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_artifacts.plan import BatchNormPolicy
 from tbft_edge.reproduce.blocks import PaperBlock
 
 Suite = Literal["cifar10-c", "cifar-flip", "living17", "source5", "motivation", "system-cost"]

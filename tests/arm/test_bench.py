@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from support.bundles import COMPILED
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 from tbft_edge.emulation.bench import BenchResult, Count, compare_costs
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.board.watch import BoardWatch

@@ -11,28 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.bundles import made_up_manifest
-from tbft_artifacts.manifest import (
-    BatchNorm,
+from tbft_artifacts.manifest import BatchNorm, Block, FileEntry, Manifest
+from tbft_artifacts.plan import (
     BatchNormPolicy,
-    Block,
     Boundary,
-    CenterCrop,
     Cost,
     Drift,
-    ExifTranspose,
-    FileEntry,
     GraphMemory,
     Int8Prefix,
-    Manifest,
-    Normalize,
     Optimizer,
     OptimizerKind,
     Parameter,
     Plan,
-    Resize,
-    ResizeFilter,
-    ToRgb,
 )
+from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, Resize, ResizeFilter, ToRgb
 
 TEXT = st.text(max_size=12)
 COUNT = st.integers(min_value=0, max_value=2**53)

@@ -18,7 +18,7 @@ from support.exports import masked_plans
 from support.lowering import assert_close, leaf, lowered, normal
 from support.onnx_models import operators, parse, run
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.activations import Activation
 from tbft_export.forward import torch_to_onnx

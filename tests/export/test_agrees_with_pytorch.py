@@ -15,7 +15,7 @@ from support.batches import Batch, random_batches
 from support.decisions import Decisions
 from support.exports import REAL, REAL_IMAGES, REAL_WEIGHTS, Exporter, real_batches
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm, Drift, OptimizerKind
+from tbft_artifacts.plan import BatchNormPolicy, ConvolutionForm, Drift, OptimizerKind
 from tbft_export.sources.resnet26 import ResNet26
 from tbft_export.sources.weights import load_into, read_state_dict
 

@@ -15,7 +15,8 @@ from support.exports import Exporter
 from support.settled_models import CLASSES, IMAGE_SIZES, resnet18_like
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import PREDICT, STATISTICS, WEIGHTS, Plan
+from tbft_artifacts.manifest import STATISTICS, WEIGHTS
+from tbft_artifacts.plan import PREDICT, Plan
 from tbft_export import ExportOptions, export_bundle
 
 NETWORK = "resnet18_like"

@@ -8,7 +8,8 @@ import pytest
 from support.exports import forward_of
 from support.onnx_models import parse
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Block, Drift
+from tbft_artifacts.manifest import Block
+from tbft_artifacts.plan import Drift
 from tbft_export.blocks import Blocks, Target, describe_blocks, find_blocks, select, trainable_parameters
 
 DRIFTS: tuple[Drift, ...] = ("input", "feature", "output", "full")

@@ -9,7 +9,7 @@ import pytest
 from support.exports import forward_of
 from support.onnx_models import parse
 from support.settled_models import IMAGE_SIZES
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 from tbft_export.blocks import find_blocks, select, trainable_parameters
 from tbft_export.boundary import find_boundary
 

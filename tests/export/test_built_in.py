@@ -15,7 +15,7 @@ from torch.nn import functional
 from support.tiny_models import shake
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Normalize
+from tbft_artifacts.preprocessing import Normalize
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.blocks import find_blocks, trainable_parameters
 from tbft_export.pipeline import PassRunner

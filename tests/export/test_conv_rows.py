@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from support.convolutions import Convolution
 from support.lowering import assert_close, lowered
-from tbft_artifacts.manifest import ConvolutionForm
+from tbft_artifacts.plan import ConvolutionForm
 from tbft_export.lowerings import conv_rows
 
 few = settings(max_examples=60, deadline=None, derandomize=True)

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from tbft_artifacts.manifest import BatchNormPolicy, Drift, OptimizerKind, Plan
+from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind, Plan
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.defaults import DEFAULT_POLICY, default_learning_rate
 

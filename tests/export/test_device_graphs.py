@@ -18,7 +18,8 @@ from support.batches import random_batches
 from support.exports import Exporter
 from support.settled_models import CLASSES, IMAGE_SIZES, resnet18_like
 from tbft_artifacts.bundle import Bundle, open_bundle
-from tbft_artifacts.manifest import PREDICT, STATISTICS, WEIGHTS, BatchNormPolicy, Drift, OptimizerKind
+from tbft_artifacts.manifest import STATISTICS, WEIGHTS
+from tbft_artifacts.plan import PREDICT, BatchNormPolicy, Drift, OptimizerKind
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.forward import torch_to_onnx
 from tbft_runtime.sessions import load_graph

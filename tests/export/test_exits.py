@@ -18,7 +18,7 @@ from support.calibration import ArrayImages, patchworks
 from support.exports import forward_of
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import PREDICT, Plan
+from tbft_artifacts.plan import PREDICT, Plan
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.cost import forward_flops
 from tbft_export.exits.heads import fit_scaling, train_head

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tbft_artifacts.bundle import open_bundle
-from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm, Drift
+from tbft_artifacts.plan import BatchNormPolicy, ConvolutionForm, Drift
 from tbft_export import ExportOptions, export_bundle
 
 BOTH = ("winograd", "direct")

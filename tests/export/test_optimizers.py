@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from support.agreement import OPTIMIZERS, Hyper
 from support.onnx_models import session
-from tbft_artifacts.manifest import OptimizerKind, Parameter
+from tbft_artifacts.plan import OptimizerKind, Parameter
 from tbft_export.optimizers import build_update, optimizer
 
 KINDS: tuple[OptimizerKind, ...] = ("sgd", "adam", "adamw")

@@ -15,7 +15,7 @@ from support.exports import Exporter, forward_of
 from support.onnx_models import operators, parse, run
 from support.settled_models import CLASSES, IMAGE_SIZES
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Int8Prefix
+from tbft_artifacts.plan import Int8Prefix
 from tbft_export.compile import CompiledPlan, PlanRequest, compile_plan
 from tbft_export.forward import IMAGES
 from tbft_export.methods.method import MethodOptions, Network

@@ -12,7 +12,7 @@ from torch import nn
 
 from support.exports import forward_of
 from support.tiny_models import resnet26
-from tbft_artifacts.manifest import ConvolutionForm, Drift
+from tbft_artifacts.plan import ConvolutionForm, Drift
 from tbft_export.compile import CompiledPlan, PlanRequest, compile_plan
 from tbft_export.layout import is_turn
 from tbft_export.methods.method import MethodOptions, Network

@@ -21,7 +21,7 @@ from torch.nn import functional
 from support.every_convolution import CLASSES, IMAGE_SIZE, every_convolution
 from support.onnx_models import ERRORS_ONLY, session
 from tbft_artifacts.bundle import Bundle, open_bundle
-from tbft_artifacts.manifest import ConvolutionForm, OptimizerKind, Parameter, Plan
+from tbft_artifacts.plan import ConvolutionForm, OptimizerKind, Parameter, Plan
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.memory import peak_bytes

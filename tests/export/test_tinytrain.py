@@ -12,7 +12,7 @@ import pytest
 from support.exports import forward_of
 from support.onnx_models import parse
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_artifacts.plan import BatchNormPolicy
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export import ExportOptions, export_bundle, sparse_check
 from tbft_export.emitter import Emitter

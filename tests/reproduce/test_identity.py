@@ -13,7 +13,8 @@ import pytest
 from support.bundles import made_up_manifest
 from support.counting_engine import make_case
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import FileEntry, Plan
+from tbft_artifacts.manifest import FileEntry
+from tbft_artifacts.plan import Plan
 from tbft_edge.reproduce.case import Case
 from tbft_edge.reproduce.identity import identity, key_of
 from tbft_edge.reproduce.protocol import Protocol

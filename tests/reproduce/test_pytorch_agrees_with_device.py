@@ -14,7 +14,7 @@ from support import tiny_models
 from support.agreement import relative_errors
 from support.pictures import Pictures, coloured_pictures
 from support.runs import state_of
-from tbft_artifacts.manifest import BatchNormPolicy, Drift
+from tbft_artifacts.plan import BatchNormPolicy, Drift
 from tbft_edge.reproduce.protocol import Protocol
 from tbft_edge.reproduce.pytorch.batch_norm import bn_only
 from tbft_edge.reproduce.pytorch.fine_tuning import fine_tune

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from support import tiny_models
 from support.pictures import Pictures, coloured_pictures
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_artifacts.plan import BatchNormPolicy
 from tbft_edge.reproduce.blocks import BLOCKS, MODULES, PaperBlock
 from tbft_edge.reproduce.protocol import Protocol
 from tbft_edge.reproduce.pytorch.batch_norm import adapt_statistics

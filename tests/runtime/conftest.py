@@ -8,7 +8,7 @@ import pytest
 
 from support.bundles import IMAGE_SIZE
 from support.toys import save_squares
-from tbft_artifacts.manifest import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
+from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
 from tbft_runtime.data.preprocessing import Preprocessing
 
 

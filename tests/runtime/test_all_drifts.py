@@ -19,7 +19,7 @@ from support.files import listing
 from support.runs import Recorder, assert_equal_runs, fine_tune, state_of
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 from tbft_edge.main import main
 from tbft_runtime import TuneOptions, evaluate, finalize, tune
 from tbft_runtime.doctor import examine

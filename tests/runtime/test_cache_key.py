@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from support.bundles import compiled, compiled_copy, read_manifest, write_manifest
 from support.toys import coloured_squares, save_folders, save_squares
 from tbft_artifacts.bundle import Bundle, open_bundle
-from tbft_artifacts.manifest import Resize
+from tbft_artifacts.preprocessing import Resize
 from tbft_runtime import Silent, TrainOptions
 from tbft_runtime.sessions import Tensors
 from tbft_runtime.timing import Stopwatch

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support.bundles import ALL_DRIFTS, compiled
 from tbft_artifacts.bundle import open_bundle
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.diagnosis.decide import DOUBT, STANDS_OUT, SURE, decide
 from tbft_runtime.diagnosis.placement import candidates
 from tbft_runtime.diagnosis.record import Candidate, LabelEvidence, NormShift

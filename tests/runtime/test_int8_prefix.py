@@ -14,7 +14,7 @@ from support.runs import fine_tune, state_of
 from support.toys import coloured_squares
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import PREDICT
+from tbft_artifacts.plan import PREDICT
 from tbft_runtime import finalize
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.model import open_model

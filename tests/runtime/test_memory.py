@@ -12,7 +12,7 @@ from support.bundles import compiled
 from support.runs import fine_tune
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime import TrainOptions
 from tbft_runtime.training import memory
 from tbft_runtime.training.evaluator import EVALUATION_BATCH

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from support.bundles import compiled
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import PREDICT
+from tbft_artifacts.plan import PREDICT
 from tbft_runtime.onnx_file import embed, external_initializers
 from tbft_runtime.sessions import load_graph
 

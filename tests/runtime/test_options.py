@@ -14,7 +14,7 @@ from support.bundles import compiled, compiled_copy
 from support.runs import fine_tune
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_artifacts.plan import BatchNormPolicy
 from tbft_runtime import TrainOptions
 from tbft_runtime.training.options import Settings, resolve
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from support.bundles import IMAGE_SIZE
 from support.toys import coloured_squares, png, png_of
-from tbft_artifacts.manifest import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
+from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import read_picture
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from support.made_up_reports import PI5, PMIC, made_up_energy, made_up_report, made_up_result, no_energy
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 from tbft_runtime import Comparison, Report, compare
 from tbft_runtime.board.state import BoardIdentity
 from tbft_runtime.energy.result import Energy

@@ -18,7 +18,7 @@ from support.runs import Recorder, assert_equal_runs, fine_tune, state_of
 from support.toys import save_squares
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BYTES_PER_FLOAT, Plan
+from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
 from tbft_runtime import DiagnoseOptions, TrainOptions, TrainResult, TuneOptions, diagnose, evaluate, finalize, tune
 from tbft_runtime.measure import MeasureRequest, measure
 from tbft_runtime.run_folder import RunFolder

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from support.sparse_plans import HEAD, made_up_layer, made_up_plans
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BYTES_PER_FLOAT, Plan
+from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
 from tbft_runtime.selection.budgets import Budgets
 from tbft_runtime.selection.choose import FIRST_SHARE, Chosen, choose, full_backward
 from tbft_runtime.selection.record import LayerChoice

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.bundles import made_up_manifest
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.training.options import Execution
 from tbft_runtime.tuning.record import Candidate, Comparison, Coordinate
 from tbft_runtime.tuning.search import ORDER, Space, comparison, search, timing

@@ -18,7 +18,8 @@ from torch.nn import functional
 from support.batches import Batch
 from support.decisions import Decisions, ShareDecisions, WatchedGradient
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import STATISTICS, ConvolutionForm, OptimizerKind, Plan
+from tbft_artifacts.manifest import STATISTICS
+from tbft_artifacts.plan import ConvolutionForm, OptimizerKind, Plan
 from tbft_export.optimizers import build_update, optimizer
 from tbft_runtime.sessions import load_graph
 from tbft_runtime.training.batch_norm import reestimate

@@ -9,27 +9,9 @@ from typing import Any
 import msgspec
 
 from tbft_artifacts.bundle import file_entry
-from tbft_artifacts.manifest import (
-    MANIFEST,
-    PREDICT,
-    STATISTICS,
-    WEIGHTS,
-    BatchNorm,
-    Block,
-    Boundary,
-    CenterCrop,
-    Cost,
-    ExifTranspose,
-    GraphMemory,
-    Int8Prefix,
-    Manifest,
-    Normalize,
-    Optimizer,
-    Parameter,
-    Plan,
-    Resize,
-    ToRgb,
-)
+from tbft_artifacts.manifest import MANIFEST, STATISTICS, WEIGHTS, BatchNorm, Block, Manifest
+from tbft_artifacts.plan import PREDICT, Boundary, Cost, GraphMemory, Int8Prefix, Optimizer, Parameter, Plan
+from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
 
 # Made by make_bundles.py, where torch is.
 COMPILED = Path(__file__).parents[2] / "build" / "test-bundles"

@@ -24,7 +24,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import ConvolutionForm, Plan
+from tbft_artifacts.plan import ConvolutionForm, Plan
 from tbft_runtime.sessions import load_graph
 
 # A value this close to a kink, relative to the largest of its layer, may lie on either side of it.

@@ -15,7 +15,8 @@ from support import odd_models
 from support.batches import Batch
 from support.settled_models import IMAGE_SIZES
 from tbft_artifacts.bundle import Bundle, open_bundle
-from tbft_artifacts.manifest import BatchNormPolicy, DriftChoice
+from tbft_artifacts.manifest import DriftChoice
+from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export import ExportOptions, export, export_bundle
 from tbft_export.forward import ForwardModel
 from tbft_export.methods.method import MethodOptions, Network, TrainingPlan

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from support.onnx_models import operators, parse, run
-from tbft_artifacts.manifest import ConvolutionForm
+from tbft_artifacts.plan import ConvolutionForm
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
 
 # Of the largest element: what float32 sums of some hundred products lose.

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 from tbft_runtime.board.state import BoardIdentity, BoardState, BoardSummary
 from tbft_runtime.energy.result import Energy, MeteringCost, StretchEnergy
 from tbft_runtime.exits.record import Calibration, EarlyAnswers, ExitShare

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from support.made_up_reports import PMIC, made_up_calibration, made_up_energy, made_up_report, no_energy
 from support.made_up_selections import made_up_selection
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.reporting.comparison import Comparison, Row

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from support.bundles import made_up_manifest
-from tbft_artifacts.manifest import BYTES_PER_FLOAT, Parameter, Plan
+from tbft_artifacts.plan import BYTES_PER_FLOAT, Parameter, Plan
 from tbft_artifacts.sparse import SparseLayer, SparseUpdate
 
 HEAD = Parameter("fc.weight", (4, 6))

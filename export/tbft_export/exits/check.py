@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.exits import ACTIVATION, LOGITS
-from tbft_artifacts.manifest import LABELS, LOSS, NO_LABEL, PREDICT, Manifest, Plan
+from tbft_artifacts.manifest import LABELS, LOSS, NO_LABEL, Manifest
+from tbft_artifacts.plan import PREDICT, Plan
 from tbft_export.exits.attach import FEATURES
 from tbft_export.exits.network import ExitNetwork
 from tbft_export.exits.personalisation import CONFIDENT, Personalisation

@@ -8,7 +8,8 @@ from functools import cached_property
 
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import BatchNormPolicy, Drift, DriftChoice, OptimizerKind, PrefixKind
+from tbft_artifacts.manifest import DriftChoice, PrefixKind
+from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
 from tbft_export.blocks import Blocks, describe_blocks, find_blocks, select, trainable_parameters
 from tbft_export.exits.depths import Depth
 from tbft_export.exits.personalisation import Personalisation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export.defaults import default_learning_rate
 from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
 from tbft_export.methods.registry import method

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 from tbft_export.blocks import Target
 from tbft_export.defaults import DEFAULT_POLICY, default_learning_rate
 from tbft_export.methods.method import MethodOptions, Network, TrainingPlan

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import GRADIENT_SUFFIX, LABELS
+from tbft_artifacts.manifest import LABELS
+from tbft_artifacts.plan import GRADIENT_SUFFIX
 
 
 class FreezeWeightsPass(ir.passes.InPlacePass):

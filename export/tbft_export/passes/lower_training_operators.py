@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import ConvolutionForm
+from tbft_artifacts.plan import ConvolutionForm
 from tbft_export.emitter import Emitter
 from tbft_export.lowerings.registry import find_lowering
 

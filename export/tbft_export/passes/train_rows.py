@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import GRADIENT_SUFFIX, ORIGIN_END
+from tbft_artifacts.manifest import ORIGIN_END
+from tbft_artifacts.plan import GRADIENT_SUFFIX
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export.activations import GRADIENT_DOMAIN
 from tbft_export.lowerings.conv_rows import CONV_ROWS_GRAD

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Int8Prefix
+from tbft_artifacts.plan import Int8Prefix
 from tbft_export.quantization.images import LabelledImages, Split, batches
 from tbft_export.sessions import Session
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_export.compile import CompiledPlan
 from tbft_export.pipeline import check_standard
 from tbft_export.quantization.images import LabelledImages, batches, split

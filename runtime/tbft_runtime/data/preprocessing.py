@@ -8,14 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from tbft_artifacts.manifest import (
-    CenterCrop,
-    ExifTranspose,
-    Normalize,
-    PreprocessingStep,
-    Resize,
-    ToRgb,
-)
+from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, PreprocessingStep, Resize, ToRgb
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,

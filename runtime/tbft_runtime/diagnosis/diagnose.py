@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.diagnosis.decide import decide
 from tbft_runtime.diagnosis.evidence import label_evidence, statistics_evidence
 from tbft_runtime.diagnosis.placement import candidates

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import PREDICT, STATISTICS, Plan
+from tbft_artifacts.manifest import STATISTICS
+from tbft_artifacts.plan import PREDICT, Plan
 from tbft_runtime.diagnosis.decide import SURE
 from tbft_runtime.diagnosis.heads import right_by_class_means, right_by_fitted_head, standard_errors
 from tbft_runtime.diagnosis.placement import module_of, norm_plans

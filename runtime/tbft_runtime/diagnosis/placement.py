@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tbft_artifacts.manifest import Block, Manifest, Plan
+from tbft_artifacts.manifest import Block, Manifest
+from tbft_artifacts.plan import Plan
 
 
 def candidates(manifest: Manifest) -> tuple[Plan, ...]:

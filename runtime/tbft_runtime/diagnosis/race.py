@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import default_rng
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.diagnosis.heads import learned_by_class_means
 from tbft_runtime.diagnosis.samples import Samples
 from tbft_runtime.sessions import Tensors, load_graph

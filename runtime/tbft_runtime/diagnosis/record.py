@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 
 
 class NormShift(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import WEIGHTS, Plan
+from tbft_artifacts.manifest import WEIGHTS
+from tbft_artifacts.plan import Plan
 from tbft_runtime.selection.budgets import DEFAULT_UPDATE_BYTES
 
 # Python, numpy, Pillow and ONNX Runtime with small graphs loaded, measured with `tbft-edge bench`.

@@ -13,7 +13,7 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.profiling.layers import layer_of
 from tbft_runtime.profiling.profile import GraphName, GraphProfile, Profile, Slice
 from tbft_runtime.profiling.trace import Kernel, Trace, read_trace

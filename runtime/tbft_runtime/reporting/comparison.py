@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 
 FORMAT = 1
 

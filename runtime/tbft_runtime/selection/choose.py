@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BYTES_PER_FLOAT, Plan
+from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
 from tbft_artifacts.sparse import SparseLayer
 from tbft_runtime.selection.budgets import Budgets
 from tbft_runtime.selection.record import LayerChoice, Limit

@@ -8,7 +8,8 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import LABELS, Plan
+from tbft_artifacts.manifest import LABELS
+from tbft_artifacts.plan import Plan
 from tbft_runtime.lanes import in_lanes
 from tbft_runtime.sessions import Tensors, load_graph
 from tbft_runtime.training.dataset import Part

@@ -12,7 +12,7 @@ from pathlib import Path
 from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.data.draw import drawn
 from tbft_runtime.progress import Progress
 from tbft_runtime.selection.budgets import Budgets

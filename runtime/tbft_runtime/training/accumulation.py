@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tbft_artifacts.manifest import CORRECT, LABELS, LOSS, Plan
+from tbft_artifacts.manifest import CORRECT, LABELS, LOSS
+from tbft_artifacts.plan import Plan
 from tbft_runtime.lanes import in_lanes
 from tbft_runtime.sessions import Graph, Tensors
 from tbft_runtime.training.flat import FlatParameters

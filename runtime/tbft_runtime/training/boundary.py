@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.machine import available_memory
 from tbft_runtime.progress import Progress
 from tbft_runtime.sessions import Tensors

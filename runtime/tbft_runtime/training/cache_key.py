@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.machine import processor
 from tbft_runtime.onnx_file import external_initializers
 from tbft_runtime.sessions import Tensors, onnxruntime_version

@@ -10,7 +10,8 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
-from tbft_artifacts.manifest import NO_LABEL, Plan
+from tbft_artifacts.manifest import NO_LABEL
+from tbft_artifacts.plan import Plan
 from tbft_runtime.evaluation import Tally
 from tbft_runtime.progress import Progress
 from tbft_runtime.run_folder import RunFolder

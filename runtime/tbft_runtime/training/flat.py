@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tbft_artifacts.manifest import Parameter, Plan
+from tbft_artifacts.plan import Parameter, Plan
 
 
 class FlatParameters:

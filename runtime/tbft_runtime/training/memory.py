@@ -9,7 +9,7 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BYTES_PER_FLOAT, Plan
+from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
 from tbft_runtime.machine import resident_memory
 from tbft_runtime.training.evaluator import EVALUATION_BATCH
 from tbft_runtime.training.options import Settings

@@ -12,7 +12,7 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy, ConvolutionForm, Drift, Plan
+from tbft_artifacts.plan import BatchNormPolicy, ConvolutionForm, Drift, Plan
 from tbft_runtime.meters.meter import AUTOMATIC
 from tbft_runtime.selection.budgets import DEFAULT_COMPUTE, DEFAULT_UPDATE_BYTES
 from tbft_runtime.sessions import default_threads

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.lanes import in_lanes
 from tbft_runtime.sessions import Graph, Tensors, load_graph
 from tbft_runtime.training.options import Settings

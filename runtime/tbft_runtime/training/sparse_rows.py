@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tbft_artifacts.manifest import Parameter, Plan
+from tbft_artifacts.plan import Parameter, Plan
 from tbft_artifacts.sparse import SparseLayer
 from tbft_runtime.sessions import Tensors
 

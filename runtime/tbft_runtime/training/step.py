@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import BATCH_SUFFIX, Plan
+from tbft_artifacts.manifest import BATCH_SUFFIX
+from tbft_artifacts.plan import Plan
 from tbft_runtime.sessions import Tensors, load_graph
 from tbft_runtime.training.accumulation import Accumulator
 from tbft_runtime.training.batch_norm import average_into, check_batch

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.measure import random_batch
 from tbft_runtime.progress import Progress
 from tbft_runtime.training.options import DEFAULT_EPOCHS, Settings

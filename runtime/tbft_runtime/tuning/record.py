@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_artifacts.plan import BatchNormPolicy
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.machine import processor
 from tbft_runtime.progress import Progress

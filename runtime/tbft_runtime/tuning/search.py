@@ -14,7 +14,7 @@ from typing import get_args
 import msgspec
 import numpy as np
 
-from tbft_artifacts.manifest import Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.tuning.record import Candidate, Comparison, Coordinate, Timing
 
 # Threads come first: they decide how many images of a batch one thread gets. The prefix depends on threads alone.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tbft_artifacts.archive import opened
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Drift
+from tbft_artifacts.plan import Drift
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.progress import Progress, Silent

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import CenterCrop, Resize, ToRgb
+from tbft_artifacts.preprocessing import CenterCrop, Resize, ToRgb
 from tbft_edge.reproduce.datasets.breeds import Superclass, read_hierarchy, superclasses
 from tbft_edge.reproduce.datasets.downloads import BREEDS, IMAGENET
 from tbft_edge.reproduce.datasets.images import LabelledImages, labelled_images

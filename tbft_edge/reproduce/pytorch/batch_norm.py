@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNormPolicy
+from tbft_artifacts.plan import BatchNormPolicy
 from tbft_edge.reproduce.protocol import Protocol
 from tbft_edge.reproduce.pytorch.evaluation import evaluate
 from tbft_edge.reproduce.pytorch.images import Labelled, network_input

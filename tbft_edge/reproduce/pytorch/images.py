@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tbft_artifacts.manifest import Normalize
+from tbft_artifacts.preprocessing import Normalize
 from tbft_runtime.data.preprocessing import Preprocessing
 
 # (p / 255 - 0.5) / 0.5, computed by the very function that a device computes it with.
