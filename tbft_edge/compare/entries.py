@@ -43,9 +43,9 @@ class Entry:
 
 
 def entries(bundle: Bundle) -> tuple[Way, ...]:
-    """The ways to train a bundle: each of its plans; those among which the device chooses are one way."""
+    """The ways to train a bundle: each of its plans; all those among which the device chooses are one way."""
     sparse = bundle.manifest.sparse_plans
-    if sparse:
+    if sparse == bundle.manifest.plans:
         return (Way(sparse[0].method, sparse, ()),)
     return tuple(Way(plan.id, (plan,), ("--plan", plan.id)) for plan in bundle.manifest.plans)
 

@@ -100,8 +100,13 @@ def _figures(run: Run, report: Report, before: Evaluated | None) -> Figures:
     result, evaluated = report.result, run.outcome.evaluated
     assert evaluated is not None  # A run that ended well was evaluated.
     plan = run.entry.plan(result.plan)
+    seconds = result.train_seconds
     if result.selection is not None:
         plan = plan.with_channels(result.selection.channels)
+        # Choosing is part of what this way of training takes.
+        seconds += result.selection.seconds
+    # Inference leaves early where a network has exits; so its accuracy has to be that of these answers, too.
+    validated = result.accuracy_after if result.exits is None else result.exits.early.accuracy
     return Figures(
         seed=run.seed,
         plan=plan.id,
@@ -110,9 +115,9 @@ def _figures(run: Run, report: Report, before: Evaluated | None) -> Figures:
         step_flops=plan.cost.step_flops,
         activation_bytes=plan.cost.activation_bytes,
         accuracy_before=result.accuracy_before if before is None else before.accuracy,
-        accuracy_after=result.accuracy_after if before is None else evaluated.accuracy,
+        accuracy_after=validated if before is None else evaluated.accuracy,
         epochs=result.epochs,
-        seconds=result.train_seconds,
+        seconds=seconds,
         joules=result.energy.joules,
         covered=result.energy.covered,
         peak_memory_bytes=result.peak_memory_bytes,
@@ -163,6 +168,7 @@ def _differences(runs: Sequence[Run]) -> Iterable[str]:
         ("model", [report.model for _, report in reports]),
         ("image size", [f"{report.image_size} px" for _, report in reports]),
         ("images", [report.data for _, report in reports]),
+        ("images to train on", [f"{report.result.train_images:,}" for _, report in reports]),
         ("batch size", [str(report.result.batch_size) for _, report in reports]),
     ):
         places: dict[str, list[str]] = {}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from typing import get_type_hints
 
 import pytest
 
 from support.exports import forward_of
 from tbft_artifacts.errors import TbftError
+from tbft_edge.commands.export import command
 from tbft_export.compile import PlanRequest, compile_plan
 from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
 from tbft_export.methods.registry import method, method_names, plan_training
@@ -86,6 +89,11 @@ def test_target_blocks_need_a_drift() -> None:
 def test_an_unknown_method_is_told_the_known_ones() -> None:
     error = refusal("guess")
     assert all(name in (error.hint or "") for name in method_names())
+
+
+def test_the_help_names_every_method() -> None:
+    (option,) = get_type_hints(command, include_extras=True)["method"].__metadata__
+    assert set(method_names()) <= set(re.findall(r"[a-z-]+", option.help))
 
 
 def test_a_name_is_taken_once() -> None:
