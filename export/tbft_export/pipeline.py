@@ -21,6 +21,7 @@ from tbft_export.passes.fold_pad import FoldPadPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
+from tbft_export.passes.quicken_averages import QuickenAveragesPass
 from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftoversPass
 from tbft_export.passes.restore_activations import RestoreActivationsPass
 from tbft_export.passes.results_last import ResultsLastPass
@@ -54,6 +55,7 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
     """Forward graph as it was traced -> one node per layer, with every shape but the batch known."""
     return [
         RemoveTrainingLeftoversPass(),  # First: dropout and copied parameters would hide what follows.
+        QuickenAveragesPass(),
         common.ShapeInferencePass(),  # Folding `Shape` needs static dimensions.
         FoldConstantsPass(weights),
         FoldPadPass(),  # Its amounts are constants only now.

@@ -19,6 +19,7 @@ from tbft_export.passes.fold_pad import FoldPadPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
+from tbft_export.passes.quicken_averages import QuickenAveragesPass
 from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftoversPass
 from tbft_export.passes.restore_activations import RestoreActivationsPass
 from tbft_export.passes.results_last import ResultsLastPass
@@ -56,6 +57,7 @@ def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
         FreezeBatchNormPass(frozenset()),
         FreezeWeightsPass({}, []),
         LowerTrainingOperatorsPass(),
+        QuickenAveragesPass(),
         RemoveTrainingLeftoversPass(),
         RestoreActivationsPass({}),
         ResultsLastPass(),
@@ -72,6 +74,22 @@ def test_a_graph_without_its_pattern_is_not_modified(step: ir.passes.PassBase) -
     model = parse(RELU)
     assert not apply(step, model)
     assert operators(model) == ["Relu"]
+
+
+# QuickenAveragesPass
+
+
+def test_slow_averages_become_quicker_and_others_stay() -> None:
+    """0.99 and 0.5 of the old average are kept here; 0.9 is PyTorch's default."""
+    weights = {name: np.ones(3, np.float32) for name in ("s", "b", "m", "v")}
+    model = parse(
+        """g (float[n,3,2,2] x) => (float[n,3,2,2] y) {
+            a = BatchNormalization<momentum = 0.99>(x, s, b, m, v)
+            y = BatchNormalization<momentum = 0.5>(a, s, b, m, v) }""",
+        **weights,
+    )
+    assert apply(QuickenAveragesPass(), model)
+    assert [round(node.attributes.get_float("momentum"), 6) for node in model.graph] == [0.9, 0.5]
 
 
 # RemoveTrainingLeftoversPass

@@ -155,7 +155,7 @@ def mobilenet_v2(
 def mobilenet_v3(
     width: float = 1.0, blocks: Sequence[Inverted] = V3_BLOCKS, stem_stride: int = 2, head: int = 1024
 ) -> nn.Module:
-    """MobileNetV3-Small for `CLASSES` classes; norms have its epsilon and momentum."""
+    """MobileNetV3-Small for `CLASSES` classes; norms have its epsilon."""
     channels = _rounded(16 * width)
     features: list[nn.Module] = [_layer(3, channels, 3, nn.Hardswish, stem_stride)]
     for block in blocks:
@@ -167,7 +167,7 @@ def mobilenet_v3(
     net = MobileNet(features, nn.Sequential(*classifier))
     for layer in net.modules():
         if isinstance(layer, nn.BatchNorm2d):
-            layer.eps, layer.momentum = 1e-3, 0.01
+            layer.eps = 1e-3
     return net
 
 

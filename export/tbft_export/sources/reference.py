@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tbft_export.passes.quicken_averages import LARGEST_KEPT
 from tbft_export.sources.activations import Slopes
 
 
@@ -41,6 +42,10 @@ class TorchReference:
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
+        for layer in module.modules():
+            # As `QuickenAveragesPass` has it; None is PyTorch's plain mean over all batches.
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.momentum is not None:
+                layer.momentum = max(layer.momentum, 1 - LARGEST_KEPT)
 
     def tensors(self) -> Mapping[str, Tensor]:
         return dict(self.module.named_parameters()) | dict(self.module.named_buffers())
