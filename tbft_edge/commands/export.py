@@ -71,8 +71,9 @@ def command(
     lr: Annotated[
         float | None,
         typer.Option(
-            help="Default learning rate. By drift and batch norms: for sgd 0.1 for output, 0.01 for feature, 0.002 for "
-            "full, 0.001 for input and where statistics are fixed; for Adam 0.01 for output, else 0.001."
+            help="Default learning rate. By drift and batch norms: for sgd 0.1 for output (less with more than 64 "
+            "features), 0.01 for feature, 0.002 for full, 0.001 for input and where statistics are fixed; for Adam "
+            "0.01 for output, else 0.001."
         ),
     ] = None,
     momentum: Annotated[float, typer.Option(help="Default momentum; beta1 for Adam.")] = 0.9,

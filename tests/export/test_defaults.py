@@ -49,3 +49,11 @@ def test_a_head_takes_the_largest_steps(kind: OptimizerKind, policy: BatchNormPo
 
 def test_momentum_needs_smaller_steps_where_statistics_are_fixed() -> None:
     assert default_learning_rate("sgd", "feature", "frozen") < default_learning_rate("sgd", "feature", "block")
+
+
+def test_a_head_of_many_features_takes_smaller_steps() -> None:
+    """What a step of SGD changes in a logit grows with their number; Adam's step does not."""
+    few = default_learning_rate("sgd", "output", "frozen")
+    assert default_learning_rate("sgd", "output", "frozen", 1280) == pytest.approx(few / 20)
+    assert default_learning_rate("sgd", "output", "frozen", 16) == few
+    assert default_learning_rate("adam", "output", "frozen", 1280) == default_learning_rate("adam", "output", "frozen")

@@ -47,6 +47,16 @@ class Network:
         """The parameters inside `blocks`. Raises TbftError for one that holds none."""
         return tuple(select(self.parameters, blocks, self.modules))
 
+    def features(self, blocks: Sequence[str]) -> int:
+        """How many numbers the last linear layer inside `blocks` reads; 1 without one."""
+        classes = self.forward.graph.outputs[0].shape
+        for name in reversed(self.inside(blocks)):
+            shape = self.forward.graph.initializers[name].shape
+            if shape is not None and classes is not None and len(shape) == 2:
+                rows, columns = shape.numpy()
+                return int(columns if rows == classes[1] else rows)
+        return 1
+
     def modules_of(self, parameters: Sequence[str]) -> tuple[str, ...]:
         """The modules that hold `parameters`, in the order of the graph."""
         found = (next(name for name in self.modules if _is_inside(each, name)) for each in parameters)

@@ -50,7 +50,8 @@ def full(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
 def _plan(network: Network, options: MethodOptions, target: Target, name: str = "tbft") -> TrainingPlan:
     policy = options.batch_norm or DEFAULT_POLICY[target.drift]
     # A network without norms trains as if its statistics were fixed.
-    lr = default_learning_rate(options.optimizer, target.drift, policy if network.norms else "frozen")
+    fixed = policy if network.norms else "frozen"
+    lr = default_learning_rate(options.optimizer, target.drift, fixed, network.features(target.blocks))
     own = (target.drift,) if target.is_usual else (target.drift, target.name)
     # Of several plans only those have an int8 prefix that have one at all.
     has_prefix = options.drift != "all" or target.drift in DRIFTS_WITH_PREFIX
