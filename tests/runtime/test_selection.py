@@ -262,8 +262,10 @@ def test_measuring_needs_no_choice(bundle: Bundle, tmp_path: Path) -> None:
 
 
 def test_there_is_no_block_to_diagnose(bundle: Bundle, squares: Path) -> None:
-    with pytest.raises(TbftError, match="leaves no block to choose"):
+    """Several plans, none of which is "that one"."""
+    with pytest.raises(TbftError, match="leaves no block to choose") as caught:
         diagnose(bundle.folder, DiagnoseOptions(squares))
+    assert caught.value.hint.startswith("train without --drift auto")
 
 
 def test_several_plans_are_asked_for_where_nothing_chooses(bundle: Bundle, tmp_path: Path, squares: Path) -> None:
