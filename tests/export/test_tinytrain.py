@@ -78,6 +78,12 @@ def test_top_blocks_say_where_the_deepest_begins(top_blocks: int, start: str) ->
     assert plans("tiny_models:resnet26", top_blocks)[0].label == f"tinytrain-{start}"
 
 
+def test_the_last_part_may_have_more_than_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No plan has at most half then; the one that begins there has the least."""
+    monkeypatch.setattr(tinytrain, "SMALL_NETWORK", 0)
+    assert [plan.label for plan in plans("odd_models:heavy_end")] == ["tinytrain-conv2"]
+
+
 def test_of_a_large_network_the_deepest_plan_has_half(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tinytrain, "SMALL_NETWORK", 1e6)
     deepest, *_ = plans("tiny_models:resnet26")

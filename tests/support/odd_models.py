@@ -229,3 +229,19 @@ def fixed_norms() -> nn.Module:
         ("fc", nn.Linear(4, CLASSES)),
     ]
     return nn.Sequential(OrderedDict(layers)).eval()
+
+
+def heavy_end() -> nn.Module:
+    """The last convolution computes more than all before it."""
+    torch.manual_seed(9)
+    layers: list[tuple[str, nn.Module]] = [
+        ("conv1", nn.Conv2d(3, 4, 3, padding=1)),
+        ("relu1", nn.ReLU()),
+        ("layer1", PostActivationBlock(4, 4, 1)),
+        ("conv2", nn.Conv2d(4, 64, 3, padding=1)),
+        ("relu2", nn.ReLU()),
+        ("pool", nn.AdaptiveAvgPool2d(1)),
+        ("flat", nn.Flatten()),
+        ("fc", nn.Linear(64, CLASSES)),
+    ]
+    return nn.Sequential(OrderedDict(layers)).eval()

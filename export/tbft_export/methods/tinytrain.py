@@ -79,7 +79,10 @@ def _first(network: Network, parts: Sequence[_Part], top_blocks: int | None) -> 
         blocks = [index for index, part in enumerate(parts) if part.name in network.blocks.residual_blocks]
         return blocks[-min(top_blocks, len(blocks))]
     behind = _behind([part.flops for part in parts])
-    return 0 if behind[0] <= SMALL_NETWORK else next(i for i, flops in enumerate(behind) if flops <= behind[0] / 2)
+    if behind[0] <= SMALL_NETWORK:
+        return 0
+    # The last part alone may have more than half.
+    return next((index for index, flops in enumerate(behind) if flops <= behind[0] / 2), len(behind) - 1)
 
 
 def _starts(flops: Sequence[int], first: int) -> list[int]:
