@@ -14,6 +14,7 @@ from support.exports import forward_of
 from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.export import command
 from tbft_export.compile import PlanRequest, compile_plan
+from tbft_export.methods import registry
 from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
 from tbft_export.methods.registry import method, method_names, plan_training
 from tbft_export.optimizers import optimizer
@@ -80,6 +81,22 @@ def test_options_of_other_methods_are_refused_by_their_flag() -> None:
     assert "--drift means nothing to --method bn-only" in refusal("bn-only", drift="input").message
     assert "--block" in refusal("full", blocks=("layer1",)).message
     assert "--top-blocks" in refusal("tbft", drift="full", top_blocks=2).message
+
+
+def test_norms_without_scale_and_shift_cannot_be_trained() -> None:
+    with pytest.raises(TbftError, match="no batch norm to train"):
+        plan_training("bn-only", network("odd_models:fixed_norms"), MethodOptions())
+
+
+def test_a_plan_that_trains_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the method: there would be no gradient to compute."""
+    nothing = replace(plan("full"), parameters=())
+    monkeypatch.setattr(registry, "_METHODS", dict(registry._METHODS))
+    method("nothing")(lambda _network, _options: (nothing,))
+    assert "trains nothing" in refusal("nothing").message
+    fresh = Network(network().forward, fresh=("fc.weight", "fc.bias"))
+    (found,) = plan_training("nothing", fresh, MethodOptions())
+    assert found.parameters == ("fc.weight", "fc.bias")
 
 
 def test_target_blocks_need_a_drift() -> None:

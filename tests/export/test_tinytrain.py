@@ -71,11 +71,21 @@ def whole(layer: SparseLayer) -> int:
     return layer.shape[0] * layer.row_flops
 
 
-@pytest.mark.parametrize(
-    ("top_blocks", "start"), [(1, "layer3.3"), (5, "layer2.3"), (12, "layer1.0"), (99, "layer1.0")]
-)
+@pytest.mark.parametrize(("top_blocks", "start"), [(1, "layer3.3"), (5, "layer2.3"), (12, "layer1.0")])
 def test_top_blocks_say_where_the_deepest_begins(top_blocks: int, start: str) -> None:
     assert plans("tiny_models:resnet26", top_blocks)[0].label == f"tinytrain-{start}"
+
+
+def test_more_blocks_than_there_are_are_refused() -> None:
+    with pytest.raises(TbftError, match="12 residual blocks where a plan could begin, not 13") as caught:
+        plans("tiny_models:resnet26", 13)
+    assert "--top-blocks" in caught.value.hint
+
+
+def test_the_last_part_may_have_more_than_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No plan has at most half then; the one that begins there has the least."""
+    monkeypatch.setattr(tinytrain, "SMALL_NETWORK", 0)
+    assert [plan.label for plan in plans("odd_models:heavy_end")] == ["tinytrain-conv2"]
 
 
 def test_of_a_large_network_the_deepest_plan_has_half(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,9 +25,7 @@ from tbft_runtime.run_folder import RunFolder
 from tbft_runtime.selection.fisher import fisher_information
 from tbft_runtime.selection.record import Selection
 from tbft_runtime.timing import Stopwatch
-from tbft_runtime.training import memory
 from tbft_runtime.training.dataset import open_data, open_sources
-from tbft_runtime.training.memory import update_room
 from tbft_runtime.training.options import resolve
 from tbft_runtime.training.sparse_rows import merged
 
@@ -188,27 +186,6 @@ def test_fisher_information_is_a_mean_over_images(bundle: Bundle, tmp_path: Path
         assert information.max() > 0
 
 
-def test_a_memory_budget_lowers_the_updates(
-    bundle: Bundle, tmp_path: Path, squares: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To what has room beside the rest of the process; the whole is then predicted to stay within it."""
-    monkeypatch.setattr(memory, "resident_memory", lambda: 50_000_000)
-    deepest = bundle.manifest.sparse_plans[0]
-    settings = resolve(TrainOptions(data=squares, out=tmp_path, plan=deepest.id, threads=1), bundle)
-    rooms = [update_room(bundle, deepest, settings, 48, budget, fixed_threads=True) for budget in (10**6, 10**9)]
-    assert rooms[0] == 0 < rooms[1]
-    # The least budget that leaves room for so many bytes.
-    budget = next(
-        budget
-        for budget in range(50_000_000, 500_000_000, 500)
-        if update_room(bundle, deepest, settings, 48, budget, fixed_threads=True) >= 3_000
-    )
-    result = trained(tmp_path, squares, memory_budget=budget)
-    selection = chosen_in(tmp_path / "run")
-    assert head_bytes(deepest) < selection.update_bytes <= selection.update_budget < OPTIONS["update_budget"]
-    assert result.memory.total <= budget
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -262,8 +239,10 @@ def test_measuring_needs_no_choice(bundle: Bundle, tmp_path: Path) -> None:
 
 
 def test_there_is_no_block_to_diagnose(bundle: Bundle, squares: Path) -> None:
-    with pytest.raises(TbftError, match="leaves no block to choose"):
+    """Several plans, none of which is "that one"."""
+    with pytest.raises(TbftError, match="leaves no block to choose") as caught:
         diagnose(bundle.folder, DiagnoseOptions(squares))
+    assert caught.value.hint.startswith("train without --drift auto")
 
 
 def test_several_plans_are_asked_for_where_nothing_chooses(bundle: Bundle, tmp_path: Path, squares: Path) -> None:

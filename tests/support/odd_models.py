@@ -215,3 +215,33 @@ def uneven_pool() -> nn.Module:
     assert isinstance(net, nn.Sequential)
     net[6] = nn.Sequential(nn.AvgPool2d(3, 2, 1, count_include_pad=False), nn.AdaptiveAvgPool2d(1))
     return net
+
+
+def fixed_norms() -> nn.Module:
+    """Batch norms without scale and shift, whose statistics are all they have."""
+    torch.manual_seed(8)
+    layers: list[tuple[str, nn.Module]] = [
+        ("conv1", nn.Conv2d(3, 4, 3, bias=False)),
+        ("bn1", nn.BatchNorm2d(4, affine=False)),
+        ("relu", nn.ReLU()),
+        ("pool", nn.AdaptiveAvgPool2d(1)),
+        ("flat", nn.Flatten()),
+        ("fc", nn.Linear(4, CLASSES)),
+    ]
+    return nn.Sequential(OrderedDict(layers)).eval()
+
+
+def heavy_end() -> nn.Module:
+    """The last convolution computes more than all before it."""
+    torch.manual_seed(9)
+    layers: list[tuple[str, nn.Module]] = [
+        ("conv1", nn.Conv2d(3, 4, 3, padding=1)),
+        ("relu1", nn.ReLU()),
+        ("layer1", PostActivationBlock(4, 4, 1)),
+        ("conv2", nn.Conv2d(4, 64, 3, padding=1)),
+        ("relu2", nn.ReLU()),
+        ("pool", nn.AdaptiveAvgPool2d(1)),
+        ("flat", nn.Flatten()),
+        ("fc", nn.Linear(64, CLASSES)),
+    ]
+    return nn.Sequential(OrderedDict(layers)).eval()

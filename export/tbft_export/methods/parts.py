@@ -18,12 +18,13 @@ _BIASES = {"Conv": 2, "Gemm": 2, "BatchNormalization": 2}
 def bn_only(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
     """Scale and shift of every batch norm, which by default use the statistics of the batch meanwhile.
 
-    Raises TbftError for a network without batch norms.
+    Raises TbftError for a network without batch norms, and for one whose batch norms have neither.
     """
-    if not network.norms:
+    values = [value for node in network.norms for value in node.inputs[1:3]]
+    names = [value.name for value in values if value is not None and value.name in network.parameters]
+    if not names:
         raise TbftError("the model has no batch norm to train", "choose another --method")
-    names = [value.name for node in network.norms for value in node.inputs[1:3] if value is not None and value.name]
-    return (_plan(network, options, "bn-only", names, "batch"),)
+    return (_plan(network, options, "bn-only", [name for name in names if name], "batch"),)
 
 
 @method("bias-only")

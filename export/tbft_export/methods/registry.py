@@ -43,7 +43,8 @@ def method(name: str, *takes: str) -> Callable[[Method], Method]:
 def plan_training(name: str, network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
     """The plans of the method `name`, in the order of what they train. Parameters that are fresh are always trained.
 
-    Raises TbftError for an unknown method, for an option that it does not take, and what the method raises.
+    Raises TbftError for an unknown method, for an option that it does not take, and for a plan that trains nothing; and
+    what the method raises.
     """
     _import_methods()
     if name not in _METHODS:
@@ -55,7 +56,11 @@ def plan_training(name: str, network: Network, options: MethodOptions) -> tuple[
         if field.name not in entry.takes and given != getattr(nothing, field.name):
             flag = _FLAGS.get(field.name, f"--{field.name.replace('_', '-')}")
             raise TbftError(f"{flag} means nothing to --method {name}", f"leave {flag} out, or choose another method")
-    return tuple(_with_fresh(plan, network) for plan in entry.function(network, options))
+    plans = tuple(_with_fresh(plan, network) for plan in entry.function(network, options))
+    for plan in plans:
+        if not (plan.parameters or plan.sparse or plan.exits):
+            raise TbftError(f"plan '{plan.label}' of --method {name} trains nothing", "choose another --method")
+    return plans
 
 
 def method_names() -> tuple[str, ...]:

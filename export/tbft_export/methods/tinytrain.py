@@ -44,7 +44,8 @@ def tinytrain(network: Network, options: MethodOptions) -> tuple[TrainingPlan, .
     2307.09988); without its meta-training, from which most of its gain comes. The paper's own engine can end the
     backward pass at any layer; here it ends where one of at most `PLANS` graphs begins, the deepest first. With
     `top_blocks` that one begins so many residual blocks before the end. Biases and batch norms stay as they are.
-    Raises TbftError for a network without convolutions whose channels could be chosen.
+    Raises TbftError for a network without convolutions whose channels could be chosen, and for more blocks than there
+    are.
     """
     parts = _parts(network)
     if not parts:
@@ -77,9 +78,17 @@ def _first(network: Network, parts: Sequence[_Part], top_blocks: int | None) -> 
     """Where the deepest plan begins."""
     if top_blocks is not None:
         blocks = [index for index, part in enumerate(parts) if part.name in network.blocks.residual_blocks]
-        return blocks[-min(top_blocks, len(blocks))]
+        if top_blocks > len(blocks):
+            raise TbftError(
+                f"the model has {len(blocks)} residual blocks where a plan could begin, not {top_blocks}",
+                "lower --top-blocks",
+            )
+        return blocks[-top_blocks]
     behind = _behind([part.flops for part in parts])
-    return 0 if behind[0] <= SMALL_NETWORK else next(i for i, flops in enumerate(behind) if flops <= behind[0] / 2)
+    if behind[0] <= SMALL_NETWORK:
+        return 0
+    # The last part alone may have more than half.
+    return next((index for index, flops in enumerate(behind) if flops <= behind[0] / 2), len(behind) - 1)
 
 
 def _starts(flops: Sequence[int], first: int) -> list[int]:

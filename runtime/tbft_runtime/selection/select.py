@@ -6,6 +6,7 @@ import dataclasses
 import gc
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +59,8 @@ def select(bundle: Bundle, options: TrainOptions, cache: Path, progress: Progres
     """Prepare the run's images in the folder `cache`, and choose by some that are trained on, not validated on.
 
     A plan that the options name is the only one to choose in. With re-estimated batch-norm statistics channels are
-    scored with those. A memory budget lowers that for the update to what has room beside everything else. Raises
-    TbftError for budgets that are too small, and as `open_data` does.
+    scored with those. A memory budget lowers that for the update to what has room beside everything else, whichever
+    plan is chosen. Raises TbftError for budgets that are too small, and as `open_data` does.
     """
     manifest = bundle.manifest
     # The deepest one's graph scores the layers of all.
@@ -70,6 +71,7 @@ def select(bundle: Bundle, options: TrainOptions, cache: Path, progress: Progres
     images = len(data.train) + len(data.validation)
     process = plan_memory(bundle, deepest, settings, images).process
     settings = _within(bundle, deepest, settings, images, options, process)
+    budgets = _budgets(bundle, plans, settings, images, options, process)
     base = load_file(bundle.weights)
     adapted = None
     if settings.batch_norm == "adapt":
@@ -83,7 +85,7 @@ def select(bundle: Bundle, options: TrainOptions, cache: Path, progress: Progres
     weights = {**base, **(adapted or {})}
     fisher = fisher_information(bundle, deepest, settings, weights, data.train, indices, progress.advance)
     gc.collect()  # A loaded graph refers to itself: its memory is free only after a collection.
-    chosen = choose(plans, fisher, _budgets(bundle, plans[0], settings, images, options, process))
+    chosen = choose(plans, fisher, budgets)
     plan = chosen.plan.with_channels({layer.weight: layer.channels for layer in chosen.layers})
     selection = Selection(
         plan=plan.id,
@@ -113,7 +115,7 @@ def told(selection: Selection) -> str:
 def _within(
     bundle: Bundle, plan: Plan, settings: Settings, images: int, options: TrainOptions, process: int
 ) -> Settings:
-    """The settings within the memory budget, if there is one: scoring holds about as much as training."""
+    """The settings within the memory budget, if there is one. Scoring holds about as much as training."""
     if options.memory_budget is None:
         return settings
     return fit_memory(
@@ -130,20 +132,23 @@ def _within(
 
 
 def _budgets(
-    bundle: Bundle, plan: Plan, settings: Settings, images: int, options: TrainOptions, process: int
+    bundle: Bundle, plans: Sequence[Plan], settings: Settings, images: int, options: TrainOptions, process: int
 ) -> Budgets:
+    """Those of the settings; of a memory budget the update gets what the plan that leaves it least has room for.
+
+    A shallower plan may need more than a deeper one: its prefix is a session of its own. Raises TbftError if one does
+    not fit even with nothing but what is always trained.
+    """
     assert settings.update_budget is not None
     assert settings.compute_budget is not None
     update = settings.update_budget
     if options.memory_budget is not None:
-        room = update_room(
-            bundle,
-            plan,
-            settings,
-            images,
-            options.memory_budget,
-            fixed_threads=options.threads is not None,
-            process=process,
-        )
-        update = min(update, room)
+        for plan in plans:
+            own = resolve(dataclasses.replace(options, plan=plan.id), bundle)
+            _within(bundle, plan, own, images, options, process)
+            fixed_threads = options.threads is not None
+            room = update_room(
+                bundle, plan, own, images, options.memory_budget, fixed_threads=fixed_threads, process=process
+            )
+            update = min(update, room)
     return Budgets(update, settings.compute_budget)
