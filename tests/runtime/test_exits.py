@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from support.runs import Recorder, assert_equal_runs, fine_tune, state_of
 from support.toys import NO_LABEL, coloured_squares
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.exits import LOGITS
 from tbft_runtime import DiagnoseOptions, TrainResult, TuneOptions, diagnose, evaluate, finalize, predict, tune
 from tbft_runtime.exits.policy import ExitAnswers, confidence, leaving
 from tbft_runtime.exits.staged import StagedModel
@@ -21,6 +23,7 @@ from tbft_runtime.measure import MeasureRequest, measure
 from tbft_runtime.model import open_model, open_whole
 from tbft_runtime.reporting.read import read_report
 from tbft_runtime.run_folder import RunFolder
+from tbft_runtime.sessions import Graph, Tensors
 
 LABELS, CONFIDENT, DISTILL = EXIT_PLANS
 IMAGES, TRUE = coloured_squares(60, seed=3)
@@ -158,6 +161,28 @@ def test_each_image_leaves_at_the_first_exit_that_is_sure(spread: Path, others: 
     assert found.single.early is not None
     assert found.single.early.images == found.single.whole.images == 60
     assert found.single.speedup
+
+
+class NoNumbers(Graph):
+    """A stage whose exit says nothing of the first image of a batch."""
+
+    def __init__(self, stage: Graph) -> None:
+        self.stage, self.inputs = stage, stage.inputs
+
+    def run(self, feeds: Tensors) -> dict[str, np.ndarray]:
+        found = self.stage.run(feeds)
+        found[LOGITS][0] = np.nan
+        return found
+
+
+def test_an_exit_that_says_nothing_is_not_sure(spread: Path) -> None:
+    """An image whose logits are no numbers goes on, as the policy counts it, to an exit that can tell."""
+    model = staged(spread)
+    broken = replace(model, stages=[NoNumbers(model.stages[0]), *model.stages[1:]], threshold=0.0)
+    assert leaving(confidence(broken.every_exit(IMAGES[:3])), 0.0).tolist() == [1, 0, 0]
+    answers = broken.answers(IMAGES[:3])
+    assert answers.exits == [model.exits[number].name for number in (1, 0, 0)]
+    assert np.isfinite(answers.logits).all()
 
 
 def test_the_file_answers_at_the_end(trained: tuple[TrainResult, Path], others: Path, tmp_path: Path) -> None:
