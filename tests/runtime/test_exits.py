@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from support.bundles import EXIT_PLANS, EXITS, compiled
+from support.bundles import EXIT_PLANS, EXITS, compiled, compiled_copy
 from support.runs import Recorder, assert_equal_runs, fine_tune, state_of
 from support.toys import NO_LABEL, coloured_squares
 from tbft_artifacts.bundle import open_bundle
@@ -288,6 +289,15 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(TbftError, match=told):
         fine_tune(bundle, squares, tmp_path / "run", **options)
+
+
+@pytest.mark.parametrize(("kept", "told"), [(0, r"says \(4,\)"), (2, r"says \(2, 4\)")])
+def test_a_suffix_of_other_exits_is_refused(kept: int, told: str, squares: Path, tmp_path: Path) -> None:
+    """A plan that names fewer exits than its graph has, or none, is not trained as if it were right."""
+    plan = open_bundle(compiled(EXITS)).plan(LABELS)
+    plan = msgspec.structs.replace(plan, exits=plan.exits[:kept])
+    with pytest.raises(TbftError, match=told):
+        fine_tune(compiled_copy(EXITS, tmp_path / "bundle", plans=(plan,)), squares, tmp_path / "run", epochs=1)
 
 
 def test_other_commands_know_such_bundles(mixed: Path, tmp_path: Path) -> None:
