@@ -70,7 +70,9 @@ def _exits(result: TrainResult) -> list[list[str]]:
     if calibration is None:
         return []
     wanted = f"{percent(calibration.wanted)} wanted"
-    reached = wanted if calibration.is_reached else f"{wanted}, which no threshold reaches"
+    reached = wanted if calibration.has_margin else f"{wanted}, reached without a standard error to spare"
+    if not calibration.is_reached:
+        reached = f"{wanted}, which no threshold reaches"
     return [["early answers", f"{exit_saving(calibration.early)} ({reached})"]]
 
 

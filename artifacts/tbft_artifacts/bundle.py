@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from tbft_artifacts.check_plans import check_plans
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import FORMAT, MANIFEST, STATISTICS, WEIGHTS, FileEntry, Manifest
 from tbft_artifacts.plan import PREDICT, Drift, Plan
@@ -72,7 +73,8 @@ def open_bundle(folder: Path, shown: Path | None = None) -> Bundle:
     """Read and verify the bundle in `folder`; errors call it `shown`, where it came from elsewhere.
 
     Raises TbftError for a missing or unreadable manifest, a newer format, a bundle that needs a newer
-    runtime, a file name that leads out of the bundle, and a file that is missing, not listed or whose content changed.
+    runtime, a file name that leads out of the bundle, a file that is missing, not listed or whose content changed, and
+    plans that cannot be trained (`check_plans`).
     """
     shown = shown or folder
     path = folder / MANIFEST
@@ -91,6 +93,7 @@ def open_bundle(folder: Path, shown: Path | None = None) -> Bundle:
     for name, entry in manifest.files.items():
         check_name(name, shown)
         _check_file(folder, name, entry, shown)
+    check_plans(manifest, folder / WEIGHTS, shown)
     return Bundle(folder, manifest)
 
 

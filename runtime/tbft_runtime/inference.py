@@ -74,7 +74,7 @@ def evaluate(
     model = open_model(model_path, threads)
     source = open_source(data, model.classes, model.preprocessing)
     tally, every, skipped, seconds = Tally(), Tally(), [], 0.0
-    sample = Sample.of(len(source))
+    sample = Sample.of(len(source)) if isinstance(model, StagedModel) or choice.meter is not None else None
     with Metering(board, choice.meter, on_vitals=progress.vitals) as metering:
         metering.measure_idle(progress.note)
         progress.begin("evaluating", len(source))
@@ -89,13 +89,14 @@ def evaluate(
                 tally.add(answers.logits, labels)
                 if isinstance(model, StagedModel):
                     every.add(model.every_exit(pixels), labels)
-                sample.add(pixels)
+                if sample is not None:
+                    sample.add(pixels)
             progress.advance(len(batch))
         result = tally.evaluation()
         if result is None:
             raise TbftError(f"no readable image in '{data}' has a label", "evaluation needs labelled images")
         single = None
-        if isinstance(model, StagedModel) or choice.meter is not None:
+        if sample is not None:
             progress.begin("answering one image at a time", 0)
             single = single_answers(model, model_path, sample.pixels, threads, metering, choice.why)
         state_of_board = metering.summary().board

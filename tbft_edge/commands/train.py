@@ -172,8 +172,10 @@ def command(
     if result.exits is None:
         say(f"next: tbft-edge finalize {out} --out model.onnx")
         return
-    if not result.exits.is_reached:
-        say(f"no threshold is right for {percent(result.exits.wanted)} of the validation images; the best was taken")
+    if not (result.exits.is_reached and result.exits.has_margin):
+        margin = " with a standard error to spare" if result.exits.is_reached else ""
+        wanted = f"{percent(result.exits.wanted)} of the validation images{margin}"
+        say(f"no threshold is right for {wanted}; the best was taken")
     say(f"next: tbft-edge predict {out} PICTURES, which answers at the first exit that is sure enough")
 
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from support.html_text import Page, read_page
-from support.made_up_reports import PMIC, made_up_energy, made_up_report
+from support.made_up_reports import PMIC, made_up_calibration, made_up_energy, made_up_report
 from support.odd_reports import HOSTILE, LONG, odd_reports
 from tbft_edge.pages.run_page import run_page
 
@@ -246,3 +246,18 @@ def test_chosen_channels_have_a_section(read: Mapping[str, Page]) -> None:
     assert "82,250 of 366,778 parameters were trained" in page.body
     assert "987.0 kB of 1.0 MB for trained values" in page.body
     assert "no channel was chosen" in read["no-channel"].body
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has_margin", "said"),
+    [
+        (0.75, True, "The threshold is the lowest at which 75.0% of them are answered rightly, with a standard error"),
+        (0.75, False, "No threshold is right for 75.0% of them with a standard error to spare; this is the best one."),
+        (0.80, False, "No threshold is right for 80.0% of them; this is the best one."),
+    ],
+)
+def test_a_margin_is_claimed_only_where_it_is_there(wanted: float, has_margin: bool, said: str) -> None:
+    """A threshold that is the best of those that are right just as often as wanted is called that."""
+    exits = replace(made_up_calibration(), wanted=wanted, has_margin=has_margin)
+    page = read_page(run_page(made_up_report(exits=exits)))
+    assert any(said in text for text in page.all("p"))

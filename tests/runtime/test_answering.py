@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,15 @@ PIXELS = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3
 class Way:
     """Takes `slow` milliseconds for image 0 and `fast` for the others; remembers who was asked when."""
 
-    def __init__(self, name: str, log: list[str], slow: float, fast: float) -> None:
-        self.name, self.log, self.slow, self.fast = name, log, slow, fast
+    def __init__(
+        self, name: str, log: list[str], slow: float, fast: float, wait: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.name, self.log, self.slow, self.fast, self.wait = name, log, slow, fast, wait
 
     def __call__(self, pixels: np.ndarray) -> None:
         assert pixels.shape == (1, 2, 2, 3)
         self.log.append(self.name)
-        time.sleep((self.fast if pixels.any() else self.slow) / 1000)
+        self.wait((self.fast if pixels.any() else self.slow) / 1000)
 
 
 def measured(board: Path, ways: list[Way], meter: FakeMeter | None = None) -> list[AnswerCost]:
@@ -35,13 +38,26 @@ def measured(board: Path, ways: list[Way], meter: FakeMeter | None = None) -> li
         return measure_answers(ways, PIXELS, metering, "no meter")
 
 
-def test_each_image_has_its_own_time(tmp_path: Path) -> None:
+class Clock:
+    """Stands in for the module `time`, and moves on only when it is told to wait."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_each_image_has_its_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mean, median and quartiles are over images: most are quick, one is slow, however often each was answered."""
-    (cost,) = measured(tmp_path, [Way("one", [], slow=30, fast=2)])
+    clock = Clock()
+    monkeypatch.setattr(answering, "time", clock)
+    (cost,) = measured(tmp_path, [Way("one", [], slow=30, fast=2, wait=clock.wait)])
     assert (cost.images, cost.rounds) == (4, ROUNDS)
-    assert 2 <= cost.lower_ms <= cost.median_ms <= cost.upper_ms
-    assert cost.median_ms < 30
-    assert cost.mean_ms >= (30 + 3 * 2) / 4
+    assert (cost.lower_ms, cost.median_ms, cost.upper_ms) == pytest.approx((2, 2, 2 + 28 / 4))
+    assert cost.mean_ms == pytest.approx((30 + 3 * 2) / 4)
     assert (cost.joules, cost.net_joules, cost.energy.unavailable) == (None, None, "no meter")
 
 

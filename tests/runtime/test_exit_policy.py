@@ -43,7 +43,7 @@ def every_threshold(given_answers: ExitAnswers) -> list[float]:
 def test_the_wanted_accuracy_is_reached_where_it_can_be(found: ExitAnswers, wanted: float) -> None:
     """By trying every threshold: what is reached is never below what is wanted, or else the best there is."""
     best = max(accuracy(found, threshold) for threshold in every_threshold(found))
-    reached = accuracy(found, calibrated(found, wanted))
+    reached = accuracy(found, calibrated(found, wanted).threshold)
     assert reached >= wanted or reached == best
 
 
@@ -62,7 +62,9 @@ def is_good(found: ExitAnswers, threshold: float, wanted: float | None) -> bool:
 @given(answers(), st.none() | st.floats(0.05, 1))
 def test_no_lower_threshold_would_do(found: ExitAnswers, wanted: float | None) -> None:
     """It is good, and images leave as early as that allows; or nothing is, and it is right most often."""
-    threshold = calibrated(found, wanted)
+    result = calibrated(found, wanted)
+    threshold = result.threshold
+    assert result.has_margin == is_good(found, threshold, wanted)
     every = every_threshold(found)
     exits = leaving(found.confidence, threshold)
     earlier = [t for t in every if t < threshold and (leaving(found.confidence, t) != exits).any()]
@@ -82,6 +84,7 @@ def test_by_default_it_is_as_often_right_as_the_last_exit(found: ExitAnswers) ->
     assert result.wanted == found.right[:, -1].mean()
     assert result.early.accuracy >= result.wanted
     assert result.is_reached
+    assert result.has_margin
 
 
 @given(answers(), st.floats(0.05, 1))
@@ -134,8 +137,8 @@ def test_a_threshold_lies_between_two_images() -> None:
     """So that rounding, which differs with the size of a batch, makes no image leave elsewhere."""
     sure = np.array([[0.9, 0.5], [0.7, 0.5], [0.5, 0.5]])
     right = np.array([[True, True], [True, True], [False, True]])
-    assert calibrated(ExitAnswers(sure, right), None) == pytest.approx(0.6)
-    assert calibrated(ExitAnswers(sure, right), 0.3) == pytest.approx(0.25)
+    assert calibrated(ExitAnswers(sure, right), None).threshold == pytest.approx(0.6)
+    assert calibrated(ExitAnswers(sure, right), 0.3).threshold == pytest.approx(0.25)
 
 
 def test_what_a_few_images_gain_is_not_believed() -> None:
@@ -143,7 +146,7 @@ def test_what_a_few_images_gain_is_not_believed() -> None:
     for gained, believed in ((3, False), (8, True)):
         right = np.array([[True, False]] * gained + [[False, True]] * 2 + [[True, True]] * 10)
         sure = np.full(right.shape, 0.5)
-        assert (calibrated(ExitAnswers(sure, right), None) < 0.5) == believed
+        assert (calibrated(ExitAnswers(sure, right), None).threshold < 0.5) == believed
 
 
 def test_where_nothing_reaches_it_the_best_is_taken() -> None:
@@ -152,5 +155,16 @@ def test_where_nothing_reaches_it_the_best_is_taken() -> None:
     right = np.array([[True, False], [False, True], [False, False]])
     result = calibration(EXITS[:2], ExitAnswers(sure, right), 1.0)
     assert not result.is_reached
+    assert not result.has_margin
     assert (result.wanted, result.early.accuracy) == (1.0, pytest.approx(2 / 3))
     assert 0.6 < result.early.threshold < 0.9
+
+
+def test_what_is_just_reached_has_no_margin() -> None:
+    """Two of three images are two thirds, and so few that the best is not more than that by a standard error."""
+    sure = np.array([[0.9, 0.5], [0.6, 0.5], [0.4, 0.5]])
+    right = np.array([[True, False], [False, True], [False, False]])
+    result = calibration(EXITS[:2], ExitAnswers(sure, right), 0.66)
+    assert result.is_reached
+    assert not result.has_margin
+    assert calibration(EXITS[:2], ExitAnswers(sure, right), 0.3).has_margin

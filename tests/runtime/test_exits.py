@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from support.bundles import EXIT_PLANS, EXITS, compiled
+from support.bundles import EXIT_PLANS, EXITS, compiled, compiled_copy
 from support.runs import Recorder, assert_equal_runs, fine_tune, state_of
 from support.toys import NO_LABEL, coloured_squares
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.exits import LOGITS
 from tbft_runtime import DiagnoseOptions, TrainResult, TuneOptions, diagnose, evaluate, finalize, predict, tune
 from tbft_runtime.exits.policy import ExitAnswers, confidence, leaving
 from tbft_runtime.exits.staged import StagedModel
@@ -21,6 +24,7 @@ from tbft_runtime.measure import MeasureRequest, measure
 from tbft_runtime.model import open_model, open_whole
 from tbft_runtime.reporting.read import read_report
 from tbft_runtime.run_folder import RunFolder
+from tbft_runtime.sessions import Graph, Tensors
 
 LABELS, CONFIDENT, DISTILL = EXIT_PLANS
 IMAGES, TRUE = coloured_squares(60, seed=3)
@@ -160,6 +164,28 @@ def test_each_image_leaves_at_the_first_exit_that_is_sure(spread: Path, others: 
     assert found.single.speedup
 
 
+class NoNumbers(Graph):
+    """A stage whose exit says nothing of the first image of a batch."""
+
+    def __init__(self, stage: Graph) -> None:
+        self.stage, self.inputs = stage, stage.inputs
+
+    def run(self, feeds: Tensors) -> dict[str, np.ndarray]:
+        found = self.stage.run(feeds)
+        found[LOGITS][0] = np.nan
+        return found
+
+
+def test_an_exit_that_says_nothing_is_not_sure(spread: Path) -> None:
+    """An image whose logits are no numbers goes on, as the policy counts it, to an exit that can tell."""
+    model = staged(spread)
+    broken = replace(model, stages=[NoNumbers(model.stages[0]), *model.stages[1:]], threshold=0.0)
+    assert leaving(confidence(broken.every_exit(IMAGES[:3])), 0.0).tolist() == [1, 0, 0]
+    answers = broken.answers(IMAGES[:3])
+    assert answers.exits == [model.exits[number].name for number in (1, 0, 0)]
+    assert np.isfinite(answers.logits).all()
+
+
 def test_the_file_answers_at_the_end(trained: tuple[TrainResult, Path], others: Path, tmp_path: Path) -> None:
     """A finalized model is the last exit, and says which ones it leaves out."""
     _, run = trained
@@ -263,6 +289,15 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(TbftError, match=told):
         fine_tune(bundle, squares, tmp_path / "run", **options)
+
+
+@pytest.mark.parametrize(("kept", "told"), [(0, r"says \(4,\)"), (2, r"says \(2, 4\)")])
+def test_a_suffix_of_other_exits_is_refused(kept: int, told: str, squares: Path, tmp_path: Path) -> None:
+    """A plan that names fewer exits than its graph has, or none, is not trained as if it were right."""
+    plan = open_bundle(compiled(EXITS)).plan(LABELS)
+    plan = msgspec.structs.replace(plan, exits=plan.exits[:kept])
+    with pytest.raises(TbftError, match=told):
+        fine_tune(compiled_copy(EXITS, tmp_path / "bundle", plans=(plan,)), squares, tmp_path / "run", epochs=1)
 
 
 def test_other_commands_know_such_bundles(mixed: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from support.bundles import CLASSES, compiled
 from support.runs import fine_tune
 from support.toys import coloured_squares, png, save_folders, save_squares
 from tbft_artifacts.errors import TbftError
-from tbft_runtime import evaluate, finalize, predict
+from tbft_runtime import evaluate, finalize, inference, predict
 from tbft_runtime.model import open_model
 
 IMAGES, LABELS = coloured_squares(40, seed=2)
@@ -127,3 +127,11 @@ def test_a_folder_that_is_neither_bundle_nor_run(tmp_path: Path, squares: Path) 
     """One clear error."""
     with pytest.raises(TbftError, match="is no bundle"):
         evaluate(tmp_path, squares, 1)
+
+
+def test_images_are_kept_only_to_be_answered_again(
+    models: dict[str, Path], squares: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without exits and without a meter nothing is measured one by one, and no image takes memory for it."""
+    monkeypatch.setattr(inference, "Sample", None)
+    assert evaluate(models["bundle"], squares, 1).single is None

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+from safetensors.numpy import save_file
 
 from tbft_artifacts.bundle import file_entry
 from tbft_artifacts.manifest import MANIFEST, STATISTICS, WEIGHTS, BatchNorm, Block, Manifest
@@ -107,10 +109,13 @@ def made_up_manifest() -> Manifest:
 
 
 def made_up_bundle(folder: Path) -> Manifest:
-    """Write a bundle whose files are not graphs but bytes; it passes every check of the manifest."""
+    """Write a bundle whose graphs are but bytes, with real weights; it passes every check of the manifest."""
     manifest = made_up_manifest()
     (plan,) = manifest.plans
-    for name in (WEIGHTS, PREDICT, STATISTICS, plan.prefix, plan.suffix, plan.predict, plan.gradient, plan.update):
+    save_file(
+        {parameter.name: np.zeros(parameter.shape, np.float32) for parameter in plan.parameters}, folder / WEIGHTS
+    )
+    for name in (PREDICT, STATISTICS, plan.prefix, plan.suffix, plan.predict, plan.gradient, plan.update):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(f"content of {name}".encode())

@@ -214,7 +214,7 @@ def made_up_calibration() -> Calibration:
         full_flops=100_000_000,
         exits=exits,
     )
-    return Calibration(wanted=0.75, early=early)
+    return Calibration(wanted=0.75, early=early, has_margin=True)
 
 
 def _phase(name: Any, seconds: float, laps: int) -> PhaseTime:

@@ -48,7 +48,15 @@ def leaving(confidence: np.ndarray, threshold: float) -> np.ndarray:
     return first
 
 
-def calibrated(answers: ExitAnswers, wanted: float | None) -> float:
+@dataclass(frozen=True)
+class Calibrated:
+    """A threshold, and whether it is right as often as wanted by `MARGIN` standard errors; if not, it is the best."""
+
+    threshold: float
+    has_margin: bool
+
+
+def calibrated(answers: ExitAnswers, wanted: float | None) -> Calibrated:
     """The lowest threshold at which the policy is right for the part `wanted` (0 to 1) of images like these.
 
     None: as often as the last exit is. It has to be right by `MARGIN` standard errors more often than that, since the
@@ -63,9 +71,9 @@ def calibrated(answers: ExitAnswers, wanted: float | None) -> float:
         part = found.right / max(1, answers.images)
         goal, error = wanted * answers.images, np.sqrt(answers.images * part * (1 - part))
     reached = np.flatnonzero(found.right - goal >= MARGIN * error - _ROUNDING)
-    if not reached.size:
-        reached = np.flatnonzero(found.right == found.right.max())
-    return float(found.thresholds[reached[-1]])
+    best = np.flatnonzero(found.right == found.right.max())
+    chosen = (reached if reached.size else best)[-1]
+    return Calibrated(float(found.thresholds[chosen]), has_margin=bool(reached.size))
 
 
 @dataclass(frozen=True)

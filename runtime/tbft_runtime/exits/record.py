@@ -47,15 +47,18 @@ class EarlyAnswers(msgspec.Struct, frozen=True, kw_only=True):
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """How a run chose its threshold: by its validation images (`early`), to be right as often as `wanted` (0 to 1).
 
-    By those images a little more often, since others are answered rightly less often than those that chose.
+    By those images a little more often, since others are answered rightly less often than those that chose:
+    `has_margin` is whether any threshold is right by a standard error more often, as it should be. If not, the
+    threshold is the one that is right most often.
     """
 
     wanted: float
     early: EarlyAnswers
+    has_margin: bool = False
 
     @property
     def is_reached(self) -> bool:
-        """Whether any threshold is right so often."""
+        """Whether any threshold is right so often, be it without a margin."""
         return self.early.accuracy >= self.wanted
 
     @property
@@ -93,5 +96,7 @@ def early_answers(exits: Sequence[Exit], answers: ExitAnswers, threshold: float)
 
 def calibration(exits: Sequence[Exit], answers: ExitAnswers, wanted: float | None) -> Calibration:
     """The threshold for `wanted` (None: as often right as the last exit), and what it gives on the same images."""
-    early = early_answers(exits, answers, calibrated(answers, wanted))
-    return Calibration(wanted=early.full_accuracy if wanted is None else wanted, early=early)
+    found = calibrated(answers, wanted)
+    early = early_answers(exits, answers, found.threshold)
+    wanted = early.full_accuracy if wanted is None else wanted
+    return Calibration(wanted=wanted, early=early, has_margin=found.has_margin)

@@ -47,7 +47,8 @@ class StagedModel:
                 exits[image] = self.exits[number].name
             if number == len(self.stages) - 1:
                 break
-            goes_on = confidence(found[LOGITS]) < self.threshold
+            # As in `leaving`: where logits are no numbers, no exit is sure.
+            goes_on = ~(confidence(found[LOGITS]) >= self.threshold)
             if not goes_on.any():
                 break
             undecided, values = undecided[goes_on], found[ACTIVATION][goes_on]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tbft_artifacts.errors import TbftError
 from tbft_runtime.evaluation import Tally
 from tbft_runtime.lanes import in_lanes
 from tbft_runtime.sessions import Tensors, load_graph
@@ -22,16 +23,20 @@ class Evaluator:
     """Loads forward graphs with the weights of the moment, so that they are folded and packed as deployed.
 
     One runs behind the other. `read` gives what the first begins with for store indices (n,) of `part`: images, or
-    boundary activations.
+    boundary activations. The last graph gives logits of `shape` for each image: (classes,), or (exits, classes).
     """
 
     graphs: Sequence[Path]
     threads: int
     part: Part
     read: Callable[[np.ndarray], np.ndarray]
+    shape: tuple[int, ...]
 
     def evaluate(self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None) -> Tally:
-        """Loss and answers over all images; `on_images` is told how many more are done."""
+        """Loss and answers over all images; `on_images` is told how many more are done.
+
+        Raises TbftError for logits of another shape.
+        """
         graphs = [load_graph(graph, weights, 1) for graph in self.graphs]
         tally = Tally()
 
@@ -45,6 +50,12 @@ class Evaluator:
             group = batches[start : start + self.threads]
             results = in_lanes(self.threads, logits, [self.read(indices) for indices in group])
             for indices, result in zip(group, results, strict=True):
+                if result.shape != (len(indices), *self.shape):
+                    raise TbftError(
+                        f"graph '{self.graphs[-1]}' gives logits {result.shape[1:]} for an image, and its plan "
+                        f"says {self.shape}",
+                        "export the bundle again",
+                    )
                 tally.add(result, self.part.labels(indices))
                 on_images(len(indices))
         return tally

@@ -135,13 +135,15 @@ class FineTuning:
         part, boundary = self.data.validation, self.boundary
         threads = self.settings.threads
         suffix = self.bundle.path(self.plan.suffix)
+        classes = len(self.bundle.manifest.classes)
+        shape = (len(self.plan.exits), classes) if self.plan.exits else (classes,)
         if boundary is not None:
-            return Evaluator([suffix], threads, part, lambda indices: boundary.read(part, indices))
+            return Evaluator([suffix], threads, part, lambda indices: boundary.read(part, indices), shape)
         if self.plan.exits:
             # The whole model as one graph has the last of them only.
-            return Evaluator([self.bundle.path(self.plan.prefix), suffix], threads, part, part.images)
+            return Evaluator([self.bundle.path(self.plan.prefix), suffix], threads, part, part.images, shape)
         whole = self.bundle.path(self.plan.predict) if self.plan.has_prefix else suffix
-        return Evaluator([whole], threads, part, part.images)
+        return Evaluator([whole], threads, part, part.images, shape)
 
     def _one_epoch(
         self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState, *, warm_up: bool

@@ -1,0 +1,87 @@
+"""What a device may rely on in the plans of a bundle, whoever made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import MANIFEST, WEIGHTS, Manifest
+from tbft_artifacts.plan import Cost, Plan
+from tbft_artifacts.sparse import SparseLayer
+
+# Rank of the weight of a convolution: (K, C / groups, kh, kw).
+_CONVOLUTION_RANK = 4
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def check_plans(manifest: Manifest, weights: Path, bundle: Path) -> None:
+    """Raises TbftError for plans that contradict themselves, each other, or the tensors in the file `weights`.
+
+    Errors call the bundle `bundle`. No tensor is loaded.
+    """
+    shapes = _shapes(weights, bundle)
+    scored = {layer for plan in manifest.sparse_plans[:1] for layer in _layers(plan)}
+    for plan in manifest.plans:
+        for fault in (*_faults(plan, shapes), *_sparse_faults(plan, shapes, scored)):
+            raise TbftError(f"{MANIFEST} of bundle '{bundle}': plan {plan.id!r} {fault}", "export the bundle again")
+
+
+def _shapes(weights: Path, bundle: Path) -> Shapes:
+    """Those of all float32 tensors, from the header of the file, whose length safetensors limits."""
+    try:
+        with safe_open(weights, "numpy") as file:
+            found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+            return {name: tuple(part.get_shape()) for name, part in found.items() if part.get_dtype() == "F32"}
+    except (OSError, SafetensorError) as error:
+        raise TbftError(
+            f"'{WEIGHTS}' of bundle '{bundle}' is no safetensors file", "export the bundle again"
+        ) from error
+
+
+def _layers(plan: Plan) -> tuple[SparseLayer, ...]:
+    return () if plan.sparse is None else plan.sparse.layers
+
+
+def _faults(plan: Plan, shapes: Shapes) -> Iterator[str]:
+    """What is wrong with any plan, in words that follow its id."""
+    names = [parameter.name for parameter in plan.parameters]
+    if len(set(names)) < len(names):
+        yield "names a parameter twice"
+    for parameter in plan.parameters:
+        if shapes.get(parameter.name) != parameter.shape:
+            yield f"trains {parameter.name!r} in a shape that is not in {WEIGHTS}"
+    if min(plan.boundary.shape, default=1) < 1:
+        yield "has an empty boundary"
+    if plan.full_cost is not None and not _is_cost_of_training(plan.full_cost):
+        yield "has a full_cost that is none of training"
+
+
+def _is_cost_of_training(cost: Cost) -> bool:
+    """What others are divided by is more than nothing."""
+    return cost.backward_flops > 0 and min(cost.prefix_flops, cost.forward_flops) >= 0
+
+
+def _sparse_faults(plan: Plan, shapes: Shapes, scored: set[SparseLayer]) -> Iterator[str]:
+    """What is wrong with the choice of channels; `scored` are the layers of the plan whose graph scores for all."""
+    if plan.sparse is None:
+        return
+    layers = plan.sparse.layers
+    if plan.exits:
+        yield "has sparse layers and exits, which do not come together"
+    if not layers:
+        yield "has no sparse layer"
+    if len({layer.weight for layer in layers}) < len(layers):
+        yield "names a sparse layer twice"
+    for layer in layers:
+        if len(layer.shape) != _CONVOLUTION_RANK or min(layer.shape) < 1:
+            yield f"has a sparse layer {layer.weight!r} that is no convolution"
+        if layer.row_flops < 1:
+            yield f"has a sparse layer {layer.weight!r} that costs nothing"
+        if shapes.get(layer.weight) != layer.shape:
+            yield f"has a sparse layer {layer.weight!r} in a shape that is not in {WEIGHTS}"
+        if layer not in scored:
+            yield f"has a sparse layer {layer.weight!r} that the deepest plan does not score"
