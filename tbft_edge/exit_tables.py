@@ -45,10 +45,16 @@ def single_answers(single: SingleAnswers) -> Table:
     if single.early is not None:
         ways.insert(0, ("early answers", single.early))
     rows = [[name, *_cost(cost)] for name, cost in ways]
-    faster = "" if single.speedup is None else f", {significant(single.speedup)} times faster on average"
+    faster = "" if single.speedup is None else f", {_times(single.speedup)} on average"
     threads = f"{single.threads} thread{'' if single.threads == 1 else 's'}"
     columns = ["", "mean", "median", "half of the images", "energy", "above idle"]
     return Table(f"One image at a time, {threads}{faster}", columns, rows, numbers=True)
+
+
+def _times(speedup: float) -> str:
+    if speedup < 1:
+        return f"{significant(1 / speedup)} times slower"
+    return f"{significant(speedup)} times faster"
 
 
 def _cost(cost: AnswerCost) -> list[str]:

@@ -259,6 +259,8 @@ def _manifest(options: ExportOptions, source: Source) -> Manifest:
 
 
 def _class_names(options: ExportOptions, source: Source) -> tuple[str, ...]:
+    if not options.classes and source.card is not None and len(source.card.classes) == source.classes:
+        return source.card.classes
     if not options.classes:
         return tuple(str(index) for index in range(source.classes))
     if len(options.classes) != source.classes or len(set(options.classes)) != len(options.classes):
@@ -279,6 +281,9 @@ def _preprocessing(options: ExportOptions, source: Source) -> tuple[Preprocessin
     built_in = BUILT_IN.get(source.name)
     mean = _IMAGENET_MEAN if built_in is None else (built_in.mean,) * 3
     std = _IMAGENET_STD if built_in is None else (built_in.std,) * 3
+    if source.card is not None:
+        # As it was fed when it was trained; a mean or std that is given wins.
+        return tuple(_normalize(step, options) for step in source.card.preprocessing)
     return (
         ExifTranspose(),
         ToRgb(),
@@ -286,3 +291,9 @@ def _preprocessing(options: ExportOptions, source: Source) -> tuple[Preprocessin
         CenterCrop(size=source.image_size),
         Normalize(mean=options.mean or mean, std=options.std or std),
     )
+
+
+def _normalize(step: PreprocessingStep, options: ExportOptions) -> PreprocessingStep:
+    if not isinstance(step, Normalize):
+        return step
+    return Normalize(mean=options.mean or step.mean, std=options.std or step.std)

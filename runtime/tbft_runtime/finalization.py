@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.model import METADATA, ModelCard
+from tbft_artifacts.model_card import METADATA, ModelCard
 from tbft_runtime.onnx_file import embed, external_initializers
 from tbft_runtime.result import after, is_worse
 from tbft_runtime.run_folder import open_trained

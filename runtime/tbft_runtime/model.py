@@ -13,8 +13,8 @@ from safetensors.numpy import load_file
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.model_card import METADATA, ModelCard
 from tbft_artifacts.plan import PREDICT, Plan
-from tbft_artifacts.preprocessing import PreprocessingStep
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import NEVER
 from tbft_runtime.exits.staged import Answers, StagedModel
@@ -24,19 +24,6 @@ from tbft_runtime.sessions import Graph, Tensors, load_graph
 from tbft_runtime.training.options import Settings
 from tbft_runtime.training.sparse_rows import merged
 from tbft_runtime.training.state import TrainingState
-
-
-class ModelCard(msgspec.Struct, frozen=True):
-    """What a finalized model says of itself, in its metadata under `tbft_edge`."""
-
-    bundle_id: str
-    plan: str | None
-    classes: tuple[str, ...]
-    image_size: int
-    preprocessing: tuple[PreprocessingStep, ...]
-
-
-METADATA = "tbft_edge"
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,8 @@ def command(
     say(f"the same as a page: {page}")
     if result.is_worse:
         say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
+    elif result.epochs and not result.best_epoch:
+        say(f"no epoch was better than the base model, which is what is kept: try a lower --lr than {result.lr:g}")
     if result.exits is None:
         say(f"next: tbft-edge finalize {out} --out model.onnx")
         return

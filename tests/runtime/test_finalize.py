@@ -16,8 +16,9 @@ from support.files import listing
 from support.runs import fine_tune, state_of
 from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.model_card import METADATA, ModelCard
 from tbft_runtime import finalize, predict
-from tbft_runtime.model import METADATA, ModelCard, open_model
+from tbft_runtime.model import open_model
 from tbft_runtime.run_folder import RunFolder
 from tbft_runtime.sessions import load_graph
 from tbft_runtime.training.state import Evaluation

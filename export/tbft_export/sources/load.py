@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import onnx
 import onnx_ir as ir
 import torch
@@ -14,6 +15,7 @@ from onnx import version_converter
 from torch import nn
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.model_card import METADATA, ModelCard
 from tbft_export.forward import BATCH, IMAGES, IR_VERSION, LOGITS, OPSET, ForwardModel, torch_to_onnx
 from tbft_export.pipeline import PassRunner, clean_forward
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
@@ -29,7 +31,8 @@ CHANNELS = 3
 class Source:
     """A trained model: its forward graph, the same in PyTorch, and what the graph shows of it.
 
-    `fresh` names parameters that nobody trained yet: those of a new head.
+    `fresh` names parameters that nobody trained yet: those of a new head. `card` is what a finalized model says of
+    its classes and preprocessing.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Source:
     image_size: int
     classes: int
     fresh: tuple[str, ...] = ()
+    card: ModelCard | None = None
 
 
 def load_source(
@@ -154,7 +158,23 @@ def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> Source:
     forward = _clean(traced, floats, runner)
     size = forward.graph.inputs[0].shape
     assert size is not None
-    return Source(path.stem, forward, OnnxReference(forward), int(size[2]), _classes(forward.graph))  # type: ignore[arg-type]
+    return Source(
+        name=path.stem,
+        forward=forward,
+        reference=OnnxReference(forward),
+        image_size=int(size[2]),  # type: ignore[arg-type]
+        classes=_classes(forward.graph),
+        card=_card(proto),
+    )
+
+
+def _card(proto: onnx.ModelProto) -> ModelCard | None:
+    """What a model that `finalize` wrote says of itself; None of any other, or where it makes no sense."""
+    said = next((entry.value for entry in proto.metadata_props if entry.key == METADATA), None)
+    try:
+        return None if said is None else msgspec.json.decode(said, type=ModelCard)
+    except msgspec.DecodeError:
+        return None
 
 
 def _clean(traced: ir.Model, floats: frozenset[str], runner: PassRunner) -> ForwardModel:

@@ -1,0 +1,57 @@
+"""A model that `finalize` wrote is exported again as it was fed: with its classes and its preprocessing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import onnx
+import pytest
+
+from tbft_artifacts.bundle import open_bundle
+from tbft_artifacts.manifest import Manifest
+from tbft_artifacts.model_card import METADATA, ModelCard
+from tbft_artifacts.plan import PREDICT
+from tbft_artifacts.preprocessing import Normalize
+from tbft_export import ExportOptions, export_bundle
+
+CLASSES = ("ant", "bee", "cat", "dog")
+
+
+@pytest.fixture(scope="module")
+def finalized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finalized")
+    options = ExportOptions(
+        "support.tiny_models:tiny", "output", image_size=8, classes=CLASSES, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6)
+    )
+    manifest = export_bundle(options, folder / "bundle").manifest
+    model = onnx.load(folder / "bundle" / PREDICT)
+    card = ModelCard(manifest.bundle_id, None, manifest.classes, manifest.image_size, manifest.preprocessing)
+    model.metadata_props.add(key=METADATA, value=msgspec.json.encode(card).decode())
+    onnx.save(model, folder / "model.onnx")
+    return folder / "model.onnx"
+
+
+def exported(model: Path, out: Path, **changes: object) -> Manifest:
+    export_bundle(ExportOptions(str(model), "output", **changes), out)  # type: ignore[arg-type]
+    return open_bundle(out).manifest
+
+
+def test_classes_and_preprocessing_are_kept(finalized: Path, tmp_path: Path) -> None:
+    manifest = exported(finalized, tmp_path / "again")
+    assert manifest.classes == CLASSES
+    assert manifest.preprocessing == open_bundle(finalized.parent / "bundle").manifest.preprocessing
+
+
+def test_what_is_given_wins(finalized: Path, tmp_path: Path) -> None:
+    manifest = exported(finalized, tmp_path / "again", classes=("a", "b", "c", "d"), mean=(0.5, 0.5, 0.5))
+    assert manifest.classes == ("a", "b", "c", "d")
+    assert manifest.normalization == Normalize(mean=(0.5, 0.5, 0.5), std=(0.4, 0.5, 0.6))
+
+
+@pytest.mark.parametrize("said", ["", "[]", "{}"])
+def test_metadata_that_makes_no_sense_are_no_card(finalized: Path, tmp_path: Path, said: str) -> None:
+    model = onnx.load(finalized)
+    model.metadata_props[-1].value = said
+    onnx.save(model, tmp_path / "model.onnx")
+    assert exported(tmp_path / "model.onnx", tmp_path / "again").classes == ("0", "1", "2", "3")
