@@ -34,6 +34,7 @@ def export_result(exported: Exported, out: Path) -> dict[str, object]:
 def _plan(plan: Plan, check: SelfCheck) -> dict[str, object]:
     return {
         "plan": plan.id,
+        "method": plan.method,
         "blocks": plan.blocks,
         "batch_norm": plan.batch_norm,
         "optimizer": plan.optimizer.kind,

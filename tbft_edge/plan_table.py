@@ -30,7 +30,7 @@ def _row(plan: Plan) -> list[str]:
         ", ".join(plan.blocks) + (", also on unlabelled images" if plan.unlabelled else ""),
         _prefix(plan),
         plan.batch_norm,
-        f"{plan.cost.parameter_bytes // 4:,}",
+        f"{plan.cost.parameter_bytes // 4:,}" + (" and chosen channels" if plan.sparse is not None else ""),
         f"{plan.cost.step_flops / 1e6:,.1f} M",
         percent(share),
     ]

@@ -27,7 +27,9 @@ ConvolutionForm = Literal["winograd", "direct"]
 
 def purpose(method: str, drift: Drift | None) -> str:
     """What a plan is for, in words: the drift that it answers, or else the method that chose what is trained."""
-    return method if drift is None else f"{drift} drift"
+    if drift is None:
+        return method
+    return "full fine-tuning" if drift == "full" else f"{drift} drift"
 
 
 class Cost(Struct, frozen=True):

@@ -109,7 +109,7 @@ def test_a_second_call_only_prints(compared: Path, bundles: list[Path], data: Pa
     assert {path: path.stat().st_mtime_ns for path in (compared / "runs").rglob("*")} == before
     assert printed["html"].out == (compared / "comparison.html").read_text()
     assert len(printed["csv"].out.splitlines()) == 1 + 2 + 2 + 1
-    assert f"| {HASTY} | tbft, full drift |" in printed["markdown"].out
+    assert f"| {HASTY} | tbft, full fine-tuning |" in printed["markdown"].out
     assert "failed" in printed["table"].out
 
 

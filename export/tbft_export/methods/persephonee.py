@@ -31,7 +31,7 @@ def persephonee(network: Network, options: MethodOptions) -> tuple[TrainingPlan,
     if network.fresh:
         raise TbftError(
             f"exits learn from the network's own head, but {network.fresh[0]} was never trained",
-            "train the head first, or choose another --method",
+            "train the head first (export --method last-layer, train, finalize) and export that .onnx file",
         )
     own_head(network.forward)
     try:

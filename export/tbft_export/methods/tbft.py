@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Drift
 from tbft_export.blocks import Target
@@ -37,8 +39,9 @@ def tbft(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
 
 @method("last-layer", "prefix")
 def last_layer(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
-    """The head alone, as for drift of the output."""
-    return (_plan(network, options, Target("output", network.blocks.target("output")), "last-layer"),)
+    """The head alone, as for drift of the output, whatever drifted."""
+    plan = _plan(network, options, Target("output", network.blocks.target("output")), "last-layer")
+    return (replace(plan, drift=None),)
 
 
 @method("full")
