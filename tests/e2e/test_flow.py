@@ -78,6 +78,7 @@ def test_finalize_reports_what_it_wrote(trained: Step, finalized: Step) -> None:
         "bytes": finalized.path.stat().st_size,
         "accuracy_before": trained.json["accuracy_before"],
         "accuracy_after": trained.json["accuracy_after"],
+        "left_out": [],
     }
 
 
