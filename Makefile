@@ -37,8 +37,10 @@ demo: $(HOST)/.installed $(DEVICE)/.installed
 
 test: test-host test-device test-arm
 
+# A file of tests on one core each: files share what they export.
 test-host: $(HOST)/.installed $(DEVICE)/.installed
-	$(HOST)/bin/python -m pytest tests/artifacts tests/bench tests/export tests/reproduce tests/e2e
+	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+		tests/artifacts tests/bench tests/export tests/reproduce tests/e2e
 
 # Said plainly where no page could be opened: pytest shows the reason of each skip.
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser

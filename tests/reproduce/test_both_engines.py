@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from support.fake_data_sets import photos, write_batches
@@ -29,7 +30,8 @@ IMAGES = 200
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Sources:
-    """Random photos, and a fresh network."""
+    """Random photos, and a network that was never trained: the same in every run, and one that learns something."""
+    torch.manual_seed(1)
     write_batches(tmp_path / "data", {"test_batch": photos(IMAGES)})
     save_file(ResNet26(10).state_dict(), tmp_path / "network.safetensors")
     network = given_network("cifar-flip", tmp_path / "network.safetensors")
