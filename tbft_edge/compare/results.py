@@ -95,7 +95,9 @@ class EntryResult(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def chosen_by(self) -> str:
         """Method and drift in words."""
-        return self.method if self.drift in (None, self.method) else f"{self.method}, {purpose(self.method, self.drift)}"
+        if self.drift in (None, self.method):
+            return self.method
+        return f"{self.method}, {purpose(self.method, self.drift)}"
 
     def spread(self, figure: str) -> Spread | None:
         """Of a numeric field or property of `Figures`, over the runs."""
