@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tbft_artifacts.plan import Cost, Int8Prefix, Plan
     from tbft_export import Exported, ExportOptions
-    from tbft_export.self_check import SelfCheck
+    from tbft_export.check.step import SelfCheck
 
 
 def export_result(exported: Exported, out: Path) -> dict[str, object]:

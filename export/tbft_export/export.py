@@ -18,24 +18,18 @@ from tbft_artifacts.manifest import FORMAT, DriftChoice, Manifest, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, PreprocessingStep, Resize, ToRgb
 from tbft_export.blocks import describe_blocks
-from tbft_export.compile import (
-    PlanRequest,
-    batch_norms,
-    compile_plan,
-    is_official,
-    statistics_model,
-    write_official_artifacts,
-)
-from tbft_export.exits.check import check_exits
-from tbft_export.exits.compile import compile_exits, exit_blocks
+from tbft_export.check.exits import check_exits
+from tbft_export.check.step import SelfCheck, check_bundle
+from tbft_export.compile.exits import compile_exits, exit_blocks
+from tbft_export.compile.plan import PlanRequest, compile_plan, is_official, write_official_artifacts
+from tbft_export.compile.statistics import batch_norms, statistics_model
+from tbft_export.compile.update import optimizer
 from tbft_export.exits.network import ExitNetwork, train_exits
+from tbft_export.images import ImageReader
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
-from tbft_export.optimizers import optimizer
 from tbft_export.pipeline import PassRunner, pass_names
-from tbft_export.quantization.images import ImageReader
 from tbft_export.quantization.replace_prefix import replace_prefix
-from tbft_export.self_check import SelfCheck, check_bundle
 from tbft_export.sources.built_in import BUILT_IN
 from tbft_export.sources.load import Source, load_source
 from tbft_export.write_bundle import (

@@ -12,24 +12,24 @@ from onnx_ir.passes import common
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import ConvolutionForm
 from tbft_artifacts.sparse import SparseLayer
-from tbft_export.activations import Activation
-from tbft_export.passes.average_pool import RewriteAveragePoolPass
-from tbft_export.passes.batch_statistics import UseBatchStatisticsPass
+from tbft_export.graph.activations import Activation
 from tbft_export.passes.count_correct import CountCorrectPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
+from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
-from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
 from tbft_export.passes.quicken_averages import QuickenAveragesPass
 from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftoversPass
 from tbft_export.passes.restore_activations import RestoreActivationsPass
 from tbft_export.passes.results_last import ResultsLastPass
+from tbft_export.passes.rewrite_average_pool import RewriteAveragePoolPass
 from tbft_export.passes.score_channels import ScoreChannelsPass
 from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.train_rows import TrainRowsPass
+from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
 
 # Constants of the lowerings are far smaller than this; weights are larger or have a name of their own.

@@ -17,8 +17,8 @@ from safetensors.numpy import save_file
 from tbft_artifacts.bundle import file_entry
 from tbft_artifacts.manifest import MANIFEST, STATISTICS, WEIGHTS, Manifest
 from tbft_artifacts.plan import PREDICT
-from tbft_export.compile import CompiledPlan
-from tbft_export.forward import ForwardModel
+from tbft_export.compile.plan import CompiledPlan
+from tbft_export.graph.forward import ForwardModel
 
 
 def write_weights(folder: Path, *networks: ForwardModel) -> None:

@@ -20,13 +20,13 @@ from support.onnx_models import operators, parse, run
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export import ExportOptions, export_bundle
-from tbft_export.activations import Activation
-from tbft_export.forward import torch_to_onnx
+from tbft_export.graph.activations import Activation
 from tbft_export.passes.restore_activations import RestoreActivationsPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
-from tbft_export.sources import reference
-from tbft_export.sources.activations import Slopes
+from tbft_export.reference import torch_reference as reference
+from tbft_export.reference.slopes import Slopes
+from tbft_export.sources.trace import torch_to_onnx
 
 # The kinks of all of them, both neighbours of each, and zeros of both signs.
 KINKS = [

@@ -13,8 +13,8 @@ from support.lowering import Arrays, assert_close, leaf, lowered, normal
 from support.onnx_models import operators, parse
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import ConvolutionForm
-from tbft_export.passes.average_pool import RewriteAveragePoolPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
+from tbft_export.passes.rewrite_average_pool import RewriteAveragePoolPass
 
 few = settings(max_examples=60)
 Pair = tuple[int, int]

@@ -11,7 +11,7 @@ from support.onnx_models import parse
 from support.settled_models import IMAGE_SIZES
 from tbft_artifacts.plan import Drift
 from tbft_export.blocks import find_blocks, select, trainable_parameters
-from tbft_export.boundary import find_boundary
+from tbft_export.graph.boundary import find_boundary
 
 ONES = np.ones(3, np.float32)
 

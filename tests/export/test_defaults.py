@@ -9,7 +9,7 @@ import pytest
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind, Plan
 from tbft_export import ExportOptions, export_bundle
-from tbft_export.defaults import DEFAULT_POLICY, default_learning_rate
+from tbft_export.methods.defaults import DEFAULT_POLICY, default_learning_rate
 
 KINDS = get_args(OptimizerKind)
 DRIFTS = get_args(Drift)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from support.onnx_models import parse
-from tbft_export.execution_order import execution_order, results
+from tbft_export.graph.execution_order import execution_order, results
 from tbft_export.passes.results_last import ResultsLastPass
 
 

@@ -12,10 +12,10 @@ from support.batches import random_batches
 from support.exports import forward_of
 from support.onnx_models import parse, run
 from tbft_artifacts.errors import TbftError
-from tbft_export.cost import forward_flops
 from tbft_export.exits.attach import LARGEST_GRID, MOST_FEATURES, pool, pooled_model
-from tbft_export.exits.builder import GraphBuilder
 from tbft_export.exits.depths import FIRST_SHARE, block_ends, choose_depths
+from tbft_export.graph.builder import GraphBuilder
+from tbft_export.graph.cost import forward_flops
 from tbft_export.methods.method import Network
 
 NETWORKS = ("tiny_models:tiny_plain", "tiny_models:tiny_deep", "settled_models:resnet18_like", "tiny_models:resnet26")

@@ -20,8 +20,8 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import PREDICT, Plan
 from tbft_export import ExportOptions, export_bundle
-from tbft_export.cost import forward_flops
 from tbft_export.exits.heads import fit_scaling, train_head
+from tbft_export.graph.cost import forward_flops
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.pipeline import PassRunner

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from support import odd_models, tiny_models
 from support.onnx_models import parse
 from tbft_artifacts.errors import TbftError
-from tbft_export import ExportOptions, export_bundle, self_check
-from tbft_export.emitter import Emitter
+from tbft_export import ExportOptions, export_bundle
+from tbft_export.check import step as self_check
+from tbft_export.check.step import relative_error
+from tbft_export.graph.emitter import Emitter
 from tbft_export.lowerings import registry
-from tbft_export.self_check import relative_error
-from tbft_export.sources.reference import TorchReference, reference_step
+from tbft_export.reference.torch_reference import TorchReference, reference_step
 from tbft_export.sources.resnet26 import ResNet26
 
 TINY = "support.tiny_models:tiny"

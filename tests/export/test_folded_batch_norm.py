@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 
 from support.onnx_models import operators, parse, run
-from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
+from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
 
 INPUTS = "float[n,4,7,7] x"
 NORMED = "y = BatchNormalization <epsilon=0.001> (c, gamma, beta, mean, variance)"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnx_ir.passes import common
 
 from support.onnx_models import operators, parse, run
-from tbft_export.layout import is_turn, mark_turned_back
+from tbft_export.graph.layout import is_turn, mark_turned_back
 from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
 
 few = settings(max_examples=60)

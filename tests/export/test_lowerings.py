@@ -17,7 +17,7 @@ from support.convolutions import Convolution
 from support.lowering import assert_close, leaf, lowered, normal
 from support.onnx_models import operators, parse, run
 from tbft_artifacts.errors import TbftError
-from tbft_export import depthwise
+from tbft_export.convolutions import depthwise
 from tbft_export.lowerings import conv
 from tbft_export.lowerings.registry import all_lowerings, find_lowering, lowers
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass

@@ -6,7 +6,7 @@ import onnx_ir as ir
 import pytest
 
 from support.onnx_models import parse
-from tbft_export.memory import peak_bytes, plan_memory
+from tbft_export.graph.memory import peak_bytes, plan_memory
 
 FLOAT = 4
 

@@ -13,13 +13,14 @@ import pytest
 from support.exports import forward_of
 from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.export import command
-from tbft_export.compile import PlanRequest, compile_plan
+from tbft_export.compile.plan import PlanRequest, compile_plan
+from tbft_export.compile.update import optimizer
 from tbft_export.methods import registry
-from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
+from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method, method_names, plan_training
-from tbft_export.optimizers import optimizer
 from tbft_export.pipeline import PassRunner
 from tbft_export.sources.load import load_source
+from tbft_export.training_plan import TrainingPlan
 
 
 @cache

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.agreement import OPTIMIZERS, Hyper
 from support.onnx_models import session
 from tbft_artifacts.plan import OptimizerKind, Parameter
-from tbft_export.optimizers import build_update, optimizer
+from tbft_export.compile.update import build_update, optimizer
 
 KINDS: tuple[OptimizerKind, ...] = ("sgd", "adam", "adamw")
 PARAMETERS = (Parameter(name="conv.weight", shape=(3, 2, 3, 3)), Parameter(name="fc.bias", shape=(5,)))

@@ -10,21 +10,21 @@ from torch.nn import functional
 
 from support.onnx_models import operators, parse, run
 from tbft_artifacts.errors import TbftError
-from tbft_export.gradient import build_training_model
-from tbft_export.passes.average_pool import RewriteAveragePoolPass
-from tbft_export.passes.batch_statistics import UseBatchStatisticsPass
+from tbft_export.compile.gradient import build_training_model
 from tbft_export.passes.count_correct import CountCorrectPass
 from tbft_export.passes.fold_constants import LARGEST_FOLDED, FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
+from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
-from tbft_export.passes.frozen_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
 from tbft_export.passes.quicken_averages import QuickenAveragesPass
 from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftoversPass
 from tbft_export.passes.restore_activations import RestoreActivationsPass
 from tbft_export.passes.results_last import ResultsLastPass
+from tbft_export.passes.rewrite_average_pool import RewriteAveragePoolPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
+from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
 from tbft_export.pipeline import PassRunner, after_gradient, before_gradient, check_standard
 

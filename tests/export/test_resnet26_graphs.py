@@ -13,11 +13,11 @@ from torch import nn
 from support.exports import forward_of
 from support.tiny_models import resnet26
 from tbft_artifacts.plan import ConvolutionForm, Drift
-from tbft_export.compile import CompiledPlan, PlanRequest, compile_plan
-from tbft_export.layout import is_turn
+from tbft_export.compile.plan import CompiledPlan, PlanRequest, compile_plan
+from tbft_export.compile.update import optimizer
+from tbft_export.graph.layout import is_turn
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
-from tbft_export.optimizers import optimizer
 from tbft_export.pipeline import PassRunner
 
 DRIFTS: tuple[Drift, ...] = ("input", "feature", "output", "full")

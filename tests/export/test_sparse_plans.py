@@ -24,8 +24,8 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.plan import ConvolutionForm, OptimizerKind, Parameter, Plan
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export import ExportOptions, export_bundle
-from tbft_export.memory import peak_bytes
-from tbft_export.optimizers import build_update, optimizer
+from tbft_export.compile.update import build_update, optimizer
+from tbft_export.graph.memory import peak_bytes
 
 Arrays = dict[str, np.ndarray]
 

@@ -14,13 +14,15 @@ from support.onnx_models import parse
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_artifacts.sparse import SparseLayer
-from tbft_export import ExportOptions, export_bundle, sparse_check
-from tbft_export.emitter import Emitter
+from tbft_export import ExportOptions, export_bundle
+from tbft_export.check import sparse as sparse_check
+from tbft_export.convolutions.sparse import sparse_layers
+from tbft_export.graph.emitter import Emitter
 from tbft_export.lowerings import conv_rows
 from tbft_export.methods import tinytrain
-from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
+from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
-from tbft_export.sparse import sparse_layers
+from tbft_export.training_plan import TrainingPlan
 
 STARTS = {
     "tiny_models:tiny_deep": ["conv1", "layer2", "layer3"],

@@ -20,7 +20,7 @@ from support.decisions import Decisions, ShareDecisions, WatchedGradient
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import STATISTICS
 from tbft_artifacts.plan import ConvolutionForm, OptimizerKind, Plan
-from tbft_export.optimizers import build_update, optimizer
+from tbft_export.compile.update import build_update, optimizer
 from tbft_runtime.sessions import load_graph
 from tbft_runtime.training.batch_norm import reestimate
 from tbft_runtime.training.options import Settings, default_execution

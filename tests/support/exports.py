@@ -18,11 +18,12 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.manifest import DriftChoice
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export import ExportOptions, export, export_bundle
-from tbft_export.forward import ForwardModel
-from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
+from tbft_export.graph.forward import ForwardModel
+from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.pipeline import PassRunner
 from tbft_export.sources.load import load_source
+from tbft_export.training_plan import TrainingPlan
 
 # The published ResNet-26 and real photos, where they lie beside the checkout.
 _DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -20,9 +20,9 @@ import onnx_ir as ir
 from tbft_artifacts.manifest import CORRECT, LABELS, LOSS
 from tbft_artifacts.plan import Parameter
 from tbft_export.exits.attach import FEATURES, exit_bias, exit_weight, split
-from tbft_export.exits.builder import GraphBuilder, empty_graph, graph_input
 from tbft_export.exits.heads import Head
 from tbft_export.exits.personalisation import CONFIDENT, Personalisation
+from tbft_export.graph.builder import GraphBuilder, empty_graph, graph_input
 
 # Names that nodes begin with: what they compute for.
 _LOSS, _TEACHER = "exits.loss", "exits.teacher"

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.forward import ForwardModel
+from tbft_export.graph.forward import ForwardModel
 
 # Of the squared weights. Of 1e-4, 1e-3 and 1e-2, this is best for exits that read many features, and a point worse than
 # the best for those that read few (ResNet-26, 5,000 photos).

@@ -14,9 +14,9 @@ from tbft_artifacts.errors import TbftError
 from tbft_export.exits.attach import FEATURES, EarlyExit, attach_exits, pooled_model
 from tbft_export.exits.depths import Depth
 from tbft_export.exits.heads import Head, OwnHead, fit_scaling, own_head, train_head
-from tbft_export.forward import IMAGES, LOGITS, ForwardModel
-from tbft_export.quantization.images import LabelledImages, batches
-from tbft_export.sessions import Session
+from tbft_export.graph.forward import IMAGES, LOGITS, ForwardModel
+from tbft_export.graph.sessions import Session
+from tbft_export.images import LabelledImages, batches
 
 # With fewer images of a class, a head learns the images.
 FEWEST_PER_CLASS = 10

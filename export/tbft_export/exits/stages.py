@@ -8,10 +8,10 @@ import onnx_ir as ir
 
 from tbft_artifacts.exits import ACTIVATION, LOGITS
 from tbft_export.exits.attach import EarlyExit, exit_features, linear
-from tbft_export.exits.builder import GraphBuilder, infer_shapes
 from tbft_export.exits.heads import own_head
-from tbft_export.forward import BATCH, ForwardModel
-from tbft_export.subgraph import extract, image_shape, value_named
+from tbft_export.graph.builder import GraphBuilder, infer_shapes
+from tbft_export.graph.forward import BATCH, ForwardModel
+from tbft_export.graph.subgraph import extract, image_shape, value_named
 
 # The input of every stage but the first, which takes images. One graph cannot call input and output the same.
 BEFORE = f"{ACTIVATION}.before"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from tbft_export.activations import GRADIENT_DOMAIN, RELU6
-from tbft_export.emitter import Emitter
+from tbft_export.graph.activations import GRADIENT_DOMAIN, RELU6
+from tbft_export.graph.emitter import Emitter
 from tbft_export.lowerings.registry import lowers
 
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from tbft_export import depthwise, winograd
-from tbft_export.convolution import Convolution, is_readable, read_convolution
-from tbft_export.emitter import Emitter
+from tbft_export.convolutions import depthwise, winograd
+from tbft_export.convolutions.read import Convolution, is_readable, read_convolution
+from tbft_export.graph.emitter import Emitter
 from tbft_export.lowerings.registry import lowers
 
 # Up to this many products of input and output channels, one small MatMul per image and kernel

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from tbft_export import winograd
-from tbft_export.activations import GRADIENT_DOMAIN
-from tbft_export.convolution import Convolution, Pair, read_convolution
-from tbft_export.emitter import Emitter
-from tbft_export.layout import to_spatial_major
+from tbft_export.convolutions import winograd
+from tbft_export.convolutions.read import Convolution, Pair, read_convolution
+from tbft_export.graph.activations import GRADIENT_DOMAIN
+from tbft_export.graph.emitter import Emitter
+from tbft_export.graph.layout import to_spatial_major
 from tbft_export.lowerings.registry import lowers
 
 CONV_ROWS_GRAD = "ConvRowsGrad"

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.emitter import Emitter
+from tbft_export.graph.emitter import Emitter
 from tbft_export.lowerings.registry import lowers
 
 

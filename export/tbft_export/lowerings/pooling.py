@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from tbft_export.convolution import Pair
-from tbft_export.emitter import Emitter, has_static_shape, static_shape
-from tbft_export.layout import from_spatial_major, to_spatial_major
+from tbft_export.convolutions.read import Pair
+from tbft_export.graph.emitter import Emitter, has_static_shape, static_shape
+from tbft_export.graph.layout import from_spatial_major, to_spatial_major
 from tbft_export.lowerings.registry import lowers
 
 

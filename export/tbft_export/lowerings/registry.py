@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tbft_export.emitter import Emitter
+from tbft_export.graph.emitter import Emitter
 
 LowerFunction = Callable[[Emitter], None]
 

@@ -9,11 +9,10 @@ from functools import cached_property
 import onnx_ir as ir
 
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
-from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
+from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_export.blocks import Blocks, describe_blocks, find_blocks, select, trainable_parameters
-from tbft_export.exits.depths import Depth
-from tbft_export.exits.personalisation import Personalisation
-from tbft_export.forward import ForwardModel
+from tbft_export.graph.forward import ForwardModel
+from tbft_export.training_plan import TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -78,37 +77,6 @@ class MethodOptions:
     prefix: PrefixKind = "float32"
     top_blocks: int | None = None
     exits: int | None = None
-
-
-@dataclass(frozen=True)
-class Exits:
-    """Classifiers at some depths of a frozen network and behind the whole of it, and how they learn."""
-
-    depths: tuple[Depth, ...]
-    personalisation: Personalisation
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """What is trained, and with which backward: all that the compiler is told of a method.
-
-    `label` begins the id of the plan, `blocks` name the modules that hold `parameters`, for people. With `masked`
-    the gradient of hard-swish and ReLU6 is dX = dY * 1[x > 0]. `sparse` names weights of convolutions of which the
-    device trains the output channels that it chooses, beside `parameters`. With `exits` those are trained, and no
-    parameter of the network. `lr` is the default learning rate.
-    """
-
-    method: str
-    label: str
-    drift: Drift | None
-    blocks: tuple[str, ...]
-    parameters: tuple[str, ...]
-    policy: BatchNormPolicy
-    lr: float
-    prefix: PrefixKind = "float32"
-    masked: bool = False
-    sparse: tuple[str, ...] = ()
-    exits: Exits | None = None
 
 
 Method = Callable[[Network, MethodOptions], tuple[TrainingPlan, ...]]

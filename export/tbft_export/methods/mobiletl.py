@@ -5,9 +5,10 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.defaults import default_learning_rate
-from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
+from tbft_export.methods.defaults import default_learning_rate
+from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
+from tbft_export.training_plan import TrainingPlan
 
 # Operators of the activation functions behind a norm; hard-swish may be written out as x * HardSigmoid(x).
 _ACTIVATIONS = frozenset({"Relu", "Clip", "HardSwish", "HardSigmoid", "Sigmoid"})

@@ -6,8 +6,9 @@ from tbft_artifacts.errors import TbftError
 from tbft_export.exits.depths import choose_depths
 from tbft_export.exits.heads import own_head
 from tbft_export.exits.personalisation import PERSONALISATIONS
-from tbft_export.methods.method import Exits, MethodOptions, Network, TrainingPlan
+from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
+from tbft_export.training_plan import Exits, TrainingPlan
 
 DEFAULT_EXITS = 4
 _LEARNING_RATE = {"sgd": 0.03, "adam": 0.003, "adamw": 0.003}

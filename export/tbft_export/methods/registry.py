@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.methods.method import Method, MethodOptions, Network, TrainingPlan
+from tbft_export.methods.method import Method, MethodOptions, Network
+from tbft_export.training_plan import TrainingPlan
 
 # What every method takes.
 _COMMON = frozenset({"optimizer", "batch_norm"})

@@ -7,9 +7,10 @@ from dataclasses import replace
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Drift
 from tbft_export.blocks import Target
-from tbft_export.defaults import DEFAULT_POLICY, default_learning_rate
-from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
+from tbft_export.methods.defaults import DEFAULT_POLICY, default_learning_rate
+from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
+from tbft_export.training_plan import TrainingPlan
 
 # Training for any other drift begins at the input.
 DRIFTS_WITH_PREFIX: tuple[Drift, ...] = ("feature", "output")

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.sparse import SparseLayer
-from tbft_export.boundary import find_boundary
-from tbft_export.defaults import default_learning_rate
-from tbft_export.methods.method import MethodOptions, Network, TrainingPlan
+from tbft_export.convolutions.sparse import sparse_candidates, sparse_layers
+from tbft_export.graph.boundary import find_boundary
+from tbft_export.methods.defaults import default_learning_rate
+from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
-from tbft_export.sparse import sparse_candidates, sparse_layers
+from tbft_export.training_plan import TrainingPlan
 
 # Each plan has about half of the backward pass of the one before: budgets are small parts of it, so depths are wanted
 # close together near the output.

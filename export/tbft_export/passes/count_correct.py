@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from tbft_artifacts.manifest import CORRECT, LABELS, LOSS, ORIGIN_END
-from tbft_export.forward import LOGITS
+from tbft_export.graph.forward import LOGITS
 
 
 class CountCorrectPass(ir.passes.InPlacePass):

@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.activations import GRADIENT_DOMAIN, RELU6, Activation
-from tbft_export.emitter import Emitter
+from tbft_export.graph.activations import GRADIENT_DOMAIN, RELU6, Activation
+from tbft_export.graph.emitter import Emitter
 
 
 class RestoreActivationsPass(ir.passes.InPlacePass):

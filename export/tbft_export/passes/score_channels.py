@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from tbft_artifacts.manifest import LABELS, ORIGIN_END
 from tbft_artifacts.sparse import SparseLayer
-from tbft_export.sparse import find_weight_gradient
+from tbft_export.convolutions.sparse import find_weight_gradient
 
 
 class ScoreChannelsPass(ir.passes.InPlacePass):

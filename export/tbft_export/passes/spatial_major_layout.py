@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from tbft_export.layout import is_turn
-from tbft_export.layout_rules import Turned, rule_for
+from tbft_export.graph.layout import is_turn
+from tbft_export.passes.layout_rules import Turned, rule_for
 
 
 class SpatialMajorLayoutPass(ir.passes.InPlacePass):

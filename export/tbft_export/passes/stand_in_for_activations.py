@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.activations import Activation, mark_stand_in, read_activation
+from tbft_export.graph.activations import Activation, mark_stand_in, read_activation
 
 
 class StandInForActivationsPass(ir.passes.InPlacePass):

@@ -10,9 +10,9 @@ import onnx_ir as ir
 from tbft_artifacts.manifest import ORIGIN_END
 from tbft_artifacts.plan import GRADIENT_SUFFIX
 from tbft_artifacts.sparse import SparseLayer
-from tbft_export.activations import GRADIENT_DOMAIN
+from tbft_export.convolutions.sparse import chosen, find_weight_gradient
+from tbft_export.graph.activations import GRADIENT_DOMAIN
 from tbft_export.lowerings.conv_rows import CONV_ROWS_GRAD
-from tbft_export.sparse import chosen, find_weight_gradient
 
 
 class TrainRowsPass(ir.passes.InPlacePass):

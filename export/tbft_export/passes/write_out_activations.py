@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from tbft_export.activations import Activation, read_activation
-from tbft_export.emitter import Emitter
+from tbft_export.graph.activations import Activation, read_activation
+from tbft_export.graph.emitter import Emitter
 
 
 class WriteOutActivationsPass(ir.passes.InPlacePass):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from tbft_export.emitter import Emitter
+from tbft_export.graph.emitter import Emitter
 
 
 class FoldBatchNormPass(ir.passes.InPlacePass):

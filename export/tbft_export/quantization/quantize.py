@@ -13,7 +13,7 @@ from onnx_ir.passes import common
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.forward import IMAGES
+from tbft_export.graph.forward import IMAGES
 from tbft_export.quantization.fold_batch_norm import FoldBatchNormPass
 
 # What residual networks are made of, as far as integer kernels are faster. Anything else stays float32:

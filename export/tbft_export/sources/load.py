@@ -16,12 +16,13 @@ from torch import nn
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, ModelCard
-from tbft_export.forward import BATCH, IMAGES, IR_VERSION, LOGITS, OPSET, ForwardModel, torch_to_onnx
+from tbft_export.graph.forward import BATCH, IMAGES, IR_VERSION, LOGITS, OPSET, ForwardModel
 from tbft_export.pipeline import PassRunner, clean_forward
+from tbft_export.reference.onnx_reference import OnnxReference
+from tbft_export.reference.torch_reference import Reference, TorchReference
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
 from tbft_export.sources.new_head import replace_head
-from tbft_export.sources.onnx_reference import OnnxReference
-from tbft_export.sources.reference import Reference, TorchReference
+from tbft_export.sources.trace import torch_to_onnx
 from tbft_export.sources.weights import check_fit, load_into, read_state_dict
 
 CHANNELS = 3

@@ -12,7 +12,7 @@ from tbft_edge.reproduce.protocol import Protocol
 from tbft_edge.reproduce.pytorch.evaluation import evaluate
 from tbft_edge.reproduce.pytorch.images import Labelled, network_input
 from tbft_edge.reproduce.pytorch.threads import torch_threads
-from tbft_export.sources.reference import TorchReference
+from tbft_export.reference.torch_reference import TorchReference
 from tbft_runtime.data.order import shuffled
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tbft_export.passes.quicken_averages import LARGEST_KEPT
-from tbft_export.sources.activations import Slopes
+from tbft_export.reference.slopes import Slopes
 
 
 class Reference(Protocol):

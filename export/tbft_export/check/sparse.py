@@ -14,9 +14,9 @@ import torch
 from tbft_artifacts.manifest import LABELS
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.sparse import SparseLayer
-from tbft_export.sessions import Session
-from tbft_export.sources.fisher_reference import reference_fisher
-from tbft_export.sources.reference import Reference, ReferenceStep
+from tbft_export.graph.sessions import Session
+from tbft_export.reference.fisher import reference_fisher
+from tbft_export.reference.torch_reference import Reference, ReferenceStep
 
 # A score this much smaller than the largest of all layers is zero but for rounding.
 ZERO_SCORE = 1e-6

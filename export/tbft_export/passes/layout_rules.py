@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from tbft_export.emitter import Emitter
-from tbft_export.layout import SPATIAL_MAJOR, from_spatial_major, permuted, turns_back
+from tbft_export.graph.emitter import Emitter
+from tbft_export.graph.layout import SPATIAL_MAJOR, from_spatial_major, permuted, turns_back
 
 _CHANNELS = 1
 _RANK = 4

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.activations import RELU6, clip_bounds, read_activation
-from tbft_export.forward import ForwardModel
-from tbft_export.passes.frozen_batch_norm import running_mean
+from tbft_export.graph.activations import RELU6, clip_bounds, read_activation
+from tbft_export.graph.forward import ForwardModel
+from tbft_export.passes.freeze_batch_norm import running_mean
 
 Operands = list[Tensor]
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from tbft_export.sources.activations import Slopes
-from tbft_export.sources.reference import Reference
+from tbft_export.reference.slopes import Slopes
+from tbft_export.reference.torch_reference import Reference
 
 
 class _ScaledChannels(TorchFunctionMode):

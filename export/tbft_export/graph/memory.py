@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from tbft_artifacts.plan import GraphMemory
-from tbft_export.execution_order import execution_order
+from tbft_export.graph.execution_order import execution_order
 
 # The batches for which a graph is planned; in between and beyond, memory grows in a straight line.
 PLANNED_BATCHES = (1, 2, 4, 8, 16, 32)

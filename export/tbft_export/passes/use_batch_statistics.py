@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from tbft_export.batch_statistics import normalize_with_batch_statistics
-from tbft_export.emitter import Emitter
+from tbft_export.graph.emitter import Emitter
+from tbft_export.lowerings.batch_norm import normalize_with_batch_statistics
 
 
 class UseBatchStatisticsPass(ir.passes.InPlacePass):

@@ -10,20 +10,21 @@ from pathlib import Path
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNorm
 from tbft_artifacts.plan import BatchNormPolicy, Boundary, ConvolutionForm, Cost, Optimizer, Parameter, Plan
 from tbft_artifacts.sparse import SparseUpdate
-from tbft_export import winograd
-from tbft_export.activations import stand_ins
 from tbft_export.blocks import trainable_parameters
-from tbft_export.boundary import find_boundary
-from tbft_export.convolution import is_readable, read_convolution
-from tbft_export.cost import largest_activation, training_cost
-from tbft_export.forward import ForwardModel
-from tbft_export.gradient import build_training_model, write_ort_training
-from tbft_export.memory import micro_batch, plan_memory
-from tbft_export.methods.method import TrainingPlan
-from tbft_export.optimizers import build_update
+from tbft_export.compile.gradient import build_training_model, write_ort_training
+from tbft_export.compile.statistics import batch_statistics
+from tbft_export.compile.update import build_update
+from tbft_export.convolutions import winograd
+from tbft_export.convolutions.read import is_readable, read_convolution
+from tbft_export.convolutions.sparse import check_statistics, most_chosen, sparse_layers, without_rows
+from tbft_export.graph.activations import stand_ins
+from tbft_export.graph.boundary import find_boundary
+from tbft_export.graph.cost import largest_activation, training_cost
+from tbft_export.graph.forward import ForwardModel
+from tbft_export.graph.memory import micro_batch, plan_memory
+from tbft_export.graph.subgraph import extract, image_shape
 from tbft_export.pipeline import (
     PassRunner,
     after_gradient,
@@ -34,8 +35,7 @@ from tbft_export.pipeline import (
     from_ort_training,
     score_channels,
 )
-from tbft_export.sparse import check_statistics, most_chosen, sparse_layers, without_rows
-from tbft_export.subgraph import extract, image_shape
+from tbft_export.training_plan import TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -171,45 +171,6 @@ def write_official_artifacts(forward: ForwardModel, plan: Plan, folder: Path, ru
     prepared = runner.run(forward.model.clone(), passes)
     present = [name for name in prepared.graph.initializers if name in forward.weights and name not in trainable]
     write_ort_training(prepared, trainable, present, plan.optimizer.kind, folder)
-
-
-def statistics_model(forward: ForwardModel, runner: PassRunner) -> ir.Model | None:
-    """Graph images -> batch statistics of every batch norm; None for a model without batch norms."""
-    model = runner.run(forward.model.clone(), batch_mode(forward.weights))
-    logits = model.graph.outputs[0]
-    model.graph.outputs.remove(logits)
-    if not model.graph.outputs:
-        return None
-    return runner.run(model, [ir.passes.common.RemoveUnusedNodesPass()])
-
-
-def batch_statistics(whole: ir.Graph, suffix: ir.Graph, policy: BatchNormPolicy) -> tuple[str, ...]:
-    """The norms, by their running mean, that `policy` gives the batch's statistics, of a model and its part trained."""
-    if policy in ("frozen", "adapt"):
-        return ()
-    return tuple(norm.mean for norm in batch_norms(suffix if policy == "block" else whole))
-
-
-def batch_norms(graph: ir.Graph) -> tuple[BatchNorm, ...]:
-    """The batch norms of a forward graph, in its order."""
-    found = []
-    for node in graph:
-        if node.op_type != "BatchNormalization":
-            continue
-        x, _, _, mean, variance = node.inputs
-        assert x is not None
-        assert mean is not None
-        assert variance is not None
-        found.append(
-            BatchNorm(
-                mean=mean.name or "",
-                variance=variance.name or "",
-                # ONNX keeps the weight of the old average, as float32.
-                momentum=round(1.0 - node.attributes.get_float("momentum", 0.9), 6),
-                values=math.prod(image_shape(x)[1:]),
-            )
-        )
-    return tuple(found)
 
 
 def forms_of(graph: ir.Graph) -> tuple[ConvolutionForm, ...]:

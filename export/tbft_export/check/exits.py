@@ -13,12 +13,12 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.exits import ACTIVATION, LOGITS
 from tbft_artifacts.manifest import LABELS, LOSS, NO_LABEL, Manifest
 from tbft_artifacts.plan import PREDICT, Plan
+from tbft_export.check.step import CHECK_BATCH, CHECK_PIXELS, SelfCheck, relative_error
 from tbft_export.exits.attach import FEATURES
 from tbft_export.exits.network import ExitNetwork
 from tbft_export.exits.personalisation import CONFIDENT, Personalisation
-from tbft_export.self_check import CHECK_BATCH, CHECK_PIXELS, SelfCheck, relative_error
-from tbft_export.sessions import Session
-from tbft_export.sources.reference import Reference
+from tbft_export.graph.sessions import Session
+from tbft_export.reference.torch_reference import Reference
 
 # Features that many times as long, so that the last exit is unsure of some images and sure of others.
 LENGTHS = (0.0, 0.5, 1.0, 4.0, 16.0)

@@ -11,18 +11,18 @@ from tbft_artifacts.exits import Exit
 from tbft_artifacts.manifest import Block
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Boundary, ConvolutionForm, Cost, Plan
 from tbft_export.blocks import trainable_parameters
-from tbft_export.compile import CompiledPlan, PlanRequest, forms_of, full_cost
-from tbft_export.cost import forward_flops
+from tbft_export.compile.plan import CompiledPlan, PlanRequest, forms_of, full_cost
+from tbft_export.compile.update import build_update
 from tbft_export.exits.attach import FEATURES
 from tbft_export.exits.gradient import build_gradient, parameters_of
 from tbft_export.exits.heads import Head
 from tbft_export.exits.network import ExitNetwork
 from tbft_export.exits.stages import build_stages, build_whole
-from tbft_export.forward import BATCH
-from tbft_export.memory import micro_batch, plan_memory
-from tbft_export.optimizers import build_update
+from tbft_export.graph.cost import forward_flops
+from tbft_export.graph.forward import BATCH
+from tbft_export.graph.memory import micro_batch, plan_memory
+from tbft_export.graph.subgraph import extract, value_named
 from tbft_export.pipeline import PassRunner, check_standard, forward_in
-from tbft_export.subgraph import extract, value_named
 
 
 def compile_exits(network: ExitNetwork, request: PlanRequest, runner: PassRunner) -> CompiledPlan:

@@ -21,8 +21,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from tbft_export.convolution import Convolution, Pair
-from tbft_export.emitter import Emitter
+from tbft_export.convolutions.read import Convolution, Pair
+from tbft_export.graph.emitter import Emitter
 
 # A band holds W / kw times the numbers of its kernel row, so that wide images multiply mostly by zero. Millions of
 # Cortex-A72 instructions of Conv and of this form, for 2 images: 5 x 5, 1152 channels, 7 px 29.5 and 12.6; 672, 14 px

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Optimizer, OptimizerKind, Parameter
-from tbft_export.forward import IR_VERSION, OPSET
+from tbft_export.graph.forward import IR_VERSION, OPSET
 
 # torch.optim defaults; beta1 is the graph's input `momentum`.
 BETA2 = 0.999

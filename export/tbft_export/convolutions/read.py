@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.emitter import has_static_shape, static_shape
+from tbft_export.graph.emitter import has_static_shape, static_shape
 
 Pair = tuple[int, int]
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import onnx_ir as ir
 
-from tbft_export.emitter import Emitter
+from tbft_export.graph.emitter import Emitter
 
 _T = TypeVar("_T")
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.emitter import Emitter, has_static_shape, static_shape
+from tbft_export.graph.emitter import Emitter, has_static_shape, static_shape
 from tbft_export.lowerings.pooling import windows_tile
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BATCH_SUFFIX, LABELS, LOSS, Manifest
 from tbft_artifacts.plan import GRADIENT_SUFFIX, Plan
-from tbft_export.forward import IMAGES
-from tbft_export.sessions import Session
-from tbft_export.sources.reference import Reference, ReferenceStep, reference_step
-from tbft_export.sparse_check import draw_rows, fisher_errors
+from tbft_export.check.sparse import draw_rows, fisher_errors
+from tbft_export.graph.forward import IMAGES
+from tbft_export.graph.sessions import Session
+from tbft_export.reference.torch_reference import Reference, ReferenceStep, reference_step
 
 # float32 rounding through some dozens of layers; a wrong formula is off by far more.
 TOLERANCE = 1e-4

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import GRADIENT_SUFFIX, BatchNormPolicy, Cost
 from tbft_artifacts.sparse import SparseLayer
-from tbft_export.convolution import is_readable, read_convolution
+from tbft_export.convolutions.read import is_readable, read_convolution
 
 
 def sparse_candidates(graph: ir.Graph, parameters: Sequence[str]) -> dict[str, ir.Node]:

@@ -7,7 +7,7 @@ from collections.abc import Set
 import numpy as np
 import onnx_ir as ir
 
-from tbft_export.emitter import Emitter
+from tbft_export.graph.emitter import Emitter
 
 
 class FreezeBatchNormPass(ir.passes.InPlacePass):

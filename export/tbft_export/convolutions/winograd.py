@@ -20,9 +20,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from tbft_export.convolution import Convolution, Pair
-from tbft_export.emitter import Emitter
-from tbft_export.layout import from_spatial_major, to_spatial_major
+from tbft_export.convolutions.read import Convolution, Pair
+from tbft_export.graph.emitter import Emitter
+from tbft_export.graph.layout import from_spatial_major, to_spatial_major
 
 # Interpolation points 0, 1, -1 and infinity. The last row of B^T and the last column of A^T carry the
 # opposite sign of the usual form: what is multiplied is the same, and A needs no negation.

@@ -1,37 +1,16 @@
-"""PyTorch module or `.onnx` file -> one clean forward graph with a symbolic batch."""
+"""A PyTorch module -> the ONNX graph of its forward pass."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
 
 import onnx
 import onnx_ir as ir
 import torch
 from torch import nn
 
-OPSET = 17
-IR_VERSION = 8
-BATCH = "batch"
-IMAGES = "images"
-LOGITS = "logits"
-
-
-@dataclass(frozen=True)
-class ForwardModel:
-    """The forward graph (batch, C, H, W) float32 `images` -> (batch, classes) `logits`.
-
-    `weights` names the initializers that come from the trained model: the parameters that may be
-    trained and the running statistics of batch norms. Everything else is a constant of the graph.
-    """
-
-    model: ir.Model
-    weights: frozenset[str]
-
-    @property
-    def graph(self) -> ir.Graph:
-        return self.model.graph
+from tbft_export.graph.forward import BATCH, IMAGES, LOGITS, OPSET
 
 
 def torch_to_onnx(module: nn.Module, channels: int, image_size: int) -> ir.Model:

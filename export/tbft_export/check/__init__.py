@@ -1,0 +1,1 @@
+"""Compiled graphs held against PyTorch, before a bundle appears."""

@@ -1,0 +1,1 @@
+"""A forward graph and what to train -> the graphs of one plan."""

@@ -1,0 +1,1 @@
+"""Convolutions: reading one, and the forms in which it can be written."""

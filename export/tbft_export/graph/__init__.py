@@ -1,0 +1,1 @@
+"""Reading and writing ONNX graphs: what every later room builds on."""

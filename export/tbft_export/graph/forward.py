@@ -1,0 +1,29 @@
+"""What a forward graph is, and the names of its input, output and batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+OPSET = 17
+IR_VERSION = 8
+BATCH = "batch"
+IMAGES = "images"
+LOGITS = "logits"
+
+
+@dataclass(frozen=True)
+class ForwardModel:
+    """The forward graph (batch, C, H, W) float32 `images` -> (batch, classes) `logits`.
+
+    `weights` names the initializers that come from the trained model: the parameters that may be
+    trained and the running statistics of batch norms. Everything else is a constant of the graph.
+    """
+
+    model: ir.Model
+    weights: frozenset[str]
+
+    @property
+    def graph(self) -> ir.Graph:
+        return self.model.graph

@@ -1,0 +1,1 @@
+"""What compiled graphs are compared with: the model as PyTorch computes it."""
