@@ -20,13 +20,13 @@ help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
 	@echo "make test    every test, in both environments"
 	@echo "make bench   speed and memory beside PyTorch and ORT Training, 40 minutes; BENCH_ARGS=--quick: 4 minutes"
-	@echo "make bench-page  write docs/benchmarks.md and the README's table from the results of make bench"
+	@echo "make bench-page  write docs/results/benchmarks.md and the README's table from the results of make bench"
 	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
 	@echo "make bench-arm  executed Cortex-A72 instructions per train step, PyTorch's beside ours, 15 minutes"
 	@echo "make bench-metering  what measuring energy costs a run, with and without a meter in turns, 5 minutes"
 	@echo "make bench-masks  what keeping the mask of an activation function as bits or bytes takes, a minute"
-	@echo "make reproduction-page  write docs/reproduction.md from the results in docs/reproduction"
-	@echo "make comparison-page  write docs/comparison.md from the results of tbft-edge compare in docs/comparison"
+	@echo "make reproduction-page  write docs/results/reproduction.md from the results in docs/results/reproduction"
+	@echo "make comparison-page  write docs/results/comparison.md from the results of tbft-edge compare in docs/results/comparison"
 	@echo "make size    what the device environment weighs, against torch"
 	@echo "make lint    ruff, mypy, and whether README shows the real help text"
 	@echo "make format  let ruff rewrite the code"
@@ -44,7 +44,7 @@ test-host: $(HOST)/.installed $(DEVICE)/.installed
 
 # Said plainly where no page could be opened: pytest shows the reason of each skip.
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
-	$(DEVICE)/bin/python -m pytest -rs tests/artifacts tests/runtime tests/pages
+	$(DEVICE)/bin/python -m pytest -rs tests/artifacts tests/runtime tests/edge tests/pages
 
 # Said plainly where nothing could be emulated: pytest shows the reason of each skip.
 test-arm: $(DEVICE)/.tested $(BUNDLES)/.made arm-tools

@@ -22,16 +22,16 @@ import msgspec
 
 from benchmarks.block_choice_results import BlockChoices, Choice, write_choices
 from tbft_artifacts.errors import TbftError
+from tbft_edge import fingerprint
 from tbft_edge.commands.reproduce import say_trial
 from tbft_edge.console import say
-from tbft_edge.reproduce import fingerprint
+from tbft_edge.process import run_json
 from tbft_edge.reproduce.blocks import BLOCKS, MODULES, PaperBlock
 from tbft_edge.reproduce.case import Case
 from tbft_edge.reproduce.datasets.cifar10_c import PAPER_CORRUPTIONS
 from tbft_edge.reproduce.datasets.relabel import cyclic, flip, permutation, swap_pairs
 from tbft_edge.reproduce.device_python import check_device_python, default_device_python
 from tbft_edge.reproduce.engine import write_parts
-from tbft_edge.reproduce.process import run_json
 from tbft_edge.reproduce.pytorch.parameter_noise import NOISE
 from tbft_edge.reproduce.runner import Runner
 from tbft_edge.reproduce.session import Options, make_runner

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.block_choice_page`: write docs/block-choice.md from docs/block-choice.json."""
+"""`python -m benchmarks.block_choice_page`: write docs/results/block-choice.md from docs/results/block-choice.json."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import msgspec
 from benchmarks.block_choice_results import TOLERANCE_POINTS, BlockChoices, Choice, read_choices
 from benchmarks.prepared import ROOT
 from tbft_artifacts.atomic import atomic_file
-from tbft_edge.tables import Table, markdown
+from tbft_edge.tables.table import Table, markdown
 
-KEPT = ROOT / "docs" / "block-choice.json"
-PAGE = ROOT / "docs" / "block-choice.md"
+KEPT = ROOT / "docs" / "results" / "block-choice.json"
+PAGE = ROOT / "docs" / "results" / "block-choice.md"
 
 _INTRO = """# Does the device choose the right block?
 

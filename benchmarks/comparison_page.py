@@ -1,4 +1,4 @@
-"""`make comparison-page`: write docs/comparison.md and its plots from every result of `compare` in docs/comparison.
+"""`make comparison-page`: write docs/results/comparison.md and its plots from the results of `compare` beside it.
 
 `python -m benchmarks.comparison_page COMPARISON.json…` takes these files instead.
 """
@@ -15,10 +15,10 @@ from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
 from tbft_edge.compare.markdown import Shown, comparison_markdown
 from tbft_edge.compare.results import Results, read_results
-from tbft_edge.pages.tradeoffs import tradeoffs
+from tbft_edge.compare.tradeoffs import tradeoffs
 
-KEPT = ROOT / "docs" / "comparison"
-PAGE = ROOT / "docs" / "comparison.md"
+KEPT = ROOT / "docs" / "results" / "comparison"
+PAGE = ROOT / "docs" / "results" / "comparison.md"
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -17,8 +17,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tbft_edge.console import print_table, size
+from tbft_edge.console import print_table
 from tbft_edge.emulation.guest import PLATFORMS, PYTHON_VERSION, installed_versions
+from tbft_edge.figures import size
 
 # The newest whose aarch64 wheel asks for no CUDA libraries.
 TORCH = "torch==2.8.0"

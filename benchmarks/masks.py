@@ -66,7 +66,7 @@ def write(folder: Path) -> None:
 
 def measure(folder: Path) -> None:
     """On the device: a line each as JSON."""
-    from tbft_runtime.sessions import load_graph
+    from tbft_runtime.graphs.sessions import load_graph
 
     rng = np.random.default_rng(0)
     feeds = {name: rng.standard_normal(SHAPE, np.float32) for name in ("x", "dy")}

@@ -1,4 +1,4 @@
-"""`make bench-page`: write docs/benchmarks.md, its plots and the README's table from what was measured."""
+"""`make bench-page`: write docs/results/benchmarks.md, its plots and the README's table from what was measured."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def main() -> None:
         results = read(RESULTS)
     except (OSError, msgspec.DecodeError) as error:
         sys.exit(f"error: no results in '{RESULTS}': {error}\n\nhint: make bench")
-    folder = ROOT / "docs" / "benchmarks"
+    folder = ROOT / "docs" / "results" / "benchmarks"
     folder.mkdir(exist_ok=True)
     drawn = plots(results)
     for name, text in drawn.items():
         _write(folder / name, text)
-    _write(ROOT / "docs" / "benchmarks.md", page(results, drawn, read_arm(ARM_RESULTS)))
+    _write(ROOT / "docs" / "results" / "benchmarks.md", page(results, drawn, read_arm(ARM_RESULTS)))
     readme = ROOT / "README.md"
     _write(readme, between(readme.read_text(), readme_section(results)))
 

@@ -45,7 +45,7 @@ the same for all.
 
 
 def page(results: Results, drawn: Collection[str], arm: ArmResults | None) -> str:
-    """docs/benchmarks.md; `drawn` are the plots that there are, `arm` what was counted on emulated ARM."""
+    """docs/results/benchmarks.md; `drawn` are the plots that there are, `arm` what was counted on emulated ARM."""
     lines = ["# Benchmarks", "", *_intro(results), ""]
     titles: Mapping[Policy, str] = {"frozen": "Batch norms frozen", "default": "Batch statistics for input and full"}
     for policy, title in titles.items():
@@ -67,7 +67,7 @@ def readme_section(results: Results) -> str:
     head = [
         f"Measured side by side in one run of `{_command(results)}` ({results.date}; {machine.cpu}, {machine.cores}",
         "cores; ResNet-26, 32 px, batch 32, SGD with momentum, batch norms frozen for all; medians of the ratios with",
-        "their 95 % intervals). [docs/benchmarks.md](docs/benchmarks.md) has every figure, plots, and what is counted.",
+        "their 95 % intervals). [Every figure, plots, and what is counted](docs/results/benchmarks.md).",
     ]
     return "\n".join([*head, "", *_goal_table(results, "frozen")])
 

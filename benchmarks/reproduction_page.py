@@ -1,6 +1,6 @@
-"""`python -m benchmarks.reproduction_page RESULTS.json…`: write docs/reproduction.md from results of `reproduce`.
+"""`python -m benchmarks.reproduction_page RESULTS.json…`: write docs/results/reproduction.md from those results.
 
-Without arguments it takes every file in docs/reproduction.
+Without arguments it takes every file in docs/results/reproduction.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from tbft_artifacts.errors import TbftError
 from tbft_edge.reproduce.markdown import reproduction_page
 from tbft_edge.reproduce.results import read_results
 
-KEPT = ROOT / "docs" / "reproduction"
-PAGE = ROOT / "docs" / "reproduction.md"
+KEPT = ROOT / "docs" / "results" / "reproduction"
+PAGE = ROOT / "docs" / "results" / "reproduction.md"
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.agenda import BATCH_SIZE
 from benchmarks.prepared import KERNELS
-from tbft_runtime.sessions import load_graph
+from tbft_runtime.graphs.sessions import load_graph
 
 NAMES = sorted(path.stem for path in KERNELS.glob("*.onnx"))
 

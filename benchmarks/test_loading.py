@@ -18,7 +18,7 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.data.store import open_store
-from tbft_runtime.sessions import load_graph
+from tbft_runtime.graphs.sessions import load_graph
 
 PICTURES = 64
 CAMERA = (640, 480)

@@ -26,3 +26,17 @@ def partial(figure: str, covered: float) -> str:
 def estimated(figure: str, estimate: bool) -> str:
     """`figure` marked as an estimate if it is one."""
     return f"{figure} est." if estimate and figure != DASH else figure
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction as per cent, or a dash."""
+    return "–" if fraction is None else f"{fraction:.1%}"
+
+
+def size(count: float) -> str:
+    """Bytes in a readable unit (1 kB = 1000 bytes)."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

@@ -17,7 +17,7 @@ from rich.text import Text
 from tbft_runtime.energy.result import Vitals
 from tbft_runtime.progress import Outline, Silent
 from tbft_runtime.reporting.caveats import COVERED
-from tbft_runtime.training.state import Epoch
+from tbft_runtime.run.epoch import Epoch
 
 # Looks alive; each drawing takes about a millisecond from training.
 DRAWINGS_PER_SECOND = 4

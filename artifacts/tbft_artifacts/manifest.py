@@ -17,16 +17,6 @@ MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 STATISTICS = "statistics.onnx"
 
-# Inputs and outputs that gradient graphs have beside activations and parameters.
-LABELS = "labels"
-LOSS = "loss"
-CORRECT = "correct"
-# What is appended to a running statistic's name for that of the batch.
-BATCH_SUFFIX = ".batch"
-# The label of an image that has none.
-NO_LABEL = -1
-# Where the name of what a node or value was made from ends, in its own name.
-ORIGIN_END = "#"
 
 # What a bundle is exported for: one drift, or whichever the device meets.
 DriftChoice = Literal[Drift, "all"]

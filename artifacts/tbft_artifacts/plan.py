@@ -8,13 +8,11 @@ from typing import Literal
 
 import msgspec
 
-from tbft_artifacts.exits import Exit
+from tbft_artifacts.names import GRADIENT_SUFFIX
 from tbft_artifacts.sparse import SparseUpdate
 from tbft_artifacts.structs import Struct
 
 PREDICT = "predict.onnx"
-# What is appended to a parameter's name for its gradient.
-GRADIENT_SUFFIX = "_grad"
 BYTES_PER_FLOAT = 4
 
 Drift = Literal["input", "feature", "output", "full"]
@@ -60,6 +58,13 @@ class GraphMemory(Struct, frozen=True):
 
     def bytes(self, images: int) -> int:
         return self.fixed_bytes + images * self.image_bytes
+
+
+class Exit(Struct, frozen=True):
+    """A classifier behind a part of the network. `flops`: of the forward pass of one image until it has answered."""
+
+    name: str
+    flops: int
 
 
 class Parameter(Struct, frozen=True):

@@ -13,10 +13,10 @@ from benchmarks.protocol import Load, Train, Work
 from benchmarks.workers.serve import Laps, serve
 from tbft_artifacts.bundle import open_bundle
 from tbft_runtime import Silent, TrainOptions, train
-from tbft_runtime.result import runtime_versions
-from tbft_runtime.training.options import resolve
-from tbft_runtime.training.prefix import load_prefix
-from tbft_runtime.training.state import Epoch
+from tbft_runtime.boundary.prefix import load_prefix
+from tbft_runtime.reporting.result import runtime_versions
+from tbft_runtime.run.epoch import Epoch
+from tbft_runtime.run.settings import resolve
 from tbft_runtime.training.step import TrainStep, initial_state
 
 

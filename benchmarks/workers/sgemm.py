@@ -10,8 +10,8 @@ import numpy as np
 
 from benchmarks.protocol import Load, Work
 from benchmarks.workers.serve import serve
-from tbft_runtime.result import runtime_versions
-from tbft_runtime.sessions import load_graph
+from tbft_runtime.graphs.sessions import load_graph
+from tbft_runtime.reporting.result import runtime_versions
 
 
 class Sgemm:

@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tbft_runtime.diagnosis.diagnose import DiagnoseOptions, diagnose
-    from tbft_runtime.diagnosis.record import Diagnosis
     from tbft_runtime.finalization import Finalized, finalize
-    from tbft_runtime.inference import EvaluationResult, Prediction, evaluate, predict
+    from tbft_runtime.inference.evaluation import EvaluationResult, evaluate
+    from tbft_runtime.inference.prediction import Prediction, predict
     from tbft_runtime.metrics_file import MetricsFile
     from tbft_runtime.progress import Progress, Silent, Together
     from tbft_runtime.reporting.compare import compare
     from tbft_runtime.reporting.comparison import Comparison
     from tbft_runtime.reporting.read import read_report
     from tbft_runtime.reporting.report import Report
-    from tbft_runtime.result import TrainResult
-    from tbft_runtime.training.options import TrainOptions
+    from tbft_runtime.reporting.result import TrainResult
+    from tbft_runtime.run.diagnosis_record import Diagnosis
+    from tbft_runtime.run.options import TrainOptions
     from tbft_runtime.training_run import train
     from tbft_runtime.tuning.record import Tuning
     from tbft_runtime.tuning.tune import TuneOptions, tune
@@ -60,24 +61,24 @@ __all__ = [
 _HOMES = {
     "Comparison": "reporting.comparison",
     "DiagnoseOptions": "diagnosis.diagnose",
-    "Diagnosis": "diagnosis.record",
-    "EvaluationResult": "inference",
+    "Diagnosis": "run.diagnosis_record",
+    "EvaluationResult": "inference.evaluation",
     "Finalized": "finalization",
     "MetricsFile": "metrics_file",
-    "Prediction": "inference",
+    "Prediction": "inference.prediction",
     "Progress": "progress",
     "Report": "reporting.report",
     "Silent": "progress",
     "Together": "progress",
-    "TrainOptions": "training.options",
-    "TrainResult": "result",
+    "TrainOptions": "run.options",
+    "TrainResult": "reporting.result",
     "TuneOptions": "tuning.tune",
     "Tuning": "tuning.record",
     "compare": "reporting.compare",
     "diagnose": "diagnosis.diagnose",
-    "evaluate": "inference",
+    "evaluate": "inference.evaluation",
     "finalize": "finalization",
-    "predict": "inference",
+    "predict": "inference.prediction",
     "read_report": "reporting.read",
     "train": "training_run",
     "tune": "tuning.tune",

@@ -10,9 +10,9 @@ from safetensors.numpy import load_file
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, ModelCard
-from tbft_runtime.onnx_file import embed, external_initializers
-from tbft_runtime.result import after, is_worse
-from tbft_runtime.run_folder import open_trained
+from tbft_runtime.graphs.onnx_file import embed, external_initializers
+from tbft_runtime.run.folder import open_trained
+from tbft_runtime.run.state import after, is_worse
 from tbft_runtime.training.sparse_rows import merged
 
 

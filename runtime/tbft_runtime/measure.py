@@ -22,13 +22,14 @@ from safetensors.numpy import load_file, save_file
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.plan import Plan
 from tbft_runtime.board.access import THIS_BOARD
+from tbft_runtime.board.machine import peak_memory
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.board.watch import BoardWatch
+from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.machine import peak_memory
-from tbft_runtime.result import runtime_versions
-from tbft_runtime.training.options import Settings, TrainOptions, resolve
-from tbft_runtime.training.prefix import load_prefix
+from tbft_runtime.reporting.result import runtime_versions
+from tbft_runtime.run.options import TrainOptions
+from tbft_runtime.run.settings import Settings, resolve
 from tbft_runtime.training.sparse_rows import measurable
 from tbft_runtime.training.step import TrainStep, initial_state
 

@@ -18,7 +18,7 @@ from tbft_artifacts.atomic import clear_disk_errors
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.energy.result import Vitals
 from tbft_runtime.progress import Outline, Silent
-from tbft_runtime.training.state import Epoch
+from tbft_runtime.run.epoch import Epoch
 
 SUFFIX = ".prom"
 SECONDS_BETWEEN_WRITES = 5

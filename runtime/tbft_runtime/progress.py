@@ -9,7 +9,7 @@ import msgspec
 
 from tbft_artifacts.plan import Drift
 from tbft_runtime.energy.result import Vitals
-from tbft_runtime.training.state import Epoch
+from tbft_runtime.run.epoch import Epoch
 
 
 class Outline(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,8 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_runtime.board.access import THIS_BOARD, Board
+from tbft_runtime.boundary.activations import cache_result
+from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.diagnosis.choice import choose_plan
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.exits.choice import check_one_way
@@ -21,18 +23,17 @@ from tbft_runtime.meters.registry import choose
 from tbft_runtime.profiling.run import profile_run
 from tbft_runtime.progress import Outline, Progress, Silent
 from tbft_runtime.reporting.build import build_report, write_report
-from tbft_runtime.result import TrainResult, train_result
-from tbft_runtime.run_folder import RunFile, RunFolder
-from tbft_runtime.selection.record import Selection
+from tbft_runtime.reporting.result import TrainResult, train_result
+from tbft_runtime.run.folder import RunFile, RunFolder
+from tbft_runtime.run.options import AUTO, TrainOptions
+from tbft_runtime.run.selection_record import Selection
+from tbft_runtime.run.settings import Settings, another_bundle, resolve, resumed
 from tbft_runtime.selection.select import select, selects
 from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.batch_norm import check_batch
-from tbft_runtime.training.boundary import cache_result
-from tbft_runtime.training.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.training.fine_tuning import FineTuning
 from tbft_runtime.training.memory import fit_memory, plan_memory
-from tbft_runtime.training.options import AUTO, Settings, TrainOptions, another_bundle, resolve, resumed
 from tbft_runtime.training.sparse_rows import NO_CHANNELS
 from tbft_runtime.tuning.record import with_tuning
 

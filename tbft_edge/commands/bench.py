@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tbft_artifacts.errors import TbftError
-from tbft_edge.console import JsonOption, extra, memory_size, percent, print_json, print_table, say, size
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption, memory_size
+from tbft_edge.console import print_json, print_table, say
+from tbft_edge.figures import percent, size
 
 if TYPE_CHECKING:
     from tbft_artifacts.bundle import Bundle

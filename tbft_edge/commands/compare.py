@@ -10,8 +10,11 @@ import typer
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import one_line
-from tbft_edge.commands.report import Format, output_format, print_tables
-from tbft_edge.console import JsonOption, ThreadsOption, extra, percent, print_json, say
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption, ThreadsOption
+from tbft_edge.console import print_json, say
+from tbft_edge.figures import percent
+from tbft_edge.tables.formats import Format, output_format, print_tables
 
 if TYPE_CHECKING:
     from tbft_edge.compare.results import Results
@@ -50,10 +53,10 @@ def command(
     chosen = output_format(output, json=json)
     with extra("device"):
         from tbft_edge.compare.options import Options
+        from tbft_edge.compare.page import methods_page
         from tbft_edge.compare.session import RESULTS, compare_methods
-        from tbft_edge.pages.methods_page import methods_page
-        from tbft_runtime.sessions import default_threads
-        from tbft_runtime.training.options import DEFAULT_EPOCHS, DEFAULT_VALIDATION
+        from tbft_runtime.graphs.sessions import default_threads
+        from tbft_runtime.run.options import DEFAULT_EPOCHS, DEFAULT_VALIDATION
 
         options = Options(
             data=data,

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tbft_edge.console import JsonOption, extra, print_json, say
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption
+from tbft_edge.console import print_json, say
 
 
 def command(

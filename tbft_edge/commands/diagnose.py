@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tbft_edge.console import JsonOption, ThreadsOption, extra, print_json, say
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption, ThreadsOption
+from tbft_edge.console import print_json, say
 
 
 def command(
@@ -25,9 +27,9 @@ def command(
     'train --drift auto' decides alike, and trains that block.
     """
     with extra("device"):
-        from tbft_edge.diagnosis_tables import evidence, verdict
         from tbft_edge.progress import ConsoleProgress
-        from tbft_edge.tables import show
+        from tbft_edge.tables.diagnosis import evidence, verdict
+        from tbft_edge.tables.table import show
         from tbft_runtime import DiagnoseOptions, diagnose
 
         options = DiagnoseOptions(data=data, samples=samples, seed=seed, threads=threads)

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tbft_edge.console import JsonOption, print_json
+from tbft_edge.commands.options import JsonOption
+from tbft_edge.console import print_json
 
 UNFIT_EXIT_CODE = 1
 

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from tbft_edge.console import JsonOption, ThreadsOption, extra, percent, print_json, print_table, say
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption, ThreadsOption
+from tbft_edge.console import print_json, print_table, say
+from tbft_edge.figures import percent
 
 
 def command(
@@ -27,9 +30,9 @@ def command(
     Of a run with several exits also where images leave, and how long answers take beside the whole network's.
     """
     with extra("device"):
-        from tbft_edge.exit_tables import exit_saving, exit_shares, single_answers
         from tbft_edge.progress import ConsoleProgress
-        from tbft_edge.tables import show
+        from tbft_edge.tables.exits import exit_saving, exit_shares, single_answers
+        from tbft_edge.tables.table import show
         from tbft_runtime import evaluate
 
         with ConsoleProgress() as progress:

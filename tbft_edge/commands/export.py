@@ -13,7 +13,9 @@ import typer
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
-from tbft_edge.console import JsonOption, extra, print_json
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption
+from tbft_edge.console import print_json
 
 
 def command(
@@ -126,7 +128,7 @@ def command(
     count, names = _classes(classes)
     with extra("export"), tempfile.TemporaryDirectory() as cache:
         from tbft_edge.calibration import read_images
-        from tbft_edge.export_summary import export_result, print_export
+        from tbft_edge.tables.export import export_result, print_export
         from tbft_export import ExportOptions, export_bundle
 
         options = ExportOptions(

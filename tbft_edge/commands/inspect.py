@@ -10,8 +10,10 @@ import typer
 
 from tbft_artifacts.manifest import Block, Manifest
 from tbft_artifacts.plan import Plan
-from tbft_edge.console import JsonOption, print_json, print_table, size
-from tbft_edge.plan_table import print_exits, print_plans
+from tbft_edge.commands.options import JsonOption
+from tbft_edge.console import print_json, print_table
+from tbft_edge.figures import size
+from tbft_edge.tables.plans import print_exits, print_plans
 
 
 def command(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tbft_edge.console import JsonOption, extra, print_json, print_table
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption
+from tbft_edge.console import print_json, print_table
 
 
 def command(json: JsonOption = False) -> None:

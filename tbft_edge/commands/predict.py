@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from tbft_edge.console import JsonOption, ThreadsOption, extra, percent, print_json, say
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption, ThreadsOption
+from tbft_edge.console import print_json, say
+from tbft_edge.figures import percent
 
 
 def command(

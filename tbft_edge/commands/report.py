@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tbft_artifacts.errors import TbftError, one_line
-from tbft_edge.console import JsonOption, extra, print_json, say
+from tbft_artifacts.errors import one_line
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption
+from tbft_edge.console import print_json, say
+from tbft_edge.tables.formats import Format, output_format, print_tables
 
 if TYPE_CHECKING:
-    from tbft_edge.tables import Table
     from tbft_runtime import Comparison, Report
-
-Format = Literal["table", "json", "html", "csv", "markdown"]
 
 
 def command(
@@ -51,23 +51,16 @@ def command(
             _print_comparison(comparison, reports, chosen)
 
 
-def output_format(output: Format | None, *, json: bool) -> Format:
-    """What --format and --json ask for together. Raises TbftError where they contradict each other."""
-    if json and output not in (None, "json"):
-        raise TbftError(f"--json and --format {output} contradict each other", "give one of them")
-    return "json" if json else output or "table"
-
-
 def _folder(run: Path) -> Path:
     """What a run is known by: its folder, also where its report.json was named; else the file."""
-    from tbft_runtime.run_folder import RunFolder
+    from tbft_runtime.run.folder import RunFolder
 
     path = run.resolve()
     return path.parent if path == RunFolder(path.parent).report_file else path
 
 
 def _print_run(report: Report, name: str, chosen: Format) -> None:
-    from tbft_edge.run_summary import run_summary
+    from tbft_edge.tables.run import run_summary
     from tbft_runtime.reporting.caveats import caveats
 
     if chosen == "json":
@@ -77,7 +70,7 @@ def _print_run(report: Report, name: str, chosen: Format) -> None:
 
         sys.stdout.write(run_page(report))
     elif chosen == "csv":
-        from tbft_edge.cost_table import cost_csv
+        from tbft_edge.tables.costs import cost_csv
         from tbft_runtime import compare
 
         # Nothing is compared here, so a throttled run is shown as any other.
@@ -87,7 +80,7 @@ def _print_run(report: Report, name: str, chosen: Format) -> None:
 
 
 def _print_comparison(comparison: Comparison, reports: Sequence[Report], chosen: Format) -> None:
-    from tbft_edge.cost_table import cost_csv, cost_table, notes
+    from tbft_edge.tables.costs import cost_csv, cost_table, notes
 
     if chosen == "json":
         print_json(comparison)
@@ -102,17 +95,3 @@ def _print_comparison(comparison: Comparison, reports: Sequence[Report], chosen:
         sys.stdout.write(cost_csv(comparison))
     else:
         print_tables([cost_table(comparison)], notes(comparison), chosen)
-
-
-def print_tables(tables: Sequence[Table], notes: Sequence[str], chosen: Literal["table", "markdown"]) -> None:
-    """Tables on stdout; notes below them in Markdown, else on stderr."""
-    from tbft_edge.tables import escape, markdown, show
-
-    if chosen == "markdown":
-        sys.stdout.write("\n".join(map(markdown, tables)))
-        sys.stdout.write("".join(["\n", *(f"- {escape(note)}\n" for note in notes)]) if notes else "")
-        return
-    for table in tables:
-        show(table)
-    for note in notes:
-        say(one_line(note))

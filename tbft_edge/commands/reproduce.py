@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tbft_edge.console import JsonOption, extra, percent, print_json, say
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption
+from tbft_edge.console import print_json, say
+from tbft_edge.figures import percent
 
 if TYPE_CHECKING:
     from tbft_edge.reproduce.pytorch.source_training import SourceEpoch

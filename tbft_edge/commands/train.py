@@ -11,16 +11,10 @@ import typer
 
 from tbft_artifacts.errors import one_line
 from tbft_artifacts.plan import BatchNormPolicy, Drift
-from tbft_edge.console import (
-    JsonOption,
-    ThreadsOption,
-    extra,
-    memory_size,
-    part_of_whole,
-    percent,
-    print_json,
-    say,
-)
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption, ThreadsOption, memory_size, part_of_whole
+from tbft_edge.console import print_json, say
+from tbft_edge.figures import percent
 
 if TYPE_CHECKING:
     from tbft_runtime import Progress
@@ -197,7 +191,7 @@ def _write_page(out: Path) -> Path:
     from tbft_artifacts.atomic import atomic_file
     from tbft_edge.pages.run_page import run_page
     from tbft_runtime import read_report
-    from tbft_runtime.run_folder import RunFolder
+    from tbft_runtime.run.folder import RunFolder
 
     path = RunFolder(out).page_file
     with atomic_file(path) as temporary:
@@ -207,9 +201,9 @@ def _write_page(out: Path) -> Path:
 
 def _print(out: Path) -> None:
     """What 'report' prints of the run, and the profile if there is one."""
-    from tbft_edge.profile_tables import print_profile
-    from tbft_edge.run_summary import run_summary
-    from tbft_edge.tables import show
+    from tbft_edge.tables.profile import print_profile
+    from tbft_edge.tables.run import run_summary
+    from tbft_edge.tables.table import show
     from tbft_runtime import read_report
     from tbft_runtime.reporting.caveats import caveats
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tbft_artifacts.plan import Drift
-from tbft_edge.console import JsonOption, extra, print_json, print_table, say
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption
+from tbft_edge.console import print_json, print_table, say
 
 if TYPE_CHECKING:
     from tbft_runtime import Tuning

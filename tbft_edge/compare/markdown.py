@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from tbft_edge.compare.results import Results
 from tbft_edge.compare.table import comparison_table, notes
 from tbft_edge.compare.words import command, provenance, title
-from tbft_edge.tables import escape, markdown
+from tbft_edge.tables.table import escape, markdown
 
 _INTRO = """# Methods compared
 
 Every entry is trained on the same images in the same order, in a process of its own, one after the other. *Best at*
 names the costs for which no other entry is at least as accurate for at most as much, and better in one of both; in the
-plots a line joins these. [How it is measured](compare.md). Written by `make comparison-page` from what these commands
+plots a line joins these. [How it is measured](../compare.md). Written by `make comparison-page` from what these commands
 gave:
 """
 

@@ -10,8 +10,8 @@ import msgspec
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
+from tbft_edge import fingerprint
 from tbft_edge.compare.entries import Entry
-from tbft_edge.reproduce import fingerprint
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.board.watch import identify
 

@@ -14,10 +14,10 @@ from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import DivergedError, TbftError
 from tbft_edge.compare.entries import Entry
 from tbft_edge.compare.options import Options
-from tbft_edge.reproduce.process import run_json
+from tbft_edge.process import run_json
 from tbft_runtime.reporting.read import read_report
 from tbft_runtime.reporting.report import Report
-from tbft_runtime.run_folder import RunFolder
+from tbft_runtime.run.folder import RunFolder
 
 
 class Evaluated(msgspec.Struct, frozen=True):

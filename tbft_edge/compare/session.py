@@ -13,7 +13,7 @@ from tbft_edge.compare.runs import Evaluated, Progress, before_training, run_all
 from tbft_edge.compare.summary import summarize
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.meters.registry import choose
-from tbft_runtime.run_folder import RunFolder
+from tbft_runtime.run.folder import RunFolder
 
 RESULTS = "comparison.json"
 

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from tbft_edge.compare.results import CostName, EntryResult, Figures, Results, Spread
-from tbft_edge.console import percent, size
-from tbft_edge.cost_table import grouped_notes
-from tbft_edge.figures import DASH, estimated, significant
-from tbft_edge.tables import Table, csv_text
+from tbft_edge.figures import DASH, estimated, percent, significant, size
+from tbft_edge.tables.costs import grouped_notes
+from tbft_edge.tables.table import Table, csv_text
 
 COST_NAMES: Mapping[CostName, str] = {"seconds": "time", "joules": "energy", "peak_memory_bytes": "memory"}
 # Broken where that saves width. What a run gave, then what the manifest says of it, and inference.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tbft_edge.console import percent, size
-from tbft_edge.cost_table import notes
-from tbft_edge.figures import DASH, estimated, partial
+from tbft_edge.figures import DASH, estimated, partial, percent, size
 from tbft_edge.pages import units
 from tbft_edge.pages.charts.bars import Bar, long_bars
 from tbft_edge.pages.document import badge, card, facts, figure, page, pair, section, table, tables, warnings
 from tbft_edge.pages.headline import cautions, marked_joules, trained
 from tbft_edge.pages.markup import Markup, element, join
+from tbft_edge.tables.costs import notes
 from tbft_runtime.reporting.caveats import COVERED
 from tbft_runtime.reporting.comparison import Comparison, Row
 from tbft_runtime.reporting.report import Report

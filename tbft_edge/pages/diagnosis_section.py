@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tbft_edge.diagnosis_tables import decision, evidence, verdict
 from tbft_edge.pages.document import card, table, tables
 from tbft_edge.pages.markup import Markup, element
-from tbft_runtime.diagnosis.record import Diagnosis
+from tbft_edge.tables.diagnosis import decision, evidence, verdict
+from tbft_runtime.run.diagnosis_record import Diagnosis
 
 
 def why(diagnosis: Diagnosis) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tbft_edge.console import percent
+from tbft_edge.figures import percent
 from tbft_edge.pages import units
 from tbft_edge.pages.charts.axis import Axis, grouped, magnitudes, nice_step
 from tbft_edge.pages.charts.lines import Line, LineChart, line_chart

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tbft_edge.console import percent
-from tbft_edge.exit_tables import exit_saving, exit_shares
+from tbft_edge.figures import percent
 from tbft_edge.pages.document import card, table, tables
 from tbft_edge.pages.markup import Markup, element
+from tbft_edge.tables.exits import exit_saving, exit_shares
 from tbft_runtime.exits.record import Calibration
 
 

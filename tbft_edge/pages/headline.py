@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tbft_edge.console import percent, size
+from tbft_edge.figures import percent, size
 from tbft_edge.pages import units
 from tbft_edge.pages.document import Tile, badge
 from tbft_edge.pages.markup import Markup, element, join
@@ -10,7 +10,7 @@ from tbft_runtime.board.state import BUSY_CORES
 from tbft_runtime.energy.result import Energy
 from tbft_runtime.meters.meter import Source
 from tbft_runtime.reporting.report import Report
-from tbft_runtime.result import TrainResult
+from tbft_runtime.reporting.result import TrainResult
 
 
 def title(report: Report) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tbft_edge.console import percent, size
-from tbft_edge.figures import DASH
+from tbft_edge.figures import DASH, percent, size
 from tbft_edge.pages import units
 from tbft_edge.pages.document import card, details, facts, table, tables
 from tbft_edge.pages.headline import energy_column, marked, marked_joules
@@ -11,7 +10,7 @@ from tbft_edge.pages.markup import Markup, element, join
 from tbft_runtime.board.state import BUSY_CORES, BoardState
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.reporting.report import Report
-from tbft_runtime.result import TrainResult
+from tbft_runtime.reporting.result import TrainResult
 from tbft_runtime.timing import PHASES
 
 # As many operators and layers of a graph are shown at once.

@@ -6,8 +6,8 @@ from tbft_edge.pages import units
 from tbft_edge.pages.charts.bars import Bar, long_bars
 from tbft_edge.pages.document import card, figure, missing, plots, table
 from tbft_edge.pages.markup import Markup, element, join
-from tbft_edge.selection_table import COLUMNS, name, selection_table, spent
-from tbft_runtime.selection.record import Selection
+from tbft_edge.tables.selection import COLUMNS, name, selection_table, spent
+from tbft_runtime.run.selection_record import Selection
 
 _TITLE = "Trained channels of each layer"
 

@@ -11,9 +11,9 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError
+from tbft_edge.process import run_json
 from tbft_edge.reproduce.bundles import Bundles, plan_for
 from tbft_edge.reproduce.engine import Job
-from tbft_edge.reproduce.process import run_json
 from tbft_edge.reproduce.protocol import Protocol
 from tbft_edge.reproduce.trial import Outcome
 
@@ -69,7 +69,7 @@ class DeviceEngine:
         return run_json([self.python, "-m", "tbft_edge", command, *arguments, "--threads", str(self.threads), "--json"])
 
     def _diverged(self, run: Path, job: Job) -> Outcome:
-        from tbft_runtime.run_folder import RunFolder
+        from tbft_runtime.run.folder import RunFolder
 
         state = RunFolder(run).read_state()
         tested = self._test(run, job)

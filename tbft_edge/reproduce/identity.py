@@ -6,9 +6,9 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import Plan
+from tbft_edge.fingerprint import of_words
 from tbft_edge.reproduce.cache import FORMAT
 from tbft_edge.reproduce.case import Case
-from tbft_edge.reproduce.fingerprint import of_words
 from tbft_edge.reproduce.protocol import Protocol
 from tbft_edge.reproduce.trial import Trial
 

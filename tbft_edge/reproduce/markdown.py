@@ -10,7 +10,7 @@ from tbft_edge.reproduce.results import TRAINED_ON, Results
 from tbft_edge.reproduce.summary.names import Exhibit
 from tbft_edge.reproduce.summary.verdict import Verdict
 from tbft_edge.reproduce.summary.whole import SYSTEM_COST, Summary, summarize
-from tbft_edge.tables import escape, markdown
+from tbft_edge.tables.table import escape, markdown
 
 _JPEG = (
     "The photos are CIFAR-10's test images that went through JPEG, so the heights of accuracies are not the paper's: "

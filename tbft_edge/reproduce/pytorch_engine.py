@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.errors import TbftError
+from tbft_edge.process import run_json
 from tbft_edge.reproduce.blocks import MODULES
 from tbft_edge.reproduce.engine import Job
-from tbft_edge.reproduce.process import run_json
 from tbft_edge.reproduce.pytorch.request import Request
 from tbft_edge.reproduce.trial import Outcome
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tbft_edge.console import percent
+from tbft_edge.figures import percent
 from tbft_edge.pages.charts.bars import Bar, long_bars
 from tbft_edge.pages.charts.dumbbells import Dumbbell, dumbbells, key
 from tbft_edge.pages.document import figure

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tbft_artifacts.errors import TbftError
-from tbft_edge.reproduce import fingerprint
+from tbft_edge import fingerprint
 from tbft_edge.reproduce.bundles import Bundles
 from tbft_edge.reproduce.cache import OutcomeCache
 from tbft_edge.reproduce.device_engine import DeviceEngine

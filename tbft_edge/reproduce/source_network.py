@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tbft_artifacts.errors import TbftError
-from tbft_edge.reproduce import fingerprint
+from tbft_edge import fingerprint
 from tbft_edge.reproduce.case import Network
 from tbft_edge.reproduce.datasets.images import LabelledImages
 from tbft_edge.reproduce.datasets.living17 import SIDE, load_living17

@@ -14,9 +14,8 @@ from support.bundles import made_up_bundle, write_manifest
 from support.sparse_plans import HEAD, made_up_layer, made_up_plans
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.exits import Exit
 from tbft_artifacts.manifest import WEIGHTS
-from tbft_artifacts.plan import Boundary, Parameter, Plan
+from tbft_artifacts.plan import Boundary, Exit, Parameter, Plan
 from tbft_artifacts.sparse import SparseLayer, SparseUpdate
 
 LAYERS = [made_up_layer(0, (4, 3, 3, 3), 64), made_up_layer(1, (6, 4, 3, 3), 16)]

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.commands import DEVICE, HOST, ROOT, Step, surroundings
+from support.commands import DEVICE, HOST, Step, surroundings
 from support.toys import save_squares
 
 FORBIDDEN = ("torch", "onnx", "onnx_ir", "onnxruntime.training", "tbft_export")
-# What each package of the product may import of the others and of the heavy libraries (DESIGN: arrows go down).
-ROOMS = {
-    "artifacts/tbft_artifacts": {"tbft_artifacts", "numpy", "safetensors", "msgspec"},
-    "runtime/tbft_runtime": {
-        *("tbft_runtime", "tbft_artifacts"),
-        *("numpy", "safetensors", "msgspec", "onnxruntime", "PIL", "prometheus_client"),
-    },
-}
 
 
 def python(environment: Path, code: str, *arguments: str | Path) -> str:
@@ -100,30 +90,3 @@ def test_device_commands_never_try_to_import_torch_or_onnx(
         assert "tbft_artifacts.bundle" in seen
         tried = [module for module in seen for name in FORBIDDEN if f"{module}.".startswith(f"{name}.")]
         assert tried == [], command
-
-
-def imports(folder: Path) -> Iterator[tuple[str, str]]:
-    """(file, top-level module) of every import in the Python files of a folder, wherever it stands."""
-    for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module or ""]
-            yield from ((str(path.relative_to(ROOT)), name.split(".")[0]) for name in names)
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_rooms_import_only_what_lies_below(room: str) -> None:
-    """The contract needs nothing of either half, and the device half nothing of the host's."""
-    standard = set(python(DEVICE, "import sys; print(*sys.stdlib_module_names)").split())
-    found = list(imports(ROOT / room))
-    assert len(found) > 20
-    assert [(file, name) for file, name in found if name not in ROOMS[room] | standard] == []
-
-
-def test_the_device_half_never_imports_upwards() -> None:
-    """Neither contract nor device half knows of the command, which knows them."""
-    rooms = [*imports(ROOT / "artifacts"), *imports(ROOT / "runtime"), *imports(ROOT / "export")]
-    assert [(file, name) for file, name in rooms if name == "tbft_edge"] == []

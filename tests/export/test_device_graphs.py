@@ -22,7 +22,7 @@ from tbft_artifacts.manifest import STATISTICS, WEIGHTS
 from tbft_artifacts.plan import PREDICT, BatchNormPolicy, Drift, OptimizerKind
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.sources.trace import torch_to_onnx
-from tbft_runtime.sessions import load_graph
+from tbft_runtime.graphs.sessions import load_graph
 
 TESTS = Path(__file__).parents[1]
 NEWEST_OPSET = 21

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from support.onnx_models import session
-from tbft_artifacts.manifest import NO_LABEL
+from tbft_artifacts.names import NO_LABEL
 from tbft_export.exits.gradient import build_gradient, parameters_of
 from tbft_export.exits.heads import Head
 from tbft_export.exits.personalisation import CONFIDENT, PERSONALISATIONS, Personalisation

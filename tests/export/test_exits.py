@@ -26,7 +26,7 @@ from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.pipeline import PassRunner
 from tbft_export.sources.load import load_source
-from tbft_runtime.sessions import load_graph
+from tbft_runtime.graphs.sessions import load_graph
 
 CLASSES = 4
 SIZE = 8

@@ -10,8 +10,8 @@ import pytest
 from support.chromium import Chromium, find_chromium
 from support.made_up_comparisons import odd_comparisons
 from support.odd_reports import made_up_comparison, odd_reports
+from tbft_edge.compare.page import methods_page
 from tbft_edge.pages.comparison_page import comparison_page
-from tbft_edge.pages.methods_page import methods_page
 from tbft_edge.pages.run_page import run_page
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from support.html_text import Page, read_page
 from support.made_up_comparisons import made_up_entry, made_up_figures, made_up_methods, odd_comparisons
 from support.odd_reports import HOSTILE
+from tbft_edge.compare.page import methods_page
 from tbft_edge.compare.results import Results
-from tbft_edge.pages.methods_page import methods_page
-from tbft_edge.pages.tradeoffs import tradeoffs
+from tbft_edge.compare.tradeoffs import tradeoffs
 
 
 def shown(results: Results) -> Page:

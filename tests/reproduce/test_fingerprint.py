@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tbft_artifacts.errors import TbftError
-from tbft_edge.reproduce.fingerprint import of_data
+from tbft_edge.fingerprint import of_data
 
 
 def make_tree(root: Path) -> Path:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from support.bundles import IMAGE_SIZE
-from support.toys import save_squares
 from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
 from tbft_runtime.data.preprocessing import Preprocessing
 
@@ -27,15 +24,3 @@ def preprocessing_to(size: int) -> Preprocessing:
         Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
     )
     return Preprocessing(steps, size)
-
-
-@pytest.fixture(scope="session")
-def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """48 labelled images; tests only read them."""
-    return save_squares(tmp_path_factory.mktemp("squares") / "squares.npz")
-
-
-@pytest.fixture(scope="session")
-def more_squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """40 other images of the same kind."""
-    return save_squares(tmp_path_factory.mktemp("squares") / "more.npz", 40, seed=1)

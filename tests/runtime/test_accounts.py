@@ -9,9 +9,10 @@ import pytest
 
 from support.fake_meters import FakeMeter, fake_board
 from tbft_runtime.energy.metering import Metering
+from tbft_runtime.run.epoch import Epoch, Evaluation
+from tbft_runtime.run.state import TrainingState
 from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.accounts import Accounts
-from tbft_runtime.training.state import Epoch, Evaluation, TrainingState
 
 EPOCHS = 40
 

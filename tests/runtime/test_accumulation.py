@@ -12,9 +12,9 @@ from safetensors.numpy import load_file
 from support.bundles import compiled
 from tbft_artifacts.bundle import open_bundle
 from tbft_runtime import TrainOptions
+from tbft_runtime.boundary.prefix import load_prefix
+from tbft_runtime.run.settings import resolve
 from tbft_runtime.training import step as step_module
-from tbft_runtime.training.options import resolve
-from tbft_runtime.training.prefix import load_prefix
 from tbft_runtime.training.step import TrainStep, initial_state
 
 IMAGES = 13

@@ -24,7 +24,7 @@ from tbft_edge.main import main
 from tbft_runtime import TuneOptions, evaluate, finalize, tune
 from tbft_runtime.doctor import examine
 from tbft_runtime.doctor.needs import needs
-from tbft_runtime.model import open_model
+from tbft_runtime.inference.model import open_model
 from tbft_runtime.reporting.read import read_report
 
 # What each drift calls for.

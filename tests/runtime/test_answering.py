@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from support.fake_meters import FakeMeter, fake_board
-from tbft_runtime import answering
-from tbft_runtime.answering import IMAGES, ROUNDS, AnswerCost, Sample, SingleAnswers, measure_answers
 from tbft_runtime.energy.metering import Metering
+from tbft_runtime.inference import answering
+from tbft_runtime.inference.answering import IMAGES, ROUNDS, AnswerCost, Sample, SingleAnswers, measure_answers
 
 # Of these, every image has its own grey.
 PIXELS = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)

@@ -15,7 +15,7 @@ from support.bundles import compiled
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import STATISTICS, BatchNorm
-from tbft_runtime.sessions import load_graph
+from tbft_runtime.graphs.sessions import load_graph
 from tbft_runtime.training.batch_norm import average_into, check_batch, reestimate
 
 NORM = BatchNorm(mean="bn.running_mean", variance="bn.running_var", momentum=0.1, values=4)

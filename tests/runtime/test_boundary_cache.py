@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from support.runs import Recorder
-from tbft_runtime.training.boundary_cache import BoundaryCache, DiskCache, RowKind, in_memory, stored_bytes
+from tbft_runtime.boundary.cache import BoundaryCache, DiskCache, RowKind, in_memory, stored_bytes
 
 KIND = RowKind(images=10, shape=(2, 4), dtype=np.dtype(np.float32))
 ROWS = np.random.default_rng(0).normal(size=(10, 2, 4)).astype(np.float32)

@@ -16,12 +16,12 @@ from support.toys import coloured_squares, save_folders, save_squares
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.preprocessing import Resize
 from tbft_runtime import Silent, TrainOptions
-from tbft_runtime.sessions import Tensors
+from tbft_runtime.boundary import key as module
+from tbft_runtime.boundary.key import cache_key
+from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
+from tbft_runtime.graphs.sessions import Tensors
+from tbft_runtime.run.settings import resolve
 from tbft_runtime.timing import Stopwatch
-from tbft_runtime.training import cache_key as module
-from tbft_runtime.training.cache_key import cache_key
-from tbft_runtime.training.dataset import TrainingData, open_data, open_sources
-from tbft_runtime.training.options import resolve
 
 FLOAT = np.dtype(np.float32)
 

@@ -20,12 +20,12 @@ from support.toys import save_squares
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import TrainOptions
+from tbft_runtime.boundary import activations as boundary
+from tbft_runtime.boundary.prefix import Prefix
 from tbft_runtime.data.rows import FileRows
-from tbft_runtime.run_folder import RunFolder
-from tbft_runtime.training import boundary
-from tbft_runtime.training.options import PREFIX_IMAGES, resolve
-from tbft_runtime.training.prefix import Prefix
-from tbft_runtime.training.state import TrainingState
+from tbft_runtime.run.folder import RunFolder
+from tbft_runtime.run.settings import PREFIX_IMAGES, resolve
+from tbft_runtime.run.state import TrainingState
 
 # Frozen and adapted statistics, the batch's behind the boundary alone, sgd and adamw; a boundary of maps, and one
 # of features behind the pool.
@@ -143,7 +143,7 @@ def test_rows_of_another_board_are_not_read(
     for rows in (tmp_path / "run" / "cache").glob("*.rows"):
         rows.write_bytes(b"\xff" * rows.stat().st_size)
     computed.clear()
-    monkeypatch.setattr("tbft_runtime.training.cache_key.processor", lambda: "another")
+    monkeypatch.setattr("tbft_runtime.boundary.key.processor", lambda: "another")
     recorder = Recorder()
     fine_tune("feature-frozen", squares, tmp_path / "run", recorder, resume=True)
     assert sum(computed) == IMAGES

@@ -22,7 +22,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_edge.main import main
 from tbft_edge.pages.run_page import run_page
 from tbft_runtime import DiagnoseOptions, Diagnosis, diagnose, read_report
-from tbft_runtime.run_folder import RunFolder
+from tbft_runtime.run.folder import RunFolder
 
 FRONT, MIDDLE, LAST, HEAD, _ = ALL_PLANS
 

@@ -13,7 +13,7 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.plan import Plan
 from tbft_runtime.diagnosis.decide import DOUBT, STANDS_OUT, SURE, decide
 from tbft_runtime.diagnosis.placement import candidates
-from tbft_runtime.diagnosis.record import Candidate, LabelEvidence, NormShift
+from tbft_runtime.run.diagnosis_record import Candidate, LabelEvidence, NormShift
 
 PLANS = candidates(open_bundle(compiled(ALL_DRIFTS)).manifest)
 FRONT, MIDDLE, LAST, HEAD = PLANS

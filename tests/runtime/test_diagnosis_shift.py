@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from support.bundles import ALL_DRIFTS, ALL_PLANS, compiled
 from tbft_artifacts.bundle import open_bundle
-from tbft_artifacts.manifest import BATCH_SUFFIX, BatchNorm
+from tbft_artifacts.manifest import BatchNorm
+from tbft_artifacts.names import BATCH_SUFFIX
 from tbft_runtime.diagnosis.placement import candidates, module_of, norm_plans
 from tbft_runtime.diagnosis.statistics_shift import GROUPS, Shift, group_statistics, norm_shift, reestimated
-from tbft_runtime.sessions import Graph
+from tbft_runtime.graphs.sessions import Graph
 
 NORM = BatchNorm(mean="bn.running_mean", variance="bn.running_var", momentum=0.1, values=4)
 

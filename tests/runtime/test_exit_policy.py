@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tbft_artifacts.exits import Exit
-from tbft_runtime.exits.policy import NEVER, ExitAnswers, calibrated, confidence, leaving
+from tbft_artifacts.plan import Exit
+from tbft_runtime.exits.policy import NEVER, calibrated, confidence, leaving
 from tbft_runtime.exits.record import calibration, early_answers
+from tbft_runtime.run.exit_answers import ExitAnswers
 
 EXITS = tuple(Exit(f"exit{number}", 10 * (number + 1)) for number in range(4))
 

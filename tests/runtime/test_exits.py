@@ -16,15 +16,16 @@ from support.runs import Recorder, assert_equal_runs, fine_tune, state_of
 from support.toys import NO_LABEL, coloured_squares
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.exits import LOGITS
+from tbft_artifacts.names import LOGITS
 from tbft_runtime import DiagnoseOptions, TrainResult, TuneOptions, diagnose, evaluate, finalize, predict, tune
-from tbft_runtime.exits.policy import ExitAnswers, confidence, leaving
+from tbft_runtime.exits.policy import confidence, leaving
 from tbft_runtime.exits.staged import StagedModel
+from tbft_runtime.graphs.sessions import Graph, Tensors
+from tbft_runtime.inference.model import open_model, open_whole
 from tbft_runtime.measure import MeasureRequest, measure
-from tbft_runtime.model import open_model, open_whole
 from tbft_runtime.reporting.read import read_report
-from tbft_runtime.run_folder import RunFolder
-from tbft_runtime.sessions import Graph, Tensors
+from tbft_runtime.run.exit_answers import ExitAnswers
+from tbft_runtime.run.folder import RunFolder
 
 LABELS, CONFIDENT, DISTILL = EXIT_PLANS
 IMAGES, TRUE = coloured_squares(60, seed=3)

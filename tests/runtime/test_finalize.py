@@ -18,10 +18,10 @@ from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, ModelCard
 from tbft_runtime import finalize, predict
-from tbft_runtime.model import open_model
-from tbft_runtime.run_folder import RunFolder
-from tbft_runtime.sessions import load_graph
-from tbft_runtime.training.state import Evaluation
+from tbft_runtime.graphs.sessions import load_graph
+from tbft_runtime.inference.model import open_model
+from tbft_runtime.run.epoch import Evaluation
+from tbft_runtime.run.folder import RunFolder
 
 PIXELS = coloured_squares(9, seed=3)[0]
 

@@ -12,7 +12,7 @@ from PIL import Image
 from support.bundles import CLASSES
 from support.toys import coloured_squares, png, save_folders
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import NO_LABEL
+from tbft_artifacts.names import NO_LABEL
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import open_source
 

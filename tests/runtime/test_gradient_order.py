@@ -10,9 +10,9 @@ from safetensors.numpy import load_file
 
 from support.bundles import compiled
 from tbft_artifacts.bundle import open_bundle
-from tbft_artifacts.manifest import LABELS
+from tbft_artifacts.names import LABELS
+from tbft_runtime.graphs.sessions import load_graph
 from tbft_runtime.profiling.trace import read_trace
-from tbft_runtime.sessions import load_graph
 
 
 @pytest.mark.parametrize("name", ["full-batch", "feature-frozen"])

@@ -17,8 +17,8 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import PREDICT
 from tbft_runtime import finalize
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.model import open_model
-from tbft_runtime.sessions import Tensors, load_graph
+from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.inference.model import open_model
 
 PIXELS = coloured_squares(40, seed=5)[0]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tbft_runtime.machine import available_memory, peak_memory, processor
+from tbft_runtime.board.machine import available_memory, peak_memory, processor
 
 MIB = 1 << 20
 
@@ -79,7 +79,7 @@ def test_a_peak_is_not_that_of_whoever_started_the_process() -> None:
     starter = """
 import subprocess, sys
 held = b"x" * (256 << 20)
-child = "from tbft_runtime.machine import peak_memory; print(peak_memory())"
+child = "from tbft_runtime.board.machine import peak_memory; print(peak_memory())"
 print(subprocess.run([sys.executable, "-c", child], capture_output=True, check=True).stdout.decode())
 """
     done = subprocess.run([sys.executable, "-c", starter], capture_output=True, text=True, check=True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support.bundles import CLASSES
 from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import NO_LABEL
+from tbft_artifacts.names import NO_LABEL
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import NpzSource, open_source
 from tbft_runtime.data.store import open_store

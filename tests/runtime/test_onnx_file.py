@@ -14,8 +14,8 @@ from safetensors.numpy import load_file
 from support.bundles import compiled
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import PREDICT
-from tbft_runtime.onnx_file import embed, external_initializers
-from tbft_runtime.sessions import load_graph
+from tbft_runtime.graphs.onnx_file import embed, external_initializers
+from tbft_runtime.graphs.sessions import load_graph
 
 BUNDLE = "feature-frozen"
 IMAGES = np.random.default_rng(0).normal(size=(3, 3, 8, 8)).astype(np.float32)

@@ -16,7 +16,7 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_runtime import TrainOptions
-from tbft_runtime.training.options import Settings, resolve
+from tbft_runtime.run.settings import Settings, resolve
 
 
 def resolved(bundle: str, **options: Any) -> Settings:

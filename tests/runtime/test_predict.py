@@ -12,8 +12,9 @@ from support.bundles import CLASSES, compiled
 from support.runs import fine_tune
 from support.toys import coloured_squares, png, save_folders, save_squares
 from tbft_artifacts.errors import TbftError
-from tbft_runtime import evaluate, finalize, inference, predict
-from tbft_runtime.model import open_model
+from tbft_runtime import evaluate, finalize, predict
+from tbft_runtime.inference import evaluation as inference
+from tbft_runtime.inference.model import open_model
 
 IMAGES, LABELS = coloured_squares(40, seed=2)
 

@@ -13,15 +13,16 @@ from support.bundles import COMPILED_NAMES, compiled
 from support.runs import Recorder, assert_equal_runs, fine_tune
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_edge.profile_tables import LONGEST, print_profile
+from tbft_edge.tables.profile import LONGEST, print_profile
 from tbft_runtime.measure import random_batch
 from tbft_runtime.profiling import run as profiling
 from tbft_runtime.profiling.layers import OTHER
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.profiling.run import ALL_PARAMETERS, MOST_STEPS, TracedSteps, profile_steps
 from tbft_runtime.reporting.read import read_report
-from tbft_runtime.training.options import TrainOptions, resolve
-from tbft_runtime.training.state import TrainingState
+from tbft_runtime.run.options import TrainOptions
+from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.state import TrainingState
 from tbft_runtime.training.step import initial_state
 
 BATCH = 12

@@ -15,7 +15,7 @@ from support.files import listing
 from support.runs import Recorder, assert_equal_runs, fine_tune, history_of, state_of
 from support.toys import coloured_squares, png, save_folders, save_squares
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.run_folder import RunFolder
+from tbft_runtime.run.folder import RunFolder
 
 # Every optimizer and policy: sgd, adamw, adam; frozen, adapted and batch statistics, those also in the block alone.
 BUNDLES = (

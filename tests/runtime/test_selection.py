@@ -20,13 +20,13 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
 from tbft_runtime import DiagnoseOptions, TrainOptions, TrainResult, TuneOptions, diagnose, evaluate, finalize, tune
+from tbft_runtime.data.dataset import open_data, open_sources
 from tbft_runtime.measure import MeasureRequest, measure
-from tbft_runtime.run_folder import RunFolder
+from tbft_runtime.run.folder import RunFolder
+from tbft_runtime.run.selection_record import Selection
+from tbft_runtime.run.settings import resolve
 from tbft_runtime.selection.fisher import fisher_information
-from tbft_runtime.selection.record import Selection
 from tbft_runtime.timing import Stopwatch
-from tbft_runtime.training.dataset import open_data, open_sources
-from tbft_runtime.training.options import resolve
 from tbft_runtime.training.sparse_rows import merged
 
 # All of the network may be reached; the bytes decide.

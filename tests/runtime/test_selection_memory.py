@@ -14,10 +14,10 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_runtime import TrainOptions
+from tbft_runtime.run.settings import resolve
 from tbft_runtime.selection.choose import value_bytes
 from tbft_runtime.training import memory
 from tbft_runtime.training.memory import update_room
-from tbft_runtime.training.options import resolve
 
 PROCESS = 50_000_000
 

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from support.sparse_plans import HEAD, made_up_layer, made_up_plans
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
-from tbft_runtime.selection.budgets import Budgets
-from tbft_runtime.selection.choose import FIRST_SHARE, Chosen, choose, full_backward
-from tbft_runtime.selection.record import LayerChoice
+from tbft_runtime.run.selection_record import LayerChoice
+from tbft_runtime.selection.choose import FIRST_SHARE, Budgets, Chosen, choose, full_backward
 
 WITHOUT_LIMIT = Budgets(update_bytes=10**12, compute=1.0)
 # A network whose layers are alike, and two plans in it.

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tbft_runtime.data.split import stratified_split
+from tbft_runtime.data.draw import stratified_split
 
 LABELS = st.lists(st.integers(0, 5), max_size=80).map(lambda values: np.array(values, np.int64))
 FRACTION = st.floats(0.01, 0.99)

@@ -18,9 +18,10 @@ from support.made_up_reports import made_up_result
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
-from tbft_runtime.exits.policy import ExitAnswers
+from tbft_runtime.run.epoch import Epoch, Evaluation
+from tbft_runtime.run.exit_answers import ExitAnswers
+from tbft_runtime.run.state import TrainingState, load_state, save_state
 from tbft_runtime.timing import PHASES, PhaseTime
-from tbft_runtime.training.state import Epoch, Evaluation, TrainingState, load_state, save_state
 
 NAMES = st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=1, max_size=8)
 BOARD = made_up_result().board

@@ -18,7 +18,7 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import TrainOptions, TrainResult, evaluate, train
 from tbft_runtime.reporting.report import Report
-from tbft_runtime.run_folder import RunFolder
+from tbft_runtime.run.folder import RunFolder
 
 
 @pytest.mark.parametrize("bundle", COMPILED_NAMES)

@@ -13,9 +13,9 @@ from support.toys import NO_LABEL, coloured_squares, save_squares
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import Silent, TrainOptions
+from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
+from tbft_runtime.run.settings import resolve
 from tbft_runtime.timing import Stopwatch
-from tbft_runtime.training.dataset import TrainingData, open_data, open_sources
-from tbft_runtime.training.options import resolve
 
 LABELLED, UNLABELLED = 24, 16
 

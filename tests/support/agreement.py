@@ -21,11 +21,11 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import STATISTICS
 from tbft_artifacts.plan import ConvolutionForm, OptimizerKind, Plan
 from tbft_export.compile.update import build_update, optimizer
-from tbft_runtime.sessions import load_graph
+from tbft_runtime.boundary.prefix import load_prefix
+from tbft_runtime.graphs.sessions import load_graph
+from tbft_runtime.run.settings import Settings, default_execution
+from tbft_runtime.run.state import TrainingState
 from tbft_runtime.training.batch_norm import reestimate
-from tbft_runtime.training.options import Settings, default_execution
-from tbft_runtime.training.prefix import load_prefix
-from tbft_runtime.training.state import TrainingState
 from tbft_runtime.training.step import TrainStep
 
 Arrays = dict[str, np.ndarray]

@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import ConvolutionForm, Plan
-from tbft_runtime.sessions import load_graph
+from tbft_runtime.graphs.sessions import load_graph
 
 # A value this close to a kink, relative to the largest of its layer, may lie on either side of it.
 ROUNDING = 1e-5

@@ -8,6 +8,7 @@ import msgspec
 
 from tbft_artifacts.plan import Drift
 from tbft_runtime.board.state import BoardIdentity, BoardState, BoardSummary
+from tbft_runtime.boundary.activations import CacheResult
 from tbft_runtime.energy.result import Energy, MeteringCost, StretchEnergy
 from tbft_runtime.exits.record import Calibration, EarlyAnswers, ExitShare
 from tbft_runtime.meters.meter import MeterType, Source
@@ -21,12 +22,11 @@ from tbft_runtime.reporting.report import (
     Report,
     Telemetry,
 )
-from tbft_runtime.result import TrainResult
+from tbft_runtime.reporting.result import TrainResult
+from tbft_runtime.run.epoch import Epoch, Evaluation
+from tbft_runtime.run.settings import Execution
 from tbft_runtime.timing import Latency, PhaseTime
-from tbft_runtime.training.boundary import CacheResult
 from tbft_runtime.training.memory import MemoryPlan
-from tbft_runtime.training.options import Execution
-from tbft_runtime.training.state import Epoch, Evaluation
 
 BLOCKS = {"conv1": 432, "layer1": 18_688, "layer2": 69_440, "layer3": 277_440, "bn": 128, "fc": 650}
 TRAINED: dict[Drift, tuple[str, ...]] = {

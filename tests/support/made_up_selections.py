@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tbft_runtime.selection.record import LayerChoice, Limit, Selection
+from tbft_runtime.run.selection_record import LayerChoice, Limit, Selection
 
 
 def made_up_selection(prefix: str = "layer") -> Selection:

@@ -14,7 +14,7 @@ from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.reporting.comparison import Comparison, Row
 from tbft_runtime.reporting.report import BlockRecord, Cell, ClassRecord, Histogram, Report
-from tbft_runtime.selection.record import Selection
+from tbft_runtime.run.selection_record import Selection
 
 HOSTILE = "<script>alert('&\"')</script>"
 LONG = "a very long name of a class that nobody would have thought of " * 4

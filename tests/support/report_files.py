@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from tbft_runtime.reporting.report import Report
-from tbft_runtime.run_folder import RunFolder
+from tbft_runtime.run.folder import RunFolder
 
 
 def save_report(report: Report, run: Path) -> Path:

@@ -10,8 +10,9 @@ import numpy as np
 
 from support.bundles import compiled
 from tbft_runtime import Silent, TrainOptions, TrainResult, train
-from tbft_runtime.run_folder import RunFolder
-from tbft_runtime.training.state import Epoch, TrainingState
+from tbft_runtime.run.epoch import Epoch
+from tbft_runtime.run.folder import RunFolder
+from tbft_runtime.run.state import TrainingState
 
 
 def fine_tune(bundle: str | Path, data: Path, out: Path, progress: Silent | None = None, **options: Any) -> TrainResult:

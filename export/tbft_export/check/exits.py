@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.exits import ACTIVATION, LOGITS
-from tbft_artifacts.manifest import LABELS, LOSS, NO_LABEL, Manifest
+from tbft_artifacts.manifest import Manifest
+from tbft_artifacts.names import ACTIVATION, LABELS, LOGITS, LOSS, NO_LABEL
 from tbft_artifacts.plan import PREDICT, Plan
 from tbft_export.check.step import CHECK_BATCH, CHECK_PIXELS, SelfCheck, relative_error
 from tbft_export.exits.attach import FEATURES

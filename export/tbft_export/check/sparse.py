@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tbft_artifacts.manifest import LABELS
+from tbft_artifacts.names import LABELS
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export.graph.sessions import Session

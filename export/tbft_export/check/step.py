@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BATCH_SUFFIX, LABELS, LOSS, Manifest
-from tbft_artifacts.plan import GRADIENT_SUFFIX, Plan
+from tbft_artifacts.manifest import Manifest
+from tbft_artifacts.names import BATCH_SUFFIX, GRADIENT_SUFFIX, LABELS, LOSS
+from tbft_artifacts.plan import Plan
 from tbft_export.check.sparse import draw_rows, fisher_errors
 from tbft_export.graph.forward import IMAGES
 from tbft_export.graph.sessions import Session

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from tbft_artifacts.exits import Exit
 from tbft_artifacts.manifest import Block
-from tbft_artifacts.plan import BYTES_PER_FLOAT, Boundary, ConvolutionForm, Cost, Plan
+from tbft_artifacts.plan import BYTES_PER_FLOAT, Boundary, ConvolutionForm, Cost, Exit, Plan
 from tbft_export.blocks import trainable_parameters
 from tbft_export.compile.plan import CompiledPlan, PlanRequest, forms_of, full_cost
 from tbft_export.compile.update import build_update

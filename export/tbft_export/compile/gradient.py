@@ -14,8 +14,9 @@ import onnx
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import LOGITS
 from tbft_artifacts.plan import OptimizerKind
-from tbft_export.graph.forward import IR_VERSION, LOGITS
+from tbft_export.graph.forward import IR_VERSION
 
 TRAINING_MODEL = "training_model.onnx"
 EVAL_MODEL = "eval_model.onnx"

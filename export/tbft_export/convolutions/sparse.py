@@ -9,7 +9,8 @@ import msgspec
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.plan import GRADIENT_SUFFIX, BatchNormPolicy, Cost
+from tbft_artifacts.names import GRADIENT_SUFFIX
+from tbft_artifacts.plan import BatchNormPolicy, Cost
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export.convolutions.read import is_readable, read_convolution
 

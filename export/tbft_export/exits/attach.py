@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from tbft_artifacts.names import LOGITS
 from tbft_export.exits.depths import Depth
 from tbft_export.exits.heads import Head, Scaling, own_head
 from tbft_export.graph.builder import GraphBuilder
-from tbft_export.graph.forward import LOGITS, ForwardModel
+from tbft_export.graph.forward import ForwardModel
 from tbft_export.graph.subgraph import image_shape, value_named
 
 FEATURES = "features"

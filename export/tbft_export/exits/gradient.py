@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import CORRECT, LABELS, LOSS
+from tbft_artifacts.names import CORRECT, LABELS, LOSS
 from tbft_artifacts.plan import Parameter
 from tbft_export.exits.attach import FEATURES, exit_bias, exit_weight, split
 from tbft_export.exits.heads import Head

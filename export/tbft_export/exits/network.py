@@ -11,10 +11,11 @@ import onnx_ir as ir
 import torch
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import LOGITS
 from tbft_export.exits.attach import FEATURES, EarlyExit, attach_exits, pooled_model
 from tbft_export.exits.depths import Depth
 from tbft_export.exits.heads import Head, OwnHead, fit_scaling, own_head, train_head
-from tbft_export.graph.forward import IMAGES, LOGITS, ForwardModel
+from tbft_export.graph.forward import IMAGES, ForwardModel
 from tbft_export.graph.sessions import Session
 from tbft_export.images import LabelledImages, batches
 

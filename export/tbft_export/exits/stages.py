@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from tbft_artifacts.exits import ACTIVATION, LOGITS
+from tbft_artifacts.names import ACTIVATION, LOGITS
 from tbft_export.exits.attach import EarlyExit, exit_features, linear
 from tbft_export.exits.heads import own_head
 from tbft_export.graph.builder import GraphBuilder, infer_shapes

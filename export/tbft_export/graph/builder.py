@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from tbft_artifacts.manifest import ORIGIN_END
+from tbft_artifacts.names import ORIGIN_END
 from tbft_export.graph.forward import BATCH, IR_VERSION, OPSET
 
 Operand = ir.Value | np.ndarray

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import ORIGIN_END
+from tbft_artifacts.names import ORIGIN_END
 from tbft_artifacts.plan import ConvolutionForm
 
 Operand = ir.Value | np.ndarray | None

@@ -10,7 +10,6 @@ OPSET = 17
 IR_VERSION = 8
 BATCH = "batch"
 IMAGES = "images"
-LOGITS = "logits"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import BATCH_SUFFIX
+from tbft_artifacts.names import BATCH_SUFFIX
 from tbft_export.graph.emitter import Emitter, static_shape
 from tbft_export.lowerings.registry import lowers
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import CORRECT, LABELS, LOSS, ORIGIN_END
-from tbft_export.graph.forward import LOGITS
+from tbft_artifacts.names import CORRECT, LABELS, LOGITS, LOSS, ORIGIN_END
 
 
 class CountCorrectPass(ir.passes.InPlacePass):

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import LABELS
-from tbft_artifacts.plan import GRADIENT_SUFFIX
+from tbft_artifacts.names import GRADIENT_SUFFIX, LABELS
 
 
 class FreezeWeightsPass(ir.passes.InPlacePass):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import LABELS, ORIGIN_END
+from tbft_artifacts.names import LABELS, ORIGIN_END
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export.convolutions.sparse import find_weight_gradient
 

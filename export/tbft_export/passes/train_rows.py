@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import ORIGIN_END
-from tbft_artifacts.plan import GRADIENT_SUFFIX
+from tbft_artifacts.names import GRADIENT_SUFFIX, ORIGIN_END
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export.convolutions.sparse import chosen, find_weight_gradient
 from tbft_export.graph.activations import GRADIENT_DOMAIN

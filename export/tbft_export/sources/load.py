@@ -16,7 +16,8 @@ from torch import nn
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, ModelCard
-from tbft_export.graph.forward import BATCH, IMAGES, IR_VERSION, LOGITS, OPSET, ForwardModel
+from tbft_artifacts.names import LOGITS
+from tbft_export.graph.forward import BATCH, IMAGES, IR_VERSION, OPSET, ForwardModel
 from tbft_export.pipeline import PassRunner, clean_forward
 from tbft_export.reference.onnx_reference import OnnxReference
 from tbft_export.reference.torch_reference import Reference, TorchReference

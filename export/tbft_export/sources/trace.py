@@ -10,7 +10,8 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
-from tbft_export.graph.forward import BATCH, IMAGES, LOGITS, OPSET
+from tbft_artifacts.names import LOGITS
+from tbft_export.graph.forward import BATCH, IMAGES, OPSET
 
 
 def torch_to_onnx(module: nn.Module, channels: int, image_size: int) -> ir.Model:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from tbft_runtime.board.access import Board
 from tbft_runtime.board.files import board_model, cpuinfo, meminfo, number
+from tbft_runtime.board.machine import processor
 from tbft_runtime.board.state import BoardIdentity, BoardState, BoardSummary
 from tbft_runtime.board.temperature import celsius, thermal_zone
 from tbft_runtime.board.throttling import throttling
-from tbft_runtime.machine import processor
 
 _CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq"
 # Columns of the first line of /proc/stat in which a core works: user, nice, system, irq, softirq, steal.

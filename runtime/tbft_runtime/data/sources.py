@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import NO_LABEL
+from tbft_artifacts.names import NO_LABEL
 from tbft_runtime.data.preprocessing import Preprocessing
 
 UNLABELLED = "unlabelled"

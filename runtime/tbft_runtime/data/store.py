@@ -11,7 +11,7 @@ import numpy as np
 
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import NO_LABEL
+from tbft_artifacts.names import NO_LABEL
 from tbft_runtime.data.rows import FileRows
 from tbft_runtime.data.sources import ImageSource
 from tbft_runtime.timing import Stopwatch

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.diagnosis.diagnose import DEFAULT_SAMPLES, deciding_plans, diagnose_part
-from tbft_runtime.diagnosis.record import Diagnosis
 from tbft_runtime.progress import Progress
+from tbft_runtime.run.diagnosis_record import Diagnosis
+from tbft_runtime.run.options import TrainOptions
+from tbft_runtime.run.settings import resolve
 from tbft_runtime.timing import Stopwatch
-from tbft_runtime.training.dataset import TrainingData, open_data, open_sources
-from tbft_runtime.training.options import TrainOptions, resolve
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tbft_artifacts.plan import Plan
-from tbft_runtime.diagnosis.record import Candidate, LabelEvidence, NormShift
+from tbft_runtime.run.diagnosis_record import Candidate, LabelEvidence, NormShift
 
 # A new head has to be better by so many standard errors before the labels are blamed: by chance it is that once in
 # 160 times.

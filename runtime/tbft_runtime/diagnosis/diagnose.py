@@ -14,17 +14,18 @@ from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
+from tbft_runtime.data.dataset import Part, open_data, open_sources
 from tbft_runtime.diagnosis.decide import decide
 from tbft_runtime.diagnosis.evidence import label_evidence, statistics_evidence
 from tbft_runtime.diagnosis.placement import candidates
 from tbft_runtime.diagnosis.race import race, race_flops
-from tbft_runtime.diagnosis.record import Candidate, Diagnosis, NormShift
 from tbft_runtime.diagnosis.samples import Samples, draw_samples
+from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.progress import Progress, Silent
-from tbft_runtime.sessions import Tensors
+from tbft_runtime.run.diagnosis_record import Candidate, Diagnosis, NormShift
+from tbft_runtime.run.options import TrainOptions
+from tbft_runtime.run.settings import Settings, resolve
 from tbft_runtime.timing import Stopwatch
-from tbft_runtime.training.dataset import Part, open_data, open_sources
-from tbft_runtime.training.options import Settings, TrainOptions, resolve
 
 # More say hardly more; fewer cost less, and see less.
 DEFAULT_SAMPLES = 128

@@ -9,18 +9,18 @@ import numpy as np
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import STATISTICS
 from tbft_artifacts.plan import PREDICT, Plan
+from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.diagnosis.decide import SURE
 from tbft_runtime.diagnosis.heads import right_by_class_means, right_by_fitted_head, standard_errors
 from tbft_runtime.diagnosis.placement import module_of, norm_plans
-from tbft_runtime.diagnosis.record import LabelEvidence, NormShift
 from tbft_runtime.diagnosis.samples import Samples
 from tbft_runtime.diagnosis.statistics_shift import GROUPS, group_statistics, norm_shift, reestimated
-from tbft_runtime.evaluation import softmax
-from tbft_runtime.lanes import in_lanes
-from tbft_runtime.sessions import Tensors, load_graph
+from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.run.diagnosis_record import LabelEvidence, NormShift
+from tbft_runtime.run.settings import Settings
+from tbft_runtime.tally import softmax
 from tbft_runtime.training.batch_norm import Arrays, check_batch
-from tbft_runtime.training.options import Settings
-from tbft_runtime.training.prefix import load_prefix
 
 
 def statistics_evidence(

@@ -13,11 +13,11 @@ from numpy.random import default_rng
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import Plan
+from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.diagnosis.heads import learned_by_class_means
 from tbft_runtime.diagnosis.samples import Samples
-from tbft_runtime.sessions import Tensors, load_graph
-from tbft_runtime.training.options import Settings
-from tbft_runtime.training.prefix import load_prefix
+from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.training.step import TrainStep, initial_state
 
 # Long enough that the last stage gets past its first, wild steps.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.data.dataset import Part
 from tbft_runtime.data.draw import drawn
-from tbft_runtime.training.dataset import Part
 
 # Fewer say nothing: one image more or less is five points of accuracy.
 FEWEST = 20

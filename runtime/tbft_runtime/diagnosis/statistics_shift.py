@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tbft_artifacts.manifest import BATCH_SUFFIX, BatchNorm
-from tbft_runtime.lanes import in_lanes
-from tbft_runtime.sessions import Graph, Tensors
+from tbft_artifacts.manifest import BatchNorm
+from tbft_artifacts.names import BATCH_SUFFIX
+from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.sessions import Graph, Tensors
 from tbft_runtime.training.batch_norm import Arrays
 
 # Their spread tells what sampling adds; more of them would make each too small to normalise by.

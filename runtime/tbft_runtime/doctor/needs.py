@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import WEIGHTS
 from tbft_artifacts.plan import Plan
-from tbft_runtime.selection.budgets import DEFAULT_UPDATE_BYTES
+from tbft_runtime.run.options import DEFAULT_UPDATE_BYTES
 
 # Python, numpy, Pillow and ONNX Runtime with small graphs loaded, measured with `tbft-edge bench`.
 PROCESS_BYTES = 90_000_000

@@ -11,8 +11,8 @@ import sys
 
 import numpy as np
 
-from tbft_runtime.onnx_file import bytes_field, number_field
-from tbft_runtime.sessions import graph_from_bytes, onnxruntime_version
+from tbft_runtime.graphs.onnx_file import bytes_field, number_field
+from tbft_runtime.graphs.sessions import graph_from_bytes, onnxruntime_version
 
 _FLOAT = 1
 _OPSET, _IR_VERSION = 17, 8

@@ -9,7 +9,7 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import NO_LABEL
+from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import open_source

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tbft_runtime.run.exit_answers import ExitAnswers
+
 # The threshold at which every image goes to the end.
 NEVER = 1.0
 _SUREST = np.nextafter(NEVER, 0.0)
@@ -19,18 +21,6 @@ _SUREST = np.nextafter(NEVER, 0.0)
 MARGIN = 1.0
 # Of images: what a product of parts and counts may be off by.
 _ROUNDING = 1e-6
-
-
-@dataclass(frozen=True)
-class ExitAnswers:
-    """What every exit says of labelled images: how sure it is (N, E) float64, and whether it is right (N, E) bool."""
-
-    confidence: np.ndarray
-    right: np.ndarray
-
-    @property
-    def images(self) -> int:
-        return len(self.right)
 
 
 def confidence(logits: np.ndarray) -> np.ndarray:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from tbft_artifacts.exits import Exit
-from tbft_runtime.exits.policy import ExitAnswers, calibrated, leaving
+from tbft_artifacts.plan import Exit
+from tbft_runtime.exits.policy import calibrated, leaving
+from tbft_runtime.run.exit_answers import ExitAnswers
 
 # Of fewer validation images, a few decide what the threshold is.
 FEW_IMAGES = 100

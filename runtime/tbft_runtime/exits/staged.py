@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tbft_artifacts.exits import ACTIVATION, LOGITS, Exit
+from tbft_artifacts.names import ACTIVATION, LOGITS
+from tbft_artifacts.plan import Exit
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import confidence
-from tbft_runtime.sessions import Graph
+from tbft_runtime.graphs.sessions import Graph
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tbft_artifacts.manifest import CORRECT, LOSS, ORIGIN_END
+from tbft_artifacts.names import CORRECT, LOSS, ORIGIN_END
 
 OTHER = "(other)"
 _BACKWARD = " (backward)"

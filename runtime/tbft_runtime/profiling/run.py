@@ -14,15 +14,15 @@ import numpy as np
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
+from tbft_runtime.boundary.prefix import load_prefix
+from tbft_runtime.graphs.sessions import Graph, Tensors
 from tbft_runtime.profiling.layers import layer_of
 from tbft_runtime.profiling.profile import GraphName, GraphProfile, Profile, Slice
 from tbft_runtime.profiling.trace import Kernel, Trace, read_trace
-from tbft_runtime.sessions import Graph, Tensors
+from tbft_runtime.run.settings import Settings
+from tbft_runtime.run.state import TrainingState
 from tbft_runtime.training.fine_tuning import FineTuning
-from tbft_runtime.training.options import Settings
-from tbft_runtime.training.prefix import load_prefix
 from tbft_runtime.training.sparse_rows import merged
-from tbft_runtime.training.state import TrainingState
 from tbft_runtime.training.step import TrainStep
 
 # As many steps as these allow. Until a trace ends and is read, a kernel takes some 3 kB of memory.

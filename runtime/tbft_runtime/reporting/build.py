@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.manifest import Manifest
 from tbft_runtime.energy.result import Telemetry
-from tbft_runtime.evaluation import per_class
 from tbft_runtime.meters.meter import Source
 from tbft_runtime.profiling.profile import Profile
 from tbft_runtime.reporting.report import (
@@ -24,10 +23,12 @@ from tbft_runtime.reporting.report import (
     Histogram,
     Report,
 )
-from tbft_runtime.result import TrainResult
-from tbft_runtime.run_folder import RunFile
+from tbft_runtime.reporting.result import TrainResult
+from tbft_runtime.run.epoch import Epoch
+from tbft_runtime.run.folder import RunFile
+from tbft_runtime.run.state import TrainingState
+from tbft_runtime.tally import per_class
 from tbft_runtime.timing import warm_laps
-from tbft_runtime.training.state import Epoch, TrainingState
 
 HISTOGRAM_BINS = 30
 

@@ -15,7 +15,7 @@ from tbft_runtime.reporting.caveats import COVERED, caveats, differences, energy
 from tbft_runtime.reporting.comparison import FORMAT, Comparison, Row
 from tbft_runtime.reporting.names import short_names
 from tbft_runtime.reporting.report import Report
-from tbft_runtime.result import TrainResult
+from tbft_runtime.reporting.result import TrainResult
 
 _Key = TypeVar("_Key", bound=Hashable)
 

@@ -8,7 +8,7 @@ import msgspec
 
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.reporting.report import FORMAT, Report
-from tbft_runtime.run_folder import RunFolder
+from tbft_runtime.run.folder import RunFolder
 
 # A week of steps and telemetry is a few megabytes; more is something else.
 LIMIT = 64 << 20

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import msgspec
 
-from tbft_runtime.diagnosis.record import Diagnosis
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.meters.meter import Source
 from tbft_runtime.profiling.profile import Profile
-from tbft_runtime.result import TrainResult
+from tbft_runtime.reporting.result import TrainResult
+from tbft_runtime.run.diagnosis_record import Diagnosis
 from tbft_runtime.timing import PhaseTime
 
 FORMAT = 1

@@ -14,11 +14,22 @@ import numpy as np
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
 from tbft_artifacts.sparse import SparseLayer
-from tbft_runtime.selection.budgets import Budgets
-from tbft_runtime.selection.record import LayerChoice, Limit
+from tbft_runtime.run.options import DEFAULT_COMPUTE, DEFAULT_UPDATE_BYTES
+from tbft_runtime.run.selection_record import LayerChoice, Limit
 
 # The part of a layer's channels that it may have before layers of a lower score have their turn.
 FIRST_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """`update_bytes` for trained values, their gradients and the optimizer's state, the head's included.
+
+    `compute` is the floating-point operations of a step's backward pass, as a part (0 to 1) of full fine-tuning's.
+    """
+
+    update_bytes: int = DEFAULT_UPDATE_BYTES
+    compute: float = DEFAULT_COMPUTE
 
 
 @dataclass(frozen=True)

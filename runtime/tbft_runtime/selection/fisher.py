@@ -8,13 +8,13 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import LABELS
+from tbft_artifacts.names import LABELS
 from tbft_artifacts.plan import Plan
-from tbft_runtime.lanes import in_lanes
-from tbft_runtime.sessions import Tensors, load_graph
-from tbft_runtime.training.dataset import Part
-from tbft_runtime.training.options import Settings
-from tbft_runtime.training.prefix import load_prefix
+from tbft_runtime.boundary.prefix import load_prefix
+from tbft_runtime.data.dataset import Part
+from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.run.settings import Settings
 
 
 def fisher_information(

@@ -14,18 +14,18 @@ from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import Plan
+from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.data.draw import drawn
 from tbft_runtime.progress import Progress
-from tbft_runtime.selection.budgets import Budgets
-from tbft_runtime.selection.choose import choose
+from tbft_runtime.run.options import TrainOptions
+from tbft_runtime.run.selection_record import Selection
+from tbft_runtime.run.settings import Settings, resolve
+from tbft_runtime.selection.choose import Budgets, choose
 from tbft_runtime.selection.fisher import fisher_information
-from tbft_runtime.selection.record import Selection
 from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.adaptation import adapted_statistics
 from tbft_runtime.training.batch_norm import Arrays
-from tbft_runtime.training.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.training.memory import fit_memory, plan_memory, update_room
-from tbft_runtime.training.options import Settings, TrainOptions, resolve
 
 # More images say hardly more.
 SAMPLES = 128

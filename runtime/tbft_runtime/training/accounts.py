@@ -10,8 +10,8 @@ import msgspec
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import Telemetry
+from tbft_runtime.run.state import TrainingState
 from tbft_runtime.timing import Lap, Stopwatch
-from tbft_runtime.training.state import TrainingState
 
 # So many moments of board and meter a report keeps, over all epochs.
 TELEMETRY_POINTS = 600

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tbft_artifacts.manifest import CORRECT, LABELS, LOSS
+from tbft_artifacts.names import CORRECT, LABELS, LOSS
 from tbft_artifacts.plan import Plan
-from tbft_runtime.lanes import in_lanes
-from tbft_runtime.sessions import Graph, Tensors
+from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.sessions import Graph, Tensors
 from tbft_runtime.training.flat import FlatParameters
 from tbft_runtime.training.sparse_rows import empty_gradients
 

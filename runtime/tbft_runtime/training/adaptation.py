@@ -7,11 +7,11 @@ import numpy as np
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import STATISTICS
+from tbft_runtime.data.dataset import TrainingData
+from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.progress import Progress
-from tbft_runtime.sessions import Tensors, load_graph
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.training.batch_norm import Arrays, reestimate
-from tbft_runtime.training.dataset import TrainingData
-from tbft_runtime.training.options import Settings
 
 
 def adapted_statistics(

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BATCH_SUFFIX, BatchNorm
-from tbft_runtime.sessions import Graph
+from tbft_artifacts.manifest import BatchNorm
+from tbft_artifacts.names import BATCH_SUFFIX
+from tbft_runtime.graphs.sessions import Graph
 
 Arrays = dict[str, np.ndarray]
 

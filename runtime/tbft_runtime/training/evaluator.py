@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.evaluation import Tally
-from tbft_runtime.lanes import in_lanes
-from tbft_runtime.sessions import Tensors, load_graph
-from tbft_runtime.training.dataset import Part
+from tbft_runtime.data.dataset import Part
+from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.tally import Tally
 
 # Larger batches are hardly faster in a forward pass, and take more memory.
 EVALUATION_BATCH = 32

@@ -10,23 +10,24 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
-from tbft_artifacts.manifest import NO_LABEL
+from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
-from tbft_runtime.evaluation import Tally
+from tbft_runtime.boundary.activations import Boundary, open_boundary, why_not_fixed
+from tbft_runtime.boundary.prefix import Prefix, load_prefix
+from tbft_runtime.data.dataset import TrainingData
+from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.progress import Progress
-from tbft_runtime.run_folder import RunFolder
-from tbft_runtime.sessions import Tensors
+from tbft_runtime.run.epoch import Epoch
+from tbft_runtime.run.folder import RunFolder
+from tbft_runtime.run.settings import Settings
+from tbft_runtime.run.state import TrainingState
+from tbft_runtime.tally import Tally
 from tbft_runtime.timing import Phase
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.adaptation import adapted_statistics
 from tbft_runtime.training.batch_norm import Arrays
-from tbft_runtime.training.boundary import Boundary, open_boundary, why_not_fixed
-from tbft_runtime.training.dataset import TrainingData
 from tbft_runtime.training.evaluator import Evaluator
-from tbft_runtime.training.options import Settings
-from tbft_runtime.training.prefix import Prefix, load_prefix
 from tbft_runtime.training.sparse_rows import Channels, merged
-from tbft_runtime.training.state import Epoch, TrainingState
 from tbft_runtime.training.step import TrainStep, initial_state
 
 

@@ -10,9 +10,9 @@ import msgspec
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
-from tbft_runtime.machine import resident_memory
+from tbft_runtime.board.machine import resident_memory
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.training.evaluator import EVALUATION_BATCH
-from tbft_runtime.training.options import Settings
 
 # Measured: an arena takes memory in powers of two (1.2 to 1.4 times the values of ResNet-26, up to 1.9 times those of
 # EfficientNet-Lite0), and a session keeps its graph, its kernels and their packed weights beside them.

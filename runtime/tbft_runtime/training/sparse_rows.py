@@ -9,7 +9,7 @@ import numpy as np
 
 from tbft_artifacts.plan import Parameter, Plan
 from tbft_artifacts.sparse import SparseLayer
-from tbft_runtime.sessions import Tensors
+from tbft_runtime.graphs.sessions import Tensors
 
 Arrays = dict[str, np.ndarray]
 # Output channels of layers, by their weights.

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.manifest import BATCH_SUFFIX
+from tbft_artifacts.names import BATCH_SUFFIX
 from tbft_artifacts.plan import Plan
-from tbft_runtime.sessions import Tensors, load_graph
+from tbft_runtime.boundary.prefix import Prefix
+from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.run.settings import Settings
+from tbft_runtime.run.state import TrainingState
 from tbft_runtime.training.accumulation import Accumulator
 from tbft_runtime.training.batch_norm import average_into, check_batch
 from tbft_runtime.training.flat import FlatParameters
-from tbft_runtime.training.options import Settings
-from tbft_runtime.training.prefix import Prefix
 from tbft_runtime.training.sparse_rows import NO_CHANNELS, Channels, fixed_inputs, starting_rows
-from tbft_runtime.training.state import TrainingState
 
 # Waking a thread takes as long as so many floating-point operations; the step of a last layer has fewer.
 FLOPS_PER_LANE = 10_000_000

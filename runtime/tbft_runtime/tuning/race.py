@@ -12,10 +12,11 @@ from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import Plan
+from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.measure import random_batch
 from tbft_runtime.progress import Progress
-from tbft_runtime.training.options import DEFAULT_EPOCHS, Settings
-from tbft_runtime.training.prefix import load_prefix
+from tbft_runtime.run.options import DEFAULT_EPOCHS
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.training.sparse_rows import Channels
 from tbft_runtime.training.step import TrainStep, initial_state
 from tbft_runtime.tuning.record import Candidate, Comparison, Coordinate

@@ -9,11 +9,11 @@ import msgspec
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.plan import BatchNormPolicy
+from tbft_runtime.board.machine import processor
 from tbft_runtime.board.state import BoardSummary
-from tbft_runtime.machine import processor
+from tbft_runtime.graphs.sessions import default_threads, onnxruntime_version
 from tbft_runtime.progress import Progress
-from tbft_runtime.sessions import default_threads, onnxruntime_version
-from tbft_runtime.training.options import Execution, Settings
+from tbft_runtime.run.settings import Execution, Settings
 
 Coordinate = Literal["threads", "spinning", "gradient_form", "micro_batch", "prefix_form"]
 Value = int | str | bool | None

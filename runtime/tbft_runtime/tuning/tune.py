@@ -10,10 +10,11 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Drift
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.energy.metering import Metering
+from tbft_runtime.graphs.sessions import default_threads
 from tbft_runtime.progress import Progress, Silent
-from tbft_runtime.run_folder import RunFolder
-from tbft_runtime.sessions import default_threads
-from tbft_runtime.training.options import TrainOptions, resolve
+from tbft_runtime.run.folder import RunFolder
+from tbft_runtime.run.options import TrainOptions
+from tbft_runtime.run.settings import resolve
 from tbft_runtime.training.sparse_rows import measurable
 from tbft_runtime.tuning.race import Race
 from tbft_runtime.tuning.record import Candidate, Tuning, this_machine, write_tuning

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tbft_edge.console import percent
+from tbft_edge.figures import percent
 from tbft_edge.pages.charts.axis import Axis
 from tbft_edge.pages.charts.svg import WIDTH, Label, Picture, picture, row_of, write, write_fitted
 from tbft_edge.pages.markup import element, number

@@ -13,7 +13,7 @@ from tbft_edge.reproduce.pytorch.evaluation import evaluate
 from tbft_edge.reproduce.pytorch.images import Labelled, network_input
 from tbft_edge.reproduce.pytorch.threads import torch_threads
 from tbft_export.reference.torch_reference import TorchReference
-from tbft_runtime.data.order import shuffled
+from tbft_runtime.data.draw import shuffled
 
 
 def bn_only(module: nn.Module, train: Labelled, test: Labelled, protocol: Protocol, *, threads: int) -> float:

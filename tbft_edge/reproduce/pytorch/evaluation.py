@@ -7,8 +7,8 @@ from torch import nn
 
 from tbft_artifacts.errors import TbftError
 from tbft_edge.reproduce.pytorch.images import Labelled, network_input
-from tbft_runtime.evaluation import Tally
-from tbft_runtime.training.state import Evaluation
+from tbft_runtime.run.epoch import Evaluation
+from tbft_runtime.tally import Tally
 
 # Larger batches are hardly faster in a forward pass, and take more memory.
 EVALUATION_BATCH = 64

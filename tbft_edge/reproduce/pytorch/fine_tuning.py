@@ -22,7 +22,7 @@ from tbft_edge.reproduce.pytorch.result import EpochEnd, PyTorchResult
 from tbft_edge.reproduce.pytorch.threads import torch_threads
 from tbft_export.blocks import select
 from tbft_export.reference.torch_reference import TorchReference
-from tbft_runtime.data.order import shuffled
+from tbft_runtime.data.draw import shuffled
 
 
 def fine_tune(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tbft_runtime.training.state import Evaluation
+from tbft_runtime.run.epoch import Evaluation
 
 
 class PyTorchResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from tbft_edge.reproduce.pytorch.source_progress import SourceProgress, fingerpr
 from tbft_edge.reproduce.pytorch.source_recipe import SourceRecipe
 from tbft_edge.reproduce.pytorch.threads import torch_threads
 from tbft_export.sources.resnet26 import ResNet26
-from tbft_runtime.data.order import shuffled
+from tbft_runtime.data.draw import shuffled
 
 
 @dataclass(frozen=True)

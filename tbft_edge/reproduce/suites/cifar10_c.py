@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from tbft_edge.fingerprint import of_data, of_words
 from tbft_edge.reproduce.case import Case, Parts, parts_of
 from tbft_edge.reproduce.datasets.cifar10_c import PAPER_CORRUPTIONS, check_files, cifar10_c_folder, corrupted
 from tbft_edge.reproduce.datasets.splits import split_cifar
-from tbft_edge.reproduce.fingerprint import of_data, of_words
 from tbft_edge.reproduce.preset import Extent
 from tbft_edge.reproduce.suites.suite import Sources, Suite
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tbft_edge.fingerprint import of_data, of_words
 from tbft_edge.reproduce.case import Case, Parts, parts_of
 from tbft_edge.reproduce.datasets.cifar10 import as_cifar10
 from tbft_edge.reproduce.datasets.images import LabelledImages
 from tbft_edge.reproduce.datasets.open import open_images
 from tbft_edge.reproduce.datasets.relabel import flip
 from tbft_edge.reproduce.datasets.splits import split_cifar
-from tbft_edge.reproduce.fingerprint import of_data, of_words
 from tbft_edge.reproduce.preset import Extent
 from tbft_edge.reproduce.suites.suite import Sources, Suite
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from tbft_edge.fingerprint import of_data
 from tbft_edge.reproduce.case import Case, Parts, parts_of
 from tbft_edge.reproduce.datasets.living17 import check_hierarchy, load_living17
 from tbft_edge.reproduce.datasets.splits import SEED, split_per_class
-from tbft_edge.reproduce.fingerprint import of_data
 from tbft_edge.reproduce.preset import Extent
 from tbft_edge.reproduce.suites.suite import Sources, Suite
 

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tbft_edge.fingerprint import of_data, of_file
 from tbft_edge.reproduce.blocks import PaperBlock
 from tbft_edge.reproduce.case import Case, Network, Parts, parts_of
 from tbft_edge.reproduce.datasets.cifar10 import as_cifar10
 from tbft_edge.reproduce.datasets.open import open_images
 from tbft_edge.reproduce.datasets.splits import split_cifar
-from tbft_edge.reproduce.fingerprint import of_data, of_file
 from tbft_edge.reproduce.preset import Extent
 from tbft_edge.reproduce.suites.suite import Sources, Suite
 

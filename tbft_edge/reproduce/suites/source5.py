@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from tbft_edge.fingerprint import of_data, of_words
 from tbft_edge.reproduce.case import Case, Parts, parts_of
 from tbft_edge.reproduce.datasets.images import LabelledImages
 from tbft_edge.reproduce.datasets.open import open_images
 from tbft_edge.reproduce.datasets.source5 import field_images, source_images
 from tbft_edge.reproduce.datasets.splits import split_cifar
-from tbft_edge.reproduce.fingerprint import of_data, of_words
 from tbft_edge.reproduce.preset import Extent
 from tbft_edge.reproduce.suites.cifar_flip import Relabelling
 from tbft_edge.reproduce.suites.suite import Sources, Suite

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tbft_edge.reproduce import fingerprint
+from tbft_edge import fingerprint
 from tbft_edge.reproduce.case import Case, Network, Parts
 from tbft_edge.reproduce.datasets.images import LabelledImages
 from tbft_edge.reproduce.preset import Extent

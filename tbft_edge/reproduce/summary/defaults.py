@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from tbft_edge.console import percent
-from tbft_edge.figures import DASH
+from tbft_edge.figures import DASH, percent
 from tbft_edge.reproduce.blocks import BLOCKS
 from tbft_edge.reproduce.summary.costs import seconds
 from tbft_edge.reproduce.summary.grid import DEFAULT, PYTORCH, Figures, Grid, Row, saving

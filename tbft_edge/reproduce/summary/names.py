@@ -9,7 +9,7 @@ from tbft_edge.figures import DASH
 from tbft_edge.reproduce.blocks import BLOCKS, PaperBlock
 from tbft_edge.reproduce.summary.grid import DEFAULT, DEVICE, NONE, PYTORCH, STATISTICS, Row
 from tbft_edge.reproduce.summary.spread import Spread
-from tbft_edge.tables import Table
+from tbft_edge.tables.table import Table
 
 BLOCK_NAMES: Mapping[PaperBlock, str] = {
     "block1": "Block 1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from statistics import fmean
 
-from tbft_edge.console import percent
+from tbft_edge.figures import percent
 from tbft_edge.reproduce.blocks import BLOCKS, PaperBlock
 from tbft_edge.reproduce.paper import ACCURACY, MOTIVATION, Row
 from tbft_edge.reproduce.summary.drifts import mean_of

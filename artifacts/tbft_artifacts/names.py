@@ -1,0 +1,21 @@
+"""Names that host and device both know: of inputs and outputs of graphs, and of what has none."""
+
+from __future__ import annotations
+
+# Inputs and outputs that gradient graphs have beside activations and parameters.
+LABELS = "labels"
+LOSS = "loss"
+CORRECT = "correct"
+# Output of a forward graph; of a stage, what its exit says, and what the next stage begins with.
+LOGITS = "logits"
+ACTIVATION = "activation"
+
+# What is appended to a running statistic's name for that of the batch.
+BATCH_SUFFIX = ".batch"
+# What is appended to a parameter's name for its gradient.
+GRADIENT_SUFFIX = "_grad"
+# Where the name of what a node or value was made from ends, in its own name.
+ORIGIN_END = "#"
+
+# The label of an image that has none.
+NO_LABEL = -1

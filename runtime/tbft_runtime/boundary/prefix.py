@@ -1,0 +1,63 @@
+"""The frozen part of a network in front of the trained one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.plan import Plan
+from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
+from tbft_runtime.run.settings import Settings
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """A loaded prefix.
+
+    With fixed statistics a batch goes through it in parts of `part` images at most, on `lanes` threads.
+    """
+
+    graph: Graph
+    lanes: int
+    part: int | None
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images are under way at the same time, if a batch is divided."""
+        return (self.part or 1) * self.lanes
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Boundary activations of images (N, 3, S, S), and the statistics of the batch where those are used."""
+        if self.part is None:
+            return self.compute(images)
+        size = min(self.part, -(-len(images) // self.lanes))
+        parts = [images[start : start + size] for start in range(0, len(images), size)]
+        if len(parts) == 1:
+            return self.compute(images)
+        results = in_lanes(self.lanes, self.compute, parts)
+        return {name: np.concatenate([result[name] for result in results]) for name in self.graph.outputs}
+
+    def compute(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """`run` without dividing."""
+        return self.graph.run({self.graph.inputs[0]: images})
+
+
+def load_prefix(
+    bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, *, traces: Path | None = None
+) -> Prefix | None:
+    """The prefix of a plan with `weights`, if it has one; it is traced into the folder `traces`."""
+    execution = settings.execution
+    if execution.prefix_form is None:
+        return None
+    divides = plan.prefix_is_fixed
+    path = bundle.path(plan.prefix_in(execution.prefix_form))
+    threads = 1 if divides else settings.threads
+    return Prefix(
+        graph=load_graph(path, weights, threads, spinning=execution.spinning, trace=traces and traces / "prefix"),
+        lanes=settings.threads if divides else 1,
+        part=execution.prefix_images if divides else None,
+    )

@@ -1,0 +1,155 @@
+"""The images of a run: which train, which validate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import NO_LABEL
+from tbft_runtime.data.draw import in_batches, shuffled, stratified_split
+from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.data.sources import ImageSource, open_source
+from tbft_runtime.data.store import ImageStore, open_store
+from tbft_runtime.progress import Progress
+from tbft_runtime.run.settings import Settings
+from tbft_runtime.timing import Stopwatch
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some images of a store, by index, ascending.
+
+    Images that train or validate are numbered through; `first` is the number of the first one here.
+    """
+
+    store: ImageStore
+    indices: np.ndarray
+    preprocessing: Preprocessing
+    first: int = 0
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """The model's input (n, 3, S, S) float32 for store indices (n,)."""
+        return self.preprocessing.normalize(self.store.pixels.read(indices))
+
+    def labels(self, indices: np.ndarray) -> np.ndarray:
+        """(n,) int64."""
+        labels: np.ndarray = self.store.labels[indices]
+        return labels
+
+    def numbers(self, indices: np.ndarray) -> np.ndarray:
+        """(n,) numbers of the images at store indices (n,)."""
+        return np.searchsorted(self.indices, indices) + self.first
+
+    def shuffled(self, batch_size: int, seed: tuple[int, int]) -> list[np.ndarray]:
+        """Batches of store indices in an order that `seed` decides alone; the last may be short."""
+        return shuffled(self.indices, batch_size, seed)
+
+    def in_order(self, batch_size: int) -> Iterator[np.ndarray]:
+        """Batches of store indices, in order."""
+        yield from in_batches(self.indices, batch_size)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """`validation` has labels, and `train`, unless the plan trains on others, too.
+
+    `everything` is all training images, labelled or not.
+    """
+
+    train: Part
+    validation: Part
+    everything: Part
+    skipped: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def unlabelled(self) -> int:
+        """How many images have no label."""
+        return len(self.everything.store.labels) - len(self.everything.store.labelled)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the images of a run come from, looked at but not read; `validation` None: a part of `train` is held out."""
+
+    train: ImageSource
+    validation: ImageSource | None
+    preprocessing: Preprocessing
+
+
+def open_sources(bundle: Bundle, settings: Settings) -> Sources:
+    """Find the run's images. Raises TbftError if there are none, or they do not fit the bundle."""
+    manifest = bundle.manifest
+    preprocessing = Preprocessing(manifest.preprocessing, manifest.image_size)
+
+    def source(path: str) -> ImageSource:
+        return open_source(Path(path), manifest.classes, preprocessing)
+
+    validation = None if settings.validation is None else source(settings.validation)
+    return Sources(source(settings.data), validation, preprocessing)
+
+
+def open_data(
+    bundle: Bundle, settings: Settings, sources: Sources, cache: Path, progress: Progress, stopwatch: Stopwatch
+) -> TrainingData:
+    """Prepare the run's images; those without a label train too where the plan says so, and never validate.
+
+    Raises TbftError if there are none, or labels are needed and there are none.
+    """
+    manifest, plan = bundle.manifest, bundle.plan(settings.plan)
+    preprocessing, source = sources.preprocessing, sources.train
+    store = _prepare(source, manifest.image_size, cache, "train", progress, stopwatch)
+    fingerprint = source.fingerprint()
+    labelled = store.labelled
+    if settings.epochs and not labelled.size and not (plan.unlabelled and sources.validation):
+        raise TbftError(
+            f"no image in '{settings.data}' has a label",
+            "label some, or validate on others that have one, with --val"
+            if plan.unlabelled
+            else "label some, or re-estimate batch-norm statistics only: --bn adapt --epochs 0",
+        )
+    unlabelled = np.flatnonzero(store.labels == NO_LABEL) if plan.unlabelled else labelled[:0]
+    if sources.validation is None:
+        train, held_out = stratified_split(store.labels[labelled], settings.val_fraction, settings.seed)
+        used = np.union1d(labelled[train], unlabelled)
+        validation = Part(store, labelled[held_out], preprocessing, len(used))
+        everything = np.setdiff1d(np.arange(len(store.labels)), labelled[held_out])
+        skipped = store.skipped
+    else:
+        held_out_store = _prepare(sources.validation, manifest.image_size, cache, "validation", progress, stopwatch)
+        used = np.union1d(labelled, unlabelled)
+        validation = Part(held_out_store, held_out_store.labelled, preprocessing, len(used))
+        everything = np.arange(len(store.labels))
+        skipped = store.skipped + held_out_store.skipped
+        fingerprint += sources.validation.fingerprint()
+    if settings.epochs and not (len(used) and len(validation)):
+        raise TbftError(
+            f"{len(used)} images to train on and {len(validation)} to validate on are too few",
+            "give at least two labelled images per class, or validation data with --val",
+        )
+    return TrainingData(
+        train=Part(store, used, preprocessing),
+        validation=validation,
+        everything=Part(store, everything, preprocessing),
+        skipped=skipped,
+        fingerprint=fingerprint,
+    )
+
+
+def _prepare(
+    source: ImageSource, image_size: int, cache: Path, name: str, progress: Progress, stopwatch: Stopwatch
+) -> ImageStore:
+    progress.begin(f"preparing {name} images", len(source))
+    store = open_store(source, image_size, cache, name, lambda: progress.advance(1), stopwatch)
+    if store.skipped:
+        shown = ", ".join(store.skipped[:5]) + (", …" if len(store.skipped) > 5 else "")
+        progress.note(f"skipped {len(store.skipped)} unreadable images: {shown}")
+    return store

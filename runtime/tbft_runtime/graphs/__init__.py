@@ -1,0 +1,1 @@
+"""Graphs on a device: read, loaded into ONNX Runtime, run in lanes."""

@@ -1,0 +1,107 @@
+"""Use a model: predict labels, or measure how often they are right."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import NO_LABEL
+from tbft_runtime.board.access import THIS_BOARD, Board
+from tbft_runtime.board.state import BoardSummary
+from tbft_runtime.data.sources import open_source
+from tbft_runtime.energy.metering import Metering
+from tbft_runtime.exits.record import EarlyAnswers, early_answers
+from tbft_runtime.exits.staged import StagedModel
+from tbft_runtime.graphs.sessions import default_threads
+from tbft_runtime.inference.answering import Sample, SingleAnswers, single_answers
+from tbft_runtime.inference.batches import in_batches, pixels_of
+from tbft_runtime.inference.model import open_model
+from tbft_runtime.meters.meter import NO_METER
+from tbft_runtime.meters.registry import choose
+from tbft_runtime.progress import Progress, Silent
+from tbft_runtime.tally import Tally, per_class
+
+
+class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Accuracy and mean cross-entropy over the labelled images; per class, how many are right.
+
+    `images_per_second` counts the forward pass of batches only; `board` is how the board was meanwhile. Of a run with
+    several exits, accuracies and loss are those of the answers it gives, and `exits` says which exit gave them.
+    `single` is what answering takes one image at a time: of such a run, and where a meter was asked for.
+    """
+
+    accuracy: float
+    loss: float
+    images: int
+    skipped_images: tuple[str, ...]
+    accuracy_per_class: dict[str, float]
+    images_per_second: float
+    board: BoardSummary
+    exits: EarlyAnswers | None = None
+    single: SingleAnswers | None = None
+
+
+def evaluate(
+    model_path: Path,
+    data: Path,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    meter: str = NO_METER,
+    board: Board = THIS_BOARD,
+) -> EvaluationResult:
+    """Measure a bundle, a run's best state or a finalized model on labelled images.
+
+    `meter` names where joules come from, as for training. Raises TbftError if no image has a label.
+    """
+    progress = progress or Silent()
+    threads = threads or default_threads()
+    choice = choose(meter, board)
+    model = open_model(model_path, threads)
+    source = open_source(data, model.classes, model.preprocessing)
+    tally, every, skipped, seconds = Tally(), Tally(), [], 0.0
+    sample = Sample.of(len(source)) if isinstance(model, StagedModel) or choice.meter is not None else None
+    with Metering(board, choice.meter, on_vitals=progress.vitals) as metering:
+        metering.measure_idle(progress.note)
+        progress.begin("evaluating", len(source))
+        for batch in in_batches(source.items()):
+            skipped += [item.name for item in batch if item.pixels is None]
+            known = [item for item in batch if item.pixels is not None and item.label != NO_LABEL]
+            if known:
+                pixels, labels = pixels_of(known), np.array([item.label for item in known])
+                started = time.perf_counter()
+                answers = model.answers(pixels)
+                seconds += time.perf_counter() - started
+                tally.add(answers.logits, labels)
+                if isinstance(model, StagedModel):
+                    every.add(model.every_exit(pixels), labels)
+                if sample is not None:
+                    sample.add(pixels)
+            progress.advance(len(batch))
+        result = tally.evaluation()
+        if result is None:
+            raise TbftError(f"no readable image in '{data}' has a label", "evaluation needs labelled images")
+        single = None
+        if sample is not None:
+            progress.begin("answering one image at a time", 0)
+            single = single_answers(model, model_path, sample.pixels, threads, metering, choice.why)
+        state_of_board = metering.summary().board
+    answered = every.exit_answers()
+    return EvaluationResult(
+        accuracy=result.accuracy,
+        loss=result.loss,
+        images=result.images,
+        skipped_images=tuple(skipped),
+        accuracy_per_class={
+            model.classes[index]: right / images for index, (images, right) in per_class(tally.confusion()).items()
+        },
+        images_per_second=result.images / seconds,
+        board=state_of_board,
+        exits=early_answers(model.exits, answered, model.threshold)
+        if isinstance(model, StagedModel) and answered
+        else None,
+        single=single,
+    )

@@ -1,0 +1,105 @@
+"""A model to predict with: a bundle, a run, or a finalized `.onnx` file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from safetensors.numpy import load_file
+
+from tbft_artifacts.archive import opened
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.model_card import METADATA, ModelCard
+from tbft_artifacts.plan import PREDICT, Plan
+from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.exits.policy import NEVER
+from tbft_runtime.exits.staged import Answers, StagedModel
+from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
+from tbft_runtime.reporting.result import calibration_of
+from tbft_runtime.run.folder import RunFolder, open_trained
+from tbft_runtime.run.settings import Settings
+from tbft_runtime.run.state import TrainingState
+from tbft_runtime.training.sparse_rows import merged
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded classifier with one exit, and how to feed it."""
+
+    graph: Graph
+    classes: Sequence[str]
+    preprocessing: Preprocessing
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        """(N, S, S, 3) uint8 prepared pixels -> (N, classes)."""
+        (logits,) = self.graph.run({self.graph.inputs[0]: self.preprocessing.normalize(pixels)}).values()
+        return logits
+
+    def answers(self, pixels: np.ndarray) -> Answers:
+        """The same, as of a model that has more exits."""
+        return Answers(self.logits(pixels), [None] * len(pixels))
+
+
+def open_model(path: Path, threads: int) -> Model | StagedModel:
+    """Load the model at `path`: a bundle folder or `.tar.gz`, a run folder (its best state), or a finalized file.
+
+    A run that trained several exits answers at the first one that is sure enough. Raises TbftError if it is none
+    of these.
+    """
+    if RunFolder(path).run_file.exists():
+        bundle, run, state = open_trained(path)
+        plan = bundle.plan(run.settings.plan)
+        if plan.exits:
+            return _staged(bundle, plan, run.settings, state, threads)
+    return open_whole(path, threads)
+
+
+def open_whole(path: Path, threads: int) -> Model:
+    """The same, but that every image goes to the last exit."""
+    if path.suffix == ".onnx":
+        return _from_file(path, threads)
+    if RunFolder(path).run_file.exists():
+        bundle, run, state = open_trained(path)
+        plan = bundle.plan(run.settings.plan)
+        return _from_bundle(bundle, plan.predict, merged(plan, load_file(bundle.weights), state.best), threads)
+    with opened(path) as bundle:
+        plans = bundle.manifest.plans
+        # Several plans may have prefixes of several kinds; the whole model in float32 stands for all.
+        return _from_bundle(
+            bundle, plans[0].predict if len(plans) == 1 else PREDICT, load_file(bundle.weights), threads
+        )
+
+
+def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState, threads: int) -> StagedModel:
+    found = calibration_of(plan, settings, state)
+    weights = merged(plan, load_file(bundle.weights), state.best)
+    manifest = bundle.manifest
+    return StagedModel(
+        stages=[load_graph(bundle.path(plan.stage(number)), weights, threads) for number in range(len(plan.exits))],
+        exits=plan.exits,
+        # Where no validation image has a label, nothing says how sure is sure enough.
+        threshold=NEVER if found is None else found.early.threshold,
+        classes=manifest.classes,
+        preprocessing=Preprocessing(manifest.preprocessing, manifest.image_size),
+    )
+
+
+def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> Model:
+    graph = load_graph(bundle.path(name), weights, threads)
+    manifest = bundle.manifest
+    return Model(graph, manifest.classes, Preprocessing(manifest.preprocessing, manifest.image_size))
+
+
+def _from_file(path: Path, threads: int) -> Model:
+    if not path.exists():
+        raise TbftError(f"model '{path}' does not exist", "make it with 'tbft-edge finalize'")
+    graph = load_graph(path, {}, threads)
+    try:
+        card = msgspec.json.decode(graph.metadata[METADATA], type=ModelCard)
+    except (KeyError, msgspec.DecodeError) as error:
+        raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'") from error
+    return Model(graph, card.classes, Preprocessing(card.preprocessing, card.image_size))

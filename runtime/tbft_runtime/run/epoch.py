@@ -1,0 +1,36 @@
+"""One epoch of a run: how well it went, and what it took."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tbft_runtime.energy.result import StretchEnergy, Telemetry
+from tbft_runtime.timing import PhaseTime
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """Mean cross-entropy and accuracy (0 to 1) over `images` images."""
+
+    loss: float
+    accuracy: float
+    images: int
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True):
+    """One epoch: training loss and accuracy along the way, validation, and times from the monotonic clock.
+
+    `train_accuracy` is that of images with a label, None where none has one. `warm_up`: the first one of a process,
+    whose first step allocates and loads. `phases`, `energy` and `telemetry` say what it took; energy is None without
+    a meter.
+    """
+
+    number: int
+    train_loss: float
+    train_accuracy: float | None
+    validation: Evaluation
+    seconds: float
+    step_ms: list[float]
+    warm_up: bool
+    phases: list[PhaseTime] = []
+    energy: StretchEnergy | None = None
+    telemetry: list[Telemetry] = []

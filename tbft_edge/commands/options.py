@@ -1,0 +1,47 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from tbft_artifacts.errors import TbftError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads to compute with; all cores by default.")]
+
+
+# As people write them: MB is a million, and a bare letter is what container tools mean by it.
+_MEMORY_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "k": 1 << 10,
+    "m": 1 << 20,
+    "g": 1 << 30,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+}
+
+
+def memory_size(text: str, option: str) -> int:
+    """Bytes of an amount such as 256MB (million), 512m (1024 * 1024) or 1g. Raises TbftError if it is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text.strip())
+    unit = found[2].lower() if found else "?"
+    if found is None or unit not in _MEMORY_UNITS or not float(found[1]):
+        raise TbftError(f"{option} '{text}' is no amount of memory", f"for example {option} 256MB or {option} 1g")
+    return int(float(found[1]) * _MEMORY_UNITS[unit])
+
+
+def part_of_whole(text: str, option: str) -> float:
+    """A fraction such as 15% or 0.15, above 0 and up to 1. Raises TbftError if it is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
+    part = float(found[1]) / (100 if found[2] else 1) if found else 0.0
+    if not 0 < part <= 1:
+        raise TbftError(f"{option} '{text}' is no part of a whole", f"for example {option} 15%")
+    return part

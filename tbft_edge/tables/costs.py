@@ -1,0 +1,99 @@
+"""Runs beside each other as a table, for people and for spreadsheets."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tbft_edge.figures import DASH, estimated, partial, percent, significant
+from tbft_edge.tables.table import Table, csv_text
+
+if TYPE_CHECKING:
+    from tbft_runtime.reporting.comparison import Comparison, Row
+
+CAPTION = (
+    "Cost of training. Energy is gross, all that the meter counted, and so are its saving and J/point; "
+    "net is without what the idle board takes."
+)
+BASELINE = "baseline"
+# Broken where that saves width.
+_COLUMNS = (
+    "run",
+    "trained",
+    "time",
+    "step\np50",
+    "energy",
+    "net",
+    "saved\ntime",
+    "saved\nenergy",
+    "accuracy",
+    "points\ngained",
+    "J/point",
+)
+
+
+def cost_table(comparison: Comparison) -> Table:
+    """A row per run. Where boards or data differ, a column says by letter which is which."""
+    columns, cells = [*_COLUMNS], [_cells(row) for row in comparison.rows]
+    for name, places in (
+        ("data", [row.data for row in comparison.rows]),
+        ("board", [row.board for row in comparison.rows]),
+    ):
+        if len(set(places)) > 1:
+            columns.insert(1, name)
+            cells = [[first, letter, *others] for (first, *others), letter in zip(cells, _letters(places), strict=True)]
+    return Table(CAPTION, columns, cells, numbers=True)
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What holds for the whole table, then what holds for some of its runs, once each."""
+    return [*comparison.notes, *grouped_notes([(row.run, row.notes) for row in comparison.rows], "every run")]
+
+
+def grouped_notes(noted: Sequence[tuple[str, Sequence[str]]], every: str) -> list[str]:
+    """Notes of (name, notes), once each behind the names that have it, or behind `every` where all do."""
+    places: dict[str, list[str]] = {}
+    for name, notes_of_it in noted:
+        for note in notes_of_it:
+            places.setdefault(note, []).append(name)
+    return [f"{every if len(names) == len(noted) else ', '.join(names)}: {note}" for note, names in places.items()]
+
+
+def cost_csv(comparison: Comparison) -> str:
+    """All fields of the rows as RFC 4180 has it: plain numbers, nothing where there is none."""
+    import msgspec
+
+    from tbft_runtime.reporting.comparison import Row
+
+    return csv_text(Row.__struct_fields__, map(msgspec.structs.astuple, comparison.rows))
+
+
+def _cells(row: Row) -> list[str]:
+    before, after = percent(row.accuracy_before), percent(row.accuracy_after)
+    return [
+        row.run,
+        _trained(row),
+        significant(row.seconds, "s"),
+        significant(row.step_ms, "ms"),
+        partial(estimated(significant(row.joules, "J"), row.estimate), row.covered),
+        partial(estimated(significant(row.net_joules, "J"), row.estimate), row.covered),
+        BASELINE if row.baseline else percent(row.saved_seconds),
+        BASELINE if row.baseline and row.joules is not None else estimated(percent(row.saved_joules), row.estimate),
+        DASH if before == after == DASH else f"{before} → {after}",
+        DASH if row.gained_points is None else f"{row.gained_points:+.1f}",
+        estimated(significant(row.joules_per_point), row.estimate),
+    ]
+
+
+def _trained(row: Row) -> str:
+    if not row.blocks:
+        return "nothing"
+    return "everything" if row.drift == "full" else ", ".join(row.blocks)
+
+
+def _letters(places: Sequence[str]) -> list[str]:
+    """A letter for each place, A for the first; numbers behind Z."""
+    order = list(dict.fromkeys(places))
+    names = [*string.ascii_uppercase, *map(str, range(len(string.ascii_uppercase) + 1, len(order) + 1))]
+    return [names[order.index(place)] for place in places]

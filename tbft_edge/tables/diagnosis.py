@@ -1,0 +1,63 @@
+"""What a diagnosis saw, as a table and in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tbft_edge.figures import DASH, percent
+from tbft_edge.tables.table import Table
+
+if TYPE_CHECKING:
+    from tbft_runtime.run.diagnosis_record import Candidate, Diagnosis, LabelEvidence
+
+COLUMNS = ("block", "plan", "largest shift", "by chance", "at norm")
+
+
+def evidence(diagnosis: Diagnosis) -> Table:
+    """A row per block that could be trained."""
+    title = f"What {diagnosis.samples} labelled images show"
+    if any(candidate.raced is not None for candidate in diagnosis.candidates):
+        raced = [
+            [", ".join(candidate.blocks), candidate.plan, percent(candidate.raced)]
+            for candidate in diagnosis.candidates
+        ]
+        return Table(title, ["block", "plan", "right after a short race"], raced, numbers=False)
+    return Table(title, COLUMNS, [_row(candidate) for candidate in diagnosis.candidates], numbers=False)
+
+
+def verdict(diagnosis: Diagnosis) -> list[str]:
+    """What was seen of the labels, the decision, a line for each reason, and what it cost."""
+    cost = f"decided in {diagnosis.seconds:.1f} s"
+    if diagnosis.share is not None:
+        cost += f", {percent(diagnosis.share)} of the arithmetic that it saves in {diagnosis.epochs} epochs"
+    seen = [] if diagnosis.labels is None else [_of_labels(diagnosis.labels)]
+    return [*seen, decision(diagnosis), *(f"- {reason}" for reason in diagnosis.reasons), cost]
+
+
+def decision(diagnosis: Diagnosis) -> str:
+    """What to train."""
+    return f"{diagnosis.drift} drift: train {', '.join(diagnosis.blocks)}"
+
+
+def _row(candidate: Candidate) -> list[str]:
+    return [
+        ", ".join(candidate.blocks),
+        candidate.plan,
+        _sigmas(candidate.shift),
+        _sigmas(candidate.noise),
+        candidate.norm or DASH,
+    ]
+
+
+def _of_labels(labels: LabelEvidence) -> str:
+    """How often the model is right, and how often heads that know these labels would be."""
+    adapted = labels.adapted_accuracy
+    renewed = "" if adapted is None else f" ({percent(adapted)} with re-estimated statistics)"
+    return (
+        f"right answers: the model {percent(labels.accuracy)}{renewed}, class means of its last features "
+        f"{percent(labels.means_accuracy)}, a head fitted to them {percent(labels.fitted_accuracy)}"
+    )
+
+
+def _sigmas(value: float | None) -> str:
+    return DASH if value is None else f"{value:.2f} σ"

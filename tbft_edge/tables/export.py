@@ -1,0 +1,143 @@
+"""What an export wrote, for people and for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tbft_edge.console import print_table, say
+from tbft_edge.figures import percent, size
+from tbft_edge.tables.plans import print_plans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tbft_artifacts.plan import Cost, Int8Prefix, Plan
+    from tbft_export import Exported, ExportOptions
+    from tbft_export.check.step import SelfCheck
+
+
+def export_result(exported: Exported, out: Path) -> dict[str, object]:
+    """The result as data: of one plan its own, of several a list `plans`."""
+    from tbft_export.write_bundle import bundle_bytes
+
+    manifest = exported.manifest
+    bundle: dict[str, object] = {
+        "bundle": str(out),
+        "bundle_id": manifest.bundle_id,
+        "bytes": bundle_bytes(manifest),
+        "preprocessing": manifest.preprocessing,
+    }
+    plans = [_plan(plan, check) for plan, check in zip(manifest.plans, exported.checks, strict=True)]
+    return bundle | ({"plans": plans} if len(plans) > 1 else plans[0])
+
+
+def _plan(plan: Plan, check: SelfCheck) -> dict[str, object]:
+    return {
+        "plan": plan.id,
+        "method": plan.method,
+        "blocks": plan.blocks,
+        "batch_norm": plan.batch_norm,
+        "optimizer": plan.optimizer.kind,
+        "trainable_parameters": plan.cost.parameter_bytes // 4,
+        "full_parameters": plan.full_cost.parameter_bytes // 4 if plan.full_cost else None,
+        "cost": plan.cost,
+        "full_cost": plan.full_cost,
+        "int8": plan.int8,
+        "largest_error": {
+            "loss": check.loss,
+            "gradient": check.gradient,
+            "batch_norm_statistics": check.statistics,
+            "decided_by_rounding": check.decided_by_rounding,
+        },
+        "zero_gradients": check.zero_gradients,
+    }
+
+
+def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
+    """Tables on stdout: of one plan its costs, of several a row each; and words on stderr."""
+    manifest = exported.manifest
+    if len(manifest.plans) > 1:
+        print_plans(manifest.plans)
+    else:
+        _print_costs(manifest.plans[0])
+    _print_files(exported)
+    for plan in manifest.plans:
+        if plan.int8 is not None:
+            _print_int8(plan.id, plan.int8)
+    for plan, check in zip(manifest.plans, exported.checks, strict=True):
+        say(
+            f"{plan.id}: checked one train step against PyTorch: loss within {check.loss:.0e}, "
+            f"gradients within {check.gradient:.0e}"
+            + (
+                f" beyond the {check.decided_by_rounding:.0e} that rounding decides"
+                if check.decided_by_rounding
+                else ""
+            )
+            + (f"; exactly zero, so left out: {', '.join(check.zero_gradients)}" if check.zero_gradients else "")
+        )
+    normalize = manifest.normalization
+    say(f"pixels are scaled to [0, 1], then normalised with mean {_list(normalize.mean)}, std {_list(normalize.std)}")
+    if exported.has_official and options.optimizer != "adamw":
+        words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]
+        say(f"ort_training/ has ORT's {words} exist only in the device graphs")
+    say(f"wrote {out} ({manifest.bundle_id[:12]})")
+
+
+def _print_costs(plan: Plan) -> None:
+    title = f"{plan.purpose}: trains {', '.join(plan.blocks)} (batch norms: {plan.batch_norm})"
+    print_table(title, ["", "this plan", "full fine-tuning", "share"], _cost_rows(plan), numbers=True)
+
+
+def _print_files(exported: Exported) -> None:
+    from tbft_export.write_bundle import bundle_bytes
+
+    sizes = bundle_bytes(exported.manifest)
+    rows = [["weights", size(sizes["weights"])], ["device graphs", size(sizes["graphs"])]]
+    if sizes["ort_training"]:
+        rows.append(["ort_training/ (only for devices with an ORT training build)", size(sizes["ort_training"])])
+    print_table("Files", ["part", "size"], rows, numbers=True)
+
+
+def _print_int8(plan_id: str, int8: Int8Prefix) -> None:
+    lost = 100 * (int8.accuracy_float32 - int8.accuracy_int8)
+    print_table(
+        f"Frozen prefix in int8, calibrated with {int8.calibration_images} images, measured on {int8.measured_images} "
+        f"({plan_id})",
+        ["", "float32", "int8", "difference"],
+        [
+            ["accuracy", percent(int8.accuracy_float32), percent(int8.accuracy_int8), f"{-lost:+.2f} points"],
+            ["boundary activation, relative error", "–", percent(int8.boundary_error), "–"],
+        ],
+        numbers=True,
+    )
+
+
+def _cost_rows(plan: Plan) -> list[list[str]]:
+    """What the plan costs, full fine-tuning beside it (dashes where the whole has no gradient), and the share."""
+    lines: list[tuple[str, Callable[[Cost], int], Callable[[float], str]]] = [
+        ("parameters trained", lambda cost: cost.parameter_bytes // 4, _count),
+        ("MFLOP per image, first epoch", lambda cost: cost.step_flops, _mega),
+    ]
+    if plan.has_prefix and plan.prefix_is_fixed:
+        # Full fine-tuning has no prefix, so its whole step counts.
+        from_boundary = "MFLOP per image from the boundary on"
+        lines.append((from_boundary, lambda cost: cost.step_flops - cost.prefix_flops, _mega))
+    lines.append(("activations kept per image", lambda cost: cost.activation_bytes, size))
+    rows = []
+    for name, value, form in lines:
+        part, whole = value(plan.cost), value(plan.full_cost) if plan.full_cost else None
+        rows.append([name, form(part), form(whole) if whole else "–", percent(part / whole) if whole else "–"])
+    return rows
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _mega(value: float) -> str:
+    return f"{value / 1e6:,.1f}"
+
+
+def _list(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:g}" for value in values)

@@ -1,0 +1,46 @@
+"""The plans of a bundle as a table: what each trains, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tbft_artifacts.plan import Plan
+from tbft_edge.console import print_table
+from tbft_edge.figures import percent
+
+
+def print_plans(plans: Sequence[Plan]) -> None:
+    """Print a row for each plan."""
+    columns = ["plan", "trains", "prefix", "batch norms", "parameters", "step FLOPs", "of full"]
+    print_table("Plans", columns, [_row(plan) for plan in plans])
+
+
+def print_exits(plans: Sequence[Plan]) -> None:
+    """Print where the network may answer early, once for plans that share their exits; nothing without exits."""
+    sets = list(dict.fromkeys(plan.exits for plan in plans if plan.exits))
+    for exits in sets:
+        rows = [[found.name, f"{found.flops / 1e6:,.1f} M", percent(found.flops / exits[-1].flops)] for found in exits]
+        owners = "" if len(sets) == 1 else f" of {', '.join(plan.id for plan in plans if plan.exits == exits)}"
+        print_table(f"Exits{owners}", ["exit", "FLOPs per image", "of the whole network"], rows, numbers=True)
+
+
+def _row(plan: Plan) -> list[str]:
+    share = plan.cost.step_flops / plan.full_cost.step_flops if plan.full_cost else None
+    return [
+        plan.id,
+        ", ".join(plan.blocks) + (", also on unlabelled images" if plan.unlabelled else ""),
+        _prefix(plan),
+        plan.batch_norm,
+        f"{plan.cost.parameter_bytes // 4:,}" + (" and chosen channels" if plan.sparse is not None else ""),
+        f"{plan.cost.step_flops / 1e6:,.1f} M",
+        percent(share),
+    ]
+
+
+def _prefix(plan: Plan) -> str:
+    """What the frozen part computes with, and what int8 costs in accuracy."""
+    if not plan.has_prefix:
+        return "none"
+    if plan.int8 is None:
+        return "float32"
+    return f"int8 ({percent(plan.int8.accuracy_int8)}; float32 {percent(plan.int8.accuracy_float32)})"
