@@ -14,8 +14,8 @@ _INTRO = """# Methods compared
 
 Every entry is trained on the same images in the same order, in a process of its own, one after the other. *Best at*
 names the costs for which no other entry is at least as accurate for at most as much, and better in one of both; in the
-plots a line joins these. [How it is measured](../compare.md). Written by `make comparison-page` from what these commands
-gave:
+plots a line joins these. [How it is measured](../compare.md). Written by `make comparison-page` from what these
+commands gave:
 """
 
 
