@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -30,6 +31,8 @@ from tbft_edge.commands import (
 )
 
 INTERRUPTED_EXIT_CODE = 130
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+_PROCESS = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 
 # Plain help is quicker on a Pi and reads the same everywhere. Where rich is installed, typer escapes
 # "[required]" for it even when its markup is off.
@@ -92,10 +95,24 @@ def main() -> None:
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tbft-edge"
         fail(TbftError(error.format_message().rstrip("."), f"see {command} --help"))
     except OSError as error:
-        place = f"'{error.filename}': " if error.filename else ""
-        fail(TbftError(f"{place}{error.strerror or error}", "check the path, its permissions and the disk"))
+        fail(of_the_system(error))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED_EXIT_CODE)
+
+
+def of_the_system(error: OSError) -> TbftError:
+    """What the system refused, where, and what may help: a disk, a path, memory and a program want different things."""
+    place = f"'{error.filename}': " if error.filename else ""
+    words = error.strerror or str(error) or type(error).__name__
+    if error.errno in _DISK:
+        return TbftError(f"{place}{words}", "free some space, or check the disk")
+    if error.errno in _PROCESS:
+        return TbftError(f"{place}{words}", "close other programs, or raise the limits of this one (ulimit -a)")
+    if error.errno == errno.ENOEXEC:
+        return TbftError(f"{place}cannot be started: {words}", "it is no program for this machine's processor")
+    if error.filename:
+        return TbftError(f"{place}{words}", "check the path and its permissions")
+    return TbftError(f"the system refused what was asked of it: {words}", "see what this process may do and reach")
 
 
 def fail(error: TbftError) -> None:

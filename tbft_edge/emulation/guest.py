@@ -42,6 +42,11 @@ class Guest:
     def python(self) -> Path:
         return self.root / "usr" / "bin" / f"python{PYTHON_VERSION}"
 
+    @property
+    def starter(self) -> Path:
+        """Beside it, where Python finds its library: what starts it under the emulator."""
+        return self.python.with_name("python-emulated")
+
 
 def cache_folder() -> Path:
     """Where guests are kept: `TBFT_EDGE_CACHE`, or below the user's cache folder."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
 from tbft_edge.emulation.cpus import Cpu
 from tbft_edge.emulation.guest import Guest, UnavailableError
@@ -50,7 +52,8 @@ class QemuUser:
             command += [self.emulator]
             if count:
                 command += ["-plugin", f"{self.plugin},out={folder / 'marks'}"]
-            command += [str(self.guest.python), *arguments]
+            # What the program is told that its Python is: with it, it can start more of them.
+            command += ["-0", str(self.guest.starter), str(self.guest.python), *arguments]
             group = None
             # Without root the peak is simply not known; a limit that was asked for must hold.
             with contextlib.nullcontext() if memory is not None else contextlib.suppress(UnavailableError):
@@ -93,7 +96,18 @@ def qemu_user(guest: Guest, cache: Path) -> QemuUser:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise UnavailableError(f"the instruction counter does not compile: {done.stderr.strip().splitlines()[0]}")
+    _write_starter(guest, emulator)
     return QemuUser(guest, emulator, plugin)
+
+
+def _write_starter(guest: Guest, emulator: str) -> None:
+    """A script of this machine that starts the guest's Python: its own file runs only where the kernel knows how
+    (binfmt_misc), and elsewhere a program that starts `sys.executable` would end in "Exec format error".
+    """
+    emulated = shlex.join([emulator, "-L", str(guest.root)])
+    with atomic_file(guest.starter) as temporary:
+        temporary.write_text(f'#!/bin/sh\nexec {emulated} -0 "$0" {shlex.quote(str(guest.python))} "$@"\n')
+        temporary.chmod(0o755)
 
 
 def spans(marks: Sequence[tuple[int, int]], begin: int, end: int) -> list[int]:

@@ -126,6 +126,17 @@ def test_a_broken_onnxruntime_is_named() -> None:
     assert "libgomp.so.1 is missing" in check.text
 
 
+def test_a_probe_that_cannot_be_started_is_told_from_one_that_fails(tmp_path: Path) -> None:
+    """A program for another processor, as where ARM is emulated: the start failed, and nothing of ONNX Runtime."""
+    program = tmp_path / "python"
+    program.write_bytes(b"\x7fELF of another machine")
+    program.chmod(0o755)
+    (check,) = check_onnxruntime([str(program), "-m", "tbft_runtime.doctor.probe"])
+    assert check.ok is False
+    assert f"{program}) could not be started: Exec format error" in check.text
+    assert str(program) in check.hint
+
+
 def test_the_real_probe_runs_a_convolution_with_telemetry_off() -> None:
     """On this machine, too."""
     checks = check_onnxruntime([sys.executable, "-m", "tbft_runtime.doctor.probe"])

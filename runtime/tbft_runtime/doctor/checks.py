@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import shutil
 import signal
 import subprocess
@@ -77,6 +78,9 @@ def check_onnxruntime(probe: Sequence[str]) -> list[Check]:
         done = subprocess.run(probe, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return [Check(name, False, f"a convolution took longer than {_PROBE_SECONDS} s", "reboot the board")]
+    except OSError as error:
+        text = f"not tried: a second Python ({probe[0]}) could not be started: {error.strerror or error}"
+        return [Check(name, False, text, f"see whether this works: {shlex.join([*probe[:1], '--version'])}")]
     install = f"pip install onnxruntime=={WORKING_ONNXRUNTIME}"
     if done.returncode == -signal.SIGILL:
         text = "it uses an instruction that this CPU does not have"
