@@ -1,4 +1,4 @@
-"""From parameter names to the blocks of a residual network, and from a drift to the block to train."""
+"""From parameter names to the blocks of a residual network."""
 
 from __future__ import annotations
 
@@ -9,29 +9,10 @@ import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Block
-from tbft_artifacts.plan import Drift
 
 # Convolutions that may stand before, and behind, the module that holds the stages.
 STEM_CONVOLUTIONS = 1
 HEAD_CONVOLUTIONS = 1
-
-
-@dataclass(frozen=True)
-class Target:
-    """What one plan trains, and for which drift. `is_usual`: what the drift calls for if no block is named."""
-
-    drift: Drift
-    blocks: tuple[str, ...]
-    is_usual: bool = True
-
-    @property
-    def name(self) -> str:
-        """The blocks in one word; of numbered siblings the first and the last number (`features.4-6`)."""
-        parents = {block.rpartition(".")[0] for block in self.blocks}
-        last = self.blocks[-1].rpartition(".")[2]
-        if len(self.blocks) > 1 and len(parents) == 1 and last.isdecimal():
-            return f"{self.blocks[0]}-{last}"
-        return "-".join(self.blocks)
 
 
 @dataclass(frozen=True)
@@ -48,32 +29,6 @@ class Blocks:
     stages: tuple[tuple[str, ...], ...]
     rear: str
     residual_blocks: tuple[str, ...] = ()
-
-    def target(self, drift: Drift) -> tuple[str, ...]:
-        """The blocks that `drift` calls for.
-
-        Drift at the input is undone where the input enters, drift of features where features are
-        made, drift of the output in the head (EuroMLSys 2024, arXiv 2403.15905, section 3).
-        """
-        match drift:
-            case "input":
-                return self.front
-            case "feature":
-                return self.stages[-1]
-            case "output":
-                return (self.rear,)
-            case "full":
-                return self.names
-
-    def targets(self) -> tuple[Target, ...]:
-        """Every part that is worth training, from the input to the output, then everything.
-
-        Each stage behind the front is a target for feature drift; which one is best depends on the drift.
-        """
-        middle = (Target("feature", stage, is_usual=False) for stage in self.stages[1:-1])
-        drifts: tuple[Drift, ...] = ("feature", "output", "full")
-        usual = (Target(drift, self.target(drift)) for drift in drifts)
-        return (Target("input", self.front), *middle, *usual)
 
 
 def trainable_parameters(graph: ir.Graph, weights: frozenset[str]) -> list[str]:

@@ -10,7 +10,8 @@ from support.onnx_models import parse
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Block
 from tbft_artifacts.plan import Drift
-from tbft_export.blocks import Blocks, Target, describe_blocks, find_blocks, select, trainable_parameters
+from tbft_export.blocks import Blocks, describe_blocks, find_blocks, select, trainable_parameters
+from tbft_export.methods.drifts import Target, targets, usual_target
 
 DRIFTS: tuple[Drift, ...] = ("input", "feature", "output", "full")
 Targets = dict[Drift, tuple[str, ...]]
@@ -73,7 +74,7 @@ def test_each_drift_finds_its_block(model: str) -> None:
     forward = forward_of(model)
     parameters = trainable_parameters(forward.graph, forward.weights)
     blocks = find_blocks(forward.graph, parameters)
-    assert {drift: blocks.target(drift) for drift in DRIFTS} == TARGETS[model]
+    assert {drift: usual_target(blocks, drift).blocks for drift in DRIFTS} == TARGETS[model]
     assert blocks.names == TARGETS[model]["full"]
     assert select(parameters, blocks.names, blocks.names) == parameters
 
@@ -82,11 +83,11 @@ def test_each_drift_finds_its_block(model: str) -> None:
 def test_every_part_is_a_target(model: str, middle: str) -> None:
     """What single drifts train, and the stages between the front and the last one, from the input to the output."""
     forward = forward_of(f"settled_models:{model}")
-    targets = find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights)).targets()
-    assert [target.drift for target in targets] == ["input", "feature", "feature", "output", "full"]
-    usual = {target.drift: target.blocks for target in targets if target.is_usual}
+    found = targets(find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights)))
+    assert [target.drift for target in found] == ["input", "feature", "feature", "output", "full"]
+    usual = {target.drift: target.blocks for target in found if target.is_usual}
     assert usual == TARGETS[f"settled_models:{model}"]
-    assert [target.blocks for target in targets if not target.is_usual] == [(middle,)]
+    assert [target.blocks for target in found if not target.is_usual] == [(middle,)]
 
 
 RESIDUAL_BLOCKS = {
@@ -109,10 +110,10 @@ def test_the_residual_blocks(model: str) -> None:
 def test_the_targets_of_numbered_blocks() -> None:
     """Blocks of one resolution are trained together, and the plan is named by the first and the last of them."""
     forward = forward_of("mobile_models:full_mobilenet_v2")
-    targets = find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights)).targets()
+    found = targets(find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights)))
     middle = ["features.2-3", "features.4-6", "features.7-13"]
-    assert [target.name for target in targets if not target.is_usual] == middle
-    assert next(target.name for target in targets if target.drift == "feature" and target.is_usual) == "features.14-17"
+    assert [target.name for target in found if not target.is_usual] == middle
+    assert next(target.name for target in found if target.drift == "feature" and target.is_usual) == "features.14-17"
     assert Target("feature", ("layer2",)).name == "layer2"
     assert Target("input", ("conv1", "layer1")).name == "conv1-layer1"
 
@@ -120,7 +121,7 @@ def test_the_targets_of_numbered_blocks() -> None:
 def test_the_only_stage_is_a_target_of_its_own() -> None:
     """It belongs to the front too: an input drift trains the stem with it."""
     blocks = Blocks(("stem", "stage", "head"), ("stem", "stage"), (("stage",),), "head")
-    assert blocks.targets() == (
+    assert targets(blocks) == (
         Target("input", ("stem", "stage")),
         Target("feature", ("stage",)),
         Target("output", ("head",)),

@@ -12,6 +12,7 @@ from support.settled_models import IMAGE_SIZES
 from tbft_artifacts.plan import Drift
 from tbft_export.blocks import find_blocks, select, trainable_parameters
 from tbft_export.graph.boundary import find_boundary
+from tbft_export.methods.drifts import usual_target
 
 ONES = np.ones(3, np.float32)
 
@@ -39,7 +40,7 @@ def test_the_boundary_is_one_activation_with_nothing_trained_before_it(model: st
     forward = forward_of(model)
     graph = forward.graph
     parameters = trainable_parameters(graph, forward.weights)
-    trained = set(select(parameters, find_blocks(graph, parameters).target(drift), []))
+    trained = set(select(parameters, usual_target(find_blocks(graph, parameters), drift).blocks, []))
 
     boundary = find_boundary(graph, trained)
 

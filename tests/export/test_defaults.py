@@ -9,7 +9,7 @@ import pytest
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind, Plan
 from tbft_export import ExportOptions, export_bundle
-from tbft_export.methods.defaults import DEFAULT_POLICY, default_learning_rate
+from tbft_export.methods.drifts import ANSWERS, default_learning_rate
 
 KINDS = get_args(OptimizerKind)
 DRIFTS = get_args(Drift)
@@ -25,7 +25,7 @@ def plans(tmp_path: Path, **changes: object) -> tuple[Plan, ...]:
 def test_each_plan_has_the_defaults_of_its_drift(kind: OptimizerKind, tmp_path: Path) -> None:
     """Also beside others in a bundle."""
     for plan in plans(tmp_path, optimizer=kind):
-        assert plan.batch_norm == DEFAULT_POLICY[plan.drift]
+        assert plan.batch_norm == ANSWERS[plan.drift].policy
         assert plan.optimizer.lr == default_learning_rate(kind, plan.drift, plan.batch_norm)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.methods.defaults import default_learning_rate
+from tbft_export.methods.drifts import default_learning_rate
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
 from tbft_export.training_plan import TrainingPlan

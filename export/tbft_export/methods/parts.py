@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy
-from tbft_export.methods.defaults import default_learning_rate
+from tbft_export.methods.drifts import default_learning_rate
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
 from tbft_export.training_plan import TrainingPlan

@@ -5,15 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.plan import Drift
-from tbft_export.blocks import Target
-from tbft_export.methods.defaults import DEFAULT_POLICY, default_learning_rate
+from tbft_export.methods.drifts import ANSWERS, Target, default_learning_rate, targets, usual_target
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
 from tbft_export.training_plan import TrainingPlan
-
-# Training for any other drift begins at the input.
-DRIFTS_WITH_PREFIX: tuple[Drift, ...] = ("feature", "output")
 
 
 @method("tbft", "drift", "blocks", "prefix")
@@ -26,39 +21,39 @@ def tbft(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
     an unknown block.
     """
     if options.drift is None:
-        raise TbftError("it is not said what drifted", "give --drift input, feature, output, full or all")
+        raise TbftError("it is not said what drifted", f"give --drift {', '.join(ANSWERS)} or all")
     if options.drift != "all":
-        blocks = options.blocks or network.blocks.target(options.drift)
-        return (_plan(network, options, Target(options.drift, blocks)),)
+        named = Target(options.drift, options.blocks)
+        return (_plan(network, options, named if options.blocks else usual_target(network.blocks, options.drift)),)
     if options.blocks:
         raise TbftError(
             f"--drift all finds the blocks itself, but --block {options.blocks[0]} was given",
             "leave --block out, or name the one drift that the block is trained for",
         )
-    return tuple(_plan(network, options, target) for target in network.blocks.targets())
+    return tuple(_plan(network, options, target) for target in targets(network.blocks))
 
 
 @method("last-layer", "prefix")
 def last_layer(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
     """The head alone, as for drift of the output, whatever drifted."""
-    plan = _plan(network, options, Target("output", network.blocks.target("output")), "last-layer")
+    plan = _plan(network, options, usual_target(network.blocks, "output"), "last-layer")
     return (replace(plan, drift=None),)
 
 
 @method("full")
 def full(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
     """Everything: the baseline."""
-    return (_plan(network, options, Target("full", network.blocks.target("full")), "full"),)
+    return (_plan(network, options, usual_target(network.blocks, "full"), "full"),)
 
 
 def _plan(network: Network, options: MethodOptions, target: Target, name: str = "tbft") -> TrainingPlan:
-    policy = options.batch_norm or DEFAULT_POLICY[target.drift]
+    policy = options.batch_norm or ANSWERS[target.drift].policy
     # A network without norms trains as if its statistics were fixed.
     fixed = policy if network.norms else "frozen"
     lr = default_learning_rate(options.optimizer, target.drift, fixed, network.features(target.blocks))
     own = (target.drift,) if target.is_usual else (target.drift, target.name)
     # Of several plans only those have an int8 prefix that have one at all.
-    has_prefix = options.drift != "all" or target.drift in DRIFTS_WITH_PREFIX
+    has_prefix = options.drift != "all" or ANSWERS[target.drift].has_prefix
     return TrainingPlan(
         method=name,
         label="-".join(own) if name == "tbft" else name,

@@ -10,7 +10,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export.convolutions.sparse import sparse_candidates, sparse_layers
 from tbft_export.graph.boundary import find_boundary
-from tbft_export.methods.defaults import default_learning_rate
+from tbft_export.methods.drifts import default_learning_rate
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
 from tbft_export.training_plan import TrainingPlan
@@ -51,7 +51,7 @@ def tinytrain(network: Network, options: MethodOptions) -> tuple[TrainingPlan, .
     parts = _parts(network)
     if not parts:
         raise TbftError("the model has no convolution whose channels could be chosen", "choose another --method")
-    head = network.inside(network.blocks.target("output"))
+    head = network.inside((network.blocks.rear,))
     flops = [part.flops for part in parts]
     return tuple(
         _plan(network, options, parts[start:], head)
