@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -24,6 +26,9 @@ OUR_PACKAGES = ("tbft_edge", "tbft_runtime", "tbft_artifacts")
 DEVICE_REQUIREMENTS = ("onnxruntime", "numpy", "pillow", "safetensors", "msgspec", "typer", "rich", "click")
 # The newest C library that wheels may ask for on a 64-bit Raspberry Pi OS of this release.
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64")
+
+# How long code that was copied may be in use.
+CODE_SECONDS = 24 * 3600
 
 
 class UnavailableError(Exception):
@@ -56,10 +61,17 @@ def cache_folder() -> Path:
 
 
 def prepare_guest(cache: Path) -> Guest:
-    """Make the guest in `cache`, or reuse what is there; our own code is always copied anew.
+    """Make the guest in `cache`, or reuse what is there: one process at a time, others wait.
 
     The wheels have the versions that are installed here. Raises UnavailableError if a tool is missing or fails.
     """
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return _prepare(cache)
+
+
+def _prepare(cache: Path) -> Guest:
     versions = installed_versions()
     key = hashlib.sha256(repr(versions).encode()).hexdigest()[:12]
     root = cache / f"root-{RELEASE}"
@@ -70,8 +82,11 @@ def prepare_guest(cache: Path) -> Guest:
     if not packages.exists():
         say(f"downloading arm64 wheels into {packages}")
         _install_packages(packages, versions)
-    code = cache / "code"
-    _copy_code(code)
+    ours = _our_packages()
+    code = cache / f"code-{_digest(ours)}"
+    if not code.exists():
+        _remove_older_code(cache)
+        _copy_code(ours, code)
     return Guest(root, packages, code)
 
 
@@ -101,18 +116,37 @@ def _install_packages(packages: Path, versions: Sequence[str]) -> None:
         )
 
 
-def _copy_code(code: Path) -> None:
-    shutil.rmtree(code, ignore_errors=True)
-    code.mkdir(parents=True)
-    for name in OUR_PACKAGES:
-        spec = importlib.util.find_spec(name)
-        assert spec is not None
-        assert spec.origin is not None
-        shutil.copytree(Path(spec.origin).parent, code / name, ignore=shutil.ignore_patterns("__pycache__"))
-    version = metadata.version("tbft-edge")
-    information = code / f"tbft_edge-{version}.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tbft-edge\nVersion: {version}\n")
+def _our_packages() -> list[Path]:
+    """The folders of our packages, wherever they are installed."""
+    specs = [importlib.util.find_spec(name) for name in OUR_PACKAGES]
+    return [Path(spec.origin).parent for spec in specs if spec is not None and spec.origin is not None]
+
+
+def _digest(packages: Sequence[Path]) -> str:
+    """Of every file of our packages: another process may be running what was copied before a change."""
+    digest = hashlib.sha256()
+    for package in packages:
+        for path in sorted(each for each in package.rglob("*") if each.is_file() and each.parent.name != "__pycache__"):
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(package.parent)} {len(content)} ".encode() + content)
+    return digest.hexdigest()[:12]
+
+
+def _remove_older_code(cache: Path) -> None:
+    """What was copied longer ago than any emulated process runs."""
+    for older in cache.glob("code-*"):
+        if time.time() - older.stat().st_mtime > CODE_SECONDS:
+            shutil.rmtree(older)
+
+
+def _copy_code(packages: Sequence[Path], code: Path) -> None:
+    with _complete(code) as temporary:
+        for package in packages:
+            shutil.copytree(package, temporary / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        version = metadata.version("tbft-edge")
+        information = temporary / f"tbft_edge-{version}.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tbft-edge\nVersion: {version}\n")
 
 
 def installed_versions() -> list[str]:

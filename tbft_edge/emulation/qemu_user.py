@@ -20,6 +20,8 @@ from tbft_edge.emulation.memory_limit import memory_group
 
 PLUGIN_SOURCE = Path(__file__).with_name("count_instructions.c")
 OUT_OF_MEMORY = -9
+# Of the guest's root, what programs are made of. Everything else is this machine's: data and runs lie there.
+SYSTEM = ("bin", "etc", "lib", "lib64", "sbin", "usr")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,6 @@ class QemuUser:
 
         Raises TbftError if the program fails or needs more memory, UnavailableError if a limit cannot be set.
         """
-        (self.guest.root / "proc" / "cpuinfo").write_text(cpu.cpuinfo())
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             # The measured program needs no network, and where that is possible it gets none.
@@ -60,7 +61,7 @@ class QemuUser:
                 group = stack.enter_context(memory_group(memory))
             done = subprocess.run(
                 group.wrap(command) if group else command,
-                env=self._environment(cpu),
+                env=self._environment(cpu, self._shadows(cpu, folder)),
                 capture_output=True,
                 text=True,
                 check=False,
@@ -69,12 +70,22 @@ class QemuUser:
                 raise _failure(done, memory)
             return EmulatedRun(done.stdout, _read_marks(folder / "marks"), group.peak_bytes() if group else None)
 
-    def _environment(self, cpu: Cpu) -> dict[str, str]:
+    def _shadows(self, cpu: Cpu, folder: Path) -> Path:
+        """The guest's root as this one process sees it, with the core's /proc/cpuinfo: others may run beside it."""
+        root = folder / "root"
+        (root / "proc").mkdir(parents=True)
+        (root / "proc" / "cpuinfo").write_text(cpu.cpuinfo())
+        for name in SYSTEM:
+            if (self.guest.root / name).exists():
+                (root / name).symlink_to(self.guest.root / name)
+        return root
+
+    def _environment(self, cpu: Cpu, root: Path) -> dict[str, str]:
         return {
             "PATH": os.environ.get("PATH", ""),
             "HOME": "/nonexistent",
-            # Files below the root shadow those of this machine, /proc/cpuinfo above all.
-            "QEMU_LD_PREFIX": str(self.guest.root),
+            # Files below it shadow those of this machine, /proc/cpuinfo above all.
+            "QEMU_LD_PREFIX": str(root),
             "QEMU_CPU": cpu.name,
             "PYTHONPATH": f"{self.guest.code}:{self.guest.packages}",
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -92,21 +103,25 @@ def qemu_user(guest: Guest, cache: Path) -> QemuUser:
         compiler = shutil.which("gcc") or shutil.which("cc")
         if compiler is None:
             raise UnavailableError("no C compiler to build the instruction counter (Debian: apt-get install gcc)")
-        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(plugin), str(PLUGIN_SOURCE)]
+        _compile(compiler, plugin)
+    _write_starter(guest, emulator)
+    return QemuUser(guest, emulator, plugin)
+
+
+def _compile(compiler: str, plugin: Path) -> None:
+    with atomic_file(plugin) as temporary:
+        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(temporary), str(PLUGIN_SOURCE)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise UnavailableError(f"the instruction counter does not compile: {done.stderr.strip().splitlines()[0]}")
-    _write_starter(guest, emulator)
-    return QemuUser(guest, emulator, plugin)
 
 
 def _write_starter(guest: Guest, emulator: str) -> None:
     """A script of this machine that starts the guest's Python: its own file runs only where the kernel knows how
     (binfmt_misc), and elsewhere a program that starts `sys.executable` would end in "Exec format error".
     """
-    emulated = shlex.join([emulator, "-L", str(guest.root)])
     with atomic_file(guest.starter) as temporary:
-        temporary.write_text(f'#!/bin/sh\nexec {emulated} -0 "$0" {shlex.quote(str(guest.python))} "$@"\n')
+        temporary.write_text(f'#!/bin/sh\nexec {shlex.quote(emulator)} -0 "$0" {shlex.quote(str(guest.python))} "$@"\n')
         temporary.chmod(0o755)
 
 

@@ -16,7 +16,6 @@ CACHE = Path(__file__).parents[2] / "build" / "arm64"
 @pytest.fixture(scope="session")
 def emulator() -> QemuUser:
     try:
-        CACHE.mkdir(parents=True, exist_ok=True)
         return qemu_user(prepare_guest(CACHE), CACHE)
     except UnavailableError as reason:
         pytest.skip(f"nothing was run on emulated ARM: {reason}")
