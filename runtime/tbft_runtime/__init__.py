@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tbft_runtime.finalization import Finalized, finalize
     from tbft_runtime.inference.evaluation import EvaluationResult, evaluate
     from tbft_runtime.inference.prediction import Prediction, predict
+    from tbft_runtime.inference.predictor import Predictions, Predictor
     from tbft_runtime.metrics_file import MetricsFile
     from tbft_runtime.progress import Progress, Silent, Together
     from tbft_runtime.reporting.compare import compare
@@ -40,6 +41,8 @@ __all__ = [
     "Finalized",
     "MetricsFile",
     "Prediction",
+    "Predictions",
+    "Predictor",
     "Progress",
     "Report",
     "Silent",
@@ -66,6 +69,8 @@ _HOMES = {
     "Finalized": "finalization",
     "MetricsFile": "metrics_file",
     "Prediction": "inference.prediction",
+    "Predictions": "inference.predictor",
+    "Predictor": "inference.predictor",
     "Progress": "progress",
     "Report": "reporting.report",
     "Silent": "progress",
