@@ -1,9 +1,13 @@
 """Device runtime: fine-tune a bundle on local data with the stock ONNX Runtime wheel.
 
-    from pathlib import Path
-    from tbft_runtime import TrainOptions, train, finalize
-    result = train(Path("bundle"), TrainOptions(data=Path("photos"), out=Path("run")))
-    finalize(Path("run"), Path("model.onnx"))
+Example:
+    >>> from pathlib import Path
+    >>> from tbft_runtime import Predictor, TrainOptions, finalize, train
+    >>> result = train("bundle", TrainOptions(data=Path("photos"), out=Path("run"), drift="feature"))
+    >>> finalize("run", "model.onnx").model
+    'model.onnx'
+    >>> Predictor.open("model.onnx").predict(["photo.png"]).labels
+    ('bee',)
 
 Names are looked up when they are used: importing ONNX Runtime is slow on a Pi, and fatal with a wheel for
 another CPU, which the doctor must survive.

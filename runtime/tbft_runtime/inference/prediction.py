@@ -53,9 +53,9 @@ def predict(
     Example:
         >>> from tbft_runtime import predict
         >>> for found in predict("run", ["photo.png", "photos/ant"]):
-        ...     print(f"{found.image}: {found.label}, {found.probability:.0%}")
-        photo.png: bee, ...%
-        photos/ant/0000.png: ant, ...%
+        ...     print(found.image, found.label)
+        photo.png bee
+        photos/ant/0000.png ant
         ...
     """
     predictor = Predictor.open(model_path, threads)
