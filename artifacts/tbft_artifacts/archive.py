@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tarfile
 import tempfile
@@ -25,11 +26,25 @@ def is_archive(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Bundle]:
-    """The verified bundle at `path`; an archive is unpacked for as long as the block lasts.
+def opened(path: str | os.PathLike[str]) -> Iterator[Bundle]:
+    """The verified bundle at `path`; an archive is unpacked for as long as the `with` block lasts.
 
-    Raises TbftError as `unpack` and `open_bundle` do.
+    Args:
+        path: The bundle's folder, or its `.tar.gz`.
+
+    Yields:
+        What `open_bundle` gives; of an archive its folder is a temporary one.
+
+    Raises:
+        TbftError: As `open_bundle`; also for an archive that is missing or damaged, and for a full disk.
+
+    Example:
+        >>> from tbft_artifacts.archive import opened
+        >>> with opened("bundle.tar.gz") as bundle:
+        ...     print(bundle.manifest.classes)
+        ('ant', 'bee', 'cat', 'dog')
     """
+    path = Path(path)
     if not is_archive(path):
         yield open_bundle(path)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -69,14 +70,29 @@ class Bundle:
         raise TbftError(f"bundle '{self.folder}' has no plan '{plan_id}'", f"choose one of: {known}")
 
 
-def open_bundle(folder: Path, shown: Path | None = None) -> Bundle:
-    """Read and verify the bundle in `folder`; errors call it `shown`, where it came from elsewhere.
+def open_bundle(folder: str | os.PathLike[str], shown: str | os.PathLike[str] | None = None) -> Bundle:
+    """Read and verify the bundle in a folder; `opened` takes an archive, too.
 
-    Raises TbftError for a missing or unreadable manifest, a newer format, a bundle that needs a newer
-    runtime, a file name that leads out of the bundle, a file that is missing, not listed or whose content changed, and
-    plans that cannot be trained (`check_plans`).
+    Args:
+        folder: Where it lies.
+        shown: What errors call it, where it came from elsewhere; None: the folder.
+
+    Returns:
+        The folder and the manifest: classes, preprocessing, blocks and plans, each with its cost.
+
+    Raises:
+        TbftError: The manifest is missing or unreadable, of a newer format or for a newer runtime; a file's name leads
+            out of the bundle; a file is missing, not listed, or its content changed; a plan cannot be trained
+            (`check_plans`).
+
+    Example:
+        >>> from tbft_artifacts.bundle import open_bundle
+        >>> bundle = open_bundle("bundle")
+        >>> bundle.plan(drift="output").blocks
+        ('fc',)
     """
-    shown = shown or folder
+    folder = Path(folder)
+    shown = folder if shown is None else Path(shown)
     path = folder / MANIFEST
     try:
         content = path.read_bytes()

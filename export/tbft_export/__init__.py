@@ -1,8 +1,4 @@
-"""Host compiler: a trained torch or ONNX classifier -> a bundle that stock ONNX Runtime can train.
-
-from tbft_export import ExportOptions, export_bundle
-export_bundle(ExportOptions(model="resnet26", weights=Path("w.pth"), drift="feature"), Path("bundle"))
-"""
+"""Host compiler: a trained torch or ONNX classifier -> a bundle that stock ONNX Runtime can train."""
 
 from tbft_export.export import Exported, ExportOptions, export_bundle
 

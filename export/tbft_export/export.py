@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -100,12 +101,31 @@ class Exported:
         )
 
 
-def export_bundle(options: ExportOptions, out: Path) -> Exported:
-    """Compile `options.model` as `options.method` says into the folder, or `.tar.gz`, `out`.
+def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Exported:
+    """Compile a model as a method says, and check what came out.
 
-    One train step of what was written is compared with PyTorch before `out` appears.
-    Raises TbftError, with nothing written, if anything is wrong.
+    One train step of each plan is compared with PyTorch before the bundle appears.
+
+    Args:
+        options: The model and its weights, what drifted or another method, and how it is trained.
+        out: The folder to write, or the `.tar.gz`.
+
+    Returns:
+        The manifest that was written, and by how much each plan's step differs from PyTorch's.
+
+    Raises:
+        TbftError: The model cannot be read or trained, options contradict each other, or the step differs. Nothing is
+            written then.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tbft_export import ExportOptions, export_bundle
+        >>> options = ExportOptions(model="resnet26", weights=Path("resnet26.pth"), drift="feature")
+        >>> exported = export_bundle(options, "bundle")
+        >>> [plan.blocks for plan in exported.manifest.plans]
+        [('layer3',)]
     """
+    out = Path(out)
     if options.dump_after is not None and options.dump_after not in pass_names():
         raise TbftError(f"there is no compiler pass '{options.dump_after}'", f"passes: {', '.join(pass_names())}")
     _check_options(options)

@@ -1,9 +1,13 @@
 """Device runtime: fine-tune a bundle on local data with the stock ONNX Runtime wheel.
 
-    from pathlib import Path
-    from tbft_runtime import TrainOptions, train, finalize
-    result = train(Path("bundle"), TrainOptions(data=Path("photos"), out=Path("run")))
-    finalize(Path("run"), Path("model.onnx"))
+Example:
+    >>> from pathlib import Path
+    >>> from tbft_runtime import Predictor, TrainOptions, finalize, train
+    >>> result = train("bundle", TrainOptions(data=Path("photos"), out=Path("run"), drift="feature"))
+    >>> finalize("run", "model.onnx").model
+    'model.onnx'
+    >>> Predictor.open("model.onnx").predict(["photo.png"]).labels
+    ('bee',)
 
 Names are looked up when they are used: importing ONNX Runtime is slow on a Pi, and fatal with a wheel for
 another CPU, which the doctor must survive.
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from tbft_runtime.finalization import Finalized, finalize
     from tbft_runtime.inference.evaluation import EvaluationResult, evaluate
     from tbft_runtime.inference.prediction import Prediction, predict
+    from tbft_runtime.inference.predictor import Predictions, Predictor
     from tbft_runtime.metrics_file import MetricsFile
     from tbft_runtime.progress import Progress, Silent, Together
     from tbft_runtime.reporting.compare import compare
@@ -40,6 +45,8 @@ __all__ = [
     "Finalized",
     "MetricsFile",
     "Prediction",
+    "Predictions",
+    "Predictor",
     "Progress",
     "Report",
     "Silent",
@@ -66,6 +73,8 @@ _HOMES = {
     "Finalized": "finalization",
     "MetricsFile": "metrics_file",
     "Prediction": "inference.prediction",
+    "Predictions": "inference.predictor",
+    "Predictor": "inference.predictor",
     "Progress": "progress",
     "Report": "reporting.report",
     "Silent": "progress",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -29,15 +30,40 @@ class Finalized(msgspec.Struct, frozen=True):
     left_out: tuple[str, ...] = ()
 
 
-def finalize(run: Path, out: Path, *, allow_worse: bool = False, bundle: Path | None = None) -> Finalized:
-    """Write the best state of the run in `run` as a normal ONNX model with its weights inside.
+def finalize(
+    run: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    allow_worse: bool = False,
+    bundle: str | os.PathLike[str] | None = None,
+) -> Finalized:
+    """Write the best state of a run as a normal ONNX model with its weights inside.
 
     Batch norms keep the run's statistics, so the model is right for inference whatever the policy was;
     an int8 prefix stays the one that was trained on. Of several exits it has the last one.
-    Class names and preprocessing go into the model's metadata. Raises TbftError if the validation
-    accuracy fell below the base model's, unless `allow_worse`.
+    Class names and preprocessing go into the model's metadata.
+
+    Args:
+        run: The folder of a run, which may have been interrupted.
+        out: The file to write, replaced atomically.
+        allow_worse: Whether to take a model whose validation accuracy fell below the base model's.
+        bundle: Where the bundle lies now, if it was moved since; None: where it was when the run began.
+
+    Returns:
+        The file, its size in bytes, and its validation accuracy (0 to 1) beside the base model's.
+
+    Raises:
+        TbftError: There is no such run, its bundle is missing or another one, it made the model worse and
+            `allow_worse` is not set, or the disk is full. A file that was there before stays.
+
+    Example:
+        >>> from tbft_runtime import finalize
+        >>> finalized = finalize("run", "model.onnx")
+        >>> finalized.model, finalized.accuracy_after
+        ('model.onnx', 1.0)
     """
-    opened, run_file, state = open_trained(run, bundle)
+    run, out = Path(run), Path(out)
+    opened, run_file, state = open_trained(run, None if bundle is None else Path(bundle))
     before, best = state.before, after(state)
     accuracies = before.accuracy if before else None, best.accuracy if best else None
     if is_worse(*accuracies) and not allow_worse:

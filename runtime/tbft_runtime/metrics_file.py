@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -102,11 +103,28 @@ class MetricsFile(Silent):
     """A `Progress` that keeps a file up to date: after each epoch, every few seconds in between, and at the end.
 
     The file appears when the run starts and is always whole. When the `with` block ends, however it does,
-    the run reads as not running. `note` is told, once, if the file cannot be written any more; that ends no run.
+    the run reads as not running.
+
+    Args:
+        path: The file, which ends in .prom.
+        note: Is told, once, if the file cannot be written any more; that ends no run.
+
+    Raises:
+        TbftError: The path does not end in .prom, or its folder cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tbft_runtime import MetricsFile, TrainOptions, train
+        >>> options = TrainOptions(data=Path("photos"), out=Path("run"), drift="feature")
+        >>> with MetricsFile("run.prom", print) as metrics:
+        ...     result = train("bundle", options, metrics)
+        >>> print(Path("run.prom").read_text())
+        # HELP tbft_edge_info What runs.
+        ...
     """
 
-    def __init__(self, path: Path, note: Callable[[str], None]) -> None:
-        """Raises TbftError if `path` does not end in .prom or its folder cannot be written."""
+    def __init__(self, path: str | os.PathLike[str], note: Callable[[str], None]) -> None:
+        path = Path(path)
         if path.suffix != SUFFIX:
             raise TbftError(
                 f"metrics file '{path}' does not end in {SUFFIX}",

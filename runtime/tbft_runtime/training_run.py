@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,21 +40,45 @@ from tbft_runtime.tuning.record import with_tuning
 
 
 def train(
-    bundle: Path, options: TrainOptions, progress: Progress | None = None, board: Board = THIS_BOARD
+    bundle: str | os.PathLike[str],
+    options: TrainOptions,
+    progress: Progress | None = None,
+    board: Board = THIS_BOARD,
 ) -> TrainResult:
-    """Fine-tune the bundle (a folder or `.tar.gz`) and keep everything in the folder `options.out`.
+    """Fine-tune the bundle and keep everything in the folder `options.out`.
 
     After each epoch the whole state is written atomically; `options.resume` continues from it, and
     ends, with one thread, in the same weights bit for bit as a run that was not interrupted.
-    Raises TbftError for bad input and DivergedError when the loss stops being a number; what was
-    saved before stays.
+
+    Args:
+        bundle: A folder or `.tar.gz` that `export` wrote.
+        options: Images, plan and settings, and the folder of the run.
+        progress: Hears of every epoch, such as a `MetricsFile`; None: nobody does.
+        board: Where sensors, clocks and temperatures are read; tests give another.
+
+    Returns:
+        Accuracies before and after (0 to 1, of the validation images), times, memory (bytes) and energy (joules).
+        The same lies in `report.json` of the run folder.
+
+    Raises:
+        TbftError: Bundle, images or settings do not fit, or the disk is full. What was saved before stays.
+        DivergedError: The loss stopped being a number. What was saved before stays.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tbft_runtime import TrainOptions, train
+        >>> result = train("bundle", TrainOptions(data=Path("photos"), out=Path("run"), drift="feature"))
+        >>> result.blocks
+        ('layer3',)
+        >>> result.accuracy_after > result.accuracy_before
+        True
     """
     folder = RunFolder(options.out)
     created = folder.create()
     with folder.lock():
         folder.remove_leftovers()
         try:
-            return _train(bundle, options, folder, progress or Silent(), board)
+            return _train(Path(bundle), options, folder, progress or Silent(), board)
         except TbftError:
             if not folder.state_file.exists():
                 folder.discard(created)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -41,11 +42,28 @@ class DiagnoseOptions:
     threads: int | None = None
 
 
-def diagnose(bundle: Path, options: DiagnoseOptions, progress: Progress | None = None) -> Diagnosis:
-    """Which block of the bundle (a folder or `.tar.gz`) to train for these images, and why; trains nothing.
+def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress: Progress | None = None) -> Diagnosis:
+    """Which block of the bundle to train for these images, and why; trains nothing.
 
-    Looks at images that `train` with the same data and seed would train on, so that both decide alike. Raises
-    TbftError for bad input, too few labelled images, and a bundle that leaves nothing to decide.
+    Looks at images that `train` with the same data and seed would train on, so that both decide alike.
+
+    Args:
+        bundle: A folder or `.tar.gz` with several plans, as `export` writes with drift "all".
+        options: Where labelled images are, and how many to look at.
+        progress: Hears how many images were looked at; None: nobody does.
+
+    Returns:
+        The plan, its blocks and drift, and the reasons in sentences and figures.
+
+    Raises:
+        TbftError: Bundle or images do not fit, too few images have a label, or there is only one plan.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tbft_runtime import DiagnoseOptions, diagnose
+        >>> diagnosis = diagnose("bundle", DiagnoseOptions(data=Path("photos")))
+        >>> diagnosis.drift, diagnosis.blocks
+        ('output', ('fc',))
     """
     progress = progress or Silent()
     with opened(bundle) as verified, tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,12 +11,14 @@ from tbft_runtime.data.sources import Item
 
 BATCH = 32
 
+_Image = TypeVar("_Image")
 
-def in_batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+
+def in_batches(images: Iterable[_Image]) -> Iterator[list[_Image]]:
     """At most `BATCH` at a time, in order."""
-    batch: list[Item] = []
-    for item in items:
-        batch.append(item)
+    batch: list[_Image] = []
+    for image in images:
+        batch.append(image)
         if len(batch) == BATCH:
             yield batch
             batch = []

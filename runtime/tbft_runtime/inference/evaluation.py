@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -46,8 +47,8 @@ class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def evaluate(
-    model_path: Path,
-    data: Path,
+    model_path: str | os.PathLike[str],
+    data: str | os.PathLike[str],
     threads: int | None = None,
     progress: Progress | None = None,
     meter: str = NO_METER,
@@ -55,8 +56,27 @@ def evaluate(
 ) -> EvaluationResult:
     """Measure a bundle, a run's best state or a finalized model on labelled images.
 
-    `meter` names where joules come from, as for training. Raises TbftError if no image has a label.
+    Args:
+        model_path: A bundle (a folder or `.tar.gz`), a run folder (its best state), or a finalized `.onnx` file.
+        data: A folder with a folder per class, or an `.npz` file with `images` (N, H, W, 3) uint8 and `labels` (N,).
+        threads: How many threads compute; None: as many as there are cores.
+        progress: Hears how many images were answered; None: nobody does.
+        meter: Where joules come from: "auto", "none", or a meter of the registry.
+        board: Where sensors, clocks and temperatures are read; tests give another.
+
+    Returns:
+        Accuracy (0 to 1), also of each class, mean cross-entropy (nats) of the labelled images, and images per second.
+
+    Raises:
+        TbftError: There is no such model, images do not fit it, or none has a label.
+
+    Example:
+        >>> from tbft_runtime import evaluate
+        >>> result = evaluate("run", "photos")
+        >>> print(f"{result.accuracy:.0%} of {result.images} images")
+        100% of 48 images
     """
+    model_path, data = Path(model_path), Path(data)
     progress = progress or Silent()
     threads = threads or default_threads()
     choice = choose(meter, board)

@@ -46,13 +46,27 @@ def compare(
 ) -> Comparison:
     """Time, energy and accuracy of runs, and what each saved against the full run on the same data and board.
 
-    `names` are what to call them, by default the shortest ends that tell apart the folders they ran in.
     The baseline is the first run whose drift is `full` and that trained. What is saved of energy, and
     joules per point, are of the gross joules: all that the meter counted, also for the idle board.
 
-    Raises TbftError for a run that is given twice, for several boards or data without `allow_different`
-    (with it every run is held against the full run of its own data and board), and for a run that was
-    throttled without `allow_throttled`.
+    Args:
+        reports: As `read_report` gives them.
+        names: What to call the runs; None: the shortest ends that tell apart the folders they ran in.
+        allow_different: Whether runs may be of several boards or data; each is held against a full run of its own.
+        allow_throttled: Whether to take a run during which the board was throttled.
+
+    Returns:
+        A row for each run, in their order: seconds, joules, accuracies and savings (0 to 1), and notes on them.
+
+    Raises:
+        TbftError: A run is given twice, or runs differ or were throttled in a way that is not allowed.
+        ValueError: There are not as many names as reports.
+
+    Example:
+        >>> from tbft_runtime import compare, read_report
+        >>> comparison = compare([read_report("run"), read_report("run-full")])
+        >>> [(row.run, row.baseline) for row in comparison.rows]
+        [('run', False), ('run-full', True)]
     """
     names = short_names([PurePath(report.result.run) for report in reports]) if names is None else names
     boards = _board_words([report.result.board.identity for report in reports])

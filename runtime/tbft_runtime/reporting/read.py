@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -20,12 +21,25 @@ class _Version(msgspec.Struct):
     format: int
 
 
-def read_report(path: Path) -> Report:
-    """The report at `path`, which is a run folder or a `report.json`.
+def read_report(path: str | os.PathLike[str]) -> Report:
+    """The report of a run that ended.
 
-    Raises TbftError if there is none, it cannot be read, is damaged, larger than LIMIT bytes or of another
-    format.
+    Args:
+        path: A run folder, or the `report.json` of one.
+
+    Returns:
+        The result as `train` gave it, and everything beside it: classes, confusion, epochs, board.
+
+    Raises:
+        TbftError: There is none, or it cannot be read, is damaged, larger than LIMIT bytes or of another format.
+
+    Example:
+        >>> from tbft_runtime import read_report
+        >>> report = read_report("run")
+        >>> report.result.plan, len(report.epochs)
+        ('feature-block-sgd', 10)
     """
+    path = Path(path)
     file = RunFolder(path).report_file if path.is_dir() else path
     if not file.is_file():
         raise _missing(path, file)

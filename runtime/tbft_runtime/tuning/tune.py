@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +39,28 @@ class TuneOptions:
     threads: int | None = None
 
 
-def tune(bundle: Path, options: TuneOptions, progress: Progress | None = None) -> Tuning:
-    """Measure ways to run a plan of the bundle (a folder or `.tar.gz`) on random images.
+def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progress | None = None) -> Tuning:
+    """Measure ways to run a plan of the bundle on random images.
 
-    The choice is written to `tuning.json` in the folder `options.out`, where `train` finds it. Raises
-    TbftError for bad input, and for a folder that holds a run, whose settings are fixed.
+    The choice is written to `tuning.json` in the folder `options.out`, where `train` finds it.
+
+    Args:
+        bundle: A folder or `.tar.gz` that `export` wrote.
+        options: The plan, and the folder of the run to come.
+        progress: Hears of every comparison; None: nobody does.
+
+    Returns:
+        What was chosen, every comparison with its times (ms), and on which machine that holds.
+
+    Raises:
+        TbftError: Bundle or settings do not fit, or the folder holds a run already, whose settings are fixed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tbft_runtime import TuneOptions, tune
+        >>> tuning = tune("bundle", TuneOptions(out=Path("run"), drift="feature", threads=1))
+        >>> tuning.plan, tuning.chosen.threads
+        ('feature-block-sgd', 1)
     """
     folder = RunFolder(options.out)
     created = folder.create()
@@ -53,7 +71,7 @@ def tune(bundle: Path, options: TuneOptions, progress: Progress | None = None) -
                 f"'{folder.path}' holds a run already, which goes on as it began", "tune in another --out, before train"
             )
         try:
-            tuning = _measure(bundle, options, progress or Silent())
+            tuning = _measure(Path(bundle), options, progress or Silent())
             write_tuning(tuning, folder.tuning_file)
         except TbftError:
             folder.discard(created)

@@ -1,0 +1,66 @@
+"""What a user gives to be classified, checked: paths of pictures, or pixels as a camera gives them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.data.sources import read_picture
+
+
+def prepared(
+    images: np.ndarray | Iterable[str | os.PathLike[str]], preprocessing: Preprocessing
+) -> Iterator[np.ndarray]:
+    """Pixels (S, S, 3) uint8 of each image, of arrays and files alike.
+
+    Raises TbftError for what is no picture, and if there is none.
+    """
+    count = 0
+    for pixels in _frames(images, preprocessing) if isinstance(images, np.ndarray) else _files(images, preprocessing):
+        yield pixels
+        count += 1
+    if not count:
+        raise TbftError("there are no images to classify", "give at least one")
+
+
+def each_path(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    """Raises TbftError for a single path, whose letters would pass for paths, and for what is no path."""
+    if isinstance(inputs, str | os.PathLike):
+        raise TbftError(f"'{os.fspath(inputs)}' is one path, not a list of them", "put it into a list")
+    for path in inputs:
+        if not isinstance(path, str | os.PathLike):
+            raise TbftError(
+                f"a {type(path).__name__} is no path of a picture",
+                "give paths, or the pixels of all images as one array: np.stack(frames)",
+            )
+        yield Path(path)
+
+
+def named_picture(file: Path, preprocessing: Preprocessing) -> np.ndarray:
+    """Pixels (S, S, 3) uint8 of a picture that was named itself. Raises TbftError if it cannot be read."""
+    pixels = read_picture(file, preprocessing)
+    if pixels is None:
+        raise TbftError(f"'{file}' cannot be read as a JPEG or PNG picture", "leave it out")
+    return pixels
+
+
+def _files(paths: Iterable[str | os.PathLike[str]], preprocessing: Preprocessing) -> Iterator[np.ndarray]:
+    for path in each_path(paths):
+        if not path.exists():
+            raise TbftError(f"picture '{path}' does not exist", "check the path")
+        yield named_picture(path, preprocessing)
+
+
+def _frames(images: np.ndarray, preprocessing: Preprocessing) -> Iterator[np.ndarray]:
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape[1:3]:
+        raise TbftError(
+            f"images are {images.dtype} {images.shape}, not uint8 (N, H, W, 3)",
+            "give RGB bytes from 0 to 255; a single frame (H, W, 3) as frame[np.newaxis]",
+        )
+    for image in images:
+        yield preprocessing.prepare_array(image)

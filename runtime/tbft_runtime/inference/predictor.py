@@ -1,0 +1,105 @@
+"""A model that is loaded once, and says of any images how likely each class is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tbft_runtime.exits.staged import StagedModel
+from tbft_runtime.graphs.sessions import default_threads
+from tbft_runtime.inference.batches import in_batches
+from tbft_runtime.inference.model import Model, open_model
+from tbft_runtime.inference.pictures import prepared
+from tbft_runtime.tally import softmax
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model answers to N images, in their order."""
+
+    # (N, classes) float32: softmax probabilities, which add up to 1 for each image; classes as in `Predictor.classes`.
+    probabilities: np.ndarray
+    # The likeliest class of each image.
+    labels: tuple[str, ...]
+    # The exit that answered each image; None where the model has but one.
+    exits: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A loaded classifier, for programs that classify image after image.
+
+    Nothing changes in it, so that several threads may ask the same one. `predict` is the way through folders and
+    `.npz` files, which it reads image by image.
+    """
+
+    # What answers; made by `open`.
+    model: Model | StagedModel
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], threads: int | None = None) -> Predictor:
+        """Load the model at `path`.
+
+        Args:
+            path: A bundle (a folder or `.tar.gz`), a run folder (its best state), or a finalized `.onnx` file.
+            threads: How many threads compute; None: as many as there are cores.
+
+        Returns:
+            The model in memory; the files are not read again.
+
+        Raises:
+            TbftError: There is no such model, or it is damaged.
+
+        Example:
+            >>> from tbft_runtime import Predictor
+            >>> Predictor.open("model.onnx", threads=1).classes
+            ('ant', 'bee', 'cat', 'dog')
+        """
+        return cls(open_model(Path(path), threads or default_threads()))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        return tuple(self.model.classes)
+
+    def predict(self, images: np.ndarray | Iterable[str | os.PathLike[str]]) -> Predictions:
+        """How likely each class is, for each image.
+
+        Args:
+            images: Paths of JPEG and PNG files, or pixels (N, H, W, 3) uint8, RGB, of any size; both are prepared as
+                the images that the model was trained on. OpenCV's frames are BGR: give `frames[..., ::-1]`.
+
+        Returns:
+            Probabilities (N, classes), labels, and which exit answered: in a run with several, the first one that is
+            sure enough.
+
+        Raises:
+            TbftError: There is no image, a file cannot be read, or an array is none of RGB bytes.
+
+        Example:
+            >>> import numpy as np
+            >>> from tbft_runtime import Predictor
+            >>> predictor = Predictor.open("run")
+            >>> frames = np.zeros((2, 48, 64, 3), np.uint8)  # as a camera gives them
+            >>> predictor.predict(frames).probabilities.shape
+            (2, 4)
+            >>> predictor.predict(["photo.png"]).labels
+            ('bee',)
+        """
+        found = [
+            answer
+            for batch in in_batches(prepared(images, self.model.preprocessing))
+            for answer in self.answers(np.stack(batch))
+        ]
+        labels, rows, exits = zip(*found, strict=True)
+        return Predictions(np.array(rows, np.float32), labels, exits)
+
+    def answers(self, pixels: np.ndarray) -> Iterator[tuple[str, np.ndarray, str | None]]:
+        """Of each image of prepared pixels (N, S, S, 3) uint8: label, probabilities (classes,) in double, exit."""
+        answers = self.model.answers(pixels)
+        for row, found in zip(softmax(answers.logits), answers.exits, strict=True):
+            yield self.model.classes[int(row.argmax())], row, found
