@@ -32,7 +32,7 @@ help:
 	@echo "make reproduction-page  write docs/results/reproduction.md from the results in docs/results/reproduction"
 	@echo "make comparison-page  write docs/results/comparison.md from the results of tbft-edge compare in docs/results/comparison"
 	@echo "make size    what the device environment weighs, against torch"
-	@echo "make lint    ruff, mypy, and whether README shows the real help text"
+	@echo "make lint    ruff, mypy, and whether docs/commands.md shows the real help text"
 	@echo "make format  let ruff rewrite the code"
 	@echo "make clean   remove what make made, environments included"
 
@@ -44,7 +44,7 @@ test: test-host test-device test-arm
 # A file of tests on one core each: files share what they export.
 test-host: $(HOST)/.installed $(DEVICE)/.installed
 	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
-		tests/artifacts tests/bench tests/export tests/reproduce tests/e2e
+		tests/artifacts tests/bench tests/docs tests/export tests/reproduce tests/e2e
 
 # Said plainly where no page could be opened: pytest shows the reason of each skip.
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
@@ -108,12 +108,12 @@ lint: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/ruff check .
 	$(HOST)/bin/ruff format --check .
 	$(HOST)/bin/mypy
-	PATH="$(CURDIR)/$(HOST)/bin:$$PATH" $(HOST)/bin/cog --check README.md
+	PATH="$(CURDIR)/$(HOST)/bin:$$PATH" $(HOST)/bin/cog --check docs/commands.md
 
 format: $(HOST)/.installed
 	$(HOST)/bin/ruff check --fix .
 	$(HOST)/bin/ruff format .
-	PATH="$(CURDIR)/$(HOST)/bin:$$PATH" $(HOST)/bin/cog -r README.md
+	PATH="$(CURDIR)/$(HOST)/bin:$$PATH" $(HOST)/bin/cog -r docs/commands.md
 
 $(HOST)/.installed: pyproject.toml constraints.txt
 	@echo "installing the host environment (torch, onnx, ORT Training) in $(HOST)"

@@ -44,7 +44,8 @@ def main() -> None:
         "torch_installed_bytes": torch[1],
         "own_wheel_bytes": wheel,
         "help_seconds": _own_time(["-m", "tbft_edge", "--help"]),
-        "resident_bytes": _resident("import tbft_runtime"),
+        # What `train` loads: the package itself imports nothing until a name is used.
+        "resident_bytes": _resident("import tbft_runtime.training_run"),
     }
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps(result, indent=2) + "\n")

@@ -61,7 +61,9 @@ class Bundle:
                 drifts = any(plan.drift is not None for plan in plans)
                 raise TbftError(
                     f"bundle '{self.folder}' holds several plans: {known}",
-                    "choose one with --plan" + ("; 'train' and 'tune' also take --drift" if drifts else ""),
+                    "'train --drift auto' finds out which; 'train' and 'tune' also take --drift, every command --plan"
+                    if drifts
+                    else "choose one with --plan",
                 )
             return plans[0]
         for plan in plans:

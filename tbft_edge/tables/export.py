@@ -12,6 +12,7 @@ from tbft_edge.tables.plans import print_plans
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tbft_artifacts.manifest import Manifest
     from tbft_artifacts.plan import Cost, Int8Prefix, Plan
     from tbft_export import Exported, ExportOptions
     from tbft_export.check.step import SelfCheck
@@ -82,6 +83,15 @@ def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
         words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]
         say(f"ort_training/ has ORT's {words} exist only in the device graphs")
     say(f"wrote {out} ({manifest.bundle_id[:12]})")
+    say(f"next, on the device: {next_command(manifest, out)}")
+
+
+def next_command(manifest: Manifest, bundle: Path) -> str:
+    """How to train a bundle. Of several plans for drifts the device finds out which, of channels it chooses some."""
+    choice = ""
+    if len(manifest.plans) > 1 and not manifest.sparse_plans:
+        choice = " --drift auto" if any(plan.drift is not None for plan in manifest.plans) else " --plan …"
+    return f"tbft-edge train {bundle} --data …{choice} --out run"
 
 
 def _print_costs(plan: Plan) -> None:

@@ -36,7 +36,7 @@ def test_the_result_lists_the_plans(everything: Step) -> None:
 
 
 def test_people_see_a_row_for_each_plan(everything: Step, tmp_path: Path) -> None:
-    """And in words how each compared with PyTorch; an export repeats."""
+    """And in words how each compared with PyTorch, and what to do next; an export repeats."""
     ended = run(HOST, *EXPORT_ALL, "--out", tmp_path / "bundle")
     assert ended.code == 0, ended
     rows = [line.split() for line in ended.out.splitlines()]
@@ -45,6 +45,8 @@ def test_people_see_a_row_for_each_plan(everything: Step, tmp_path: Path) -> Non
     checked = [line.split(":")[0] for line in ended.err.splitlines() if "checked one train step" in line]
     assert tuple(checked) == ALL_PLANS
     assert f"({everything.json['bundle_id'][:12]})" in ended.err
+    train = f"tbft-edge train {tmp_path / 'bundle'} --data … --drift auto --out run"
+    assert ended.err.splitlines()[-1] == f"next, on the device: {train}"
 
 
 def test_the_device_chooses(everything: Step, data: Path, fresh: Path, tmp_path: Path) -> None:
@@ -52,7 +54,8 @@ def test_the_device_chooses(everything: Step, data: Path, fresh: Path, tmp_path:
     choose = ("train", everything.path, "--data", data, "--epochs", "3", "--threads", "1", "--json")
     error = refused(run(DEVICE, *choose, "--out", tmp_path / "run"))
     assert ", ".join(ALL_PLANS) in error.message
-    assert "--drift" in error.hint
+    assert error.hint.startswith("'train --drift auto'")
+    assert "--plan" in error.hint
     assert list(tmp_path.iterdir()) == []
     for option, value, blocks in (("--drift", "output", ["fc"]), ("--plan", "feature-layer2-block-sgd", ["layer2"])):
         folder, model = tmp_path / value, tmp_path / f"{value}.onnx"

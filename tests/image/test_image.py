@@ -30,7 +30,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
 
 
 def test_image_fine_tunes_read_only_without_network_or_root(image: StandIn, tmp_path: Path) -> None:
-    """The container of the README trains a bundle under a Pi's memory, and is not root."""
+    """The documented container trains a bundle under a Pi's memory, and is not root."""
     data = tmp_path / "data"
     data.mkdir()
     save_squares(data / "squares.npz", 32)

@@ -14,7 +14,7 @@ from tbft_runtime.meters import registry
 from tbft_runtime.meters.meter import UnavailableError
 from tbft_runtime.meters.registry import METERS, choose, survey
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs/meters.md"
+DOCUMENTATION = Path(__file__).parents[2] / "docs/adding-a-meter.md"
 INFRASTRUCTURE = {"__init__", "meter", "registry", "sysfs", "stream", "hwmon_channels", "power_models"}
 
 
