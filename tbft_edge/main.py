@@ -46,7 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("export")(export.command)
+app.command("export", cls=export.ExportCommand)(export.command)
 app.command("diagnose")(diagnose.command)
 app.command("tune")(tune.command)
 app.command("train")(train.command)

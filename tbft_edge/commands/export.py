@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
+from typer.core import TyperCommand
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
@@ -16,6 +18,19 @@ from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json
+
+METHODS = ("tbft", "last-layer", "bn-only", "bias-only", "full", "mobiletl", "tinytrain", "persephonee")
+METHOD_HELP = f"How to choose what is trained: tbft (by --drift), {', '.join(METHODS[1:-1])} or {METHODS[-1]}."
+
+
+class ExportCommand(TyperCommand):
+    """Its help names the methods of other packages, too, which are looked for only then, and not imported."""
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for parameter in self.params:
+            if isinstance(parameter, click.Option) and parameter.name == "method":
+                parameter.help = f"{METHOD_HELP}{_foreign_methods()}"
+        super().format_help(ctx, formatter)
 
 
 def command(
@@ -34,13 +49,7 @@ def command(
             "weights; the device chooses."
         ),
     ] = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            help="How to choose what is trained: tbft (by --drift), last-layer, bn-only, bias-only, full, mobiletl, "
-            "tinytrain or persephonee."
-        ),
-    ] = "tbft",
+    method: Annotated[str, typer.Option(help=METHOD_HELP)] = "tbft",
     top_blocks: Annotated[
         int | None, typer.Option(min=1, help="How many residual blocks are trained, from the last one.")
     ] = None,
@@ -162,6 +171,20 @@ def command(
         print_json(export_result(exported, out))
     else:
         print_export(exported, options, out)
+
+
+def _foreign_methods() -> str:
+    """What the help says of other packages' methods; nothing where there are none."""
+    from tbft_artifacts.plugins import find_plugins
+
+    usable, broken = [], []
+    for plugin in find_plugins("method", METHODS):
+        if plugin.fault is None:
+            usable.append(f"{plugin.name} ({plugin.origin})")
+        else:
+            broken.append(f"{plugin.name} ({plugin.origin}: {plugin.fault})")
+    found = f" From other packages: {', '.join(usable)}." if usable else ""
+    return found + (f" Left out: {', '.join(broken)}." if broken else "")
 
 
 def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:

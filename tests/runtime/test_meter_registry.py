@@ -15,7 +15,7 @@ from tbft_runtime.meters.meter import UnavailableError
 from tbft_runtime.meters.registry import METERS, choose, survey
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs/adding-a-meter.md"
-INFRASTRUCTURE = {"__init__", "meter", "registry", "sysfs", "stream", "hwmon_channels", "power_models"}
+INFRASTRUCTURE = {"__init__", "meter", "registry", "foreign", "sysfs", "stream", "hwmon_channels", "power_models"}
 
 
 def _taken(name: str, there: Board) -> str | None:
@@ -71,7 +71,7 @@ def test_names_that_mean_nothing(tmp_path: Path, name: str) -> None:
 
 def test_the_survey_has_every_kind(tmp_path: Path) -> None:
     """What is there, and why the others are not."""
-    found = {finding.kind.name: finding for finding in survey(board(tmp_path, PI5_RAILS))}
+    found = {finding.name: finding for finding in survey(board(tmp_path, PI5_RAILS))}
     assert list(found) == [kind.name for kind in METERS]
     assert found["pmic"].meter is not None
     assert "no current monitor" in found["hwmon"].why

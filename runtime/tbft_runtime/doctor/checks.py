@@ -19,7 +19,7 @@ from tbft_runtime.board.files import board_model, cpuinfo, meminfo
 from tbft_runtime.board.temperature import celsius, thermal_zone
 from tbft_runtime.board.throttling import throttling
 from tbft_runtime.doctor.needs import needs
-from tbft_runtime.meters.registry import survey
+from tbft_runtime.meters.registry import Finding, survey
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 WORKING_ONNXRUNTIME = "1.31.1"
@@ -163,9 +163,10 @@ def _throttling(board: Board) -> Check:
 
 
 def _meters(board: Board) -> list[Check]:
-    return [
-        Check(f"meter {found.kind.name}", None, f"available: {found.meter.source.scope}")
-        if found.meter
-        else Check(f"meter {found.kind.name}", None, found.why, found.hint)
-        for found in survey(board)
-    ]
+    return [_meter(found) for found in survey(board)]
+
+
+def _meter(found: Finding) -> Check:
+    """A meter that is not there is no fault of the board. Of another package's it is said whose it is."""
+    text = found.why if found.meter is None else f"available: {found.meter.source.scope}"
+    return Check(f"meter {found.name}", None, f"from {found.origin}; {text}" if found.origin else text, found.hint)

@@ -80,7 +80,7 @@ class MeterKind:
     """An entry of the registry.
 
     `name` is what --meter takes; `argument` names what may follow behind a colon (None: nothing), and
-    `needs_argument` says that it must. `automatic`: `--meter auto` tries it.
+    `needs_argument` says that it must. `automatic`: `--meter auto` tries it, if it is built in.
     `find` opens nothing for good; it raises UnavailableError if there is no such meter here.
     """
 

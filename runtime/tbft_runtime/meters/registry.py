@@ -1,12 +1,18 @@
-"""All meters, and how one is chosen by name."""
+"""All meters, and how one is chosen by name.
+
+Those of other packages are looked for only where a name is none of ours, and by the survey. `--meter auto` takes none
+of them: installing a package does not change where the joules of a run come from, and no foreign code runs unasked.
+"""
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.plugins import Plugin, PluginError, find_plugin, find_plugins, plugin_names
 from tbft_runtime.board.access import Board
+from tbft_runtime.meters.foreign import load_kind
 from tbft_runtime.meters.meter import AUTOMATIC, NO_METER, Meter, MeterKind, UnavailableError
 
 # In the order in which `--meter auto` tries them. A new meter is a file in this folder with a KIND, and its line here.
@@ -38,12 +44,16 @@ class Choice:
 
 @dataclass(frozen=True)
 class Finding:
-    """What there is of a kind on a board: the meter, or why there is none and what would help."""
+    """What there is of a kind on a board: the meter, or why there is none and what would help.
 
-    kind: MeterKind
+    `origin` is the package that brings it, with its version; empty for those that are built in.
+    """
+
+    name: str
     meter: Meter | None
     why: str = ""
     hint: str = ""
+    origin: str = ""
 
 
 def choose(name: str, board: Board) -> Choice:
@@ -60,13 +70,22 @@ def choose(name: str, board: Board) -> Choice:
 
 
 def survey(board: Board) -> list[Finding]:
-    """Every kind, found or why not; those that must be told where to look are not looked for."""
-    return [_look(kind, board) for kind in METERS]
+    """Every kind, found or why not; those that must be told where to look are not looked for.
+
+    First those that are built in, in the order of `auto`, then those of other packages, by name.
+    """
+    foreign = find_plugins("meter", _built_in())
+    return [*(_look(kind, board) for kind in METERS), *(_look_at(plugin, board) for plugin in foreign)]
 
 
 def usage() -> str:
     """What `--meter` takes, in a line."""
-    return ", ".join([AUTOMATIC, NO_METER, *(_form(kind) for kind in METERS)])
+    return ", ".join([AUTOMATIC, NO_METER, *(_form(kind) for kind in METERS), *plugin_names("meter", _built_in())])
+
+
+def _built_in() -> frozenset[str]:
+    """Names that no other package can have."""
+    return frozenset((AUTOMATIC, NO_METER, *(kind.name for kind in METERS)))
 
 
 def _first(board: Board) -> Choice:
@@ -81,16 +100,25 @@ def _first(board: Board) -> Choice:
 
 def _look(kind: MeterKind, board: Board) -> Finding:
     if kind.needs_argument:
-        return Finding(kind, None, f"taken when it is named: --meter {_form(kind)}")
+        return Finding(kind.name, None, f"taken when it is named: --meter {_form(kind)}")
     try:
-        return Finding(kind, kind.find(board, None))
+        return Finding(kind.name, kind.find(board, None))
     except UnavailableError as error:
-        return Finding(kind, None, error.message, error.hint)
+        return Finding(kind.name, None, error.message, error.hint)
+
+
+def _look_at(plugin: Plugin, board: Board) -> Finding:
+    """The same for the meter of another package; one that cannot be used hides no other."""
+    try:
+        return replace(_look(load_kind(plugin), board), origin=plugin.origin)
+    except TbftError as error:
+        why = f"cannot be used: {error.reason}" if isinstance(error, PluginError) else error.message
+        return Finding(plugin.name, None, why, error.hint, plugin.origin)
 
 
 def _parse(name: str) -> tuple[MeterKind, str | None]:
     wanted, _, argument = name.partition(":")
-    kind = next((kind for kind in METERS if kind.name == wanted), None)
+    kind = next((kind for kind in METERS if kind.name == wanted), None) or _foreign(wanted)
     if kind is None:
         raise TbftError(f"there is no meter {wanted!r}", f"--meter takes {usage()}")
     if argument and kind.argument is None:
@@ -98,6 +126,12 @@ def _parse(name: str) -> tuple[MeterKind, str | None]:
     if kind.needs_argument and not argument:
         raise TbftError(f"the meter {kind.name} must be told where to look", f"use --meter {_form(kind)}")
     return kind, argument or None
+
+
+def _foreign(name: str) -> MeterKind | None:
+    """The kind of that name that another package brings. Raises PluginError if it cannot be used."""
+    plugin = find_plugin("meter", name, _built_in())
+    return None if plugin is None else load_kind(plugin)
 
 
 def _form(kind: MeterKind) -> str:
