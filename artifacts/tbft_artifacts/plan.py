@@ -212,6 +212,11 @@ class Plan(Struct, frozen=True, omit_defaults=True):
         return bool(self.prefix_forms)
 
     @property
+    def divides(self) -> bool:
+        """Whether a batch may go through the gradient graph in parts: no norm needs the statistics of the whole."""
+        return not self.batch_statistics
+
+    @property
     def prefix_is_fixed(self) -> bool:
         """Whether what stands before the first trained layer makes the same of an image in every batch."""
         return self.batch_norm != "batch"

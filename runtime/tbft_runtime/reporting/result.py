@@ -166,7 +166,7 @@ def train_result(
         seed=settings.seed,
         threads=settings.threads,
         execution=settings.execution,
-        divided=not plan.batch_statistics,
+        divided=plan.divides,
         tuned=settings.tuned,
         latency=latencies(state),
         images_per_second=train_images * len(state.epochs) / step_seconds if step_seconds else None,

@@ -86,7 +86,7 @@ def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
         plan=plan.id,
         batch_norm=plan.batch_norm,
         batch_size=settings.batch_size,
-        divided=not plan.batch_statistics,
+        divided=plan.divides,
         machine=machine,
         board=board,
         default=default,
