@@ -29,7 +29,7 @@ class Ours:
         options = TrainOptions(
             Path(), Path(), lr=inputs.LR, momentum=inputs.MOMENTUM, batch_size=job.batch_size, threads=job.threads
         )
-        settings = resolve(options, bundle)
+        settings = resolve(options, plan, bundle)
         base = load_file(bundle.weights)
         prefix = load_prefix(bundle, plan, settings, base)
         step = TrainStep(bundle, plan, settings, base, prefix)

@@ -198,7 +198,7 @@ def test_no_cache_where_activations_change(bundle: str, tmp_path: Path, squares:
 def test_no_cache_where_nothing_is_frozen(squares: Path) -> None:
     """Training that begins at the input has nothing before it to keep."""
     bundle = open_bundle(compiled("feature-frozen"))
-    settings = resolve(TrainOptions(data=squares, out=Path("unused")), bundle)
+    settings = resolve(TrainOptions(data=squares, out=Path("unused")), bundle.plan(), bundle)
     whole = msgspec.structs.replace(bundle.plan(), prefix_forms=())
     assert boundary.why_not_fixed(whole, settings) == "nothing is frozen before the first trained layer"
     assert boundary.why_not_fixed(bundle.plan(), settings) is None

@@ -33,7 +33,8 @@ def _known_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(name: str, **options: Any) -> tuple[Bundle, Plan, Settings]:
     bundle = open_bundle(compiled(name))
-    return bundle, bundle.plan(), resolve(TrainOptions(Path(), Path(), **options), bundle)
+    plan = bundle.plan()
+    return bundle, plan, resolve(TrainOptions(Path(), Path(), **options), plan, bundle)
 
 
 def test_every_byte_is_accounted_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,10 @@ from tbft_runtime.run.settings import Settings, resolve
 
 
 def resolved(bundle: str, **options: Any) -> Settings:
-    return resolve(TrainOptions(data=Path("data"), out=Path("run"), **options), open_bundle(compiled(bundle)))
+    opened = open_bundle(compiled(bundle))
+    return resolve(
+        TrainOptions(data=Path("data"), out=Path("run"), **options), opened.plan(options.get("plan")), opened
+    )
 
 
 def test_defaults_are_the_bundles() -> None:
@@ -101,12 +104,13 @@ def test_a_block_without_norms_is_frozen(tmp_path: Path) -> None:
     bundle = compiled_copy(
         "output-frozen", tmp_path / "bundle", plans=(msgspec.structs.replace(plan, batch_norm="block"),)
     )
+    opened = open_bundle(bundle)
     allowed: tuple[BatchNormPolicy, ...] = ("frozen", "adapt", "block")
     for asked in allowed:
-        settings = resolve(TrainOptions(Path("data"), Path("run"), batch_norm=asked), open_bundle(bundle))
+        settings = resolve(TrainOptions(Path("data"), Path("run"), batch_norm=asked), opened.plan(), opened)
         assert settings.batch_norm == asked
     with pytest.raises(TbftError, match="cannot train with --bn batch"):
-        resolve(TrainOptions(Path("data"), Path("run"), batch_norm="batch"), open_bundle(bundle))
+        resolve(TrainOptions(Path("data"), Path("run"), batch_norm="batch"), opened.plan(), opened)
 
 
 def test_an_unknown_plan_lists_the_known() -> None:

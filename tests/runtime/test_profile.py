@@ -31,8 +31,8 @@ BATCH = 12
 def traced(name: str, folder: Path, threads: int = 1) -> TracedSteps:
     """Steps of a compiled bundle on random images, traced into an empty folder."""
     bundle = open_bundle(compiled(name))
-    settings = resolve(TrainOptions(Path(), Path(), batch_size=BATCH, threads=threads), bundle)
     plan = bundle.plan()
+    settings = resolve(TrainOptions(Path(), Path(), batch_size=BATCH, threads=threads), plan, bundle)
     weights = load_file(bundle.weights)
     images, labels = random_batch(bundle, BATCH, seed=0)
     state = initial_state(bundle, plan, settings, weights)

@@ -35,7 +35,7 @@ def _known_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def memory_left(bundle: Bundle, plan: Plan, budget: int, threads: int = 1) -> int:
     """Bytes that a memory budget leaves for the update of one plan."""
-    settings = resolve(TrainOptions(data=Path(), out=Path(), plan=plan.id, threads=threads), bundle)
+    settings = resolve(TrainOptions(data=Path(), out=Path(), threads=threads), plan, bundle)
     return update_room(bundle, plan, settings, 48, budget, fixed_threads=True)
 
 
@@ -82,7 +82,7 @@ def test_a_memory_budget_has_room_for_the_lanes_of_what_is_chosen(
     result = fine_tune(SPARSE, squares, tmp_path / "run", memory_budget=budgets[least], **options)
     assert result.selection is not None
     assert result.selection.update_budget < 10**6
-    settings = resolve(TrainOptions(data=Path(), out=Path(), plan=plan.id, threads=2), bundle)
+    settings = resolve(TrainOptions(data=Path(), out=Path(), threads=2), plan, bundle)
     assert [lanes_for(each, settings) for each in (plan, plan.with_channels(result.selection.channels))] == [1, 2]
     assert result.threads == 2
     assert result.memory.total <= budgets[least]

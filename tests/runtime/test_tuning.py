@@ -25,7 +25,8 @@ from tbft_runtime.tuning.search import ORDER, Space
 
 
 def settings_of(bundle: str, **options: Any) -> Settings:
-    return resolve(TrainOptions(Path("data"), Path("run"), **options), open_bundle(compiled(bundle)))
+    opened = open_bundle(compiled(bundle))
+    return resolve(TrainOptions(Path("data"), Path("run"), **options), opened.plan(), opened)
 
 
 def chosen_for(bundle: str, threads: int = 1, **execution: Any) -> Tuning:

@@ -40,8 +40,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def data_of(bundle: Path, data: Path, cache: Path, validation: Path | None = None) -> TrainingData:
     opened = open_bundle(bundle)
-    settings = resolve(TrainOptions(data=data, out=cache, validation=validation), opened)
-    return open_data(opened, settings, open_sources(opened, settings), cache, Silent(), Stopwatch())
+    plan = opened.plan()
+    settings = resolve(TrainOptions(data=data, out=cache, validation=validation), plan, opened)
+    return open_data(opened, plan, settings, open_sources(opened, settings), cache, Silent(), Stopwatch())
 
 
 def test_they_train_beside_the_labelled_ones(learner: Path, mixed: Path, tmp_path: Path) -> None:

@@ -50,13 +50,12 @@ def diagnose(bundle: Path, options: DiagnoseOptions, progress: Progress | None =
     progress = progress or Silent()
     with opened(bundle) as verified, tempfile.TemporaryDirectory() as folder:
         plans = deciding_plans(verified)
-        asked = TrainOptions(
-            data=options.data, out=Path(folder), plan=plans[0].id, seed=options.seed, threads=options.threads
-        )
-        settings = resolve(asked, verified)
+        asked = TrainOptions(data=options.data, out=Path(folder), seed=options.seed, threads=options.threads)
+        # Of these settings only those matter that are the same for every plan.
+        settings = resolve(asked, plans[0], verified)
         sources = open_sources(verified, settings)
-        data = open_data(verified, settings, sources, Path(folder), progress, Stopwatch())
-        return diagnose_part(verified, data.train, settings, options.samples, progress)
+        data = open_data(verified, plans[0], settings, sources, Path(folder), progress, Stopwatch())
+        return diagnose_part(verified, data.train, settings, options.samples, load_file(verified.weights), progress)
 
 
 def deciding_plans(bundle: Bundle) -> tuple[Plan, ...]:
@@ -72,17 +71,16 @@ def deciding_plans(bundle: Bundle) -> tuple[Plan, ...]:
 
 
 def diagnose_part(
-    bundle: Bundle, part: Part, settings: Settings, count: int, progress: Progress | None = None
+    bundle: Bundle, part: Part, settings: Settings, count: int, weights: Tensors, progress: Progress
 ) -> Diagnosis:
-    """The same for labelled images that are prepared already, at most `count` of them.
+    """The same for labelled images that are prepared already, at most `count` of them, and the bundle's weights.
 
     Seed, threads and the epochs to come are those of `settings`, whichever plan they are for.
     """
-    progress = progress or Silent()
     samples = draw_samples(part, count, settings.seed)
     progress.begin("deciding which block to train", len(samples))
     began = time.perf_counter()
-    plans, weights, threads = deciding_plans(bundle), load_file(bundle.weights), settings.threads
+    plans, threads = deciding_plans(bundle), settings.threads
     norms, adapted = statistics_evidence(bundle, plans, weights, samples, threads)
     placed = any(norm.plan is not None for norm in norms)
     head = next((plan for plan in plans if plan.drift == "output"), None)
@@ -118,8 +116,8 @@ def diagnose_part(
 
 def _settings(bundle: Bundle, plan: Plan, settings: Settings) -> Settings:
     """Those of a run of `plan` with its defaults."""
-    options = TrainOptions(data=Path(), out=Path(), plan=plan.id, seed=settings.seed, threads=settings.threads)
-    return resolve(options, bundle)
+    options = TrainOptions(data=Path(), out=Path(), seed=settings.seed, threads=settings.threads)
+    return resolve(options, plan, bundle)
 
 
 def _race(

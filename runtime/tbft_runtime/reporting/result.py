@@ -12,6 +12,7 @@ from tbft_artifacts.plan import BatchNormPolicy, Drift, Plan, purpose
 from tbft_runtime.board.machine import peak_memory
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.boundary.activations import CacheResult
+from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost
 from tbft_runtime.energy.total import total
@@ -126,11 +127,9 @@ def latencies(state: TrainingState) -> dict[str, Latency]:
 def train_result(
     plan: Plan,
     settings: Settings,
+    data: TrainingData,
     state: TrainingState,
     *,
-    train_images: int,
-    unlabelled_images: int,
-    skipped: tuple[str, ...],
     stopped: str,
     cache: CacheResult,
     memory: MemoryPlan,
@@ -157,10 +156,10 @@ def train_result(
         epochs=state.epoch,
         steps=state.step,
         stopped=stopped,
-        train_images=train_images,
+        train_images=len(data.train),
         validation_images=before.images if before else 0,
-        unlabelled_images=unlabelled_images,
-        skipped_images=skipped,
+        unlabelled_images=data.unlabelled,
+        skipped_images=data.skipped,
         batch_size=settings.batch_size,
         lr=settings.lr,
         seed=settings.seed,
@@ -169,7 +168,7 @@ def train_result(
         divided=plan.divides,
         tuned=settings.tuned,
         latency=latencies(state),
-        images_per_second=train_images * len(state.epochs) / step_seconds if step_seconds else None,
+        images_per_second=len(data.train) * len(state.epochs) / step_seconds if step_seconds else None,
         train_seconds=sum(epoch.seconds for epoch in state.epochs),
         peak_memory_bytes=peak_memory(),
         cache=cache,

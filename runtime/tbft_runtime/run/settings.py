@@ -11,7 +11,7 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.plan import BatchNormPolicy, ConvolutionForm, Drift, Plan
+from tbft_artifacts.plan import BatchNormPolicy, ConvolutionForm, Plan
 from tbft_runtime.graphs.sessions import default_threads
 from tbft_runtime.run.options import (
     AUTO,
@@ -24,7 +24,6 @@ from tbft_runtime.run.options import (
     DEFAULT_VALIDATION,
     CacheFormat,
     CachePlace,
-    DriftOption,
     TrainOptions,
 )
 
@@ -81,9 +80,8 @@ class Settings(msgspec.Struct, frozen=True):
     exit_accuracy: float | None = None
 
 
-def resolve(options: TrainOptions, bundle: Bundle) -> Settings:
-    """Fill in defaults. Raises TbftError for values that make no sense, and if the plan is still to be decided."""
-    plan = bundle.plan(options.plan, _named(options.drift))
+def resolve(options: TrainOptions, plan: Plan, bundle: Bundle) -> Settings:
+    """The settings of a new run of `plan`, defaults filled in. Raises TbftError for values that make no sense."""
     _check_budgets(options, plan)
     settings = Settings(
         bundle_id=bundle.manifest.bundle_id,
@@ -139,11 +137,10 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
     """
     if stored.bundle_id != bundle.manifest.bundle_id:
         raise another_bundle(options.out, stored.bundle_id)
-    # A run goes on with what was decided when it began.
-    drift = _named(options.drift)
     asked = {
         "--plan": (options.plan, stored.plan),
-        "--drift": (drift and bundle.plan(drift=drift).id, stored.plan),
+        # A run goes on with what was decided when it began.
+        "--drift": (None if options.drift in (None, AUTO) else bundle.plan(drift=options.drift).id, stored.plan),
         "--bn": (options.batch_norm, stored.batch_norm),
         "--lr": (options.lr, stored.lr),
         "--momentum": (options.momentum, stored.momentum),
@@ -191,11 +188,6 @@ def another_bundle(run: Path, bundle_id: str) -> TbftError:
         f"the run in '{run}' was started from another bundle ({bundle_id[:12]})",
         "resume with that bundle, or choose another --out",
     )
-
-
-def _named(drift: DriftOption | None) -> Drift | None:
-    """The drift, if it is one."""
-    return None if drift == AUTO else drift
 
 
 def _policy(asked: BatchNormPolicy | None, plan: Plan) -> BatchNormPolicy:

@@ -63,17 +63,11 @@ def tune(bundle: Path, options: TuneOptions, progress: Progress | None = None) -
 
 def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
     with opened(path) as bundle:
+        plan, channels = measurable(bundle.plan(options.plan, options.drift))
         asked = TrainOptions(
-            data=Path(),
-            out=options.out,
-            plan=options.plan,
-            drift=options.drift,
-            batch_size=options.batch_size,
-            threads=options.threads,
-            lr=_LR,
+            data=Path(), out=options.out, batch_size=options.batch_size, threads=options.threads, lr=_LR
         )
-        settings = resolve(asked, bundle)
-        plan, channels = measurable(bundle.plan(settings.plan))
+        settings = resolve(asked, plan, bundle)
         machine = this_machine()
         default = Candidate(settings.threads, settings.execution)
         space = Space(plan, settings.batch_size, default_threads() if options.threads is None else None)
