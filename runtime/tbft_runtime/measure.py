@@ -29,7 +29,8 @@ from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.reporting.result import runtime_versions
 from tbft_runtime.run.options import TrainOptions
-from tbft_runtime.run.settings import Settings, resolve
+from tbft_runtime.run.resolve import resolve
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
 from tbft_runtime.training.sparse_rows import Channels, measurable
 from tbft_runtime.training.step import TrainStep, initial_state

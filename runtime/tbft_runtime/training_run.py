@@ -21,7 +21,7 @@ from tbft_runtime.reporting.build import build_report, write_report
 from tbft_runtime.reporting.result import TrainResult, train_result
 from tbft_runtime.run.folder import RunFile, RunFolder
 from tbft_runtime.run.options import TrainOptions
-from tbft_runtime.run.settings import another_bundle
+from tbft_runtime.run.resolve import another_bundle
 from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.fine_tuning import FineTuning
@@ -67,7 +67,7 @@ def _train(
         beginning.data,
         state,
         stopped=stopped,
-        cache=cache_result(tuning.boundary, beginning.plan, beginning.settings, beginning.images),
+        cache=cache_result(tuning.boundary, beginning.plan, beginning.settings, beginning.data.images),
         memory=beginning.memory,
         selection=beginning.run.selection,
         no_energy=meter.why or metering.problem or "the meter said nothing while training went on",

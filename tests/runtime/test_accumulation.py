@@ -13,7 +13,7 @@ from support.bundles import compiled
 from tbft_artifacts.bundle import open_bundle
 from tbft_runtime import TrainOptions
 from tbft_runtime.boundary.prefix import load_prefix
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.training import accumulation
 from tbft_runtime.training.step import TrainStep, initial_state
 

@@ -20,7 +20,7 @@ from tbft_runtime.boundary import key as module
 from tbft_runtime.boundary.key import cache_key
 from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.graphs.sessions import Tensors
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.timing import Stopwatch
 
 FLOAT = np.dtype(np.float32)

@@ -23,8 +23,9 @@ from tbft_runtime import TrainOptions
 from tbft_runtime.boundary import activations as boundary
 from tbft_runtime.boundary.prefix import Prefix
 from tbft_runtime.data.rows import FileRows
+from tbft_runtime.run.execution import PREFIX_IMAGES
 from tbft_runtime.run.folder import RunFolder
-from tbft_runtime.run.settings import PREFIX_IMAGES, resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.state import TrainingState
 
 # Frozen and adapted statistics, the batch's behind the boundary alone, sgd and adamw; a boundary of maps, and one

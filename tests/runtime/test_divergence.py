@@ -14,7 +14,7 @@ from support.runs import assert_equal_runs, fine_tune, state_of, tensors_of
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import DivergedError, TbftError
 from tbft_runtime import TrainOptions, evaluate, finalize
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.training.step import StepResult, TrainStep, initial_state
 
 # A weight decay that makes the weights -10 times as large in each step, on any machine and whatever the images

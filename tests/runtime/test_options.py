@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -16,7 +17,8 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_runtime import TrainOptions
-from tbft_runtime.run.settings import Settings, resolve
+from tbft_runtime.run.resolve import RULES, resolve
+from tbft_runtime.run.settings import Settings
 
 
 def resolved(bundle: str, **options: Any) -> Settings:
@@ -118,6 +120,16 @@ def test_an_unknown_plan_lists_the_known() -> None:
     with pytest.raises(TbftError, match="no plan 'rear'") as caught:
         resolved("feature-frozen", plan="rear")
     assert "feature-frozen-sgd" in caught.value.hint
+
+
+def test_every_option_has_one_rule() -> None:
+    """An option without one would be dropped without a word, and a setting without one never be set."""
+    names = [rule.name for rule in RULES]
+    options = [field.name for field in dataclasses.fields(TrainOptions)]
+    of_the_process = {"plan", "drift", "out", "memory_budget", "meter", "profile", "resume"}
+    assert sorted([*names, *of_the_process]) == sorted(options)
+    settings = [field.name for field in msgspec.structs.fields(Settings)]
+    assert sorted([*names, "bundle_id", "plan", "execution", "tuned"]) == sorted(settings)
 
 
 def test_a_run_from_before_the_cache_can_be_resumed(tmp_path: Path, squares: Path) -> None:

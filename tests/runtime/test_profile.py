@@ -21,7 +21,7 @@ from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.profiling.run import ALL_PARAMETERS, MOST_STEPS, TracedSteps, profile_steps
 from tbft_runtime.reporting.read import read_report
 from tbft_runtime.run.options import TrainOptions
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.state import TrainingState
 from tbft_runtime.training.step import initial_state
 

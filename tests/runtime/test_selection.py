@@ -23,8 +23,8 @@ from tbft_runtime import DiagnoseOptions, TrainOptions, TrainResult, TuneOptions
 from tbft_runtime.data.dataset import open_data, open_sources
 from tbft_runtime.measure import MeasureRequest, measure
 from tbft_runtime.run.folder import RunFolder
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.selection_record import Selection
-from tbft_runtime.run.settings import resolve
 from tbft_runtime.selection.fisher import fisher_information
 from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.sparse_rows import merged

@@ -14,7 +14,7 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_runtime import TrainOptions
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.selection.choose import value_bytes
 from tbft_runtime.training import accumulation, memory
 from tbft_runtime.training.accumulation import lanes_for

@@ -18,7 +18,8 @@ from tbft_runtime import TrainOptions, TuneOptions, Tuning, tune
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.run.folder import RunFolder
-from tbft_runtime.run.settings import Settings, resolve
+from tbft_runtime.run.resolve import resolve
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.tuning.race import MINIMUM_ROUNDS, MOST_ROUNDS
 from tbft_runtime.tuning.record import Candidate, this_machine, why_not_for, write_tuning
 from tbft_runtime.tuning.search import ORDER, Space

@@ -14,7 +14,7 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import Silent, TrainOptions
 from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.timing import Stopwatch
 
 LABELLED, UNLABELLED = 24, 16

@@ -21,7 +21,8 @@ from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.progress import Outline, Progress
 from tbft_runtime.run.folder import RunFile, RunFolder
 from tbft_runtime.run.options import AUTO, TrainOptions
-from tbft_runtime.run.settings import Settings, resolve, resumed
+from tbft_runtime.run.resolve import resolve, resumed
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
 from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.batch_norm import Arrays, check_batch
@@ -51,11 +52,6 @@ class Beginning:
     @property
     def settings(self) -> Settings:
         return self.run.settings
-
-    @property
-    def images(self) -> int:
-        """How many train or validate."""
-        return len(self.data.train) + len(self.data.validation)
 
 
 def begin(
@@ -90,10 +86,9 @@ def begin(
         raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another --out")
     if settings.epochs:
         check_batch(bundle.manifest.moving_norms(plan), len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
-    images = len(data.train) + len(data.validation)
     resuming = stored is not None
-    settings = within_budget(bundle, plan, settings, images, options, decided.process, resuming=resuming)
-    memory = plan_memory(bundle, plan, settings, images, decided.process)
+    settings = within_budget(bundle, plan, settings, data.images, options, decided.process, resuming=resuming)
+    memory = plan_memory(bundle, plan, settings, data.images, decided.process)
     place = str(bundle.folder.resolve())
     run = RunFile(place, data.fingerprint, started_at, settings, decided.diagnosis, decided.selection)
     folder.write_run(run)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import Plan
 from tbft_runtime.run.options import TrainOptions
-from tbft_runtime.run.settings import Settings, resolve
+from tbft_runtime.run.resolve import resolve
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.selection.choose import Budgets
 from tbft_runtime.training.memory import fit_memory, update_room
 

@@ -15,7 +15,7 @@ from tbft_runtime.data.dataset import open_data, open_sources
 from tbft_runtime.diagnosis.diagnose import DEFAULT_SAMPLES, deciding_plans, diagnose_part
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.options import TrainOptions
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.timing import Stopwatch
 
 

@@ -19,8 +19,8 @@ from tbft_runtime.data.dataset import open_data, open_sources
 from tbft_runtime.data.draw import drawn
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.options import TrainOptions
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.selection_record import Selection
-from tbft_runtime.run.settings import resolve
 from tbft_runtime.selection.choose import choose
 from tbft_runtime.selection.fisher import fisher_information
 from tbft_runtime.timing import Stopwatch
@@ -49,12 +49,11 @@ def selected(
     deepest = bundle.manifest.sparse_plans[0]
     settings = resolve(options, deepest, bundle)
     data = open_data(bundle, deepest, settings, open_sources(bundle, settings), cache, progress, stopwatch)
-    images = len(data.train) + len(data.validation)
     # What scoring takes is there for training again.
-    process = plan_memory(bundle, deepest, settings, images).process
+    process = plan_memory(bundle, deepest, settings, data.images).process
     # Scoring holds about as much as training.
-    settings = within_budget(bundle, deepest, settings, images, options, process)
-    budgets = selection_budgets(bundle, plans, settings, images, options, process)
+    settings = within_budget(bundle, deepest, settings, data.images, options, process)
+    budgets = selection_budgets(bundle, plans, settings, data.images, options, process)
     base = load_file(bundle.weights)
     adapted = None
     if settings.batch_norm == "adapt":

@@ -72,6 +72,11 @@ class TrainingData:
     fingerprint: str
 
     @property
+    def images(self) -> int:
+        """How many train or validate."""
+        return len(self.train) + len(self.validation)
+
+    @property
     def unlabelled(self) -> int:
         """How many images have no label."""
         return len(self.everything.store.labels) - len(self.everything.store.labelled)

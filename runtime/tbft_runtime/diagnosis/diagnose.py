@@ -24,7 +24,8 @@ from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.run.diagnosis_record import Candidate, Diagnosis, NormShift
 from tbft_runtime.run.options import TrainOptions
-from tbft_runtime.run.settings import Settings, resolve
+from tbft_runtime.run.resolve import resolve
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.timing import Stopwatch
 
 # More say hardly more; fewer cost less, and see less.

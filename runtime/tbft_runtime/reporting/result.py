@@ -18,8 +18,9 @@ from tbft_runtime.energy.result import Energy, MeteringCost
 from tbft_runtime.energy.total import total
 from tbft_runtime.exits.record import Calibration, calibration
 from tbft_runtime.graphs.sessions import onnxruntime_version
+from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.selection_record import Selection
-from tbft_runtime.run.settings import Execution, Settings
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState, after, is_worse
 from tbft_runtime.timing import PHASES, WARMING, Latency, latency, warm_laps
 from tbft_runtime.training.memory import MemoryPlan

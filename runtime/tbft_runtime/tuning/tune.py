@@ -14,7 +14,7 @@ from tbft_runtime.graphs.sessions import default_threads
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.options import TrainOptions
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.training.sparse_rows import measurable
 from tbft_runtime.tuning.race import Race
 from tbft_runtime.tuning.record import Candidate, Tuning, this_machine, write_tuning
