@@ -34,12 +34,16 @@ DEFAULT_SAMPLES = 128
 
 @dataclass(frozen=True)
 class DiagnoseOptions:
-    """Where labelled images are, how many to look at, and which (`seed`); `threads` None: all cores."""
+    """What a diagnosis looks at."""
 
     data: Path
+    """Labelled images: an .npz file, or a folder with a folder of pictures per class."""
     samples: int = DEFAULT_SAMPLES
+    """How many of them to look at, at most."""
     seed: int = 0
+    """Decides which, as it does for `train`."""
     threads: int | None = None
+    """How many compute; None: one for each core that the process may use."""
 
 
 def diagnose(bundle: Path, options: DiagnoseOptions, progress: Progress | None = None) -> Diagnosis:

@@ -27,61 +27,87 @@ from tbft_runtime.training.memory import MemoryPlan
 
 
 class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Accuracy before and after on the validation images, latency and memory of a run.
+    """What a run came to, all parts of a resumed one together: accuracy, time, memory and energy.
 
-    `accuracy_*` are fractions of `validation_images`, None where no image has a label. `latency` has
-    percentiles by phase, and of whole `step`s, from reading images to updated weights;
-    `images_per_second` counts training images over the time of their steps; `peak_memory_bytes` is the
-    process's resident maximum; `memory` is what was predicted, in bytes, before training began.
-    `execution` is how graphs ran; `divided`: a batch may go through the gradient graph in parts; `tuned`:
-    as `tune` had measured it on this device.
-    `train_seconds` is time in epochs, `energy` theirs, `board` how the board was and `metering` what measuring
-    cost, each of all parts of a resumed run. `selection` says which channels of which layers were trained, None where
-    the bundle leaves no such choice. `cache` is how boundary activations were kept in the last one.
-    Of a network with several exits, losses are means over them, accuracies those of the last one, and `exits` says
-    when the others answer; None without labelled validation images, too.
+    Of a network with several exits, losses are means over them, and accuracies those of the last one.
     """
 
     bundle_id: str
+    """sha256 (hex) of the bundle's content."""
     plan: str
+    """The id of the plan that was trained."""
     drift: Drift | None
+    """What that plan answers; None for methods that do not ask."""
     blocks: tuple[str, ...]
+    """What of the network was trained."""
     batch_norm: BatchNormPolicy
+    """What happened to the statistics of batch norms."""
     accuracy_before: float | None
+    """Of the base model on the validation images, 0 to 1; None where none has a label."""
     accuracy_after: float | None
+    """Of the best state on the validation images, 0 to 1; None where none has a label."""
     loss_before: float | None
+    """Mean cross-entropy of the base model on the validation images; None where none has a label."""
     loss_after: float | None
+    """Mean cross-entropy of the best state on the validation images; None where none has a label."""
     best_epoch: int
+    """Whose state had the lowest validation loss; 0 is before training."""
     epochs: int
+    """How many ended."""
     steps: int
+    """Updates of the weights."""
     stopped: str
+    """Why it ended: `epochs`, `patience`, or `adapted` if nothing was to be trained."""
     train_images: int
+    """Those that were trained on."""
     validation_images: int
+    """Those with a label that were validated on."""
     unlabelled_images: int
+    """How many of the images to train on have no label."""
     skipped_images: tuple[str, ...]
+    """Names of those that could not be read."""
     batch_size: int
+    """Images per step."""
     lr: float
+    """Learning rate."""
     seed: int
+    """Decided split and order of the images."""
     threads: int
+    """How many computed."""
     execution: Execution
-    # Reports from before there was this field have it False under `batch` alone.
+    """How graphs ran."""
     divided: bool = True
-    # Reports from before there were others are of target blocks.
+    """Whether a batch may go through the gradient graph in parts; not under `batch`, though older reports say so."""
     method: str = "tbft"
+    """The rule by which the trained part was chosen; reports from before there were others are of target blocks."""
     selection: Selection | None = None
+    """Which channels of which layers were trained; None where the bundle leaves no such choice."""
     tuned: bool
+    """Whether it ran as `tune` had measured on this device."""
     latency: dict[str, Latency]
+    """Percentiles by phase, and of whole `step`s, from reading images to updated weights."""
     images_per_second: float | None
+    """Training images over the time of their steps; None if there was no step."""
     train_seconds: float
+    """Time in epochs."""
     peak_memory_bytes: int
+    """The process's resident maximum."""
     cache: CacheResult
+    """How boundary activations were kept, in the last part of a resumed run."""
     memory: MemoryPlan
+    """What was predicted, before training began."""
     energy: Energy
+    """Of the epochs."""
     metering: MeteringCost
+    """What measuring cost."""
     board: BoardSummary
+    """How the board was meanwhile."""
     runtime: dict[str, str]
+    """Versions that the figures depend on."""
     run: str
+    """The run's folder."""
     exits: Calibration | None = None
+    """When exits before the last one answer; None without any, or without labelled validation images."""
 
     @property
     def purpose(self) -> str:

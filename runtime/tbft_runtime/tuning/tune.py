@@ -26,16 +26,18 @@ _LR = 0.0
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """What is measured; None takes what the bundle's plan says. With `threads` their number is not varied.
-
-    Of several plans, `plan` names one by its id, or `drift` the one that this drift calls for.
-    """
+    """What is measured; None takes what the bundle's plan says."""
 
     out: Path
+    """Folder of the run to come; the choice is remembered in it."""
     plan: str | None = None
+    """The id of the plan, where the bundle has several."""
     drift: Drift | None = None
+    """The same by what drifted: the plan that this drift calls for."""
     batch_size: int | None = None
+    """Images per step."""
     threads: int | None = None
+    """How many compute; None: their number is measured, too."""
 
 
 def tune(bundle: Path, options: TuneOptions, progress: Progress | None = None) -> Tuning:
