@@ -38,7 +38,7 @@ def train(
     Raises TbftError for bad input and DivergedError when the loss stops being a number; what was
     saved before stays.
     """
-    folder = RunFolder(options.out)
+    folder = RunFolder(Path(options.out))
     created = folder.create()
     with folder.lock():
         folder.remove_leftovers()

@@ -94,7 +94,7 @@ def test_threads_are_varied_unless_asked_for(tmp_path: Path, monkeypatch: pytest
 def test_no_time_leaves_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device too slow to compare anything gets what the host thought best, and is told so."""
     monkeypatch.setattr("tbft_runtime.tuning.race.SEARCH_SECONDS", 0.0)
-    found = tune(compiled("feature-frozen"), TuneOptions(tmp_path / "run"))
+    found = tune(compiled("feature-frozen"), TuneOptions(str(tmp_path / "run")))
     assert (found.comparisons, found.finished, found.chosen) == ((), False, found.default)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from safetensors.numpy import load_file
 
@@ -108,7 +109,7 @@ def _decide(
     if options.epochs != 0 and all(each.sparse is not None for each in plans):
         return selected(bundle, plans, options, folder.cache, progress, stopwatch)
     if plan is None:
-        check_one_way(bundle, options.data)
+        check_one_way(bundle, Path(options.data))
     return Decided(plan or bundle.plan())
 
 

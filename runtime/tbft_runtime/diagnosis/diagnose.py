@@ -36,7 +36,7 @@ DEFAULT_SAMPLES = 128
 class DiagnoseOptions:
     """What a diagnosis looks at."""
 
-    data: Path
+    data: str | Path
     """Labelled images: an .npz file, or a folder with a folder of pictures per class."""
     samples: int = DEFAULT_SAMPLES
     """How many of them to look at, at most."""

@@ -29,11 +29,11 @@ DEFAULT_COMPUTE = 0.15
 class TrainOptions:
     """What a run is asked to do; None takes what the bundle's plan says, or the default (`run.resolve`)."""
 
-    data: Path
+    data: str | Path
     """Training images: an .npz file, or a folder with a folder of pictures per class."""
-    out: Path
+    out: str | Path
     """Folder of the run: its state after each epoch, its result and report."""
-    validation: Path | None = None
+    validation: str | Path | None = None
     """Images to validate on; None: some of the others are held out."""
     val_fraction: float | None = None
     """Part (0 to 1) of the labelled images that is held out."""

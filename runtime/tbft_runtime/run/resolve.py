@@ -43,8 +43,8 @@ def _as_it_is(value: object) -> object:
     return value
 
 
-def _absolute(path: Path) -> str:
-    return str(path.resolve())
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).resolve())
 
 
 def _never(_before: object, _given: object) -> bool:
@@ -151,7 +151,7 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
     return settings
 
 
-def another_bundle(run: Path, bundle_id: str) -> TbftError:
+def another_bundle(run: str | Path, bundle_id: str) -> TbftError:
     """The run in `run` belongs to the bundle `bundle_id`."""
     return TbftError(
         f"the run in '{run}' was started from another bundle ({bundle_id[:12]})",

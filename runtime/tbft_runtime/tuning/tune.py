@@ -28,7 +28,7 @@ _LR = 0.0
 class TuneOptions:
     """What is measured; None takes what the bundle's plan says."""
 
-    out: Path
+    out: str | Path
     """Folder of the run to come; the choice is remembered in it."""
     plan: str | None = None
     """The id of the plan, where the bundle has several."""
@@ -46,7 +46,7 @@ def tune(bundle: Path, options: TuneOptions, progress: Progress | None = None) -
     The choice is written to `tuning.json` in the folder `options.out`, where `train` finds it. Raises
     TbftError for bad input, and for a folder that holds a run, whose settings are fixed.
     """
-    folder = RunFolder(options.out)
+    folder = RunFolder(Path(options.out))
     created = folder.create()
     with folder.lock():
         folder.remove_leftovers()
