@@ -14,7 +14,7 @@ from benchmarks.workers.serve import Laps, serve
 from tbft_artifacts.bundle import open_bundle
 from tbft_runtime import Silent, TrainOptions, train
 from tbft_runtime.boundary.prefix import load_prefix
-from tbft_runtime.reporting.result import runtime_versions
+from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.epoch import Epoch
 from tbft_runtime.run.resolve import resolve
 from tbft_runtime.training.step import TrainStep, initial_state

@@ -27,7 +27,7 @@ from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.reporting.result import runtime_versions
+from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.settings import Settings

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import version
-
 import msgspec
-import numpy as np
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift, Plan, purpose
 from tbft_runtime.board.machine import peak_memory
@@ -16,13 +12,14 @@ from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost
 from tbft_runtime.energy.total import total
-from tbft_runtime.exits.record import Calibration, calibration
-from tbft_runtime.graphs.sessions import onnxruntime_version
+from tbft_runtime.exits.record import Calibration, calibration_of
+from tbft_runtime.reporting.latencies import latencies
+from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState, after, is_worse
-from tbft_runtime.timing import PHASES, WARMING, Latency, latency, warm_laps
+from tbft_runtime.timing import Latency
 from tbft_runtime.training.memory import MemoryPlan
 
 
@@ -118,37 +115,6 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     def is_worse(self) -> bool:
         """Whether the validation accuracy fell below the base model's."""
         return is_worse(self.accuracy_before, self.accuracy_after)
-
-
-def calibration_of(plan: Plan, settings: Settings, state: TrainingState) -> Calibration | None:
-    """When the exits of the best state answer: by the validation images; None where no image told."""
-    return None if state.exits is None else calibration(plan.exits, state.exits, settings.exit_accuracy)
-
-
-def runtime_versions() -> dict[str, str]:
-    """Versions that a number depends on, and the machine's architecture."""
-    return {
-        "tbft-edge": version("tbft-edge"),
-        "onnxruntime": onnxruntime_version(),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-    }
-
-
-def latencies(state: TrainingState) -> dict[str, Latency]:
-    """Percentiles by phase, whole train steps first; the first step of a process warms up and is left out."""
-    stretches: dict[str, list[tuple[list[float], bool]]] = {
-        "step": [(epoch.step_ms, epoch.warm_up) for epoch in state.epochs],
-        **{phase: [] for phase in PHASES},
-    }
-    for time in state.preparation:
-        stretches[time.phase].append((time.laps_ms, False))
-    for epoch in state.epochs:
-        for time in epoch.phases:
-            stretches[time.phase].append((time.laps_ms, epoch.warm_up and time.phase in WARMING))
-    found = {name: latency(*warm_laps(parts)) for name, parts in stretches.items()}
-    return {name: spread for name, spread in found.items() if spread is not None}
 
 
 def train_result(
