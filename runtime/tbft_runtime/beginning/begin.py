@@ -24,9 +24,9 @@ from tbft_runtime.run.folder import RunFile, RunFolder
 from tbft_runtime.run.options import AUTO, TrainOptions
 from tbft_runtime.run.resolve import resolve, resumed
 from tbft_runtime.run.settings import Settings
-from tbft_runtime.run.state import TrainingState
+from tbft_runtime.run.state import Arrays, TrainingState
 from tbft_runtime.timing import Stopwatch
-from tbft_runtime.training.batch_norm import Arrays, check_batch
+from tbft_runtime.training.batch_norm import check_batch
 from tbft_runtime.training.memory import MemoryPlan, plan_memory
 from tbft_runtime.tuning.record import with_tuning
 

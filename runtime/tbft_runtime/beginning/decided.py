@@ -9,7 +9,7 @@ from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.run.diagnosis_record import Diagnosis
 from tbft_runtime.run.selection_record import Selection
-from tbft_runtime.training.batch_norm import Arrays
+from tbft_runtime.run.state import Arrays
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,11 @@ from tbft_runtime.progress import Progress
 from tbft_runtime.run.epoch import Epoch
 from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.settings import Settings
-from tbft_runtime.run.state import TrainingState
+from tbft_runtime.run.state import Arrays, TrainingState
 from tbft_runtime.tally import Tally
 from tbft_runtime.timing import Phase
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.adaptation import adapted_statistics
-from tbft_runtime.training.batch_norm import Arrays
 from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.sparse_rows import Channels, merged
 from tbft_runtime.training.step import TrainStep, initial_state

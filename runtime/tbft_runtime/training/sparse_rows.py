@@ -10,8 +10,8 @@ import numpy as np
 from tbft_artifacts.plan import Parameter, Plan
 from tbft_artifacts.sparse import SparseLayer
 from tbft_runtime.graphs.sessions import Tensors
+from tbft_runtime.run.state import Arrays
 
-Arrays = dict[str, np.ndarray]
 # Output channels of layers, by their weights.
 Channels = Mapping[str, Sequence[int]]
 NO_CHANNELS: Channels = MappingProxyType({})
