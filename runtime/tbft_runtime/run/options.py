@@ -1,4 +1,7 @@
-"""What the user asks a run to do, and what it is where nothing was asked."""
+"""What the user asks a run to do, and what it is where nothing was asked.
+
+A new option is a field here, one of `Settings`, a rule in `run.resolve`, and a parameter of the command.
+"""
 
 from __future__ import annotations
 
