@@ -55,7 +55,8 @@ def main() -> None:
 
 def _count(drift: Drift, torch: QemuUser | None, reason: str | None) -> DriftCounts:
     wanted = subject(Contestant("ours", drift, "frozen"), IMAGE_SIZE)
-    ours = ArmBench(CPU, None, STEPS, BATCH_SIZE).measure(bundle(Path(wanted.bundle).name), f"{drift}-frozen-sgd")
+    compiled = bundle(Path(wanted.bundle).name)
+    ours = ArmBench(CPU, None, STEPS, BATCH_SIZE).measure(compiled, compiled.plan(f"{drift}-frozen-sgd"))
     theirs: int | None = None
     if torch is not None:
         load = msgspec.json.encode(Load(wanted, 1, BATCH_SIZE)).decode()

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from tbft_artifacts.names import GRADIENT_SUFFIX
-from tbft_artifacts.sparse import SparseUpdate
+from tbft_artifacts.sparse import SparseLayer, SparseUpdate
 from tbft_artifacts.structs import Struct
 
 PREDICT = "predict.onnx"
@@ -130,50 +130,64 @@ class Int8Prefix(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):
-    """What is trainable, and the graphs for it, in the folder `plans/<id>/`.
-
-    `method` names the rule by which the host chose what is trained, for people to read. `drift` is what the
-    plan answers; None for methods that do not ask.
-    `gradient_forms` and `prefix_forms` name the forms of convolutions in which a graph is there, the
-    default first. `full_cost` is that of full fine-tuning; None if the whole model cannot be differentiated.
-    `gradient_memory` and `prefix_memory` belong to those graphs, in the same order.
-    `batch_statistics` names the norms, by their running mean, that use the statistics of the batch while
-    training: all under `batch`, those behind the boundary under `block`, none where statistics are fixed.
-    `micro_batch` is how many images the gradient graph takes at once by default, where it has none of them.
-    `int8` is None, and left out of the file, where the prefix computes in float32.
-    With `sparse` a device chooses output channels of some convolutions and trains those beside `parameters`
-    (`with_channels`); `cost` is then without them. `exits` are the classifiers of a network that may answer early,
-    in order, the last one behind the whole network; none where there is only that one. With `unlabelled`, images
-    without a label take part in training, with label `NO_LABEL`.
-    """
+    """What is trainable, and the graphs for it, in the folder `plans/<id>/`."""
 
     id: str
+    """By which people and files name it, and its folder."""
     drift: Drift | None
+    """What it answers; None for methods that do not ask."""
     blocks: tuple[str, ...]
+    """What of the network is trained, by the names of modules."""
     batch_norm: BatchNormPolicy
+    """What happens to the statistics of batch norms while it trains."""
     batch_statistics: tuple[str, ...]
+    """The norms, by their running mean, that use the statistics of the batch while training.
+
+    All under `batch`, those behind the boundary under `block`, none where statistics are fixed.
+    """
     parameters: tuple[Parameter, ...]
+    """What is trained."""
     boundary: Boundary
+    """Where the trained part begins."""
     gradient_forms: tuple[ConvolutionForm, ...]
+    """In which forms of convolutions the gradient graph is there, the default first."""
     prefix_forms: tuple[ConvolutionForm, ...]
+    """The same of the prefix; none where nothing is frozen before the first trained layer."""
     gradient_memory: tuple[GraphMemory, ...]
+    """Bytes of the gradient graph in each of its forms, in the same order."""
     prefix_memory: tuple[GraphMemory, ...]
+    """Bytes of the prefix in each of its forms, in the same order."""
     suffix_memory: GraphMemory
+    """Bytes of the forward pass behind the boundary."""
     optimizer: Optimizer
     batch_size: int
+    """Images per step, by default."""
     micro_batch: int
+    """Images that the gradient graph takes at once, by default, where a batch `divides`."""
     cost: Cost
+    """Of one image; with `sparse`, before any channel is chosen."""
     full_cost: Cost | None
+    """That of full fine-tuning; None if the whole model cannot be differentiated."""
     int8: Int8Prefix | None = None
+    """How its integer prefix compares; None, and left out of the file, where the prefix computes in float32."""
     method: str = "tbft"
+    """The rule by which the host chose what is trained, for people to read."""
     sparse: SparseUpdate | None = None
+    """Convolutions whose output channels a device chooses, to train beside `parameters` (`with_channels`)."""
     exits: tuple[Exit, ...] = ()
+    """The classifiers of a network that may answer early, in order, the last behind the whole; none if there is one."""
     unlabelled: bool = False
+    """Whether images without a label take part in training, with label `NO_LABEL`."""
 
     @property
     def purpose(self) -> str:
         """What the plan is for, in words: the drift that it answers, or else the method that chose it."""
         return purpose(self.method, self.drift)
+
+    @property
+    def sparse_layers(self) -> tuple[SparseLayer, ...]:
+        """The convolutions among whose channels a device chooses; none where the plan itself says what is trained."""
+        return () if self.sparse is None else self.sparse.layers
 
     def with_channels(self, channels: Mapping[str, Sequence[int]]) -> Plan:
         """The plan of a device that chose output `channels` of convolutions, named by their weights.
@@ -181,8 +195,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
         Their rows become parameters, and the cost is what they take. Raises KeyError for a weight that is none
         of the sparse ones.
         """
-        assert self.sparse is not None
-        known = {layer.weight: layer for layer in self.sparse.layers}
+        known = {layer.weight: layer for layer in self.sparse_layers}
         chosen = [(known[weight], len(rows)) for weight, rows in channels.items() if rows]
         rows = tuple(Parameter(layer.rows, (count, *layer.shape[1:])) for layer, count in chosen)
         values = sum(math.prod(parameter.shape) for parameter in rows)
@@ -206,6 +219,11 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     def has_prefix(self) -> bool:
         """Whether something frozen stands before the first trained layer."""
         return bool(self.prefix_forms)
+
+    @property
+    def divides(self) -> bool:
+        """Whether a batch may go through the gradient graph in parts: no norm needs the statistics of the whole."""
+        return not self.batch_statistics
 
     @property
     def prefix_is_fixed(self) -> bool:

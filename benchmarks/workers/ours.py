@@ -14,9 +14,9 @@ from benchmarks.workers.serve import Laps, serve
 from tbft_artifacts.bundle import open_bundle
 from tbft_runtime import Silent, TrainOptions, train
 from tbft_runtime.boundary.prefix import load_prefix
-from tbft_runtime.reporting.result import runtime_versions
+from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.epoch import Epoch
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.training.step import TrainStep, initial_state
 
 
@@ -29,7 +29,7 @@ class Ours:
         options = TrainOptions(
             Path(), Path(), lr=inputs.LR, momentum=inputs.MOMENTUM, batch_size=job.batch_size, threads=job.threads
         )
-        settings = resolve(options, bundle)
+        settings = resolve(options, plan, bundle)
         base = load_file(bundle.weights)
         prefix = load_prefix(bundle, plan, settings, base)
         step = TrainStep(bundle, plan, settings, base, prefix)

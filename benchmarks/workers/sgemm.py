@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.protocol import Load, Work
 from benchmarks.workers.serve import serve
 from tbft_runtime.graphs.sessions import load_graph
-from tbft_runtime.reporting.result import runtime_versions
+from tbft_runtime.reporting.versions import runtime_versions
 
 
 class Sgemm:

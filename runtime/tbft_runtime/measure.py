@@ -27,10 +27,12 @@ from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.reporting.result import runtime_versions
+from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.options import TrainOptions
-from tbft_runtime.run.settings import Settings, resolve
-from tbft_runtime.training.sparse_rows import measurable
+from tbft_runtime.run.resolve import resolve
+from tbft_runtime.run.settings import Settings
+from tbft_runtime.run.state import TrainingState
+from tbft_runtime.training.sparse_rows import Channels, measurable
 from tbft_runtime.training.step import TrainStep, initial_state
 
 MARK_BASE = 0x7ACE0000
@@ -74,10 +76,10 @@ def measure(request: MeasureRequest) -> Measurement:
     """Take `steps` full train steps on one batch, write the weights, then as many from its boundary activations."""
     bundle = open_bundle(Path(request.bundle))
     plan, channels = measurable(bundle.plan(request.plan))
-    options = TrainOptions(Path(), Path(), plan=plan.id, lr=LR, batch_size=request.batch_size, threads=1)
-    settings = resolve(options, bundle)
-    step, images, labels = _prepare(bundle, plan, settings, request)
-    state = initial_state(bundle, plan, settings, load_file(bundle.weights), channels)
+    options = TrainOptions(Path(), Path(), lr=LR, batch_size=request.batch_size, threads=1)
+    settings = resolve(options, plan, bundle)
+    step, state = _loaded(bundle, plan, settings, channels)
+    images, labels = random_batch(bundle, request.batch_size, request.seed)
 
     watch = BoardWatch(THIS_BOARD)
     step_ms: list[float] = []
@@ -126,13 +128,11 @@ def _mark(number: int) -> None:
         os.getpgid(MARK_BASE + number)
 
 
-def _prepare(
-    bundle: Bundle, plan: Plan, settings: Settings, request: MeasureRequest
-) -> tuple[TrainStep, np.ndarray, np.ndarray]:
+def _loaded(bundle: Bundle, plan: Plan, settings: Settings, channels: Channels) -> tuple[TrainStep, TrainingState]:
+    """A train step, and the state that it begins with; they keep what they need of the weights, and nobody the rest."""
     base = load_file(bundle.weights)
-    prefix = load_prefix(bundle, plan, settings, base)
-    images, labels = random_batch(bundle, request.batch_size, request.seed)
-    return TrainStep(bundle, plan, settings, base, prefix), images, labels
+    step = TrainStep(bundle, plan, settings, base, load_prefix(bundle, plan, settings, base))
+    return step, initial_state(bundle, plan, settings, base, channels)
 
 
 def random_batch(bundle: Bundle, batch_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

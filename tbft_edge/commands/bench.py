@@ -16,6 +16,7 @@ from tbft_edge.figures import percent, size
 
 if TYPE_CHECKING:
     from tbft_artifacts.bundle import Bundle
+    from tbft_artifacts.plan import Plan
     from tbft_edge.emulation.bench import BenchResult, Cost, Count
 
 
@@ -54,12 +55,12 @@ def command(
         chosen = _choose([stack.enter_context(opened(path)) for path in bundles], plan, compare)
         arm = ArmBench(CPUS[cpu], limit, steps, batch_size)
         results = []
-        for bundle, plan_id in chosen:
-            say(f"measuring {plan_id} ({platform})")
+        for bundle, each in chosen:
+            say(f"measuring {each.id} ({platform})")
             if platform == "arm64":
-                results.append(arm.measure(bundle, plan_id))
+                results.append(arm.measure(bundle, each))
             else:
-                results.append(measure_local(bundle, plan_id, steps, batch_size))
+                results.append(measure_local(bundle, each, steps, batch_size))
     costs = compare_costs(results) if compare else []
     if json:
         print_json({"results": results, "costs": costs})
@@ -70,14 +71,14 @@ def command(
         _print_comparison(costs)
 
 
-def _choose(bundles: list[Bundle], plan: str | None, compare: str | None) -> list[tuple[Bundle, str]]:
+def _choose(bundles: list[Bundle], plan: str | None, compare: str | None) -> list[tuple[Bundle, Plan]]:
     """The plans to measure: one of each bundle, or for each drift to compare that of the first bundle with one."""
     if compare is None:
-        return [(bundle, bundle.plan(plan).id) for bundle in bundles]
+        return [(bundle, bundle.plan(plan)) for bundle in bundles]
     chosen = []
     for drift in map(str.strip, compare.split(",")):
         plans = ((bundle, bundle.manifest.plan_for(drift)) for bundle in bundles)
-        found = next(((bundle, plan.id) for bundle, plan in plans if plan), None)
+        found = next(((bundle, plan) for bundle, plan in plans if plan), None)
         if found is None:
             known = dict.fromkeys(each.drift for bundle in bundles for each in bundle.manifest.plans if each.drift)
             raise TbftError(

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.plan import Drift
+from tbft_artifacts.plan import Drift, Plan
 from tbft_edge.emulation.container import ENGINES, container_engine
 from tbft_edge.emulation.cpus import Cpu
 from tbft_edge.emulation.guest import UnavailableError, cache_folder, prepare_guest
@@ -116,19 +116,19 @@ class ArmBench:
     batch_size: int
     skipped: list[str] = field(default_factory=list)
 
-    def measure(self, bundle: Bundle, plan: str) -> BenchResult:
+    def measure(self, bundle: Bundle, plan: Plan) -> BenchResult:
         """Measure `plan` on emulated ARM. Raises TbftError if no engine works."""
         counter = self._try(lambda: _counter(cache_folder()))
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             folder.chmod(0o777)  # The container's user is another one.
-            here = measure_here(bundle, plan, self.steps, self.batch_size, folder / "here.safetensors")
-            engine, there, peak = self._run(bundle, here.plan, folder, counter)
-            marks = self._count(bundle, here.plan, folder, counter) if counter else []
+            measure_here(bundle, plan, self.steps, self.batch_size, folder / "here.safetensors")
+            engine, there, peak = self._run(bundle, plan, folder, counter)
+            marks = self._count(bundle, plan, folder, counter) if counter else []
             agreement = _largest_difference(folder / "there.safetensors", folder / "here.safetensors")
         return BenchResult(
-            plan=here.plan,
-            drift=bundle.plan(here.plan).drift,
+            plan=plan.id,
+            drift=plan.drift,
             platform="arm64",
             engine=engine,
             cpu=self.cpu.name,
@@ -147,7 +147,7 @@ class ArmBench:
         )
 
     def _run(
-        self, bundle: Bundle, plan: str, folder: Path, counter: QemuUser | None
+        self, bundle: Bundle, plan: Plan, folder: Path, counter: QemuUser | None
     ) -> tuple[str, Measurement, int | None]:
         """Engine, measurement and peak memory of the first engine that works."""
         for program in ENGINES:
@@ -168,12 +168,12 @@ class ArmBench:
         there = _decode(run.stdout)
         return "qemu-user", there, run.peak_memory_bytes or there.peak_memory_bytes
 
-    def _count(self, bundle: Bundle, plan: str, folder: Path, counter: QemuUser) -> list[tuple[int, int]]:
+    def _count(self, bundle: Bundle, plan: Plan, folder: Path, counter: QemuUser) -> list[tuple[int, int]]:
         request = self._request(str(bundle.folder.resolve()), plan, str(folder / "counted.safetensors"))
         return counter.run([*MODULE, request], self.cpu, count=True).marks
 
-    def _request(self, bundle: str, plan: str, weights: str) -> str:
-        request = MeasureRequest(bundle, weights, plan, self.steps, self.batch_size)
+    def _request(self, bundle: str, plan: Plan, weights: str) -> str:
+        request = MeasureRequest(bundle, weights, plan.id, self.steps, self.batch_size)
         return msgspec.json.encode(request).decode()
 
     def _try(self, find: Callable[[], _T]) -> _T | None:
@@ -185,13 +185,13 @@ class ArmBench:
             return None
 
 
-def measure_local(bundle: Bundle, plan: str | None, steps: int, batch_size: int) -> BenchResult:
+def measure_local(bundle: Bundle, plan: Plan, steps: int, batch_size: int) -> BenchResult:
     """Measure `plan` on this machine, in a process of its own."""
     with tempfile.TemporaryDirectory() as temporary:
         here = measure_here(bundle, plan, steps, batch_size, Path(temporary) / "here.safetensors")
     return BenchResult(
-        plan=here.plan,
-        drift=bundle.plan(here.plan).drift,
+        plan=plan.id,
+        drift=plan.drift,
         platform="local",
         engine="native",
         batch_size=batch_size,
@@ -203,9 +203,9 @@ def measure_local(bundle: Bundle, plan: str | None, steps: int, batch_size: int)
     )
 
 
-def measure_here(bundle: Bundle, plan: str | None, steps: int, batch_size: int, weights: Path) -> Measurement:
+def measure_here(bundle: Bundle, plan: Plan, steps: int, batch_size: int, weights: Path) -> Measurement:
     """Run the measuring program with this Python; the trained tensors go to `weights`."""
-    request = MeasureRequest(str(bundle.folder.resolve()), str(weights), plan, steps, batch_size)
+    request = MeasureRequest(str(bundle.folder.resolve()), str(weights), plan.id, steps, batch_size)
     command = [sys.executable, *MODULE, msgspec.json.encode(request).decode()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

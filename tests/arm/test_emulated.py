@@ -53,7 +53,7 @@ def test_guest_has_no_network(emulator: QemuUser) -> None:
 def test_two_steps_end_in_the_hosts_weights(emulator: QemuUser, cpu: Cpu, bundle: str, tmp_path: Path) -> None:
     """Rounding may differ between CPUs; anything else would be a wrong kernel or a wrong instruction."""
     opened = open_bundle(COMPILED / bundle)
-    measure_here(opened, None, 1, 4, tmp_path / "here.safetensors")
+    measure_here(opened, opened.plan(), 1, 4, tmp_path / "here.safetensors")
     request = {"bundle": str(opened.folder), "weights": str(tmp_path / "there.safetensors"), "steps": 1}
     emulator.run([*MODULE, json.dumps(request)], cpu, memory=PI_MEMORY)
     here, there = load_file(tmp_path / "here.safetensors"), load_file(tmp_path / "there.safetensors")

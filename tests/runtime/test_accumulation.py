@@ -13,8 +13,8 @@ from support.bundles import compiled
 from tbft_artifacts.bundle import open_bundle
 from tbft_runtime import TrainOptions
 from tbft_runtime.boundary.prefix import load_prefix
-from tbft_runtime.run.settings import resolve
-from tbft_runtime.training import step as step_module
+from tbft_runtime.run.resolve import resolve
+from tbft_runtime.training import accumulation
 from tbft_runtime.training.step import TrainStep, initial_state
 
 IMAGES = 13
@@ -22,13 +22,13 @@ IMAGES = 13
 
 @pytest.fixture(autouse=True)
 def _every_step_is_worth_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step_module, "FLOPS_PER_LANE", 1)
+    monkeypatch.setattr(accumulation, "FLOPS_PER_LANE", 1)
 
 
 def trained(name: str, micro_batch: int, threads: int, steps: int = 3) -> tuple[list[float], dict[str, np.ndarray]]:
     bundle = open_bundle(compiled(name))
     plan = bundle.plan()
-    settings = resolve(TrainOptions(Path(), Path(), batch_size=IMAGES, threads=threads), bundle)
+    settings = resolve(TrainOptions(Path(), Path(), batch_size=IMAGES, threads=threads), plan, bundle)
     execution = msgspec.structs.replace(settings.execution, micro_batch=micro_batch)
     settings = msgspec.structs.replace(settings, execution=execution)
     base = load_file(bundle.weights)
@@ -65,9 +65,10 @@ def test_the_same_bits_again(threads: int) -> None:
 def test_base_weights_stay_as_they_are() -> None:
     """Training writes into arrays in place, and those are copies."""
     bundle = open_bundle(compiled("feature-frozen"))
-    settings = resolve(TrainOptions(Path(), Path()), bundle)
+    plan = bundle.plan()
+    settings = resolve(TrainOptions(Path(), Path()), plan, bundle)
     base = load_file(bundle.weights)
-    state = initial_state(bundle, bundle.plan(), settings, base)
+    state = initial_state(bundle, plan, settings, base)
     assert not any(np.shares_memory(value, base[name]) for name, value in state.current.items())
 
 
@@ -76,10 +77,10 @@ def test_a_small_step_takes_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     bundle = open_bundle(compiled("output-frozen"))
     plan = bundle.plan()
-    settings = resolve(TrainOptions(Path(), Path(), threads=3), bundle)
+    settings = resolve(TrainOptions(Path(), Path(), threads=3), plan, bundle)
     base = load_file(bundle.weights)
     assert TrainStep(bundle, plan, settings, base, None).lanes == 1
     flops = (plan.cost.forward_flops + plan.cost.backward_flops) * settings.batch_size
     for least, lanes in ((flops, 1), (flops // 2, 2), (1, 3)):
-        monkeypatch.setattr(step_module, "FLOPS_PER_LANE", least)
+        monkeypatch.setattr(accumulation, "FLOPS_PER_LANE", least)
         assert TrainStep(bundle, plan, settings, base, None).lanes == lanes

@@ -20,15 +20,16 @@ from tbft_runtime.boundary import key as module
 from tbft_runtime.boundary.key import cache_key
 from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.graphs.sessions import Tensors
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.timing import Stopwatch
 
 FLOAT = np.dtype(np.float32)
 
 
 def opened(bundle: Bundle, data: Path, folder: Path, **options: Any) -> TrainingData:
-    settings = resolve(TrainOptions(data=data, out=folder, **options), bundle)
-    return open_data(bundle, settings, open_sources(bundle, settings), folder, Silent(), Stopwatch())
+    plan = bundle.plan()
+    settings = resolve(TrainOptions(data=data, out=folder, **options), plan, bundle)
+    return open_data(bundle, plan, settings, open_sources(bundle, settings), folder, Silent(), Stopwatch())
 
 
 @dataclasses.dataclass
@@ -40,8 +41,9 @@ class Ingredients:
     threads: int = 1
 
     def key(self) -> str:
-        settings = resolve(TrainOptions(data=Path(), out=Path(), threads=self.threads), self.bundle)
-        return cache_key(self.bundle, self.bundle.plan(), settings, self.weights, self.data, self.dtype)
+        plan = self.bundle.plan()
+        settings = resolve(TrainOptions(data=Path(), out=Path(), threads=self.threads), plan, self.bundle)
+        return cache_key(self.bundle, plan, settings, self.weights, self.data, self.dtype)
 
     def but(self, **changes: Any) -> Ingredients:
         return dataclasses.replace(self, **changes)

@@ -23,8 +23,9 @@ from tbft_runtime import TrainOptions
 from tbft_runtime.boundary import activations as boundary
 from tbft_runtime.boundary.prefix import Prefix
 from tbft_runtime.data.rows import FileRows
+from tbft_runtime.run.execution import PREFIX_IMAGES
 from tbft_runtime.run.folder import RunFolder
-from tbft_runtime.run.settings import PREFIX_IMAGES, resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.state import TrainingState
 
 # Frozen and adapted statistics, the batch's behind the boundary alone, sgd and adamw; a boundary of maps, and one
@@ -198,7 +199,7 @@ def test_no_cache_where_activations_change(bundle: str, tmp_path: Path, squares:
 def test_no_cache_where_nothing_is_frozen(squares: Path) -> None:
     """Training that begins at the input has nothing before it to keep."""
     bundle = open_bundle(compiled("feature-frozen"))
-    settings = resolve(TrainOptions(data=squares, out=Path("unused")), bundle)
+    settings = resolve(TrainOptions(data=squares, out=Path("unused")), bundle.plan(), bundle)
     whole = msgspec.structs.replace(bundle.plan(), prefix_forms=())
     assert boundary.why_not_fixed(whole, settings) == "nothing is frozen before the first trained layer"
     assert boundary.why_not_fixed(bundle.plan(), settings) is None

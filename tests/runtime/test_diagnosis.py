@@ -104,7 +104,7 @@ def test_it_repeats_and_leaves_the_bundle_alone(knowing: Path, renamed: Path) ->
     """The same images by the same seed, and the same figures on two threads; nothing is written."""
     before = listing(knowing)
     first, again = (
-        msgspec.structs.replace(diagnose(knowing, DiagnoseOptions(renamed, threads=threads)), seconds=0.0)
+        msgspec.structs.replace(diagnose(knowing, DiagnoseOptions(str(renamed), threads=threads)), seconds=0.0)
         for threads in (1, 2)
     )
     assert first == again

@@ -14,7 +14,7 @@ from support.runs import assert_equal_runs, fine_tune, state_of, tensors_of
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import DivergedError, TbftError
 from tbft_runtime import TrainOptions, evaluate, finalize
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.training.step import StepResult, TrainStep, initial_state
 
 # A weight decay that makes the weights -10 times as large in each step, on any machine and whatever the images
@@ -103,9 +103,9 @@ def test_a_diverging_resume_diverges_again(tmp_path: Path, squares: Path, more_s
 def test_a_bad_step_changes_nothing(squares: Path) -> None:
     """If the loss of a batch is no number, neither weights nor running statistics nor the step count move."""
     bundle = open_bundle(compiled("full-batch"))
-    settings = resolve(TrainOptions(data=squares, out=Path("unused"), threads=1), bundle)
-    base = load_file(bundle.weights)
     plan = bundle.plan()
+    settings = resolve(TrainOptions(data=squares, out=Path("unused"), threads=1), plan, bundle)
+    base = load_file(bundle.weights)
     state = initial_state(bundle, plan, settings, base)
     images = np.full((4, 3, 8, 8), np.nan, np.float32)
     result = TrainStep(bundle, plan, settings, base, None).run(state, images, np.zeros(4, np.int64))

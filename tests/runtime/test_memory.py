@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from safetensors.numpy import load_file
 
 from support.bundles import compiled
 from support.runs import fine_tune
@@ -14,10 +15,12 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_runtime import TrainOptions
-from tbft_runtime.run.settings import Settings, resolve
-from tbft_runtime.training import memory
+from tbft_runtime.run.resolve import resolve
+from tbft_runtime.run.settings import Settings
+from tbft_runtime.training import accumulation, memory
 from tbft_runtime.training.evaluator import EVALUATION_BATCH
 from tbft_runtime.training.memory import ARENA, SESSION_BYTES, fit_memory, plan_memory
+from tbft_runtime.training.step import TrainStep
 
 PROCESS = 50_000_000
 IMAGES = 1000
@@ -31,11 +34,13 @@ def _known_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(name: str, **options: Any) -> tuple[Bundle, Plan, Settings]:
     bundle = open_bundle(compiled(name))
-    return bundle, bundle.plan(), resolve(TrainOptions(Path(), Path(), **options), bundle)
+    plan = bundle.plan()
+    return bundle, plan, resolve(TrainOptions(Path(), Path(), **options), plan, bundle)
 
 
-def test_every_byte_is_accounted_for() -> None:
+def test_every_byte_is_accounted_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sum of what the manifest says of each graph, for the images and threads that run at once."""
+    monkeypatch.setattr(accumulation, "FLOPS_PER_LANE", 1)
     bundle, plan, settings = opened("feature-frozen", threads=2, batch_size=24)
     execution = msgspec.structs.replace(settings.execution, micro_batch=5, prefix_images=7)
     settings = msgspec.structs.replace(settings, execution=execution)
@@ -49,6 +54,21 @@ def test_every_byte_is_accounted_for() -> None:
     assert planned.sessions == 4 * SESSION_BYTES
     assert planned.cache == 0
     assert planned.total == sum(msgspec.structs.asdict(planned).values())
+
+
+def test_a_small_step_is_predicted_on_the_threads_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many lanes as the step has: each of them holds gradients and activations of its own."""
+    bundle, plan, settings = opened("feature-frozen", threads=3, batch_size=24)
+    flops = (plan.cost.forward_flops + plan.cost.backward_flops) * 24
+    found = []
+    for least in (flops, flops // 2, 1):
+        monkeypatch.setattr(accumulation, "FLOPS_PER_LANE", least)
+        lanes = TrainStep(bundle, plan, settings, load_file(bundle.weights), None).lanes
+        copies = 2 + len(plan.optimizer.slots) + 2 * lanes
+        assert plan_memory(bundle, plan, settings, IMAGES).state == copies * plan.cost.parameter_bytes
+        found.append((lanes, plan_memory(bundle, plan, settings, IMAGES).graphs))
+    assert [lanes for lanes, _ in found] == [1, 2, 3]
+    assert len({graphs for _, graphs in found}) > 1
 
 
 def test_a_cache_in_memory_counts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -16,11 +17,15 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_runtime import TrainOptions
-from tbft_runtime.run.settings import Settings, resolve
+from tbft_runtime.run.resolve import RULES, resolve
+from tbft_runtime.run.settings import Settings
 
 
 def resolved(bundle: str, **options: Any) -> Settings:
-    return resolve(TrainOptions(data=Path("data"), out=Path("run"), **options), open_bundle(compiled(bundle)))
+    opened = open_bundle(compiled(bundle))
+    return resolve(
+        TrainOptions(data=Path("data"), out=Path("run"), **options), opened.plan(options.get("plan")), opened
+    )
 
 
 def test_defaults_are_the_bundles() -> None:
@@ -101,12 +106,13 @@ def test_a_block_without_norms_is_frozen(tmp_path: Path) -> None:
     bundle = compiled_copy(
         "output-frozen", tmp_path / "bundle", plans=(msgspec.structs.replace(plan, batch_norm="block"),)
     )
+    opened = open_bundle(bundle)
     allowed: tuple[BatchNormPolicy, ...] = ("frozen", "adapt", "block")
     for asked in allowed:
-        settings = resolve(TrainOptions(Path("data"), Path("run"), batch_norm=asked), open_bundle(bundle))
+        settings = resolve(TrainOptions(Path("data"), Path("run"), batch_norm=asked), opened.plan(), opened)
         assert settings.batch_norm == asked
     with pytest.raises(TbftError, match="cannot train with --bn batch"):
-        resolve(TrainOptions(Path("data"), Path("run"), batch_norm="batch"), open_bundle(bundle))
+        resolve(TrainOptions(Path("data"), Path("run"), batch_norm="batch"), opened.plan(), opened)
 
 
 def test_an_unknown_plan_lists_the_known() -> None:
@@ -114,6 +120,16 @@ def test_an_unknown_plan_lists_the_known() -> None:
     with pytest.raises(TbftError, match="no plan 'rear'") as caught:
         resolved("feature-frozen", plan="rear")
     assert "feature-frozen-sgd" in caught.value.hint
+
+
+def test_every_option_has_one_rule() -> None:
+    """An option without one would be dropped without a word, and a setting without one never be set."""
+    names = [rule.name for rule in RULES]
+    options = [field.name for field in dataclasses.fields(TrainOptions)]
+    of_the_process = {"plan", "drift", "out", "memory_budget", "meter", "profile", "resume"}
+    assert sorted([*names, *of_the_process]) == sorted(options)
+    settings = [field.name for field in msgspec.structs.fields(Settings)]
+    assert sorted([*names, "bundle_id", "plan", "execution", "tuned"]) == sorted(settings)
 
 
 def test_a_run_from_before_the_cache_can_be_resumed(tmp_path: Path, squares: Path) -> None:

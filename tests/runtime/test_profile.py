@@ -21,7 +21,7 @@ from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.profiling.run import ALL_PARAMETERS, MOST_STEPS, TracedSteps, profile_steps
 from tbft_runtime.reporting.read import read_report
 from tbft_runtime.run.options import TrainOptions
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.state import TrainingState
 from tbft_runtime.training.step import initial_state
 
@@ -31,8 +31,8 @@ BATCH = 12
 def traced(name: str, folder: Path, threads: int = 1) -> TracedSteps:
     """Steps of a compiled bundle on random images, traced into an empty folder."""
     bundle = open_bundle(compiled(name))
-    settings = resolve(TrainOptions(Path(), Path(), batch_size=BATCH, threads=threads), bundle)
     plan = bundle.plan()
+    settings = resolve(TrainOptions(Path(), Path(), batch_size=BATCH, threads=threads), plan, bundle)
     weights = load_file(bundle.weights)
     images, labels = random_batch(bundle, BATCH, seed=0)
     state = initial_state(bundle, plan, settings, weights)

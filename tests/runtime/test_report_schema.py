@@ -75,6 +75,13 @@ def test_a_later_field_is_valid(validator: Draft202012Validator) -> None:
     validator.validate(as_data(made_up_report()) | {"humidity": 0.4})
 
 
+@pytest.mark.parametrize("definition", ["Report", "TrainResult", "EpochRecord"])
+def test_every_field_is_described(definition: str) -> None:
+    """By what stands below it in the code, so that the file can be read without that."""
+    properties = report_schema()["$defs"][definition]["properties"]
+    assert [name for name, field in properties.items() if not field.get("description")] == []
+
+
 def test_every_definition_is_described() -> None:
     """In text without the indentation of the code."""
     for name, definition in report_schema()["$defs"].items():

@@ -23,8 +23,8 @@ from tbft_runtime import DiagnoseOptions, TrainOptions, TrainResult, TuneOptions
 from tbft_runtime.data.dataset import open_data, open_sources
 from tbft_runtime.measure import MeasureRequest, measure
 from tbft_runtime.run.folder import RunFolder
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.selection_record import Selection
-from tbft_runtime.run.settings import resolve
 from tbft_runtime.selection.fisher import fisher_information
 from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.sparse_rows import merged
@@ -170,8 +170,8 @@ def test_statistics_are_re_estimated_once_and_before_scoring(bundle: Bundle, tmp
 def test_fisher_information_is_a_mean_over_images(bundle: Bundle, tmp_path: Path, squares: Path) -> None:
     """13 images in parts of 4, the last one of 1, on two threads, are 13 at once."""
     deepest = bundle.manifest.sparse_plans[0]
-    settings = resolve(TrainOptions(data=squares, out=tmp_path, plan=deepest.id, threads=2), bundle)
-    data = open_data(bundle, settings, open_sources(bundle, settings), tmp_path, Recorder(), Stopwatch())
+    settings = resolve(TrainOptions(data=squares, out=tmp_path, threads=2), deepest, bundle)
+    data = open_data(bundle, deepest, settings, open_sources(bundle, settings), tmp_path, Recorder(), Stopwatch())
     found = []
     for size in (4, 13):
         execution = msgspec.structs.replace(settings.execution, micro_batch=size)

@@ -14,9 +14,10 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_runtime import TrainOptions
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.selection.choose import value_bytes
-from tbft_runtime.training import memory
+from tbft_runtime.training import accumulation, memory
+from tbft_runtime.training.accumulation import lanes_for
 from tbft_runtime.training.memory import update_room
 
 PROCESS = 50_000_000
@@ -32,9 +33,9 @@ def _known_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "resident_memory", lambda: PROCESS)
 
 
-def memory_left(bundle: Bundle, plan: Plan, budget: int) -> int:
+def memory_left(bundle: Bundle, plan: Plan, budget: int, threads: int = 1) -> int:
     """Bytes that a memory budget leaves for the update of one plan."""
-    settings = resolve(TrainOptions(data=Path(), out=Path(), plan=plan.id, threads=1), bundle)
+    settings = resolve(TrainOptions(data=Path(), out=Path(), threads=threads), plan, bundle)
     return update_room(bundle, plan, settings, 48, budget, fixed_threads=True)
 
 
@@ -65,6 +66,25 @@ def test_a_memory_budget_lowers_the_updates(
     assert bundle.plan(selection.plan).has_prefix == (compute_budget is None)
     head = value_bytes(plans[0]) * sum(math.prod(parameter.shape) for parameter in plans[0].parameters)
     assert head < selection.update_bytes <= selection.update_budget < 6_000
+    assert result.memory.total <= budgets[least]
+
+
+def test_a_memory_budget_has_room_for_the_lanes_of_what_is_chosen(
+    bundle: Bundle, tmp_path: Path, squares: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chosen channels make a step worth more threads than the rest alone is, and each holds gradients of its own."""
+    (plan, *_) = bundle.manifest.sparse_plans
+    flops = (plan.cost.forward_flops + plan.cost.backward_flops) * plan.batch_size
+    monkeypatch.setattr(accumulation, "FLOPS_PER_LANE", flops // 2 + 1)
+    budgets = range(PROCESS, 500_000_000, 500)
+    least = bisect_left(budgets, 6_000, key=lambda budget: memory_left(bundle, plan, budget, threads=2))
+    options = {"plan": plan.id, "threads": 2, "epochs": 1, "compute_budget": 1.0, "update_budget": 10**6}
+    result = fine_tune(SPARSE, squares, tmp_path / "run", memory_budget=budgets[least], **options)
+    assert result.selection is not None
+    assert result.selection.update_budget < 10**6
+    settings = resolve(TrainOptions(data=Path(), out=Path(), threads=2), plan, bundle)
+    assert [lanes_for(each, settings) for each in (plan, plan.with_channels(result.selection.channels))] == [1, 2]
+    assert result.threads == 2
     assert result.memory.total <= budgets[least]
 
 

@@ -222,6 +222,16 @@ def test_unreadable_pictures_are_skipped_counted_and_named(tmp_path: Path) -> No
     assert_equal_runs(tmp_path / "good run", tmp_path / "bad run")
 
 
+def test_paths_may_be_text(tmp_path: Path, squares: Path, more_squares: Path) -> None:
+    """A notebook says where things are in plain strings, and goes on with paths if it likes."""
+    fine_tune("output-frozen", squares, tmp_path / "run", epochs=2, validation=more_squares)
+    plain = {"data": str(squares), "out": str(tmp_path / "plain"), "validation": str(more_squares), "threads": 1}
+    train(compiled("output-frozen"), TrainOptions(**plain, epochs=1))
+    again = TrainOptions(squares, tmp_path / "plain", validation=more_squares, epochs=2, threads=1, resume=True)
+    train(compiled("output-frozen"), again)
+    assert_equal_runs(tmp_path / "plain", tmp_path / "run")
+
+
 def test_the_same_seed_is_the_same_run(tmp_path: Path, squares: Path) -> None:
     """On one thread, bit for bit."""
     for run in ("first", "second"):

@@ -18,14 +18,16 @@ from tbft_runtime import TrainOptions, TuneOptions, Tuning, tune
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.run.folder import RunFolder
-from tbft_runtime.run.settings import Settings, resolve
+from tbft_runtime.run.resolve import resolve
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.tuning.race import MINIMUM_ROUNDS, MOST_ROUNDS
 from tbft_runtime.tuning.record import Candidate, this_machine, why_not_for, write_tuning
 from tbft_runtime.tuning.search import ORDER, Space
 
 
 def settings_of(bundle: str, **options: Any) -> Settings:
-    return resolve(TrainOptions(Path("data"), Path("run"), **options), open_bundle(compiled(bundle)))
+    opened = open_bundle(compiled(bundle))
+    return resolve(TrainOptions(Path("data"), Path("run"), **options), opened.plan(), opened)
 
 
 def chosen_for(bundle: str, threads: int = 1, **execution: Any) -> Tuning:
@@ -92,7 +94,7 @@ def test_threads_are_varied_unless_asked_for(tmp_path: Path, monkeypatch: pytest
 def test_no_time_leaves_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device too slow to compare anything gets what the host thought best, and is told so."""
     monkeypatch.setattr("tbft_runtime.tuning.race.SEARCH_SECONDS", 0.0)
-    found = tune(compiled("feature-frozen"), TuneOptions(tmp_path / "run"))
+    found = tune(compiled("feature-frozen"), TuneOptions(str(tmp_path / "run")))
     assert (found.comparisons, found.finished, found.chosen) == ((), False, found.default)
 
 

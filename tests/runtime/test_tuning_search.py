@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from support.bundles import made_up_manifest
 from tbft_artifacts.plan import Plan
-from tbft_runtime.run.settings import Execution
+from tbft_runtime.run.execution import Execution
 from tbft_runtime.tuning.record import Candidate, Comparison, Coordinate
 from tbft_runtime.tuning.search import ORDER, Space, comparison, search, timing
 

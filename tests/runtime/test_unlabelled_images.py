@@ -14,7 +14,7 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import Silent, TrainOptions
 from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.timing import Stopwatch
 
 LABELLED, UNLABELLED = 24, 16
@@ -40,8 +40,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def data_of(bundle: Path, data: Path, cache: Path, validation: Path | None = None) -> TrainingData:
     opened = open_bundle(bundle)
-    settings = resolve(TrainOptions(data=data, out=cache, validation=validation), opened)
-    return open_data(opened, settings, open_sources(opened, settings), cache, Silent(), Stopwatch())
+    plan = opened.plan()
+    settings = resolve(TrainOptions(data=data, out=cache, validation=validation), plan, opened)
+    return open_data(opened, plan, settings, open_sources(opened, settings), cache, Silent(), Stopwatch())
 
 
 def test_they_train_beside_the_labelled_ones(learner: Path, mixed: Path, tmp_path: Path) -> None:

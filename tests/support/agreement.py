@@ -23,7 +23,8 @@ from tbft_artifacts.plan import ConvolutionForm, OptimizerKind, Plan
 from tbft_export.compile.update import build_update, optimizer
 from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.graphs.sessions import load_graph
-from tbft_runtime.run.settings import Settings, default_execution
+from tbft_runtime.run.execution import default_execution
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
 from tbft_runtime.training.batch_norm import reestimate
 from tbft_runtime.training.step import TrainStep

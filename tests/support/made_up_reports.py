@@ -24,7 +24,7 @@ from tbft_runtime.reporting.report import (
 )
 from tbft_runtime.reporting.result import TrainResult
 from tbft_runtime.run.epoch import Epoch, Evaluation
-from tbft_runtime.run.settings import Execution
+from tbft_runtime.run.execution import Execution
 from tbft_runtime.timing import Latency, PhaseTime
 from tbft_runtime.training.memory import MemoryPlan
 

@@ -18,8 +18,9 @@ from tbft_runtime.boundary.prefix import Prefix, load_prefix
 from tbft_runtime.data.dataset import Part, TrainingData
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.progress import Progress
+from tbft_runtime.run.execution import PREFIX_IMAGES
 from tbft_runtime.run.options import CacheFormat, CachePlace
-from tbft_runtime.run.settings import PREFIX_IMAGES, Settings
+from tbft_runtime.run.settings import Settings
 
 # Part of the free disk, or of the available memory, that the cache may take.
 SHARE = 1 / 4
@@ -127,7 +128,7 @@ def open_boundary(
     dtype = np.dtype(np.float16 if settings.cache == "fp16" else np.float32)
     if settings.cache == "off":
         return Boundary(plan, prefix, dtype, None, "switched off")
-    kind = RowKind(len(data.train) + len(data.validation), plan.boundary.shape, dtype)
+    kind = RowKind(data.images, plan.boundary.shape, dtype)
     cache: BoundaryCache | None = None
     reason = None
     try:

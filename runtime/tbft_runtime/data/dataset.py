@@ -11,6 +11,7 @@ import numpy as np
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
+from tbft_artifacts.plan import Plan
 from tbft_runtime.data.draw import in_batches, shuffled, stratified_split
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import ImageSource, open_source
@@ -71,6 +72,11 @@ class TrainingData:
     fingerprint: str
 
     @property
+    def images(self) -> int:
+        """How many train or validate."""
+        return len(self.train) + len(self.validation)
+
+    @property
     def unlabelled(self) -> int:
         """How many images have no label."""
         return len(self.everything.store.labels) - len(self.everything.store.labelled)
@@ -98,15 +104,20 @@ def open_sources(bundle: Bundle, settings: Settings) -> Sources:
 
 
 def open_data(
-    bundle: Bundle, settings: Settings, sources: Sources, cache: Path, progress: Progress, stopwatch: Stopwatch
+    bundle: Bundle,
+    plan: Plan,
+    settings: Settings,
+    sources: Sources,
+    cache: Path,
+    progress: Progress,
+    stopwatch: Stopwatch,
 ) -> TrainingData:
-    """Prepare the run's images; those without a label train too where the plan says so, and never validate.
+    """Prepare the run's images; those without a label train too where `plan` says so, and never validate.
 
     Raises TbftError if there are none, or labels are needed and there are none.
     """
-    manifest, plan = bundle.manifest, bundle.plan(settings.plan)
-    preprocessing, source = sources.preprocessing, sources.train
-    store = _prepare(source, manifest.image_size, cache, "train", progress, stopwatch)
+    preprocessing, source, image_size = sources.preprocessing, sources.train, bundle.manifest.image_size
+    store = _prepare(source, image_size, cache, "train", progress, stopwatch)
     fingerprint = source.fingerprint()
     labelled = store.labelled
     if settings.epochs and not labelled.size and not (plan.unlabelled and sources.validation):
@@ -124,7 +135,7 @@ def open_data(
         everything = np.setdiff1d(np.arange(len(store.labels)), labelled[held_out])
         skipped = store.skipped
     else:
-        held_out_store = _prepare(sources.validation, manifest.image_size, cache, "validation", progress, stopwatch)
+        held_out_store = _prepare(sources.validation, image_size, cache, "validation", progress, stopwatch)
         used = np.union1d(labelled, unlabelled)
         validation = Part(held_out_store, held_out_store.labelled, preprocessing, len(used))
         everything = np.arange(len(store.labels))

@@ -25,7 +25,8 @@ from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.run.diagnosis_record import Candidate, Diagnosis, NormShift
 from tbft_runtime.run.options import TrainOptions
-from tbft_runtime.run.settings import Settings, resolve
+from tbft_runtime.run.resolve import resolve
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.timing import Stopwatch
 
 # More say hardly more; fewer cost less, and see less.
@@ -34,12 +35,16 @@ DEFAULT_SAMPLES = 128
 
 @dataclass(frozen=True)
 class DiagnoseOptions:
-    """Where labelled images are, how many to look at, and which (`seed`); `threads` None: all cores."""
+    """What a diagnosis looks at."""
 
-    data: Path
+    data: str | Path
+    """Labelled images: an .npz file, or a folder with a folder of pictures per class."""
     samples: int = DEFAULT_SAMPLES
+    """How many of them to look at, at most."""
     seed: int = 0
+    """Decides which, as it does for `train`."""
     threads: int | None = None
+    """How many compute; None: one for each core that the process may use."""
 
 
 def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress: Progress | None = None) -> Diagnosis:
@@ -68,13 +73,12 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
     progress = progress or Silent()
     with opened(bundle) as verified, tempfile.TemporaryDirectory() as folder:
         plans = deciding_plans(verified)
-        asked = TrainOptions(
-            data=options.data, out=Path(folder), plan=plans[0].id, seed=options.seed, threads=options.threads
-        )
-        settings = resolve(asked, verified)
+        asked = TrainOptions(data=options.data, out=Path(folder), seed=options.seed, threads=options.threads)
+        # Of these settings only those matter that are the same for every plan.
+        settings = resolve(asked, plans[0], verified)
         sources = open_sources(verified, settings)
-        data = open_data(verified, settings, sources, Path(folder), progress, Stopwatch())
-        return diagnose_part(verified, data.train, settings, options.samples, progress)
+        data = open_data(verified, plans[0], settings, sources, Path(folder), progress, Stopwatch())
+        return diagnose_part(verified, data.train, settings, options.samples, load_file(verified.weights), progress)
 
 
 def deciding_plans(bundle: Bundle) -> tuple[Plan, ...]:
@@ -90,17 +94,16 @@ def deciding_plans(bundle: Bundle) -> tuple[Plan, ...]:
 
 
 def diagnose_part(
-    bundle: Bundle, part: Part, settings: Settings, count: int, progress: Progress | None = None
+    bundle: Bundle, part: Part, settings: Settings, count: int, weights: Tensors, progress: Progress
 ) -> Diagnosis:
-    """The same for labelled images that are prepared already, at most `count` of them.
+    """The same for labelled images that are prepared already, at most `count` of them, and the bundle's weights.
 
     Seed, threads and the epochs to come are those of `settings`, whichever plan they are for.
     """
-    progress = progress or Silent()
     samples = draw_samples(part, count, settings.seed)
     progress.begin("deciding which block to train", len(samples))
     began = time.perf_counter()
-    plans, weights, threads = deciding_plans(bundle), load_file(bundle.weights), settings.threads
+    plans, threads = deciding_plans(bundle), settings.threads
     norms, adapted = statistics_evidence(bundle, plans, weights, samples, threads)
     placed = any(norm.plan is not None for norm in norms)
     head = next((plan for plan in plans if plan.drift == "output"), None)
@@ -136,8 +139,8 @@ def diagnose_part(
 
 def _settings(bundle: Bundle, plan: Plan, settings: Settings) -> Settings:
     """Those of a run of `plan` with its defaults."""
-    options = TrainOptions(data=Path(), out=Path(), plan=plan.id, seed=settings.seed, threads=settings.threads)
-    return resolve(options, bundle)
+    options = TrainOptions(data=Path(), out=Path(), seed=settings.seed, threads=settings.threads)
+    return resolve(options, plan, bundle)
 
 
 def _race(

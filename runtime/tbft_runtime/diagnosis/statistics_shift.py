@@ -15,7 +15,7 @@ from tbft_artifacts.manifest import BatchNorm
 from tbft_artifacts.names import BATCH_SUFFIX
 from tbft_runtime.graphs.lanes import in_lanes
 from tbft_runtime.graphs.sessions import Graph, Tensors
-from tbft_runtime.training.batch_norm import Arrays
+from tbft_runtime.run.state import Arrays
 
 # Their spread tells what sampling adds; more of them would make each too small to normalise by.
 GROUPS = 4

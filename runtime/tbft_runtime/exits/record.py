@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from tbft_artifacts.plan import Exit
+from tbft_artifacts.plan import Exit, Plan
 from tbft_runtime.exits.policy import calibrated, leaving
 from tbft_runtime.run.exit_answers import ExitAnswers
+from tbft_runtime.run.settings import Settings
+from tbft_runtime.run.state import TrainingState
 
 # Of fewer validation images, a few decide what the threshold is.
 FEW_IMAGES = 100
@@ -101,3 +103,8 @@ def calibration(exits: Sequence[Exit], answers: ExitAnswers, wanted: float | Non
     early = early_answers(exits, answers, found.threshold)
     wanted = early.full_accuracy if wanted is None else wanted
     return Calibration(wanted=wanted, early=early, has_margin=found.has_margin)
+
+
+def calibration_of(plan: Plan, settings: Settings, state: TrainingState) -> Calibration | None:
+    """When the exits of the best state answer: by the validation images; None where no image told."""
+    return None if state.exits is None else calibration(plan.exits, state.exits, settings.exit_accuracy)

@@ -17,9 +17,9 @@ from tbft_artifacts.model_card import METADATA, ModelCard
 from tbft_artifacts.plan import PREDICT, Plan
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import NEVER
+from tbft_runtime.exits.record import calibration_of
 from tbft_runtime.exits.staged import Answers, StagedModel
 from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
-from tbft_runtime.reporting.result import calibration_of
 from tbft_runtime.run.folder import RunFolder, open_trained
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState

@@ -19,20 +19,26 @@ FORMAT = 1
 
 
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One epoch. `phases` say what took how long. `train_accuracy` is None where no training image has a label.
-
-    Joules, also those of the phases, are of the part that the meter `covered` (0 to 1), None where it covered none.
-    """
+    """One epoch."""
 
     number: int
+    """Counted from 1."""
     train_loss: float
+    """Mean over the training images, along the way."""
     train_accuracy: float | None
+    """Part (0 to 1) of those with a label that was answered rightly along the way; None where none has one."""
     validation_loss: float
+    """Mean cross-entropy over the validation images, at its end."""
     validation_accuracy: float
+    """Part (0 to 1) of the validation images that was answered rightly, at its end."""
     seconds: float
+    """From its beginning until its state was saved."""
     joules: float | None
+    """Of the part that the meter covered, as are those of the phases; None where it covered none."""
     covered: float
+    """Which part (0 to 1) of the epoch the meter covered."""
     phases: tuple[PhaseTime, ...]
+    """What took how long."""
 
 
 class BlockRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,30 +74,41 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A run. `started_at` is the wall clock's word in ISO 8601, which may be wrong; durations never come from it.
-
-    `preparation` is what was done before the first epoch, and `preparation_source` where its joules come from;
-    all others come from the source in the result, and epochs with another one have none. `step_ms` is the
-    histogram of train steps without those that warm up. `data` is a hash of the images. `loss_before` and
-    `accuracy_before` of the result are epoch 0 of the plots. `telemetry` counts seconds from the beginning of
-    the first epoch, without breaks. `diagnosis` is why the device chose this plan, None where it was told.
-    """
+    """A run: its result, and what that was made of, epoch by epoch and class by class."""
 
     format: int
+    """The version of this format."""
     started_at: str
+    """The wall clock's word in ISO 8601, which may be wrong; durations never come from it."""
     result: TrainResult
+    """Its `loss_before` and `accuracy_before` are epoch 0 of the plots."""
     data: str
+    """A hash of the images."""
     model: str
+    """The network's name."""
     classes: tuple[str, ...]
+    """Their names, by number."""
     image_size: int
+    """Side of the square input in pixels."""
     blocks: tuple[BlockRecord, ...]
+    """The network's, in order."""
     preparation: tuple[PhaseTime, ...]
+    """What was done before the first epoch."""
     preparation_source: Source | None
+    """Where its joules come from; all others come from the source in the result, and epochs with another have none."""
     epochs: tuple[EpochRecord, ...]
+    """In order."""
     step_ms: Histogram | None
+    """Milliseconds of train steps, without those that warm up; None if there was none."""
     telemetry: tuple[Telemetry, ...]
+    """Of all epochs; seconds count from the beginning of the first one, without breaks."""
     per_class: tuple[ClassRecord, ...]
+    """The classes that validation images have."""
     confusion_before: tuple[Cell, ...]
+    """What the base model took the validation images for."""
     confusion_after: tuple[Cell, ...]
+    """What the best state took the validation images for."""
     profile: Profile | None
+    """Where the time of a train step goes; None unless that was asked for."""
     diagnosis: Diagnosis | None = None
+    """Why the device chose this plan; None where it was told."""

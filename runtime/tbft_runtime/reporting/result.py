@@ -2,84 +2,109 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import version
-
 import msgspec
-import numpy as np
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift, Plan, purpose
 from tbft_runtime.board.machine import peak_memory
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.boundary.activations import CacheResult
+from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost
 from tbft_runtime.energy.total import total
-from tbft_runtime.exits.record import Calibration, calibration
-from tbft_runtime.graphs.sessions import onnxruntime_version
+from tbft_runtime.exits.record import Calibration, calibration_of
+from tbft_runtime.reporting.latencies import latencies
+from tbft_runtime.reporting.versions import runtime_versions
+from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.selection_record import Selection
-from tbft_runtime.run.settings import Execution, Settings
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState, after, is_worse
-from tbft_runtime.timing import PHASES, WARMING, Latency, latency, warm_laps
+from tbft_runtime.timing import Latency
 from tbft_runtime.training.memory import MemoryPlan
 
 
 class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Accuracy before and after on the validation images, latency and memory of a run.
+    """What a run came to, all parts of a resumed one together: accuracy, time, memory and energy.
 
-    `accuracy_*` are fractions of `validation_images`, None where no image has a label. `latency` has
-    percentiles by phase, and of whole `step`s, from reading images to updated weights;
-    `images_per_second` counts training images over the time of their steps; `peak_memory_bytes` is the
-    process's resident maximum; `memory` is what was predicted, in bytes, before training began.
-    `execution` is how graphs ran; `divided`: a batch may go through the gradient graph in parts; `tuned`:
-    as `tune` had measured it on this device.
-    `train_seconds` is time in epochs, `energy` theirs, `board` how the board was and `metering` what measuring
-    cost, each of all parts of a resumed run. `selection` says which channels of which layers were trained, None where
-    the bundle leaves no such choice. `cache` is how boundary activations were kept in the last one.
-    Of a network with several exits, losses are means over them, accuracies those of the last one, and `exits` says
-    when the others answer; None without labelled validation images, too.
+    Of a network with several exits, losses are means over them, and accuracies those of the last one.
     """
 
     bundle_id: str
+    """sha256 (hex) of the bundle's content."""
     plan: str
+    """The id of the plan that was trained."""
     drift: Drift | None
+    """What that plan answers; None for methods that do not ask."""
     blocks: tuple[str, ...]
+    """What of the network was trained."""
     batch_norm: BatchNormPolicy
+    """What happened to the statistics of batch norms."""
     accuracy_before: float | None
+    """Of the base model on the validation images, 0 to 1; None where none has a label."""
     accuracy_after: float | None
+    """Of the best state on the validation images, 0 to 1; None where none has a label."""
     loss_before: float | None
+    """Mean cross-entropy of the base model on the validation images; None where none has a label."""
     loss_after: float | None
+    """Mean cross-entropy of the best state on the validation images; None where none has a label."""
     best_epoch: int
+    """Whose state had the lowest validation loss; 0 is before training."""
     epochs: int
+    """How many ended."""
     steps: int
+    """Updates of the weights."""
     stopped: str
+    """Why it ended: `epochs`, `patience`, or `adapted` if nothing was to be trained."""
     train_images: int
+    """Those that were trained on."""
     validation_images: int
+    """Those with a label that were validated on."""
     unlabelled_images: int
+    """How many of the images to train on have no label."""
     skipped_images: tuple[str, ...]
+    """Names of those that could not be read."""
     batch_size: int
+    """Images per step."""
     lr: float
+    """Learning rate."""
     seed: int
+    """Decided split and order of the images."""
     threads: int
+    """How many computed."""
     execution: Execution
-    # Reports from before there was this field have it False under `batch` alone.
+    """How graphs ran."""
     divided: bool = True
-    # Reports from before there were others are of target blocks.
+    """Whether a batch may go through the gradient graph in parts; not under `batch`, though older reports say so."""
     method: str = "tbft"
+    """The rule by which the trained part was chosen; reports from before there were others are of target blocks."""
     selection: Selection | None = None
+    """Which channels of which layers were trained; None where the bundle leaves no such choice."""
     tuned: bool
+    """Whether it ran as `tune` had measured on this device."""
     latency: dict[str, Latency]
+    """Percentiles by phase, and of whole `step`s, from reading images to updated weights."""
     images_per_second: float | None
+    """Training images over the time of their steps; None if there was no step."""
     train_seconds: float
+    """Time in epochs."""
     peak_memory_bytes: int
+    """The process's resident maximum."""
     cache: CacheResult
+    """How boundary activations were kept, in the last part of a resumed run."""
     memory: MemoryPlan
+    """What was predicted, before training began."""
     energy: Energy
+    """Of the epochs."""
     metering: MeteringCost
+    """What measuring cost."""
     board: BoardSummary
+    """How the board was meanwhile."""
     runtime: dict[str, str]
+    """Versions that the figures depend on."""
     run: str
+    """The run's folder."""
     exits: Calibration | None = None
+    """When exits before the last one answer; None without any, or without labelled validation images."""
 
     @property
     def purpose(self) -> str:
@@ -92,45 +117,12 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
         return is_worse(self.accuracy_before, self.accuracy_after)
 
 
-def calibration_of(plan: Plan, settings: Settings, state: TrainingState) -> Calibration | None:
-    """When the exits of the best state answer: by the validation images; None where no image told."""
-    return None if state.exits is None else calibration(plan.exits, state.exits, settings.exit_accuracy)
-
-
-def runtime_versions() -> dict[str, str]:
-    """Versions that a number depends on, and the machine's architecture."""
-    return {
-        "tbft-edge": version("tbft-edge"),
-        "onnxruntime": onnxruntime_version(),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-    }
-
-
-def latencies(state: TrainingState) -> dict[str, Latency]:
-    """Percentiles by phase, whole train steps first; the first step of a process warms up and is left out."""
-    stretches: dict[str, list[tuple[list[float], bool]]] = {
-        "step": [(epoch.step_ms, epoch.warm_up) for epoch in state.epochs],
-        **{phase: [] for phase in PHASES},
-    }
-    for time in state.preparation:
-        stretches[time.phase].append((time.laps_ms, False))
-    for epoch in state.epochs:
-        for time in epoch.phases:
-            stretches[time.phase].append((time.laps_ms, epoch.warm_up and time.phase in WARMING))
-    found = {name: latency(*warm_laps(parts)) for name, parts in stretches.items()}
-    return {name: spread for name, spread in found.items() if spread is not None}
-
-
 def train_result(
     plan: Plan,
     settings: Settings,
+    data: TrainingData,
     state: TrainingState,
     *,
-    train_images: int,
-    unlabelled_images: int,
-    skipped: tuple[str, ...],
     stopped: str,
     cache: CacheResult,
     memory: MemoryPlan,
@@ -157,19 +149,19 @@ def train_result(
         epochs=state.epoch,
         steps=state.step,
         stopped=stopped,
-        train_images=train_images,
+        train_images=len(data.train),
         validation_images=before.images if before else 0,
-        unlabelled_images=unlabelled_images,
-        skipped_images=skipped,
+        unlabelled_images=data.unlabelled,
+        skipped_images=data.skipped,
         batch_size=settings.batch_size,
         lr=settings.lr,
         seed=settings.seed,
         threads=settings.threads,
         execution=settings.execution,
-        divided=not plan.batch_statistics,
+        divided=plan.divides,
         tuned=settings.tuned,
         latency=latencies(state),
-        images_per_second=train_images * len(state.epochs) / step_seconds if step_seconds else None,
+        images_per_second=len(data.train) * len(state.epochs) / step_seconds if step_seconds else None,
         train_seconds=sum(epoch.seconds for epoch in state.epochs),
         peak_memory_bytes=peak_memory(),
         cache=cache,

@@ -1,4 +1,7 @@
-"""What the user asks a run to do, and what it is where nothing was asked."""
+"""What the user asks a run to do, and what it is where nothing was asked.
+
+A new option is a field here, one of `Settings`, a rule in `run.resolve`, and a parameter of the command.
+"""
 
 from __future__ import annotations
 
@@ -27,42 +30,52 @@ DEFAULT_COMPUTE = 0.15
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Settings of a run; None takes what the bundle's plan says, or the default.
+    """What a run is asked to do; None takes what the bundle's plan says, or the default (`run.resolve`)."""
 
-    Of several plans, `plan` names one by its id, or `drift` the one that this drift calls for; with "auto" the
-    device looks at some labelled images and decides.
-    `patience` is how many epochs without a lower validation loss end the run. `validation` is data of
-    its own to validate on; otherwise `val_fraction` of the labelled images is held out. `cache` is how
-    boundary activations are kept, and `cache_in` where. `memory_budget` is how many bytes the process may
-    take; within it the run chooses how many images go through a graph at once, threads and cache.
-    Where the device chooses what is trained, `update_budget` is how many bytes trained values, their gradients and the
-    optimizer's state may take, and `compute_budget` which part (0 to 1) of full fine-tuning's backward pass a step may.
-    `meter` names where joules come from: "auto", "none", or a meter of the registry.
-    With `profile` some steps more tell where the time goes. `exit_accuracy` is how often (0 to 1) a network with
-    several exits is to be right, None as often as its last one.
-    """
-
-    data: Path
-    out: Path
-    validation: Path | None = None
+    data: str | Path
+    """Training images: an .npz file, or a folder with a folder of pictures per class."""
+    out: str | Path
+    """Folder of the run: its state after each epoch, its result and report."""
+    validation: str | Path | None = None
+    """Images to validate on; None: some of the others are held out."""
     val_fraction: float | None = None
+    """Part (0 to 1) of the labelled images that is held out."""
     plan: str | None = None
+    """The id of the plan to train, where the bundle has several."""
     drift: DriftOption | None = None
+    """The same by what drifted; with "auto" the device looks at some labelled images and decides."""
     batch_norm: BatchNormPolicy | None = None
+    """What happens to the statistics of batch norms, within what the plan allows."""
     epochs: int | None = None
+    """How many at most; 0 only re-estimates statistics."""
     lr: float | None = None
+    """Learning rate."""
     momentum: float | None = None
+    """Of SGD; beta1 of Adam and AdamW."""
     weight_decay: float | None = None
     batch_size: int | None = None
+    """Images per step."""
     patience: int | None = None
+    """So many epochs without a lower validation loss end the run."""
     seed: int | None = None
+    """Decides split and order of the images."""
     threads: int | None = None
+    """By default one for each core that the process may use."""
     cache: CacheFormat | None = None
+    """How boundary activations are kept."""
     cache_in: CachePlace | None = None
+    """Where they are kept."""
     memory_budget: int | None = None
+    """Bytes that the process may take: within it the run chooses images at once, threads and place of the cache."""
     update_budget: int | None = None
+    """Bytes for trained values, their gradients and the optimizer's state, where the device chooses what is trained."""
     compute_budget: float | None = None
+    """Which part (0 to 1) of full fine-tuning's backward pass a step may take, where the device chooses."""
     meter: str = AUTOMATIC
+    """Where joules come from: "auto", "none", or a meter of the registry."""
     profile: bool = False
+    """Whether some more steps tell where the time goes."""
     exit_accuracy: float | None = None
+    """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
     resume: bool = False
+    """Whether to go on with the run in `out`, if there is one."""

@@ -22,6 +22,7 @@ from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.exit_answers import ExitAnswers
 from tbft_runtime.timing import PhaseTime
 
+# Tensors by name, to be changed.
 Arrays = dict[str, np.ndarray]
 _EpochText = TypeVar("_EpochText")
 _GROUPS = ("current", "slots", "best", "confusions", "exits")

@@ -8,8 +8,25 @@ from tbft_artifacts.names import CORRECT, LABELS, LOSS
 from tbft_artifacts.plan import Plan
 from tbft_runtime.graphs.lanes import in_lanes
 from tbft_runtime.graphs.sessions import Graph, Tensors
+from tbft_runtime.run.settings import Settings
 from tbft_runtime.training.flat import FlatParameters
 from tbft_runtime.training.sparse_rows import empty_gradients
+
+# Waking a thread takes as long as so many floating-point operations; the step of a last layer has fewer.
+FLOPS_PER_LANE = 10_000_000
+
+
+def lanes_for(plan: Plan, settings: Settings) -> int:
+    """How many threads take parts of a batch: as many as it is worth behind the boundary, one if it is not divided."""
+    if not plan.divides:
+        return 1
+    flops = (plan.cost.forward_flops + plan.cost.backward_flops) * settings.batch_size
+    return max(1, min(settings.threads, flops // FLOPS_PER_LANE))
+
+
+def images_at_once(batch: int, micro_batch: int | None, lanes: int) -> int:
+    """How many images of a `batch` one lane takes at once: its share, `micro_batch` at most."""
+    return min(micro_batch or batch, -(-batch // lanes))
 
 
 class _Lane:
@@ -79,7 +96,7 @@ class Accumulator:
     def run(self, activations: np.ndarray, labels: np.ndarray) -> tuple[float, int]:
         """Mean loss of a batch and how many answers were right; `activations` are those at the boundary."""
         images = len(labels)
-        size = min(self.micro_batch or images, -(-images // len(self._lanes)))
+        size = images_at_once(images, self.micro_batch, len(self._lanes))
         parts = [
             {self.boundary: activations[start : start + size], LABELS: labels[start : start + size]}
             for start in range(0, images, size)

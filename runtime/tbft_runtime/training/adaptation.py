@@ -11,7 +11,8 @@ from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.settings import Settings
-from tbft_runtime.training.batch_norm import Arrays, reestimate
+from tbft_runtime.run.state import Arrays
+from tbft_runtime.training.batch_norm import reestimate
 
 
 def adapted_statistics(

@@ -10,8 +10,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BatchNorm
 from tbft_artifacts.names import BATCH_SUFFIX
 from tbft_runtime.graphs.sessions import Graph
-
-Arrays = dict[str, np.ndarray]
+from tbft_runtime.run.state import Arrays
 
 
 def check_batch(norms: Sequence[BatchNorm], images: int) -> None:

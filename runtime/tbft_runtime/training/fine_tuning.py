@@ -20,12 +20,11 @@ from tbft_runtime.progress import Progress
 from tbft_runtime.run.epoch import Epoch
 from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.settings import Settings
-from tbft_runtime.run.state import TrainingState
+from tbft_runtime.run.state import Arrays, TrainingState
 from tbft_runtime.tally import Tally
 from tbft_runtime.timing import Phase
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.adaptation import adapted_statistics
-from tbft_runtime.training.batch_norm import Arrays
 from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.sparse_rows import Channels, merged
 from tbft_runtime.training.step import TrainStep, initial_state
@@ -52,7 +51,33 @@ class FineTuning:
     adapted: Arrays | None
     boundary: Boundary | None = field(default=None, init=False)
 
-    def begin(self) -> TrainingState:
+    def run(self, state: TrainingState | None) -> tuple[TrainingState, str]:
+        """Train from the beginning, or on from `state`, until the end; the state then, and why that was the end.
+
+        The state is saved before the first epoch and after each. Raises DivergedError when a loss stops being a
+        number.
+        """
+        if state is None:
+            state = self._begin()
+        else:
+            self.progress.resumed(state.epochs, state.best_epoch)
+        stopped = self._run_epochs(state) if self.settings.epochs else "adapted"
+        self.accounts.finish(state)
+        self.save(state)
+        return state, stopped
+
+    def save(self, state: TrainingState) -> None:
+        """Write the state, and then the cache, so that a pulled plug costs neither."""
+        try:
+            self.folder.write_state(state)
+        except TbftError:
+            if self.boundary is None or not self.boundary.give_way():
+                raise
+            self.folder.write_state(state)
+        if self.boundary is not None:
+            self.boundary.save()
+
+    def _begin(self) -> TrainingState:
         """The state before the first epoch: base weights, evaluated, and adapted if the policy says so."""
         state = initial_state(self.bundle, self.plan, self.settings, self.base, self.channels)
         adapts = self.settings.batch_norm == "adapt"
@@ -75,11 +100,8 @@ class FineTuning:
         self.save(state)
         return state
 
-    def run_epochs(self, state: TrainingState) -> str:
-        """Train until the last epoch or until patience ends; returns why it stopped.
-
-        The state is saved after each epoch. Raises DivergedError when a loss stops being a number.
-        """
+    def _run_epochs(self, state: TrainingState) -> str:
+        """Train until the last epoch or until patience ends; returns why it stopped."""
         if state.epoch >= self.settings.epochs:
             return "epochs"
         self._fix(state)
@@ -108,17 +130,6 @@ class FineTuning:
             self.accounts.extend(state)
             self.progress.epoch(state.epochs[-1], self.settings.epochs, best)
         return "epochs"
-
-    def save(self, state: TrainingState) -> None:
-        """Write the state, and then the cache, so that a pulled plug costs neither."""
-        try:
-            self.folder.write_state(state)
-        except TbftError:
-            if self.boundary is None or not self.boundary.give_way():
-                raise
-            self.folder.write_state(state)
-        if self.boundary is not None:
-            self.boundary.save()
 
     def _fix(self, state: TrainingState) -> None:
         """From here on the weights of the prefix stay as they are in `state`."""

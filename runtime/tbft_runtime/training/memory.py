@@ -12,6 +12,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
 from tbft_runtime.board.machine import resident_memory
 from tbft_runtime.run.settings import Settings
+from tbft_runtime.training.accumulation import images_at_once, lanes_for
 from tbft_runtime.training.evaluator import EVALUATION_BATCH
 
 # Measured: an arena takes memory in powers of two (1.2 to 1.4 times the values of ResNet-26, up to 1.9 times those of
@@ -49,11 +50,10 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
     `process` is what the process holds before, in bytes; None: what it holds now.
     """
     execution = settings.execution
-    divides = not plan.batch_statistics
-    lanes = _lanes(plan, settings)
     gradient = plan.gradient_memory[plan.gradient_forms.index(execution.gradient_form)]
-    at_once = min(execution.micro_batch, -(-settings.batch_size // lanes)) if divides else settings.batch_size
-    graphs = lanes * gradient.bytes(at_once)
+    lanes = lanes_for(plan, settings)
+    micro_batch = execution.micro_batch if plan.divides else None
+    graphs = lanes * gradient.bytes(images_at_once(settings.batch_size, micro_batch, lanes))
     if execution.prefix_form is not None:
         prefix = plan.prefix_memory[plan.prefix_forms.index(execution.prefix_form)]
         if plan.prefix_is_fixed:
@@ -77,14 +77,9 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
     )
 
 
-def _lanes(plan: Plan, settings: Settings) -> int:
-    """How many parts of a batch go through the gradient graph at the same time."""
-    return 1 if plan.batch_statistics else settings.threads
-
-
 def _copies(plan: Plan, settings: Settings) -> int:
     """How often trained parameters are there: now and best, slots, and of each lane's gradients a sum and a part."""
-    return 2 + len(plan.optimizer.slots) + 2 * _lanes(plan, settings)
+    return 2 + len(plan.optimizer.slots) + 2 * lanes_for(plan, settings)
 
 
 def update_room(
@@ -100,8 +95,10 @@ def update_room(
     """Bytes for trained values, a gradient of each and the optimizer's state that `budget` bytes leave at most.
 
     Beside everything else, in the smallest of the ways that `fit_memory` knows; `process` as for `plan_memory`.
+    A step takes the more lanes the more channels it trains, so room is left for those of every channel.
     """
     most = 0
+    plan = plan.with_channels({layer.weight: range(layer.shape[0]) for layer in plan.sparse_layers})
     for candidate in _smaller(plan, settings, fixed_threads):
         planned = plan_memory(bundle, plan, candidate, images, process)
         most = max(most, (budget - planned.total + planned.state) // _copies(plan, candidate))
@@ -141,9 +138,9 @@ def fit_memory(
         f"{name} {value / 1e6:,.0f} MB" for name, value in msgspec.structs.asdict(least).items() if value >= 1e6
     )
     hint = (
-        "batch statistics need the whole batch at once: a bundle exported with --bn adapt can take it in parts"
-        if plan.batch_statistics
-        else "raise --memory-budget, lower --batch-size, or train a smaller block"
+        "raise --memory-budget, lower --batch-size, or train a smaller block"
+        if plan.divides
+        else "batch statistics need the whole batch at once: a bundle exported with --bn adapt can take it in parts"
     )
     raise TbftError(
         f"training takes {least.total / 1e6:,.0f} MB at least, more than the budget of {budget / 1e6:,.0f} MB "

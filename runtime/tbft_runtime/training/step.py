@@ -15,13 +15,10 @@ from tbft_runtime.boundary.prefix import Prefix
 from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
-from tbft_runtime.training.accumulation import Accumulator
+from tbft_runtime.training.accumulation import Accumulator, lanes_for
 from tbft_runtime.training.batch_norm import average_into, check_batch
 from tbft_runtime.training.flat import FlatParameters
 from tbft_runtime.training.sparse_rows import NO_CHANNELS, Channels, fixed_inputs, starting_rows
-
-# Waking a thread takes as long as so many floating-point operations; the step of a last layer has fewer.
-FLOPS_PER_LANE = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,8 @@ class TrainStep:
         execution = settings.execution
         gradient = bundle.path(plan.gradient_in(execution.gradient_form))
         # Parts of a batch on a thread each; a batch that cannot be divided, on all threads together.
-        self.lanes = 1 if self.norms else _lanes(plan, settings)
-        threads = settings.threads if self.norms else 1
+        self.lanes = lanes_for(plan, settings)
+        threads = 1 if plan.divides else settings.threads
         self.gradient = load_graph(
             gradient, weights, threads, spinning=execution.spinning, trace=traces and traces / "gradient"
         )
@@ -110,12 +107,6 @@ class TrainStep:
         if self._bound is None or self._bound.state is not state:
             self._bound = _BoundState(self, state)
         return self._bound.step(prefix, labels)
-
-
-def _lanes(plan: Plan, settings: Settings) -> int:
-    """How many threads a batch behind the boundary is worth."""
-    flops = (plan.cost.forward_flops + plan.cost.backward_flops) * settings.batch_size
-    return max(1, min(settings.threads, flops // FLOPS_PER_LANE))
 
 
 class _BoundState:
@@ -152,7 +143,7 @@ class _BoundState:
             | fixed_inputs(plan, state.current),
             gradients,
             statistics,
-            None if owner.norms else settings.execution.micro_batch,
+            settings.execution.micro_batch if plan.divides else None,
             owner.lanes,
         )
         values = {"lr": settings.lr, "momentum": settings.momentum, "weight_decay": settings.weight_decay, "step": 0}

@@ -13,7 +13,8 @@ from tbft_runtime.board.machine import processor
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.graphs.sessions import default_threads, onnxruntime_version
 from tbft_runtime.progress import Progress
-from tbft_runtime.run.settings import Execution, Settings
+from tbft_runtime.run.execution import Execution
+from tbft_runtime.run.settings import Settings
 
 Coordinate = Literal["threads", "spinning", "gradient_form", "micro_batch", "prefix_form"]
 Value = int | str | bool | None

@@ -15,7 +15,7 @@ from tbft_runtime.graphs.sessions import default_threads
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.options import TrainOptions
-from tbft_runtime.run.settings import resolve
+from tbft_runtime.run.resolve import resolve
 from tbft_runtime.training.sparse_rows import measurable
 from tbft_runtime.tuning.race import Race
 from tbft_runtime.tuning.record import Candidate, Tuning, this_machine, write_tuning
@@ -27,16 +27,18 @@ _LR = 0.0
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """What is measured; None takes what the bundle's plan says. With `threads` their number is not varied.
+    """What is measured; None takes what the bundle's plan says."""
 
-    Of several plans, `plan` names one by its id, or `drift` the one that this drift calls for.
-    """
-
-    out: Path
+    out: str | Path
+    """Folder of the run to come; the choice is remembered in it."""
     plan: str | None = None
+    """The id of the plan, where the bundle has several."""
     drift: Drift | None = None
+    """The same by what drifted: the plan that this drift calls for."""
     batch_size: int | None = None
+    """Images per step."""
     threads: int | None = None
+    """How many compute; None: their number is measured, too."""
 
 
 def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progress | None = None) -> Tuning:
@@ -62,7 +64,7 @@ def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progres
         >>> tuning.plan, tuning.chosen.threads
         ('feature-block-sgd', 1)
     """
-    folder = RunFolder(options.out)
+    folder = RunFolder(Path(options.out))
     created = folder.create()
     with folder.lock():
         folder.remove_leftovers()
@@ -81,17 +83,11 @@ def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progres
 
 def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
     with opened(path) as bundle:
+        plan, channels = measurable(bundle.plan(options.plan, options.drift))
         asked = TrainOptions(
-            data=Path(),
-            out=options.out,
-            plan=options.plan,
-            drift=options.drift,
-            batch_size=options.batch_size,
-            threads=options.threads,
-            lr=_LR,
+            data=Path(), out=options.out, batch_size=options.batch_size, threads=options.threads, lr=_LR
         )
-        settings = resolve(asked, bundle)
-        plan, channels = measurable(bundle.plan(settings.plan))
+        settings = resolve(asked, plan, bundle)
         machine = this_machine()
         default = Candidate(settings.threads, settings.execution)
         space = Space(plan, settings.batch_size, default_threads() if options.threads is None else None)
@@ -104,7 +100,7 @@ def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
         plan=plan.id,
         batch_norm=plan.batch_norm,
         batch_size=settings.batch_size,
-        divided=not plan.batch_statistics,
+        divided=plan.divides,
         machine=machine,
         board=board,
         default=default,

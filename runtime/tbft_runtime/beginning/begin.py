@@ -1,0 +1,121 @@
+"""Begin a run, or go on with one: everything that is settled before its first step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from safetensors.numpy import load_file
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.plan import Plan
+from tbft_runtime.beginning.budget import within_budget
+from tbft_runtime.beginning.decided import Decided
+from tbft_runtime.beginning.diagnosed import diagnosed
+from tbft_runtime.beginning.selected import selected, with_selection
+from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
+from tbft_runtime.energy.metering import Metering
+from tbft_runtime.exits.choice import check_one_way
+from tbft_runtime.graphs.sessions import Tensors
+from tbft_runtime.progress import Outline, Progress
+from tbft_runtime.run.folder import RunFile, RunFolder
+from tbft_runtime.run.options import AUTO, TrainOptions
+from tbft_runtime.run.resolve import resolve, resumed
+from tbft_runtime.run.settings import Settings
+from tbft_runtime.run.state import Arrays, TrainingState
+from tbft_runtime.timing import Stopwatch
+from tbft_runtime.training.batch_norm import check_batch
+from tbft_runtime.training.memory import MemoryPlan, plan_memory
+from tbft_runtime.tuning.record import with_tuning
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a run is to do, all decided, and what it has for that."""
+
+    bundle: Bundle
+    plan: Plan
+    """With the channels that the device chose, if it chose any."""
+    run: RunFile
+    """What the folder keeps of this: settings, data, and why the plan is what it is."""
+    data: TrainingData
+    weights: Tensors
+    """Those of the bundle."""
+    adapted: Arrays | None
+    """Re-estimated statistics of batch norms, if that was done already."""
+    memory: MemoryPlan
+    """What training is expected to take."""
+    state: TrainingState | None
+    """Where an earlier part of the run ended; None in its first part."""
+
+    @property
+    def settings(self) -> Settings:
+        return self.run.settings
+
+
+def begin(
+    bundle: Bundle,
+    options: TrainOptions,
+    folder: RunFolder,
+    stored: RunFile | None,
+    progress: Progress,
+    metering: Metering,
+    stopwatch: Stopwatch,
+) -> Beginning:
+    """Decide what is trained and how, prepare the images, and write `run.json` into the folder.
+
+    `stored` is what an earlier part of the run wrote, which goes on as it began. The idle board is measured if there
+    is something left to do. Raises TbftError for bad input.
+    """
+    started_at = datetime.now(UTC).isoformat(timespec="seconds") if stored is None else stored.started_at
+    if stored is None:
+        decided = _decide(bundle, options, folder, progress, stopwatch)
+        settings = with_tuning(resolve(options, decided.plan, bundle), folder.tuning_file, options.threads, progress)
+    else:
+        settings = resumed(stored.settings, options, bundle)
+        decided = _as_before(bundle, stored)
+    plan = decided.plan
+    sources = open_sources(bundle, settings)
+    progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
+    state = folder.read_state()
+    if state is None or state.epoch < settings.epochs:
+        metering.measure_idle(progress.note)
+    data = decided.data or open_data(bundle, plan, settings, sources, folder.cache, progress, stopwatch)
+    if stored is not None and stored.data_fingerprint != data.fingerprint:
+        raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another --out")
+    if settings.epochs:
+        check_batch(bundle.manifest.moving_norms(plan), len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
+    resuming = stored is not None
+    settings = within_budget(bundle, plan, settings, data.images, options, decided.process, resuming=resuming)
+    memory = plan_memory(bundle, plan, settings, data.images, decided.process)
+    place = str(bundle.folder.resolve())
+    run = RunFile(place, data.fingerprint, started_at, settings, decided.diagnosis, decided.selection)
+    folder.write_run(run)
+    weights = decided.weights or load_file(bundle.weights)
+    return Beginning(bundle, plan, run, data, weights, decided.adapted, memory, state)
+
+
+def _decide(
+    bundle: Bundle, options: TrainOptions, folder: RunFolder, progress: Progress, stopwatch: Stopwatch
+) -> Decided:
+    """What a new run trains: what it was told, or what the device finds out by its own images."""
+    if options.drift == AUTO:
+        return diagnosed(bundle, options, folder.cache, progress, stopwatch)
+    told = options.plan is not None or options.drift is not None
+    plan = bundle.plan(options.plan, options.drift) if told else None
+    plans = bundle.manifest.plans if plan is None else (plan,)
+    if options.epochs != 0 and all(each.sparse is not None for each in plans):
+        return selected(bundle, plans, options, folder.cache, progress, stopwatch)
+    if plan is None:
+        check_one_way(bundle, Path(options.data))
+    return Decided(plan or bundle.plan())
+
+
+def _as_before(bundle: Bundle, stored: RunFile) -> Decided:
+    """What an earlier part of the run trained."""
+    plan, selection = bundle.plan(stored.settings.plan), stored.selection
+    if selection is not None:
+        plan = with_selection(bundle.manifest, plan, selection)
+    return Decided(plan, stored.diagnosis, selection)

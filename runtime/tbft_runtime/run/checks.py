@@ -1,0 +1,112 @@
+"""Settings that make no sense, and those that a plan does not allow: each check raises TbftError for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.plan import Plan
+from tbft_runtime.run.settings import Settings
+
+Check = Callable[[Settings, Plan], None]
+
+
+def anything(_settings: Settings, _plan: Plan) -> None:
+    """There is nothing to object to."""
+
+
+def counts(settings: Settings, _plan: Plan) -> None:
+    """All of them in one message: each says how long a run lasts, or how wide it is."""
+    if settings.batch_size < 1 or settings.threads < 1 or settings.epochs < 0 or settings.patience < 1:
+        raise TbftError(
+            f"batch size {settings.batch_size}, threads {settings.threads}, patience {settings.patience} and "
+            f"epochs {settings.epochs} must be positive (epochs may be 0)",
+            "correct the option",
+        )
+
+
+def from_zero(name: str) -> Check:
+    """The check of a number from 0 up."""
+
+    def check(settings: Settings, _plan: Plan) -> None:
+        value = getattr(settings, name)
+        if not (math.isfinite(value) and value >= 0):
+            raise TbftError(f"--{name.replace('_', '-')} {value} is not a number from 0 up", "correct the option")
+
+    return check
+
+
+def seed(settings: Settings, _plan: Plan) -> None:
+    """What numpy's generators take, and JSON keeps."""
+    if not 0 <= settings.seed < 2**63:
+        raise TbftError(f"--seed {settings.seed} is not a whole number from 0 up", "correct the option")
+
+
+def val_fraction(settings: Settings, _plan: Plan) -> None:
+    """Something has to be left on either side."""
+    if not 0 < settings.val_fraction < 1:
+        raise TbftError(f"--val-fraction {settings.val_fraction} is not between 0 and 1", "0.15 is a good start")
+
+
+def budget(name: str, most: float) -> Check:
+    """The check of a budget up to `most`: it needs a plan that leaves something to choose."""
+    option = f"--{name.replace('_', '-')}"
+
+    def check(settings: Settings, plan: Plan) -> None:
+        value = getattr(settings, name)
+        if value is None:
+            return
+        if plan.sparse is None:
+            raise TbftError(
+                f"plan '{plan.id}' says itself what is trained, and takes no {option}",
+                f"leave out {option}, or export a bundle whose channels the device chooses",
+            )
+        if not 0 < value <= most:
+            raise TbftError(f"{option} {value} is out of range", "for example --update-budget 1MB --compute-budget 15%")
+
+    return check
+
+
+def exit_accuracy(settings: Settings, plan: Plan) -> None:
+    """It needs a plan with exits, and is a part of the images."""
+    wanted = settings.exit_accuracy
+    if wanted is None:
+        return
+    if not plan.exits:
+        raise TbftError(
+            f"plan '{plan.id}' has no exits, and so no use for --exit-accuracy", "leave out --exit-accuracy"
+        )
+    if not 0 < wanted <= 1:
+        raise TbftError(f"--exit-accuracy {wanted} is not above 0 and at most 1", "0.85 means 85 %")
+
+
+def batch_norm(settings: Settings, plan: Plan) -> None:
+    """A policy has to be one that the plan's graphs allow: those with fixed statistics are the same for two of them.
+
+    Any statistics can be re-estimated; what is fixed stays so from there on, and what moves goes on from there.
+    """
+    asked = settings.batch_norm
+    if asked == "adapt" and plan.int8 is not None:
+        raise TbftError(
+            f"plan '{plan.id}' has an int8 prefix, whose batch-norm statistics cannot be re-estimated",
+            "train without --bn adapt, or export without --prefix int8",
+        )
+    if asked in (plan.batch_norm, "adapt"):
+        return
+    if asked in ("block", "batch") or plan.batch_norm == "batch" or plan.batch_statistics:
+        raise TbftError(
+            f"plan '{plan.id}' was compiled for --bn {plan.batch_norm}, and cannot train with --bn {asked}",
+            f"export a bundle with --bn {asked}",
+        )
+
+
+def purpose(settings: Settings, plan: Plan) -> None:
+    """A new run has to do something: to train as its plan can, or at least to re-estimate statistics."""
+    if settings.epochs == 0 and settings.batch_norm != "adapt":
+        raise TbftError("with --epochs 0 nothing is trained", "add --bn adapt to re-estimate batch-norm statistics")
+    if settings.epochs and settings.batch_norm == "adapt" and plan.batch_norm == "batch":
+        raise TbftError(
+            f"plan '{plan.id}' was compiled for --bn batch, and cannot train with --bn adapt",
+            "export a bundle with --bn adapt, or only re-estimate the statistics with --epochs 0",
+        )

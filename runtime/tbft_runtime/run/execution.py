@@ -1,0 +1,41 @@
+"""How the graphs of a run are executed."""
+
+from __future__ import annotations
+
+import platform
+
+import msgspec
+
+from tbft_artifacts.plan import ConvolutionForm, Plan
+
+# Larger parts are hardly faster in a forward pass, and take more memory.
+PREFIX_IMAGES = 16
+X86 = ("x86_64", "AMD64")
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """How the graphs run: what changes time and memory, and results only by rounding."""
+
+    micro_batch: int
+    """Images that go through the gradient graph at once on each thread, at most, where statistics are fixed."""
+    gradient_form: ConvolutionForm
+    """How the gradient graph writes its convolutions."""
+    prefix_form: ConvolutionForm | None
+    """The same of the prefix; None: there is none."""
+    spinning: bool
+    """Whether threads wait for work without sleeping."""
+    prefix_images: int = PREFIX_IMAGES
+    """Images that go through the prefix at once on each thread, at most, where statistics are fixed."""
+
+
+def default_execution(plan: Plan) -> Execution:
+    """What the host thought best for a Raspberry Pi, but for x86, where ONNX Runtime packs frozen filters for Conv."""
+    prefix_form = None
+    if plan.prefix_forms:
+        prefix_form = plan.prefix_forms[-1 if platform.machine() in X86 else 0]
+    return Execution(
+        micro_batch=plan.micro_batch,
+        gradient_form=plan.gradient_forms[0],
+        prefix_form=prefix_form,
+        spinning=False,
+    )

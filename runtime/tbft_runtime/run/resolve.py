@@ -1,0 +1,171 @@
+"""From what was asked to the settings of a run: of one that begins, and of one that goes on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.plan import Plan
+from tbft_runtime.graphs.sessions import default_threads
+from tbft_runtime.run import checks
+from tbft_runtime.run.execution import default_execution
+from tbft_runtime.run.options import (
+    AUTO,
+    DEFAULT_CACHE,
+    DEFAULT_CACHE_PLACE,
+    DEFAULT_COMPUTE,
+    DEFAULT_EPOCHS,
+    DEFAULT_PATIENCE,
+    DEFAULT_UPDATE_BYTES,
+    DEFAULT_VALIDATION,
+    TrainOptions,
+)
+from tbft_runtime.run.settings import Settings
+
+
+def _always(value: object) -> Callable[[Plan], object]:
+    return lambda _plan: value
+
+
+def _if_sparse(value: object) -> Callable[[Plan], object]:
+    """Where the device chooses what is trained."""
+    return lambda plan: value if plan.sparse else None
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _absolute(path: str | Path) -> str:
+    return str(Path(path).resolve())
+
+
+def _never(_before: object, _given: object) -> bool:
+    return False
+
+
+def _freely(_before: object, _given: object) -> bool:
+    """It changes no weights, or only how long a run goes on."""
+    return True
+
+
+def _unless_rounded(before: object, given: object) -> bool:
+    """Only float16 rounds; float32 and no cache end in the same weights."""
+    return "fp16" not in (before, given)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Where one setting comes from: the option of the same name, and a default where that is None."""
+
+    name: str
+    default: Callable[[Plan], object]
+    check: checks.Check = checks.anything
+    """Raises TbftError for a value that makes no sense."""
+    may_change: Callable[[object, object], bool] = _never
+    """Whether a run that began with the first value may go on with the second."""
+    read: Callable[[Any], object] = _as_it_is
+    """What is kept of the option's value."""
+    spelt: str | None = None
+    """What the command line calls it, where that is not its name."""
+
+    def given(self, options: TrainOptions) -> Any:
+        """What was asked, or None."""
+        value = getattr(options, self.name)
+        return None if value is None else self.read(value)
+
+    @property
+    def option(self) -> str:
+        return self.spelt or f"--{self.name.replace('_', '-')}"
+
+
+# Of those that were asked for together and make no sense, the first is refused.
+RULES = (
+    Rule("update_budget", _if_sparse(DEFAULT_UPDATE_BYTES), checks.budget("update_budget", math.inf)),
+    Rule("compute_budget", _if_sparse(DEFAULT_COMPUTE), checks.budget("compute_budget", 1)),
+    Rule("batch_norm", lambda plan: plan.batch_norm, checks.batch_norm, spelt="--bn"),
+    Rule("epochs", _always(DEFAULT_EPOCHS), checks.counts, may_change=_freely),
+    Rule("batch_size", lambda plan: plan.batch_size, checks.counts),
+    Rule("threads", lambda _plan: default_threads(), checks.counts, may_change=_freely),
+    Rule("patience", _always(DEFAULT_PATIENCE), checks.counts),
+    Rule("lr", lambda plan: plan.optimizer.lr, checks.from_zero("lr")),
+    Rule("momentum", lambda plan: plan.optimizer.momentum, checks.from_zero("momentum")),
+    Rule("weight_decay", lambda plan: plan.optimizer.weight_decay, checks.from_zero("weight_decay")),
+    Rule("seed", _always(0), checks.seed),
+    Rule("val_fraction", _always(DEFAULT_VALIDATION), checks.val_fraction),
+    Rule("exit_accuracy", _always(None), checks.exit_accuracy, may_change=_freely),
+    Rule("data", _always(None), read=_absolute),
+    Rule("validation", _always(None), read=_absolute, spelt="--val"),
+    Rule("cache", _always(DEFAULT_CACHE), may_change=_unless_rounded),
+    Rule("cache_in", _always(DEFAULT_CACHE_PLACE), may_change=_freely),
+)
+
+
+def resolve(options: TrainOptions, plan: Plan, bundle: Bundle) -> Settings:
+    """The settings of a new run of `plan`, defaults filled in. Raises TbftError for values that make no sense."""
+    values: dict[str, Any] = {}
+    for rule in RULES:
+        given = rule.given(options)
+        values[rule.name] = rule.default(plan) if given is None else given
+    settings = Settings(bundle_id=bundle.manifest.bundle_id, plan=plan.id, execution=default_execution(plan), **values)
+    _check(settings, plan)
+    checks.purpose(settings, plan)
+    return settings
+
+
+def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings:
+    """The stored settings of an interrupted run; `epochs` may be raised, and what changes no weights may change.
+
+    Raises TbftError if the bundle or an option that was given differs from the stored one.
+    """
+    if stored.bundle_id != bundle.manifest.bundle_id:
+        raise another_bundle(options.out, stored.bundle_id)
+    if options.plan not in (None, stored.plan):
+        raise _differs("--plan", options.plan, stored.plan, options)
+    # A run goes on with what was decided when it began, and so may be asked to decide again.
+    if options.drift not in (None, AUTO) and (plan := bundle.plan(drift=options.drift)).id != stored.plan:
+        raise _differs("--drift", plan.id, stored.plan, options)
+    changed: dict[str, Any] = {}
+    for rule in RULES:
+        given, before = rule.given(options), getattr(stored, rule.name)
+        if given is None or given == before:
+            continue
+        if not rule.may_change(before, given):
+            raise _differs(rule.option, given, before, options)
+        changed[rule.name] = given
+    settings = msgspec.structs.replace(stored, **changed)
+    _check(settings, bundle.plan(settings.plan))
+    if (stored.epochs == 0) != (settings.epochs == 0):
+        raise TbftError(
+            f"--epochs {settings.epochs} differs from the run in '{options.out}', which has {stored.epochs}: "
+            "one trains, the other only re-estimates batch-norm statistics",
+            "choose another --out",
+        )
+    return settings
+
+
+def another_bundle(run: str | Path, bundle_id: str) -> TbftError:
+    """The run in `run` belongs to the bundle `bundle_id`."""
+    return TbftError(
+        f"the run in '{run}' was started from another bundle ({bundle_id[:12]})",
+        "resume with that bundle, or choose another --out",
+    )
+
+
+def _differs(option: str, given: object, before: object, options: TrainOptions) -> TbftError:
+    return TbftError(
+        f"{option} {given} differs from the run in '{options.out}', which has {before}",
+        f"leave {option} out to resume, or choose another --out",
+    )
+
+
+def _check(settings: Settings, plan: Plan) -> None:
+    for rule in RULES:
+        rule.check(settings, plan)
