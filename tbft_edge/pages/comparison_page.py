@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tbft_edge import figures
 from tbft_edge.figures import DASH, estimated, partial, percent, size
-from tbft_edge.pages import units
 from tbft_edge.pages.charts.bars import Bar, long_bars
 from tbft_edge.pages.document import badge, card, facts, figure, page, pair, section, table, tables, warnings
 from tbft_edge.pages.headline import cautions, marked_joules, trained
@@ -20,11 +20,11 @@ def comparison_page(comparison: Comparison, reports: Sequence[Report]) -> str:
     """The page as one HTML file; `reports` are those of the comparison's rows, in their order."""
     rows = comparison.rows
     bars = pair(
-        _bars("Time in epochs", rows, lambda row: row.seconds, lambda row: units.seconds(row.seconds)),
+        _bars("Time in epochs", rows, lambda row: row.seconds, lambda row: figures.seconds(row.seconds)),
         _bars("Energy in epochs", rows, lambda row: row.joules, _marked_joules),
     )
     body = [
-        element("header", element("h1", f"{units.count(len(rows), 'run')} compared"), _said(rows)),
+        element("header", element("h1", f"{figures.count(len(rows), 'run')} compared"), _said(rows)),
         section("What it costs, and what it gains", element("div", _table(rows), class_="card")),
         warnings(notes(comparison)),
         section("Time and energy", bars),
@@ -47,13 +47,13 @@ def _table(rows: Sequence[Row]) -> Markup:
         [
             _name(row),
             str(row.epochs),
-            units.seconds(row.seconds),
+            figures.seconds(row.seconds),
             _saved(row, row.saved_seconds),
             _joules_cell(row),
             estimated(_saved(row, row.saved_joules), row.estimate),
             f"{percent(row.accuracy_before)} → {percent(row.accuracy_after)}",
-            units.points(row.gained_points),
-            estimated(units.joules(row.joules_per_point), row.estimate),
+            figures.points(row.gained_points),
+            estimated(figures.joules(row.joules_per_point), row.estimate),
         ]
         for row in rows
     ]
@@ -71,7 +71,7 @@ def _saved(row: Row, part: float | None) -> str:
 
 
 def _joules(row: Row) -> str:
-    return "unavailable" if row.joules is None else units.joules(row.joules)
+    return "unavailable" if row.joules is None else figures.joules(row.joules)
 
 
 def _joules_cell(row: Row) -> Markup:
@@ -116,10 +116,10 @@ def _run(name: str, report: Report) -> Markup:
         ("data", report.data),
         ("images", f"{result.train_images:,} to train, {result.validation_images:,} to validate"),
         ("epochs", f"{result.epochs}, the best is {result.best_epoch or DASH}"),
-        ("step (p50)", DASH if step is None else units.milliseconds(step.p50_ms)),
+        ("step (p50)", DASH if step is None else figures.milliseconds(step.p50_ms)),
         ("peak memory", size(result.peak_memory_bytes)),
         ("meter", meter),
         ("energy above idle", marked_joules(energy.net_joules, energy)),
-        ("started", units.moment(report.started_at)),
+        ("started", figures.moment(report.started_at)),
     ]
     return card(name, facts(items), warnings(cautions(report)))

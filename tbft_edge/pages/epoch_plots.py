@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tbft_edge import figures
 from tbft_edge.figures import percent
-from tbft_edge.pages import units
 from tbft_edge.pages.charts.axis import Axis, grouped, magnitudes, nice_step
 from tbft_edge.pages.charts.lines import Line, LineChart, line_chart
 from tbft_edge.pages.charts.plot import Mark
@@ -50,10 +50,12 @@ def _loss(report: Report) -> Markup:
     validation = [(0, result.loss_before), *((epoch.number, epoch.validation_loss) for epoch in epochs)]
     train = [(epoch.number, epoch.train_loss) for epoch in epochs]
     axis = magnitudes([value for _, value in [*validation, *train] if value is not None])
-    note = f"Validation: {units.loss(result.loss_before)} before, {units.loss(result.loss_after)} in the best state."
+    note = (
+        f"Validation: {figures.loss(result.loss_before)} before, {figures.loss(result.loss_after)} in the best state."
+    )
     if axis.logarithmic:
         note += " The axis is logarithmic: each line is a multiple of the one below."
-    return figure("Loss per epoch", note, _lines(report, "loss", axis, validation, train, units.loss, units.short))
+    return figure("Loss per epoch", note, _lines(report, "loss", axis, validation, train, figures.loss, figures.short))
 
 
 def _lines(
@@ -91,23 +93,23 @@ def _whole(last: int) -> Axis:
 def _joules(epoch: EpochRecord) -> str:
     """Joules, and of which part of the epoch, if not of nearly all."""
     if epoch.joules is None or epoch.covered >= COVERED:
-        return units.joules(epoch.joules)
-    return f"{units.joules(epoch.joules)} in {epoch.covered:.0%} of it"
+        return figures.joules(epoch.joules)
+    return f"{figures.joules(epoch.joules)} in {epoch.covered:.0%} of it"
 
 
 def _table(report: Report) -> Markup:
     columns = ["epoch", "training loss", "accuracy", "validation loss", "accuracy", "time"]
     columns.append(energy_column(report.result.energy.source))
     before = report.result
-    rows = [["0 (before)", "–", "–", units.loss(before.loss_before), percent(before.accuracy_before), "–", "–"]]
+    rows = [["0 (before)", "–", "–", figures.loss(before.loss_before), percent(before.accuracy_before), "–", "–"]]
     rows += [
         [
             str(epoch.number),
-            units.loss(epoch.train_loss),
+            figures.loss(epoch.train_loss),
             percent(epoch.train_accuracy),
-            units.loss(epoch.validation_loss),
+            figures.loss(epoch.validation_loss),
             percent(epoch.validation_accuracy),
-            units.seconds(epoch.seconds),
+            figures.seconds(epoch.seconds),
             _joules(epoch),
         ]
         for epoch in report.epochs

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tbft_edge import figures
 from tbft_edge.figures import percent, size
-from tbft_edge.pages import units
 from tbft_edge.pages.document import Tile, badge
 from tbft_edge.pages.markup import Markup, element, join
 from tbft_runtime.board.state import BUSY_CORES
@@ -26,7 +26,7 @@ def trained(result: TrainResult) -> str:
 def header(report: Report) -> Markup:
     """The title, and which board, model and time it was."""
     board = report.result.board.identity
-    where = [part for part in (board.model or "unknown board", report.model, units.moment(report.started_at)) if part]
+    where = [part for part in (board.model or "unknown board", report.model, figures.moment(report.started_at)) if part]
     return element(
         "header",
         element("h1", title(report)),
@@ -62,10 +62,10 @@ def cautions(report: Report) -> list[str]:
     if board.other_load is not None and board.other_load >= BUSY_CORES:
         texts.append(f"Other processes kept {board.other_load:.1f} cores busy on average, and took time and energy.")
     if result.exits is not None and result.exits.is_doubtful:
-        images = units.count(result.exits.early.images, "validation image")
+        images = figures.count(result.exits.early.images, "validation image")
         texts.append(f"Only {images} said when exits are sure enough: others may be answered rightly less often.")
     if result.skipped_images:
-        texts.append(f"{units.count(len(result.skipped_images), 'image')} could not be read and did not take part.")
+        texts.append(f"{figures.count(len(result.skipped_images), 'image')} could not be read and did not take part.")
     return texts
 
 
@@ -81,7 +81,7 @@ def marked(figure: str, energy: Energy) -> Markup:
 
 def marked_joules(value: float | None, energy: Energy) -> Markup:
     """Joules, marked where they are an estimate; `unavailable` where there are none."""
-    return join(["unavailable"]) if value is None else marked(units.joules(value), energy)
+    return join(["unavailable"]) if value is None else marked(figures.joules(value), energy)
 
 
 def energy_column(source: Source | None) -> str:
@@ -100,7 +100,10 @@ def _accuracy(result: TrainResult) -> Tile:
         when = "after" if after is not None else "before"
         figure = "unavailable" if known is None else f"{percent(known)} {when}"
         return Tile("accuracy", figure, ("no validation image has a label",) if known is None else ())
-    notes = [units.points(100 * (after - before)), f"of {units.count(result.validation_images, 'validation image')}"]
+    notes = [
+        figures.points(100 * (after - before)),
+        f"of {figures.count(result.validation_images, 'validation image')}",
+    ]
     return Tile("accuracy before → after", f"{percent(before)} → {percent(after)}", (", ".join(notes),))
 
 
@@ -108,11 +111,11 @@ def _time(result: TrainResult) -> Tile:
     if not result.epochs:
         return Tile("time in epochs", "–", ("no epoch: no weight was trained",))
     best = f"the best is {result.best_epoch}" if result.best_epoch else "none better than the base model"
-    notes = [f"{units.count(result.epochs, 'epoch')}, {best}"]
+    notes = [f"{figures.count(result.epochs, 'epoch')}, {best}"]
     step = result.latency.get("step")
     if step is not None:
-        notes.append(f"{units.milliseconds(step.p50_ms)} per step (p50)")
-    return Tile("time in epochs", units.seconds(result.train_seconds), tuple(notes))
+        notes.append(f"{figures.milliseconds(step.p50_ms)} per step (p50)")
+    return Tile("time in epochs", figures.seconds(result.train_seconds), tuple(notes))
 
 
 def _energy(energy: Energy) -> Tile:
@@ -120,7 +123,7 @@ def _energy(energy: Energy) -> Tile:
         return Tile("energy in epochs", "unavailable", (energy.unavailable or "the meter gave no figure",))
     notes: list[str] = [f"{energy.source.meter}: {energy.source.scope}"]
     if energy.net_joules is not None and energy.idle_watts is not None:
-        net = f"{units.joules(energy.net_joules)} above the idle board's {units.watts(energy.idle_watts)}"
+        net = f"{figures.joules(energy.net_joules)} above the idle board's {figures.watts(energy.idle_watts)}"
         notes.append(marked(net, energy))
     return Tile("energy in epochs", marked_joules(energy.joules, energy), tuple(notes))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tbft_edge.pages import units
+from tbft_edge import figures
 from tbft_edge.pages.charts.axis import grouped
 from tbft_edge.pages.charts.bars import Stack, stacked_bars
 from tbft_edge.pages.document import figure
@@ -81,5 +81,5 @@ def _name(group: Sequence[EpochRecord]) -> str:
 def _words(phases: Sequence[Phase], parts: Sequence[float] | None, in_joules: bool) -> str:
     if parts is None:
         return "unavailable"
-    amount = units.joules if in_joules else units.seconds
+    amount = figures.joules if in_joules else figures.seconds
     return ", ".join(f"{phase} {amount(part)}" for phase, part in zip(phases, parts, strict=True))

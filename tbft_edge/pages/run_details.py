@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tbft_edge import figures as units
 from tbft_edge.figures import DASH, percent, size
-from tbft_edge.pages import units
 from tbft_edge.pages.document import card, details, facts, table, tables
 from tbft_edge.pages.headline import energy_column, marked, marked_joules
 from tbft_edge.pages.markup import Markup, element, join
