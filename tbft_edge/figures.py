@@ -10,6 +10,7 @@ import math
 from datetime import datetime
 
 DASH = "–"
+UNAVAILABLE = "unavailable"
 _SPACE = "\u00a0"
 _DIGITS = 3
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -25,14 +26,7 @@ def significant(value: float | None, unit: str = "") -> str:
 
 def estimated(figure: str, estimate: bool) -> str:
     """`figure` marked as an estimate if it is one."""
-    return f"{figure} est." if estimate and figure != DASH else figure
-
-
-def partial(figure: str, covered: float) -> str:
-    """`figure` with the part of the run that it is of, where the meter covered too little of it."""
-    from tbft_runtime.reporting.caveats import COVERED
-
-    return f"{figure} ({covered:.0%} covered)" if covered < COVERED and figure != DASH else figure
+    return f"{figure} est." if estimate and figure not in (DASH, UNAVAILABLE) else figure
 
 
 def percent(fraction: float | None) -> str:

@@ -11,8 +11,8 @@ from tbft_edge.pages.charts.bars import histogram
 from tbft_edge.pages.charts.lines import Line, LineChart, line_chart
 from tbft_edge.pages.charts.plot import Mark
 from tbft_edge.pages.document import figure, missing, plots
-from tbft_edge.pages.headline import estimate_badge
 from tbft_edge.pages.markup import Markup, join
+from tbft_edge.pages.said import estimate_badge
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.reporting.report import Report
 
@@ -43,7 +43,7 @@ def board_plots(report: Report) -> Markup:
     clock = _Quantity("clock", "MHz", lambda t: t.megahertz, from_zero, figures.megahertz, silent)
     return plots(
         _steps(report),
-        _over_time(report, "Power over time", power, estimate_badge(energy)),
+        _over_time(report, "Power over time", power, estimate_badge(energy.source)),
         _two_over_time(report, "Temperature and clock over time", heat, clock),
     )
 

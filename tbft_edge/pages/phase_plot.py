@@ -8,8 +8,8 @@ from tbft_edge import figures
 from tbft_edge.pages.charts.axis import grouped
 from tbft_edge.pages.charts.bars import Stack, stacked_bars
 from tbft_edge.pages.document import figure
-from tbft_edge.pages.headline import estimate_badge
 from tbft_edge.pages.markup import Markup, join
+from tbft_edge.pages.said import estimate_badge
 from tbft_runtime.reporting.caveats import COVERED
 from tbft_runtime.reporting.report import EpochRecord, Report
 from tbft_runtime.timing import PHASES, Phase
@@ -52,7 +52,9 @@ def phase_plot(report: Report) -> Markup:
     note = "Decoding, reading, computing, validating and saving."
     if not all(_has_joules(epoch) for epoch in epochs):
         note = "A dash: not covered by the meter, or only a part of it."
-    return figure("Energy per epoch by phase", join([note, grouping, estimate_badge(report.result.energy)]), chart)
+    return figure(
+        "Energy per epoch by phase", join([note, grouping, estimate_badge(report.result.energy.source)]), chart
+    )
 
 
 def _has_joules(epoch: EpochRecord) -> bool:
