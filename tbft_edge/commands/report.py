@@ -76,7 +76,9 @@ def _print_run(report: Report, name: str, chosen: Format) -> None:
         from tbft_edge.facts.cautions import cautions
         from tbft_edge.tables.run import choices, in_full, outcome
 
-        tables = [outcome(report), *choices(report), *in_full(report)]
+        # A terminal shows the end of what is long, a document its beginning.
+        details = [*choices(report), *in_full(report)]
+        tables = [outcome(report), *details] if chosen == "markdown" else [*details, outcome(report)]
         print_tables(tables, cautions(report), chosen)
 
 

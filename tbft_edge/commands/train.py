@@ -186,16 +186,18 @@ def _write_page(out: Path) -> Path:
 
 
 def _print(report: Report, out: Path, page: Path) -> None:
-    """What 'report' prints of the run, the profile if there is one, and how to go on."""
+    """The outcome and how to go on stand last, where a terminal of few lines still shows them; details before."""
     from tbft_edge.facts.cautions import cautions
     from tbft_edge.tables.profile import print_profile
-    from tbft_edge.tables.run import choices, in_full, outcome
+    from tbft_edge.tables.run import choices, in_brief, outcome
     from tbft_edge.tables.table import show
 
-    for table in (outcome(report), *choices(report), *in_full(report)):
+    for table in choices(report):
         show(table)
     if report.profile is not None:
         print_profile(report.profile)
+    show(in_brief(report, str(out)))
+    show(outcome(report))
     for caution in cautions(report):
         say(one_line(caution))
     say(f"the same as a page: {page}")
