@@ -1,8 +1,4 @@
-"""Figures in words, with their units; a missing one is a dash.
-
-A no-break space keeps a figure and its unit on one line of a page; what is printed on a terminal or as Markdown has
-plain spaces instead (`tbft_artifacts.errors.one_line`), which people can search for.
-"""
+"""Figures in words, with their units; a missing one is a dash."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ from datetime import datetime
 
 DASH = "–"
 UNAVAILABLE = "unavailable"
-_SPACE = "\u00a0"
 _DIGITS = 3
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -48,18 +43,18 @@ def seconds(value: float | None) -> str:
     if value is None:
         return DASH
     if value < 99.95:
-        return f"{_three_digits(value)}{_SPACE}s"
+        return f"{_three_digits(value)} s"
     minutes, rest = divmod(round(value), 60)
     if minutes < 100:
-        return f"{minutes}{_SPACE}min {rest:02d}{_SPACE}s"
-    return f"{minutes // 60}{_SPACE}h {minutes % 60:02d}{_SPACE}min"
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def milliseconds(value: float | None) -> str:
     """`0.42 ms`, `31.0 ms`, `1.25 s`."""
     if value is None:
         return DASH
-    return f"{_three_digits(value)}{_SPACE}ms" if value < 999.5 else seconds(value / 1000)
+    return f"{_three_digits(value)} ms" if value < 999.5 else seconds(value / 1000)
 
 
 def joules(value: float | None) -> str:
@@ -79,12 +74,12 @@ def hertz(value: float | None) -> str:
 
 def celsius(value: float | None) -> str:
     """`48.2 °C`."""
-    return DASH if value is None else f"{value:.1f}{_SPACE}°C"
+    return DASH if value is None else f"{value:.1f} °C"
 
 
 def megahertz(value: float | None) -> str:
     """`2400 MHz`."""
-    return DASH if value is None else f"{value:.0f}{_SPACE}MHz"
+    return DASH if value is None else f"{value:.0f} MHz"
 
 
 def points(value: float | None) -> str:
@@ -125,7 +120,7 @@ def _scaled(value: float | None, unit: str) -> str:
     if value is None:
         return DASH
     factor, prefix = next(((f, p) for f, p in _PREFIXES if abs(value) >= 0.9995 * f), (1.0, ""))
-    return f"{_three_digits(value / factor)}{_SPACE}{prefix}{unit}"
+    return f"{_three_digits(value / factor)} {prefix}{unit}"
 
 
 def _three_digits(value: float) -> str:

@@ -105,7 +105,7 @@ def _worst(report: Report) -> Markup:
         return card(title, element("p", "None: every validation image is right.", class_="note"))
     rows = [
         [
-            join([report.classes[true], " called ", report.classes[predicted]]),
+            f"{report.classes[true]} called {report.classes[predicted]}",
             f"{-images:,}",
             f"{before.get((true, predicted), 0):,}" if before else DASH,
         ]

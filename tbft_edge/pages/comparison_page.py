@@ -10,6 +10,7 @@ from tbft_edge.facts.fact import Fact
 from tbft_edge.facts.run import among_others
 from tbft_edge.facts.trained import trained
 from tbft_edge.figures import UNAVAILABLE, count
+from tbft_edge.pages.breaks import breakable
 from tbft_edge.pages.charts.bars import Bar, long_bars
 from tbft_edge.pages.document import card, figure, page, pair, section, table, tables, warnings
 from tbft_edge.pages.markup import Markup, element, join
@@ -66,7 +67,7 @@ def _table(rows: Sequence[Row]) -> Markup:
 
 def _name(row: Row) -> Markup:
     what = f"{row.drift or row.method}: {trained(row.drift, row.blocks)}"
-    return join([row.run, " ◆" if row.baseline else "", element("small", what)])
+    return join([breakable(row.run), " ◆" if row.baseline else "", element("small", breakable(what))])
 
 
 def _cell(fact: Fact) -> Markup:

@@ -10,6 +10,7 @@ from tbft_edge.facts.results import changes, gained
 from tbft_edge.facts.settings import began, epochs
 from tbft_edge.facts.trained import heading
 from tbft_edge.figures import DASH, UNAVAILABLE
+from tbft_edge.pages.breaks import breakable
 from tbft_edge.pages.document import Tile
 from tbft_edge.pages.markup import Markup, element, join
 from tbft_edge.pages.said import figure, said
@@ -29,8 +30,8 @@ def header(report: Report) -> Markup:
     where = [part for part in (model(report.result.board.identity).figure, report.model, began(report).figure) if part]
     return element(
         "header",
-        element("h1", title(report)),
-        element("p", " · ".join(where), class_="soft"),
+        element("h1", breakable(title(report))),
+        element("p", breakable(" · ".join(where)), class_="soft"),
         element("p", "The date is what the board's clock said; durations do not depend on it.", class_="note"),
     )
 
@@ -60,4 +61,4 @@ def _energy(found: Energy) -> Tile:
 def _tile(main: Fact, *others: Fact) -> Tile:
     """The main figure, and what to know of it; others as notes."""
     notes = [join([fact.name, ": ", said(fact)]) for fact in others]
-    return Tile(main.name, figure(main), (*([main.remark] if main.remark else []), *notes))
+    return Tile(main.name, figure(main), (*filter(None, [main.remark]), *notes))

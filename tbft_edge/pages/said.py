@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tbft_edge.facts.energy import ESTIMATE, is_estimate
 from tbft_edge.facts.fact import Fact, Group
+from tbft_edge.pages.breaks import breakable
 from tbft_edge.pages.document import badge, card, facts
 from tbft_edge.pages.markup import Markup, join
 from tbft_runtime.meters.meter import Source
@@ -23,12 +24,12 @@ def listed(found: Sequence[Fact]) -> Markup:
 
 def said(fact: Fact) -> Markup:
     """All of a fact but its name."""
-    return join([figure(fact), fact.in_brackets])
+    return join([figure(fact), breakable(fact.in_brackets)])
 
 
 def figure(fact: Fact) -> Markup:
     """Without the remark."""
-    return join([fact.figure, *([" ", badge(ESTIMATE)] if fact.is_marked else [])])
+    return join([breakable(fact.figure), *([" ", badge(ESTIMATE)] if fact.is_marked else [])])
 
 
 def estimate_badge(source: Source | None) -> Markup:

@@ -34,7 +34,7 @@ def test_estimates_and_missing_joules_are_said(page: Page) -> None:
     assert "100 J estimate60% covered" in rows[3]
     assert rows[4].endswith("20.0 s50.0%––25.0% → 75.0%+50.0–")
     energy = next(label for label in labels if label.startswith("Energy in epochs"))
-    assert "100\u00a0J est. (60% covered)" in energy
+    assert "100 J est. (60% covered)" in energy
     assert "runs/feature (feature): unavailable" in energy
 
 
