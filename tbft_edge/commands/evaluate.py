@@ -30,8 +30,9 @@ def command(
     Of a run with several exits also where images leave, and how long answers take beside the whole network's.
     """
     with extra("device"):
+        from tbft_edge.facts.exits import saving
         from tbft_edge.progress import ConsoleProgress
-        from tbft_edge.tables.exits import exit_saving, exit_shares, single_answers
+        from tbft_edge.tables.exits import exit_shares, single_answers
         from tbft_edge.tables.table import show
         from tbft_runtime import evaluate
 
@@ -45,7 +46,7 @@ def command(
     print_table(title, ["class", "accuracy"], rows, numbers=True)
     if result.exits is not None:
         show(exit_shares(result.exits, "images"))
-        say(exit_saving(result.exits))
+        say(saving(result.exits))
     if result.single is not None:
         show(single_answers(result.single))
     if result.skipped_images:

@@ -60,9 +60,6 @@ def _folder(run: Path) -> Path:
 
 
 def _print_run(report: Report, name: str, chosen: Format) -> None:
-    from tbft_edge.tables.run import run_summary
-    from tbft_runtime.reporting.caveats import caveats
-
     if chosen == "json":
         print_json(report)
     elif chosen == "html":
@@ -76,7 +73,13 @@ def _print_run(report: Report, name: str, chosen: Format) -> None:
         # Nothing is compared here, so a throttled run is shown as any other.
         sys.stdout.write(cost_csv(compare([report], [name], allow_throttled=True)))
     else:
-        print_tables(run_summary(report, name), caveats(report), chosen)
+        from tbft_edge.facts.cautions import cautions
+        from tbft_edge.tables.run import choices, in_full, outcome
+
+        # A terminal shows the end of what is long, a document its beginning.
+        details = [*choices(report), *in_full(report)]
+        tables = [outcome(report), *details] if chosen == "markdown" else [*details, outcome(report)]
+        print_tables(tables, cautions(report), chosen)
 
 
 def _print_comparison(comparison: Comparison, reports: Sequence[Report], chosen: Format) -> None:

@@ -9,7 +9,7 @@ from html import escape
 # Markup has no place for these, or they would turn the text around them (bidirectional overrides).
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 # Written as one tag, which both HTML and XML read as they should.
-_EMPTY = frozenset({"meta", "link", "br", "rect", "circle", "path", "line"})
+_EMPTY = frozenset({"meta", "link", "br", "wbr", "rect", "circle", "path", "line"})
 
 
 class Markup(str):

@@ -7,6 +7,7 @@ import random
 
 from msgspec.structs import replace
 
+from support.deep_reports import deep_reports
 from support.made_up_reports import PMIC, made_up_calibration, made_up_energy, made_up_report, no_energy
 from support.made_up_selections import made_up_selection
 from tbft_artifacts.plan import Drift
@@ -43,6 +44,7 @@ def odd_reports() -> dict[str, Report]:
         "nothing-known": _nothing_known(),
         "chosen-channels": with_selection(plain, made_up_selection()),
         "hostile-layers": with_selection(plain, made_up_selection(HOSTILE + LONG)),
+        **deep_reports(),
         "no-channel": with_selection(plain, replace(made_up_selection(), layers=made_up_selection().layers[:1])),
     }
 
