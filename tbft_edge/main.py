@@ -28,6 +28,7 @@ from tbft_edge.commands import (
     train,
     tune,
 )
+from tbft_edge.console import print_line, say
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -62,7 +63,7 @@ app.command("ops")(ops.command)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(version("tbft-edge"))
+        print_line(version("tbft-edge"))
         raise typer.Exit
 
 
@@ -100,5 +101,6 @@ def main() -> None:
 
 def fail(error: TbftError) -> None:
     """Print what is wrong and what to do about it, and exit."""
-    typer.echo(f"error: {error.message}\n\nhint: {error.hint}", err=True)
+    for line in (f"error: {error.message}", "", f"hint: {error.hint}"):
+        say(line)
     sys.exit(error.exit_code)

@@ -9,7 +9,7 @@ import typer
 
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ThreadsOption
-from tbft_edge.console import print_json, say
+from tbft_edge.console import print_json, print_line, say
 
 
 def command(
@@ -40,5 +40,5 @@ def command(
             return
         show(evidence(diagnosis))
     for line in ["", *verdict(diagnosis)]:
-        typer.echo(line)
+        print_line(line)
     say(f"next: tbft-edge train {bundle} --data {data} --plan {diagnosis.plan} --out run")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tbft_edge.commands.options import JsonOption
-from tbft_edge.console import print_json
+from tbft_edge.console import print_json, print_line
 
 UNFIT_EXIT_CODE = 1
 
@@ -37,6 +37,6 @@ def command(
         signs = {True: "✓", False: "✗", None: "·"}
         for check in checks:
             hint = f" (hint: {check.hint})" if check.hint else ""
-            typer.echo(f"{signs[check.ok]} {check.name}: {check.text}{hint}")
+            print_line(f"{signs[check.ok]} {check.name}: {check.text}{hint}")
     if any(check.ok is False for check in checks):
         raise typer.Exit(UNFIT_EXIT_CODE)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tbft_artifacts.errors import one_line
 from tbft_artifacts.plan import BatchNormPolicy, Drift
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ThreadsOption, memory_size, part_of_whole
@@ -213,4 +212,4 @@ def _print(out: Path) -> None:
     if report.profile is not None:
         print_profile(report.profile)
     for caveat in caveats(report):
-        say(one_line(caveat))
+        say(caveat)
