@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from html import escape
 
-# Markup has no place for these, or they would turn the text around them (bidirectional overrides).
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+from tbft_artifacts.words import LINE, clean, shortened
+
+# For what must not be in a page; a space would say that nothing was there.
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 # Written as one tag, which both HTML and XML read as they should.
 _EMPTY = frozenset({"meta", "link", "br", "rect", "circle", "path", "line"})
 
@@ -19,8 +20,13 @@ class Markup(str):
 
 
 def text(value: str) -> Markup:
-    """Text of strangers, as markup that shows it."""
-    return Markup(escape(_FORBIDDEN.sub("\ufffd", value)))
+    """Text of strangers, as markup that shows it and nothing else; of a very long one both ends."""
+    return escaped(shortened(value, LINE))
+
+
+def escaped(value: str) -> Markup:
+    """All of it, as an attribute takes it."""
+    return Markup(escape(clean(value, _REPLACED)))
 
 
 def element(name: str, /, *children: str, **attributes: str | float | None) -> Markup:
@@ -49,4 +55,4 @@ def number(value: float) -> str:
 
 
 def _attribute(value: str | float) -> str:
-    return text(value) if isinstance(value, str) else number(value)
+    return escaped(value) if isinstance(value, str) else number(value)
