@@ -30,6 +30,7 @@ from tbft_edge.commands import (
 )
 from tbft_edge.console import print_line, say
 
+BROKEN_EXIT_CODE = 1
 INTERRUPTED_EXIT_CODE = 130
 
 # Plain help is quicker on a Pi and reads the same everywhere. Where rich is installed, typer escapes
@@ -95,8 +96,21 @@ def main() -> None:
     except OSError as error:
         place = f"'{error.filename}': " if error.filename else ""
         fail(TbftError(f"{place}{error.strerror or error}", "check the path, its permissions and the disk"))
+    except UnicodeEncodeError as error:
+        fail(TbftError(f"the name '{error.object}' is no UTF-8, which files of results are", "rename it"))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED_EXIT_CODE)
+    except Exception:
+        _say_what_broke()
+        sys.exit(BROKEN_EXIT_CODE)
+
+
+def _say_what_broke() -> None:
+    """A mistake of ours as Python tells it, but that its words may be a stranger's."""
+    import traceback
+
+    for line in traceback.format_exc().splitlines():
+        say(line)
 
 
 def fail(error: TbftError) -> None:
