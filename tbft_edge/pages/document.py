@@ -11,6 +11,9 @@ from tbft_edge.pages.charts.svg import Picture
 from tbft_edge.pages.markup import Markup, element, join
 from tbft_edge.pages.style import patterns, style_sheet
 
+# Longer cells of a table are broken.
+_ONE_LINE = 60
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -109,11 +112,19 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stacking: bo
         element(
             "tr",
             element("th", row[0], scope="row"),
-            *(element("td", cell, data_name=name) for name, cell in zip(columns[1:], row[1:], strict=True)),
+            *(
+                element("td", cell, data_name=name, class_=_wrapped(cell))
+                for name, cell in zip(columns[1:], row[1:], strict=True)
+            ),
         )
         for row in rows
     ]
     return element("table", head, element("tbody", *body), class_="stacking" if stacking else None)
+
+
+def _wrapped(cell: str) -> str | None:
+    """Figures stay on one line; what is too long for one may take several."""
+    return "wrapped" if len(cell) > _ONE_LINE and not isinstance(cell, Markup) else None
 
 
 def details(summary: str, *parts: str) -> Markup:
