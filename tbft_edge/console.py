@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Any
 
@@ -38,6 +39,11 @@ def print_line(*parts: str) -> None:
 def say(text: str) -> None:
     """A line of words on stderr."""
     sys.stderr.write(as_line(text) + "\n")
+
+
+def quoted(name: object) -> str:
+    """A name in a command that is printed to be copied: to a shell it is one word, and no command of its own."""
+    return shlex.quote(str(name))
 
 
 def output_width() -> int:

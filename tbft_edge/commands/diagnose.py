@@ -9,7 +9,7 @@ import typer
 
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ThreadsOption
-from tbft_edge.console import print_json, print_line, say
+from tbft_edge.console import print_json, print_line, quoted, say
 
 
 def command(
@@ -41,4 +41,5 @@ def command(
         show(evidence(diagnosis))
     for line in ["", *verdict(diagnosis)]:
         print_line(line)
-    say(f"next: tbft-edge train {bundle} --data {data} --plan {diagnosis.plan} --out run")
+    images, plan = quoted(data), quoted(diagnosis.plan)
+    say(f"next: tbft-edge train {quoted(bundle)} --data {images} --plan {plan} --out run")

@@ -12,7 +12,7 @@ import typer
 from tbft_artifacts.plan import BatchNormPolicy, Drift
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ThreadsOption, memory_size, part_of_whole
-from tbft_edge.console import print_json, say
+from tbft_edge.console import print_json, quoted, say
 from tbft_edge.figures import percent
 
 if TYPE_CHECKING:
@@ -165,13 +165,13 @@ def command(
     elif result.epochs and not result.best_epoch:
         say(f"no epoch was better than the base model, which is what is kept: try a lower --lr than {result.lr:g}")
     if result.exits is None:
-        say(f"next: tbft-edge finalize {out} --out model.onnx")
+        say(f"next: tbft-edge finalize {quoted(out)} --out model.onnx")
         return
     if not (result.exits.is_reached and result.exits.has_margin):
         margin = " with a standard error to spare" if result.exits.is_reached else ""
         wanted = f"{percent(result.exits.wanted)} of the validation images{margin}"
         say(f"no threshold is right for {wanted}; the best was taken")
-    say(f"next: tbft-edge predict {out} PICTURES, which answers at the first exit that is sure enough")
+    say(f"next: tbft-edge predict {quoted(out)} PICTURES, which answers at the first exit that is sure enough")
 
 
 def _metrics(path: Path | None, note: Callable[[str], None]) -> AbstractContextManager[Progress]:

@@ -10,7 +10,7 @@ import typer
 from tbft_artifacts.plan import Drift
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
-from tbft_edge.console import print_json, say
+from tbft_edge.console import print_json, quoted, say
 from tbft_edge.tables.table import Table, show
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def command(
     if not tuning.finished:
         say("the time was up before everything was compared")
     given = {"--plan": plan, "--drift": drift, "--batch-size": batch_size}
-    same = "".join(f" {name} {value}" for name, value in given.items() if value is not None)
-    say(f"next: tbft-edge train {bundle} --data … --out {out}{same}")
+    same = "".join(f" {name} {quoted(value)}" for name, value in given.items() if value is not None)
+    say(f"next: tbft-edge train {quoted(bundle)} --data … --out {quoted(out)}{same}")
 
 
 def _print(tuning: Tuning) -> None:

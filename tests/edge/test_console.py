@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +99,13 @@ def test_ordinary_json_is_msgspecs(capsys: pytest.CaptureFixture[str]) -> None:
     names = {"label": "Bücher 图 👩\N{ZERO WIDTH JOINER}🌾", "share": 0.1, "many": [1, None, True]}
     console.print_json(names)
     assert capsys.readouterr().out == msgspec.json.format(msgspec.json.encode(names), indent=2).decode() + "\n"
+
+
+def test_what_is_copied_to_a_shell_is_one_word() -> None:
+    """A stranger names plans, and the next command holds the plan's name."""
+    name = f"plan; echo '{EVIL}' $(id) `id`"
+    assert shlex.split(f"--plan {console.quoted(name)}") == ["--plan", name]
+    assert console.quoted("feature-block-sgd") == "feature-block-sgd"
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
