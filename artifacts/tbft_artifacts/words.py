@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 
-# A line, and a cell of a table, have at most so many characters.
-LINE, CELL = 600, 240
+# A line, a cell of a table, and a name in one that is too long, have at most so many characters.
+LINE, CELL, NAME = 600, 480, 120
 # Letters of every script carry fewer marks than this; a tower of them covers the lines around it.
 MOST_MARKS = 6
 # Persian and Indic words need them, and emoji that are made of several.
@@ -41,23 +41,24 @@ def clean(text: str, instead: str = " ") -> str:
 
 def as_line(text: str) -> str:
     """`text` as a line that does no more than be read, however long a name in it is."""
-    return shortened(clean(text), LINE)
+    shown = clean(text)
+    # A path is whole where the line can still be read.
+    return shown if len(shown) <= LINE else shortened(shown, LINE, LINE // 2)
 
 
 def as_cell(text: str) -> str:
     """`text` as it stands in a table."""
-    return shortened(clean(text), CELL)
+    return shortened(clean(text), CELL, NAME)
 
 
-def shortened(text: str, limit: int) -> str:
-    """`text` with at most `limit` characters, `…` in place of what was left out in the middle.
+def shortened(text: str, longest: int, item: int) -> str:
+    """`text` with at most `longest` characters, and each item of a list, parted by commas, with at most `item`.
 
-    In a list, whose items are parted by commas, long items are shortened first.
+    `…` stands in place of what was left out in the middle.
     """
-    items = text.split(", ")
-    if len(text) > limit and len(items) > 1:
-        text = ", ".join(_cut(item, limit // 4) for item in items)
-    return _cut(text, limit)
+    if len(text) <= item:
+        return text
+    return _cut(", ".join(_cut(part, item) for part in text.split(", ")), longest)
 
 
 def escaped(json: str) -> str:

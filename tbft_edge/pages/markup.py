@@ -7,6 +7,8 @@ from html import escape
 
 from tbft_artifacts.words import LINE, clean, shortened
 
+# What stands between two commas is shorter, if it is no endless name.
+_SENTENCE = 200
 # For what must not be in a page; a space would say that nothing was there.
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 # Written as one tag, which both HTML and XML read as they should.
@@ -21,7 +23,7 @@ class Markup(str):
 
 def text(value: str) -> Markup:
     """Text of strangers, as markup that shows it and nothing else; of a very long one both ends."""
-    return escaped(shortened(value, LINE))
+    return escaped(shortened(value, LINE, _SENTENCE))
 
 
 def escaped(value: str) -> Markup:

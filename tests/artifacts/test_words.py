@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.hostile import EMOJI, EVIL, LONG, NOT_UTF_8, unseen
-from tbft_artifacts.words import CELL, LINE, MOST_MARKS, as_cell, as_line, clean, escaped, shortened
+from tbft_artifacts.words import CELL, LINE, MOST_MARKS, NAME, as_cell, as_line, clean, escaped, shortened
 
 # Every plane, and often what is dangerous.
 ANY = st.text(st.one_of(st.characters(), st.sampled_from(EVIL + EMOJI + NOT_UTF_8 + "é\u0301\u200c")))
@@ -65,17 +65,19 @@ def test_marks_do_not_pile_up() -> None:
     assert shown.rstrip(" ") == "e" + "\u0301" * MOST_MARKS
 
 
-@given(ANY, st.integers(8, 100))
-def test_no_text_is_longer_than_asked(text: str, limit: int) -> None:
-    """Both ends can be read, and a short one is whole."""
-    shown = shortened(text, limit)
-    assert len(shown) <= limit
-    assert (shown == text) == (len(text) <= limit)
+@given(ANY, st.integers(8, 100), st.integers(8, 100))
+def test_no_text_is_longer_than_asked(text: str, longest: int, item: int) -> None:
+    """Nor an item of a list in it; both ends can be read, and a short one is whole."""
+    shown = shortened(text, longest, item)
+    assert len(shown) <= longest or len(text) <= item
+    assert len(text) > min(longest, item) or shown == text
 
 
 def test_lines_and_cells_of_endless_names() -> None:
-    assert len(as_line(EVIL + LONG)) == LINE
-    assert len(as_cell(LONG)) == CELL
+    assert len(as_line(EVIL + LONG)) == LINE // 2
+    assert len(as_line("a path/" * 80)) == 560
+    assert len(as_cell(LONG)) == NAME
+    assert len(as_cell(f"{LONG}, " * 100)) == CELL
     assert as_cell("short") == "short"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from tbft_artifacts.words import shortened
+from tbft_artifacts.words import NAME, shortened
 from tbft_edge.pages.markup import Markup, element, number, text
 
 # On a phone of 320 pixels text shrinks to four fifths and can still be read.
@@ -166,7 +166,7 @@ def picture(description: str, height: float, parts: Sequence[Markup]) -> Picture
         width=WIDTH,
         height=height,
         role="img",
-        aria_label=shortened(description, DESCRIPTION),
+        aria_label=shortened(description, DESCRIPTION, NAME),
         font_size=FONT,
     )
     return Picture(svg, height)
