@@ -6,12 +6,15 @@ hold anything: codes that clear a terminal, marks that turn the text around them
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # A line, a cell of a table, and a name in one that is too long, have at most so many characters.
 LINE, CELL, NAME = 600, 480, 120
 # Letters of every script carry fewer marks than this; a tower of them covers the lines around it.
 MOST_MARKS = 6
+# What parts the items of a list.
+_ITEMS = re.compile("([,;:] )")
 # Persian and Indic words need them, and emoji that are made of several.
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
@@ -52,13 +55,13 @@ def as_cell(text: str) -> str:
 
 
 def shortened(text: str, longest: int, item: int) -> str:
-    """`text` with at most `longest` characters, and each item of a list, parted by commas, with at most `item`.
+    """`text` with at most `longest` characters, and each item of a list with at most `item`.
 
-    `…` stands in place of what was left out in the middle.
+    Commas, semicolons and colons part items. `…` stands in place of what was left out in the middle.
     """
     if len(text) <= item:
         return text
-    return _cut(", ".join(_cut(part, item) for part in text.split(", ")), longest)
+    return _cut("".join(_cut(part, item) for part in _ITEMS.split(text)), longest)
 
 
 def escaped(json: str) -> str:

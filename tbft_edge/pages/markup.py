@@ -7,8 +7,8 @@ from html import escape
 
 from tbft_artifacts.words import LINE, clean, shortened
 
-# What stands between two commas is shorter, if it is no endless name.
-_SENTENCE = 200
+# A sentence between two commas is shorter than half a line; what is longer is a name.
+_SENTENCE = LINE // 2
 # For what must not be in a page; a space would say that nothing was there.
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 # Written as one tag, which both HTML and XML read as they should.
