@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tbft_artifacts.errors import one_line
 from tbft_artifacts.plan import BatchNormPolicy, Drift
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ThreadsOption, memory_size, part_of_whole
-from tbft_edge.console import print_json, say
+from tbft_edge.console import print_json, quoted, say
 
 if TYPE_CHECKING:
     from tbft_runtime import Progress, Report
@@ -199,9 +198,9 @@ def _print(report: Report, out: Path, page: Path) -> None:
     show(in_brief(report, str(out)))
     show(outcome(report))
     for caution in cautions(report):
-        say(one_line(caution))
+        say(caution)
     say(f"the same as a page: {page}")
     if report.result.exits is None:
-        say(f"next: tbft-edge finalize {out} --out model.onnx")
+        say(f"next: tbft-edge finalize {quoted(out)} --out model.onnx")
     else:
-        say(f"next: tbft-edge predict {out} PICTURES, which answers at the first exit that is sure enough")
+        say(f"next: tbft-edge predict {quoted(out)} PICTURES, which answers at the first exit that is sure enough")

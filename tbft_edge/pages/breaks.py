@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tbft_edge.pages.markup import Markup, element, join
+from tbft_edge.pages.markup import Markup, element, join, readable
 
 # Behind a dot or slash, unless it is that of a number, before an underscore inside a name, and between words written
 # together. Browsers know spaces and hyphens themselves.
@@ -20,7 +20,7 @@ def breakable(words: str) -> Markup:
     """
     if isinstance(words, Markup):
         return words
-    return join(_whole(word) if word else "" for word in re.split("( )", _UNITS.sub("\u00a0", words)))
+    return join(_whole(word) if word else "" for word in re.split("( )", _UNITS.sub("\u00a0", readable(words))))
 
 
 def _whole(word: str) -> str:

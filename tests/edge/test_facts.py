@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from html import unescape
 
 import pytest
 from msgspec.structs import replace
@@ -10,13 +12,13 @@ from msgspec.structs import replace
 from support.html_text import Page, read_page
 from support.made_up_reports import made_up_calibration, made_up_report
 from support.odd_reports import odd_reports
-from tbft_artifacts.errors import one_line
 from tbft_artifacts.plan import Drift
 from tbft_edge.facts.cautions import cautions
 from tbft_edge.facts.energy import part_of_time
 from tbft_edge.facts.fact import Fact
 from tbft_edge.facts.run import brief, groups
 from tbft_edge.facts.trained import trained
+from tbft_edge.pages.markup import text
 from tbft_edge.pages.run_page import run_page
 from tbft_edge.tables.run import choices, in_brief, in_full, outcome
 from tbft_runtime.exits.record import Calibration
@@ -28,8 +30,13 @@ LATENCIES = "Latency by phase"
 
 
 def plain(words: str) -> str:
-    """As a reader sees it: a badge is a word, and how much space there is does not matter."""
-    return " ".join(one_line(words).replace(" est.", " estimate").split())
+    """As a reader sees it: a badge is a word; space, and where an endless name was cut, are no matter."""
+    return re.sub(r"\w*…\w*", "…", " ".join(words.replace(" est.", " estimate").split()))
+
+
+def shown(words: str) -> str:
+    """The same of what a page is given: it replaces what cannot be seen, and shortens what is endless."""
+    return plain(unescape(text(words)))
 
 
 def on_page(page: Page) -> list[tuple[str, str]]:
@@ -37,7 +44,7 @@ def on_page(page: Page) -> list[tuple[str, str]]:
 
 
 def facts_of(report: Report) -> Mapping[str, str]:
-    return {fact.name: plain(fact.words) for group in groups(report) for fact in group.facts}
+    return {fact.name: shown(fact.words) for group in groups(report) for fact in group.facts}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,7 @@ def pages() -> Mapping[str, Page]:
 def test_terminal_and_page_say_the_same(name: str, pages: Mapping[str, Page]) -> None:
     """Every name and its words, no more and no less on either, also where much is missing or strange."""
     said = [table for table in in_full(REPORTS[name]) if table.title != LATENCIES]
-    printed = [(plain(fact), plain(words)) for table in said for fact, words in table.rows]
+    printed = [(shown(fact), shown(words)) for table in said for fact, words in table.rows]
     assert len(printed) > 25
     assert sorted(printed) == sorted(on_page(pages[name]))
     assert [table.title for table in said if table.title not in pages[name].all("h3")] == []
@@ -61,10 +68,10 @@ def test_tables_have_the_same_rows(name: str, pages: Mapping[str, Page]) -> None
     report, page = REPORTS[name], pages[name]
     spread = [table for table in in_full(report) if table.title == LATENCIES]
     assert len(spread) == bool(report.result.latency)
-    rows = [plain("".join(row)) for table in [*choices(report), *spread] for row in table.rows]
+    rows = [plain("".join(map(shown, row))) for table in [*choices(report), *spread] for row in table.rows]
     assert [row for row in rows if row not in map(plain, page.all("tr"))] == []
     table = outcome(report)
-    heading, body = plain(table.title), plain(page.body)
+    heading, body = shown(table.title), plain(page.body)
     assert plain(page.all("h1")[0]) == heading[:1].upper() + heading[1:]
     for _, before, after in table.rows if report.epochs else ():
         assert f"Validation: {before} before, {after} in the best state." in body
@@ -72,8 +79,9 @@ def test_tables_have_the_same_rows(name: str, pages: Mapping[str, Page]) -> None
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_cautions_are_the_same(name: str, pages: Mapping[str, Page]) -> None:
-    warned = [plain(text).removeprefix("▲ ") for text in pages[name].all("li") if text.startswith("▲")]
-    assert warned == list(map(plain, cautions(REPORTS[name])))
+    items = [plain(item) for item in pages[name].all("li") if item.startswith("▲")]
+    warned = [item.removeprefix("▲ ") for item in items]
+    assert warned == list(map(shown, cautions(REPORTS[name])))
 
 
 def test_every_caution_can_be_said() -> None:
