@@ -10,7 +10,7 @@ import onnx_ir as ir
 from tbft_artifacts.errors import TbftError
 from tbft_export.graph.boundary import crossings
 from tbft_export.graph.cost import forward_flops, node_flops
-from tbft_export.graph.emitter import has_static_shape
+from tbft_export.graph.operands import has_static_shape
 
 # Of the floating-point operations of the whole network. With ResNet-26's four exits, personalised on 1,000 photos, an
 # image takes 1/1.49 of them on average at the accuracy of the model's own head; 1/1.43 with 0.25, 1/1.44 with 0.01.

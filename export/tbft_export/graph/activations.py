@@ -8,6 +8,8 @@ from typing import Literal
 
 import onnx_ir as ir
 
+from tbft_export.graph.operands import constant_input
+
 ActivationKind = Literal["Relu6", "HardSwish", "HardSigmoid"]
 RELU6 = (0.0, 6.0)
 # The domain of the gradients that ONNX Runtime Training has no operator for; lowerings write them out.
@@ -32,8 +34,8 @@ def read_activation(node: ir.Node) -> Activation | None:
         case "HardSwish":
             return Activation("HardSwish")
         case "HardSigmoid":
-            alpha = node.attributes.get_float("alpha", 0.2) or 0.0
-            return Activation("HardSigmoid", alpha, node.attributes.get_float("beta", 0.5) or 0.0)
+            alpha, beta = node.attributes.get_float("alpha", 0.2), node.attributes.get_float("beta", 0.5)
+            return Activation("HardSigmoid", alpha, beta)
         case "Clip" if clip_bounds(node) == RELU6:
             return Activation("Relu6")
     return None
@@ -51,10 +53,5 @@ def stand_ins(graph: ir.Graph) -> Mapping[str, Activation]:
 
 def clip_bounds(node: ir.Node) -> tuple[float | None, float | None]:
     """Lower and upper bound of a Clip; None for one that it has not, or that is no constant."""
-    bounds = [_constant(node.inputs[index]) if index < len(node.inputs) else None for index in (1, 2)]
-    return bounds[0], bounds[1]
-
-
-def _constant(value: ir.Value | None) -> float | None:
-    tensor = None if value is None else ir.convenience.get_const_tensor(value)
-    return None if tensor is None else float(tensor.numpy())
+    low, high = constant_input(node, 1), constant_input(node, 2)
+    return None if low is None else float(low), None if high is None else float(high)

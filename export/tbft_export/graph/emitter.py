@@ -92,17 +92,3 @@ class Emitter:
 
     def _node_name(self, node: ir.Node, origin: ir.Node) -> str:
         return f"{origin.name or self._values}{ORIGIN_END}{node.op_type}_{self._count}"
-
-
-def static_shape(value: ir.Value | None, node: ir.Node, rank: int) -> tuple[int, ...]:
-    """The dimensions of `value` after the batch; raises ValueError if one of them is not known."""
-    shape = None if value is None else value.shape
-    if shape is None or not has_static_shape(value, rank):
-        raise ValueError(f"node '{node.name}' ({node.op_type}) needs the shape of its input, found {shape}")
-    return tuple(int(dim) for dim in shape[1:])  # type: ignore[arg-type]
-
-
-def has_static_shape(value: ir.Value | None, rank: int) -> bool:
-    """Whether `value` has this rank and every dimension after the batch is known."""
-    shape = None if value is None else value.shape
-    return shape is not None and len(shape) == rank and all(isinstance(dim, int) for dim in shape[1:])

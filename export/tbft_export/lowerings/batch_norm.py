@@ -8,7 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.names import BATCH_SUFFIX
-from tbft_export.graph.emitter import Emitter, static_shape
+from tbft_export.graph.emitter import Emitter
+from tbft_export.graph.operands import static_shape
 from tbft_export.lowerings.registry import lowers
 
 

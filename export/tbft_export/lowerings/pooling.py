@@ -6,8 +6,9 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_export.convolutions.read import Pair
-from tbft_export.graph.emitter import Emitter, has_static_shape, static_shape
+from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.layout import from_spatial_major, to_spatial_major
+from tbft_export.graph.operands import has_static_shape, ints, static_shape
 from tbft_export.lowerings.registry import lowers
 
 
@@ -58,10 +59,10 @@ def average_pool_grad(emit: Emitter) -> None:
 def windows_tile(node: ir.Node, image: Pair) -> bool:
     """Whether the windows of an AveragePool cover the image once: stride = kernel, no padding, nothing cut off."""
     kernel = _kernel(node)
-    strides = tuple(node.attributes.get_ints("strides", [1, 1]) or ())
+    strides = tuple(ints(node, "strides", (1, 1)))
     # A kernel that divides the image needs no padding either where `auto_pad` chooses it.
     fits = all(size % length == 0 for size, length in zip(image, kernel, strict=True))
-    return strides == kernel and not any(node.attributes.get_ints("pads", []) or ()) and fits
+    return strides == kernel and not any(ints(node, "pads", ())) and fits
 
 
 def _kernel(node: ir.Node) -> Pair:

@@ -21,7 +21,7 @@ def scale(emit: Emitter) -> None:
 @lowers("com.microsoft", "ConcatTraining")
 def concat_training(emit: Emitter) -> None:
     """Y = Concat(X...) on `axis`; the second output, each input's length on that axis, for the gradient."""
-    axis = emit.node.attributes.get_int("axis", 0) or 0
+    axis = emit.node.attributes.get_int("axis", 0)
     lengths = [emit.op("Gather", emit.op("Shape", value), np.array([axis], np.int64)) for value in emit.node.inputs]
     emit.replace(emit.op("Concat", *emit.node.inputs, axis=axis), emit.op("Concat", *lengths, axis=0))
 
@@ -30,5 +30,5 @@ def concat_training(emit: Emitter) -> None:
 def split_training(emit: Emitter) -> None:
     """Y... = Split(X, lengths) on `axis`, the gradient of Concat."""
     x, lengths = emit.node.inputs
-    axis = emit.node.attributes.get_int("axis", 0) or 0
+    axis = emit.node.attributes.get_int("axis", 0)
     emit.replace(*emit.ops("Split", len(emit.node.outputs), x, lengths, axis=axis))

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.layout import SPATIAL_MAJOR, from_spatial_major, permuted, turns_back
+from tbft_export.graph.operands import constant_input, ints
 
 _CHANNELS = 1
 _RANK = 4
@@ -162,15 +163,15 @@ def _reduce(turned: Turned, node: ir.Node) -> bool:
 
 def _axes_of(node: ir.Node) -> list[int] | None:
     if node.op_type == "ReduceSum":
-        axes = _constant(node, 1)
+        axes = constant_input(node, 1)
         found = None if axes is None else [int(axis) for axis in axes]
     else:
-        found = list(node.attributes.get_ints("axes", []) or ()) or None
+        found = ints(node, "axes", ()) or None
     return None if found is None else [axis % _RANK for axis in found]
 
 
 def _pad(turned: Turned, node: ir.Node) -> bool:
-    x, pads = node.inputs[0], _constant(node, 1)
+    x, pads = node.inputs[0], constant_input(node, 1)
     if x is None or pads is None or pads.size != 2 * _RANK or len(node.inputs) > 3:
         return False
     emit = Emitter(node)
@@ -181,7 +182,7 @@ def _pad(turned: Turned, node: ir.Node) -> bool:
 
 
 def _slice(turned: Turned, node: ir.Node) -> bool:
-    x, axes = node.inputs[0], _constant(node, 3)
+    x, axes = node.inputs[0], constant_input(node, 3)
     if x is None or axes is None:
         return False
     emit = Emitter(node)
@@ -196,7 +197,7 @@ def _concat(turned: Turned, node: ir.Node) -> bool:
     if len(images) < len(node.inputs):
         return False
     emit = Emitter(node)
-    axis = (node.attributes.get_int("axis", 0) or 0) % _RANK
+    axis = node.attributes.get_int("axis", 0) % _RANK
     operands = [turned.image(emit, value) for value in images]
     turned.replace(emit, emit.op("Concat", *operands, axis=_NEW_AXIS[axis]))
     return True
@@ -204,7 +205,7 @@ def _concat(turned: Turned, node: ir.Node) -> bool:
 
 def _reshape_vector(turned: Turned, node: ir.Node) -> bool:
     """A vector of one value per channel has the same numbers in both layouts."""
-    value, target = node.inputs[0], _constant(node, 1)
+    value, target = node.inputs[0], constant_input(node, 1)
     if value is None or value.shape is None or not _is_vector(value.shape):
         return False
     if target is None or not target.all():
@@ -221,12 +222,6 @@ def _size(turned: Turned, node: ir.Node) -> bool:
     emit = Emitter(node)
     emit.replace(emit.op("Size", turned.image(emit, x)))
     return True
-
-
-def _constant(node: ir.Node, index: int) -> np.ndarray | None:
-    value = node.inputs[index] if index < len(node.inputs) else None
-    tensor = None if value is None else ir.convenience.get_const_tensor(value)
-    return None if tensor is None else tensor.numpy()
 
 
 def _is_image(value: ir.Value) -> bool:

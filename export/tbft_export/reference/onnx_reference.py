@@ -13,6 +13,7 @@ from torch.nn import functional
 from tbft_artifacts.errors import TbftError
 from tbft_export.graph.activations import RELU6, clip_bounds, read_activation
 from tbft_export.graph.forward import ForwardModel
+from tbft_export.graph.operands import ints
 from tbft_export.passes.freeze_batch_norm import running_mean
 
 Operands = list[Tensor]
@@ -53,10 +54,6 @@ def _numpy(value: ir.Value) -> np.ndarray:
     return value.const_value.numpy()
 
 
-def _ints(node: ir.Node, name: str, default: list[int]) -> list[int]:
-    return list(node.attributes.get_ints(name, default) or default)
-
-
 def _batch_norm(node: ir.Node, x: Operands, batch_statistics: bool) -> Tensor:
     image, gamma, beta, mean, variance = x
     keep = node.attributes.get_float("momentum", 0.9)
@@ -65,7 +62,7 @@ def _batch_norm(node: ir.Node, x: Operands, batch_statistics: bool) -> Tensor:
 
 
 def _padded(node: ir.Node, x: Tensor, value: float = 0.0) -> Tensor:
-    top, left, bottom, right = _ints(node, "pads", [0, 0, 0, 0])
+    top, left, bottom, right = ints(node, "pads", [0, 0, 0, 0])
     return functional.pad(x, (left, right, top, bottom), value=value)
 
 
@@ -74,31 +71,31 @@ def _conv(node: ir.Node, x: Operands) -> Tensor:
         _padded(node, x[0]),
         x[1],
         x[2] if len(x) > 2 else None,
-        stride=_ints(node, "strides", [1, 1]),
-        dilation=_ints(node, "dilations", [1, 1]),
-        groups=node.attributes.get_int("group", 1) or 1,
+        stride=ints(node, "strides", [1, 1]),
+        dilation=ints(node, "dilations", [1, 1]),
+        groups=node.attributes.get_int("group", 1),
     )
 
 
 def _max_pool(node: ir.Node, x: Operands) -> Tensor:
     return functional.max_pool2d(
         _padded(node, x[0], float("-inf")),
-        _ints(node, "kernel_shape", []),
-        _ints(node, "strides", [1, 1]),
-        dilation=_ints(node, "dilations", [1, 1]),
+        ints(node, "kernel_shape", []),
+        ints(node, "strides", [1, 1]),
+        dilation=ints(node, "dilations", [1, 1]),
         ceil_mode=bool(node.attributes.get_int("ceil_mode", 0)),
     )
 
 
 def _average_pool(node: ir.Node, x: Operands) -> Tensor:
-    return functional.avg_pool2d(_padded(node, x[0]), _ints(node, "kernel_shape", []), _ints(node, "strides", [1, 1]))
+    return functional.avg_pool2d(_padded(node, x[0]), ints(node, "kernel_shape", []), ints(node, "strides", [1, 1]))
 
 
 def _gemm(node: ir.Node, x: Operands) -> Tensor:
     a = x[0].T if node.attributes.get_int("transA", 0) else x[0]
     b = x[1].T if node.attributes.get_int("transB", 0) else x[1]
-    product = (node.attributes.get_float("alpha", 1.0) or 0.0) * (a @ b)
-    return product + (node.attributes.get_float("beta", 1.0) or 0.0) * x[2] if len(x) > 2 else product
+    product = node.attributes.get_float("alpha", 1.0) * (a @ b)
+    return product + node.attributes.get_float("beta", 1.0) * x[2] if len(x) > 2 else product
 
 
 def _clip(node: ir.Node, x: Operands) -> Tensor:
@@ -123,14 +120,14 @@ def _pad(_node: ir.Node, x: Operands) -> Tensor:
 
 def _reduce_mean(node: ir.Node, x: Operands) -> Tensor:
     keep = bool(node.attributes.get_int("keepdims", 1))
-    return torch.mean(x[0], dim=_ints(node, "axes", list(range(x[0].dim()))), keepdim=keep)
+    return torch.mean(x[0], dim=ints(node, "axes", list(range(x[0].dim()))), keepdim=keep)
 
 
 _OPERATORS: dict[str, Callable[[ir.Node, Operands], Tensor]] = {
     "Add": lambda _node, x: x[0] + x[1],
     "AveragePool": _average_pool,
     "Clip": _clip,
-    "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0) or 0),
+    "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0)),
     "Conv": _conv,
     "Div": lambda _node, x: x[0] / x[1],
     "Flatten": lambda node, x: torch.flatten(x[0], node.attributes.get_int("axis", 1)),
