@@ -34,6 +34,14 @@ class Convolution:
         return rows, columns
 
     @property
+    def shifts(self) -> list[tuple[Pair, Pair]]:
+        """For each kernel position, row by row, which pixels of the padded x it meets: the first, and the end."""
+        rows, columns = ((self.output[axis] - 1) * self.strides[axis] + 1 for axis in (0, 1))
+        tops = [a * self.dilations[0] for a in range(self.kernel[0])]
+        lefts = [b * self.dilations[1] for b in range(self.kernel[1])]
+        return [((top, left), (top + rows, left + columns)) for top in tops for left in lefts]
+
+    @property
     def output_padding(self) -> list[int]:
         """Rows and columns of x that no window starts in, at the end: ConvTranspose adds them."""
         return [

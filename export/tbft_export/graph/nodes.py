@@ -19,8 +19,9 @@ Naming = Callable[[str], tuple[str | None, str | None]]
 class NodeWriter:
     """Writes nodes into `graph`, at its end or to where `add` puts them.
 
-    Of operands a float is a float32 constant, an int an int64 one, and a list a vector of what is in it; an array keeps
-    its type. Constants become initializers of the graph at once. None stands for an operand that is left out.
+    Of operands a float is a float32 constant, an int an int64 one, and a list a vector of what is in it (an empty one,
+    of ints); an array keeps its type. Constants become initializers of the graph at once. None stands for an operand
+    that is left out.
     """
 
     def __init__(self, graph: ir.Graph, naming: Naming, add: Callable[[ir.Node], object] | None = None) -> None:
@@ -36,7 +37,7 @@ class NodeWriter:
         """Write a node with several results."""
         return self.write(op_type, operands, ir.convenience.convert_attributes(attributes), results).outputs
 
-    def cast(self, value: ir.Value, to: ir.DataType) -> ir.Value:
+    def cast(self, value: ir.Value | None, to: ir.DataType) -> ir.Value:
         """The same numbers of another type."""
         return self.op("Cast", value, to=int(to))
 
@@ -50,9 +51,10 @@ class NodeWriter:
     ) -> ir.Node:
         """Write a node of any domain, with attributes as nodes have them."""
         inputs = [each if each is None or isinstance(each, ir.Value) else self.constant(each) for each in operands]
-        value, name = self._naming(op_type)
-        outputs = [ir.Value(name=value if index == 0 else f"{value}.{index}") for index in range(results)]
-        node = ir.Node(domain, op_type, inputs, attributes, outputs=outputs, name=name)
+        value, own = self._naming(op_type)
+        names = [value if index == 0 or value is None else f"{value}.{index}" for index in range(results)]
+        outputs = [ir.Value(name=name) for name in names]
+        node = ir.Node(domain, op_type, inputs, attributes, outputs=outputs, name=own)
         self._add(node)
         return node
 
@@ -97,5 +99,5 @@ def _array(number: Number) -> np.ndarray:
         return number
     array = np.array(number)
     if array.dtype.kind not in "fi":
-        raise TypeError(f"an operand is {number!r}, which is neither a float nor an int")
-    return array.astype(np.float32 if array.dtype.kind == "f" else np.int64)
+        raise TypeError(f"an operand is {number!r}, neither a float nor an int")
+    return array.astype(np.float32 if array.dtype.kind == "f" and array.size else np.int64)

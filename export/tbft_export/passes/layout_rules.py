@@ -91,7 +91,7 @@ class Turned:
         key = (_open_batch(image), channels)
         if key not in self._shapes:
             batch = emit.op("Shape", self._spatial[image], start=2, end=3)
-            self._shapes[key] = emit.op("Concat", batch, np.array([channels], np.int64), axis=0)
+            self._shapes[key] = emit.op("Concat", batch, [channels], axis=0)
         return self._shapes[key]
 
     def replace(self, emit: Emitter, *spatial: ir.Value) -> None:
@@ -151,7 +151,7 @@ def _reduce(turned: Turned, node: ir.Node) -> bool:
     spatial = turned.image(emit, x)
     renamed = sorted(_NEW_AXIS[axis] for axis in axes)
     if node.op_type == "ReduceSum":
-        result = emit.op("ReduceSum", spatial, np.array(renamed, np.int64), keepdims=int(bool(keep)))
+        result = emit.op("ReduceSum", spatial, renamed, keepdims=int(bool(keep)))
     else:
         result = emit.op(node.op_type, spatial, axes=renamed, keepdims=int(bool(keep)))
     if keep:
@@ -176,7 +176,7 @@ def _pad(turned: Turned, node: ir.Node) -> bool:
         return False
     emit = Emitter(node)
     begins, ends = (permuted(part.tolist()) for part in np.split(pads, 2))
-    operands = [turned.image(emit, x), np.array(begins + ends, np.int64), *node.inputs[2:]]
+    operands = [turned.image(emit, x), begins + ends, *node.inputs[2:]]
     turned.replace(emit, emit.again(operands))
     return True
 
@@ -186,7 +186,7 @@ def _slice(turned: Turned, node: ir.Node) -> bool:
     if x is None or axes is None:
         return False
     emit = Emitter(node)
-    renamed = np.array([_NEW_AXIS[int(axis) % _RANK] for axis in axes], np.int64)
+    renamed = [_NEW_AXIS[int(axis) % _RANK] for axis in axes]
     operands = [turned.image(emit, x), *node.inputs[1:3], renamed, *node.inputs[4:]]
     turned.replace(emit, emit.again(operands))
     return True
@@ -245,7 +245,7 @@ def _open_batch(value: ir.Value | None) -> str | None:
 def _scalar(emit: Emitter, value: ir.Value) -> ir.Value:
     if value.shape is not None and len(value.shape) <= 1:
         return value
-    return emit.op("Reshape", value, np.array([1], np.int64))
+    return emit.op("Reshape", value, [1])
 
 
 def _flat(emit: Emitter, value: ir.Value) -> ir.Value:
@@ -254,4 +254,4 @@ def _flat(emit: Emitter, value: ir.Value) -> ir.Value:
     source = producer.inputs[0] if producer is not None and producer.op_type == "Reshape" else None
     if source is not None and source.shape is not None and len(source.shape) == 1:
         return source
-    return emit.op("Reshape", value, np.array([-1], np.int64))
+    return emit.op("Reshape", value, [-1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
@@ -78,7 +77,7 @@ def _is_read(stand_in: ir.Node) -> bool:
 def _restore_forward(node: ir.Node, activation: Activation) -> None:
     if activation.kind == "Relu6":
         emit = Emitter(node)
-        bounds = [emit.constant(np.array(bound, np.float32)) for bound in RELU6]
+        bounds = [emit.constant(bound) for bound in RELU6]
         node.op_type = "Clip"
         node.resize_inputs(3)
         for index, bound in enumerate(bounds, start=1):

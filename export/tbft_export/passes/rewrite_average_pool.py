@@ -63,7 +63,7 @@ def _rewrite(node: ir.Node, keep_tiling: bool) -> bool:
         if keep_tiling:
             return False
         rows, columns = height // kernel_h, width // kernel_w
-        windows = emit.op("Reshape", x, np.array([0, channels, rows, kernel_h, columns, kernel_w], np.int64))
+        windows = emit.op("Reshape", x, [0, channels, rows, kernel_h, columns, kernel_w])
         emit.replace(emit.op("ReduceMean", windows, axes=[3, 5], keepdims=0))
         return True
     strides = ints(node, "strides", (1, 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_export.graph.activations import Activation, read_activation
@@ -45,11 +44,9 @@ def _written_out(emit: Emitter, activation: Activation, x: ir.Value) -> ir.Value
 
 
 def _hard_sigmoid(emit: Emitter, x: ir.Value, alpha: float, beta: float) -> ir.Value:
-    scaled = emit.op("Mul", x, np.array(alpha, np.float32))
-    return _clipped(emit, emit.op("Add", scaled, np.array(beta, np.float32)), 1.0)
+    return _clipped(emit, emit.op("Add", emit.op("Mul", x, alpha), beta), 1.0)
 
 
 def _clipped(emit: Emitter, x: ir.Value, bound: float) -> ir.Value:
     """clip(x, 0, bound)."""
-    top = np.array(bound, np.float32)
-    return emit.op("Sub", top, emit.op("Relu", emit.op("Sub", top, emit.op("Relu", x))))
+    return emit.op("Sub", bound, emit.op("Relu", emit.op("Sub", bound, emit.op("Relu", x))))
