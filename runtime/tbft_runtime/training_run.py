@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from tbft_artifacts.archive import archived_id, is_archive, unpack
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import Plan
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.boundary.activations import cache_result
@@ -163,7 +164,7 @@ def _plan(bundle: Bundle, settings: Settings, selection: Selection | None) -> Pl
     blocks = (
         block.name
         for block in bundle.manifest.blocks
-        if any(f"{parameter.name}.".startswith(f"{block.name}.") for parameter in plan.parameters)
+        if any(is_inside(parameter.name, block.name) for parameter in plan.parameters)
     )
     return replace(plan, blocks=tuple(blocks))
 

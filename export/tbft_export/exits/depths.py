@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import is_inside
 from tbft_export.graph.boundary import crossings
 from tbft_export.graph.cost import forward_flops, node_flops
 from tbft_export.graph.operands import has_static_shape
@@ -88,7 +89,7 @@ def _goes_on(before: str, weight: str, residual_blocks: Sequence[str]) -> bool:
 
 
 def _block_of(weight: str, residual_blocks: Sequence[str]) -> str | None:
-    return next((block for block in residual_blocks if weight.startswith(f"{block}.")), None)
+    return next((block for block in residual_blocks if is_inside(weight, block)), None)
 
 
 def _name(weights: Sequence[str], residual_blocks: Sequence[str]) -> str:

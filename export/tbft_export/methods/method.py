@@ -9,6 +9,7 @@ from functools import cached_property
 import onnx_ir as ir
 
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
+from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_export.blocks import Blocks, describe_blocks, find_blocks, select, trainable_parameters
 from tbft_export.graph.forward import ForwardModel
@@ -58,7 +59,7 @@ class Network:
 
     def modules_of(self, parameters: Sequence[str]) -> tuple[str, ...]:
         """The modules that hold `parameters`, in the order of the graph."""
-        found = (next(name for name in self.modules if _is_inside(each, name)) for each in parameters)
+        found = (next(name for name in self.modules if is_inside(each, name)) for each in parameters)
         return tuple(dict.fromkeys(found))
 
 
@@ -80,7 +81,3 @@ class MethodOptions:
 
 
 Method = Callable[[Network, MethodOptions], tuple[TrainingPlan, ...]]
-
-
-def _is_inside(parameter: str, module: str) -> bool:
-    return parameter == module or parameter.startswith(f"{module}.")

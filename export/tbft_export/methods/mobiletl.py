@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import is_inside
 from tbft_export.methods.defaults import default_learning_rate
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
@@ -63,7 +64,7 @@ def mobiletl(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ..
 def _from(network: Network, block: str) -> tuple[str, ...]:
     """The residual block `block`, those behind it, and the modules that follow the last one."""
     blocks = network.blocks.residual_blocks
-    last = max(index for index, name in enumerate(network.parameters) if _inside(name, blocks[-1]))
+    last = max(index for index, name in enumerate(network.parameters) if is_inside(name, blocks[-1]))
     behind = network.modules_of(network.parameters[last + 1 :])
     return (*blocks[blocks.index(block) :], *behind)
 
@@ -77,7 +78,3 @@ def _inner_scales(network: Network) -> frozenset[str]:
 
 def _is_activated(norm: ir.Node) -> bool:
     return any(node.op_type in _ACTIVATIONS for node, _ in norm.outputs[0].uses())
-
-
-def _inside(parameter: str, module: str) -> bool:
-    return parameter.startswith(f"{module}.")
