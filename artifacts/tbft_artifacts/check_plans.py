@@ -24,7 +24,7 @@ def check_plans(manifest: Manifest, weights: Path, bundle: Path) -> None:
     Errors call the bundle `bundle`. No tensor is loaded.
     """
     shapes = _shapes(weights, bundle)
-    scored = {layer for plan in manifest.sparse_plans[:1] for layer in _layers(plan)}
+    scored = {layer for plan in manifest.sparse_plans[:1] for layer in plan.sparse_layers}
     for plan in manifest.plans:
         for fault in (*_faults(plan, shapes), *_sparse_faults(plan, shapes, scored)):
             raise TbftError(f"{MANIFEST} of bundle '{bundle}': plan {plan.id!r} {fault}", "export the bundle again")
@@ -40,10 +40,6 @@ def _shapes(weights: Path, bundle: Path) -> Shapes:
         raise TbftError(
             f"'{WEIGHTS}' of bundle '{bundle}' is no safetensors file", "export the bundle again"
         ) from error
-
-
-def _layers(plan: Plan) -> tuple[SparseLayer, ...]:
-    return () if plan.sparse is None else plan.sparse.layers
 
 
 def _faults(plan: Plan, shapes: Shapes) -> Iterator[str]:
@@ -69,7 +65,7 @@ def _sparse_faults(plan: Plan, shapes: Shapes, scored: set[SparseLayer]) -> Iter
     """What is wrong with the choice of channels; `scored` are the layers of the plan whose graph scores for all."""
     if plan.sparse is None:
         return
-    layers = plan.sparse.layers
+    layers = plan.sparse_layers
     if plan.exits:
         yield "has sparse layers and exits, which do not come together"
     if not layers:

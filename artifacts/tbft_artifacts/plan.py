@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from tbft_artifacts.names import GRADIENT_SUFFIX
-from tbft_artifacts.sparse import SparseUpdate
+from tbft_artifacts.sparse import SparseLayer, SparseUpdate
 from tbft_artifacts.structs import Struct
 
 PREDICT = "predict.onnx"
@@ -175,14 +175,18 @@ class Plan(Struct, frozen=True, omit_defaults=True):
         """What the plan is for, in words: the drift that it answers, or else the method that chose it."""
         return purpose(self.method, self.drift)
 
+    @property
+    def sparse_layers(self) -> tuple[SparseLayer, ...]:
+        """The convolutions among whose channels a device chooses, in the order of the graph; most plans have none."""
+        return () if self.sparse is None else self.sparse.layers
+
     def with_channels(self, channels: Mapping[str, Sequence[int]]) -> Plan:
         """The plan of a device that chose output `channels` of convolutions, named by their weights.
 
         Their rows become parameters, and the cost is what they take. Raises KeyError for a weight that is none
         of the sparse ones.
         """
-        assert self.sparse is not None
-        known = {layer.weight: layer for layer in self.sparse.layers}
+        known = {layer.weight: layer for layer in self.sparse_layers}
         chosen = [(known[weight], len(rows)) for weight, rows in channels.items() if rows]
         rows = tuple(Parameter(layer.rows, (count, *layer.shape[1:])) for layer, count in chosen)
         values = sum(math.prod(parameter.shape) for parameter in rows)

@@ -95,7 +95,7 @@ def full_backward(plans: Sequence[Plan]) -> int:
     deepest = plans[0]
     if deepest.full_cost is not None:
         return deepest.full_cost.backward_flops
-    rows = sum(layer.row_flops * layer.shape[0] for layer in _layers(deepest))
+    rows = sum(layer.row_flops * layer.shape[0] for layer in deepest.sparse_layers)
     return deepest.cost.backward_flops + rows
 
 
@@ -126,7 +126,7 @@ def _ranked(plans: Sequence[Plan], fisher: Mapping[str, np.ndarray]) -> list[_Ra
     is: here the number of its weights, since those are what the update's memory grows with. MACs are those of its
     forward pass.
     """
-    layers = _layers(plans[0])
+    layers = plans[0].sparse_layers
     most_weights = max(math.prod(layer.shape) for layer in layers)
     most_flops = max(layer.row_flops * layer.shape[0] for layer in layers)
     ranked = []
@@ -136,16 +136,11 @@ def _ranked(plans: Sequence[Plan], fisher: Mapping[str, np.ndarray]) -> list[_Ra
         order = np.argsort(-information, kind="stable")
         potential = float(information.sum())
         cost = math.prod(layer.shape) / most_weights * (layer.row_flops * layer.shape[0] / most_flops)
-        depth = max(index for index, plan in enumerate(plans) if layer in _layers(plan))
+        depth = max(index for index, plan in enumerate(plans) if layer in plan.sparse_layers)
         ranked.append(
             _Ranked(layer, depth, information, order[information[order] > 0], potential, score=potential / cost)
         )
     return sorted(ranked, key=lambda rank: -rank.score)
-
-
-def _layers(plan: Plan) -> tuple[SparseLayer, ...]:
-    assert plan.sparse is not None
-    return plan.sparse.layers
 
 
 @dataclass

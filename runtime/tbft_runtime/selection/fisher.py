@@ -33,7 +33,6 @@ def fisher_information(
     over images, so that of all is the mean of the parts', weighted by their images. `plan` is the one whose
     graph scores: the deepest. Raises TbftError where a value is no number.
     """
-    assert plan.sparse is not None
     prefix = load_prefix(bundle, plan, settings, weights)
     graph = load_graph(bundle.path(plan.fisher), weights, 1)
 
@@ -42,13 +41,13 @@ def fisher_information(
         boundary = images if prefix is None else prefix.compute(images)[plan.boundary.name]
         return graph.run({plan.boundary.name: boundary, LABELS: part.labels(chunk)})
 
-    totals = {layer.weight: np.zeros(layer.shape[0]) for layer in plan.sparse.layers}
+    totals = {layer.weight: np.zeros(layer.shape[0]) for layer in plan.sparse_layers}
     size, lanes = settings.execution.micro_batch, settings.threads
     chunks = [indices[start : start + size] for start in range(0, len(indices), size)]
     for start in range(0, len(chunks), lanes):
         group = chunks[start : start + lanes]
         for chunk, found in zip(group, in_lanes(lanes, scored, group), strict=True):
-            for layer in plan.sparse.layers:
+            for layer in plan.sparse_layers:
                 totals[layer.weight] += len(chunk) / len(indices) * found[layer.fisher].astype(np.float64)
             on_images(len(chunk))
     for weight, total in totals.items():

@@ -20,7 +20,7 @@ NO_CHANNELS: Channels = MappingProxyType({})
 def starting_rows(plan: Plan, channels: Channels, base: Tensors) -> Arrays:
     """Of each chosen layer its rows (k, C / groups, kh, kw) as they are in `base`, and which they are, (k,) int64."""
     rows: Arrays = {}
-    for layer in _layers(plan):
+    for layer in plan.sparse_layers:
         if layer.weight in channels:
             numbers = np.array(channels[layer.weight], np.int64)
             rows |= {layer.rows: base[layer.weight][numbers], layer.channels: numbers}
@@ -30,7 +30,7 @@ def starting_rows(plan: Plan, channels: Channels, base: Tensors) -> Arrays:
 def fixed_inputs(plan: Plan, current: Tensors) -> Arrays:
     """Inputs of the gradient graph that no step changes: which rows are trained, and no row of all other layers."""
     inputs: Arrays = {}
-    for layer in _layers(plan):
+    for layer in plan.sparse_layers:
         if layer.channels in current:
             inputs[layer.channels] = current[layer.channels]
         else:
@@ -41,14 +41,14 @@ def fixed_inputs(plan: Plan, current: Tensors) -> Arrays:
 def empty_gradients(plan: Plan) -> Arrays:
     """Outputs of the gradient graph that have nothing in them: for layers that are not chosen."""
     trained = {parameter.name for parameter in plan.parameters}
-    idle = [layer for layer in _layers(plan) if layer.rows not in trained]
+    idle = [layer for layer in plan.sparse_layers if layer.rows not in trained]
     return {Parameter(layer.rows, (0, *layer.shape[1:])).gradient: _no_rows(layer) for layer in idle}
 
 
 def merged(plan: Plan, base: Tensors, changed: Tensors) -> Tensors:
     """All weights: those of `base`, with what `changed` has instead, chosen rows put in their places."""
     weights = {**base, **changed}
-    for layer in _layers(plan):
+    for layer in plan.sparse_layers:
         if layer.rows in changed:
             whole = base[layer.weight].copy()
             whole[weights.pop(layer.channels)] = weights.pop(layer.rows)
@@ -60,13 +60,9 @@ def measurable(plan: Plan) -> tuple[Plan, Channels]:
     """The plan and what is chosen of it where times are measured, without images to choose by: every second channel."""
     if plan.sparse is None:
         return plan, NO_CHANNELS
-    channels = {layer.weight: range(0, layer.shape[0], 2) for layer in _layers(plan)}
+    channels = {layer.weight: range(0, layer.shape[0], 2) for layer in plan.sparse_layers}
     return plan.with_channels(channels), channels
 
 
 def _no_rows(layer: SparseLayer) -> np.ndarray:
     return np.empty((0, *layer.shape[1:]), np.float32)
-
-
-def _layers(plan: Plan) -> tuple[SparseLayer, ...]:
-    return () if plan.sparse is None else plan.sparse.layers
