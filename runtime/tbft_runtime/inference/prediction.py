@@ -14,7 +14,7 @@ from tbft_runtime.exits.staged import StagedModel
 from tbft_runtime.graphs.sessions import default_threads
 from tbft_runtime.inference.batches import in_batches, pixels_of
 from tbft_runtime.inference.model import Model, open_model
-from tbft_runtime.tally import softmax
+from tbft_runtime.softmax import softmax
 
 
 class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
