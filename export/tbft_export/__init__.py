@@ -4,6 +4,7 @@ from tbft_export import ExportOptions, export_bundle
 export_bundle(ExportOptions(model="resnet26", weights=Path("w.pth"), drift="feature"), Path("bundle"))
 """
 
-from tbft_export.export import Exported, ExportOptions, export_bundle
+from tbft_export.export import Exported, export_bundle
+from tbft_export.options import ExportOptions
 
 __all__ = ["ExportOptions", "Exported", "export_bundle"]

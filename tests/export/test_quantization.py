@@ -16,7 +16,8 @@ from support.onnx_models import operators, parse, run
 from support.settled_models import CLASSES, IMAGE_SIZES
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Int8Prefix
-from tbft_export.compile.plan import CompiledPlan, PlanRequest, compile_plan
+from tbft_export.compile.plan import compile_plan
+from tbft_export.compile.request import CompiledPlan, PlanRequest
 from tbft_export.compile.update import optimizer
 from tbft_export.graph.forward import IMAGES
 from tbft_export.images import batches

@@ -65,7 +65,7 @@ def choose_depths(graph: ir.Graph, residual_blocks: Sequence[str], exits: int) -
     In equal steps of floating-point operations from `FIRST_SHARE` of the network's to the whole of it, each at the
     end of the block that is nearest. Raises TbftError if there are too few blocks.
     """
-    ends, whole = block_ends(graph, residual_blocks), forward_flops(graph)
+    ends, flops = block_ends(graph, residual_blocks), forward_flops(graph)
     early = exits - 1
     if not 0 < early <= len(ends):
         raise TbftError(
@@ -78,7 +78,7 @@ def choose_depths(graph: ir.Graph, residual_blocks: Sequence[str], exits: int) -
         # Behind the one before, and with enough ends left for those that follow.
         first = ends.index(chosen[-1]) + 1 if chosen else 0
         left = ends[first : len(ends) - (early - number - 1)]
-        chosen.append(min(left, key=lambda depth: abs(depth.flops - share * whole)))
+        chosen.append(min(left, key=lambda depth: abs(depth.flops - share * flops)))
     return tuple(chosen)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.plan import Plan
-from tbft_export.compile.plan import CompiledPlan
+from tbft_export.compile.request import CompiledPlan
 from tbft_export.graph.sessions import Session
 from tbft_export.images import LabelledImages, batches
 from tbft_export.pipeline import check_standard
