@@ -25,9 +25,9 @@ from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.pipeline import PassRunner, check_standard
 from tbft_export.quantization.fold_batch_norm import FoldBatchNormPass
-from tbft_export.quantization.images import MOST_CALIBRATION, split
 from tbft_export.quantization.measure import check_loss
 from tbft_export.quantization.quantize import join, quantize_prefix
+from tbft_export.quantization.split import MOST_CALIBRATION, split
 
 # Of the boundary's root mean square; rounding to 8 bits, layer by layer.
 TOLERANCE = 0.15

@@ -6,13 +6,14 @@ import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import is_inside
+from tbft_export.graph.activations import ACTIVATIONS
 from tbft_export.methods.defaults import default_learning_rate
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
 from tbft_export.training_plan import TrainingPlan
 
 # Operators of the activation functions behind a norm; hard-swish may be written out as x * HardSigmoid(x).
-_ACTIVATIONS = frozenset({"Relu", "Clip", "HardSwish", "HardSigmoid", "Sigmoid"})
+_ACTIVATIONS = frozenset({"Relu", "Sigmoid", *(kind.op_type for kind in ACTIVATIONS.values())})
 # Of the blocks of a network this part is trained by default: 5 of MobileNetV2's 17, as in the paper's table.
 DEFAULT_SHARE = 0.3
 

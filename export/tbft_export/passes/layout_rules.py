@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
+from tbft_export.graph.activations import ACTIVATIONS
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.layout import SPATIAL_MAJOR, from_spatial_major, permuted, turns_back
 from tbft_export.graph.operands import constant_input, ints
@@ -19,9 +20,8 @@ _SHORT_VECTOR = 64
 # Axis of (N, C, H, W) -> the same axis of (H, W, N, C).
 _NEW_AXIS = {old: new for new, old in enumerate(SPATIAL_MAJOR)}
 _ELEMENTWISE = frozenset(
-    "Add Sub Mul Div Sum Neg Sqrt Reciprocal Relu Greater Less And Where Cast Clip Exp Sigmoid Tanh "  # noqa: SIM905
-    "HardSwish HardSigmoid".split()
-)
+    "Add Sub Mul Div Sum Neg Sqrt Reciprocal Relu Greater Less And Where Cast Exp Sigmoid Tanh".split()  # noqa: SIM905
+) | {kind.op_type for kind in ACTIVATIONS.values()}
 
 
 class Turned:

@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from tbft_artifacts.names import GRADIENT_SUFFIX, ORIGIN_END
 from tbft_artifacts.sparse import SparseLayer
-from tbft_export.convolutions.sparse import chosen, find_weight_gradient
+from tbft_export.convolutions.sparse import chosen_rows, find_weight_gradient
 from tbft_export.graph.activations import GRADIENT_DOMAIN
 from tbft_export.graph.builder import graph_input
 from tbft_export.graph.nodes import NodeWriter, initializer, named_after
@@ -32,8 +32,8 @@ class TrainRowsPass(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         for layer in self.layers:
-            rows = graph_input(layer.rows, [chosen(layer), *layer.shape[1:]])
-            channels = graph_input(layer.channels, [chosen(layer)], ir.DataType.INT64)
+            rows = graph_input(layer.rows, [chosen_rows(layer), *layer.shape[1:]])
+            channels = graph_input(layer.channels, [chosen_rows(layer)], ir.DataType.INT64)
             model.graph.inputs.extend((rows, channels))
             _take_rows(model.graph, layer, channels)
             _put_rows(model.graph, layer, self.weights[layer.weight], rows, channels)
@@ -76,7 +76,7 @@ def _take_rows(graph: ir.Graph, layer: SparseLayer, channels: ir.Value) -> None:
         scale.name = f"{layer.rows}{ORIGIN_END}scale"
         rows = emit.op("Mul", rows, scale)
     rows.name, rows.dtype = f"{layer.rows}{GRADIENT_SUFFIX}", ir.DataType.FLOAT
-    rows.shape = ir.Shape([chosen(layer), *layer.shape[1:]])
+    rows.shape = ir.Shape([chosen_rows(layer), *layer.shape[1:]])
     graph.insert_after(found.node, nodes)
     whole = next(output for output in graph.outputs if output.name == f"{layer.weight}{GRADIENT_SUFFIX}")
     graph.outputs[graph.outputs.index(whole)] = rows

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.graph.activations import RELU6, clip_bounds, read_activation
+from tbft_export.graph.activations import read_activation
 from tbft_export.graph.forward import ForwardModel
-from tbft_export.graph.operands import ints
+from tbft_export.graph.operands import constant_input, ints
 from tbft_export.passes.freeze_batch_norm import running_mean
 
 Operands = list[Tensor]
@@ -99,16 +99,19 @@ def _gemm(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _clip(node: ir.Node, x: Operands) -> Tensor:
-    low, high = clip_bounds(node)
-    return functional.relu6(x[0]) if (low, high) == RELU6 else torch.clamp(x[0], low, high)
+    if read_activation(node) is not None:
+        return functional.relu6(x[0])
+    low, high = constant_input(node, 1), constant_input(node, 2)
+    return torch.clamp(x[0], None if low is None else float(low), None if high is None else float(high))
 
 
 def _hard_sigmoid(node: ir.Node, x: Operands) -> Tensor:
     activation = read_activation(node)
     assert activation is not None
-    if (round(activation.alpha, 6), activation.beta) == (round(1 / 6, 6), 0.5):
+    alpha, beta = activation.attributes["alpha"], activation.attributes["beta"]
+    if (round(alpha, 6), beta) == (round(1 / 6, 6), 0.5):
         return functional.hardsigmoid(x[0])
-    return torch.clamp(activation.alpha * x[0] + activation.beta, 0, 1)
+    return torch.clamp(alpha * x[0] + beta, 0, 1)
 
 
 def _pad(_node: ir.Node, x: Operands) -> Tensor:
