@@ -65,19 +65,22 @@ class Network:
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """What the user asks of a method; None, or nothing, takes the method's default.
-
-    `blocks` are modules to train instead of those that the drift calls for; `top_blocks` is how many residual
-    blocks are trained, from the last one; `exits` is how many classifiers may answer, the last one included.
-    """
+    """What the user asks of a method; None, or nothing, takes the method's default. `ExportOptions` has the same."""
 
     optimizer: OptimizerKind = "sgd"
+    """The rule of the update graph, which the learning rate depends on."""
     batch_norm: BatchNormPolicy | None = None
+    """What batch norms do meanwhile."""
     drift: DriftChoice | None = None
+    """What drifted."""
     blocks: tuple[str, ...] = ()
+    """Modules to train instead of those that the drift calls for."""
     prefix: PrefixKind = "float32"
+    """Arithmetic of the frozen part."""
     top_blocks: int | None = None
+    """How many residual blocks are trained, from the last one."""
     exits: int | None = None
+    """How many classifiers may answer, the last one included."""
 
 
 Method = Callable[[Network, MethodOptions], tuple[TrainingPlan, ...]]
