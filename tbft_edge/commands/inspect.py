@@ -64,9 +64,9 @@ def _sparse(plans: Sequence[Plan]) -> Table:
             f"{layer.shape[0]:,}",
             f"{layer.row_values:,}",
             f"{layer.row_flops / 1e3:,.1f}",
-            ", ".join(plan.id for plan in plans if plan.sparse and layer in plan.sparse.layers),
+            ", ".join(plan.id for plan in plans if layer in plan.sparse_layers),
         ]
-        for layer in (plans[0].sparse.layers if plans[0].sparse else ())
+        for layer in plans[0].sparse_layers
     ]
     columns = ["layer", "channels", "parameters of one", "kFLOPs of its gradient", "chosen in"]
     return Table("Layers whose channels the device chooses, from the input to the output", columns, rows)
