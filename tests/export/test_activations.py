@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,10 @@ from support.onnx_models import operators, parse, run
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export import ExportOptions, export_bundle
-from tbft_export.graph.activations import ACTIVATIONS, Activation
+from tbft_export.graph.activations import ACTIVATIONS, Activation, ActivationKind
+from tbft_export.graph.emitter import Emitter
+from tbft_export.graph.nodes import NodeWriter
+from tbft_export.lowerings import registry
 from tbft_export.passes.restore_activations import RestoreActivationsPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
@@ -202,6 +205,25 @@ def test_shifted_kinks(function: Callable[[Tensor], Tensor], kinks: list[int], s
     # At the kink itself PyTorch takes the outer slope already.
     at_kink = np.isin(VALUES.ravel(), kinks)
     np.testing.assert_array_equal(moved.ravel()[~at_kink], np.array(expected)[~at_kink])
+
+
+def test_an_activation_is_an_entry_and_a_lowering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docs/adding-a-lowering.md says; no pass knows one by name. The export compares with PyTorch."""
+
+    def written_out(emit: NodeWriter, x: ir.Value, attributes: Mapping[str, float]) -> ir.Value:
+        below = emit.op("Relu", emit.op("Sub", 1.0, emit.op("Exp", x)))
+        return emit.op("Sub", emit.op("Relu", x), emit.op("Mul", below, attributes["alpha"]))
+
+    def elu_grad(emit: Emitter) -> None:
+        dy, y = emit.node.inputs
+        below = emit.op("Mul", dy, emit.op("Add", y, emit.node.attributes["alpha"].as_float()))
+        emit.replace(emit.op("Where", emit.op("Greater", y, 0.0), dy, below))
+
+    registry.all_lowerings()
+    monkeypatch.setitem(ACTIVATIONS, "Elu", ActivationKind("Elu", written_out, attributes={"alpha": 1.0}))
+    monkeypatch.setitem(registry._LOWERINGS, ("tbft", "EluGrad"), registry.Lowering("tbft", "EluGrad", elu_grad))
+    options = ExportOptions("support.tiny_models:tiny_elu", "full", image_size=8)
+    assert export_bundle(options, tmp_path / "bundle").has_official
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["exact", "masked"])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
@@ -18,6 +16,7 @@ from tbft_export.exits.attach import FEATURES
 from tbft_export.exits.network import ExitNetwork
 from tbft_export.exits.personalisation import CONFIDENT, Personalisation
 from tbft_export.graph.sessions import Session
+from tbft_export.reference.exits import exit_step
 from tbft_export.reference.torch_reference import Reference
 
 # Features that many times as long, so that the last exit is unsure of some images and sure of others.
@@ -96,31 +95,6 @@ def _check_step(
     labels[len(labels) // 2] = 0  # One at least has a label.
 
     found = Session(folder, plan.gradient).outputs(weights | {FEATURES: features, LABELS: labels})
-    loss, gradients = reference_step(features, labels, weights, personalisation)
+    loss, gradients = exit_step(features, labels, weights, personalisation)
     errors = {each.name: relative_error(found[each.gradient], gradients[each.name]) for each in plan.parameters}
     return relative_error(found[LOSS], np.array(loss)), errors
-
-
-def reference_step(
-    features: np.ndarray, labels: np.ndarray, weights: Mapping[str, np.ndarray], personalisation: Personalisation
-) -> tuple[float, dict[str, np.ndarray]]:
-    """Loss and gradients in PyTorch, from features (N, F), labels (N,) and weights in the plan's order."""
-    tensors = {name: torch.from_numpy(value).requires_grad_(True) for name, value in weights.items()}
-    listed = list(tensors.values())
-    pairs = list(zip(listed[::2], listed[1::2], strict=True))
-    parts = torch.split(torch.from_numpy(features), [weight.shape[1] for weight, _ in pairs], dim=1)
-    logits = [functional.linear(part, *pair) for part, pair in zip(parts, pairs, strict=True)]
-    answers = torch.softmax(torch.stack(logits).detach(), dim=2)
-    teacher, together = answers[-1], answers.mean(dim=0)
-    wanted, known = torch.from_numpy(labels), torch.from_numpy(labels != NO_LABEL)
-    sure = ~known & (teacher.amax(dim=1) >= CONFIDENT)
-    loss = torch.zeros(())
-    for each in logits:
-        loss = loss + functional.cross_entropy(each[known], wanted[known], reduction="sum")
-        if personalisation == "distill":
-            loss = loss + functional.cross_entropy(each[~known], together[~known], reduction="sum")
-        if personalisation == "confident":
-            loss = loss + functional.cross_entropy(each[sure], teacher.argmax(dim=1)[sure], reduction="sum")
-    loss = loss / len(labels)
-    gradients = torch.autograd.grad(loss, listed)
-    return loss.item(), {name: gradient.numpy() for name, gradient in zip(tensors, gradients, strict=True)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-import numpy as np
 import onnx_ir as ir
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ class OnnxReference:
     def __init__(self, forward: ForwardModel) -> None:
         self.graph = forward.graph
         self._tensors = {
-            name: torch.from_numpy(_numpy(value).copy()) for name, value in forward.graph.initializers.items()
+            name: torch.from_numpy(forward.tensor(name).numpy().copy()) for name in forward.graph.initializers
         }
 
     def tensors(self) -> Mapping[str, Tensor]:
@@ -47,11 +46,6 @@ class OnnxReference:
                 )
             values[node.outputs[0].name] = result
         return values[self.graph.outputs[0].name]
-
-
-def _numpy(value: ir.Value) -> np.ndarray:
-    assert value.const_value is not None
-    return value.const_value.numpy()
 
 
 def _batch_norm(node: ir.Node, x: Operands, batch_statistics: bool) -> Tensor:
