@@ -59,9 +59,8 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Export
             written then.
 
     Example:
-        >>> from pathlib import Path
         >>> from tbft_export import ExportOptions, export_bundle
-        >>> options = ExportOptions(model="resnet26", weights=Path("resnet26.pth"), drift="feature")
+        >>> options = ExportOptions(model="resnet26", weights="resnet26.pth", drift="feature")
         >>> exported = export_bundle(options, "bundle")
         >>> [plan.blocks for plan in exported.manifest.plans]
         [('layer3',)]

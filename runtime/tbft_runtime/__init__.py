@@ -1,9 +1,8 @@
 """Device runtime: fine-tune a bundle on local data with the stock ONNX Runtime wheel.
 
 Example:
-    >>> from pathlib import Path
     >>> from tbft_runtime import Predictor, TrainOptions, finalize, train
-    >>> result = train("bundle", TrainOptions(data=Path("photos"), out=Path("run"), drift="feature"))
+    >>> result = train("bundle", TrainOptions(data="photos", out="run", drift="feature"))
     >>> finalize("run", "model.onnx").model
     'model.onnx'
     >>> Predictor.open("model.onnx").predict(["photo.png"]).labels

@@ -115,7 +115,7 @@ class MetricsFile(Silent):
     Example:
         >>> from pathlib import Path
         >>> from tbft_runtime import MetricsFile, TrainOptions, train
-        >>> options = TrainOptions(data=Path("photos"), out=Path("run"), drift="feature")
+        >>> options = TrainOptions(data="photos", out="run", drift="feature")
         >>> with MetricsFile("run.prom", print) as metrics:
         ...     result = train("bundle", options, metrics)
         >>> print(Path("run.prom").read_text())

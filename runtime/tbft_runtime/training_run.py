@@ -55,9 +55,8 @@ def train(
         DivergedError: The loss stopped being a number. What was saved before stays.
 
     Example:
-        >>> from pathlib import Path
         >>> from tbft_runtime import TrainOptions, train
-        >>> result = train("bundle", TrainOptions(data=Path("photos"), out=Path("run"), drift="feature"))
+        >>> result = train("bundle", TrainOptions(data="photos", out="run", drift="feature"))
         >>> result.blocks
         ('layer3',)
         >>> result.accuracy_after > result.accuracy_before

@@ -64,9 +64,8 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
         TbftError: Bundle or images do not fit, too few images have a label, or there is only one plan.
 
     Example:
-        >>> from pathlib import Path
         >>> from tbft_runtime import DiagnoseOptions, diagnose
-        >>> diagnosis = diagnose("bundle", DiagnoseOptions(data=Path("photos")))
+        >>> diagnosis = diagnose("bundle", DiagnoseOptions(data="photos"))
         >>> diagnosis.drift, diagnosis.blocks
         ('output', ('fc',))
     """

@@ -58,9 +58,8 @@ def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progres
         TbftError: Bundle or settings do not fit, or the folder holds a run already, whose settings are fixed.
 
     Example:
-        >>> from pathlib import Path
         >>> from tbft_runtime import TuneOptions, tune
-        >>> tuning = tune("bundle", TuneOptions(out=Path("run"), drift="feature", threads=1))
+        >>> tuning = tune("bundle", TuneOptions(out="run", drift="feature", threads=1))
         >>> tuning.plan, tuning.chosen.threads
         ('feature-block-sgd', 1)
     """
