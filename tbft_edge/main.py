@@ -29,6 +29,7 @@ from tbft_edge.commands import (
     train,
     tune,
 )
+from tbft_edge.flags import with_flags
 
 INTERRUPTED_EXIT_CODE = 130
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
@@ -83,17 +84,24 @@ def _root(
 
 def main() -> None:
     """Run the command; an error is one line and a hint on stderr, and an exit code."""
+    command = typer.main.get_command(app)
+    # Errors end in it, when the context of what ran is gone: their words name options of all commands.
+    with click.Context(command):
+        _run(command)
+
+
+def _run(command: click.Command) -> None:
     try:
         # Not click's own ending: it would turn Ctrl-C into exit code 1.
-        sys.exit(app(standalone_mode=False))
+        sys.exit(command(standalone_mode=False))
     except TbftError as error:
         fail(error)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tbft-edge"
-        fail(TbftError(error.format_message().rstrip("."), f"see {command} --help"))
+        asked = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tbft-edge"
+        fail(TbftError(error.format_message().rstrip("."), f"see {asked} --help"))
     except OSError as error:
         fail(of_the_system(error))
     except (click.Abort, KeyboardInterrupt):
@@ -117,5 +125,5 @@ def of_the_system(error: OSError) -> TbftError:
 
 def fail(error: TbftError) -> None:
     """Print what is wrong and what to do about it, and exit."""
-    typer.echo(f"error: {error.message}\n\nhint: {error.hint}", err=True)
+    typer.echo(with_flags(f"error: {error.message}\n\nhint: {error.hint}"), err=True)
     sys.exit(error.exit_code)

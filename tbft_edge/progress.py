@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from rich.table import Column
 from rich.text import Text
 
+from tbft_edge.flags import with_flags
 from tbft_runtime.energy.result import Vitals
 from tbft_runtime.progress import Outline, Silent
 from tbft_runtime.reporting.caveats import COVERED
@@ -87,7 +88,7 @@ class ConsoleProgress(Silent):
         self._vitals = vitals
 
     def note(self, text: str) -> None:
-        self._console.print(text, soft_wrap=True)
+        self._console.print(with_flags(text), soft_wrap=True)
 
     def _words(self) -> Iterable[str]:
         """What is known now; also called by the thread that draws."""
