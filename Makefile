@@ -129,7 +129,7 @@ $(DEVICE)/.installed: pyproject.toml constraints.txt
 
 # The tests need a runner beside what a device has.
 $(DEVICE)/.tested: $(DEVICE)/.installed
-	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest hypothesis jsonschema
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest pytest-xdist hypothesis jsonschema
 	@touch $@
 
 $(DEVICE)/.benched: $(DEVICE)/.tested

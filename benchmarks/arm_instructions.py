@@ -24,11 +24,12 @@ from benchmarks.protocol import Drift, Load
 from benchmarks.results import Contestant
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
-from tbft_edge.console import print_table, say
+from tbft_edge.console import say
 from tbft_edge.emulation.bench import ArmBench
 from tbft_edge.emulation.cpus import CPUS
 from tbft_edge.emulation.guest import PLATFORMS, PYTHON_VERSION, Guest, UnavailableError, cache_folder, prepare_guest
 from tbft_edge.emulation.qemu_user import QemuUser, qemu_user, spans
+from tbft_edge.tables.table import Table, show
 from tbft_runtime.measure import MARK_BASE, STEP_MARKS, WARM_UP
 
 CPU = CPUS["cortex-a72"]
@@ -50,7 +51,7 @@ def main() -> None:
     with atomic_file(ARM_RESULTS) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1))
     columns, rows = arm_rows(results)
-    print_table(f"Millions of executed {CPU.name} instructions per train step", columns, rows, numbers=True)
+    show(Table(f"Millions of executed {CPU.name} instructions per train step", columns, rows, numbers=True))
 
 
 def _count(drift: Drift, torch: QemuUser | None, reason: str | None) -> DriftCounts:

@@ -17,9 +17,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tbft_edge.console import print_table
 from tbft_edge.emulation.guest import PLATFORMS, PYTHON_VERSION, installed_versions
 from tbft_edge.figures import size
+from tbft_edge.tables.table import Table, show
 
 # The newest whose aarch64 wheel asks for no CUDA libraries.
 TORCH = "torch==2.8.0"
@@ -57,7 +57,7 @@ def main() -> None:
         ["tbft-edge --help above an empty Python", f"{result['help_seconds']:.2f} s", "–"],
         ["memory with the runtime imported", size(result["resident_bytes"]), "–"],
     ]
-    print_table("Device environment", ["", "tbft-edge[device]", f"{TORCH}, numpy, pillow"], rows, numbers=True)
+    show(Table("Device environment", ["", "tbft-edge[device]", f"{TORCH}, numpy, pillow"], rows, numbers=True))
 
 
 def _weigh(requirements: Sequence[str], folder: Path) -> tuple[int, int]:

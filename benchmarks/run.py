@@ -19,7 +19,8 @@ from benchmarks.goals import DRIFTS
 from benchmarks.prepared import FOLDER, prepare
 from benchmarks.results import Contestant, Machine, Results, StepContest, TrainingContest, write
 from benchmarks.tables import Notes, goal_rows
-from tbft_edge.console import print_table, say
+from tbft_edge.console import say
+from tbft_edge.tables.table import Table, show
 
 RESULTS = FOLDER / "results.json"
 LOG = FOLDER / "workers.log"
@@ -40,13 +41,16 @@ def main() -> None:
         return
     for policy, title in (("frozen", "batch norms frozen"), ("default", "batch statistics for input and full")):
         notes = Notes()
-        print_table(
-            f"{title}: median (95 % interval, or all rounds if fewer than six)",
-            ["", "threads", *DRIFTS],
-            goal_rows(results, policy, notes),  # type: ignore[arg-type]
-            numbers=True,
+        show(
+            Table(
+                f"{title}: median (95 % interval, or all rounds if fewer than six)",
+                ["", "threads", *DRIFTS],
+                goal_rows(results, policy, notes),  # type: ignore[arg-type]
+                numbers=True,
+            )
         )
-        say("\n".join(notes.lines()))
+        for line in notes.lines():
+            say(line)
 
 
 def measure(*, quick: bool) -> Results:

@@ -1,10 +1,12 @@
-"""What people see: tables on stdout, words and progress bars on stderr."""
+"""What people see: data on stdout, words on stderr. Every name in them is cleaned here, wherever it came from."""
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Sequence
 from typing import Any
+
+from tbft_artifacts.words import as_line, escaped
 
 # Wide enough that tables do not wrap where no terminal says its width.
 PIPED_WIDTH = 120
@@ -14,12 +16,34 @@ def print_json(value: Any) -> None:
     """Write a msgspec struct, or plain data, as indented JSON on stdout."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    try:
+        text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    except UnicodeEncodeError:  # Of a file whose name is no UTF-8; only escapes can say it.
+        import json
+
+        text = json.dumps(msgspec.to_builtins(value), indent=2)
+    sys.stdout.write(escaped(text) + "\n")
+
+
+def print_text(text: str) -> None:
+    """A whole page, or a table in a form for programs, on stdout as it is: whoever makes it cleans its names."""
+    sys.stdout.write(text)
+
+
+def print_line(*parts: str) -> None:
+    """A line on stdout; tabs stand between its parts, and nowhere else."""
+    sys.stdout.write("\t".join(map(as_line, parts)) + "\n")
+    sys.stdout.flush()  # Who reads along sees each line at once.
 
 
 def say(text: str) -> None:
     """A line of words on stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(as_line(text) + "\n")
+
+
+def quoted(name: object) -> str:
+    """A name in a command that is printed to be copied: to a shell it is one word, and no command of its own."""
+    return shlex.quote(str(name))
 
 
 def output_width() -> int:
@@ -28,19 +52,3 @@ def output_width() -> int:
 
     console = Console()
     return console.width if console.is_terminal else PIPED_WIDTH
-
-
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> None:
-    """A titled table on stdout; with `numbers` all columns but the first are aligned to the right."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if numbers and index else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console = Console(markup=False, emoji=False, highlight=False, width=output_width())
-    console.print(f"\n{title}\n", soft_wrap=True)
-    console.print(table)

@@ -29,8 +29,10 @@ from tbft_edge.commands import (
     train,
     tune,
 )
+from tbft_edge.console import print_line, say
 from tbft_edge.flags import with_flags
 
+BROKEN_EXIT_CODE = 1
 INTERRUPTED_EXIT_CODE = 130
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 _PROCESS = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
@@ -66,7 +68,7 @@ app.command("ops")(ops.command)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(version("tbft-edge"))
+        print_line(version("tbft-edge"))
         raise typer.Exit
 
 
@@ -104,8 +106,21 @@ def _run(command: click.Command) -> None:
         fail(TbftError(error.format_message().rstrip("."), f"see {asked} --help"))
     except OSError as error:
         fail(of_the_system(error))
+    except UnicodeEncodeError as error:
+        fail(TbftError(f"the name '{error.object}' is no UTF-8, which files of results are", "rename it"))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED_EXIT_CODE)
+    except Exception:
+        _say_what_broke()
+        sys.exit(BROKEN_EXIT_CODE)
+
+
+def _say_what_broke() -> None:
+    """A mistake of ours as Python tells it, but that its words may be a stranger's."""
+    import traceback
+
+    for line in traceback.format_exc().splitlines():
+        say(line)
 
 
 def of_the_system(error: OSError) -> TbftError:
@@ -125,5 +140,6 @@ def of_the_system(error: OSError) -> TbftError:
 
 def fail(error: TbftError) -> None:
     """Print what is wrong and what to do about it, and exit."""
-    typer.echo(with_flags(f"error: {error.message}\n\nhint: {error.hint}"), err=True)
+    for line in (f"error: {error.message}", "", f"hint: {error.hint}"):
+        say(with_flags(line))
     sys.exit(error.exit_code)

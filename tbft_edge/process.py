@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,8 +27,8 @@ def run_json(command: Sequence[str | Path], given: bytes = b"", failed: str = "a
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")] or lines[-1:]
     message = errors[0] if errors else f"exit code {done.returncode}"
     if done.returncode == DIVERGED_EXIT_CODE:
-        raise DivergedError(message, _HINT + " ".join(words))
-    raise TbftError(f"{failed}: {message}", _HINT + " ".join(words))
+        raise DivergedError(message, _HINT + shlex.join(words))
+    raise TbftError(f"{failed}: {message}", _HINT + shlex.join(words))
 
 
 # Threads are those that a command is told; several commands run beside each other.

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from rich.table import Column
 from rich.text import Text
 
+from tbft_artifacts.words import as_line
 from tbft_edge.flags import with_flags
 from tbft_runtime.energy.result import Vitals
 from tbft_runtime.progress import Outline, Silent
@@ -58,10 +59,10 @@ class ConsoleProgress(Silent):
             self._epochs.add(epoch.seconds)
 
     def begin(self, what: str, total: int) -> None:
-        self._what, self._means = what, ""
+        self._what, self._means = as_line(what), ""
         for task in self._bars.task_ids:
             self._bars.remove_task(task)
-        self._bars.add_task(what, total=total)
+        self._bars.add_task(self._what, total=total)
 
     def advance(self, images: int) -> None:
         self._bars.advance(self._bars.task_ids[-1], images)
@@ -82,13 +83,13 @@ class ConsoleProgress(Silent):
             *_board(vitals),
             *(["best so far"] if best else []),
         ]
-        self._console.print(", ".join(words), soft_wrap=True)
+        self.note(", ".join(words))
 
     def vitals(self, vitals: Vitals) -> None:
         self._vitals = vitals
 
     def note(self, text: str) -> None:
-        self._console.print(with_flags(text), soft_wrap=True)
+        self._console.print(as_line(with_flags(text)), soft_wrap=True)
 
     def _words(self) -> Iterable[str]:
         """What is known now; also called by the thread that draws."""

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import Drift, Plan
 from tbft_artifacts.preprocessing import Normalize, PreprocessingStep
 from tbft_artifacts.structs import Struct
@@ -51,7 +52,7 @@ class Block(Struct, frozen=True):
 
     def is_inside(self, modules: Sequence[str]) -> bool:
         """Whether it is one of `modules`, such as a plan's blocks, or a part of one."""
-        return any(self.name == module or self.name.startswith(f"{module}.") for module in modules)
+        return any(is_inside(self.name, module) for module in modules)
 
 
 class Manifest(Struct, frozen=True, kw_only=True):

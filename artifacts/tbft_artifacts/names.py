@@ -1,4 +1,4 @@
-"""Names that host and device both know: of inputs and outputs of graphs, and of what has none."""
+"""Names that host and device both know: of inputs and outputs of graphs, and of modules and what is in them."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ ORIGIN_END = "#"
 
 # The label of an image that has none.
 NO_LABEL = -1
+
+
+def is_inside(name: str, module: str) -> bool:
+    """Whether `name`, of a parameter or a module, is that of a part of `module`, or of `module` itself."""
+    return name == module or name.startswith(f"{module}.")

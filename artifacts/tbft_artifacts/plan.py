@@ -186,7 +186,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
 
     @property
     def sparse_layers(self) -> tuple[SparseLayer, ...]:
-        """The convolutions among whose channels a device chooses; none where the plan itself says what is trained."""
+        """The convolutions among whose channels a device chooses, in the order of the graph; most plans have none."""
         return () if self.sparse is None else self.sparse.layers
 
     def with_channels(self, channels: Mapping[str, Sequence[int]]) -> Plan:

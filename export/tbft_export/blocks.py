@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Block
+from tbft_artifacts.names import is_inside
 
 # Convolutions that may stand before, and behind, the module that holds the stages.
 STEM_CONVOLUTIONS = 1
@@ -87,8 +88,8 @@ def describe_blocks(graph: ir.Graph, weights: frozenset[str], trained: Sequence[
         known = _outermost(parameters)
     values: dict[str, int] = {}
     for parameter in parameters:
-        block = max((name for name in known if _inside(parameter, name)), key=len)
-        while block != parameter and any(name != block and _inside(name, block) for name in trained):
+        block = max((name for name in known if is_inside(parameter, name)), key=len)
+        while block != parameter and any(name != block and is_inside(name, block) for name in trained):
             block = ".".join(parameter.split(".")[: block.count(".") + 2])
         tensor = graph.initializers[parameter].const_value
         assert tensor is not None
@@ -102,19 +103,15 @@ def select(parameters: Sequence[str], blocks: Sequence[str], known: Sequence[str
     Raises TbftError for a block that holds none; `known` are the names to offer.
     """
     for block in blocks:
-        if not any(_inside(name, block) for name in parameters):
+        if not any(is_inside(name, block) for name in parameters):
             raise TbftError(f"the model has no block '{block}'", f"blocks: {', '.join(known)}")
-    return [name for name in parameters if any(_inside(name, block) for block in blocks)]
-
-
-def _inside(parameter: str, block: str) -> bool:
-    return parameter == block or parameter.startswith(f"{block}.")
+    return [name for name in parameters if any(is_inside(name, block) for block in blocks)]
 
 
 def _outermost(parameters: Sequence[str]) -> tuple[str, ...]:
     """The outermost modules that do not hold every parameter."""
     prefixes = [".".join(name.split(".")[:depth]) for name in parameters for depth in range(1, name.count(".") + 1)]
-    whole = frozenset(prefix for prefix in prefixes if all(_inside(name, prefix) for name in parameters))
+    whole = frozenset(prefix for prefix in prefixes if all(is_inside(name, prefix) for name in parameters))
     return tuple(dict.fromkeys(_module(name, whole) for name in parameters))
 
 
@@ -163,8 +160,7 @@ def _has_stages(module: str, inside: Mapping[str, Sequence[int]]) -> bool:
     """Whether a part of `module` holds several convolutions: opening it would show stages, not layers."""
     depth = module.count(".") + 1
     return any(
-        len(indices) > 1 and name.startswith(f"{module}.") and name.count(".") == depth
-        for name, indices in inside.items()
+        len(indices) > 1 and is_inside(name, module) and name.count(".") == depth for name, indices in inside.items()
     )
 
 
@@ -173,7 +169,7 @@ def _stages(names: Sequence[str], convolutions: Mapping[str, ir.Node]) -> tuple[
     stages: list[list[str]] = []
     previous: object = None
     for name in names:
-        inside = [node for weight, node in convolutions.items() if _inside(weight, name)]
+        inside = [node for weight, node in convolutions.items() if is_inside(weight, name)]
         if len(inside) < 2:
             continue
         parent, _, number = name.rpartition(".")
@@ -189,13 +185,13 @@ def _stages(names: Sequence[str], convolutions: Mapping[str, ir.Node]) -> tuple[
 
 def _residual_blocks(module: str, convolutions: Mapping[str, ir.Node]) -> list[str]:
     """The blocks that `module` is a numbered list of, each with several convolutions; else the module itself."""
-    inside = [weight for weight in convolutions if _inside(weight, module)]
+    inside = [weight for weight in convolutions if is_inside(weight, module)]
     parts = dict.fromkeys(".".join(weight.split(".")[: module.count(".") + 2]) for weight in inside)
     if len(parts) == 1 and not next(iter(parts)).rpartition(".")[2].isdecimal():
         (only,) = parts
         blocks = _residual_blocks(only, convolutions) if only != module else [module]
         return [module] if blocks == [only] else blocks
-    counts = [sum(_inside(weight, part) for weight in inside) for part in parts]
+    counts = [sum(is_inside(weight, part) for weight in inside) for part in parts]
     is_list = all(part.rpartition(".")[2].isdecimal() for part in parts) and min(counts) > 1
     return list(parts) if is_list else [module]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tbft_artifacts.manifest import Manifest
 
-BATCH = 32
+BATCH_SIZE = 32
 
 
 class LabelledImages(Protocol):
@@ -29,5 +29,5 @@ ImageReader = Callable[[Manifest], LabelledImages]
 
 def batches(indices: np.ndarray) -> Iterator[np.ndarray]:
     """Batches of indices, in order; the last may be short."""
-    for start in range(0, len(indices), BATCH):
-        yield indices[start : start + BATCH]
+    for start in range(0, len(indices), BATCH_SIZE):
+        yield indices[start : start + BATCH_SIZE]

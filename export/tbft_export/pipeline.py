@@ -12,6 +12,7 @@ from onnx_ir.passes import common
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import ConvolutionForm
 from tbft_artifacts.sparse import SparseLayer
+from tbft_artifacts.words import clean
 from tbft_export.graph.activations import Activation
 from tbft_export.passes.count_correct import CountCorrectPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
@@ -47,7 +48,8 @@ class PassRunner:
         for step in passes:
             model = step(model).model
             if self.dump_after == type(step).__name__:
-                sys.stderr.write(f"# after {self.dump_after}\n{model}\n")
+                sys.stderr.write(f"# after {self.dump_after}\n")
+                sys.stderr.writelines(f"{clean(line)}\n" for line in str(model).split("\n"))
         return model
 
 

@@ -20,22 +20,27 @@ class Exits:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What is trained, and with which backward: all that the compiler is told of a method.
-
-    `label` begins the id of the plan, `blocks` name the modules that hold `parameters`, for people. With `masked`
-    the gradient of hard-swish and ReLU6 is dX = dY * 1[x > 0]. `sparse` names weights of convolutions of which the
-    device trains the output channels that it chooses, beside `parameters`. With `exits` those are trained, and no
-    parameter of the network. `lr` is the default learning rate.
-    """
+    """What is trained, and with which backward: all that the compiler is told of a method."""
 
     method: str
+    """Its name."""
     label: str
+    """What the id of the plan begins with."""
     drift: Drift | None
+    """What the plan answers, if it answers a drift."""
     blocks: tuple[str, ...]
+    """The modules that hold `parameters`, for people."""
     parameters: tuple[str, ...]
+    """Tensors that are trained as a whole."""
     policy: BatchNormPolicy
+    """What batch norms do meanwhile."""
     lr: float
+    """The default learning rate."""
     prefix: PrefixKind = "float32"
+    """Arithmetic of what lies before the first of them."""
     masked: bool = False
+    """Whether the gradient of hard-swish and ReLU6 is dX = dY * 1[x > 0]."""
     sparse: tuple[str, ...] = ()
+    """Weights of convolutions of which the device trains the output channels that it chooses, too."""
     exits: Exits | None = None
+    """Classifiers that are trained instead of any parameter of the network."""

@@ -17,13 +17,13 @@ from safetensors.numpy import save_file
 from tbft_artifacts.bundle import file_entry
 from tbft_artifacts.manifest import MANIFEST, STATISTICS, WEIGHTS, Manifest
 from tbft_artifacts.plan import PREDICT
-from tbft_export.compile.plan import CompiledPlan
+from tbft_export.compile.request import CompiledPlan
 from tbft_export.graph.forward import ForwardModel
 
 
 def write_weights(folder: Path, *networks: ForwardModel) -> None:
     """Write every weight once, by name, as float32; those that `networks` share are the same."""
-    tensors = {name: _array(forward.graph, name) for forward in networks for name in forward.weights}
+    tensors = {name: _float32(forward.tensor(name)) for forward in networks for name in forward.weights}
     save_file(dict(sorted(tensors.items())), folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # safetensors makes it private to the user.
 
@@ -47,8 +47,8 @@ def write_plan(compiled: CompiledPlan, folder: Path) -> None:
     write_graph(compiled.update, folder, plan.update)
     for number, stage in enumerate(compiled.stages):
         write_graph(stage, folder, plan.stage(number))
-    if compiled.whole is not None:
-        write_graph(compiled.whole, folder, plan.predict)
+    if compiled.predict is not None:
+        write_graph(compiled.predict, folder, plan.predict)
     if compiled.fisher is not None:
         write_graph(compiled.fisher, folder, plan.fisher)
 
@@ -86,13 +86,19 @@ def pack(folder: Path, archive: Path) -> None:
 
 def bundle_bytes(manifest: Manifest) -> dict[str, int]:
     """Bytes of the bundle by part: weights, device graphs, official artifacts."""
-    official = tuple(f"{plan.ort_training}/" for plan in manifest.plans)
+    official = official_files(manifest)
     sizes = {name: entry.bytes for name, entry in manifest.files.items()}
     return {
         "weights": sizes[WEIGHTS],
-        "graphs": sum(size for name, size in sizes.items() if name.endswith(".onnx") and not name.startswith(official)),
-        "ort_training": sum(size for name, size in sizes.items() if name.startswith(official)),
+        "graphs": sum(size for name, size in sizes.items() if name.endswith(".onnx") and name not in official),
+        "ort_training": sum(sizes[name] for name in official),
     }
+
+
+def official_files(manifest: Manifest) -> list[str]:
+    """The files of the bundle that are ONNX Runtime Training's own artifacts."""
+    folders = tuple(f"{plan.ort_training}/" for plan in manifest.plans)
+    return [name for name in manifest.files if name.startswith(folders)]
 
 
 def write_graph(model: ir.Model, folder: Path, name: str) -> None:
@@ -138,7 +144,5 @@ def _byte_ranges(weights: Path) -> Mapping[str, tuple[int, int]]:
     }
 
 
-def _array(graph: ir.Graph, name: str) -> np.ndarray:
-    tensor = graph.initializers[name].const_value
-    assert tensor is not None
+def _float32(tensor: ir.TensorProtocol) -> np.ndarray:
     return np.ascontiguousarray(tensor.numpy(), np.float32)

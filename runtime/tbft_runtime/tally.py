@@ -10,6 +10,7 @@ import numpy as np
 from tbft_runtime.exits.policy import confidence
 from tbft_runtime.run.epoch import Evaluation
 from tbft_runtime.run.exit_answers import ExitAnswers
+from tbft_runtime.softmax import cross_entropy
 
 
 @dataclass
@@ -66,18 +67,3 @@ def per_class(confusion: np.ndarray) -> dict[int, tuple[int, int]]:
         all_images, right = counts.get(true, (0, 0))
         counts[true] = all_images + images, right + images * (true == predicted)
     return counts
-
-
-def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """-log softmax(logits)[…, label], in double: logits (N, …, classes), labels (N, …) that may broadcast -> (N, …)."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    own = np.take_along_axis(shifted, labels[..., np.newaxis], axis=-1)[..., 0]
-    losses: np.ndarray = np.log(np.exp(shifted).sum(axis=-1)) - own
-    return losses
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities (N, classes) of logits (N, classes)."""
-    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    probabilities: np.ndarray = exponents / exponents.sum(axis=1, keepdims=True)
-    return probabilities

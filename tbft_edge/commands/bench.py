@@ -11,8 +11,9 @@ import typer
 from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, memory_size
-from tbft_edge.console import print_json, print_table, say
+from tbft_edge.console import print_json, say
 from tbft_edge.figures import percent, size
+from tbft_edge.tables.table import Table, show
 
 if TYPE_CHECKING:
     from tbft_artifacts.bundle import Bundle
@@ -106,8 +107,9 @@ def _print(result: BenchResult) -> None:
     emulator = ", emulator included" if result.emulated else ""
     peak = "unavailable" if result.peak_memory_bytes is None else size(result.peak_memory_bytes) + emulator
     rows.append(["peak memory", peak])
-    print_table(f"{result.plan} on {where}, batch {result.batch_size}, one thread", ["", "value"], rows)
-    say("".join(f"not used: {reason}\n" for reason in result.skipped).rstrip())
+    show(Table(f"{result.plan} on {where}, batch {result.batch_size}, one thread", ["", "value"], rows))
+    for reason in result.skipped:
+        say(f"not used: {reason}")
 
 
 def _print_comparison(costs: list[Cost]) -> None:
@@ -124,7 +126,7 @@ def _print_comparison(costs: list[Cost]) -> None:
         for cost in costs
     ]
     columns = ["plan", f"first epoch ({unit})", f"later epochs ({unit})", "saved, first", "saved, later"]
-    print_table("Cost of a train step against full fine-tuning", columns, rows, numbers=True)
+    show(Table("Cost of a train step against full fine-tuning", columns, rows, numbers=True))
 
 
 def _milliseconds(value: float | None, note: str) -> str:

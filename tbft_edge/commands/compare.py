@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.errors import one_line
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ThreadsOption
-from tbft_edge.console import print_json, say
+from tbft_edge.console import print_json, print_text, say
 from tbft_edge.figures import percent
 from tbft_edge.tables.formats import Format, output_format, print_tables
 
@@ -94,7 +92,7 @@ def say_run(progress: Progress) -> None:
     if progress.new and progress.done < progress.total:
         minutes = progress.seconds / progress.new * (progress.total - progress.done) / 60
         left = f"; about {minutes:.0f} min left"
-    say(one_line(f"[{progress.done}/{progress.total}] {run.entry.name}, seed {run.seed}: {ended}{left}"))
+    say(f"[{progress.done}/{progress.total}] {run.entry.name}, seed {run.seed}: {ended}{left}")
 
 
 def _print(results: Results, html: str, chosen: Format) -> None:
@@ -103,8 +101,8 @@ def _print(results: Results, html: str, chosen: Format) -> None:
     if chosen == "json":
         print_json(results)
     elif chosen == "html":
-        sys.stdout.write(html)
+        print_text(html)
     elif chosen == "csv":
-        sys.stdout.write(comparison_csv(results))
+        print_text(comparison_csv(results))
     else:
         print_tables([comparison_table(results)], notes(results), chosen)

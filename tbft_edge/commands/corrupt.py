@@ -9,7 +9,7 @@ import typer
 
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
-from tbft_edge.console import print_json, say
+from tbft_edge.console import print_json, print_line, say
 
 
 def command(
@@ -41,7 +41,7 @@ def command(
     if json:
         print_json(result)
         return
-    typer.echo(f"{result.out}: {result.images} images, {result.corruption} of severity {result.severity}")
+    print_line(f"{result.out}: {result.images} images, {result.corruption} of severity {result.severity}")
 
 
 def _print_names(wanted: bool) -> None:
@@ -49,5 +49,6 @@ def _print_names(wanted: bool) -> None:
         with extra("device"):
             from tbft_runtime.corruptions.corrupt import CORRUPTIONS
 
-        typer.echo("\n".join(CORRUPTIONS))
+        for name in CORRUPTIONS:
+            print_line(name)
         raise typer.Exit

@@ -9,7 +9,7 @@ import typer
 
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ThreadsOption
-from tbft_edge.console import print_json, say
+from tbft_edge.console import print_json, print_line, quoted, say
 
 
 def command(
@@ -40,5 +40,6 @@ def command(
             return
         show(evidence(diagnosis))
     for line in ["", *verdict(diagnosis)]:
-        typer.echo(line)
-    say(f"next: tbft-edge train {bundle} --data {data} --plan {diagnosis.plan} --out run")
+        print_line(line)
+    images, plan = quoted(data), quoted(diagnosis.plan)
+    say(f"next: tbft-edge train {quoted(bundle)} --data {images} --plan {plan} --out run")

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tbft_artifacts.errors import one_line
 from tbft_edge.commands.options import JsonOption
-from tbft_edge.console import print_json
+from tbft_edge.console import print_json, print_line
 from tbft_edge.flags import with_flags
 
 UNFIT_EXIT_CODE = 1
@@ -42,7 +41,6 @@ def command(
         signs = {True: "✓", False: "✗", None: "·"}
         for check in checks:
             hint = f" (hint: {check.hint})" if check.hint else ""
-            # Files of the board and other packages say some of it: no control character may reach the terminal.
-            typer.echo(one_line(f"{signs[check.ok]} {check.name}: {check.text}{hint}"))
+            print_line(f"{signs[check.ok]} {check.name}: {check.text}{hint}")
     if any(check.ok is False for check in checks):
         raise typer.Exit(UNFIT_EXIT_CODE)

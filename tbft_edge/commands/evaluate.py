@@ -9,7 +9,7 @@ import typer
 
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ThreadsOption
-from tbft_edge.console import print_json, print_table, say
+from tbft_edge.console import print_json, say
 from tbft_edge.figures import percent
 
 
@@ -30,10 +30,11 @@ def command(
     Of a run with several exits also where images leave, and how long answers take beside the whole network's.
     """
     with extra("device"):
+        from tbft_edge.facts.exits import saving
         from tbft_edge.progress import ConsoleProgress
         from tbft_edge.reports import shown
-        from tbft_edge.tables.exits import exit_saving, exit_shares, single_answers
-        from tbft_edge.tables.table import show
+        from tbft_edge.tables.exits import exit_shares, single_answers
+        from tbft_edge.tables.table import Table, show
         from tbft_runtime import evaluate
 
         with ConsoleProgress() as progress:
@@ -43,10 +44,10 @@ def command(
         return
     rows = [[name, percent(accuracy)] for name, accuracy in result.accuracy_per_class.items()]
     title = f"accuracy {percent(result.accuracy)}, loss {result.loss:.4f} over {result.images} images"
-    print_table(title, ["class", "accuracy"], rows, numbers=True)
+    show(Table(title, ["class", "accuracy"], rows, numbers=True))
     if result.exits is not None:
         show(exit_shares(result.exits, "images"))
-        say(exit_saving(result.exits))
+        say(saving(result.exits))
     if result.single is not None:
         show(single_answers(result.single))
     if result.skipped_images:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +11,10 @@ import typer
 from tbft_artifacts.manifest import Block, Manifest
 from tbft_artifacts.plan import Plan
 from tbft_edge.commands.options import JsonOption
-from tbft_edge.console import print_json, print_table
+from tbft_edge.console import print_json
 from tbft_edge.figures import size
-from tbft_edge.tables.plans import print_exits, print_plans
+from tbft_edge.tables.plans import exit_tables, plan_table
+from tbft_edge.tables.table import Table, show
 
 
 def command(
@@ -28,8 +29,13 @@ def command(
     if json:
         print_json(manifest)
         return
+    for table in _tables(manifest):
+        show(table)
+
+
+def _tables(manifest: Manifest) -> Iterator[Table]:
     total = sum(entry.bytes for entry in manifest.files.values())
-    print_table(
+    yield Table(
         f"bundle {manifest.bundle_id[:12]}: {manifest.model}",
         ["", "value"],
         [
@@ -42,15 +48,15 @@ def command(
             ["made with", ", ".join(f"{name} {version}" for name, version in manifest.producers.items())],
         ],
     )
-    print_plans(manifest.plans)
-    print_exits(manifest.plans)
+    yield plan_table(manifest.plans)
+    yield from exit_tables(manifest.plans)
     if manifest.sparse_plans:
-        _print_sparse(manifest.sparse_plans)
+        yield _sparse(manifest.sparse_plans)
     blocks = [[block.name, f"{block.parameters:,}", _trained_by(block, manifest)] for block in manifest.blocks]
-    print_table("Blocks, from the input to the output", ["block", "parameters", "trained by"], blocks)
+    yield Table("Blocks, from the input to the output", ["block", "parameters", "trained by"], blocks)
 
 
-def _print_sparse(plans: Sequence[Plan]) -> None:
+def _sparse(plans: Sequence[Plan]) -> Table:
     """The layers of the deepest of `plans`, and which plans reach each."""
     rows = [
         [
@@ -58,12 +64,12 @@ def _print_sparse(plans: Sequence[Plan]) -> None:
             f"{layer.shape[0]:,}",
             f"{layer.row_values:,}",
             f"{layer.row_flops / 1e3:,.1f}",
-            ", ".join(plan.id for plan in plans if plan.sparse and layer in plan.sparse.layers),
+            ", ".join(plan.id for plan in plans if layer in plan.sparse_layers),
         ]
-        for layer in (plans[0].sparse.layers if plans[0].sparse else ())
+        for layer in plans[0].sparse_layers
     ]
     columns = ["layer", "channels", "parameters of one", "kFLOPs of its gradient", "chosen in"]
-    print_table("Layers whose channels the device chooses, from the input to the output", columns, rows)
+    return Table("Layers whose channels the device chooses, from the input to the output", columns, rows)
 
 
 def _trained_by(block: Block, manifest: Manifest) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
-from tbft_edge.console import print_json, print_table
+from tbft_edge.console import print_json
+from tbft_edge.tables.table import Table, show
 
 
 def command(json: JsonOption = False) -> None:
@@ -16,4 +17,5 @@ def command(json: JsonOption = False) -> None:
     if json:
         print_json([{"operator": lowering.operator, "formula": lowering.summary} for lowering in lowerings])
         return
-    print_table("Lowerings", ["operator", "formula"], [[lowering.operator, lowering.summary] for lowering in lowerings])
+    rows = [[lowering.operator, lowering.summary] for lowering in lowerings]
+    show(Table("Lowerings", ["operator", "formula"], rows))

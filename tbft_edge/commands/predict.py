@@ -9,7 +9,7 @@ import typer
 
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ThreadsOption
-from tbft_edge.console import print_json, say
+from tbft_edge.console import print_json, print_line, say
 from tbft_edge.figures import percent
 
 
@@ -31,4 +31,4 @@ def command(
             print_json(list(predictions))
             return
         for prediction in predictions:
-            typer.echo(f"{prediction.image}\t{prediction.label}\t{percent(prediction.probability)}")
+            print_line(prediction.image, prediction.label, percent(prediction.probability))

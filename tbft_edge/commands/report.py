@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tbft_artifacts.errors import one_line
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
-from tbft_edge.console import print_json, say
+from tbft_edge.console import print_json, print_text, say
 from tbft_edge.tables.formats import Format, output_format, print_tables
 
 if TYPE_CHECKING:
@@ -61,23 +59,26 @@ def _folder(run: Path) -> Path:
 
 
 def _print_run(report: Report, name: str, chosen: Format) -> None:
-    from tbft_edge.tables.run import run_summary
-    from tbft_runtime.reporting.caveats import caveats
-
     if chosen == "json":
         print_json(report)
     elif chosen == "html":
         from tbft_edge.pages.run_page import run_page
 
-        sys.stdout.write(run_page(report))
+        print_text(run_page(report))
     elif chosen == "csv":
         from tbft_edge.tables.costs import cost_csv
         from tbft_runtime import compare
 
         # Nothing is compared here, so a throttled run is shown as any other.
-        sys.stdout.write(cost_csv(compare([report], [name], allow_throttled=True)))
+        print_text(cost_csv(compare([report], [name], allow_throttled=True)))
     else:
-        print_tables(run_summary(report, name), caveats(report), chosen)
+        from tbft_edge.facts.cautions import cautions
+        from tbft_edge.tables.run import choices, in_full, outcome
+
+        # A terminal shows the end of what is long, a document its beginning.
+        details = [*choices(report), *in_full(report)]
+        tables = [outcome(report), *details] if chosen == "markdown" else [*details, outcome(report)]
+        print_tables(tables, cautions(report), chosen)
 
 
 def _print_comparison(comparison: Comparison, reports: Sequence[Report], chosen: Format) -> None:
@@ -88,11 +89,11 @@ def _print_comparison(comparison: Comparison, reports: Sequence[Report], chosen:
     elif chosen == "html":
         from tbft_edge.pages.comparison_page import comparison_page
 
-        sys.stdout.write(comparison_page(comparison, reports))
+        print_text(comparison_page(comparison, reports))
     elif chosen == "csv":
         # Each run's own notes have a column; these have no row to stand in.
         for note in comparison.notes:
-            say(one_line(note))
-        sys.stdout.write(cost_csv(comparison))
+            say(note)
+        print_text(cost_csv(comparison))
     else:
         print_tables([cost_table(comparison)], notes(comparison), chosen)

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tbft_artifacts.errors import one_line
 from tbft_artifacts.plan import BatchNormPolicy, Drift
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ThreadsOption, memory_size, part_of_whole
-from tbft_edge.console import print_json, say
-from tbft_edge.figures import percent
+from tbft_edge.console import print_json, quoted, say
 
 if TYPE_CHECKING:
-    from tbft_runtime import Progress
+    from tbft_runtime import Progress, Report
 
 # auto: the device finds out.
 DriftOption = Literal[Drift, "auto"]
@@ -123,7 +121,7 @@ def command(
     """
     with extra("device"):
         from tbft_edge.progress import ConsoleProgress
-        from tbft_edge.reports import shown
+        from tbft_edge.reports import read_report, shown
         from tbft_runtime import Together, TrainOptions, train
 
         options = TrainOptions(
@@ -162,20 +160,7 @@ def command(
         if json:
             print_json(shown(result))
             return
-        _print(out)
-    say(f"the same as a page: {page}")
-    if result.is_worse:
-        say("the best state is worse than the base model; 'finalize' will refuse it without --allow-worse")
-    elif result.epochs and not result.best_epoch:
-        say(f"no epoch was better than the base model, which is what is kept: try a lower --lr than {result.lr:g}")
-    if result.exits is None:
-        say(f"next: tbft-edge finalize {out} --out model.onnx")
-        return
-    if not (result.exits.is_reached and result.exits.has_margin):
-        margin = " with a standard error to spare" if result.exits.is_reached else ""
-        wanted = f"{percent(result.exits.wanted)} of the validation images{margin}"
-        say(f"no threshold is right for {wanted}; the best was taken")
-    say(f"next: tbft-edge predict {out} PICTURES, which answers at the first exit that is sure enough")
+        _print(read_report(out), out, page)
 
 
 def _metrics(path: Path | None, note: Callable[[str], None]) -> AbstractContextManager[Progress]:
@@ -202,18 +187,23 @@ def _write_page(out: Path) -> Path:
     return path
 
 
-def _print(out: Path) -> None:
-    """What 'report' prints of the run, and the profile if there is one."""
-    from tbft_edge.reports import read_report
+def _print(report: Report, out: Path, page: Path) -> None:
+    """The outcome and how to go on stand last, where a terminal of few lines still shows them; details before."""
+    from tbft_edge.facts.cautions import cautions
     from tbft_edge.tables.profile import print_profile
-    from tbft_edge.tables.run import run_summary
+    from tbft_edge.tables.run import choices, in_brief, outcome
     from tbft_edge.tables.table import show
-    from tbft_runtime.reporting.caveats import caveats
 
-    report = read_report(out)
-    for table in run_summary(report, str(out)):
+    for table in choices(report):
         show(table)
     if report.profile is not None:
         print_profile(report.profile)
-    for caveat in caveats(report):
-        say(one_line(caveat))
+    show(in_brief(report, str(out)))
+    show(outcome(report))
+    for caution in cautions(report):
+        say(caution)
+    say(f"the same as a page: {page}")
+    if report.result.exits is None:
+        say(f"next: tbft-edge finalize {quoted(out)} --out model.onnx")
+    else:
+        say(f"next: tbft-edge predict {quoted(out)} PICTURES, which answers at the first exit that is sure enough")

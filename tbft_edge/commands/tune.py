@@ -10,7 +10,8 @@ import typer
 from tbft_artifacts.plan import Drift
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
-from tbft_edge.console import print_json, print_table, say
+from tbft_edge.console import print_json, quoted, say
+from tbft_edge.tables.table import Table, show
 
 if TYPE_CHECKING:
     from tbft_runtime import Tuning
@@ -57,25 +58,20 @@ def command(
     if not tuning.finished:
         say("the time was up before everything was compared")
     given = {"--plan": plan, "--drift": drift, "--batch-size": batch_size}
-    same = "".join(f" {name} {value}" for name, value in given.items() if value is not None)
-    say(f"next: tbft-edge train {bundle} --data … --out {out}{same}")
+    same = "".join(f" {name} {quoted(value)}" for name, value in given.items() if value is not None)
+    say(f"next: tbft-edge train {quoted(bundle)} --data … --out {quoted(out)}{same}")
 
 
 def _print(tuning: Tuning) -> None:
-    print_table(
-        f"{tuning.plan} on this device, batch {tuning.batch_size}: ms (quartiles) in turns",
-        ["", "in use", "ms", "tried", "ms", "kept"],
-        [_row(comparison) for comparison in tuning.comparisons],
-    )
-    print_table(
-        f"Chosen in {tuning.seconds:.0f} s",
-        ["", "default", "chosen"],
-        [
-            [name, _value(tuning.default.value(coordinate)), _value(tuning.chosen.value(coordinate))]
-            for coordinate, name in _NAMES.items()
-            if coordinate != ("spinning" if tuning.divided else "micro_batch")
-        ],
-    )
+    title = f"{tuning.plan} on this device, batch {tuning.batch_size}: ms (quartiles) in turns"
+    columns = ["", "in use", "ms", "tried", "ms", "kept"]
+    show(Table(title, columns, [_row(comparison) for comparison in tuning.comparisons]))
+    chosen = [
+        [name, _value(tuning.default.value(coordinate)), _value(tuning.chosen.value(coordinate))]
+        for coordinate, name in _NAMES.items()
+        if coordinate != ("spinning" if tuning.divided else "micro_batch")
+    ]
+    show(Table(f"Chosen in {tuning.seconds:.0f} s", ["", "default", "chosen"], chosen))
 
 
 def _row(comparison: Comparison) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tbft_edge import figures
 from tbft_edge.compare.results import EntryResult, Results
 from tbft_edge.compare.table import MEASURED, STATED, accuracy_words, measured, notes, stated
 from tbft_edge.compare.tradeoffs import Tradeoff, tradeoffs
 from tbft_edge.compare.words import provenance, title
-from tbft_edge.pages import units
 from tbft_edge.pages.document import card, facts, figure, missing, page, pair, section, table, tables, warnings
 from tbft_edge.pages.markup import Markup, element, join
 
@@ -30,7 +30,7 @@ def methods_page(results: Results) -> str:
     body = [
         element(
             "header",
-            element("h1", f"{units.count(len(results.entries), 'way')} to train compared"),
+            element("h1", f"{figures.count(len(results.entries), 'way')} to train compared"),
             element("p", f"{title(results)} · {results.board}", class_="soft"),
         ),
         section("What each costs, and what it gains", *_costs(results)),

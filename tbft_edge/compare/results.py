@@ -12,6 +12,7 @@ import msgspec
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Drift, purpose
+from tbft_edge.origin import Origin
 
 FORMAT = 1
 
@@ -116,7 +117,7 @@ class Front(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """A comparison. `data` and `test` are names with a hash of the content.
+    """A comparison. `data` and `test` are the words for an `Origin`.
 
     Accuracy is that on `test_images` images: those of `test`, or where it is None those that were held out of `data`
     to validate on.
@@ -139,6 +140,16 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[EntryResult, ...]
     fronts: tuple[Front, ...]
     notes: tuple[str, ...]
+
+    @property
+    def data_file(self) -> str:
+        """The name of the data, without the hash."""
+        return Origin.read(self.data).name
+
+    @property
+    def test_file(self) -> str | None:
+        """Likewise."""
+        return None if self.test is None else Origin.read(self.test).name
 
     def front(self, cost: CostName) -> Front:
         """That of accuracy and `cost`."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from tbft_artifacts.errors import DivergedError, TbftError
 from tbft_edge.compare.options import Options, Settings
 from tbft_edge.compare.pareto import Offer, on_front
 from tbft_edge.compare.results import COSTS, FORMAT, CostName, Energy, EntryResult, Figures, Front, Results
 from tbft_edge.compare.runs import Evaluated, Run
+from tbft_edge.origin import Origin
 from tbft_runtime.reporting.caveats import caveats, energy_obstacle
 from tbft_runtime.reporting.report import Report
 
@@ -35,8 +35,8 @@ def summarize(
     first = reports[0]
     return Results(
         format=FORMAT,
-        data=_known_as(options.data, settings.data),
-        test=None if options.test is None or settings.test is None else _known_as(options.test, settings.test),
+        data=str(Origin.of(options.data, settings.data)),
+        test=None if options.test is None or settings.test is None else str(Origin.of(options.test, settings.test)),
         test_images=_test_images(first, runs, options),
         train_images=first.result.train_images,
         image_size=" and ".join(sorted({f"{report.image_size} px" for report in reports})),
@@ -52,10 +52,6 @@ def summarize(
         fronts=tuple(_front(cost, entries, runs) for cost in COSTS),
         notes=tuple(_differences(runs)),
     )
-
-
-def _known_as(path: Path, digest: str) -> str:
-    return f"{path.resolve().name} ({digest})"
 
 
 def _test_images(first: Report, runs: Sequence[Run], options: Options) -> int:

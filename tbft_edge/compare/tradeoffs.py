@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tbft_edge import figures
 from tbft_edge.compare.results import COSTS, CostName, EntryResult, Results, Spread
 from tbft_edge.figures import percent, size
-from tbft_edge.pages import units
 from tbft_edge.pages.charts.axis import Axis, around, from_zero, magnitudes
 from tbft_edge.pages.charts.scatter import Scatter, Spot, scatter
 from tbft_edge.pages.charts.svg import Picture
@@ -34,8 +34,8 @@ class _Cost:
 
 
 _KINDS: Mapping[CostName, _Cost] = {
-    "seconds": _Cost("Accuracy and time", "time in epochs, seconds", 1, units.seconds),
-    "joules": _Cost("Accuracy and energy", "energy in epochs, joules", 1, units.joules),
+    "seconds": _Cost("Accuracy and time", "time in epochs, seconds", 1, figures.seconds),
+    "joules": _Cost("Accuracy and energy", "energy in epochs, joules", 1, figures.joules),
     "peak_memory_bytes": _Cost("Accuracy and memory", "peak memory of the process, MB", 1e6, size),
 }
 

@@ -5,31 +5,26 @@ from __future__ import annotations
 import shlex
 from pathlib import PurePath
 
-from tbft_artifacts.errors import one_line
+from tbft_artifacts.words import as_line
 from tbft_edge.compare.results import Results
 
 
 def title(results: Results) -> str:
     """The networks, and the images."""
-    return f"{', '.join(dict.fromkeys(entry.model for entry in results.entries))} on {file_name(results.data)}"
-
-
-def file_name(source: str) -> str:
-    """The file of `name (digest)`."""
-    return source.rpartition(" (")[0] or source
+    return f"{', '.join(dict.fromkeys(entry.model for entry in results.entries))} on {results.data_file}"
 
 
 def command(results: Results) -> str:
     """What makes these results, from files of these names."""
-    test = [] if results.test is None else ["--test", file_name(results.test)]
+    test = [] if results.test_file is None else ["--test", results.test_file]
     words = [
         *("tbft-edge", "compare", *dict.fromkeys(entry.bundle for entry in results.entries)),
-        *("--data", file_name(results.data), *test),
+        *("--data", results.data_file, *test),
         *("--repeats", results.repeats, "--epochs", results.epochs, "--seed", results.seed),
         *("--threads", results.threads, "--val-fraction", f"{results.val_fraction:g}"),
         *("--meter", _without_folder(results.meter), "--out", "comparison"),
     ]
-    return shlex.join(one_line(str(word)) for word in words)
+    return shlex.join(as_line(str(word)) for word in words)
 
 
 def _without_folder(meter: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tbft_edge.pages import units
+from tbft_edge import figures
 from tbft_edge.pages.charts.axis import Axis, around, from_zero
 from tbft_edge.pages.charts.bars import histogram
 from tbft_edge.pages.charts.lines import Line, LineChart, line_chart
 from tbft_edge.pages.charts.plot import Mark
 from tbft_edge.pages.document import figure, missing, plots
-from tbft_edge.pages.headline import estimate_badge
 from tbft_edge.pages.markup import Markup, join
+from tbft_edge.pages.said import estimate_badge
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.reporting.report import Report
 
@@ -38,12 +38,12 @@ def board_plots(report: Report) -> Markup:
     energy, looked = report.result.energy, bool(report.telemetry)
     silent = "the board does not say" if looked else "nothing was looked at during the run"
     no_watts = energy.unavailable or ("the meter gave no watts" if looked else silent)
-    power = _Quantity("power", "W", lambda t: t.watts, from_zero, units.watts, no_watts)
-    heat = _Quantity("temperature", "°C", lambda t: t.celsius, _degrees, units.celsius, silent)
-    clock = _Quantity("clock", "MHz", lambda t: t.megahertz, from_zero, units.megahertz, silent)
+    power = _Quantity("power", "W", lambda t: t.watts, from_zero, figures.watts, no_watts)
+    heat = _Quantity("temperature", "°C", lambda t: t.celsius, _degrees, figures.celsius, silent)
+    clock = _Quantity("clock", "MHz", lambda t: t.megahertz, from_zero, figures.megahertz, silent)
     return plots(
         _steps(report),
-        _over_time(report, "Power over time", power, estimate_badge(energy)),
+        _over_time(report, "Power over time", power, estimate_badge(energy.source)),
         _two_over_time(report, "Temperature and clock over time", heat, clock),
     )
 
@@ -53,11 +53,11 @@ def _steps(report: Report) -> Markup:
     if spread is None or steps is None or not steps.counts:
         return missing("Time of train steps", "no train step was timed")
     marks = [
-        Mark(spread.p50_ms, f"p50 {units.milliseconds(spread.p50_ms)}"),
-        Mark(spread.p95_ms, f"p95 {units.milliseconds(spread.p95_ms)}"),
-        Mark(spread.p99_ms, f"p99 {units.milliseconds(spread.p99_ms)}"),
+        Mark(spread.p50_ms, f"p50 {figures.milliseconds(spread.p50_ms)}"),
+        Mark(spread.p95_ms, f"p95 {figures.milliseconds(spread.p95_ms)}"),
+        Mark(spread.p99_ms, f"p99 {figures.milliseconds(spread.p99_ms)}"),
     ]
-    note = f"{units.count(spread.count, 'step')}; {spread.warm_up} before, to warm up, are left out."
+    note = f"{figures.count(spread.count, 'step')}; {spread.warm_up} before, to warm up, are left out."
     described = "Histogram of train steps: " + ", ".join(mark.name for mark in marks)
     return figure("Time of train steps", note, histogram(described, steps.edges, steps.counts, marks, "ms", "steps"))
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tbft_edge.figures import DASH
+from tbft_edge.figures import DASH, count
 from tbft_edge.pages.charts.dumbbells import Dumbbell, dumbbells, key
 from tbft_edge.pages.charts.matrix import Matrix, matrix
 from tbft_edge.pages.charts.network import network
 from tbft_edge.pages.document import card, figure, missing, pair, plots, table
 from tbft_edge.pages.markup import Markup, element, join
-from tbft_edge.pages.units import count
 from tbft_runtime.reporting.report import Cell, ClassRecord, Report
 
 # More rows than these nobody reads; more confusions neither.
@@ -106,7 +105,7 @@ def _worst(report: Report) -> Markup:
         return card(title, element("p", "None: every validation image is right.", class_="note"))
     rows = [
         [
-            join([report.classes[true], " called ", report.classes[predicted]]),
+            f"{report.classes[true]} called {report.classes[predicted]}",
             f"{-images:,}",
             f"{before.get((true, predicted), 0):,}" if before else DASH,
         ]

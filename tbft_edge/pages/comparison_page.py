@@ -4,31 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tbft_edge.figures import DASH, estimated, partial, percent, size
-from tbft_edge.pages import units
+from tbft_edge.facts import compared
+from tbft_edge.facts.cautions import cautions
+from tbft_edge.facts.fact import Fact
+from tbft_edge.facts.run import among_others
+from tbft_edge.facts.trained import trained
+from tbft_edge.figures import UNAVAILABLE, count
+from tbft_edge.pages.breaks import breakable
 from tbft_edge.pages.charts.bars import Bar, long_bars
-from tbft_edge.pages.document import badge, card, facts, figure, page, pair, section, table, tables, warnings
-from tbft_edge.pages.headline import cautions, marked_joules, trained
+from tbft_edge.pages.document import card, figure, page, pair, section, table, tables, warnings
 from tbft_edge.pages.markup import Markup, element, join
+from tbft_edge.pages.said import figure as marked
+from tbft_edge.pages.said import listed
 from tbft_edge.tables.costs import notes
-from tbft_runtime.reporting.caveats import COVERED
 from tbft_runtime.reporting.comparison import Comparison, Row
 from tbft_runtime.reporting.report import Report
+
+_COLUMNS = (
+    compared.epochs,
+    compared.time,
+    compared.saved_time,
+    compared.energy,
+    compared.saved_energy,
+    compared.before_and_after,
+    compared.gained,
+    compared.joules_per_point,
+)
 
 
 def comparison_page(comparison: Comparison, reports: Sequence[Report]) -> str:
     """The page as one HTML file; `reports` are those of the comparison's rows, in their order."""
     rows = comparison.rows
     bars = pair(
-        _bars("Time in epochs", rows, lambda row: row.seconds, lambda row: units.seconds(row.seconds)),
-        _bars("Energy in epochs", rows, lambda row: row.joules, _marked_joules),
+        _bars("Time in epochs", rows, lambda row: row.seconds, compared.time),
+        _bars("Energy in epochs", rows, lambda row: row.joules, compared.energy),
     )
     body = [
-        element("header", element("h1", f"{units.count(len(rows), 'run')} compared"), _said(rows)),
+        element("header", element("h1", f"{count(len(rows), 'run')} compared"), _said(rows)),
         section("What it costs, and what it gains", element("div", _table(rows), class_="card")),
         warnings(notes(comparison)),
         section("Time and energy", bars),
-        section("The runs", tables(*(_run(row.run, report) for row, report in zip(rows, reports, strict=True)))),
+        section("The runs", tables(*(_run(row, report) for row, report in zip(rows, reports, strict=True)))),
         element("footer", f"tbft-edge, comparison format {comparison.format}."),
     ]
     return page("Runs compared", body)
@@ -42,57 +58,29 @@ def _said(rows: Sequence[Row]) -> Markup:
 
 
 def _table(rows: Sequence[Row]) -> Markup:
-    columns = ["run", "epochs", "time", "time saved", "energy", "energy saved", "accuracy", "gained", "per point"]
-    cells = [
-        [
-            _name(row),
-            str(row.epochs),
-            units.seconds(row.seconds),
-            _saved(row, row.saved_seconds),
-            _joules_cell(row),
-            estimated(_saved(row, row.saved_joules), row.estimate),
-            f"{percent(row.accuracy_before)} → {percent(row.accuracy_after)}",
-            units.points(row.gained_points),
-            estimated(units.joules(row.joules_per_point), row.estimate),
-        ]
-        for row in rows
-    ]
-    return table(columns, cells, stacking=True)
+    facts = [[column(row) for column in _COLUMNS] for row in rows]
+    columns = ["run", *(column.name for column in facts[0])]
+    return table(
+        columns, [[_name(row), *map(_cell, said)] for row, said in zip(rows, facts, strict=True)], stacking=True
+    )
 
 
 def _name(row: Row) -> Markup:
-    what = f"{row.drift or row.method}: {', '.join(row.blocks) or 'statistics only'}"
-    return join([row.run, " ◆" if row.baseline else "", element("small", what)])
+    what = f"{row.drift or row.method}: {trained(row.drift, row.blocks)}"
+    return join([breakable(row.run), " ◆" if row.baseline else "", element("small", breakable(what))])
 
 
-def _saved(row: Row, part: float | None) -> str:
-    """The baseline saves nothing against itself, which needs no figure."""
-    return DASH if row.baseline else percent(part)
+def _cell(fact: Fact) -> Markup:
+    """What to know of a figure stands below it, where the column stays narrow."""
+    return join([marked(fact), *([element("small", fact.remark)] if fact.remark else [])])
 
 
-def _joules(row: Row) -> str:
-    return "unavailable" if row.joules is None else units.joules(row.joules)
-
-
-def _joules_cell(row: Row) -> Markup:
-    """What to know of the figure stands below it, where the column stays narrow."""
-    marks = [" ", badge("estimate")] if row.estimate else []
-    if row.joules is not None and row.covered < COVERED:
-        marks.append(element("small", f"{row.covered:.0%} covered"))
-    return join([_joules(row), *marks])
-
-
-def _marked_joules(row: Row) -> str:
-    words = _joules(row) if row.joules is None else partial(_joules(row), row.covered)
-    return f"{words} estimate" if row.estimate else words
-
-
-def _bars(title: str, rows: Sequence[Row], value: Callable[[Row], float | None], words: Callable[[Row], str]) -> Markup:
+def _bars(title: str, rows: Sequence[Row], value: Callable[[Row], float | None], fact: Callable[[Row], Fact]) -> Markup:
     bars = [
         Bar(
             name=f"{row.run} ({row.drift or row.method}){' ◆' if row.baseline else ''}",
             value=value(row),
-            figure=words(row),
+            figure=UNAVAILABLE if value(row) is None else fact(row).words,
             series=1 if row.baseline else 0,
         )
         for row in rows
@@ -102,24 +90,7 @@ def _bars(title: str, rows: Sequence[Row], value: Callable[[Row], float | None],
     return figure(title, note, long_bars(f"{title}. {described}", bars))
 
 
-def _run(name: str, report: Report) -> Markup:
-    result = report.result
-    energy = result.energy
-    meter = energy.unavailable or "unavailable"
-    if energy.source is not None:
-        covered = f"{percent(energy.covered)} of the time covered"
-        meter = f"{energy.source.meter} ({energy.source.type}), {covered}"
-    step = result.latency.get("step")
-    items = [
-        ("trained", trained(result)),
-        ("board", result.board.identity.model or "unknown"),
-        ("data", report.data),
-        ("images", f"{result.train_images:,} to train, {result.validation_images:,} to validate"),
-        ("epochs", f"{result.epochs}, the best is {result.best_epoch or DASH}"),
-        ("step (p50)", DASH if step is None else units.milliseconds(step.p50_ms)),
-        ("peak memory", size(result.peak_memory_bytes)),
-        ("meter", meter),
-        ("energy above idle", marked_joules(energy.net_joules, energy)),
-        ("started", units.moment(report.started_at)),
-    ]
-    return card(name, facts(items), warnings(cautions(report)))
+def _run(row: Row, report: Report) -> Markup:
+    # What stands beside the table of all runs is not said again.
+    own = [caution for caution in cautions(report) if caution not in row.notes]
+    return card(row.run, listed(among_others(report)), warnings(own))

@@ -7,9 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from tbft_edge.pages.breaks import breakable
 from tbft_edge.pages.charts.svg import Picture
 from tbft_edge.pages.markup import Markup, element, join
 from tbft_edge.pages.style import patterns, style_sheet
+
+# `25.0% → 75.0%` is one.
+LONGEST_FIGURE = 14
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,15 @@ def section(title: str, *parts: str) -> Markup:
 
 def figure(title: str, note: str, *pictures: Picture) -> Markup:
     """A chart with its title, and a sentence that says what it shows."""
-    caption = element("figcaption", element("h3", title), element("p", note, class_="note"))
+    caption = element("figcaption", element("h3", title), element("p", breakable(note), class_="note"))
     return element("figure", caption, *(picture.svg for picture in pictures), class_="card")
 
 
 def missing(title: str, reason: str) -> Markup:
     """What stands where a chart cannot be drawn."""
-    return element("div", element("h3", title), element("p", f"unavailable: {reason}", class_="note"), class_="card")
+    return element(
+        "div", element("h3", title), element("p", breakable(f"unavailable: {reason}"), class_="note"), class_="card"
+    )
 
 
 def plots(*figures: str) -> Markup:
@@ -71,7 +77,7 @@ def tables(*cards: str) -> Markup:
 
 def card(title: str, *parts: str) -> Markup:
     """A box with a title."""
-    return element("div", element("h3", title), *parts, class_="card")
+    return element("div", element("h3", breakable(title)), *parts, class_="card")
 
 
 def tiles(items: Sequence[Tile]) -> Markup:
@@ -82,8 +88,8 @@ def tiles(items: Sequence[Tile]) -> Markup:
             element(
                 "div",
                 element("div", item.name, class_="name"),
-                element("div", item.figure, class_="figure"),
-                *(element("p", note, class_="note") for note in item.notes),
+                element("div", breakable(item.figure), class_="figure"),
+                *(element("p", breakable(note), class_="note") for note in item.notes),
                 class_="card tile",
             )
             for item in items
@@ -99,7 +105,7 @@ def badge(words: str) -> Markup:
 
 def facts(items: Sequence[tuple[str, str]]) -> Markup:
     """Names and what they are."""
-    return element("dl", *(join([element("dt", name), element("dd", value)]) for name, value in items))
+    return element("dl", *(join([element("dt", name), element("dd", breakable(value))]) for name, value in items))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stacking: bool = False) -> Markup:
@@ -108,12 +114,20 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stacking: bo
     body = [
         element(
             "tr",
-            element("th", row[0], scope="row"),
-            *(element("td", cell, data_name=name) for name, cell in zip(columns[1:], row[1:], strict=True)),
+            element("th", breakable(row[0]), scope="row", class_=_kind(row[0])),
+            *(
+                element("td", breakable(cell), data_name=name, class_=_kind(cell))
+                for name, cell in zip(columns[1:], row[1:], strict=True)
+            ),
         )
         for row in rows
     ]
     return element("table", head, element("tbody", *body), class_="stacking" if stacking else None)
+
+
+def _kind(cell: str) -> str | None:
+    """What is longer than any figure may take several lines, as wide ones as there is room for."""
+    return "wrapped" if len(cell) > LONGEST_FIGURE and not isinstance(cell, Markup) else None
 
 
 def details(summary: str, *parts: str) -> Markup:
@@ -125,5 +139,5 @@ def warnings(texts: Sequence[str]) -> Markup:
     """What to know before believing the figures; nothing if there is nothing."""
     if not texts:
         return Markup("")
-    items = (element("li", element("b", "▲ "), words) for words in texts)
+    items = (element("li", element("b", "▲ "), breakable(words)) for words in texts)
     return element("ul", *items, class_="warnings", aria_label="warnings")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tbft_edge import figures
+from tbft_edge.facts.results import Change, changes
 from tbft_edge.figures import percent
-from tbft_edge.pages import units
 from tbft_edge.pages.charts.axis import Axis, grouped, magnitudes, nice_step
 from tbft_edge.pages.charts.lines import Line, LineChart, line_chart
 from tbft_edge.pages.charts.plot import Mark
 from tbft_edge.pages.charts.svg import Picture
 from tbft_edge.pages.document import details, figure, missing, plots, table
-from tbft_edge.pages.headline import energy_column
 from tbft_edge.pages.markup import Markup, join
 from tbft_edge.pages.phase_plot import phase_plot
+from tbft_edge.pages.said import energy_column
 from tbft_runtime.reporting.caveats import COVERED
 from tbft_runtime.reporting.report import EpochRecord, Report
 
@@ -36,10 +37,7 @@ def _accuracy(report: Report) -> Markup:
     validation = [(0, result.accuracy_before), *((epoch.number, epoch.validation_accuracy) for epoch in epochs)]
     train = [(epoch.number, epoch.train_accuracy) for epoch in epochs]
     axis = Axis(0, 1, (0, 0.25, 0.5, 0.75, 1))
-    note = (
-        f"Validation: {percent(result.accuracy_before)} before, {percent(result.accuracy_after)} in the best state. "
-        f"Training images in the last epoch: {percent(epochs[-1].train_accuracy)}."
-    )
+    note = f"{_validation(changes(result)[0])} Training images in the last epoch: {percent(epochs[-1].train_accuracy)}."
     return figure(
         "Accuracy per epoch", note, _lines(report, "accuracy", axis, validation, train, percent, "{:.0%}".format)
     )
@@ -50,10 +48,14 @@ def _loss(report: Report) -> Markup:
     validation = [(0, result.loss_before), *((epoch.number, epoch.validation_loss) for epoch in epochs)]
     train = [(epoch.number, epoch.train_loss) for epoch in epochs]
     axis = magnitudes([value for _, value in [*validation, *train] if value is not None])
-    note = f"Validation: {units.loss(result.loss_before)} before, {units.loss(result.loss_after)} in the best state."
+    note = _validation(changes(result)[1])
     if axis.logarithmic:
         note += " The axis is logarithmic: each line is a multiple of the one below."
-    return figure("Loss per epoch", note, _lines(report, "loss", axis, validation, train, units.loss, units.short))
+    return figure("Loss per epoch", note, _lines(report, "loss", axis, validation, train, figures.loss, figures.short))
+
+
+def _validation(change: Change) -> str:
+    return f"Validation: {change.before} before, {change.after} in the best state."
 
 
 def _lines(
@@ -91,23 +93,23 @@ def _whole(last: int) -> Axis:
 def _joules(epoch: EpochRecord) -> str:
     """Joules, and of which part of the epoch, if not of nearly all."""
     if epoch.joules is None or epoch.covered >= COVERED:
-        return units.joules(epoch.joules)
-    return f"{units.joules(epoch.joules)} in {epoch.covered:.0%} of it"
+        return figures.joules(epoch.joules)
+    return f"{figures.joules(epoch.joules)} in {epoch.covered:.0%} of it"
 
 
 def _table(report: Report) -> Markup:
     columns = ["epoch", "training loss", "accuracy", "validation loss", "accuracy", "time"]
     columns.append(energy_column(report.result.energy.source))
     before = report.result
-    rows = [["0 (before)", "–", "–", units.loss(before.loss_before), percent(before.accuracy_before), "–", "–"]]
+    rows = [["0 (before)", "–", "–", figures.loss(before.loss_before), percent(before.accuracy_before), "–", "–"]]
     rows += [
         [
             str(epoch.number),
-            units.loss(epoch.train_loss),
+            figures.loss(epoch.train_loss),
             percent(epoch.train_accuracy),
-            units.loss(epoch.validation_loss),
+            figures.loss(epoch.validation_loss),
             percent(epoch.validation_accuracy),
-            units.seconds(epoch.seconds),
+            figures.seconds(epoch.seconds),
             _joules(epoch),
         ]
         for epoch in report.epochs

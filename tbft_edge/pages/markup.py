@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from html import escape
 
-# Markup has no place for these, or they would turn the text around them (bidirectional overrides).
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+from tbft_artifacts.words import LINE, clean, shortened
+
+# A sentence between two commas is shorter than half a line; what is longer is a name.
+_SENTENCE = LINE // 2
+# For what must not be in a page; a space would say that nothing was there.
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 # Written as one tag, which both HTML and XML read as they should.
-_EMPTY = frozenset({"meta", "link", "br", "rect", "circle", "path", "line"})
+_EMPTY = frozenset({"meta", "link", "br", "wbr", "rect", "circle", "path", "line"})
 
 
 class Markup(str):
@@ -19,8 +22,18 @@ class Markup(str):
 
 
 def text(value: str) -> Markup:
-    """Text of strangers, as markup that shows it."""
-    return Markup(escape(_FORBIDDEN.sub("\ufffd", value)))
+    """Text of strangers, as markup that shows it and nothing else."""
+    return Markup(escape(readable(value)))
+
+
+def readable(value: str) -> str:
+    """What a page shows of it: no character that does more than be seen, and of a very long text both ends."""
+    return shortened(clean(value, _REPLACED), LINE, _SENTENCE)
+
+
+def escaped(value: str) -> Markup:
+    """All of it, as an attribute takes it."""
+    return Markup(escape(clean(value, _REPLACED)))
 
 
 def element(name: str, /, *children: str, **attributes: str | float | None) -> Markup:
@@ -49,4 +62,4 @@ def number(value: float) -> str:
 
 
 def _attribute(value: str | float) -> str:
-    return text(value) if isinstance(value, str) else number(value)
+    return escaped(value) if isinstance(value, str) else number(value)

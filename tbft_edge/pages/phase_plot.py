@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tbft_edge.pages import units
+from tbft_edge import figures
 from tbft_edge.pages.charts.axis import grouped
 from tbft_edge.pages.charts.bars import Stack, stacked_bars
 from tbft_edge.pages.document import figure
-from tbft_edge.pages.headline import estimate_badge
 from tbft_edge.pages.markup import Markup, join
+from tbft_edge.pages.said import estimate_badge
 from tbft_runtime.reporting.caveats import COVERED
 from tbft_runtime.reporting.report import EpochRecord, Report
 from tbft_runtime.timing import PHASES, Phase
@@ -52,7 +52,9 @@ def phase_plot(report: Report) -> Markup:
     note = "Decoding, reading, computing, validating and saving."
     if not all(_has_joules(epoch) for epoch in epochs):
         note = "A dash: not covered by the meter, or only a part of it."
-    return figure("Energy per epoch by phase", join([note, grouping, estimate_badge(report.result.energy)]), chart)
+    return figure(
+        "Energy per epoch by phase", join([note, grouping, estimate_badge(report.result.energy.source)]), chart
+    )
 
 
 def _has_joules(epoch: EpochRecord) -> bool:
@@ -81,5 +83,5 @@ def _name(group: Sequence[EpochRecord]) -> str:
 def _words(phases: Sequence[Phase], parts: Sequence[float] | None, in_joules: bool) -> str:
     if parts is None:
         return "unavailable"
-    amount = units.joules if in_joules else units.seconds
+    amount = figures.joules if in_joules else figures.seconds
     return ", ".join(f"{phase} {amount(part)}" for phase, part in zip(phases, parts, strict=True))

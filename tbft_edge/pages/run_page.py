@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from tbft_edge.facts.cautions import cautions
 from tbft_edge.pages import diagnosis_section, exits_section, run_details, selection_section
 from tbft_edge.pages.board_plots import board_plots
 from tbft_edge.pages.class_plots import class_plots
 from tbft_edge.pages.document import page, section, tiles, warnings
 from tbft_edge.pages.epoch_plots import epoch_plots
-from tbft_edge.pages.headline import cautions, header, headline, title
+from tbft_edge.pages.headline import header, headline, title
 from tbft_edge.pages.markup import element
 from tbft_runtime.reporting.report import Report
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tbft_edge.pages import units
+from tbft_edge import figures
+from tbft_edge.pages.breaks import breakable
 from tbft_edge.pages.charts.bars import Bar, long_bars
 from tbft_edge.pages.document import card, figure, missing, plots, table
 from tbft_edge.pages.markup import Markup, element, join
@@ -15,7 +16,9 @@ _TITLE = "Trained channels of each layer"
 def chosen_channels(selection: Selection) -> Markup:
     """A bar for each layer that is trained, and every layer with its score."""
     seen = selection_table(selection)
-    cost = element("p", f"Scored in {units.seconds(selection.seconds)}. {spent(selection)}.", class_="note")
+    cost = element(
+        "p", breakable(f"Scored in {figures.seconds(selection.seconds)}. {spent(selection)}."), class_="note"
+    )
     scores = card(f"What {selection.samples} labelled images show", table(COLUMNS, seen.rows, stacking=True), cost)
     return join([plots(_bars(selection)), scores])
 

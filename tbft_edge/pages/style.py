@@ -42,6 +42,10 @@ th,td{text-align:right;padding:5px 0 5px 14px;white-space:nowrap;border-bottom:1
 th:first-child,td:first-child{text-align:left;padding-left:0;white-space:normal}
 th small,.range{display:block;font-weight:400;color:var(--soft)}
 .range,.wrapped{white-space:normal}
+.whole{display:inline-block;max-width:100%}
+th.wrapped,td.wrapped{min-width:5em}
+tbody th:first-child{min-width:6em}
+td .badge{display:table;margin-left:auto}
 thead th{color:var(--soft);font-weight:500;overflow-wrap:normal;white-space:normal;vertical-align:bottom;
 border-bottom-color:var(--edge)}
 tbody th{font-weight:500}
@@ -49,7 +53,7 @@ details{margin-top:14px}
 summary{cursor:pointer;color:var(--accent)}
 summary+*{margin-top:10px}
 .tables{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:14px;align-items:start}
-dl{display:grid;grid-template-columns:minmax(90px,34%) 1fr;gap:5px 14px;margin:0;font-size:.9rem}
+dl{display:grid;grid-template-columns:minmax(104px,34%) 1fr;gap:5px 14px;margin:0;font-size:.9rem}
 dt{color:var(--soft)}
 dd{margin:0}
 h3+dl,h3+table,section>.note{margin-bottom:8px}
@@ -61,13 +65,15 @@ footer{margin-top:36px;font-size:.86rem;color:var(--soft)}
 @media screen and (max-width:920px){
 main{padding:18px 12px 32px}
 .card{padding:12px}
+th,td{padding-left:8px}
 .stacking thead{position:absolute;clip-path:inset(50%);width:1px;height:1px;overflow:hidden}
 .stacking,.stacking tbody,.stacking tr,.stacking th,.stacking td{display:block}
 .stacking tr{padding:8px 0;border-bottom:1px solid var(--edge)}
 .stacking th,.stacking td{border:0;padding:2px 0}
 .stacking tbody th{font-weight:600}
+.stacking td .badge{display:inline-block;margin:0}
 .stacking td{display:flex;white-space:normal;justify-content:flex-end;gap:8px}
-.stacking td::before{content:attr(data-name);color:var(--soft);text-align:left;margin-right:auto}
+.stacking td::before{content:attr(data-name);color:var(--soft);text-align:left;margin-right:auto;flex:none}
 }
 """
 _CHARTS = """

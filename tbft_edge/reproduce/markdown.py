@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from tbft_artifacts.errors import one_line
-from tbft_edge.reproduce.results import TRAINED_ON, Results
+from tbft_artifacts.words import as_line
+from tbft_edge.reproduce.results import Results
 from tbft_edge.reproduce.summary.names import Exhibit
 from tbft_edge.reproduce.summary.verdict import Verdict
 from tbft_edge.reproduce.summary.whole import SYSTEM_COST, Summary, summarize
@@ -28,7 +28,7 @@ def reproduction_page(results: Sequence[Results]) -> str:
 
 def command(results: Results) -> str:
     """What makes these results."""
-    sources = "" if results.suite == SYSTEM_COST else f" --data {_name(results.data)} {_network(results.weights)}"
+    sources = "" if results.suite == SYSTEM_COST else f" --data {_word(results.data_file)} {_network(results)}"
     return f"tbft-edge reproduce {results.suite} --preset {results.preset}{sources} --out results"
 
 
@@ -86,11 +86,11 @@ def _exhibit(exhibit: Exhibit) -> str:
     return markdown(exhibit.table) + note
 
 
-def _network(weights: str) -> str:
-    trained = weights.startswith(TRAINED_ON)
-    return f"--train-source {_name(weights.removeprefix(TRAINED_ON))}" if trained else f"--weights {_name(weights)}"
+def _network(results: Results) -> str:
+    option = "--train-source" if results.trained_first else "--weights"
+    return f"{option} {_word(results.network_file)}"
 
 
-def _name(source: str) -> str:
-    """The file of `name (digest)`, as a shell reads it."""
-    return shlex.quote(one_line(source.rpartition(" (")[0] or source))
+def _word(name: str) -> str:
+    """The name as a shell reads it."""
+    return shlex.quote(as_line(name))

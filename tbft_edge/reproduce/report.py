@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.errors import one_line
-from tbft_edge.console import output_width, print_table, say
+from tbft_artifacts.words import as_line
+from tbft_edge.console import output_width, print_line, say
 from tbft_edge.reproduce.results import Results
 from tbft_edge.reproduce.results_page import results_page
 from tbft_edge.reproduce.summary.names import Exhibit
 from tbft_edge.reproduce.summary.verdict import Verdict
 from tbft_edge.reproduce.summary.whole import Summary, summarize
+from tbft_edge.tables.table import show
 
 
 def print_results(results: Results) -> None:
@@ -24,7 +25,7 @@ def print_results(results: Results) -> None:
         for exhibit in section.exhibits:
             _print_exhibit(exhibit)
     for remark in summary.remarks:
-        say(one_line(remark))
+        say(remark)
 
 
 def write_page(results: Results, path: Path) -> Path:
@@ -35,23 +36,20 @@ def write_page(results: Results, path: Path) -> Path:
 
 
 def _print_verdicts(summary: Summary) -> None:
-    lines = [one_line(summary.title)]
+    print_line(summary.title)
     for verdict in summary.verdicts:
-        lines += _verdict_lines(verdict, output_width())
-    sys.stdout.write("\n".join(lines) + "\n")
+        for line in _verdict_lines(verdict, output_width()):
+            print_line(line)
 
 
 def _verdict_lines(verdict: Verdict, width: int) -> list[str]:
     claim = textwrap.wrap(f"{verdict.word}: {verdict.claim}.", width, subsequent_indent="  ")
     reasons = [
-        textwrap.wrap(one_line(line), width, initial_indent="  - ", subsequent_indent="    ") for line in verdict.lines
+        textwrap.wrap(as_line(line), width, initial_indent="  - ", subsequent_indent="    ") for line in verdict.lines
     ]
     return ["", *claim, *(line for reason in reasons for line in reason)]
 
 
 def _print_exhibit(exhibit: Exhibit) -> None:
-    table = exhibit.table
-    rows = [["\n".join(map(one_line, cell.split("\n"))) for cell in row] for row in table.rows]
-    columns = ["\n".join(map(one_line, column.split("\n"))) for column in table.columns]
-    title = f"{table.title}. {exhibit.note}" if exhibit.note else table.title
-    print_table("\n".join(textwrap.wrap(one_line(title), output_width())), columns, rows, numbers=table.numbers)
+    title = exhibit.table.title
+    show(replace(exhibit.table, title=f"{title}. {exhibit.note}" if exhibit.note else title))

@@ -8,6 +8,7 @@ import msgspec
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
+from tbft_edge.origin import Origin
 from tbft_edge.reproduce.blocks import PaperBlock
 from tbft_edge.reproduce.trial import Record
 
@@ -25,7 +26,10 @@ class CaseSummary(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """Every number of a suite. `data`, `weights` say what it ran on; `versions` are packages of both environments.
+    """Every number of a suite. `versions` are packages of both environments.
+
+    `data` and `weights` are the words for the `Origin` of what it ran on; those of a network that was trained first
+    are of its images, behind `TRAINED_ON`.
 
     `jobs` trials ran at a time, with `threads` threads each, on `machine`.
     """
@@ -42,6 +46,21 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     cases: tuple[CaseSummary, ...]
     records: tuple[Record, ...]
+
+    @property
+    def data_file(self) -> str:
+        """The name of the data, without the hash."""
+        return Origin.read(self.data).name
+
+    @property
+    def trained_first(self) -> bool:
+        """Whether the network was trained before, on images that are known."""
+        return self.weights.startswith(TRAINED_ON)
+
+    @property
+    def network_file(self) -> str:
+        """The name of the weights, or where they were trained first, of the images for that."""
+        return Origin.read(self.weights.removeprefix(TRAINED_ON)).name
 
 
 def write_results(results: Results, path: Path) -> None:

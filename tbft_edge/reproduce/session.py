@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tbft_artifacts.errors import TbftError
 from tbft_edge import fingerprint
+from tbft_edge.origin import Origin
 from tbft_edge.reproduce.bundles import Bundles
 from tbft_edge.reproduce.cache import OutcomeCache
 from tbft_edge.reproduce.device_engine import DeviceEngine
@@ -108,13 +109,13 @@ def _open_suite(options: Options, watch: Watch) -> tuple[Suite, str, str]:
         )
     if options.weights is not None:
         network = given_network(options.suite, options.weights)
-        weights = f"{options.weights.name} ({network.digest})"
+        weights = str(Origin(options.weights.name, network.digest))
     else:
         assert options.train_source is not None
         network = trained_network(options.suite, options.train_source, work, options.jobs, watch.source_epoch)
-        weights = f"{TRAINED_ON}{options.train_source.name} ({network.digest})"
+        weights = f"{TRAINED_ON}{Origin(options.train_source.name, network.digest)}"
     suite = SUITES[options.suite](Sources(options.data, network, work, options.preset, options.breeds))
-    return suite, f"{options.data.name} ({fingerprint.of_data(options.data)})", weights
+    return suite, str(Origin(options.data.name, fingerprint.of_data(options.data))), weights
 
 
 def make_runner(options: Options) -> Runner:

@@ -6,36 +6,36 @@ import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tbft_edge.figures import DASH, estimated, partial, percent, significant
+from tbft_edge.facts import compared
 from tbft_edge.tables.table import Table, csv_text
 
 if TYPE_CHECKING:
-    from tbft_runtime.reporting.comparison import Comparison, Row
+    from tbft_runtime.reporting.comparison import Comparison
 
 CAPTION = (
     "Cost of training. Energy is gross, all that the meter counted, and so are its saving and J/point; "
     "net is without what the idle board takes."
 )
-BASELINE = "baseline"
-# Broken where that saves width.
 _COLUMNS = (
-    "run",
-    "trained",
-    "time",
-    "step\np50",
-    "energy",
-    "net",
-    "saved\ntime",
-    "saved\nenergy",
-    "accuracy",
-    "points\ngained",
-    "J/point",
+    compared.blocks,
+    compared.time,
+    compared.step,
+    compared.energy,
+    compared.net,
+    compared.saved_time,
+    compared.saved_energy,
+    compared.before_and_after,
+    compared.gained,
+    compared.joules_per_point,
 )
 
 
 def cost_table(comparison: Comparison) -> Table:
     """A row per run. Where boards or data differ, a column says by letter which is which."""
-    columns, cells = [*_COLUMNS], [_cells(row) for row in comparison.rows]
+    facts = [[column(row) for column in _COLUMNS] for row in comparison.rows]
+    # Broken where that saves width.
+    columns = ["run", *(fact.name.replace(" ", "\n") for fact in facts[0])]
+    cells = [[row.run, *(fact.words for fact in said)] for row, said in zip(comparison.rows, facts, strict=True)]
     for name, places in (
         ("data", [row.data for row in comparison.rows]),
         ("board", [row.board for row in comparison.rows]),
@@ -67,29 +67,6 @@ def cost_csv(comparison: Comparison) -> str:
     from tbft_runtime.reporting.comparison import Row
 
     return csv_text(Row.__struct_fields__, map(msgspec.structs.astuple, comparison.rows))
-
-
-def _cells(row: Row) -> list[str]:
-    before, after = percent(row.accuracy_before), percent(row.accuracy_after)
-    return [
-        row.run,
-        _trained(row),
-        significant(row.seconds, "s"),
-        significant(row.step_ms, "ms"),
-        partial(estimated(significant(row.joules, "J"), row.estimate), row.covered),
-        partial(estimated(significant(row.net_joules, "J"), row.estimate), row.covered),
-        BASELINE if row.baseline else percent(row.saved_seconds),
-        BASELINE if row.baseline and row.joules is not None else estimated(percent(row.saved_joules), row.estimate),
-        DASH if before == after == DASH else f"{before} → {after}",
-        DASH if row.gained_points is None else f"{row.gained_points:+.1f}",
-        estimated(significant(row.joules_per_point), row.estimate),
-    ]
-
-
-def _trained(row: Row) -> str:
-    if not row.blocks:
-        return "nothing"
-    return "everything" if row.drift == "full" else ", ".join(row.blocks)
 
 
 def _letters(places: Sequence[str]) -> list[str]:

@@ -29,15 +29,6 @@ def exit_shares(early: EarlyAnswers, images: str) -> Table:
     return Table(f"{early.images:,} {images}, leaving where {early.threshold:.1%} sure", columns, rows, numbers=True)
 
 
-def exit_saving(early: EarlyAnswers) -> str:
-    """What leaving early changes, in a line."""
-    times = significant(early.full_flops / early.mean_flops if early.mean_flops else None)
-    return (
-        f"{percent(early.accuracy)} right, the whole network {percent(early.full_accuracy)}; "
-        f"{times} times fewer FLOPs on average"
-    )
-
-
 def single_answers(single: SingleAnswers) -> Table:
     """One image at a time: early answers beside those of the whole network."""
     ways = [("the whole network", single.whole)]

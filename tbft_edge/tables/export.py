@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tbft_edge.console import print_table, say
+from tbft_edge.console import say
 from tbft_edge.figures import percent, size
-from tbft_edge.tables.plans import print_plans
+from tbft_edge.tables.plans import plan_table
+from tbft_edge.tables.table import Table, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,14 +59,11 @@ def _plan(plan: Plan, check: SelfCheck) -> dict[str, object]:
 def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
     """Tables on stdout: of one plan its costs, of several a row each; and words on stderr."""
     manifest = exported.manifest
-    if len(manifest.plans) > 1:
-        print_plans(manifest.plans)
-    else:
-        _print_costs(manifest.plans[0])
-    _print_files(exported)
+    show(plan_table(manifest.plans) if len(manifest.plans) > 1 else _costs(manifest.plans[0]))
+    show(_files(exported))
     for plan in manifest.plans:
         if plan.int8 is not None:
-            _print_int8(plan.id, plan.int8)
+            show(_int8(plan.id, plan.int8))
     for plan, check in zip(manifest.plans, exported.checks, strict=True):
         say(
             f"{plan.id}: checked one train step against PyTorch: loss within {check.loss:.0e}, "
@@ -94,24 +92,24 @@ def next_command(manifest: Manifest, bundle: Path) -> str:
     return f"tbft-edge train {bundle} --data …{choice} --out run"
 
 
-def _print_costs(plan: Plan) -> None:
+def _costs(plan: Plan) -> Table:
     title = f"{plan.purpose}: trains {', '.join(plan.blocks)} (batch norms: {plan.batch_norm})"
-    print_table(title, ["", "this plan", "full fine-tuning", "share"], _cost_rows(plan), numbers=True)
+    return Table(title, ["", "this plan", "full fine-tuning", "share"], _cost_rows(plan), numbers=True)
 
 
-def _print_files(exported: Exported) -> None:
+def _files(exported: Exported) -> Table:
     from tbft_export.write_bundle import bundle_bytes
 
     sizes = bundle_bytes(exported.manifest)
     rows = [["weights", size(sizes["weights"])], ["device graphs", size(sizes["graphs"])]]
     if sizes["ort_training"]:
         rows.append(["ort_training/ (only for devices with an ORT training build)", size(sizes["ort_training"])])
-    print_table("Files", ["part", "size"], rows, numbers=True)
+    return Table("Files", ["part", "size"], rows, numbers=True)
 
 
-def _print_int8(plan_id: str, int8: Int8Prefix) -> None:
+def _int8(plan_id: str, int8: Int8Prefix) -> Table:
     lost = 100 * (int8.accuracy_float32 - int8.accuracy_int8)
-    print_table(
+    return Table(
         f"Frozen prefix in int8, calibrated with {int8.calibration_images} images, measured on {int8.measured_images} "
         f"({plan_id})",
         ["", "float32", "int8", "difference"],

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from tbft_artifacts.errors import TbftError, one_line
-from tbft_edge.console import say
+from tbft_artifacts.errors import TbftError
+from tbft_edge.console import print_text, say
 
 if TYPE_CHECKING:
     from tbft_edge.tables.table import Table
@@ -28,10 +27,10 @@ def print_tables(tables: Sequence[Table], notes: Sequence[str], chosen: Literal[
     from tbft_edge.tables.table import escape, markdown, show
 
     if chosen == "markdown":
-        sys.stdout.write("\n".join(map(markdown, tables)))
-        sys.stdout.write("".join(["\n", *(f"- {escape(note)}\n" for note in notes)]) if notes else "")
+        print_text("\n".join(map(markdown, tables)))
+        print_text("".join(["\n", *(f"- {escape(note)}\n" for note in notes)]) if notes else "")
         return
     for table in tables:
         show(table)
     for note in notes:
-        say(one_line(note))
+        say(note)

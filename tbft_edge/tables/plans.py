@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tbft_artifacts.plan import Plan
-from tbft_edge.console import print_table
 from tbft_edge.figures import percent
+from tbft_edge.tables.table import Table
 
 
-def print_plans(plans: Sequence[Plan]) -> None:
-    """Print a row for each plan."""
+def plan_table(plans: Sequence[Plan]) -> Table:
+    """A row for each plan."""
     columns = ["plan", "trains", "prefix", "batch norms", "parameters", "step FLOPs", "of full"]
-    print_table("Plans", columns, [_row(plan) for plan in plans])
+    return Table("Plans", columns, [_row(plan) for plan in plans])
 
 
-def print_exits(plans: Sequence[Plan]) -> None:
-    """Print where the network may answer early, once for plans that share their exits; nothing without exits."""
+def exit_tables(plans: Sequence[Plan]) -> Iterator[Table]:
+    """Where the network may answer early, once for plans that share their exits; nothing without exits."""
     sets = list(dict.fromkeys(plan.exits for plan in plans if plan.exits))
     for exits in sets:
         rows = [[found.name, f"{found.flops / 1e6:,.1f} M", percent(found.flops / exits[-1].flops)] for found in exits]
         owners = "" if len(sets) == 1 else f" of {', '.join(plan.id for plan in plans if plan.exits == exits)}"
-        print_table(f"Exits{owners}", ["exit", "FLOPs per image", "of the whole network"], rows, numbers=True)
+        yield Table(f"Exits{owners}", ["exit", "FLOPs per image", "of the whole network"], rows, numbers=True)
 
 
 def _row(plan: Plan) -> list[str]:

@@ -160,12 +160,12 @@ def test_statistics_alone_from_unlabelled_photos(bundle: Path, tmp_path: Path) -
     assert finalized.code == 0, finalized
 
 
-def test_a_profile_is_shown_after_the_result(bundle: Path, data: Path, tmp_path: Path) -> None:
+def test_a_profile_is_shown_before_the_result(bundle: Path, data: Path, tmp_path: Path) -> None:
     """The longest operators and layers; with --json stdout holds the result alone."""
     options = ("--data", data, "--epochs", "1", "--threads", "1", "--profile")
     shown = run(DEVICE, "train", bundle, "--out", tmp_path / "shown", *options)
     assert shown.code == 0, shown
-    assert shown.out.index("validation accuracy") < shown.out.index("Operators") < shown.out.index("Layers")
+    assert shown.out.index("Operators") < shown.out.index("Layers") < shown.out.index("validation accuracy")
     assert "layer2.conv1 (backward)" in shown.out
     assert isinstance(answer(run(DEVICE, "train", bundle, "--out", tmp_path / "json", *options, "--json")), dict)
 

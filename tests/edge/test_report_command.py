@@ -167,6 +167,15 @@ def test_one_run_is_summed_up(desk: Desk) -> None:
     assert "200 J est." in desk.report(desk.run("input")).out
 
 
+def test_the_outcome_is_last_on_a_terminal_and_first_in_a_document(desk: Desk) -> None:
+    """Where each is looked at; both say all that the page says."""
+    run, first, last = desk.run("feature"), "learning rate", "validation accuracy"
+    printed = desk.report(run).out
+    assert 0 < printed.index(first) < printed.index(last)
+    document = desk.report(run, "--format", "markdown").out
+    assert 0 < document.index(last) < document.index(first)
+
+
 def test_one_run_as_data(desk: Desk) -> None:
     """JSON is the report itself; CSV has the columns of any comparison."""
     run = desk.run("feature")

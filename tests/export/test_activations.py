@@ -20,7 +20,7 @@ from support.onnx_models import operators, parse, run
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export import ExportOptions, export_bundle
-from tbft_export.graph.activations import Activation
+from tbft_export.graph.activations import ACTIVATIONS, Activation
 from tbft_export.passes.restore_activations import RestoreActivationsPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
@@ -61,6 +61,12 @@ def torch_gradient(function: Callable[[Tensor], Tensor], x: np.ndarray, dy: np.n
     image = leaf(x)
     (gradient,) = torch.autograd.grad(function(image), image, torch.from_numpy(dy))
     return gradient.numpy()
+
+
+def test_every_activation_is_tested() -> None:
+    """Whatever the table holds has a gradient that is compared, with the operand that the table says."""
+    tested = {operator.split()[0]: reads for _, _, operator, reads in EXACT.values()}
+    assert tested == {f"tbft.{name}Grad": kind.gradient_reads for name, kind in ACTIVATIONS.items()}
 
 
 @pytest.mark.parametrize("name", list(EXACT))

@@ -18,6 +18,7 @@ from support.lowering import assert_close, leaf, lowered, normal
 from support.onnx_models import operators, parse, run
 from tbft_artifacts.errors import TbftError
 from tbft_export.convolutions import depthwise
+from tbft_export.graph.activations import ACTIVATIONS
 from tbft_export.lowerings import conv
 from tbft_export.lowerings.registry import all_lowerings, find_lowering, lowers
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -28,7 +29,7 @@ few = settings(max_examples=60, deadline=None, derandomize=True)
 # test_winograd.py, test_average_pool.py and test_conv_rows.py compare these.
 ELSEWHERE = {"ai.onnx::Conv", "ai.onnx::AveragePool", "ai.onnx::AveragePoolGrad", "tbft::ConvRowsGrad"}
 # and test_activations.py these.
-ELSEWHERE |= {f"tbft::{kind}Grad" for kind in ("Relu6", "HardSwish", "HardSigmoid")}
+ELSEWHERE |= {f"tbft::{name}Grad" for name in ACTIVATIONS}
 ELSEWHERE |= {f"com.microsoft::{name}" for name in ("SigmoidGrad", "QuickGelu", "QuickGeluGrad")}
 TESTED: set[str] = set()
 

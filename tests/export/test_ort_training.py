@@ -18,7 +18,7 @@ from support.agreement import plan_with_optimizer, relative_errors
 from support.batches import Batch, random_batches
 from support.exports import Exporter, forward_of
 from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind, Plan
-from tbft_export.compile.plan import write_official_artifacts
+from tbft_export.compile.official import write_official_artifacts
 from tbft_export.pipeline import PassRunner
 
 SIZES = (4, 4, 4, 4, 3) * 2

@@ -16,7 +16,8 @@ from support.onnx_models import operators, parse, run
 from support.settled_models import CLASSES, IMAGE_SIZES
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Int8Prefix
-from tbft_export.compile.plan import CompiledPlan, PlanRequest, compile_plan
+from tbft_export.compile.plan import compile_plan
+from tbft_export.compile.request import CompiledPlan, PlanRequest
 from tbft_export.compile.update import optimizer
 from tbft_export.graph.forward import IMAGES
 from tbft_export.images import batches
@@ -24,9 +25,9 @@ from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.pipeline import PassRunner, check_standard
 from tbft_export.quantization.fold_batch_norm import FoldBatchNormPass
-from tbft_export.quantization.images import MOST_CALIBRATION, split
 from tbft_export.quantization.measure import check_loss
 from tbft_export.quantization.quantize import join, quantize_prefix
+from tbft_export.quantization.split import MOST_CALIBRATION, split
 
 # Of the boundary's root mean square; rounding to 8 bits, layer by layer.
 TOLERANCE = 0.15

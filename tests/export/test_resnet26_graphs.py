@@ -13,7 +13,8 @@ from torch import nn
 from support.exports import forward_of
 from support.tiny_models import resnet26
 from tbft_artifacts.plan import ConvolutionForm, Drift
-from tbft_export.compile.plan import CompiledPlan, PlanRequest, compile_plan
+from tbft_export.compile.plan import compile_plan
+from tbft_export.compile.request import CompiledPlan, PlanRequest
 from tbft_export.compile.update import optimizer
 from tbft_export.graph.layout import is_turn
 from tbft_export.methods.method import MethodOptions, Network

@@ -20,9 +20,11 @@ def pages() -> Mapping[str, str]:
     """HTML by name: one per odd report, the comparison of them all, and one per odd comparison of methods."""
     reports = odd_reports()
     shown = list(reports.values())
+    deep = [reports[name] for name in ("deep", "deep-whole", "plain")]
     return {
         **{name: run_page(report) for name, report in reports.items()},
         "comparison": comparison_page(made_up_comparison(shown), shown),
+        "deep-comparison": comparison_page(made_up_comparison(deep), deep),
         **{name: methods_page(results) for name, results in odd_comparisons().items()},
     }
 

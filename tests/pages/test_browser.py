@@ -61,6 +61,17 @@ STICKING_OUT = """
     return box.width && (box.right > around.right + 1 || box.left < around.left - 1 || box.right > innerWidth + 1);
 }).map(element => element.outerHTML.slice(0, 200))
 """
+# Words without a space or hyphen that do not stand on one line; a name has parts, which are words of their own.
+SPLIT = r"""
+[...document.querySelectorAll('main, main *:not(svg, svg *)')].flatMap(element => [...element.childNodes]).filter(
+    node => node.nodeType == Node.TEXT_NODE
+).flatMap(node => [...node.data.matchAll(/[^\s-]+/g)].filter(word => {
+    const range = document.createRange();
+    range.setStart(node, word.index);
+    range.setEnd(node, word.index + word[0].length);
+    return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+}).map(word => word[0]))
+"""
 COLOURS = "[getComputedStyle(document.body).color, getComputedStyle(document.querySelector('.card')).backgroundColor]"
 
 
@@ -85,11 +96,22 @@ def test_pages_are_whole_on_a_phone_and_a_desktop(browser: Chromium, files: Mapp
         assert_whole(browser, width)
 
 
-@pytest.mark.parametrize("width", [320, 768, 921, 1000, 1920])
+@pytest.mark.parametrize("width", [320, 768, 921, 1000, 1100, 1920])
 def test_other_widths_cut_nothing_off(browser: Chromium, files: Mapping[str, Path], width: int) -> None:
-    for name in ("plain", "long-names", "comparison", "methods", "methods-many"):
+    for name in ("plain", "long-names", "deep", "deep-whole", "comparison", "methods", "methods-many"):
         browser.open(files[name], width=width)
         assert_whole(browser, width)
+
+
+@pytest.mark.parametrize("width", [320, PHONE, 768, 921, 1100, DESKTOP, 1920])
+def test_names_of_blocks_break_between_their_parts(browser: Chromium, files: Mapping[str, Path], width: int) -> None:
+    """`_blocks.15._depthwise_conv` never reads `_bloc/ks.15`, nor does any other word; no picture cuts one off."""
+    for name in ("plain", "troubled", "deep", "deep-whole", "deep-comparison"):
+        browser.open(files[name], width=width)
+        assert browser.evaluate(SPLIT) == []
+        drawn = browser.evaluate("[...document.querySelectorAll('svg')].map(svg => svg.textContent).join('')")
+        if name in ("deep", "deep-whole"):
+            assert [block.name for block in odd_reports()[name].blocks if block.name not in drawn] == []
 
 
 @pytest.mark.parametrize("name", ["troubled", "comparison", "methods"])

@@ -31,7 +31,7 @@ def test_ranges_stand_below_medians() -> None:
 def test_plots_say_in_words_what_they_show() -> None:
     labels = [attributes.get("aria-label") or "" for _, attributes in shown(made_up_methods()).attributes]
     time = next(label for label in labels if label.startswith("Accuracy and time"))
-    assert "tbft: 85.0%, 20.0\u00a0s, which no other one beats; full: 80.0%, 60\u00a0s" in time.replace("60.0", "60")
+    assert "tbft: 85.0%, 20.0 s, which no other one beats; full: 80.0%, 60 s" in time.replace("60.0", "60")
     assert "hasty" not in time
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tbft_runtime.tally import Tally, cross_entropy, softmax
+from tbft_runtime.softmax import cross_entropy, softmax
+from tbft_runtime.tally import Tally
 
 
 @given(st.integers(1, 20), st.integers(1, 6), st.integers(0, 2**32 - 1))

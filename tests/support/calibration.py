@@ -10,7 +10,7 @@ from torch import nn
 
 from support.batches import random_batches
 from tbft_artifacts.manifest import Manifest
-from tbft_export.quantization.images import split
+from tbft_export.quantization.split import split
 
 
 @dataclass(frozen=True)

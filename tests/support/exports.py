@@ -17,12 +17,12 @@ from support.settled_models import IMAGE_SIZES
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.manifest import DriftChoice
 from tbft_artifacts.plan import BatchNormPolicy
-from tbft_export import ExportOptions, export, export_bundle
+from tbft_export import ExportOptions, export_bundle, plans
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.pipeline import PassRunner
-from tbft_export.sources.load import load_source
+from tbft_export.sources.load import load_model
 from tbft_export.training_plan import TrainingPlan
 
 # The published ResNet-26 and real photos, where they lie beside the checkout.
@@ -64,7 +64,7 @@ def masked_plans(masked: bool = True) -> Iterator[None]:
         return tuple(replace(plan, masked=masked) for plan in plan_training(name, network, options))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "plan_training", planned)
+        patch.setattr(plans, "plan_training", planned)
         yield
 
 
@@ -72,7 +72,7 @@ def masked_plans(masked: bool = True) -> Iterator[None]:
 def forward_of(model: str) -> ForwardModel:
     """The forward graph of `module:factory` in this package; tests only read it."""
     size = IMAGE_SIZES.get(model.partition(":")[2], odd_models.IMAGE_SIZE)
-    return load_source(f"support.{model}", None, None, size, PassRunner()).forward
+    return load_model(f"support.{model}", None, None, size, PassRunner()).forward
 
 
 def real_batches(sizes: tuple[int, ...], seed: int) -> list[Batch]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from support.hostile import EVIL
+from support.hostile import LONG as ENDLESS
 from support.odd_reports import HOSTILE, LONG
 from tbft_edge.compare.pareto import Offer, on_front
 from tbft_edge.compare.results import COSTS, FORMAT, EntryResult, Figures, Front, Results
@@ -102,6 +104,7 @@ def odd_comparisons() -> dict[str, Results]:
         ),
         "methods-hostile-names": _named(HOSTILE),
         "methods-long-names": _named(LONG),
+        "methods-harmful-names": _named(EVIL + ENDLESS),
     }
 
 

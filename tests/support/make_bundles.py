@@ -9,7 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support import tiny_models
+from support import hostile, tiny_models
+from support.bundles import read_manifest, write_manifest
 from support.calibration import clear_images, patchworks
 from tbft_export import ExportOptions, export_bundle
 
@@ -27,7 +28,7 @@ PLANS = {
 
 
 def main(folder: Path) -> None:
-    """Write one bundle per entry of `PLANS`, two with an int8 prefix, two for every drift, a sparse one, and exits."""
+    """Write one bundle per entry of `PLANS`, two with an int8 prefix, two for every drift, and of the other kinds."""
     for name, (drift, policy, optimizer) in PLANS.items():
         out = folder / name
         shutil.rmtree(out, ignore_errors=True)
@@ -49,6 +50,7 @@ def main(folder: Path) -> None:
             write_all(options, "tiny_plain", folder / "all-plain")
             write_sparse(options, folder / "tinytrain")
             write_exits(options, folder / "exits")
+            write_hostile(options, folder)
 
 
 def write_int8(options: ExportOptions, out: Path) -> None:
@@ -65,20 +67,20 @@ def write_all(options: ExportOptions, model: str, out: Path) -> None:
     export_bundle(dataclasses.replace(options, model=model, drift="all", batch_norm=None), out)
 
 
-def write_sparse(options: ExportOptions, out: Path) -> None:
+def write_sparse(options: ExportOptions, out: Path, model: str = "tiny_deep") -> None:
     """Plans of three depths, in which the device chooses channels."""
     shutil.rmtree(out, ignore_errors=True)
-    model = "support.tiny_models:tiny_deep"
+    model = f"support.tiny_models:{model}"
     export_bundle(dataclasses.replace(options, model=model, drift=None, method="tinytrain", batch_norm=None), out)
 
 
-def write_exits(options: ExportOptions, out: Path) -> None:
+def write_exits(options: ExportOptions, out: Path, model: str = "tiny_deep") -> None:
     """Exits at two depths of the deeper network and behind it, and a plan for each way to personalise them."""
     shutil.rmtree(out, ignore_errors=True)
     export_bundle(
         dataclasses.replace(
             options,
-            model="support.tiny_models:tiny_deep",
+            model=f"support.tiny_models:{model}",
             method="persephonee",
             drift=None,
             batch_norm=None,
@@ -88,6 +90,17 @@ def write_exits(options: ExportOptions, out: Path) -> None:
         ),
         out,
     )
+
+
+def write_hostile(options: ExportOptions, folder: Path) -> None:
+    """A stranger's bundles of each kind: nothing but their names is odd."""
+    theirs = dataclasses.replace(options, classes=hostile.CLASSES)
+    for name, write in (("drifts", write_all), ("channels", write_sparse), ("exits", write_exits)):
+        out = folder / f"hostile-{name}"
+        write(theirs, out=out, model="tiny_hostile")
+        write_manifest(
+            out, read_manifest(out), model=hostile.EVIL + hostile.LONG, producers={hostile.EVIL: hostile.LONG}
+        )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ import random
 
 from msgspec.structs import replace
 
+from support.deep_reports import deep_reports
+from support.hostile import EVIL
+from support.hostile import LONG as ENDLESS
 from support.made_up_reports import PMIC, made_up_calibration, made_up_energy, made_up_report, no_energy
 from support.made_up_selections import made_up_selection
 from tbft_artifacts.plan import Drift
@@ -38,11 +41,13 @@ def odd_reports() -> dict[str, Report]:
         "thousand-classes": with_classes(made_up_report("output", epochs=50), 1000, seed=4),
         "hostile-names": _named(HOSTILE),
         "long-names": _named(LONG),
+        "harmful-names": with_selection(_named(EVIL + ENDLESS), made_up_selection(EVIL + ENDLESS)),
         "diverged": _diverged(),
         "exits": made_up_report(drift="output", exits=made_up_calibration(), method="persephonee"),
         "nothing-known": _nothing_known(),
         "chosen-channels": with_selection(plain, made_up_selection()),
         "hostile-layers": with_selection(plain, made_up_selection(HOSTILE + LONG)),
+        **deep_reports(),
         "no-channel": with_selection(plain, replace(made_up_selection(), layers=made_up_selection().layers[:1])),
     }
 

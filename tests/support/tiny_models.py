@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from support.hostile import EVIL, LONG
 from tbft_export.sources.resnet26 import ResNet26
 
 
@@ -133,16 +134,24 @@ def tiny_plain() -> nn.Module:
     return net.eval()
 
 
-def _tiny(stages: list[PostActivationBlock]) -> nn.Module:
+def tiny_hostile() -> nn.Module:
+    """The deeper network by a stranger, who chose the names of its modules."""
+    torch.manual_seed(5)
+    stages = [PostActivationBlock(4, 4, 1), PostActivationBlock(4, 4, 1), PostActivationBlock(4, 6, 2)]
+    return _tiny(stages, EVIL, EVIL + LONG)
+
+
+def _tiny(stages: list[PostActivationBlock], end: str = "", last: str = "") -> nn.Module:
+    """Names end in `end`, that of the head in `last`."""
     net = nn.Sequential()
-    net.add_module("conv1", nn.Conv2d(3, 4, 3, 1, 1, bias=False))
-    net.add_module("bn1", nn.BatchNorm2d(4))
+    net.add_module(f"conv1{end}", nn.Conv2d(3, 4, 3, 1, 1, bias=False))
+    net.add_module(f"bn1{end}", nn.BatchNorm2d(4))
     net.add_module("relu", nn.ReLU())
     for index, stage in enumerate(stages, start=1):
-        net.add_module(f"layer{index}", stage)
+        net.add_module(f"layer{index}{end}", stage)
     net.add_module("pool", nn.AdaptiveAvgPool2d(1))
     net.add_module("flat", nn.Flatten())
-    net.add_module("fc", nn.Linear(6, 4))
+    net.add_module(f"fc{last}", nn.Linear(6, 4))
     return shake(net, 4)
 
 

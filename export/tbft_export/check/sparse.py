@@ -77,7 +77,7 @@ class Rows:
 
 def draw_rows(plan: Plan, weights: Mapping[str, np.ndarray], rng: np.random.Generator) -> Rows:
     """Of one layer all channels, of the next none, of the next some, and so on; rows that differ from the weights'."""
-    layers = () if plan.sparse is None else plan.sparse.layers
+    layers = plan.sparse_layers
     channels, values = {}, {}
     for index, layer in enumerate(layers):
         count = layer.shape[0]
@@ -103,15 +103,15 @@ def fisher_errors(
     Nothing for a plan that does not score. Of the deviation, what moving ReLUs' kinks by `kinks` changes in PyTorch's
     own scores is left out.
     """
-    if plan.sparse is None or not (folder / plan.fisher).exists():
+    if not plan.sparse_layers or not (folder / plan.fisher).exists():
         return {}
     found = Session(folder, plan.fisher).outputs({plan.boundary.name: boundary, LABELS: labels})
-    names = [layer.weight for layer in plan.sparse.layers]
+    names = [layer.weight for layer in plan.sparse_layers]
     expected = reference_fisher(reference, names, images, labels)
     moved = [reference_fisher(reference, names, images, labels, kink) for kink in kinks]
     least = ZERO_SCORE * max(float(scores.max()) for scores in expected.values())
     errors = {}
-    for layer in plan.sparse.layers:
+    for layer in plan.sparse_layers:
         scores = expected[layer.weight]
         largest = max(float(scores.max()), least)
         allowed = max((float(np.abs(other[layer.weight] - scores).max()) for other in moved), default=0.0)

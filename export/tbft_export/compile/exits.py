@@ -10,13 +10,15 @@ import onnx_ir as ir
 from tbft_artifacts.manifest import Block
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Boundary, ConvolutionForm, Cost, Exit, Plan
 from tbft_export.blocks import trainable_parameters
-from tbft_export.compile.plan import CompiledPlan, PlanRequest, forms_of, full_cost
+from tbft_export.compile.request import CompiledPlan, PlanRequest
+from tbft_export.compile.training import full_cost
 from tbft_export.compile.update import build_update
+from tbft_export.convolutions.forms import forms_of
 from tbft_export.exits.attach import FEATURES
 from tbft_export.exits.gradient import build_gradient, parameters_of
 from tbft_export.exits.heads import Head
 from tbft_export.exits.network import ExitNetwork
-from tbft_export.exits.stages import build_stages, build_whole
+from tbft_export.exits.stages import build_predict, build_stages
 from tbft_export.graph.cost import forward_flops
 from tbft_export.graph.forward import BATCH
 from tbft_export.graph.memory import micro_batch, plan_memory
@@ -66,10 +68,10 @@ def compile_exits(network: ExitNetwork, request: PlanRequest, runner: PassRunner
         unlabelled=training.exits.personalisation != "labels",
     )
     update = build_update([plan.flat], request.optimizer.kind)
-    whole = build_whole(network.base, len(network.early))
-    for model in (*prefixes.values(), suffix, gradient, update, *stages, whole):
+    predict = build_predict(network.base, len(network.early))
+    for model in (*prefixes.values(), suffix, gradient, update, *stages, predict):
         check_standard(model)
-    return CompiledPlan(plan, prefixes, suffix, {"direct": gradient}, update, stages=stages, whole=whole)
+    return CompiledPlan(plan, prefixes, suffix, {"direct": gradient}, update, stages=stages, predict=predict)
 
 
 def exit_blocks(network: ExitNetwork) -> tuple[Block, ...]:

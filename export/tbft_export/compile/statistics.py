@@ -10,10 +10,7 @@ from tbft_artifacts.manifest import BatchNorm
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.graph.subgraph import image_shape
-from tbft_export.pipeline import (
-    PassRunner,
-    batch_mode,
-)
+from tbft_export.pipeline import PassRunner, batch_mode
 
 
 def statistics_model(forward: ForwardModel, runner: PassRunner) -> ir.Model | None:
@@ -26,11 +23,11 @@ def statistics_model(forward: ForwardModel, runner: PassRunner) -> ir.Model | No
     return runner.run(model, [ir.passes.common.RemoveUnusedNodesPass()])
 
 
-def batch_statistics(whole: ir.Graph, suffix: ir.Graph, policy: BatchNormPolicy) -> tuple[str, ...]:
+def batch_statistics(forward: ir.Graph, suffix: ir.Graph, policy: BatchNormPolicy) -> tuple[str, ...]:
     """The norms, by their running mean, that `policy` gives the batch's statistics, of a model and its part trained."""
     if policy in ("frozen", "adapt"):
         return ()
-    return tuple(norm.mean for norm in batch_norms(suffix if policy == "block" else whole))
+    return tuple(norm.mean for norm in batch_norms(suffix if policy == "block" else forward))
 
 
 def batch_norms(graph: ir.Graph) -> tuple[BatchNorm, ...]:

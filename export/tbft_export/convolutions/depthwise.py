@@ -65,8 +65,8 @@ def weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir
     """dW (C, 1, kh, kw)."""
     (height, width), positions = conv.kernel, conv.kernel[0] * conv.kernel[1]
     columns = emit.op("Transpose", dy, perm=[1, 3, 2, 0])
-    columns = emit.op("Reshape", columns, np.array([conv.channels, conv.output[1], -1], np.int64))
-    flat = np.array([conv.channels, conv.output[1] * conv.image[1]], np.int64)
+    columns = emit.op("Reshape", columns, [conv.channels, conv.output[1], -1])
+    flat = [conv.channels, conv.output[1] * conv.image[1]]
     gradients = [emit.op("Reshape", emit.op("MatMul", columns, row), flat) for row in _rows_again(emit, conv, x)]
     stacked = emit.op("Concat", *gradients, axis=1)
     # Elements of all bands by kernel position; short diagonals are filled up with the zero at the end.
@@ -78,9 +78,9 @@ def weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir
     for position, place in enumerate(places):
         table[position, : len(place)] = place
     # Without a transposition: ONNX Runtime would move it behind the result, which then is computed last of all.
-    picked = emit.op("Gather", emit.op("Pad", stacked, np.array([0, 0, 0, 1], np.int64)), table, axis=1)
-    sums = emit.op("ReduceSum", picked, np.array([2], np.int64), keepdims=0)
-    return emit.op("Reshape", sums, np.array([conv.channels, 1, height, width], np.int64))
+    picked = emit.op("Gather", emit.op("Pad", stacked, [0, 0, 0, 1]), table, axis=1)
+    sums = emit.op("ReduceSum", picked, [2], keepdims=0)
+    return emit.op("Reshape", sums, [conv.channels, 1, height, width])
 
 
 def _rows_again(emit: Emitter, conv: Convolution, x: ir.Value | None) -> list[ir.Value]:
@@ -89,7 +89,7 @@ def _rows_again(emit: Emitter, conv: Convolution, x: ir.Value | None) -> list[ir
     With one row of zeros more than it takes, so that they are no common subexpressions: shared, kh copies of x would
     be kept from the forward pass on, where x itself is enough.
     """
-    padded = emit.op("Pad", x, np.array([0, 0, conv.pads[0], 0, 0, 0, conv.pads[2] + 1, 0], np.int64))
+    padded = emit.op("Pad", x, [0, 0, conv.pads[0], 0, 0, 0, conv.pads[2] + 1, 0])
     return _rows_of(emit, conv, padded, (0, 0), conv.image[1], conv.output[0], conv.strides[0])
 
 
@@ -99,13 +99,13 @@ def _rows_of(
     """For each row a of the kernel, the rows of x, padded above and below, that it meets: (C, rows * N, width)."""
     by_row = emit.op("Transpose", x, perm=[1, 2, 0, 3])  # (C, H, N, W): a shift by rows copies whole runs.
     if any(pads):
-        by_row = emit.op("Pad", by_row, np.array([0, pads[0], 0, 0, 0, pads[1], 0, 0], np.int64))
+        by_row = emit.op("Pad", by_row, [0, pads[0], 0, 0, 0, pads[1], 0, 0])
     shifted = []
     for a in range(conv.kernel[0]):
         start = a * conv.dilations[0]
-        bounds = (np.array([value], np.int64) for value in (start, start + (rows - 1) * stride + 1, 1, stride))
+        bounds = ([value] for value in (start, start + (rows - 1) * stride + 1, 1, stride))
         part = emit.op("Slice", by_row, *bounds)
-        shifted.append(emit.op("Reshape", part, np.array([conv.channels, -1, width], np.int64)))
+        shifted.append(emit.op("Reshape", part, [conv.channels, -1, width]))
     return shifted
 
 
@@ -123,14 +123,14 @@ def _bands(
     """T[:, a] for each row a of the kernel, or of the kernel turned by 180 degrees: (C, width, outputs)."""
     height, width = conv.kernel
     positions = height * width
-    flat = emit.op("Transpose", emit.op("Reshape", w, np.array([conv.channels, positions], np.int64)), perm=[1, 0])
-    padded = emit.op("Pad", flat, np.array([0, 0, 1, 0], np.int64))  # The row of zeros.
+    flat = emit.op("Transpose", emit.op("Reshape", w, [conv.channels, positions]), perm=[1, 0])
+    padded = emit.op("Pad", flat, [0, 0, 1, 0])  # The row of zeros.
     bands = []
     for a in range(height):
         position = a * width + diagonals
         position = np.where(diagonals < width, positions - 1 - position if turned else position, positions)
         by_place = emit.op("Gather", padded, position.ravel().astype(np.int32), axis=0)
-        shape = np.array([conv.channels, *diagonals.shape], np.int64)
+        shape = [conv.channels, *diagonals.shape]
         bands.append(emit.op("Reshape", emit.op("Transpose", by_place, perm=[1, 0]), shape))
     return bands
 
@@ -140,5 +140,5 @@ def _products(emit: Emitter, conv: Convolution, rows: list[ir.Value], bands: lis
     total = emit.op("MatMul", rows[0], bands[0])
     for row, band in zip(rows[1:], bands[1:], strict=True):
         total = emit.op("Add", total, emit.op("MatMul", row, band))
-    by_row = emit.op("Reshape", total, np.array([conv.channels, output[0], -1, output[1]], np.int64))
+    by_row = emit.op("Reshape", total, [conv.channels, output[0], -1, output[1]])
     return emit.op("Transpose", by_row, perm=[2, 0, 1, 3])

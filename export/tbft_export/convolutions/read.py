@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.graph.emitter import has_static_shape, static_shape
+from tbft_export.graph.operands import has_static_shape, ints, static_shape, uses_auto_pad
 
 Pair = tuple[int, int]
 
@@ -32,6 +32,14 @@ class Convolution:
             for axis in (0, 1)
         )
         return rows, columns
+
+    @property
+    def shifts(self) -> list[tuple[Pair, Pair]]:
+        """For each kernel position, row by row, which pixels of the padded x it meets: the first, and the end."""
+        rows, columns = ((self.output[axis] - 1) * self.strides[axis] + 1 for axis in (0, 1))
+        tops = [a * self.dilations[0] for a in range(self.kernel[0])]
+        lefts = [b * self.dilations[1] for b in range(self.kernel[1])]
+        return [((top, left), (top + rows, left + columns)) for top in tops for left in lefts]
 
     @property
     def output_padding(self) -> list[int]:
@@ -68,8 +76,7 @@ class Convolution:
 def is_readable(node: ir.Node) -> bool:
     """Whether a Conv is one that `read_convolution` takes."""
     x, w = node.inputs[:2]
-    explicit = (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") == "NOTSET"
-    return explicit and has_static_shape(x, 4) and has_static_shape(w, 4)
+    return not uses_auto_pad(node) and has_static_shape(x, 4) and has_static_shape(w, 4)
 
 
 def read_convolution(node: ir.Node, x: ir.Value | None, w: ir.Value | None) -> Convolution:
@@ -82,7 +89,7 @@ def read_convolution(node: ir.Node, x: ir.Value | None, w: ir.Value | None) -> C
             f"operator {node.op_type} at node '{node.name}' is not a 2-D convolution",
             "only 2-D convolutions can be trained",
         )
-    if (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") != "NOTSET":
+    if uses_auto_pad(node):
         raise TbftError(
             f"operator {node.op_type} at node '{node.name}' uses auto_pad",
             "export the model with explicit padding",
@@ -94,15 +101,11 @@ def read_convolution(node: ir.Node, x: ir.Value | None, w: ir.Value | None) -> C
         )
     filters, _, kernel_h, kernel_w = w.shape.numpy()
     channels, height, width = static_shape(x, node, 4)
-
-    def ints(name: str, default: list[int]) -> tuple[int, ...]:
-        return tuple(node.attributes.get_ints(name, default) or default)
-
     return Convolution(
-        group=node.attributes.get_int("group", 1) or 1,
-        strides=ints("strides", [1, 1]),  # type: ignore[arg-type]
-        pads=ints("pads", [0, 0, 0, 0]),  # type: ignore[arg-type]
-        dilations=ints("dilations", [1, 1]),  # type: ignore[arg-type]
+        group=node.attributes.get_int("group", 1),
+        strides=tuple(ints(node, "strides", (1, 1))),  # type: ignore[arg-type]
+        pads=tuple(ints(node, "pads", (0, 0, 0, 0))),  # type: ignore[arg-type]
+        dilations=tuple(ints(node, "dilations", (1, 1))),  # type: ignore[arg-type]
         channels=channels,
         image=(height, width),
         filters=filters,

@@ -59,14 +59,14 @@ def without_rows(cost: Cost, layers: Sequence[SparseLayer]) -> Cost:
     return msgspec.structs.replace(cost, backward_flops=cost.backward_flops - rows)
 
 
-def chosen(layer: SparseLayer) -> str:
+def chosen_rows(layer: SparseLayer) -> str:
     """The name of the dimension that counts the chosen channels of `layer`."""
     return f"{layer.weight}.chosen"
 
 
 def most_chosen(layers: Sequence[SparseLayer]) -> Mapping[str, int]:
     """How large those dimensions can be."""
-    return {chosen(layer): layer.shape[0] for layer in layers}
+    return {chosen_rows(layer): layer.shape[0] for layer in layers}
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir
     """dW (K, C, 3, 3). The input's transform is the one that the forward pass made: one node for both."""
     tiles = transform_input(emit, x, conv.channels, conv.image, conv.pads, conv.output)
     transformed = _transform_output_gradient(emit, to_spatial_major(emit, dy), conv)
-    by_tile = emit.op("Reshape", transformed, np.array([16, -1, conv.filters], np.int64))
+    by_tile = emit.op("Reshape", transformed, [16, -1, conv.filters])
     return _filter_gradient(emit, by_tile, tiles, conv)
 
 
@@ -80,11 +80,11 @@ def row_gradient(
 ) -> ir.Value:
     """dW[channels] (k, C, 3, 3), of those channels of dY alone; k may be 0, and is then what Reshape finds."""
     tiles = transform_input(emit, x, conv.channels, conv.image, conv.pads, conv.output)
-    picked = emit.op("OneHot", channels, np.array(conv.filters, np.int64), np.array([0, 1], np.float32), axis=0)
+    picked = emit.op("OneHot", channels, conv.filters, [0.0, 1.0], axis=0)
     chosen = emit.op("MatMul", to_spatial_major(emit, dy), picked)
     transformed = _transform_output_gradient(emit, chosen, conv)
     count = emit.op("Shape", tiles, start=1, end=2)
-    shape = emit.op("Concat", np.array([16], np.int64), count, np.array([-1], np.int64), axis=0)
+    shape = emit.op("Concat", [16], count, [-1], axis=0)
     return _filter_gradient(emit, emit.op("Reshape", transformed, shape), tiles, conv)
 
 
@@ -92,9 +92,9 @@ def _filter_gradient(emit: Emitter, gradients: ir.Value, tiles: ir.Value, conv: 
     """dg = G^T dU G: (16, tiles * N, rows), (16, tiles * N, C) -> (rows, C, 3, 3)."""
     by_row = emit.op("Transpose", gradients, perm=[0, 2, 1])
     products = emit.op("MatMul", by_row, tiles)  # (16, rows, C)
-    flat = emit.op("Reshape", products, np.array([16, -1], np.int64))
+    flat = emit.op("Reshape", products, [16, -1])
     dw = emit.op("Gemm", flat, FILTER, transA=1)
-    return emit.op("Reshape", dw, np.array([-1, conv.channels, 3, 3], np.int64))
+    return emit.op("Reshape", dw, [-1, conv.channels, 3, 3])
 
 
 def transform_input(
@@ -102,13 +102,13 @@ def transform_input(
 ) -> ir.Value:
     """B^T d B of every tile: (N, C, H, W) -> (16, tiles * N, C)."""
     height, width = image
-    runs = emit.op("Reshape", to_spatial_major(emit, x), np.array([height * width, -1], np.int64))
+    runs = emit.op("Reshape", to_spatial_major(emit, x), [height * width, -1])
     pixels = _tile_pixels(image, pads, output)
     if pixels.max() == height * width:
-        runs = emit.op("Pad", runs, np.array([0, 0, 1, 0], np.int64))  # The row of zeros.
+        runs = emit.op("Pad", runs, [0, 0, 1, 0])  # The row of zeros.
     tiles = emit.op("Gather", runs, pixels, axis=0)
-    transformed = emit.op("MatMul", INPUT, emit.op("Reshape", tiles, np.array([16, -1], np.int64)))
-    return emit.op("Reshape", transformed, np.array([16, -1, channels], np.int64))
+    transformed = emit.op("MatMul", INPUT, emit.op("Reshape", tiles, [16, -1]))
+    return emit.op("Reshape", transformed, [16, -1, channels])
 
 
 def _tile_pixels(image: Pair, pads: tuple[int, int, int, int], output: Pair) -> np.ndarray:
@@ -123,21 +123,20 @@ def _tile_pixels(image: Pair, pads: tuple[int, int, int, int], output: Pair) -> 
 
 def _transform_filters(emit: Emitter, w: ir.Value | None, matrix: np.ndarray, conv: Convolution) -> ir.Value:
     """G g G^T: (K, C, 3, 3) -> (16, K, C). For frozen weights the device folds it when it loads the graph."""
-    flat = emit.op("Reshape", w, np.array([conv.filters * conv.channels, 9], np.int64))
+    flat = emit.op("Reshape", w, [conv.filters * conv.channels, 9])
     product = emit.op("Gemm", matrix, flat, transB=1)
-    return emit.op("Reshape", product, np.array([16, conv.filters, conv.channels], np.int64))
+    return emit.op("Reshape", product, [16, conv.filters, conv.channels])
 
 
 def _transform_output(emit: Emitter, products: ir.Value, channels: int, output: Pair) -> ir.Value:
     """A^T m A of every tile, put side by side: (16, tiles * N, K) -> (N, K, Ho, Wo)."""
     rows, columns = -(-output[0] // 2), -(-output[1] // 2)
-    flat = emit.op("Reshape", products, np.array([16, -1], np.int64))
-    tiles = emit.op("Reshape", emit.op("MatMul", OUTPUT, flat), np.array([2, 2, rows, columns, -1], np.int64))
+    flat = emit.op("Reshape", products, [16, -1])
+    tiles = emit.op("Reshape", emit.op("MatMul", OUTPUT, flat), [2, 2, rows, columns, -1])
     side_by_side = emit.op("Transpose", tiles, perm=[2, 0, 3, 1, 4])
-    image = emit.op("Reshape", side_by_side, np.array([2 * rows, 2 * columns, -1, channels], np.int64))
+    image = emit.op("Reshape", side_by_side, [2 * rows, 2 * columns, -1, channels])
     if output != (2 * rows, 2 * columns):
-        ends = np.array(output, np.int64)
-        image = emit.op("Slice", image, np.zeros(2, np.int64), ends, np.array([0, 1], np.int64))
+        image = emit.op("Slice", image, [0, 0], output, [0, 1])
     return from_spatial_major(emit, image)
 
 
@@ -146,9 +145,8 @@ def _transform_output_gradient(emit: Emitter, image: ir.Value, conv: Convolution
     height, width = conv.output
     rows, columns = -(-height // 2), -(-width // 2)
     if (height, width) != (2 * rows, 2 * columns):
-        missing = [0, 0, 0, 0, 2 * rows - height, 2 * columns - width, 0, 0]
-        image = emit.op("Pad", image, np.array(missing, np.int64))
-    tiles = emit.op("Reshape", image, np.array([rows, 2, columns, 2, -1], np.int64))
+        image = emit.op("Pad", image, [0, 0, 0, 0, 2 * rows - height, 2 * columns - width, 0, 0])
+    tiles = emit.op("Reshape", image, [rows, 2, columns, 2, -1])
     by_place = emit.op("Transpose", tiles, perm=[1, 3, 0, 2, 4])
-    flat = emit.op("Reshape", by_place, np.array([4, -1], np.int64))
+    flat = emit.op("Reshape", by_place, [4, -1])
     return emit.op("MatMul", np.ascontiguousarray(OUTPUT.T), flat)

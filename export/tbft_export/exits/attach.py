@@ -13,6 +13,7 @@ from tbft_export.exits.depths import Depth
 from tbft_export.exits.heads import Head, Scaling, own_head
 from tbft_export.graph.builder import GraphBuilder
 from tbft_export.graph.forward import ForwardModel
+from tbft_export.graph.nodes import initializer
 from tbft_export.graph.subgraph import image_shape, value_named
 
 FEATURES = "features"
@@ -55,11 +56,11 @@ def attach_exits(forward: ForwardModel, early: Sequence[EarlyExit]) -> ForwardMo
     build = GraphBuilder(graph)
     parts = exit_features(build, early, own.features.name or "")
     logits = [
-        build.op(f"exits.{number}", "Unsqueeze", linear(build, number, part, head), np.array([1]))
+        build.at(f"exits.{number}").op("Unsqueeze", linear(build, number, part, head), [1])
         for number, (part, head) in enumerate(zip(split(build, join(build, parts), heads), heads, strict=True))
     ]
     graph.outputs[0].name = f"{LOGITS}/own"
-    model = build.finish({LOGITS: build.op("exits", "Concat", *logits, axis=1)})
+    model = build.finish({LOGITS: build.at("exits").op("Concat", *logits, axis=1)})
     known = forward.weights | {
         name for number in range(len(heads)) for name in (exit_weight(number), exit_bias(number))
     }
@@ -86,8 +87,8 @@ def exit_features(build: GraphBuilder, early: Sequence[EarlyExit], own: str) -> 
     parts = []
     for number, each in enumerate(early):
         pooled = pool(build, number, value_named(build.graph, each.depth.activation))
-        shifted = build.op(f"exits.{number}", "Sub", pooled, each.scaling.shift)
-        parts.append(build.op(f"exits.{number}", "Mul", shifted, each.scaling.scale))
+        emit = build.at(f"exits.{number}")
+        parts.append(emit.op("Mul", emit.op("Sub", pooled, each.scaling.shift), each.scaling.scale))
     return [*parts, value_named(build.graph, own)]
 
 
@@ -98,22 +99,22 @@ def pool(build: GraphBuilder, number: int, image: ir.Value) -> ir.Value:
     both says little of either. Of n pixels a side, g windows are n - (g - 1) * (n // g) pixels long, each n // g
     behind the one before, so that they cover every pixel.
     """
-    origin = f"exits.{number}"
+    emit = build.at(f"exits.{number}")
     channels, *sides = image_shape(image)
     if not _is_rectified(image):
-        negative = build.op(origin, "Relu", build.op(origin, "Neg", image))
-        image, channels = build.op(origin, "Concat", build.op(origin, "Relu", image), negative, axis=1), 2 * channels
+        negative = emit.op("Relu", emit.op("Neg", image))
+        image, channels = emit.op("Concat", emit.op("Relu", image), negative, axis=1), 2 * channels
     grid = max(size for size in range(1, LARGEST_GRID + 1) if size == 1 or channels * size**2 <= MOST_FEATURES)
     counts = [min(grid, side) for side in sides]
     strides = [side // count for side, count in zip(sides, counts, strict=True)]
     windows = [side - (count - 1) * step for side, count, step in zip(sides, counts, strides, strict=True)]
-    means = build.op(origin, "AveragePool", image, kernel_shape=windows, strides=strides)
-    return build.op(origin, "Flatten", means, axis=1)
+    means = emit.op("AveragePool", image, kernel_shape=windows, strides=strides)
+    return emit.op("Flatten", means, axis=1)
 
 
 def join(build: GraphBuilder, parts: Sequence[ir.Value]) -> ir.Value:
     """The features of all exits behind each other, named `features`."""
-    features = build.op("exits", "Concat", *parts, axis=1)
+    features = build.at("exits").op("Concat", *parts, axis=1)
     features.name = FEATURES
     return features
 
@@ -123,16 +124,16 @@ def split(build: GraphBuilder, features: ir.Value, heads: Sequence[Head]) -> lis
     ends = np.cumsum([head.weight.shape[1] for head in heads])
     starts = [0, *ends[:-1]]
     return [
-        build.op(f"exits.{number}", "Slice", features, np.array([start]), np.array([end]), np.array([1]))
+        build.at(f"exits.{number}").op("Slice", features, [start], [end], [1])
         for number, (start, end) in enumerate(zip(starts, ends, strict=True))
     ]
 
 
 def linear(build: GraphBuilder, number: int, features: ir.Value, head: Head) -> ir.Value:
     """Logits (batch, classes) of an exit, its parameters as weights of the graph."""
-    weight = build.weight(exit_weight(number), head.weight)
-    bias = build.weight(exit_bias(number), head.bias)
-    return build.op(f"exits.{number}", "Gemm", features, weight, bias, transB=1)
+    weight = initializer(build.graph, exit_weight(number), head.weight)
+    bias = initializer(build.graph, exit_bias(number), head.bias)
+    return build.at(f"exits.{number}").op("Gemm", features, weight, bias, transB=1)
 
 
 def _is_rectified(image: ir.Value | None) -> bool:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import is_inside
 from tbft_export.graph.boundary import crossings
 from tbft_export.graph.cost import forward_flops, node_flops
-from tbft_export.graph.emitter import has_static_shape
+from tbft_export.graph.operands import has_static_shape
 
 # Of the floating-point operations of the whole network. With ResNet-26's four exits, personalised on 1,000 photos, an
 # image takes 1/1.49 of them on average at the accuracy of the model's own head; 1/1.43 with 0.25, 1/1.44 with 0.01.
@@ -64,7 +65,7 @@ def choose_depths(graph: ir.Graph, residual_blocks: Sequence[str], exits: int) -
     In equal steps of floating-point operations from `FIRST_SHARE` of the network's to the whole of it, each at the
     end of the block that is nearest. Raises TbftError if there are too few blocks.
     """
-    ends, whole = block_ends(graph, residual_blocks), forward_flops(graph)
+    ends, flops = block_ends(graph, residual_blocks), forward_flops(graph)
     early = exits - 1
     if not 0 < early <= len(ends):
         raise TbftError(
@@ -77,7 +78,7 @@ def choose_depths(graph: ir.Graph, residual_blocks: Sequence[str], exits: int) -
         # Behind the one before, and with enough ends left for those that follow.
         first = ends.index(chosen[-1]) + 1 if chosen else 0
         left = ends[first : len(ends) - (early - number - 1)]
-        chosen.append(min(left, key=lambda depth: abs(depth.flops - share * whole)))
+        chosen.append(min(left, key=lambda depth: abs(depth.flops - share * flops)))
     return tuple(chosen)
 
 
@@ -88,7 +89,7 @@ def _goes_on(before: str, weight: str, residual_blocks: Sequence[str]) -> bool:
 
 
 def _block_of(weight: str, residual_blocks: Sequence[str]) -> str | None:
-    return next((block for block in residual_blocks if weight.startswith(f"{block}.")), None)
+    return next((block for block in residual_blocks if is_inside(weight, block)), None)
 
 
 def _name(weights: Sequence[str], residual_blocks: Sequence[str]) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.names import CORRECT, LABELS, LOSS
@@ -23,9 +22,8 @@ from tbft_export.exits.attach import FEATURES, exit_bias, exit_weight, split
 from tbft_export.exits.heads import Head
 from tbft_export.exits.personalisation import CONFIDENT, Personalisation
 from tbft_export.graph.builder import GraphBuilder, empty_graph, graph_input
-
-# Names that nodes begin with: what they compute for.
-_LOSS, _TEACHER = "exits.loss", "exits.teacher"
+from tbft_export.graph.forward import BATCH
+from tbft_export.graph.nodes import NodeWriter
 
 
 def build_gradient(heads: Sequence[Head], personalisation: Personalisation) -> ir.Model:
@@ -36,38 +34,33 @@ def build_gradient(heads: Sequence[Head], personalisation: Personalisation) -> i
     () int64: labelled images for which the last exit is right.
     """
     parameters = parameters_of(heads)
-    inputs = {each.name: _input(each) for each in parameters}
-    features = graph_input(FEATURES, [sum(head.weight.shape[1] for head in heads)])
-    labels = graph_input(LABELS, [], ir.DataType.INT64)
+    inputs = {each.name: graph_input(each.name, each.shape) for each in parameters}
+    features = graph_input(FEATURES, [BATCH, sum(head.weight.shape[1] for head in heads)])
+    labels = graph_input(LABELS, [BATCH], ir.DataType.INT64)
     build = GraphBuilder(empty_graph("gradient", [features, labels, *inputs.values()]))
     parts = split(build, features, heads)
+    exits = [build.at(f"exits.{number}") for number in range(len(heads))]
     logits = [
-        build.op(f"exits.{n}", "Gemm", part, inputs[exit_weight(n)], inputs[exit_bias(n)], transB=1)
-        for n, part in enumerate(parts)
+        emit.op("Gemm", part, inputs[exit_weight(number)], inputs[exit_bias(number)], transB=1)
+        for number, (emit, part) in enumerate(zip(exits, parts, strict=True))
     ]
-    stacked = [build.op(f"exits.{n}", "Unsqueeze", each, _AXIS) for n, each in enumerate(logits)]
-    log_p = build.op(_LOSS, "LogSoftmax", build.op(_LOSS, "Concat", *stacked, axis=1), axis=2)
-    p = build.op(_LOSS, "Exp", log_p)
-    target = targets(build, p, labels, heads, personalisation)
-    target = build.op(_LOSS, "Unsqueeze", target, _AXIS)
-    batch = build.op(_LOSS, "Shape", labels, start=0, end=1)
-    images = build.op(_LOSS, "Squeeze", build.op(_LOSS, "Cast", batch, to=int(ir.DataType.FLOAT)))
-    likelihood = build.op(_LOSS, "ReduceSum", build.op(_LOSS, "Mul", target, log_p), keepdims=0)
-    loss = build.op(_LOSS, "Neg", build.op(_LOSS, "Div", likelihood, images))
-    takes_part = build.op(_LOSS, "ReduceSum", target, np.array([2]), keepdims=1)
-    expected = build.op(_LOSS, "Mul", takes_part, p)
-    dz = build.op(_LOSS, "Div", build.op(_LOSS, "Sub", expected, target), images)
+    stacked = [emit.op("Unsqueeze", each, [1]) for emit, each in zip(exits, logits, strict=True)]
+    emit = build.at("exits.loss")
+    log_p = emit.op("LogSoftmax", emit.op("Concat", *stacked, axis=1), axis=2)
+    p = emit.op("Exp", log_p)
+    target = emit.op("Unsqueeze", targets(build, p, labels, heads, personalisation), [1])
+    images = emit.op("Squeeze", emit.cast(emit.op("Shape", labels, start=0, end=1), ir.DataType.FLOAT))
+    likelihood = emit.op("ReduceSum", emit.op("Mul", target, log_p), keepdims=0)
+    loss = emit.op("Neg", emit.op("Div", likelihood, images))
+    takes_part = emit.op("ReduceSum", target, [2], keepdims=1)
+    dz = emit.op("Div", emit.op("Sub", emit.op("Mul", takes_part, p), target), images)
 
     gradients: list[ir.Value] = []
-    for number, part in enumerate(parts):
-        origin = f"exits.{number}"
-        own_dz = build.op(origin, "Gather", dz, np.array(number), axis=1)
-        gradients += [
-            build.op(origin, "Gemm", own_dz, part, transA=1),
-            build.op(origin, "ReduceSum", own_dz, np.array([0]), keepdims=0),
-        ]
+    for number, (emit, part) in enumerate(zip(exits, parts, strict=True)):
+        own_dz = emit.op("Gather", dz, number, axis=1)
+        gradients += [emit.op("Gemm", own_dz, part, transA=1), emit.op("ReduceSum", own_dz, [0], keepdims=0)]
     named = {each.gradient: value for each, value in zip(parameters, gradients, strict=True)}
-    return build.finish({LOSS: loss, CORRECT: _correct(build, logits[-1], labels), **named})
+    return build.finish({LOSS: loss, CORRECT: _correct(build.at(CORRECT), logits[-1], labels), **named})
 
 
 def parameters_of(heads: Sequence[Head]) -> tuple[Parameter, ...]:
@@ -98,36 +91,28 @@ def targets(
     docs/compiler.md.
     """
     classes = len(heads[-1].bias)
-    known = _one_hot(build, LABELS, labels, classes)
+    by_label, by_teacher = build.at(LABELS), build.at("exits.teacher")
+    known = _one_hot(by_label, labels, classes)
     if personalisation == "labels":
         return known
     if personalisation == "confident":
-        q = build.op(_TEACHER, "Gather", p, np.array(len(heads) - 1), axis=1)
-        answer = _one_hot(build, _TEACHER, build.op(_TEACHER, "ArgMax", q, axis=1, keepdims=0), classes)
-        surest = build.op(_TEACHER, "ReduceMax", q, axes=[1], keepdims=1)
-        sure = build.op(_TEACHER, "GreaterOrEqual", surest, np.array(CONFIDENT, np.float32))
-        taught = build.op(_TEACHER, "Mul", answer, build.op(_TEACHER, "Cast", sure, to=int(ir.DataType.FLOAT)))
+        q = by_teacher.op("Gather", p, len(heads) - 1, axis=1)
+        answer = _one_hot(by_teacher, by_teacher.op("ArgMax", q, axis=1, keepdims=0), classes)
+        sure = by_teacher.op("GreaterOrEqual", by_teacher.op("ReduceMax", q, axes=[1], keepdims=1), CONFIDENT)
+        taught = by_teacher.op("Mul", answer, by_teacher.cast(sure, ir.DataType.FLOAT))
     else:
-        taught = build.op(_TEACHER, "ReduceMean", p, axes=[1], keepdims=0)
-    is_labelled = build.op(LABELS, "GreaterOrEqual", build.op(LABELS, "Unsqueeze", labels, _AXIS), np.array(0))
-    return build.op(LABELS, "Where", is_labelled, known, taught)
+        taught = by_teacher.op("ReduceMean", p, axes=[1], keepdims=0)
+    is_labelled = by_label.op("GreaterOrEqual", by_label.op("Unsqueeze", labels, [1]), 0)
+    return by_label.op("Where", is_labelled, known, taught)
 
 
-def _one_hot(build: GraphBuilder, origin: str, numbers: ir.Value, classes: int) -> ir.Value:
+def _one_hot(emit: NodeWriter, numbers: ir.Value, classes: int) -> ir.Value:
     """(batch,) int64 -> (batch, classes) float32; a row of zeros for a number that is no class."""
-    column = build.op(origin, "Unsqueeze", numbers, _AXIS)
-    equal = build.op(origin, "Equal", column, np.arange(classes))
-    return build.op(origin, "Cast", equal, to=int(ir.DataType.FLOAT))
+    equal = emit.op("Equal", emit.op("Unsqueeze", numbers, [1]), list(range(classes)))
+    return emit.cast(equal, ir.DataType.FLOAT)
 
 
-def _correct(build: GraphBuilder, logits: ir.Value, labels: ir.Value) -> ir.Value:
-    answers = build.op(CORRECT, "ArgMax", logits, axis=1, keepdims=0)
-    hits = build.op(CORRECT, "Cast", build.op(CORRECT, "Equal", answers, labels), to=int(ir.DataType.INT64))
-    return build.op(CORRECT, "ReduceSum", hits, keepdims=0)
-
-
-def _input(parameter: Parameter) -> ir.Value:
-    return ir.Value(name=parameter.name, shape=ir.Shape(parameter.shape), type=ir.TensorType(ir.DataType.FLOAT))
-
-
-_AXIS = np.array([1])
+def _correct(emit: NodeWriter, logits: ir.Value, labels: ir.Value) -> ir.Value:
+    answers = emit.op("ArgMax", logits, axis=1, keepdims=0)
+    hits = emit.cast(emit.op("Equal", answers, labels), ir.DataType.INT64)
+    return emit.op("ReduceSum", hits, keepdims=0)

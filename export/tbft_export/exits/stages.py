@@ -17,7 +17,7 @@ from tbft_export.graph.subgraph import extract, image_shape, value_named
 BEFORE = f"{ACTIVATION}.before"
 
 
-def build_whole(forward: ForwardModel, number: int) -> ir.Model:
+def build_predict(forward: ForwardModel, number: int) -> ir.Model:
     """Images -> `logits` (batch, classes) of the last exit, the one of that number, without those before it."""
     own = own_head(forward)
     model = forward.model.clone()

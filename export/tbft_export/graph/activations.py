@@ -1,41 +1,65 @@
-"""Activations with kinks that ONNX Runtime Training has no gradient for, or keeps too much for."""
+"""Activations that ONNX Runtime Training has no gradient for, or keeps too much for: an entry of `ACTIVATIONS` each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import onnx_ir as ir
 
-ActivationKind = Literal["Relu6", "HardSwish", "HardSigmoid"]
+from tbft_export.graph.nodes import NodeWriter
+from tbft_export.graph.operands import constant_input
+
 RELU6 = (0.0, 6.0)
 # The domain of the gradients that ONNX Runtime Training has no operator for; lowerings write them out.
 GRADIENT_DOMAIN = "tbft"
 _STANDS_FOR = "stands_for"
 
+Attributes = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ActivationKind:
+    """An operator, and what its backward pass needs.
+
+    Its gradient is <name>Grad(dY, V) in `GRADIENT_DOMAIN`, with the same attributes; a lowering writes it.
+    """
+
+    op_type: str
+    """The operator in ONNX."""
+    written_out: Callable[[NodeWriter, ir.Value, Attributes], ir.Value]
+    """x -> y with operators for which ONNX Runtime Training has gradients and kernels."""
+    operands: tuple[float, ...] = ()
+    """Constants behind x with which the operator is this activation."""
+    attributes: Attributes = field(default_factory=dict)
+    """Its attributes, and their defaults."""
+    gradient_reads: Literal["x", "y"] = "y"
+    """What V is. The output costs no memory: the next layer keeps it anyway."""
+    can_be_masked: bool = False
+    """Whether y is positive exactly where x is, so that MobileTL's mask can be read from y."""
+
 
 @dataclass(frozen=True)
 class Activation:
-    """One such node: y = clip(x, 0, 6), x * clip(x / 6 + 1/2, 0, 1), or clip(alpha * x + beta, 0, 1)."""
+    """One node: which of `ACTIVATIONS` it is, and its attributes."""
 
-    kind: ActivationKind
-    alpha: float = 0.0
-    beta: float = 0.0
+    name: str
+    attributes: Attributes = field(default_factory=dict)
+
+    @property
+    def kind(self) -> ActivationKind:
+        return ACTIVATIONS[self.name]
 
 
 def read_activation(node: ir.Node) -> Activation | None:
-    """What `node` is; None if it is no such activation. A Clip between other bounds than 0 and 6 is left to ORT."""
+    """What `node` is; None if it is none of them, such as a Clip between other bounds than 0 and 6."""
     if node.domain not in ("", "ai.onnx"):
         return None
-    match node.op_type:
-        case "HardSwish":
-            return Activation("HardSwish")
-        case "HardSigmoid":
-            alpha = node.attributes.get_float("alpha", 0.2) or 0.0
-            return Activation("HardSigmoid", alpha, node.attributes.get_float("beta", 0.5) or 0.0)
-        case "Clip" if clip_bounds(node) == RELU6:
-            return Activation("Relu6")
+    for name, kind in ACTIVATIONS.items():
+        if node.op_type == kind.op_type and _constants(node) == kind.operands:
+            found = {each: node.attributes.get_float(each, default) for each, default in kind.attributes.items()}
+            return Activation(name, found)
     return None
 
 
@@ -49,12 +73,34 @@ def stand_ins(graph: ir.Graph) -> Mapping[str, Activation]:
     return {node.outputs[0].name or "": node.meta[_STANDS_FOR] for node in graph if _STANDS_FOR in node.meta}
 
 
-def clip_bounds(node: ir.Node) -> tuple[float | None, float | None]:
-    """Lower and upper bound of a Clip; None for one that it has not, or that is no constant."""
-    bounds = [_constant(node.inputs[index]) if index < len(node.inputs) else None for index in (1, 2)]
-    return bounds[0], bounds[1]
+def _constants(node: ir.Node) -> tuple[object, ...]:
+    """What stands behind x; None for an operand that is no constant."""
+    arrays = (constant_input(node, index) for index in range(1, len(node.inputs)))
+    return tuple(None if array is None else array.tolist() for array in arrays)
 
 
-def _constant(value: ir.Value | None) -> float | None:
-    tensor = None if value is None else ir.convenience.get_const_tensor(value)
-    return None if tensor is None else float(tensor.numpy())
+def _relu6(emit: NodeWriter, x: ir.Value, _: Attributes) -> ir.Value:
+    """clip(x, 0, 6)."""
+    return _clipped(emit, x, 6.0)
+
+
+def _hard_sigmoid(emit: NodeWriter, x: ir.Value, attributes: Attributes) -> ir.Value:
+    """clip(alpha * x + beta, 0, 1)."""
+    return _clipped(emit, emit.op("Add", emit.op("Mul", x, attributes["alpha"]), attributes["beta"]), 1.0)
+
+
+def _hard_swish(emit: NodeWriter, x: ir.Value, _: Attributes) -> ir.Value:
+    """x * clip(x / 6 + 1/2, 0, 1)."""
+    return emit.op("Mul", x, _hard_sigmoid(emit, x, {"alpha": 1 / 6, "beta": 0.5}))
+
+
+def _clipped(emit: NodeWriter, x: ir.Value, bound: float) -> ir.Value:
+    """clip(x, 0, bound) = bound - relu(bound - relu(x))."""
+    return emit.op("Sub", bound, emit.op("Relu", emit.op("Sub", bound, emit.op("Relu", x))))
+
+
+ACTIVATIONS: Mapping[str, ActivationKind] = {
+    "Relu6": ActivationKind("Clip", _relu6, operands=RELU6, can_be_masked=True),
+    "HardSwish": ActivationKind("HardSwish", _hard_swish, gradient_reads="x", can_be_masked=True),
+    "HardSigmoid": ActivationKind("HardSigmoid", _hard_sigmoid, attributes={"alpha": 0.2, "beta": 0.5}),
+}

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.names import ORIGIN_END
 from tbft_artifacts.plan import ConvolutionForm
-
-Operand = ir.Value | np.ndarray | None
-Attribute = int | float | str | Sequence[int]
+from tbft_export.graph.nodes import Naming, NodeWriter, Operand, numbered
 
 
-class Emitter:
+class Emitter(NodeWriter):
     """Collects the nodes that take the place of `node`, then swaps them in.
 
-    Arrays given as operands become initializers of the graph. New values are named after the
-    node's first output, which no other node has; new nodes after the node, since its name says which
-    layer it computes, forward or backward, and a profile on the device reads it there. `form` says how
+    New values are named after the node's first output, which no other node has; new nodes after the node, since its
+    name says which layer it computes, forward or backward, and a profile on the device reads it there. `form` says how
     convolutions are to be written.
     """
 
@@ -28,47 +25,17 @@ class Emitter:
             raise ValueError(f"node '{node.name}' belongs to no graph")
         self.node = node
         self.form = form
-        self.graph = node.graph
         named = next(output.name for output in node.outputs if output.name)
         self._values = f"{named}{ORIGIN_END}{node.op_type}"
+        self._numbers = itertools.count(1)
         self._nodes: list[ir.Node] = []
-        self._count = 0
-
-    def op(self, op_type: str, *operands: Operand, **attributes: Attribute) -> ir.Value:
-        """Append a node with one output."""
-        return self.ops(op_type, 1, *operands, **attributes)[0]
-
-    def ops(self, op_type: str, outputs: int, *operands: Operand, **attributes: Attribute) -> Sequence[ir.Value]:
-        """Append a node with several outputs."""
-        inputs = [self.constant(value) if isinstance(value, np.ndarray) else value for value in operands]
-        name = self._unique(op_type)
-        results = [ir.Value(name=name if index == 0 else f"{name}.{index}") for index in range(outputs)]
-        node = ir.Node("", op_type, inputs, ir.convenience.convert_attributes(attributes), outputs=results)
-        node.name = self._node_name(node, self.node)
-        self._nodes.append(node)
-        return results
+        super().__init__(node.graph, self._named_after(node), self._nodes.append)
 
     def again(self, operands: Sequence[Operand], like: ir.Node | None = None) -> ir.Value:
         """Append the operator of `like`, or of the node itself, with its attributes, on other operands."""
         original = like or self.node
-        result = self.op(original.op_type, *operands)
-        node = self._nodes[-1]
-        node.name = self._node_name(node, original)
-        for attribute in original.attributes.values():
-            node.attributes[attribute.name] = attribute
-        return result
-
-    def constant(self, array: np.ndarray) -> ir.Value:
-        """Register an initializer of the graph."""
-        name = self._unique("constant")
-        value = ir.Value(
-            name=name,
-            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-            shape=ir.Shape(array.shape),
-            const_value=ir.tensor(array, name=name),
-        )
-        self.graph.register_initializer(value)
-        return value
+        writer = NodeWriter(self.graph, self._named_after(original), self._nodes.append)
+        return writer.write(original.op_type, operands, original.attributes.values()).outputs[0]
 
     def replace(self, *outputs: ir.Value | None) -> None:
         """Put the collected nodes where the node stands; `outputs` take over from its outputs.
@@ -86,23 +53,5 @@ class Emitter:
             ir.convenience.replace_all_uses_with(before, after, replace_graph_outputs=True)
         self.graph.remove(self.node, safe=True)
 
-    def _unique(self, kind: str) -> str:
-        self._count += 1
-        return f"{self._values}/{kind}_{self._count}"
-
-    def _node_name(self, node: ir.Node, origin: ir.Node) -> str:
-        return f"{origin.name or self._values}{ORIGIN_END}{node.op_type}_{self._count}"
-
-
-def static_shape(value: ir.Value | None, node: ir.Node, rank: int) -> tuple[int, ...]:
-    """The dimensions of `value` after the batch; raises ValueError if one of them is not known."""
-    shape = None if value is None else value.shape
-    if shape is None or not has_static_shape(value, rank):
-        raise ValueError(f"node '{node.name}' ({node.op_type}) needs the shape of its input, found {shape}")
-    return tuple(int(dim) for dim in shape[1:])  # type: ignore[arg-type]
-
-
-def has_static_shape(value: ir.Value | None, rank: int) -> bool:
-    """Whether `value` has this rank and every dimension after the batch is known."""
-    shape = None if value is None else value.shape
-    return shape is not None and len(shape) == rank and all(isinstance(dim, int) for dim in shape[1:])
+    def _named_after(self, origin: ir.Node) -> Naming:
+        return numbered(f"{self._values}/", f"{origin.name or self._values}{ORIGIN_END}", self._numbers)

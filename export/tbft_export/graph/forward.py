@@ -26,3 +26,9 @@ class ForwardModel:
     @property
     def graph(self) -> ir.Graph:
         return self.model.graph
+
+    def tensor(self, name: str) -> ir.TensorProtocol:
+        """The values of a weight. Raises KeyError for a name that no initializer has."""
+        tensor = self.graph.initializers[name].const_value
+        assert tensor is not None
+        return tensor

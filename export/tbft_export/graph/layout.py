@@ -12,6 +12,7 @@ from typing import TypeVar
 import onnx_ir as ir
 
 from tbft_export.graph.emitter import Emitter
+from tbft_export.graph.operands import ints
 
 _T = TypeVar("_T")
 
@@ -39,7 +40,7 @@ def mark_turned_back(value: ir.Value) -> None:
 
 def is_turn(node: ir.Node) -> bool:
     """Whether `node` leads from one layout to the other."""
-    return node.op_type == "Transpose" and tuple(node.attributes.get_ints("perm", []) or ()) == SPATIAL_MAJOR
+    return node.op_type == "Transpose" and tuple(ints(node, "perm", ())) == SPATIAL_MAJOR
 
 
 def turns_back(node: ir.Node) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_export.graph.activations import GRADIENT_DOMAIN, RELU6
@@ -17,8 +16,7 @@ def relu_grad(emit: Emitter) -> None:
     All three have one shape. At 0 the gradient is 0, as in PyTorch.
     """
     dy, v = emit.node.inputs
-    positive = emit.op("Greater", v, np.array(0, np.float32))
-    emit.replace(emit.op("Where", positive, dy, np.array(0, np.float32)))
+    emit.replace(emit.op("Where", emit.op("Greater", v, 0.0), dy, 0.0))
 
 
 @lowers(GRADIENT_DOMAIN, "Relu6Grad")
@@ -28,15 +26,15 @@ def relu6_grad(emit: Emitter) -> None:
     At 0 and at 6 the gradient is 0, as in PyTorch.
     """
     dy, y = emit.node.inputs
-    emit.replace(emit.op("Where", _inside(emit, y, *RELU6), dy, np.array(0, np.float32)))
+    emit.replace(emit.op("Where", _inside(emit, y, *RELU6), dy, 0.0))
 
 
 @lowers(GRADIENT_DOMAIN, "HardSigmoidGrad")
 def hard_sigmoid_grad(emit: Emitter) -> None:
     """dX = alpha * dY where 0 < Y < 1, else 0; Y is the output of hard-sigmoid, clip(alpha * x + beta, 0, 1)."""
     dy, y = emit.node.inputs
-    alpha = np.array(emit.node.attributes.get_float("alpha"), np.float32)
-    emit.replace(emit.op("Where", _inside(emit, y, 0.0, 1.0), emit.op("Mul", dy, alpha), np.array(0, np.float32)))
+    alpha = emit.node.attributes["alpha"].as_float()
+    emit.replace(emit.op("Where", _inside(emit, y, 0.0, 1.0), emit.op("Mul", dy, alpha), 0.0))
 
 
 @lowers(GRADIENT_DOMAIN, "HardSwishGrad")
@@ -46,9 +44,9 @@ def hard_swish_grad(emit: Emitter) -> None:
     y = x * clip(x / 6 + 1/2, 0, 1) has a kink at -3 and at 3, where PyTorch takes the outer slope.
     """
     dy, x = emit.node.inputs
-    slope = emit.op("Add", emit.op("Mul", x, np.array(1 / 3, np.float32)), np.array(0.5, np.float32))
-    slope = emit.op("Where", emit.op("Less", x, np.array(3, np.float32)), slope, np.array(1, np.float32))
-    slope = emit.op("Where", emit.op("Greater", x, np.array(-3, np.float32)), slope, np.array(0, np.float32))
+    slope = emit.op("Add", emit.op("Mul", x, 1 / 3), 0.5)
+    slope = emit.op("Where", emit.op("Less", x, 3.0), slope, 1.0)
+    slope = emit.op("Where", emit.op("Greater", x, -3.0), slope, 0.0)
     emit.replace(emit.op("Mul", dy, slope))
 
 
@@ -56,7 +54,7 @@ def hard_swish_grad(emit: Emitter) -> None:
 def sigmoid_grad(emit: Emitter) -> None:
     """dX = dY * Y * (1 - Y); Y is the output of Sigmoid."""
     dy, y = emit.node.inputs
-    emit.replace(emit.op("Mul", dy, emit.op("Mul", y, emit.op("Sub", np.array(1, np.float32), y))))
+    emit.replace(emit.op("Mul", dy, emit.op("Mul", y, emit.op("Sub", 1.0, y))))
 
 
 @lowers("com.microsoft", "QuickGelu")
@@ -70,21 +68,19 @@ def quick_gelu(emit: Emitter) -> None:
 def quick_gelu_grad(emit: Emitter) -> None:
     """dX = dY * s * (1 + alpha * x * (1 - s)), s = sigmoid(alpha * x); x is the input of QuickGelu."""
     dy, x = emit.node.inputs
-    one = np.array(1, np.float32)
     scaled = _scaled(emit, x)
     s = emit.op("Sigmoid", scaled)
-    rest = emit.op("Add", emit.op("Mul", scaled, emit.op("Sub", one, s)), one)
+    rest = emit.op("Add", emit.op("Mul", scaled, emit.op("Sub", 1.0, s)), 1.0)
     emit.replace(emit.op("Mul", dy, emit.op("Mul", s, rest)))
 
 
 def _inside(emit: Emitter, y: ir.Value | None, low: float, high: float) -> ir.Value:
     """Where low < y < high."""
-    above = emit.op("Greater", y, np.array(low, np.float32))
-    return emit.op("And", above, emit.op("Less", y, np.array(high, np.float32)))
+    return emit.op("And", emit.op("Greater", y, low), emit.op("Less", y, high))
 
 
 def _scaled(emit: Emitter, x: ir.Value | None) -> ir.Value:
     """alpha * x."""
     assert x is not None
     alpha = emit.node.attributes.get_float("alpha", 1.702)
-    return x if alpha == 1 else emit.op("Mul", x, np.array(alpha, np.float32))
+    return x if alpha == 1 else emit.op("Mul", x, alpha)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.names import BATCH_SUFFIX
-from tbft_export.graph.emitter import Emitter, static_shape
+from tbft_export.graph.emitter import Emitter
+from tbft_export.graph.operands import static_shape
 from tbft_export.lowerings.registry import lowers
 
 
@@ -37,9 +37,9 @@ def batch_normalization_grad(emit: Emitter) -> None:
     dy, x, gamma, mean, inverse_std = emit.node.inputs
     rank = len(x.shape) if x is not None and x.shape is not None else 4
     channels = static_shape(x, emit.node, rank)[0]
-    axes = np.array(reduce_axes(rank), np.int64)
-    per_channel = np.array([1, channels] + [1] * (rank - 2), np.int64)
-    flat = np.array([channels], np.int64)
+    axes = reduce_axes(rank)
+    per_channel = [1, channels] + [1] * (rank - 2)
+    flat = [channels]
 
     centered = emit.op("Sub", x, mean)
     sum_dy = emit.op("ReduceSum", dy, axes, keepdims=1)
@@ -72,8 +72,7 @@ def reduce_axes(rank: int) -> list[int]:
 
 def count_per_channel(emit: Emitter, x: ir.Value | None, channels: int) -> ir.Value:
     """How many values each channel of `x` holds: N * H * W, as a float scalar."""
-    size = emit.op("Cast", emit.op("Size", x), to=int(ir.DataType.FLOAT))
-    return emit.op("Div", size, np.array(channels, np.float32))
+    return emit.op("Div", emit.cast(emit.op("Size", x), ir.DataType.FLOAT), float(channels))
 
 
 def normalize_with_batch_statistics(emit: Emitter) -> tuple[ir.Value, BatchStatistics]:
@@ -91,8 +90,8 @@ def normalize_with_batch_statistics(emit: Emitter) -> tuple[ir.Value, BatchStati
     channels = x.shape[1]
     assert isinstance(channels, int)
     axes = reduce_axes(len(x.shape))
-    per_channel = np.array([1, channels] + [1] * (len(x.shape) - 2), np.int64)
-    epsilon = np.array(emit.node.attributes.get_float("epsilon", 1e-5), np.float32)
+    per_channel = [1, channels] + [1] * (len(x.shape) - 2)
+    epsilon = emit.node.attributes.get_float("epsilon", 1e-5)
 
     mean = emit.op("ReduceMean", x, axes=axes, keepdims=1)
     centered = emit.op("Sub", x, mean)
@@ -102,8 +101,8 @@ def normalize_with_batch_statistics(emit: Emitter) -> tuple[ir.Value, BatchStati
     y = emit.op("Add", emit.op("Mul", centered, scale), emit.op("Reshape", beta, per_channel))
 
     count = count_per_channel(emit, x, channels)
-    correction = emit.op("Div", count, emit.op("Sub", count, np.array(1, np.float32)))
-    flat = np.array([channels], np.int64)
+    correction = emit.op("Div", count, emit.op("Sub", count, 1.0))
+    flat = [channels]
     unbiased = emit.op("Reshape", emit.op("Mul", variance, correction), flat)
     _add_output(emit.graph, emit.op("Reshape", mean, flat), f"{running_mean.name}{BATCH_SUFFIX}", channels)
     _add_output(emit.graph, unbiased, f"{running_variance.name}{BATCH_SUFFIX}", channels)

@@ -59,7 +59,7 @@ def conv(emit: Emitter) -> None:
     else:
         return
     if bias and bias[0] is not None:
-        y = emit.op("Add", y, emit.op("Reshape", bias[0], np.array([1, convolution.filters, 1, 1], np.int64)))
+        y = emit.op("Add", y, emit.op("Reshape", bias[0], [1, convolution.filters, 1, 1]))
     emit.replace(y)
 
 
@@ -77,8 +77,7 @@ def conv_grad(emit: Emitter) -> None:
     wanted += [False] * (3 - len(wanted))
     dx = _input_gradient(emit, convolution, dy, w) if wanted[0] else None
     dw = _weight_gradient(emit, convolution, dy, x) if wanted[1] else None
-    axes = np.array([0, 2, 3], np.int64)
-    db = emit.op("ReduceSum", dy, axes, keepdims=0) if wanted[2] else None
+    db = emit.op("ReduceSum", dy, [0, 2, 3], keepdims=0) if wanted[2] else None
     emit.replace(dx, dw, db)
 
 
@@ -109,9 +108,7 @@ def _input_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, w: ir
         )
     flipped = _swap_channels(emit, conv, w)
     if conv.kernel != (1, 1):
-        last = np.array([-1, -1], np.int64)
-        first = np.array([BEFORE_FIRST, BEFORE_FIRST], np.int64)
-        flipped = emit.op("Slice", flipped, last, first, np.array([2, 3], np.int64), last)
+        flipped = emit.op("Slice", flipped, [-1, -1], [BEFORE_FIRST, BEFORE_FIRST], [2, 3], [-1, -1])
     return emit.op(
         "Conv",
         dy,
@@ -130,9 +127,9 @@ def _swap_channels(emit: Emitter, conv: Convolution, w: ir.Value | None) -> ir.V
     if conv.group == 1:
         return emit.op("Transpose", w, perm=[1, 0, 2, 3])
     inputs, outputs = conv.channels // conv.group, conv.filters // conv.group
-    grouped = emit.op("Reshape", w, np.array([conv.group, outputs, inputs, *conv.kernel], np.int64))
+    grouped = emit.op("Reshape", w, [conv.group, outputs, inputs, *conv.kernel])
     swapped = emit.op("Transpose", grouped, perm=[0, 2, 1, 3, 4])
-    return emit.op("Reshape", swapped, np.array([conv.channels, outputs, *conv.kernel], np.int64))
+    return emit.op("Reshape", swapped, [conv.channels, outputs, *conv.kernel])
 
 
 def _weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
@@ -161,60 +158,44 @@ def _shifted(emit: Emitter, conv: Convolution, x: ir.Value | None) -> list[ir.Va
     x is shaped (., ., H, W); each result (., ., Ho, Wo). Row by row over the kernel.
     """
     top, left, bottom, right = conv.pads
-    padded = x
-    if any(conv.pads):
-        padded = emit.op("Pad", x, np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
-    rows, columns = conv.output
-    axes = np.array([2, 3], np.int64)
-    steps = np.array(conv.strides, np.int64)
-    shifted = []
-    for a in range(conv.kernel[0]):
-        for b in range(conv.kernel[1]):
-            start = np.array([a * conv.dilations[0], b * conv.dilations[1]], np.int64)
-            end = start + (np.array([rows, columns], np.int64) - 1) * steps + 1
-            covers_all = not any(conv.pads) and not start.any() and tuple(end) == conv.image and conv.strides == (1, 1)
-            shifted.append(
-                padded if covers_all and padded is not None else emit.op("Slice", padded, start, end, axes, steps)
-            )
-    return shifted
+    if x is not None and not any(conv.pads) and conv.kernel == conv.strides == (1, 1):
+        return [x]
+    padded = emit.op("Pad", x, [0, 0, top, left, 0, 0, bottom, right]) if any(conv.pads) else x
+    return [emit.op("Slice", padded, start, end, [2, 3], conv.strides) for start, end in conv.shifts]
 
 
 def _weight_gradient_by_matmuls(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
     """dW[:, :, a, b] = sum over n of dY[n] (K, P) @ shifted[n] (C, P)^T, P = Ho * Wo."""
     pixels = conv.output[0] * conv.output[1]
-    flat_dy = emit.op("Reshape", dy, np.array([0, conv.filters, pixels], np.int64))
+    flat_dy = emit.op("Reshape", dy, [0, conv.filters, pixels])
     positions = []
     for part in _shifted(emit, conv, x):
-        flat = emit.op("Reshape", part, np.array([0, conv.channels, pixels], np.int64))
+        flat = emit.op("Reshape", part, [0, conv.channels, pixels])
         products = emit.op("MatMul", flat_dy, emit.op("Transpose", flat, perm=[0, 2, 1]))
-        total = emit.op("ReduceSum", products, np.array([0], np.int64), keepdims=0)
-        positions.append(emit.op("Unsqueeze", total, np.array([2], np.int64)))
+        total = emit.op("ReduceSum", products, [0], keepdims=0)
+        positions.append(emit.op("Unsqueeze", total, [2]))
     stacked = emit.op("Concat", *positions, axis=2)
-    return emit.op("Reshape", stacked, np.array([conv.filters, conv.channels, *conv.kernel], np.int64))
+    return emit.op("Reshape", stacked, [conv.filters, conv.channels, *conv.kernel])
 
 
 def _weight_gradient_by_products(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
     """dW[c, 0, a, b] = sum over n, i, j of dY[n, c, i, j] * shifted[n, c, i, j], of a depthwise convolution."""
-    axes = np.array([0, 2, 3], np.int64)
     positions = []
     for part in _shifted(emit, conv, x):
-        total = emit.op("ReduceSum", emit.op("Mul", dy, part), axes, keepdims=0)
-        positions.append(emit.op("Unsqueeze", total, np.array([1], np.int64)))
+        total = emit.op("ReduceSum", emit.op("Mul", dy, part), [0, 2, 3], keepdims=0)
+        positions.append(emit.op("Unsqueeze", total, [1]))
     stacked = emit.op("Concat", *positions, axis=1)
-    return emit.op("Reshape", stacked, np.array([conv.filters, 1, *conv.kernel], np.int64))
+    return emit.op("Reshape", stacked, [conv.filters, 1, *conv.kernel])
 
 
 def _weight_gradient_by_im2col(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
     """dW = dY (K, N*P) @ columns (kh*kw*C, N*P)^T: one Gemm with batch and image merged."""
     channels_first = emit.op("Transpose", x, perm=[1, 0, 2, 3])
-    flat_dy = emit.op("Reshape", emit.op("Transpose", dy, perm=[1, 0, 2, 3]), np.array([conv.filters, -1], np.int64))
-    rows = [
-        emit.op("Reshape", part, np.array([conv.channels, -1], np.int64))
-        for part in _shifted(emit, conv, channels_first)
-    ]
+    flat_dy = emit.op("Reshape", emit.op("Transpose", dy, perm=[1, 0, 2, 3]), [conv.filters, -1])
+    rows = [emit.op("Reshape", part, [conv.channels, -1]) for part in _shifted(emit, conv, channels_first)]
     columns = emit.op("Concat", *rows, axis=0) if len(rows) > 1 else rows[0]
     product = emit.op("Gemm", flat_dy, columns, transB=1)
-    by_position = emit.op("Reshape", product, np.array([conv.filters, *conv.kernel, conv.channels], np.int64))
+    by_position = emit.op("Reshape", product, [conv.filters, *conv.kernel, conv.channels])
     return emit.op("Transpose", by_position, perm=[0, 3, 1, 2])
 
 
@@ -226,10 +207,10 @@ def _weight_gradient_by_conv(emit: Emitter, conv: Convolution, dy: ir.Value | No
     """
     per_group = conv.channels // conv.group
     height, width = conv.image
-    grouped = emit.op("Reshape", x, np.array([-1, conv.group, per_group, height * width], np.int64))
+    grouped = emit.op("Reshape", x, [-1, conv.group, per_group, height * width])
     turned = emit.op("Transpose", grouped, perm=[2, 1, 0, 3])
     # (C/g, g, N, H*W) -> (C/g, g*N, H, W); the batch is symbolic, so it is the dimension left open.
-    image = emit.op("Reshape", turned, np.array([per_group, -1, height, width], np.int64))
+    image = emit.op("Reshape", turned, [per_group, -1, height, width])
     filters = emit.op("Transpose", dy, perm=[1, 0, 2, 3])
     correlated = emit.op(
         "Conv",
@@ -240,6 +221,5 @@ def _weight_gradient_by_conv(emit: Emitter, conv: Convolution, dy: ir.Value | No
         dilations=conv.strides,
         pads=conv.pads,
     )
-    zero = np.array([0, 0], np.int64)
-    cropped = emit.op("Slice", correlated, zero, np.array(conv.kernel, np.int64), np.array([2, 3], np.int64))
+    cropped = emit.op("Slice", correlated, [0, 0], conv.kernel, [2, 3])
     return emit.op("Transpose", cropped, perm=[1, 0, 2, 3])

@@ -99,11 +99,11 @@ def _dense(
     phases = _phases(conv)
     parts = [products(emit, conv, phase, chosen, x, channels) for phase in phases]
     joined = emit.op("Concat", *parts, axis=0) if len(parts) > 1 else parts[0]
-    shape = np.array([-1, conv.channels, *conv.kernel], np.int64)
+    shape = [-1, conv.channels, *conv.kernel]
     order = [index for phase in phases for index, _ in phase.positions]
     if len(order) == 1:
         return emit.op("Reshape", joined, shape)
-    by_position = emit.op("Reshape", joined, np.array([len(order), -1, conv.channels], np.int64))
+    by_position = emit.op("Reshape", joined, [len(order), -1, conv.channels])
     if order != sorted(order):
         by_position = emit.op("Gather", by_position, np.argsort(order), axis=0)
     return emit.op("Reshape", emit.op("Transpose", by_position, perm=[1, 2, 0]), shape)
@@ -115,10 +115,10 @@ def _products(
     """(m*k, C), summed over a product per image. What is turned for it is the side that shrinks with k."""
     moved = _all_moved(emit, conv, phase, chosen, axis=1)
     pixels = x if phase.size == conv.image else _pixels(emit, conv, phase, x, channels)
-    flat = np.array([0, -1, phase.size[0] * phase.size[1]], np.int64)
+    flat = [0, -1, phase.size[0] * phase.size[1]]
     turned = emit.op("Transpose", emit.op("Reshape", moved, flat), perm=[0, 2, 1])
     products = emit.op("MatMul", emit.op("Reshape", pixels, flat), turned)
-    total = emit.op("ReduceSum", products, np.array([0], np.int64), keepdims=0)
+    total = emit.op("ReduceSum", products, [0], keepdims=0)
     return emit.op("Transpose", total, perm=[1, 0])
 
 
@@ -145,18 +145,17 @@ def _moved(emit: Emitter, conv: Convolution, phase: _Phase, chosen: ir.Value, mo
         return chosen
     if any(by in (-output, size) for size, output, by in zip(phase.size, conv.output, move, strict=True)):
         # ONNX Runtime's Pad reads past an image of which it cuts off everything.
-        shape = emit.op("Concat", emit.op("Shape", chosen, end=2), np.array(phase.size, np.int64), axis=0)
-        return emit.op("Expand", np.zeros(1, np.float32), shape)
-    return emit.op("Pad", chosen, np.array([0, 0, *move, 0, 0, *ends], np.int64))
+        shape = emit.op("Concat", emit.op("Shape", chosen, end=2), phase.size, axis=0)
+        return emit.op("Expand", [0.0], shape)
+    return emit.op("Pad", chosen, [0, 0, *move, 0, 0, *ends])
 
 
 def _pixels(emit: Emitter, conv: Convolution, phase: _Phase, x: ir.Value | None, channels: ir.Value | None) -> ir.Value:
     """The phase of x; none of its channels where no row is chosen, so that nothing is copied for nothing."""
     # Slice takes an end past the last channel as all of them: k * C is none or all.
-    count = emit.op("Mul", emit.op("Shape", channels), np.array([conv.channels], np.int64))
-    ends = emit.op("Concat", count, np.array(conv.image, np.int64), axis=0)
-    starts, axes = np.array([0, *phase.start], np.int64), np.array([1, 2, 3], np.int64)
-    return emit.op("Slice", x, starts, ends, axes, np.array([1, *conv.strides], np.int64))
+    count = emit.op("Mul", emit.op("Shape", channels), [conv.channels])
+    ends = emit.op("Concat", count, conv.image, axis=0)
+    return emit.op("Slice", x, [0, *phase.start], ends, [1, 2, 3], [1, *conv.strides])
 
 
 def _grouped(
@@ -167,31 +166,28 @@ def _grouped(
     Spatial-major: a moved image is then a few long runs, and what is summed lies in columns.
     """
     per_group = conv.channels // conv.group
-    group = emit.op("Div", channels, np.array(conv.filters // conv.group, np.int64))
-    read = emit.op("Mul", group, np.array(per_group, np.int64)) if per_group > 1 else group
+    group = emit.op("Div", channels, conv.filters // conv.group)
+    read = emit.op("Mul", group, per_group) if per_group > 1 else group
     if per_group > 1:
-        each = emit.op("Add", emit.op("Unsqueeze", read, np.array([1], np.int64)), np.arange(per_group)[None])
-        read = emit.op("Reshape", each, np.array([-1], np.int64))
-    by_row = np.array([0, 0, 0, -1, per_group], np.int64)
+        each = emit.op("Add", emit.op("Unsqueeze", read, [1]), np.arange(per_group)[None])
+        read = emit.op("Reshape", each, [-1])
+    by_row = [0, 0, 0, -1, per_group]
     chosen = to_spatial_major(emit, emit.op("Gather", dy, channels, axis=1))
     if per_group > 1:
-        chosen = emit.op("Unsqueeze", chosen, np.array([4], np.int64))
+        chosen = emit.op("Unsqueeze", chosen, [4])
     image = to_spatial_major(emit, emit.op("Gather", x, read, axis=1))
     sums = []
     for part in _shifted(emit, conv, image):
         by_group = emit.op("Reshape", part, by_row) if per_group > 1 else part
-        sums.append(emit.op("ReduceSum", emit.op("Mul", by_group, chosen), np.array([0, 1, 2], np.int64), keepdims=0))
-    positions = [emit.op("Unsqueeze", each, np.array([-1], np.int64)) for each in sums]
+        sums.append(emit.op("ReduceSum", emit.op("Mul", by_group, chosen), [0, 1, 2], keepdims=0))
+    positions = [emit.op("Unsqueeze", each, [-1]) for each in sums]
     stacked = emit.op("Concat", *positions, axis=-1) if len(positions) > 1 else positions[0]
-    return emit.op("Reshape", stacked, np.array([-1, per_group, *conv.kernel], np.int64))
+    return emit.op("Reshape", stacked, [-1, per_group, *conv.kernel])
 
 
 def _shifted(emit: Emitter, conv: Convolution, image: ir.Value) -> list[ir.Value]:
     """For each kernel position (a, b) the part of the padded x that it meets, (Ho, Wo, N, .); row by row."""
     top, left, bottom, right = conv.pads
     if any(conv.pads):
-        image = emit.op("Pad", image, np.array([top, left, 0, 0, bottom, right, 0, 0], np.int64))
-    axes, steps = np.array([0, 1], np.int64), np.array(conv.strides, np.int64)
-    reach = (np.array(conv.output, np.int64) - 1) * steps + 1
-    starts = (np.array(position, np.int64) * conv.dilations for position in np.ndindex(*conv.kernel))
-    return [emit.op("Slice", image, start, start + reach, axes, steps) for start in starts]
+        image = emit.op("Pad", image, [top, left, 0, 0, bottom, right, 0, 0])
+    return [emit.op("Slice", image, start, end, [0, 1], conv.strides) for start, end in conv.shifts]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
@@ -20,7 +19,7 @@ def softmax_cross_entropy_loss(emit: Emitter) -> None:
     """
     logits, labels = _plain_inputs(emit, 2)
     log_prob = emit.op("LogSoftmax", logits, axis=1)
-    rows = emit.op("Unsqueeze", labels, np.array([1], np.int64))
+    rows = emit.op("Unsqueeze", labels, [1])
     picked = emit.op("GatherElements", log_prob, rows, axis=1)
     mean = emit.op("ReduceMean", picked, keepdims=0)
     emit.replace(emit.op("Neg", mean), log_prob)
@@ -35,10 +34,9 @@ def softmax_cross_entropy_loss_grad(emit: Emitter) -> None:
     dloss, log_prob, labels = _plain_inputs(emit, 3)
     if log_prob is None or log_prob.shape is None or not isinstance(log_prob.shape[1], int):
         raise ValueError(f"node '{emit.node.name}' needs the number of classes")
-    depth = np.array(log_prob.shape[1], np.int64)
-    onehot = emit.op("OneHot", labels, depth, np.array([0, 1], np.float32), axis=1)
+    onehot = emit.op("OneHot", labels, log_prob.shape[1], [0.0, 1.0], axis=1)
     difference = emit.op("Sub", emit.op("Exp", log_prob), onehot)
-    count = emit.op("Cast", emit.op("Size", labels), to=int(ir.DataType.FLOAT))
+    count = emit.cast(emit.op("Size", labels), ir.DataType.FLOAT)
     emit.replace(emit.op("Mul", difference, emit.op("Div", dloss, count)))
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_export.convolutions.read import Pair
-from tbft_export.graph.emitter import Emitter, has_static_shape, static_shape
+from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.layout import from_spatial_major, to_spatial_major
+from tbft_export.graph.operands import has_static_shape, ints, static_shape
 from tbft_export.lowerings.registry import lowers
 
 
@@ -26,13 +27,13 @@ def average_pool(emit: Emitter) -> None:
         return
     kernel_h, kernel_w = _kernel(emit.node)
     rows, columns = height // kernel_h, width // kernel_w
-    pixels = emit.op("Reshape", to_spatial_major(emit, x), np.array([height * width, -1], np.int64))
+    pixels = emit.op("Reshape", to_spatial_major(emit, x), [height * width, -1])
     if rows * columns > 1:
         pixels = emit.op("Gather", pixels, _pixels_by_place((height, width), (kernel_h, kernel_w)), axis=0)
     else:
-        pixels = emit.op("Unsqueeze", pixels, np.array([1], np.int64))
+        pixels = emit.op("Unsqueeze", pixels, [1])
     mean = emit.op("ReduceMean", pixels, axes=[0], keepdims=0)
-    emit.replace(from_spatial_major(emit, emit.op("Reshape", mean, np.array([rows, columns, -1, channels], np.int64))))
+    emit.replace(from_spatial_major(emit, emit.op("Reshape", mean, [rows, columns, -1, channels])))
 
 
 @lowers("", "AveragePoolGrad")
@@ -45,23 +46,21 @@ def average_pool_grad(emit: Emitter) -> None:
     channels, height, width = static_shape(emit.node.outputs[0], emit.node, 4)
     kernel_h, kernel_w = _kernel(emit.node)
     rows, columns = height // kernel_h, width // kernel_w
-    share = emit.op("Mul", to_spatial_major(emit, dy), np.array(1 / (kernel_h * kernel_w), np.float32))
-    pixels = emit.op("Reshape", share, np.array([rows * columns, -1], np.int64))
+    share = emit.op("Mul", to_spatial_major(emit, dy), 1 / (kernel_h * kernel_w))
+    pixels = emit.op("Reshape", share, [rows * columns, -1])
     windows = np.arange(rows * columns).reshape(rows, columns)
     source = windows.repeat(kernel_h, axis=0).repeat(kernel_w, axis=1).ravel().astype(np.int32)
     spread = emit.op("Gather", pixels, source, axis=0)
-    emit.replace(
-        from_spatial_major(emit, emit.op("Reshape", spread, np.array([height, width, -1, channels], np.int64)))
-    )
+    emit.replace(from_spatial_major(emit, emit.op("Reshape", spread, [height, width, -1, channels])))
 
 
 def windows_tile(node: ir.Node, image: Pair) -> bool:
     """Whether the windows of an AveragePool cover the image once: stride = kernel, no padding, nothing cut off."""
     kernel = _kernel(node)
-    strides = tuple(node.attributes.get_ints("strides", [1, 1]) or ())
+    strides = tuple(ints(node, "strides", (1, 1)))
     # A kernel that divides the image needs no padding either where `auto_pad` chooses it.
     fits = all(size % length == 0 for size, length in zip(image, kernel, strict=True))
-    return strides == kernel and not any(node.attributes.get_ints("pads", []) or ()) and fits
+    return strides == kernel and not any(ints(node, "pads", ())) and fits
 
 
 def _kernel(node: ir.Node) -> Pair:
@@ -86,9 +85,9 @@ def max_pool_grad(emit: Emitter) -> None:
     dy, indices = emit.node.inputs
     channels, height, width = static_shape(emit.node.outputs[0], emit.node, 4)
     batch = emit.op("Shape", dy, start=0, end=1)
-    elements = emit.op("Mul", batch, np.array([channels * height * width], np.int64))
+    elements = emit.op("Mul", batch, [channels * height * width])
     zeros = emit.op("ConstantOfShape", elements)
-    flat = np.array([-1], np.int64)
+    flat = [-1]
     scattered = emit.op(
         "ScatterElements",
         zeros,
@@ -97,4 +96,4 @@ def max_pool_grad(emit: Emitter) -> None:
         axis=0,
         reduction="add",
     )
-    emit.replace(emit.op("Reshape", scattered, np.array([-1, channels, height, width], np.int64)))
+    emit.replace(emit.op("Reshape", scattered, [-1, channels, height, width]))

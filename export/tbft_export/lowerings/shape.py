@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_export.graph.emitter import Emitter
@@ -13,16 +12,15 @@ from tbft_export.lowerings.registry import lowers
 def scale(emit: Emitter) -> None:
     """Y = X / s if scale_down else X * s; s is a scalar of any numeric type."""
     x, factor = emit.node.inputs
-    as_float = emit.op("Cast", factor, to=int(ir.DataType.FLOAT))
     down = emit.node.attributes.get_int("scale_down", 0) == 1
-    emit.replace(emit.op("Div" if down else "Mul", x, as_float))
+    emit.replace(emit.op("Div" if down else "Mul", x, emit.cast(factor, ir.DataType.FLOAT)))
 
 
 @lowers("com.microsoft", "ConcatTraining")
 def concat_training(emit: Emitter) -> None:
     """Y = Concat(X...) on `axis`; the second output, each input's length on that axis, for the gradient."""
-    axis = emit.node.attributes.get_int("axis", 0) or 0
-    lengths = [emit.op("Gather", emit.op("Shape", value), np.array([axis], np.int64)) for value in emit.node.inputs]
+    axis = emit.node.attributes.get_int("axis", 0)
+    lengths = [emit.op("Gather", emit.op("Shape", value), [axis]) for value in emit.node.inputs]
     emit.replace(emit.op("Concat", *emit.node.inputs, axis=axis), emit.op("Concat", *lengths, axis=0))
 
 
@@ -30,5 +28,5 @@ def concat_training(emit: Emitter) -> None:
 def split_training(emit: Emitter) -> None:
     """Y... = Split(X, lengths) on `axis`, the gradient of Concat."""
     x, lengths = emit.node.inputs
-    axis = emit.node.attributes.get_int("axis", 0) or 0
+    axis = emit.node.attributes.get_int("axis", 0)
     emit.replace(*emit.ops("Split", len(emit.node.outputs), x, lengths, axis=axis))

@@ -9,6 +9,7 @@ from functools import cached_property
 import onnx_ir as ir
 
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
+from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_export.blocks import Blocks, describe_blocks, find_blocks, select, trainable_parameters
 from tbft_export.graph.forward import ForwardModel
@@ -58,29 +59,28 @@ class Network:
 
     def modules_of(self, parameters: Sequence[str]) -> tuple[str, ...]:
         """The modules that hold `parameters`, in the order of the graph."""
-        found = (next(name for name in self.modules if _is_inside(each, name)) for each in parameters)
+        found = (next(name for name in self.modules if is_inside(each, name)) for each in parameters)
         return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """What the user asks of a method; None, or nothing, takes the method's default.
-
-    `blocks` are modules to train instead of those that the drift calls for; `top_blocks` is how many residual
-    blocks are trained, from the last one; `exits` is how many classifiers may answer, the last one included.
-    """
+    """What the user asks of a method; None, or nothing, takes the method's default. `ExportOptions` has the same."""
 
     optimizer: OptimizerKind = "sgd"
+    """The rule of the update graph, which the learning rate depends on."""
     batch_norm: BatchNormPolicy | None = None
+    """What batch norms do meanwhile."""
     drift: DriftChoice | None = None
+    """What drifted."""
     blocks: tuple[str, ...] = ()
+    """Modules to train instead of those that the drift calls for."""
     prefix: PrefixKind = "float32"
+    """Arithmetic of the frozen part."""
     top_blocks: int | None = None
+    """How many residual blocks are trained, from the last one."""
     exits: int | None = None
+    """How many classifiers may answer, the last one included."""
 
 
 Method = Callable[[Network, MethodOptions], tuple[TrainingPlan, ...]]
-
-
-def _is_inside(parameter: str, module: str) -> bool:
-    return parameter == module or parameter.startswith(f"{module}.")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import is_inside
+from tbft_export.graph.activations import ACTIVATIONS
 from tbft_export.methods.drifts import default_learning_rate
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
 from tbft_export.training_plan import TrainingPlan
 
 # Operators of the activation functions behind a norm; hard-swish may be written out as x * HardSigmoid(x).
-_ACTIVATIONS = frozenset({"Relu", "Clip", "HardSwish", "HardSigmoid", "Sigmoid"})
+_ACTIVATIONS = frozenset({"Relu", "Sigmoid", *(kind.op_type for kind in ACTIVATIONS.values())})
 # Of the blocks of a network this part is trained by default: 5 of MobileNetV2's 17, as in the paper's table.
 DEFAULT_SHARE = 0.3
 
@@ -63,7 +65,7 @@ def mobiletl(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ..
 def _from(network: Network, block: str) -> tuple[str, ...]:
     """The residual block `block`, those behind it, and the modules that follow the last one."""
     blocks = network.blocks.residual_blocks
-    last = max(index for index, name in enumerate(network.parameters) if _inside(name, blocks[-1]))
+    last = max(index for index, name in enumerate(network.parameters) if is_inside(name, blocks[-1]))
     behind = network.modules_of(network.parameters[last + 1 :])
     return (*blocks[blocks.index(block) :], *behind)
 
@@ -77,7 +79,3 @@ def _inner_scales(network: Network) -> frozenset[str]:
 
 def _is_activated(norm: ir.Node) -> bool:
     return any(node.op_type in _ACTIVATIONS for node, _ in norm.outputs[0].uses())
-
-
-def _inside(parameter: str, module: str) -> bool:
-    return parameter.startswith(f"{module}.")

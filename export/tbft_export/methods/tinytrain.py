@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import is_inside
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export.convolutions.sparse import sparse_candidates, sparse_layers
 from tbft_export.graph.boundary import find_boundary
@@ -119,7 +120,7 @@ def _parts(network: Network) -> list[_Part]:
     last = None
     for layer in layers:
         module = layer.weight.rpartition(".")[0]
-        around = (block for block in network.blocks.residual_blocks if f"{module}.".startswith(f"{block}."))
+        around = (block for block in network.blocks.residual_blocks if is_inside(module, block))
         name = next(around, module)
         boundary = find_boundary(graph, {layer.weight}).name
         if groups and (name == groups[-1][0] or boundary == last):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from tbft_artifacts.names import CORRECT, LABELS, LOGITS, LOSS, ORIGIN_END
+from tbft_artifacts.names import CORRECT, LABELS, LOGITS, LOSS
+from tbft_export.graph.nodes import NodeWriter, named_after
 
 
 class CountCorrectPass(ir.passes.InPlacePass):
@@ -18,11 +19,10 @@ class CountCorrectPass(ir.passes.InPlacePass):
         labels = next(value for value in graph.inputs if value.name == LABELS)
         position, logits = next((index, value) for index, value in enumerate(graph.outputs) if value.name == LOGITS)
         graph.outputs[0].name = LOSS
-        tape = ir.tape.Tape(graph)
-        answers = tape.op("ArgMax", [logits], {"axis": 1, "keepdims": 0}, name=f"{CORRECT}{ORIGIN_END}ArgMax")
-        equal = tape.op("Equal", [answers, labels], name=f"{CORRECT}{ORIGIN_END}Equal")
-        hits = tape.op("Cast", [equal], {"to": int(ir.DataType.INT64)}, name=f"{CORRECT}{ORIGIN_END}Cast")
-        correct = tape.op("ReduceSum", [hits], {"keepdims": 0}, name=f"{CORRECT}{ORIGIN_END}ReduceSum")
+        emit = NodeWriter(graph, named_after(CORRECT))
+        answers = emit.op("ArgMax", logits, axis=1, keepdims=0)
+        hits = emit.cast(emit.op("Equal", answers, labels), ir.DataType.INT64)
+        correct = emit.op("ReduceSum", hits, keepdims=0)
         correct.name, correct.shape, correct.dtype = CORRECT, ir.Shape([]), ir.DataType.INT64
         graph.outputs[position] = correct
         return ir.passes.PassResult(model, True)

@@ -7,6 +7,8 @@ import onnx
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
+from tbft_export.graph.nodes import initializer
+
 # Anything larger is data, not shape arithmetic, and would only make the graph file bigger.
 LARGEST_FOLDED = 4096
 
@@ -61,14 +63,7 @@ class FoldConstantsPass(ir.passes.InPlacePass):
         return value.const_value.numpy()
 
     def _replace_by_constant(self, graph: ir.Graph, output: ir.Value, value: np.ndarray) -> None:
-        name = f"{output.name}_folded"
-        constant = ir.Value(
-            name=name,
-            type=ir.TensorType(ir.DataType.from_numpy(value.dtype)),
-            shape=ir.Shape(value.shape),
-            const_value=ir.tensor(value, name=name),
-        )
-        graph.register_initializer(constant)
+        constant = initializer(graph, f"{output.name}_folded", value)
         ir.convenience.replace_all_uses_with(output, constant)
 
 

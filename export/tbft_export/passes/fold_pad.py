@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from tbft_export.graph.operands import constant_input, ints, uses_auto_pad
+
 _SPATIAL = slice(2, None)
 
 
@@ -22,9 +24,9 @@ class FoldPadPass(ir.passes.InPlacePass):
                 continue
             pad = node.inputs[0].producer() if node.inputs[0] is not None else None
             amounts = None if pad is None or pad.op_type != "Pad" else _zeros_around_images(pad)
-            if pad is None or amounts is None or not _pads_explicitly(node):
+            if pad is None or amounts is None or uses_auto_pad(node):
                 continue
-            own = node.attributes.get_ints("pads", [0] * amounts.size) or ()
+            own = ints(node, "pads", [0] * amounts.size)
             node.attributes["pads"] = ir.AttrInt64s("pads", [int(a + b) for a, b in zip(amounts, own, strict=True)])
             node.replace_input_with(0, pad.inputs[0])
             modified = True
@@ -33,7 +35,7 @@ class FoldPadPass(ir.passes.InPlacePass):
 
 def _zeros_around_images(pad: ir.Node) -> np.ndarray | None:
     """The pads of the spatial axes, first all begins, then all ends; None if `pad` does anything else."""
-    amounts, value = _constant(pad, 1), _constant(pad, 2)
+    amounts, value = constant_input(pad, 1), constant_input(pad, 2)
     optional = sum(operand is not None for operand in pad.inputs[2:])
     # Beyond amounts and value a Pad may name axes.
     if amounts is None or optional > (value is not None) or (value is not None and value.any()):
@@ -43,13 +45,3 @@ def _zeros_around_images(pad: ir.Node) -> np.ndarray | None:
     begins, ends = np.split(amounts, 2)
     other_axes = (*begins[:2], *ends[:2])
     return None if any(other_axes) else np.concatenate([begins[_SPATIAL], ends[_SPATIAL]])
-
-
-def _pads_explicitly(conv: ir.Node) -> bool:
-    return (conv.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") == "NOTSET"
-
-
-def _constant(node: ir.Node, index: int) -> np.ndarray | None:
-    value = node.inputs[index] if index < len(node.inputs) else None
-    tensor = None if value is None else ir.convenience.get_const_tensor(value)
-    return None if tensor is None else tensor.numpy()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_export.graph.emitter import Emitter
@@ -44,9 +43,9 @@ class FreezeBatchNormPass(ir.passes.InPlacePass):
     def _rewrite(self, node: ir.Node) -> None:
         x, gamma, beta, mean, variance = node.inputs
         emit = Emitter(node)
-        epsilon = np.array(node.attributes.get_float("epsilon", 1e-5), np.float32)
+        epsilon = node.attributes.get_float("epsilon", 1e-5)
         rank = 4 if x is None or x.shape is None else len(x.shape)
-        per_channel = np.array([1, -1] + [1] * (rank - 2), np.int64)
+        per_channel = [1, -1] + [1] * (rank - 2)
         inverse_std = emit.op("Reciprocal", emit.op("Sqrt", emit.op("Add", variance, epsilon)))
         scale = emit.op("Mul", gamma, inverse_std)
         shift = emit.op("Sub", beta, emit.op("Mul", mean, scale))
@@ -79,5 +78,5 @@ def running_mean(norm: ir.Node) -> str:
 def _scaled_conv(emit: Emitter, conv: ir.Node, scale: ir.Value) -> ir.Value:
     x, w = conv.inputs
     rank = 4 if w is None or w.shape is None else len(w.shape)
-    filters = emit.op("Mul", w, emit.op("Reshape", scale, np.array([-1] + [1] * (rank - 1), np.int64)))
+    filters = emit.op("Mul", w, emit.op("Reshape", scale, [-1] + [1] * (rank - 1)))
     return emit.again([x, filters], like=conv)

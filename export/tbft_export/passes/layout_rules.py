@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
+from tbft_export.graph.activations import ACTIVATIONS
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.layout import SPATIAL_MAJOR, from_spatial_major, permuted, turns_back
+from tbft_export.graph.operands import constant_input, ints
 
 _CHANNELS = 1
 _RANK = 4
@@ -18,9 +20,8 @@ _SHORT_VECTOR = 64
 # Axis of (N, C, H, W) -> the same axis of (H, W, N, C).
 _NEW_AXIS = {old: new for new, old in enumerate(SPATIAL_MAJOR)}
 _ELEMENTWISE = frozenset(
-    "Add Sub Mul Div Sum Neg Sqrt Reciprocal Relu Greater Less And Where Cast Clip Exp Sigmoid Tanh "  # noqa: SIM905
-    "HardSwish HardSigmoid".split()
-)
+    "Add Sub Mul Div Sum Neg Sqrt Reciprocal Relu Greater Less And Where Cast Exp Sigmoid Tanh".split()  # noqa: SIM905
+) | {kind.op_type for kind in ACTIVATIONS.values()}
 
 
 class Turned:
@@ -90,7 +91,7 @@ class Turned:
         key = (_open_batch(image), channels)
         if key not in self._shapes:
             batch = emit.op("Shape", self._spatial[image], start=2, end=3)
-            self._shapes[key] = emit.op("Concat", batch, np.array([channels], np.int64), axis=0)
+            self._shapes[key] = emit.op("Concat", batch, [channels], axis=0)
         return self._shapes[key]
 
     def replace(self, emit: Emitter, *spatial: ir.Value) -> None:
@@ -150,7 +151,7 @@ def _reduce(turned: Turned, node: ir.Node) -> bool:
     spatial = turned.image(emit, x)
     renamed = sorted(_NEW_AXIS[axis] for axis in axes)
     if node.op_type == "ReduceSum":
-        result = emit.op("ReduceSum", spatial, np.array(renamed, np.int64), keepdims=int(bool(keep)))
+        result = emit.op("ReduceSum", spatial, renamed, keepdims=int(bool(keep)))
     else:
         result = emit.op(node.op_type, spatial, axes=renamed, keepdims=int(bool(keep)))
     if keep:
@@ -162,30 +163,30 @@ def _reduce(turned: Turned, node: ir.Node) -> bool:
 
 def _axes_of(node: ir.Node) -> list[int] | None:
     if node.op_type == "ReduceSum":
-        axes = _constant(node, 1)
+        axes = constant_input(node, 1)
         found = None if axes is None else [int(axis) for axis in axes]
     else:
-        found = list(node.attributes.get_ints("axes", []) or ()) or None
+        found = ints(node, "axes", ()) or None
     return None if found is None else [axis % _RANK for axis in found]
 
 
 def _pad(turned: Turned, node: ir.Node) -> bool:
-    x, pads = node.inputs[0], _constant(node, 1)
+    x, pads = node.inputs[0], constant_input(node, 1)
     if x is None or pads is None or pads.size != 2 * _RANK or len(node.inputs) > 3:
         return False
     emit = Emitter(node)
     begins, ends = (permuted(part.tolist()) for part in np.split(pads, 2))
-    operands = [turned.image(emit, x), np.array(begins + ends, np.int64), *node.inputs[2:]]
+    operands = [turned.image(emit, x), begins + ends, *node.inputs[2:]]
     turned.replace(emit, emit.again(operands))
     return True
 
 
 def _slice(turned: Turned, node: ir.Node) -> bool:
-    x, axes = node.inputs[0], _constant(node, 3)
+    x, axes = node.inputs[0], constant_input(node, 3)
     if x is None or axes is None:
         return False
     emit = Emitter(node)
-    renamed = np.array([_NEW_AXIS[int(axis) % _RANK] for axis in axes], np.int64)
+    renamed = [_NEW_AXIS[int(axis) % _RANK] for axis in axes]
     operands = [turned.image(emit, x), *node.inputs[1:3], renamed, *node.inputs[4:]]
     turned.replace(emit, emit.again(operands))
     return True
@@ -196,7 +197,7 @@ def _concat(turned: Turned, node: ir.Node) -> bool:
     if len(images) < len(node.inputs):
         return False
     emit = Emitter(node)
-    axis = (node.attributes.get_int("axis", 0) or 0) % _RANK
+    axis = node.attributes.get_int("axis", 0) % _RANK
     operands = [turned.image(emit, value) for value in images]
     turned.replace(emit, emit.op("Concat", *operands, axis=_NEW_AXIS[axis]))
     return True
@@ -204,7 +205,7 @@ def _concat(turned: Turned, node: ir.Node) -> bool:
 
 def _reshape_vector(turned: Turned, node: ir.Node) -> bool:
     """A vector of one value per channel has the same numbers in both layouts."""
-    value, target = node.inputs[0], _constant(node, 1)
+    value, target = node.inputs[0], constant_input(node, 1)
     if value is None or value.shape is None or not _is_vector(value.shape):
         return False
     if target is None or not target.all():
@@ -221,12 +222,6 @@ def _size(turned: Turned, node: ir.Node) -> bool:
     emit = Emitter(node)
     emit.replace(emit.op("Size", turned.image(emit, x)))
     return True
-
-
-def _constant(node: ir.Node, index: int) -> np.ndarray | None:
-    value = node.inputs[index] if index < len(node.inputs) else None
-    tensor = None if value is None else ir.convenience.get_const_tensor(value)
-    return None if tensor is None else tensor.numpy()
 
 
 def _is_image(value: ir.Value) -> bool:
@@ -250,7 +245,7 @@ def _open_batch(value: ir.Value | None) -> str | None:
 def _scalar(emit: Emitter, value: ir.Value) -> ir.Value:
     if value.shape is not None and len(value.shape) <= 1:
         return value
-    return emit.op("Reshape", value, np.array([1], np.int64))
+    return emit.op("Reshape", value, [1])
 
 
 def _flat(emit: Emitter, value: ir.Value) -> ir.Value:
@@ -259,4 +254,4 @@ def _flat(emit: Emitter, value: ir.Value) -> ir.Value:
     source = producer.inputs[0] if producer is not None and producer.op_type == "Reshape" else None
     if source is not None and source.shape is not None and len(source.shape) == 1:
         return source
-    return emit.op("Reshape", value, np.array([-1], np.int64))
+    return emit.op("Reshape", value, [-1])

@@ -19,10 +19,7 @@ class QuickenAveragesPass(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
         for node in model.graph:
-            if (
-                node.op_type == "BatchNormalization"
-                and (node.attributes.get_float("momentum", 0.9) or 0.0) > LARGEST_KEPT
-            ):
+            if node.op_type == "BatchNormalization" and node.attributes.get_float("momentum", 0.9) > LARGEST_KEPT:
                 node.attributes["momentum"] = ir.AttrFloat32("momentum", LARGEST_KEPT)
                 modified = True
         return ir.passes.PassResult(model, modified)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.graph.activations import GRADIENT_DOMAIN, RELU6, Activation
+from tbft_export.graph.activations import GRADIENT_DOMAIN, Activation
 from tbft_export.graph.emitter import Emitter
 
 
 class RestoreActivationsPass(ir.passes.InPlacePass):
     """Relu -> the activation it stands for, and ReluGrad(dY, V) -> that activation's gradient.
 
-    `activations` names them by their output. Their gradients get lowerings of their own: Relu6Grad(dY, y)
+    `activations` names them by their output. Their gradients have lowerings of their own: Relu6Grad(dY, y)
     and HardSigmoidGrad(dY, y), from the output that the next layer keeps anyway, and HardSwishGrad(dY, x).
 
     With `masked` the backward of ReLU6 and hard-swish is the mask of MobileTL (arXiv 2212.03246), dX = dY
@@ -60,14 +59,13 @@ class RestoreActivationsPass(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, bool(stand_ins))
 
     def _restore_gradient(self, gradient: ir.Node, activation: Activation, x: ir.Value, y: ir.Value) -> None:
-        if self.masked and activation.kind in ("Relu6", "HardSwish"):
+        if self.masked and activation.kind.can_be_masked:
             gradient.replace_input_with(1, y)
             return
         gradient.domain = GRADIENT_DOMAIN
-        gradient.op_type = f"{activation.kind}Grad"
-        gradient.replace_input_with(1, x if activation.kind == "HardSwish" else y)
-        if activation.kind == "HardSigmoid":
-            gradient.attributes["alpha"] = ir.AttrFloat32("alpha", activation.alpha)
+        gradient.op_type = f"{activation.name}Grad"
+        gradient.replace_input_with(1, x if activation.kind.gradient_reads == "x" else y)
+        _set_attributes(gradient, activation)
 
 
 def _is_read(stand_in: ir.Node) -> bool:
@@ -76,15 +74,15 @@ def _is_read(stand_in: ir.Node) -> bool:
 
 
 def _restore_forward(node: ir.Node, activation: Activation) -> None:
-    if activation.kind == "Relu6":
-        emit = Emitter(node)
-        bounds = [emit.constant(np.array(bound, np.float32)) for bound in RELU6]
-        node.op_type = "Clip"
-        node.resize_inputs(3)
-        for index, bound in enumerate(bounds, start=1):
-            node.replace_input_with(index, bound)
-        return
-    node.op_type = activation.kind
-    if activation.kind == "HardSigmoid":
-        for name in ("alpha", "beta"):
-            node.attributes[name] = ir.AttrFloat32(name, getattr(activation, name))
+    emit = Emitter(node)
+    operands = [emit.constant(number) for number in activation.kind.operands]
+    node.op_type = activation.kind.op_type
+    node.resize_inputs(1 + len(operands))
+    for index, operand in enumerate(operands, start=1):
+        node.replace_input_with(index, operand)
+    _set_attributes(node, activation)
+
+
+def _set_attributes(node: ir.Node, activation: Activation) -> None:
+    for name, value in activation.attributes.items():
+        node.attributes[name] = ir.AttrFloat32(name, value)

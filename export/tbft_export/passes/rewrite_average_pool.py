@@ -8,7 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.graph.emitter import Emitter, has_static_shape, static_shape
+from tbft_export.graph.emitter import Emitter
+from tbft_export.graph.operands import has_static_shape, ints, static_shape, uses_auto_pad
 from tbft_export.lowerings.pooling import windows_tile
 
 
@@ -62,17 +63,17 @@ def _rewrite(node: ir.Node, keep_tiling: bool) -> bool:
         if keep_tiling:
             return False
         rows, columns = height // kernel_h, width // kernel_w
-        windows = emit.op("Reshape", x, np.array([0, channels, rows, kernel_h, columns, kernel_w], np.int64))
+        windows = emit.op("Reshape", x, [0, channels, rows, kernel_h, columns, kernel_w])
         emit.replace(emit.op("ReduceMean", windows, axes=[3, 5], keepdims=0))
         return True
-    strides = list(node.attributes.get_ints("strides", [1, 1]) or ())
-    pads = list(node.attributes.get_ints("pads", [0, 0, 0, 0]) or ())
+    strides = ints(node, "strides", (1, 1))
+    pads = ints(node, "pads", (0, 0, 0, 0))
     include_pad = node.attributes.get_int("count_include_pad", 0)  # Case 2
     rounds_up = node.attributes.get_int("ceil_mode", 0)
     if (any(pads) and not include_pad) or rounds_up:
         reason = "its windows leave padding out of the mean, or its output size is rounded up"
         raise _refusal(node, reason, "use AvgPool2d(..., count_include_pad=True, ceil_mode=False)")
-    if (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") != "NOTSET":
+    if uses_auto_pad(node):
         raise _refusal(node, "it uses auto_pad", "export the model with explicit padding")
     mean = np.full((channels, 1, kernel_h, kernel_w), 1.0 / (kernel_h * kernel_w), np.float32)
     emit.replace(

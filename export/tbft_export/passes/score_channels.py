@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.names import LABELS, ORIGIN_END
 from tbft_artifacts.sparse import SparseLayer
 from tbft_export.convolutions.sparse import find_weight_gradient
+from tbft_export.graph.nodes import NodeWriter, initializer, named_by_graph
 
 
 class ScoreChannelsPass(ir.passes.InPlacePass):
@@ -31,19 +31,19 @@ class ScoreChannelsPass(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         graph = model.graph
         labels = next(value for value in graph.inputs if value.name == LABELS)
-        tape = ir.tape.Tape(graph)
-        images = tape.op("Cast", [tape.op("Size", [labels])], {"to": int(ir.DataType.FLOAT)})
-        half = tape.op("Mul", [images, _constant(tape, "half", np.array(0.5, np.float32))])
-        image_axis = _constant(tape, "image_axis", np.array([0], np.int64))
-        pixel_axes = _constant(tape, "pixel_axes", np.array([2, 3], np.int64))
+        emit = NodeWriter(graph, named_by_graph)
+        images = emit.cast(emit.op("Size", labels), ir.DataType.FLOAT)
+        half = emit.op("Mul", images, initializer(graph, f"fisher{ORIGIN_END}half", 0.5))
+        image_axis = initializer(graph, f"fisher{ORIGIN_END}image_axis", [0])
+        pixel_axes = initializer(graph, f"fisher{ORIGIN_END}pixel_axes", [2, 3])
         scores = []
         for layer in self.layers:
             node = find_weight_gradient(graph, layer.weight).node
-            products = tape.op("Mul", [_output(node), node.inputs[0]])
-            of_image = tape.op("ReduceSum", [products, pixel_axes], {"keepdims": 0})
-            squares = tape.op("Mul", [of_image, of_image])
+            products = emit.op("Mul", _output(node), node.inputs[0])
+            of_image = emit.op("ReduceSum", products, pixel_axes, keepdims=0)
+            squares = emit.op("Mul", of_image, of_image)
             # With the mean loss's gradient g / N:  1 / (2N) * (N a g / N)^2  is  N / 2 * (a g / N)^2.
-            score = tape.op("Mul", [tape.op("ReduceSum", [squares, image_axis], {"keepdims": 0}), half])
+            score = emit.op("Mul", emit.op("ReduceSum", squares, image_axis, keepdims=0), half)
             score.name, score.shape, score.dtype = layer.fisher, ir.Shape([layer.shape[0]]), ir.DataType.FLOAT
             scores.append(score)
         graph.outputs[:] = scores
@@ -59,7 +59,3 @@ def _output(gradient: ir.Node) -> ir.Value:
         for use in x.uses()
         if use.node.op_type == "Conv" and use.node.inputs[0] is x and use.node.inputs[1] is filters
     )
-
-
-def _constant(tape: ir.tape.Tape, name: str, array: np.ndarray) -> ir.Value:
-    return tape.initializer(ir.tensor(array, name=f"fisher{ORIGIN_END}{name}"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
-from tbft_export.graph.activations import Activation, read_activation
+from tbft_export.graph.activations import read_activation
 from tbft_export.graph.emitter import Emitter
 
 
@@ -29,27 +28,6 @@ class WriteOutActivationsPass(ir.passes.InPlacePass):
             emit = Emitter(node)
             x = node.inputs[0]
             assert x is not None
-            emit.replace(_written_out(emit, activation, x))
+            emit.replace(activation.kind.written_out(emit, x, activation.attributes))
             modified = True
         return ir.passes.PassResult(model, modified)
-
-
-def _written_out(emit: Emitter, activation: Activation, x: ir.Value) -> ir.Value:
-    match activation.kind:
-        case "Relu6":
-            return _clipped(emit, x, 6.0)
-        case "HardSigmoid":
-            return _hard_sigmoid(emit, x, activation.alpha, activation.beta)
-        case "HardSwish":
-            return emit.op("Mul", x, _hard_sigmoid(emit, x, 1 / 6, 0.5))
-
-
-def _hard_sigmoid(emit: Emitter, x: ir.Value, alpha: float, beta: float) -> ir.Value:
-    scaled = emit.op("Mul", x, np.array(alpha, np.float32))
-    return _clipped(emit, emit.op("Add", scaled, np.array(beta, np.float32)), 1.0)
-
-
-def _clipped(emit: Emitter, x: ir.Value, bound: float) -> ir.Value:
-    """clip(x, 0, bound)."""
-    top = np.array(bound, np.float32)
-    return emit.op("Sub", top, emit.op("Relu", emit.op("Sub", top, emit.op("Relu", x))))

@@ -10,7 +10,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Int8Prefix
 from tbft_export.graph.sessions import Session
 from tbft_export.images import LabelledImages, batches
-from tbft_export.quantization.images import Split
+from tbft_export.quantization.split import Split
 
 MOST_LOSS = 0.01
 # Fewer images cannot show a loss of one point.

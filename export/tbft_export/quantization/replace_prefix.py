@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.plan import Plan
-from tbft_export.compile.plan import CompiledPlan
+from tbft_export.compile.request import CompiledPlan
 from tbft_export.graph.sessions import Session
 from tbft_export.images import LabelledImages, batches
 from tbft_export.pipeline import check_standard
-from tbft_export.quantization.images import split
 from tbft_export.quantization.measure import check_loss, compare
 from tbft_export.quantization.quantize import join, quantize_prefix
+from tbft_export.quantization.split import split
 from tbft_export.write_bundle import write_graph
 
 

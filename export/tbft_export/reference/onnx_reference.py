@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.graph.activations import RELU6, clip_bounds, read_activation
+from tbft_export.graph.activations import read_activation
 from tbft_export.graph.forward import ForwardModel
+from tbft_export.graph.operands import constant_input, ints
 from tbft_export.passes.freeze_batch_norm import running_mean
 
 Operands = list[Tensor]
@@ -53,10 +54,6 @@ def _numpy(value: ir.Value) -> np.ndarray:
     return value.const_value.numpy()
 
 
-def _ints(node: ir.Node, name: str, default: list[int]) -> list[int]:
-    return list(node.attributes.get_ints(name, default) or default)
-
-
 def _batch_norm(node: ir.Node, x: Operands, batch_statistics: bool) -> Tensor:
     image, gamma, beta, mean, variance = x
     keep = node.attributes.get_float("momentum", 0.9)
@@ -65,7 +62,7 @@ def _batch_norm(node: ir.Node, x: Operands, batch_statistics: bool) -> Tensor:
 
 
 def _padded(node: ir.Node, x: Tensor, value: float = 0.0) -> Tensor:
-    top, left, bottom, right = _ints(node, "pads", [0, 0, 0, 0])
+    top, left, bottom, right = ints(node, "pads", [0, 0, 0, 0])
     return functional.pad(x, (left, right, top, bottom), value=value)
 
 
@@ -74,44 +71,47 @@ def _conv(node: ir.Node, x: Operands) -> Tensor:
         _padded(node, x[0]),
         x[1],
         x[2] if len(x) > 2 else None,
-        stride=_ints(node, "strides", [1, 1]),
-        dilation=_ints(node, "dilations", [1, 1]),
-        groups=node.attributes.get_int("group", 1) or 1,
+        stride=ints(node, "strides", [1, 1]),
+        dilation=ints(node, "dilations", [1, 1]),
+        groups=node.attributes.get_int("group", 1),
     )
 
 
 def _max_pool(node: ir.Node, x: Operands) -> Tensor:
     return functional.max_pool2d(
         _padded(node, x[0], float("-inf")),
-        _ints(node, "kernel_shape", []),
-        _ints(node, "strides", [1, 1]),
-        dilation=_ints(node, "dilations", [1, 1]),
+        ints(node, "kernel_shape", []),
+        ints(node, "strides", [1, 1]),
+        dilation=ints(node, "dilations", [1, 1]),
         ceil_mode=bool(node.attributes.get_int("ceil_mode", 0)),
     )
 
 
 def _average_pool(node: ir.Node, x: Operands) -> Tensor:
-    return functional.avg_pool2d(_padded(node, x[0]), _ints(node, "kernel_shape", []), _ints(node, "strides", [1, 1]))
+    return functional.avg_pool2d(_padded(node, x[0]), ints(node, "kernel_shape", []), ints(node, "strides", [1, 1]))
 
 
 def _gemm(node: ir.Node, x: Operands) -> Tensor:
     a = x[0].T if node.attributes.get_int("transA", 0) else x[0]
     b = x[1].T if node.attributes.get_int("transB", 0) else x[1]
-    product = (node.attributes.get_float("alpha", 1.0) or 0.0) * (a @ b)
-    return product + (node.attributes.get_float("beta", 1.0) or 0.0) * x[2] if len(x) > 2 else product
+    product = node.attributes.get_float("alpha", 1.0) * (a @ b)
+    return product + node.attributes.get_float("beta", 1.0) * x[2] if len(x) > 2 else product
 
 
 def _clip(node: ir.Node, x: Operands) -> Tensor:
-    low, high = clip_bounds(node)
-    return functional.relu6(x[0]) if (low, high) == RELU6 else torch.clamp(x[0], low, high)
+    if read_activation(node) is not None:
+        return functional.relu6(x[0])
+    low, high = constant_input(node, 1), constant_input(node, 2)
+    return torch.clamp(x[0], None if low is None else float(low), None if high is None else float(high))
 
 
 def _hard_sigmoid(node: ir.Node, x: Operands) -> Tensor:
     activation = read_activation(node)
     assert activation is not None
-    if (round(activation.alpha, 6), activation.beta) == (round(1 / 6, 6), 0.5):
+    alpha, beta = activation.attributes["alpha"], activation.attributes["beta"]
+    if (round(alpha, 6), beta) == (round(1 / 6, 6), 0.5):
         return functional.hardsigmoid(x[0])
-    return torch.clamp(activation.alpha * x[0] + activation.beta, 0, 1)
+    return torch.clamp(alpha * x[0] + beta, 0, 1)
 
 
 def _pad(_node: ir.Node, x: Operands) -> Tensor:
@@ -123,14 +123,14 @@ def _pad(_node: ir.Node, x: Operands) -> Tensor:
 
 def _reduce_mean(node: ir.Node, x: Operands) -> Tensor:
     keep = bool(node.attributes.get_int("keepdims", 1))
-    return torch.mean(x[0], dim=_ints(node, "axes", list(range(x[0].dim()))), keepdim=keep)
+    return torch.mean(x[0], dim=ints(node, "axes", list(range(x[0].dim()))), keepdim=keep)
 
 
 _OPERATORS: dict[str, Callable[[ir.Node, Operands], Tensor]] = {
     "Add": lambda _node, x: x[0] + x[1],
     "AveragePool": _average_pool,
     "Clip": _clip,
-    "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0) or 0),
+    "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0)),
     "Conv": _conv,
     "Div": lambda _node, x: x[0] / x[1],
     "Flatten": lambda node, x: torch.flatten(x[0], node.attributes.get_int("axis", 1)),

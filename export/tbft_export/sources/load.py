@@ -30,7 +30,7 @@ CHANNELS = 3
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainedModel:
     """A trained model: its forward graph, the same in PyTorch, and what the graph shows of it.
 
     `fresh` names parameters that nobody trained yet: those of a new head. `card` is what a finalized model says of
@@ -46,7 +46,7 @@ class Source:
     card: ModelCard | None = None
 
 
-def load_source(
+def load_model(
     model: str,
     weights: Path | None,
     classes: int | None,
@@ -54,7 +54,7 @@ def load_source(
     runner: PassRunner,
     *,
     new_head: bool = False,
-) -> Source:
+) -> TrainedModel:
     """Load `model`: the name of a built-in network, `package.module:factory`, or a path to an `.onnx` file.
 
     With `new_head` the last linear layer is a fresh one for `classes`. Raises TbftError if the model cannot be
@@ -93,7 +93,7 @@ def load_source(
 
 def _from_factory(
     spec: str, weights: Path | None, image_size: int | None, runner: PassRunner, head: int | None
-) -> Source:
+) -> TrainedModel:
     module_name, _, attribute = spec.partition(":")
     here = str(Path.cwd())
     sys.path.insert(0, here)
@@ -116,7 +116,7 @@ def _from_factory(
     return _from_module(spec, module, image_size, runner, head)
 
 
-def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunner, head: int | None) -> Source:
+def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunner, head: int | None) -> TrainedModel:
     module = module.float().cpu()
     fresh = () if head is None else replace_head(module, head, name)
     try:
@@ -131,10 +131,10 @@ def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunn
     floats = frozenset(key for key, value in module.state_dict().items() if value.is_floating_point())
     forward = _clean(traced, floats, runner)
     _check_signature(forward.graph, name)
-    return Source(name, forward, TorchReference(module), image_size, _classes(forward.graph), fresh)
+    return TrainedModel(name, forward, TorchReference(module), image_size, _classes(forward.graph), fresh)
 
 
-def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> Source:
+def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> TrainedModel:
     try:
         proto = onnx.load(path)
         onnx.checker.check_model(proto)
@@ -160,7 +160,7 @@ def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> Source:
     forward = _clean(traced, floats, runner)
     size = forward.graph.inputs[0].shape
     assert size is not None
-    return Source(
+    return TrainedModel(
         name=path.stem,
         forward=forward,
         reference=OnnxReference(forward),

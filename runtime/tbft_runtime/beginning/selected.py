@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import Manifest
+from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import Plan
 from tbft_runtime.beginning.budget import selection_budgets, within_budget
 from tbft_runtime.beginning.decided import Decided
@@ -92,7 +93,7 @@ def with_selection(manifest: Manifest, plan: Plan, selection: Selection) -> Plan
     blocks = (
         block.name
         for block in manifest.blocks
-        if any(f"{parameter.name}.".startswith(f"{block.name}.") for parameter in plan.parameters)
+        if any(is_inside(parameter.name, block.name) for parameter in plan.parameters)
     )
     return replace(plan, blocks=tuple(blocks))
 

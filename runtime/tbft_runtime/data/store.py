@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,8 @@ def open_store(
         with atomic_file(pixels_path) as temporary, temporary.open("wb") as file:
             for item in (stopwatch or Stopwatch()).each("decode", source.items()):
                 if item.pixels is None:
-                    skipped.append(item.name)
+                    # Not every file's name is UTF-8, as the files are that tell of it.
+                    skipped.append(os.fsencode(item.name).decode(errors="replace"))
                 else:
                     file.write(item.pixels.tobytes())
                     labels.append(item.label)

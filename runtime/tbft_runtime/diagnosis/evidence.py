@@ -20,7 +20,7 @@ from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.run.diagnosis_record import LabelEvidence, NormShift
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import Arrays
-from tbft_runtime.tally import softmax
+from tbft_runtime.softmax import softmax
 from tbft_runtime.training.batch_norm import check_batch
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tbft_artifacts.manifest import Block, Manifest
+from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import Plan
 
 
@@ -35,8 +36,8 @@ def norm_plans(manifest: Manifest, plans: Sequence[Plan]) -> tuple[Plan | None, 
 
 def _block_of(module: str, blocks: Sequence[Block]) -> Block | None:
     """The block whose name is the longest beginning of the module's."""
-    around = [block for block in blocks if module == block.name or module.startswith(f"{block.name}.")]
-    inside = [block for block in blocks if block.name.startswith(f"{module}.")]
+    around = [block for block in blocks if is_inside(module, block.name)]
+    inside = [block for block in blocks if is_inside(block.name, module)]
     return max(around, key=lambda block: len(block.name), default=inside[0] if inside else None)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tbft_runtime.run.exit_answers import ExitAnswers
+from tbft_runtime.softmax import softmax
 
 # The threshold at which every image goes to the end.
 NEVER = 1.0
@@ -25,8 +26,7 @@ _ROUNDING = 1e-6
 
 def confidence(logits: np.ndarray) -> np.ndarray:
     """Largest softmax probability of logits (…, classes) -> (…) float64, below `NEVER` even where it rounds to 1."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    sure: np.ndarray = np.minimum(1 / np.exp(shifted).sum(axis=-1), _SUREST)
+    sure: np.ndarray = np.minimum(softmax(logits).max(axis=-1), _SUREST)
     return sure
 
 

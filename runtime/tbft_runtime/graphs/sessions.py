@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime as ort
 
 Tensors = Mapping[str, np.ndarray]
-ERRORS_ONLY = 3
+# Fatal ones only: what fails raises an exception, and the log would write a stranger's names as they are.
+QUIET = 4
 
 
 class Graph:
@@ -35,8 +37,9 @@ class Graph:
         self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
 
     def run(self, feeds: Tensors) -> dict[str, np.ndarray]:
-        """Compute every output. Scalars are 0-d arrays."""
-        return dict(zip(self.outputs, self._session.run(self.outputs, dict(feeds)), strict=True))
+        """Compute every output. Scalars are 0-d arrays. Raises TbftError if that cannot be done."""
+        with _clear_errors():
+            return dict(zip(self.outputs, self._session.run(self.outputs, dict(feeds)), strict=True))
 
     def end_trace(self) -> Path:
         """Stop tracing, and return the file with what was traced since the graph was loaded with `trace`."""
@@ -61,12 +64,16 @@ class BoundGraph:
             self._binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
 
     def run(self, feeds: Tensors) -> None:
-        """Compute every output into its array; `feeds` are the inputs that change their place or size."""
+        """Compute every output into its array; `feeds` are the inputs that change their place or size.
+
+        Raises TbftError if that cannot be done.
+        """
         held = []  # What ONNX Runtime reads has to live until it has run.
         for name, array in feeds.items():
             held.append(np.ascontiguousarray(array))
             self._binding.bind_cpu_input(name, held[-1])
-        self._session.run_with_iobinding(self._binding)
+        with _clear_errors():
+            self._session.run_with_iobinding(self._binding)
 
 
 def load_graph(
@@ -82,8 +89,7 @@ def load_graph(
     except KeyError as error:
         raise TbftError(f"graph '{path}' needs weight {error}, which the bundle lacks", "export it again") from error
     except Exception as error:  # OSError, ValueError, and ONNX Runtime's, which share no base
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TbftError(f"graph '{path}' cannot be loaded: {reason}", "copy or export it again") from error
+        raise TbftError(f"graph '{path}' cannot be loaded: {_reason(error)}", "copy or export it again") from error
 
 
 def graph_from_bytes(
@@ -101,7 +107,7 @@ def graph_from_bytes(
     options.inter_op_num_threads = 1
     # A plan of the whole run's memory reserves the sum of what is needed at different times.
     options.enable_mem_pattern = False
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = QUIET
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
     if trace is not None:
         options.enable_profiling = True
@@ -110,6 +116,19 @@ def graph_from_bytes(
     if names:
         options.add_external_initializers(names, values)
     return Graph(ort.InferenceSession(model, options, providers=["CPUExecutionProvider"]), values)
+
+
+@contextlib.contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # ONNX Runtime's share no base.
+        raise TbftError(f"a graph cannot be computed: {_reason(error)}", "copy or export the bundle again") from error
+
+
+def _reason(error: Exception) -> str:
+    """Its first line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def onnxruntime_version() -> str:

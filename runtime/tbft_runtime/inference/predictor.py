@@ -14,7 +14,7 @@ from tbft_runtime.graphs.sessions import default_threads
 from tbft_runtime.inference.batches import in_batches
 from tbft_runtime.inference.model import Model, open_model
 from tbft_runtime.inference.pictures import prepared
-from tbft_runtime.tally import softmax
+from tbft_runtime.softmax import softmax
 
 
 @dataclass(frozen=True)

@@ -13,31 +13,31 @@ COVERED = 0.95
 
 
 def caveats(report: Report) -> tuple[str, ...]:
-    """What weakens the figures of a run by itself."""
-    return tuple(_caveats(report))
+    """What to know of a run's figures beside those of another one: every doubt, and what is not known of it."""
+    energy = report.result.energy
+    unavailable = (
+        [f"energy unavailable: {energy.unavailable or 'the meter gave none'}"] if energy.joules is None else []
+    )
+    silent = ["the board does not say whether it was throttled"] if report.result.board.throttled is None else []
+    return (*unavailable, *doubts(report), *silent)
 
 
-def _caveats(report: Report) -> Iterator[str]:
-    energy, throttled = report.result.energy, report.result.board.throttled
-    if energy.joules is None:
-        yield f"energy unavailable: {energy.unavailable or 'the meter gave none'}"
-    elif energy.covered < COVERED:
+def doubts(report: Report) -> Iterator[str]:
+    """What is known to weaken the figures of a run."""
+    energy, board, calibration = report.result.energy, report.result.board, report.result.exits
+    if energy.joules is not None and energy.covered < COVERED:
         yield f"the meter covered {energy.covered:.0%} of the time, and its joules are of that part"
     if energy.net_joules is not None and energy.net_joules < 0:
         yield "the idle board drew more than the run did: something else ran when that was measured"
-    calibration = report.result.exits
     if calibration is not None and calibration.is_doubtful:
         yield (
             f"only {calibration.early.images} validation images say when exits are sure enough: other images may be "
             "answered rightly several points less often"
         )
-    load = report.result.board.other_load
-    if load is not None and load >= BUSY_CORES:
-        yield f"other processes kept {load:.1f} cores busy on average"
-    if throttled is None:
-        yield "the board does not say whether it was throttled"
-    elif throttled:
-        yield f"the board was throttled: {', '.join(throttled)}"
+    if board.other_load is not None and board.other_load >= BUSY_CORES:
+        yield f"other processes kept {board.other_load:.1f} cores busy on average"
+    if board.throttled:
+        yield f"the board was throttled: {', '.join(board.throttled)}"
 
 
 def differences(report: Report, baseline: Report) -> tuple[str, ...]:

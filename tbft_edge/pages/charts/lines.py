@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import isfinite
 
+from tbft_edge.figures import short
 from tbft_edge.pages.charts.axis import Axis, few
 from tbft_edge.pages.charts.plot import BOTTOM, MARK_ROW, Mark, Plot, axes, marked, plot, tick_labels
 from tbft_edge.pages.charts.svg import Label, Picture, dash, legend, marker, picture
 from tbft_edge.pages.markup import Markup, element, number
-from tbft_edge.pages.units import short
 
 AREA, LOW_AREA = 150, 70
 # More points than this stand too close for a mark each, or for a pixel each.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tbft_edge.figures import short
 from tbft_edge.pages.charts.axis import Axis
 from tbft_edge.pages.charts.svg import WIDTH, Label, row_of, text_width, write
 from tbft_edge.pages.markup import Markup, element, number
-from tbft_edge.pages.units import short
 
 BOTTOM, RIGHT = 40, 12
 MARK_ROW = 15

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tbft_edge.figures import short
 from tbft_edge.pages.charts.axis import Axis
 from tbft_edge.pages.charts.labels import Box, place_labels
 from tbft_edge.pages.charts.plot import BOTTOM, Plot, axes, plot, tick_labels
 from tbft_edge.pages.charts.svg import SMALL, WIDTH, Picture, fitted, marker, picture, text_width, write
 from tbft_edge.pages.markup import Markup, element, number
-from tbft_edge.pages.units import short
 
 TOP, AREA = 26.0, 210.0
 _NAME = 170.0

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from tbft_artifacts.words import NAME, shortened
 from tbft_edge.pages.markup import Markup, element, number, text
 
 # On a phone of 320 pixels text shrinks to four fifths and can still be read.
 WIDTH = 360
 FONT = 12
 SMALL = 10.5
+# Longer words for a picture nobody listens to.
+DESCRIPTION = 4000
 Anchor = Literal["start", "middle", "end"]
 
 # Differ without colours, too: `_DASHES` for lines, `marker` for points.
@@ -163,7 +166,7 @@ def picture(description: str, height: float, parts: Sequence[Markup]) -> Picture
         width=WIDTH,
         height=height,
         role="img",
-        aria_label=description,
+        aria_label=shortened(description, DESCRIPTION, NAME),
         font_size=FONT,
     )
     return Picture(svg, height)

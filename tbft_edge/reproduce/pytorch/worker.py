@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
+from tbft_edge.console import say
 from tbft_edge.reproduce.pytorch.fine_tuning import fine_tune
 from tbft_edge.reproduce.pytorch.request import Request
 from tbft_edge.reproduce.pytorch.result import EpochEnd
@@ -32,7 +33,8 @@ def main() -> None:
     try:
         sys.stdout.buffer.write(msgspec.json.encode(run(request)))
     except TbftError as error:
-        sys.stderr.write(f"error: {error.message}\n\nhint: {error.hint}\n")
+        for line in (f"error: {error.message}", "", f"hint: {error.hint}"):
+            say(line)
         sys.exit(error.exit_code)
 
 

@@ -79,4 +79,4 @@ def joined(lines: str) -> str:
 
 def number_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """Its first column are names, the others figures."""
-    return Table(title, columns, rows, numbers=True)
+    return Table(title, columns, rows, numbers=True, lines=True)

@@ -1,0 +1,52 @@
+"""What is behind the boundary -> its training graph, and what training everything would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.plan import BatchNormPolicy, Cost
+from tbft_export.compile.gradient import build_training_model
+from tbft_export.compile.statistics import batch_statistics
+from tbft_export.graph.activations import stand_ins
+from tbft_export.graph.cost import training_cost
+from tbft_export.graph.forward import ForwardModel
+from tbft_export.pipeline import PassRunner, before_gradient, from_ort_training
+
+
+def training_model(
+    suffix: ir.Model,
+    weights: frozenset[str],
+    trainable: Sequence[str],
+    statistics: Sequence[str],
+    runner: PassRunner,
+    *,
+    sparse: Sequence[str] = (),
+    masked: bool = False,
+) -> ir.Model:
+    """ONNX Runtime's training graph of `suffix`, which is changed, with the activations of the forward graph in it.
+
+    Of its `weights` the `trainable` ones and rows of `sparse` ones are trained. Norms whose running mean `statistics`
+    names use the batch's. With `masked` the backward of ReLU6 and hard-swish is a mask. Raises TbftError if an operator
+    between the loss and a trained parameter has no gradient.
+    """
+    prepared = runner.run(suffix, before_gradient(statistics, trainable, sparse))
+    trained = [*trainable, *sparse]
+    frozen = [name for name in prepared.graph.initializers if name in weights and name not in trained]
+    training = build_training_model(prepared, trained, frozen)
+    return runner.run(training, from_ort_training(stand_ins(prepared.graph), masked=masked))
+
+
+def full_cost(
+    forward: ForwardModel, parameters: Sequence[str], policy: BatchNormPolicy, runner: PassRunner
+) -> Cost | None:
+    """What full fine-tuning would cost; None if the frozen part has an operator without a gradient."""
+    # Its suffix is the whole model.
+    statistics = batch_statistics(forward.graph, forward.graph, policy)
+    try:
+        training = training_model(forward.model.clone(), forward.weights, parameters, statistics, runner)
+    except TbftError:
+        return None
+    return training_cost(training.graph, None, sum(forward.tensor(name).size for name in parameters))

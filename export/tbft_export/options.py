@@ -1,0 +1,86 @@
+"""What to export, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import DriftChoice, PrefixKind
+from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
+from tbft_export.images import ImageReader
+from tbft_export.methods.method import MethodOptions
+from tbft_export.pipeline import pass_names
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """A model, what to train of it, and what the bundle says of both. None takes the default of model or method."""
+
+    model: str
+    """A built-in network, `package.module:factory` of a torch module, or the path of an `.onnx` file."""
+    drift: DriftChoice | None = None
+    """What drifted; "all" gives a plan for every target block of the network, and one for everything."""
+    method: str = "tbft"
+    """What chooses the trained part: one of `tbft_export.methods`. "tbft" asks what drifted."""
+    weights: Path | str | None = None
+    """Trained weights: a state dict in `.pth`, `.pt` or `.safetensors`."""
+    top_blocks: int | None = None
+    """How many residual blocks a method that counts them trains, from the last one."""
+    exits: int | None = None
+    """How many classifiers may answer, the last one included."""
+    source: ImageReader | None = None
+    """Reads images of the source domain, on which exits are trained."""
+    blocks: tuple[str, ...] = ()
+    """Modules to train instead of those that the drift calls for."""
+    batch_norm: BatchNormPolicy | None = None
+    """What batch norms do meanwhile."""
+    optimizer: OptimizerKind = "sgd"
+    """The rule of the update graph."""
+    lr: float | None = None
+    """The learning rate with which a device begins."""
+    momentum: float = 0.9
+    """Of SGD; beta1 of Adam."""
+    weight_decay: float | None = None
+    """0; 0.01 for adamw."""
+    batch_size: int = 32
+    """Images of a step; a device may choose another number."""
+    image_size: int | None = None
+    """Side of the square input in pixels."""
+    class_count: int | None = None
+    """How many classes the model has, where their names are not given."""
+    classes: tuple[str, ...] = ()
+    """The names of the classes, in the order of the model's outputs."""
+    new_head: bool = False
+    """Whether the last linear layer is a fresh one for these classes."""
+    mean: tuple[float, float, float] | None = None
+    """Per channel, of pixels in [0, 1]: that of a built-in network's training, and ImageNet's otherwise."""
+    std: tuple[float, float, float] | None = None
+    """Likewise."""
+    prefix: PrefixKind = "float32"
+    """Arithmetic of the frozen part."""
+    calibration: ImageReader | None = None
+    """Reads the images with which an int8 prefix is quantised, and its loss of accuracy measured."""
+    allow_accuracy_loss: bool = False
+    """Whether an int8 prefix may cost more than one point of accuracy."""
+    dump_after: str | None = None
+    """The compiler pass after which the graph is printed on stderr."""
+
+    @property
+    def of_method(self) -> MethodOptions:
+        """Those that a method reads: the fields of the same names."""
+        return MethodOptions(**{field.name: getattr(self, field.name) for field in fields(MethodOptions)})
+
+
+def check_options(options: ExportOptions) -> None:
+    """Raise TbftError for options that do not go together, before any work is done."""
+    if options.dump_after is not None and options.dump_after not in pass_names():
+        raise TbftError(f"there is no compiler pass '{options.dump_after}'", f"passes: {', '.join(pass_names())}")
+    if options.prefix == "int8" and options.calibration is None:
+        raise TbftError(
+            "an int8 prefix needs images to calibrate with", "give a few hundred labelled ones with --calibration"
+        )
+    if options.prefix != "int8" and (options.calibration is not None or options.allow_accuracy_loss):
+        raise TbftError(
+            "calibration and accuracy loss concern an int8 prefix, which was not asked for", "add --prefix int8"
+        )

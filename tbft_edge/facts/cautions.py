@@ -1,0 +1,40 @@
+"""What to know before believing the figures of a run, or using what it trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tbft_edge.facts.exits import missed
+from tbft_edge.figures import count
+
+if TYPE_CHECKING:
+    from tbft_runtime.reporting.report import Report
+
+
+def cautions(report: Report) -> list[str]:
+    """A sentence each, the gravest first; none of a run like any other.
+
+    What is known to weaken a figure, and no more: that one is missing, and why, stands in its place, and a run on a
+    board that cannot tell whether it was throttled would have a caution for ever. Runs beside each other are told that
+    as well (`tbft_runtime.reporting.caveats`). Every meter misses a moment of a run; only where that is much is it a
+    caution, since how much it is always stands among the facts.
+    """
+    from tbft_runtime.reporting.caveats import doubts
+
+    return [*_of_the_result(report), *doubts(report)]
+
+
+def _of_the_result(report: Report) -> Iterator[str]:
+    result = report.result
+    if result.is_worse:
+        yield (
+            "the best state is worse than the base model on the validation images; 'finalize' will refuse it without "
+            "--allow-worse"
+        )
+    elif result.epochs and not result.best_epoch:
+        yield f"no epoch was better than the base model, which is what is kept: try a lower --lr than {result.lr:g}"
+    if result.skipped_images:
+        yield f"{count(len(result.skipped_images), 'image')} could not be read and did not take part"
+    if result.exits is not None and (below := missed(result.exits)) is not None:
+        yield below

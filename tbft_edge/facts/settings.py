@@ -1,0 +1,112 @@
+"""What was trained how: what determines the result, and where it comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tbft_edge.facts.fact import Fact, Group
+from tbft_edge.figures import count, moment, size
+
+if TYPE_CHECKING:
+    from tbft_runtime.boundary.activations import CacheResult
+    from tbft_runtime.reporting.report import Report
+    from tbft_runtime.reporting.result import TrainResult
+
+_WHERE = {"disk": "on the disk", "ram": "in memory"}
+
+
+def how_trained(report: Report) -> Group:
+    """The network, the images, and how it was trained on them."""
+    result = report.result
+    return Group(
+        "Settings",
+        (
+            blocks(result),
+            Fact("plan", result.plan),
+            network(report),
+            images(result),
+            epochs(result),
+            Fact("batch size", f"{result.batch_size}"),
+            Fact("learning rate", f"{result.lr:g}"),
+            Fact("batch norms", result.batch_norm),
+            Fact("seed", f"{result.seed}"),
+            Fact("threads", f"{result.threads}"),
+            _execution(result),
+            _cache(result.cache),
+        ),
+    )
+
+
+def origin(report: Report) -> Group:
+    """When and from what, and the versions that figures depend on."""
+    result = report.result
+    return Group(
+        "Versions and origin",
+        (
+            began(report),
+            *(Fact(name, version) for name, version in result.runtime.items()),
+            Fact("bundle", result.bundle_id[:16]),
+            data(report),
+            Fact("run", result.run),
+        ),
+    )
+
+
+def blocks(result: TrainResult) -> Fact:
+    """All that were trained."""
+    return Fact("trained blocks", ", ".join(result.blocks) or "none")
+
+
+def network(report: Report) -> Fact:
+    """The model, and what goes in and out."""
+    pixels = f"{report.image_size} × {report.image_size} pixels"
+    return Fact("model", f"{report.model}, {count(len(report.classes), 'class')}, {pixels}")
+
+
+def began(report: Report) -> Fact:
+    """When; no duration comes from that clock."""
+    return Fact("began", moment(report.started_at), "by the board's clock")
+
+
+def data(report: Report) -> Fact:
+    """The hash of the images."""
+    return Fact("data", report.data)
+
+
+def images(result: TrainResult) -> Fact:
+    """How many took part in what."""
+    parts = (
+        f"{result.train_images:,} to train",
+        f"{result.validation_images:,} to validate",
+        f"{result.unlabelled_images:,} unlabelled",
+        f"{len(result.skipped_images):,} unreadable",
+    )
+    return Fact("images", ", ".join(parts), is_brief=True)
+
+
+def epochs(result: TrainResult) -> Fact:
+    """How many, which one is kept, and why there was no further one."""
+    kept = ""
+    if result.epochs:
+        kept = f", the best is {result.best_epoch}" if result.best_epoch else ", none better than the base model"
+    return Fact("epochs", f"{result.epochs:,}{kept}", f"stopped: {result.stopped}", is_brief=True)
+
+
+def _execution(result: TrainResult) -> Fact:
+    execution = result.execution
+    parts = [f"{execution.gradient_form} gradients"]
+    # A batch whose statistics its norms use stays whole, whatever the setting says. Reports from before there was
+    # `divided` have it True also under `batch`.
+    if result.divided and result.batch_norm != "batch":
+        parts.append(f"{count(execution.micro_batch, 'image')} at once per thread")
+    if execution.prefix_form is not None:
+        parts.append(f"{execution.prefix_form} frozen part")
+    return Fact("computed with", ", ".join(parts), "as measured by tune" if result.tuned else "by default")
+
+
+def _cache(cache: CacheResult) -> Fact:
+    name = "activation cache"
+    if cache.place is None:
+        return Fact(name, f"off: {cache.reason or 'no reason is known'}", is_brief=True)
+    kept = f"{cache.cached_images:,} of {count(cache.images, 'image')}"
+    return Fact(name, f"{kept}, {cache.format} {_WHERE[cache.place]}, {size(cache.bytes)}", is_brief=True)
