@@ -25,7 +25,7 @@ from tbft_runtime.run.resolve import RULES
 
 COMMANDS = typer.main.get_command(app)
 assert isinstance(COMMANDS, click.Group)
-BELOW = [ROOT / "artifacts" / "tbft_artifacts", ROOT / "runtime" / "tbft_runtime"]
+BELOW = [ROOT / half / f"tbft_{half}" for half in ("artifacts", "runtime", "export")]
 # Columns of an external meter's file, which stand in backticks, too.
 COLUMNS = {"seconds", "watts"}
 # `bench` shares it with the program that gave a board work while its power was measured.
