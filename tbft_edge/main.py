@@ -30,6 +30,7 @@ from tbft_edge.commands import (
     tune,
 )
 from tbft_edge.console import print_line, say
+from tbft_edge.flags import with_flags
 
 BROKEN_EXIT_CODE = 1
 INTERRUPTED_EXIT_CODE = 130
@@ -85,17 +86,24 @@ def _root(
 
 def main() -> None:
     """Run the command; an error is one line and a hint on stderr, and an exit code."""
+    command = typer.main.get_command(app)
+    # Errors end in it, when the context of what ran is gone: their words name options of all commands.
+    with click.Context(command):
+        _run(command)
+
+
+def _run(command: click.Command) -> None:
     try:
         # Not click's own ending: it would turn Ctrl-C into exit code 1.
-        sys.exit(app(standalone_mode=False))
+        sys.exit(command(standalone_mode=False))
     except TbftError as error:
         fail(error)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tbft-edge"
-        fail(TbftError(error.format_message().rstrip("."), f"see {command} --help"))
+        asked = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tbft-edge"
+        fail(TbftError(error.format_message().rstrip("."), f"see {asked} --help"))
     except OSError as error:
         fail(of_the_system(error))
     except UnicodeEncodeError as error:
@@ -133,5 +141,5 @@ def of_the_system(error: OSError) -> TbftError:
 def fail(error: TbftError) -> None:
     """Print what is wrong and what to do about it, and exit."""
     for line in (f"error: {error.message}", "", f"hint: {error.hint}"):
-        say(line)
+        say(with_flags(line))
     sys.exit(error.exit_code)

@@ -15,6 +15,7 @@ from rich.table import Column
 from rich.text import Text
 
 from tbft_artifacts.words import as_line
+from tbft_edge.flags import with_flags
 from tbft_runtime.energy.result import Vitals
 from tbft_runtime.progress import Outline, Silent
 from tbft_runtime.reporting.caveats import COVERED
@@ -88,7 +89,7 @@ class ConsoleProgress(Silent):
         self._vitals = vitals
 
     def note(self, text: str) -> None:
-        self._console.print(as_line(text), soft_wrap=True)
+        self._console.print(as_line(with_flags(text)), soft_wrap=True)
 
     def _words(self) -> Iterable[str]:
         """What is known now; also called by the thread that draws."""

@@ -24,7 +24,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     the temporary file is removed and `path` stays as it was. A full disk becomes a TbftError.
     """
     if path.is_dir():
-        raise TbftError(f"'{path}' cannot be written: it is a folder", "name a file with --out")
+        raise TbftError(f"'{path}' cannot be written: it is a folder", "name a file with `out`")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with clear_disk_errors(path):
@@ -43,7 +43,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises TbftError if `path` exists and is not an empty folder.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise TbftError(f"'{path}' exists already", "remove it, or choose another --out")
+        raise TbftError(f"'{path}' exists already", "remove it, or choose another `out`")
     path = path.resolve()  # `.` has no name to put a temporary folder beside.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:

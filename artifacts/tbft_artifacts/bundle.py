@@ -50,7 +50,7 @@ class Bundle:
         plans = self.manifest.plans
         known = ", ".join(plan.id for plan in plans)
         if plan_id is not None and drift is not None:
-            raise TbftError(f"both --plan {plan_id} and --drift {drift} were given", "leave one of them out")
+            raise TbftError(f"both `plan` {plan_id} and `drift` {drift} were given", "leave one of them out")
         if drift is not None:
             found = self.manifest.plan_for(drift)
             if found is None:
@@ -61,9 +61,9 @@ class Bundle:
                 drifts = any(plan.drift is not None for plan in plans)
                 raise TbftError(
                     f"bundle '{self.folder}' holds several plans: {known}",
-                    "'train --drift auto' finds out which; 'train' and 'tune' also take --drift, every command --plan"
+                    "'train `drift` auto' finds out which; 'train' and 'tune' also take `drift`, every command `plan`"
                     if drifts
-                    else "choose one with --plan",
+                    else "choose one with `plan`",
                 )
             return plans[0]
         for plan in plans:

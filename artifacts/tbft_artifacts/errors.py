@@ -9,8 +9,8 @@ DIVERGED_EXIT_CODE = 3
 class TbftError(Exception):
     """Bad input or a full disk: one line that says what and where, and a hint.
 
-    The command prints `error: <message>`, a blank line and `hint: <hint>` on stderr, and exits with
-    `exit_code`.
+    Both name options as Python does, in backticks. The command prints `error: <message>`, a blank line and
+    `hint: <hint>` on stderr, with the flags of those options, and exits with `exit_code`.
     """
 
     exit_code = USAGE_EXIT_CODE

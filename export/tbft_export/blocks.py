@@ -66,7 +66,7 @@ def find_blocks(graph: ir.Graph, parameters: Sequence[str]) -> Blocks:
     if not stages or not products:
         raise TbftError(
             "the parameter names show no residual stages followed by a linear layer: " + ", ".join(names[:8]),
-            "name a module to train with --block; an .onnx file must keep parameter names and batch norms "
+            "name a module to train with `blocks`; an .onnx file must keep parameter names and batch norms "
             "(torch.onnx.export with training=PRESERVE and do_constant_folding=False)",
         )
     front = names[: names.index(stages[0][-1]) + 1]

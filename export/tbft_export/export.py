@@ -118,11 +118,11 @@ def _exits(
     asked = next((request.training.exits for request in requests if request.training.exits is not None), None)
     if asked is None:
         if options.source is not None:
-            raise TbftError(f"--method {options.method} trains nothing on source images", "leave --source out")
+            raise TbftError(f"`method` {options.method} trains nothing on source images", "leave `source` out")
         return None
     if options.source is None:
         raise TbftError(
             "exits are trained on images of the source domain",
-            "give some thousand labelled ones that the network was trained on with --source",
+            "give some thousand labelled ones that the network was trained on with `source`",
         )
     return train_exits(trained.forward, asked.depths, options.source(manifest))

@@ -47,8 +47,8 @@ def _class_names(options: ExportOptions, trained: TrainedModel) -> tuple[str, ..
         raise TbftError(
             f"{len(options.classes)} class names were given ({len(set(options.classes))} different), "
             f"but the model has {trained.classes} classes",
-            "give one different name per class, in the order of the model's outputs, with --classes; for other "
-            "classes than the model was trained for add --new-head",
+            "give one different name per class, in the order of the model's outputs, with `classes`; for other "
+            "classes than the model was trained for add `new_head`",
         )
     for name in options.classes:
         # On a device each class is a folder, and one of these means no label.

@@ -78,9 +78,9 @@ def check_options(options: ExportOptions) -> None:
         raise TbftError(f"there is no compiler pass '{options.dump_after}'", f"passes: {', '.join(pass_names())}")
     if options.prefix == "int8" and options.calibration is None:
         raise TbftError(
-            "an int8 prefix needs images to calibrate with", "give a few hundred labelled ones with --calibration"
+            "an int8 prefix needs images to calibrate with", "give a few hundred labelled ones with `calibration`"
         )
     if options.prefix != "int8" and (options.calibration is not None or options.allow_accuracy_loss):
         raise TbftError(
-            "calibration and accuracy loss concern an int8 prefix, which was not asked for", "add --prefix int8"
+            "calibration and accuracy loss concern an int8 prefix, which was not asked for", "add `prefix` int8"
         )

@@ -70,7 +70,7 @@ def finalize(
         raise TbftError(
             f"the run in '{run}' is worse than the base model: validation accuracy "
             f"{accuracies[0]:.1%} before, {accuracies[1]:.1%} after",
-            "train with another --lr or more data, or take it anyway with --allow-worse",
+            "train with another `lr` or more data, or take it anyway with `allow_worse`",
         )
     manifest, plan = opened.manifest, opened.plan(run_file.settings.plan)
     card = ModelCard(manifest.bundle_id, plan.id, manifest.classes, manifest.image_size, manifest.preprocessing)

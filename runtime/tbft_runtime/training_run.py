@@ -111,7 +111,7 @@ def _stored(folder: RunFolder, *, resume: bool) -> RunFile | None:
     # Before its first state a run has nothing worth keeping, and may begin anew.
     stored = folder.read_run() if folder.state_file.exists() else None
     if stored is not None and not resume:
-        raise TbftError(f"'{folder.path}' holds a run already", "continue it with --resume, or choose another --out")
+        raise TbftError(f"'{folder.path}' holds a run already", "continue it with `resume`, or choose another `out`")
     return stored
 
 

@@ -10,6 +10,7 @@ import typer
 
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line
+from tbft_edge.flags import with_flags
 
 UNFIT_EXIT_CODE = 1
 
@@ -27,10 +28,13 @@ def command(
     """
     # Not with the whole device half: a wheel for another CPU would end this process, too.
     with contextlib.ExitStack() as stack:
+        from msgspec.structs import replace
+
         from tbft_artifacts.archive import opened
         from tbft_runtime.doctor import examine
 
-        checks = examine(stack.enter_context(opened(bundle)) if bundle else None, out)
+        found = examine(stack.enter_context(opened(bundle)) if bundle else None, out)
+        checks = [replace(check, text=with_flags(check.text), hint=with_flags(check.hint)) for check in found]
     if json:
         print_json(checks)
     else:

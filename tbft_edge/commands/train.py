@@ -33,7 +33,9 @@ def command(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run: its state after each epoch, and its result.")],
-    val: Annotated[Path | None, typer.Option(help="Validation images; otherwise a part of --data is held out.")] = None,
+    validation: Annotated[
+        Path | None, typer.Option("--val", help="Validation images; otherwise a part of --data is held out.")
+    ] = None,
     val_fraction: Annotated[float | None, typer.Option(help="Part of --data to validate on. Default: 0.15.")] = None,
     plan: Annotated[str | None, typer.Option(help="Which plan, if the bundle has several.")] = None,
     drift: Annotated[
@@ -43,9 +45,9 @@ def command(
             "images, as 'diagnose' does."
         ),
     ] = None,
-    bn: Annotated[
+    batch_norm: Annotated[
         BatchNormPolicy | None,
-        typer.Option(help="Batch norms; adapt re-estimates their statistics first, and needs no labels."),
+        typer.Option("--bn", help="Batch norms; adapt re-estimates their statistics first, and needs no labels."),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=0, help="How many at most. Default: 10. 0 with --bn adapt trains nothing.")
@@ -119,16 +121,17 @@ def command(
     """
     with extra("device"):
         from tbft_edge.progress import ConsoleProgress
-        from tbft_runtime import Together, TrainOptions, read_report, train
+        from tbft_edge.reports import read_report, shown
+        from tbft_runtime import Together, TrainOptions, train
 
         options = TrainOptions(
             data=data,
             out=out,
-            validation=val,
+            validation=validation,
             val_fraction=val_fraction,
             plan=plan,
             drift=drift,
-            batch_norm=bn,
+            batch_norm=batch_norm,
             epochs=epochs,
             lr=lr,
             momentum=momentum,
@@ -155,7 +158,7 @@ def command(
             raise
         page = _write_page(out)
         if json:
-            print_json(result)
+            print_json(shown(result))
             return
         _print(read_report(out), out, page)
 
@@ -175,7 +178,7 @@ def _write_page(out: Path) -> Path:
     """The run's report as a page beside it."""
     from tbft_artifacts.atomic import atomic_file
     from tbft_edge.pages.run_page import run_page
-    from tbft_runtime import read_report
+    from tbft_edge.reports import read_report
     from tbft_runtime.run.folder import RunFolder
 
     path = RunFolder(out).page_file

@@ -169,7 +169,7 @@ def test_what_exists_is_not_replaced(tmp_path: Path, kind: str) -> None:
     before = listing(tmp_path)
     with pytest.raises(TbftError, match="exists already") as caught, atomic_folder(out):
         pytest.fail("the block must not run")
-    assert "--out" in caught.value.hint
+    assert "`out`" in caught.value.hint
     assert listing(tmp_path) == before
 
 

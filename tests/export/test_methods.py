@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from typing import get_type_hints
 
 import pytest
+from typer.main import get_command
 
 from support.exports import forward_of
 from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.export import command
+from tbft_edge.flags import flags
+from tbft_edge.main import app
 from tbft_export.compile.plan import compile_plan
 from tbft_export.compile.request import PlanRequest
 from tbft_export.compile.update import optimizer
@@ -79,10 +82,15 @@ def test_fresh_parameters_are_trained_whatever_the_method() -> None:
         assert found.blocks == (*without.blocks, "fc")
 
 
-def test_options_of_other_methods_are_refused_by_their_flag() -> None:
-    assert "--drift means nothing to --method bn-only" in refusal("bn-only", drift="input").message
-    assert "--block" in refusal("full", blocks=("layer1",)).message
-    assert "--top-blocks" in refusal("tbft", drift="full", top_blocks=2).message
+def test_options_of_other_methods_are_refused_by_their_name() -> None:
+    assert "`drift` means nothing to `method` bn-only" in refusal("bn-only", drift="input").message
+    assert "`blocks`" in refusal("full", blocks=("layer1",)).message
+    assert "`top_blocks`" in refusal("tbft", drift="full", top_blocks=2).message
+
+
+def test_every_option_of_a_method_has_a_flag() -> None:
+    """Its name is put into that message, which the command prints with its flag."""
+    assert {field.name for field in fields(MethodOptions)} - flags(get_command(app)).keys() == set()
 
 
 def test_norms_without_scale_and_shift_cannot_be_trained() -> None:
@@ -102,7 +110,7 @@ def test_a_plan_that_trains_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_target_blocks_need_a_drift() -> None:
-    assert "--drift input" in (refusal("tbft").hint or "")
+    assert "`drift` input" in (refusal("tbft").hint or "")
 
 
 def test_an_unknown_method_is_told_the_known_ones() -> None:
@@ -150,8 +158,8 @@ def test_mobiletl_refuses_what_it_cannot_do() -> None:
     mobile = network("mobile_models:mobilenet_v2_like")
     for options, words in (
         (MethodOptions(top_blocks=99), "residual blocks, not 99"),
-        (MethodOptions(batch_norm="batch"), "--bn batch"),
-        (MethodOptions(batch_norm="block"), "--bn block"),
+        (MethodOptions(batch_norm="batch"), "`batch_norm` batch"),
+        (MethodOptions(batch_norm="block"), "`batch_norm` block"),
     ):
         with pytest.raises(TbftError, match=words):
             plan_training("mobiletl", mobile, options)

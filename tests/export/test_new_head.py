@@ -56,7 +56,7 @@ def test_a_built_in_network(tmp_path: Path) -> None:
     assert open_bundle(tmp_path / "bundle").manifest.classes == ("x", "y", "z")
     with pytest.raises(TbftError, match=r"3 class names were given .* 10 classes") as caught:
         export_bundle(dataclasses.replace(options, new_head=False), tmp_path / "another")
-    assert "--new-head" in caught.value.hint
+    assert "`new_head`" in caught.value.hint
 
 
 def test_the_head_is_the_same_every_time() -> None:
@@ -96,11 +96,11 @@ def early_linear() -> nn.Module:
 @pytest.mark.parametrize(
     ("changes", "said", "hint"),
     [
-        ({"classes": ()}, "for how many classes", "--classes"),
+        ({"classes": ()}, "for how many classes", "`classes`"),
         ({"model": "model.onnx"}, "whose head stays", "torch module"),
         ({"model": "support.odd_models:feature_map"}, "no linear layer", "model itself"),
         ({"model": "export.test_new_head:early_linear"}, "does not give its logits", "model itself"),
-        ({"new_head": False, "classes": (), "class_count": 3}, "has 4 classes, not 3", "--new-head"),
+        ({"new_head": False, "classes": (), "class_count": 3}, "has 4 classes, not 3", "`new_head`"),
     ],
     ids=lambda value: str(value)[:40],
 )

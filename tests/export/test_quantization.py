@@ -260,4 +260,4 @@ def test_more_is_refused_with_figures(bad: dict[str, float], said: str) -> None:
     with pytest.raises(TbftError) as caught:
         check_loss(found(**bad))
     assert said in caught.value.message
-    assert "--allow-accuracy-loss" in caught.value.hint
+    assert "`allow_accuracy_loss`" in caught.value.hint

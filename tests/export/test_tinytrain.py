@@ -81,7 +81,7 @@ def test_top_blocks_say_where_the_deepest_begins(top_blocks: int, start: str) ->
 def test_more_blocks_than_there_are_are_refused() -> None:
     with pytest.raises(TbftError, match="12 residual blocks where a plan could begin, not 13") as caught:
         plans("tiny_models:resnet26", 13)
-    assert "--top-blocks" in caught.value.hint
+    assert "`top_blocks`" in caught.value.hint
 
 
 def test_the_last_part_may_have_more_than_half(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,9 +107,9 @@ def test_floating_point_operations_of_a_row() -> None:
 def test_batch_statistics_are_refused(tmp_path: Path, policy: BatchNormPolicy) -> None:
     """With them no image has a loss of its own, whose gradient Fisher information is of."""
     options = ExportOptions("support.tiny_models:tiny", method="tinytrain", batch_norm=policy, image_size=8)
-    with pytest.raises(TbftError, match=f"--bn {policy}") as caught:
+    with pytest.raises(TbftError, match=f"`batch_norm` {policy}") as caught:
         export_bundle(options, tmp_path / "bundle")
-    assert "--bn frozen" in (caught.value.hint or "")
+    assert "`batch_norm` frozen" in (caught.value.hint or "")
     assert not (tmp_path / "bundle").exists()
 
 

@@ -94,4 +94,4 @@ def test_one_value_per_channel_is_an_error(images: int, values: int, allowed: bo
         return
     with pytest.raises(TbftError, match=r"layer3\.bn1\.running_mean.*one value per channel") as caught:
         check_batch([norm], images)
-    assert "--batch-size" in caught.value.hint
+    assert "`batch_size`" in caught.value.hint

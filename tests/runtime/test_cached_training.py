@@ -160,7 +160,7 @@ def test_place_may_change_and_rounding_may_not(tmp_path: Path, squares: Path) ->
     run = tmp_path / "run"
     fine_tune("feature-frozen", squares, run, epochs=1, batch_size=7, cache_in="ram")
     fine_tune("feature-frozen", squares, run, epochs=2, cache_in="disk", resume=True)
-    with pytest.raises(TbftError, match="--cache fp16"):
+    with pytest.raises(TbftError, match="`cache` fp16"):
         fine_tune("feature-frozen", squares, run, epochs=3, cache="fp16", resume=True)
     result = fine_tune("feature-frozen", squares, run, epochs=3, cache="off", resume=True)
     assert result.cache.reason == "switched off"
@@ -168,7 +168,7 @@ def test_place_may_change_and_rounding_may_not(tmp_path: Path, squares: Path) ->
 
     fine_tune("feature-frozen", squares, tmp_path / "half", epochs=1, cache="fp16")
     for other in ("fp32", "off"):
-        with pytest.raises(TbftError, match=f"--cache {other} .* has fp16"):
+        with pytest.raises(TbftError, match=f"`cache` {other} .* has fp16"):
             fine_tune("feature-frozen", squares, tmp_path / "half", epochs=2, cache=other, resume=True)
 
 

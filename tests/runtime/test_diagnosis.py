@@ -127,7 +127,7 @@ def test_one_block_leaves_nothing_to_decide(bundle: str, same: Path, tmp_path: P
     """An error that names what there is, from both commands; no run folder is left behind."""
     with pytest.raises(TbftError, match=r"leaves no block to choose") as caught:
         seen(compiled(bundle), same)
-    assert "--drift all" in caught.value.hint
+    assert "`drift` all" in caught.value.hint
     with pytest.raises(TbftError, match=r"leaves no block to choose"):
         fine_tune(bundle, same, tmp_path / "run", drift="auto")
     assert not (tmp_path / "run").exists()
@@ -167,7 +167,7 @@ def test_training_decides_first_and_resumes_without(knowing: Path, renamed: Path
     assert fine_tune(knowing, renamed, run, recorder, drift="auto", epochs=3, resume=True).plan == HEAD
     assert not any("drift" in note for note in recorder.notes)
     assert read_report(run).diagnosis == why
-    with pytest.raises(TbftError, match=r"--drift"):
+    with pytest.raises(TbftError, match=r"`drift`"):
         fine_tune(knowing, renamed, run, drift="input", epochs=3, resume=True)
 
 
@@ -178,7 +178,7 @@ def test_validation_images_take_no_part(knowing: Path, same: Path, renamed: Path
     assert fine_tune(knowing, same, tmp_path / "other", validation=renamed, **options).drift != "output"
 
 
-@pytest.mark.parametrize(("wrong", "said"), [({"plan": HEAD}, "both --plan"), ({"epochs": 0}, "nothing to decide")])
+@pytest.mark.parametrize(("wrong", "said"), [({"plan": HEAD}, "both `plan`"), ({"epochs": 0}, "nothing to decide")])
 def test_auto_with_what_contradicts_it(
     wrong: dict[str, object], said: str, knowing: Path, same: Path, tmp_path: Path
 ) -> None:

@@ -32,7 +32,7 @@ def test_an_absurd_learning_rate_diverges(bundle: str, tmp_path: Path, squares: 
     with pytest.raises(DivergedError, match=r"is no number|became nan|became inf") as caught:
         fine_tune(bundle, squares, tmp_path / "run", epochs=5, lr=3e38)
     assert caught.value.exit_code == 3
-    assert "--lr" in caught.value.hint
+    assert "`lr`" in caught.value.hint
     assert_finite(tmp_path / "run")
 
 
@@ -85,9 +85,9 @@ def test_another_rate_needs_another_run(tmp_path: Path, squares: Path) -> None:
     """A lower rate is another experiment: refused in the old folder, with a hint; fine in a new one."""
     with pytest.raises(DivergedError):
         fine_tune("feature-frozen", squares, tmp_path / "run", epochs=5, lr=1e35)
-    with pytest.raises(TbftError, match="--lr") as caught:
+    with pytest.raises(TbftError, match="`lr`") as caught:
         fine_tune("feature-frozen", squares, tmp_path / "run", epochs=5, lr=0.01, resume=True)
-    assert "choose another --out" in caught.value.hint
+    assert "choose another `out`" in caught.value.hint
     assert fine_tune("feature-frozen", squares, tmp_path / "second", epochs=1, lr=0.01).epochs == 1
 
 

@@ -50,7 +50,7 @@ def test_every_meter_is_there_or_says_why_not(tmp_path: Path) -> None:
     assert found["meter rapl"].text.startswith("available: the processor")
     assert "no current monitor" in found["meter hwmon"].text
     assert "ina219" in found["meter hwmon"].hint
-    assert "--meter line:PORT" in found["meter line"].text
+    assert "`meter` line:PORT" in found["meter line"].text
     assert all(check.ok is None for name, check in found.items() if name.startswith("meter "))
 
 
@@ -85,7 +85,7 @@ def test_too_little_memory_for_a_bundle_is_a_no_with_a_hint(tmp_path: Path) -> N
     check = _by_name(examine(bundle, tmp_path, fake_board(write_tree(tmp_path, files))))["memory"]
     assert check.ok is False
     assert "full-batch-adam needs about" in check.text
-    assert "--batch-size" in check.hint
+    assert "`batch_size`" in check.hint
 
 
 @pytest.mark.parametrize(

@@ -278,11 +278,11 @@ def test_several_ways_need_a_choice(mixed: Path, squares: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("bundle", "options", "told"),
     [
-        (EXITS, {"plan": LABELS, "exit_accuracy": 85.0}, "--exit-accuracy 85"),
-        (EXITS, {"plan": LABELS, "exit_accuracy": 0.0}, "--exit-accuracy 0"),
+        (EXITS, {"plan": LABELS, "exit_accuracy": 85.0}, "`exit_accuracy` 85"),
+        (EXITS, {"plan": LABELS, "exit_accuracy": 0.0}, "`exit_accuracy` 0"),
         ("feature-frozen", {"exit_accuracy": 0.85}, "has no exits"),
         (EXITS, {"drift": "output"}, "no plan for drift"),
-        (EXITS, {"plan": LABELS, "batch_norm": "batch"}, "cannot train with --bn batch"),
+        (EXITS, {"plan": LABELS, "batch_norm": "batch"}, "cannot train with `batch_norm` batch"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -104,7 +104,7 @@ def test_a_worse_model_is_refused(run: Path, tmp_path: Path) -> None:
     before = listing(tmp_path)
     with pytest.raises(TbftError, match=r"90\.0% before, 80\.0% after") as caught:
         finalize(run, tmp_path / "model.onnx")
-    assert "--allow-worse" in caught.value.hint
+    assert "`allow_worse`" in caught.value.hint
     assert listing(tmp_path) == before
 
 
@@ -148,7 +148,7 @@ def test_a_bundle_that_moved_can_be_named(tmp_path: Path, squares: Path) -> None
     bundle.rename(tmp_path / "moved")
     with pytest.raises(TbftError) as caught:
         finalize(tmp_path / "run", tmp_path / "model.onnx", allow_worse=True)
-    assert "--bundle" in caught.value.hint
+    assert "`bundle`" in caught.value.hint
     with pytest.raises(TbftError, match="is not the bundle"):
         finalize(tmp_path / "run", tmp_path / "model.onnx", allow_worse=True, bundle=compiled("feature-adamw"))
     assert not (tmp_path / "model.onnx").exists()
@@ -168,4 +168,4 @@ def test_a_run_without_a_state(run: Path, tmp_path: Path) -> None:
     (run / "state.safetensors").unlink()
     with pytest.raises(TbftError, match="has saved no epoch yet") as caught:
         finalize(run, tmp_path / "model.onnx")
-    assert "--resume" in caught.value.hint
+    assert "`resume`" in caught.value.hint

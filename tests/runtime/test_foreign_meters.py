@@ -134,8 +134,8 @@ def test_what_it_needs_or_takes_is_asked_of_it_like_of_ours(install: Install, tm
     install(LAMP.replace("needs_argument=False", "needs_argument=True"))
     with pytest.raises(TbftError) as caught:
         choose("lamp", board(tmp_path))
-    assert caught.value.hint == "use --meter lamp:ROOM"
-    assert survey(board(tmp_path))[-1].why == "taken when it is named: --meter lamp:ROOM"
+    assert caught.value.hint == "use `meter` lamp:ROOM"
+    assert survey(board(tmp_path))[-1].why == "taken when it is named: `meter` lamp:ROOM"
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -94,7 +94,7 @@ def test_statistics_cannot_be_re_estimated(name: str, epochs: int, tmp_path: Pat
     """The integer weights hold the old ones; nothing is left behind."""
     with pytest.raises(TbftError, match="int8 prefix, whose batch-norm statistics cannot be re-estimated") as caught:
         fine_tune(name, squares, tmp_path / "run", epochs=epochs, batch_norm="adapt")
-    assert "--prefix int8" in caught.value.hint
+    assert "`prefix` int8" in caught.value.hint
     assert not (tmp_path / "run").exists()
 
 

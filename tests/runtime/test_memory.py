@@ -115,7 +115,7 @@ def test_too_small_a_budget_is_refused_with_figures() -> None:
         TbftError, match=r"takes \d+ MB at least, more than the budget of 10 MB \(process 50 MB"
     ) as error:
         fit_memory(bundle, plan, settings, IMAGES, 10_000_000, **FREE)
-    assert "--memory-budget" in error.value.hint
+    assert "`memory_budget`" in error.value.hint
 
 
 def test_batch_statistics_cannot_be_divided() -> None:
@@ -123,7 +123,7 @@ def test_batch_statistics_cannot_be_divided() -> None:
     bundle, plan, settings = opened("input-batch")
     with pytest.raises(TbftError) as error:
         fit_memory(bundle, plan, settings, IMAGES, 10_000_000, **FREE)
-    assert "--bn adapt" in error.value.hint
+    assert "`batch_norm` adapt" in error.value.hint
     fitted = fit_memory(bundle, plan, settings, IMAGES, 10**12, **FREE)
     assert fitted.execution == settings.execution
 

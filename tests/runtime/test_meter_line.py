@@ -186,7 +186,7 @@ def test_what_is_no_port(tmp_path: Path, serial: tuple[int, str]) -> None:
     log.touch()
     with pytest.raises(UnavailableError) as caught:
         _opened(str(log))
-    assert f"--meter csv:{log}" in caught.value.hint
+    assert f"`meter` csv:{log}" in caught.value.hint
     for wrong, message in [
         (str(tmp_path), "neither"),
         (str(tmp_path / "none"), "No such file"),

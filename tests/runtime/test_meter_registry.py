@@ -48,7 +48,7 @@ def test_none_is_switched_off(tmp_path: Path) -> None:
     """Also on a board that has one."""
     choice = choose("none", board(tmp_path, PI5_RAILS))
     assert choice.meter is None
-    assert choice.why == "switched off with --meter none"
+    assert choice.why == "switched off with `meter` none"
 
 
 def test_a_meter_that_was_named_must_be_there(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_names_that_mean_nothing(tmp_path: Path, name: str) -> None:
     with pytest.raises(TbftError) as caught:
         choose(name, board(tmp_path))
     assert not isinstance(caught.value, UnavailableError)
-    assert "--meter" in caught.value.hint
+    assert "`meter`" in caught.value.hint
 
 
 def test_the_survey_has_every_kind(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_the_survey_has_every_kind(tmp_path: Path) -> None:
     assert found["pmic"].meter is not None
     assert "no current monitor" in found["hwmon"].why
     assert found["hwmon"].hint
-    assert "--meter csv:FILE" in found["csv"].why
+    assert "`meter` csv:FILE" in found["csv"].why
 
 
 def test_no_file_of_a_meter_is_forgotten() -> None:

@@ -63,7 +63,7 @@ def test_nonsense_is_refused(name: str, value: Any, tmp_path: Path, squares: Pat
     """With an error that names the setting, and no run folder left behind."""
     with pytest.raises(TbftError) as caught:
         fine_tune("feature-frozen", squares, tmp_path / "run", **{name: value})
-    assert name.replace("_", " ") in caught.value.message.replace("-", " ")
+    assert name.replace("_", " ") in caught.value.message.replace("_", " ")
     assert str(value) in caught.value.message
     assert not (tmp_path / "run").exists()
 
@@ -86,7 +86,7 @@ def test_a_policy_needs_its_graphs(bundle: str, asked: str) -> None:
     if (bundle, asked) in ALLOWED:
         assert resolved(bundle, batch_norm=asked).batch_norm == asked
         return
-    with pytest.raises(TbftError, match=f"cannot train with --bn {asked}") as caught:
+    with pytest.raises(TbftError, match=f"cannot train with `batch_norm` {asked}") as caught:
         resolved(bundle, batch_norm=asked)
     assert "export a bundle" in caught.value.hint
 
@@ -95,7 +95,7 @@ def test_zero_epochs_only_re_estimate() -> None:
     """`--epochs 0` without `--bn adapt` would do nothing; with it, any plan can."""
     with pytest.raises(TbftError, match="nothing is trained") as caught:
         resolved("feature-frozen", epochs=0)
-    assert "--bn adapt" in caught.value.hint
+    assert "`batch_norm` adapt" in caught.value.hint
     assert resolved("feature-batch", epochs=0, batch_norm="adapt").batch_norm == "adapt"
 
 
@@ -111,7 +111,7 @@ def test_a_block_without_norms_is_frozen(tmp_path: Path) -> None:
     for asked in allowed:
         settings = resolve(TrainOptions(Path("data"), Path("run"), batch_norm=asked), opened.plan(), opened)
         assert settings.batch_norm == asked
-    with pytest.raises(TbftError, match="cannot train with --bn batch"):
+    with pytest.raises(TbftError, match="cannot train with `batch_norm` batch"):
         resolve(TrainOptions(Path("data"), Path("run"), batch_norm="batch"), opened.plan(), opened)
 
 

@@ -168,7 +168,7 @@ def test_different_boards_are_refused() -> None:
     assert "'full' and 'feature' on Raspberry Pi 5" in error.message
     assert "'output' on Raspberry Pi 4" in error.message
     assert "data" not in error.message
-    assert "--allow-different" in error.hint
+    assert "`allow_different`" in error.hint
 
 
 def test_boards_of_one_model_are_told_apart() -> None:
@@ -186,7 +186,7 @@ def test_different_data_is_refused() -> None:
     assert "different data: 'full' on dddd" in error.message
     assert "'feature' on eeee" in error.message
     assert "board" not in error.message
-    assert "--allow-different" in error.hint
+    assert "`allow_different`" in error.hint
 
 
 def test_allowed_to_differ_each_has_the_full_run_of_its_own() -> None:
@@ -209,7 +209,7 @@ def test_a_throttled_run_is_refused() -> None:
     error = refused([FULL, slow])
     assert "'feature'" in error.message
     assert "under-voltage, frequency capped" in error.message
-    assert "--allow-throttled" in error.hint
+    assert "`allow_throttled`" in error.hint
     row = compare([FULL, slow], allow_throttled=True).rows[1]
     assert row.saved_seconds == 0.75
     assert any("under-voltage" in note for note in row.notes)

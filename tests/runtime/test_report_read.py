@@ -55,7 +55,7 @@ def test_an_unfinished_run_is_told_from_no_run(tmp_path: Path) -> None:
     (tmp_path / "run" / "run.json").write_text("{}")
     unfinished = refused(tmp_path / "run")
     assert "not finished" in unfinished.message
-    assert "--resume" in unfinished.hint
+    assert "`resume`" in unfinished.hint
     assert "no report at" in refused(tmp_path / "nowhere").message
 
 

@@ -191,9 +191,9 @@ def test_fisher_information_is_a_mean_over_images(bundle: Bundle, tmp_path: Path
     [
         ({"update_budget": 1}, "more than the update budget of 1 bytes"),
         ({"compute_budget": 1e-9}, "more than the compute budget of 0.0%"),
-        ({"update_budget": 0}, "--update-budget 0 is out of range"),
-        ({"compute_budget": 1.5}, "--compute-budget 1.5 is out of range"),
-        ({"compute_budget": float("nan")}, "--compute-budget nan is out of range"),
+        ({"update_budget": 0}, "`update_budget` 0 is out of range"),
+        ({"compute_budget": 1.5}, "`compute_budget` 1.5 is out of range"),
+        ({"compute_budget": float("nan")}, "`compute_budget` nan is out of range"),
         ({"drift": "auto"}, "leaves no block to choose"),
         ({"drift": "feature"}, "no plan for drift 'feature'"),
     ],
@@ -214,7 +214,7 @@ def test_budgets_are_for_bundles_that_leave_a_choice(option: str, tmp_path: Path
 
 def test_a_run_goes_on_with_its_budgets(tmp_path: Path, squares: Path) -> None:
     trained(tmp_path, squares)
-    with pytest.raises(TbftError, match="--update-budget 7000 differs from the run"):
+    with pytest.raises(TbftError, match="`update_budget` 7000 differs from the run"):
         trained(tmp_path, squares, update_budget=7_000, resume=True)
 
 
@@ -242,7 +242,7 @@ def test_there_is_no_block_to_diagnose(bundle: Bundle, squares: Path) -> None:
     """Several plans, none of which is "that one"."""
     with pytest.raises(TbftError, match="leaves no block to choose") as caught:
         diagnose(bundle.folder, DiagnoseOptions(squares))
-    assert caught.value.hint.startswith("train without --drift auto")
+    assert caught.value.hint.startswith("train without `drift` auto")
 
 
 def test_several_plans_are_asked_for_where_nothing_chooses(bundle: Bundle, tmp_path: Path, squares: Path) -> None:

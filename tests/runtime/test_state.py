@@ -177,7 +177,7 @@ def test_a_state_that_was_cut_is_damaged(tmp_path_factory: pytest.TempPathFactor
     path.write_bytes(content[: int(place * len(content))])
     with pytest.raises(TbftError, match="is damaged") as caught:
         load_state(path)
-    assert "another --out" in caught.value.hint
+    assert "another `out`" in caught.value.hint
 
 
 def test_a_file_of_another_program_is_damaged(tmp_path: Path) -> None:

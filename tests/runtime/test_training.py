@@ -189,7 +189,7 @@ def test_training_needs_labels(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", images=coloured_squares(8)[0])
     with pytest.raises(TbftError, match="has a label") as caught:
         fine_tune("feature-adapt", tmp_path / "data.npz", tmp_path / "run", epochs=1)
-    assert "--epochs 0" in caught.value.hint
+    assert "`epochs` 0" in caught.value.hint
     assert not (tmp_path / "run").exists()
 
 

@@ -145,7 +145,7 @@ DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
     "bundle": ({"bundle_id": "0" * 64}, "another bundle"),
     "plan": ({"plan": "rear"}, "for plan 'rear'"),
     "batch size": ({"batch_size": 5}, "batches of 5 images"),
-    "policy": ({"batch_norm": "batch"}, "for --bn batch"),
+    "policy": ({"batch_norm": "batch"}, "for `batch_norm` batch"),
     "processor": ({"machine": msgspec.structs.replace(MACHINE, processor="arm")}, "another processor"),
     "cores": ({"machine": msgspec.structs.replace(MACHINE, cores=99)}, "with 99 cores"),
     "ONNX Runtime": ({"machine": msgspec.structs.replace(MACHINE, onnxruntime="1.21.0")}, "onnxruntime 1.21.0"),

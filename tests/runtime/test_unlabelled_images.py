@@ -70,7 +70,7 @@ def test_no_label_at_all_will_do_if_others_validate(learner: Path, tmp_path: Pat
     np.savez(tmp_path / "none.npz", images=coloured_squares(UNLABELLED)[0])
     with pytest.raises(TbftError, match="has a label") as caught:
         data_of(learner, tmp_path / "none.npz", tmp_path / "one")
-    assert "--val" in caught.value.hint
+    assert "`validation`" in caught.value.hint
     found = data_of(learner, tmp_path / "none.npz", tmp_path / "two", save_squares(tmp_path / "val.npz", 8))
     assert (len(found.train), len(found.validation)) == (UNLABELLED, 8)
     with pytest.raises(TbftError, match="has a label"):

@@ -104,12 +104,12 @@ def _check_quantizable(prefix: ir.Model | None, policy: BatchNormPolicy) -> None
     if prefix is None:
         raise TbftError(
             "training begins at the input, so there is no frozen prefix that could be int8",
-            "leave --prefix int8 out, or train a later block: --drift feature, --drift output or --block",
+            "leave `prefix` int8 out, or train a later block: `drift` feature, `drift` output or `blocks`",
         )
     if policy not in ("frozen", "block"):
         raise TbftError(
-            f"an int8 prefix has fixed batch-norm statistics, which --bn {policy} would move",
-            "export with --bn block or --bn frozen, or without --prefix int8",
+            f"an int8 prefix has fixed batch-norm statistics, which `batch_norm` {policy} would move",
+            "export with `batch_norm` block or `batch_norm` frozen, or without `prefix` int8",
         )
 
 

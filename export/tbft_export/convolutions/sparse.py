@@ -47,9 +47,9 @@ def check_statistics(policy: BatchNormPolicy) -> None:
     """Raise TbftError where the images of a batch do not have losses of their own, as Fisher information needs."""
     if policy in ("batch", "block"):
         raise TbftError(
-            f"channels are chosen by what each image's own loss says, but with --bn {policy} every loss depends on the "
-            "whole batch",
-            "export with --bn frozen or --bn adapt",
+            f"channels are chosen by what each image's own loss says, but with `batch_norm` {policy} every loss "
+            "depends on the whole batch",
+            "export with `batch_norm` frozen or `batch_norm` adapt",
         )
 
 

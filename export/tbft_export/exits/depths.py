@@ -70,7 +70,7 @@ def choose_depths(graph: ir.Graph, residual_blocks: Sequence[str], exits: int) -
     if not 0 < early <= len(ends):
         raise TbftError(
             f"{exits} exits were asked for, but the network can be cut at the ends of {len(ends)} blocks",
-            f"give 2 to {len(ends) + 1} with --exits" if ends else "choose another --method",
+            f"give 2 to {len(ends) + 1} with `exits`" if ends else "choose another `method`",
         )
     chosen: list[Depth] = []
     for number in range(early):

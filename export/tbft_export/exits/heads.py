@@ -62,7 +62,7 @@ def own_head(forward: ForwardModel) -> OwnHead:
     if node is None or not linear:
         raise TbftError(
             "the network does not end in a linear layer with weights (classes, features), whose copy an exit could be",
-            "end it in torch.nn.Linear, or choose another --method",
+            "end it in torch.nn.Linear, or choose another `method`",
         )
     features = node.inputs[0]
     assert features is not None

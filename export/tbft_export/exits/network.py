@@ -59,7 +59,7 @@ def train_exits(forward: ForwardModel, depths: Sequence[Depth], images: Labelled
     if len(images.labels) < FEWEST_PER_CLASS * classes:
         raise TbftError(
             f"{len(images.labels)} labelled images are too few to train exits for {classes} classes",
-            f"give at least {FEWEST_PER_CLASS * classes} with --source",
+            f"give at least {FEWEST_PER_CLASS * classes} with `source`",
         )
     read = _run(pooled_model(forward, [depth.activation for depth in depths]), images)
     chosen = _chosen(len(images.labels))

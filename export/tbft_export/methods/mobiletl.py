@@ -38,12 +38,13 @@ def mobiletl(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ..
     blocks = network.blocks.residual_blocks
     count = options.top_blocks or max(1, round(DEFAULT_SHARE * len(blocks)))
     if count > len(blocks):
-        raise TbftError(f"the model has {len(blocks)} residual blocks, not {count}", "lower --top-blocks")
+        raise TbftError(f"the model has {len(blocks)} residual blocks, not {count}", "lower `top_blocks`")
     policy = options.batch_norm or "frozen"
     if policy not in ("frozen", "adapt"):
         raise TbftError(
-            f"--bn {policy} makes the gradient of a norm depend on what it normalises, which mobiletl does not keep",
-            "export with --bn frozen or --bn adapt",
+            f"`batch_norm` {policy} makes the gradient of a norm depend on what it normalises, which mobiletl "
+            "does not keep",
+            "export with `batch_norm` frozen or `batch_norm` adapt",
         )
     trained = _from(network, blocks[-count])
     fixed = _inner_scales(network)

@@ -24,7 +24,7 @@ def bn_only(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...
     values = [value for node in network.norms for value in node.inputs[1:3]]
     names = [value.name for value in values if value is not None and value.name in network.parameters]
     if not names:
-        raise TbftError("the model has no batch norm to train", "choose another --method")
+        raise TbftError("the model has no batch norm to train", "choose another `method`")
     return (_plan(network, options, "bn-only", [name for name in names if name], "batch"),)
 
 
@@ -43,7 +43,7 @@ def bias_only(network: Network, options: MethodOptions) -> tuple[TrainingPlan, .
     ]
     names = [value.name for value in values if value is not None and value.name in network.parameters]
     if not names:
-        raise TbftError("the model has no bias to train", "choose another --method")
+        raise TbftError("the model has no bias to train", "choose another `method`")
     return (_plan(network, options, "bias-only", [name for name in names if name], "frozen"),)
 
 

@@ -26,13 +26,13 @@ def persephonee(network: Network, options: MethodOptions) -> tuple[TrainingPlan,
     policy = options.batch_norm or "frozen"
     if policy not in ("frozen", "adapt"):
         raise TbftError(
-            f"exits stand on a frozen network, whose statistics --bn {policy} would move",
-            "give --bn frozen or --bn adapt, or leave it out",
+            f"exits stand on a frozen network, whose statistics `batch_norm` {policy} would move",
+            "give `batch_norm` frozen or `batch_norm` adapt, or leave it out",
         )
     if network.fresh:
         raise TbftError(
             f"exits learn from the network's own head, but {network.fresh[0]} was never trained",
-            "train the head first (export --method last-layer, train, finalize) and export that .onnx file",
+            "train the head first (export `method` last-layer, train, finalize) and export that .onnx file",
         )
     own_head(network.forward)
     try:

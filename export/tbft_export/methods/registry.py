@@ -17,7 +17,6 @@ from tbft_export.training_plan import TrainingPlan
 
 # What every method takes.
 _COMMON = frozenset({"optimizer", "batch_norm"})
-_FLAGS = {"batch_norm": "--bn", "blocks": "--block"}
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,14 @@ def plan_training(name: str, network: Network, options: MethodOptions) -> tuple[
     for field in fields(MethodOptions):
         given = getattr(options, field.name)
         if field.name not in entry.takes and given != getattr(nothing, field.name):
-            flag = _FLAGS.get(field.name, f"--{field.name.replace('_', '-')}")
-            raise TbftError(f"{flag} means nothing to --method {name}", f"leave {flag} out, or choose another method")
+            raise TbftError(
+                f"`{field.name}` means nothing to `method` {name}",
+                f"leave `{field.name}` out, or choose another method",
+            )
     plans = tuple(_with_fresh(plan, network) for plan in entry.function(network, options))
     for plan in plans:
         if not (plan.parameters or plan.sparse or plan.exits):
-            raise TbftError(f"plan '{plan.label}' of --method {name} trains nothing", "choose another --method")
+            raise TbftError(f"plan '{plan.label}' of `method` {name} trains nothing", "choose another `method`")
     return plans
 
 

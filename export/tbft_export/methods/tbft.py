@@ -21,14 +21,14 @@ def tbft(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
     an unknown block.
     """
     if options.drift is None:
-        raise TbftError("it is not said what drifted", f"give --drift {', '.join(ANSWERS)} or all")
+        raise TbftError("it is not said what drifted", f"give `drift` {', '.join(ANSWERS)} or all")
     if options.drift != "all":
         named = Target(options.drift, options.blocks)
         return (_plan(network, options, named if options.blocks else usual_target(network.blocks, options.drift)),)
     if options.blocks:
         raise TbftError(
-            f"--drift all finds the blocks itself, but --block {options.blocks[0]} was given",
-            "leave --block out, or name the one drift that the block is trained for",
+            f"`drift` all finds the blocks itself, but `blocks` {options.blocks[0]} was given",
+            "leave `blocks` out, or name the one drift that the block is trained for",
         )
     return tuple(_plan(network, options, target) for target in targets(network.blocks))
 

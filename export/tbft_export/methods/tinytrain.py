@@ -51,7 +51,7 @@ def tinytrain(network: Network, options: MethodOptions) -> tuple[TrainingPlan, .
     """
     parts = _parts(network)
     if not parts:
-        raise TbftError("the model has no convolution whose channels could be chosen", "choose another --method")
+        raise TbftError("the model has no convolution whose channels could be chosen", "choose another `method`")
     head = network.inside((network.blocks.rear,))
     flops = [part.flops for part in parts]
     return tuple(
@@ -83,7 +83,7 @@ def _first(network: Network, parts: Sequence[_Part], top_blocks: int | None) -> 
         if top_blocks > len(blocks):
             raise TbftError(
                 f"the model has {len(blocks)} residual blocks where a plan could begin, not {top_blocks}",
-                "lower --top-blocks",
+                "lower `top_blocks`",
             )
         return blocks[-top_blocks]
     behind = _behind([part.flops for part in parts])

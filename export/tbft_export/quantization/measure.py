@@ -44,7 +44,7 @@ def compare(exact: Session, int8: Session, suffix: Session, images: LabelledImag
 
 def check_loss(found: Int8Prefix) -> None:
     """Raises TbftError if the int8 prefix loses too much, or too few images were there to say so."""
-    anyway = "or take it anyway with --allow-accuracy-loss"
+    anyway = "or take it anyway with `allow_accuracy_loss`"
     loss = round(found.accuracy_float32 - found.accuracy_int8, 6)
     if loss > MOST_LOSS:
         raise TbftError(
@@ -61,5 +61,5 @@ def check_loss(found: Int8Prefix) -> None:
     if found.measured_images < FEWEST_MEASURED:
         raise TbftError(
             f"{found.measured_images} images are too few to see a loss of one point of accuracy",
-            f"give at least {math.ceil(1.5 * FEWEST_MEASURED)} labelled images with --calibration, {anyway}",
+            f"give at least {math.ceil(1.5 * FEWEST_MEASURED)} labelled images with `calibration`, {anyway}",
         )

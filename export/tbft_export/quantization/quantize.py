@@ -35,7 +35,7 @@ def quantize_prefix(prefix: ir.Model, batches: Iterable[np.ndarray]) -> ir.Model
     FoldBatchNormPass()(prepared)
     common.RemoveUnusedNodesPass()(prepared)
     if not any(node.op_type == "Conv" for node in prepared.graph):
-        raise TbftError("the frozen prefix has no convolution to quantise", "export without --prefix int8")
+        raise TbftError("the frozen prefix has no convolution to quantise", "export without `prefix` int8")
     prepared.metadata_props.update([_PREPARED])
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(folder, "float32.onnx"), Path(folder, "int8.onnx")
@@ -68,7 +68,7 @@ def _quantize(source: Path, result: Path, reader: CalibrationDataReader) -> None
     except Exception as error:  # Python's and ONNX Runtime's, which share no base
         reason = " ".join(str(error).split())[-300:]
         raise TbftError(
-            f"ONNX Runtime cannot quantise the frozen prefix: {reason}", "export without --prefix int8"
+            f"ONNX Runtime cannot quantise the frozen prefix: {reason}", "export without `prefix` int8"
         ) from error
 
 

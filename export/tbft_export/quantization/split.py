@@ -29,7 +29,7 @@ def split(images: int) -> Split:
     if images < 2:
         raise TbftError(
             f"{images} labelled images are too few to calibrate an int8 prefix and to measure it",
-            "give a few hundred with --calibration",
+            "give a few hundred with `calibration`",
         )
     calibration = min(MOST_CALIBRATION, max(1, int(images * CALIBRATION_SHARE)))
     order = np.random.default_rng(0).permutation(images)

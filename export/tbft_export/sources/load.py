@@ -61,13 +61,13 @@ def load_model(
     found, its weights do not fit, or its graph is not images (N, 3, S, S) -> logits (N, classes).
     """
     if new_head and classes is None:
-        raise TbftError("it is not said for how many classes the new head is", "give --classes")
+        raise TbftError("it is not said for how many classes the new head is", "give `classes`")
     head = classes if new_head else None
     if model.endswith(".onnx"):
         if new_head:
             raise TbftError(
                 f"'{model}' is an .onnx file, whose head stays what it is",
-                "give the torch module itself: --model package.module:factory",
+                "give the torch module itself: `model` package.module:factory",
             )
         source = _from_onnx(Path(model), weights, runner)
     elif model in BUILT_IN:
@@ -86,7 +86,7 @@ def load_model(
     if classes not in (None, source.classes):
         raise TbftError(
             f"model '{model}' has {source.classes} classes, not {classes}",
-            "leave --classes out, or train a head for other classes with --new-head",
+            "leave `classes` out, or train a head for other classes with `new_head`",
         )
     return source
 
@@ -110,7 +110,7 @@ def _from_factory(
     if not isinstance(module, nn.Module):
         raise TbftError(f"'{spec}' returned a {type(module).__name__}, not a torch module", "return the model")
     if image_size is None:
-        raise TbftError(f"the image size of '{spec}' is not known", "give --image-size")
+        raise TbftError(f"the image size of '{spec}' is not known", "give `image_size`")
     if weights is not None:
         load_into(module, read_state_dict(weights), weights)
     return _from_module(spec, module, image_size, runner, head)
@@ -126,7 +126,7 @@ def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunn
         reason = " ".join(str(error).split())[:300]
         raise TbftError(
             f"model '{name}' cannot be traced with images of {image_size} x {image_size}: {reason}",
-            "check --image-size, and that the forward takes (N, 3, S, S) images",
+            "check `image_size`, and that the forward takes (N, 3, S, S) images",
         ) from error
     floats = frozenset(key for key, value in module.state_dict().items() if value.is_floating_point())
     forward = _clean(traced, floats, runner)

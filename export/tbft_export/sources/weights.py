@@ -24,7 +24,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises TbftError for a missing file, an unknown kind, or one that is no state dict.
     """
     if not path.is_file():
-        raise TbftError(f"weights file '{path}' does not exist", "check --weights")
+        raise TbftError(f"weights file '{path}' does not exist", "check `weights`")
     match path.suffix:
         case ".safetensors":
             try:
@@ -61,7 +61,7 @@ def check_fit(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tenso
         shown = "; ".join(problems[:6]) + (f"; and {len(problems) - 6} more" if len(problems) > 6 else "")
         raise TbftError(
             f"weights '{path}' do not fit the model: {shown}",
-            "check --model, --classes and --image-size against how the weights were trained",
+            "check `model`, `classes` and `image_size` against how the weights were trained",
         )
 
 

@@ -84,7 +84,7 @@ def begin(
         metering.measure_idle(progress.note)
     data = decided.data or open_data(bundle, plan, settings, sources, folder.cache, progress, stopwatch)
     if stored is not None and stored.data_fingerprint != data.fingerprint:
-        raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another --out")
+        raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another `out`")
     if settings.epochs:
         check_batch(bundle.manifest.moving_norms(plan), len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
     resuming = stored is not None

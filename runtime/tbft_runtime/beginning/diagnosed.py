@@ -1,4 +1,4 @@
-"""`train --drift auto`: the plan of a run that begins, from its own training images."""
+"""`drift` "auto": the plan of a run that begins, from its own training images."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def diagnosed(bundle: Bundle, options: TrainOptions, cache: Path, progress: Prog
     Notes say why. Raises TbftError for what cannot be decided, and as `open_data` does.
     """
     if options.plan is not None:
-        raise TbftError(f"both --plan {options.plan} and --drift auto were given", "leave one of them out")
+        raise TbftError(f"both `plan` {options.plan} and `drift` auto were given", "leave one of them out")
     if options.epochs == 0:
-        raise TbftError("with --epochs 0 nothing is trained, and so nothing to decide", "leave out --drift auto")
+        raise TbftError("with `epochs` 0 nothing is trained, and so nothing to decide", "leave out `drift` auto")
     any_plan = deciding_plans(bundle)[0]
     # Of these settings only those matter that are the same for every plan.
     settings = resolve(dataclasses.replace(options, batch_norm=None), any_plan, bundle)

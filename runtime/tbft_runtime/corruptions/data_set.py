@@ -72,9 +72,9 @@ def corrupt_data(
     check_corruption(corruption, severity, seed)
     source = open_source(data, None, AS_TAKEN)
     if out.resolve().is_relative_to(data.resolve()):
-        raise TbftError(f"'{out}' lies in the data itself", "choose another --out")
+        raise TbftError(f"'{out}' lies in the data itself", "choose another `out`")
     if out.exists():
-        raise TbftError(f"'{out}' exists already", "remove it, or choose another --out")
+        raise TbftError(f"'{out}' exists already", "remove it, or choose another `out`")
     corruptor = _Corruptor(corruption, severity, seed, progress or Silent())
     match source:
         case NpzSource():

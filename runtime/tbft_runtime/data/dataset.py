@@ -123,9 +123,9 @@ def open_data(
     if settings.epochs and not labelled.size and not (plan.unlabelled and sources.validation):
         raise TbftError(
             f"no image in '{settings.data}' has a label",
-            "label some, or validate on others that have one, with --val"
+            "label some, or validate on others that have one, with `validation`"
             if plan.unlabelled
-            else "label some, or re-estimate batch-norm statistics only: --bn adapt --epochs 0",
+            else "label some, or re-estimate batch-norm statistics only: `batch_norm` adapt `epochs` 0",
         )
     unlabelled = np.flatnonzero(store.labels == NO_LABEL) if plan.unlabelled else labelled[:0]
     if sources.validation is None:
@@ -144,7 +144,7 @@ def open_data(
     if settings.epochs and not (len(used) and len(validation)):
         raise TbftError(
             f"{len(used)} images to train on and {len(validation)} to validate on are too few",
-            "give at least two labelled images per class, or validation data with --val",
+            "give at least two labelled images per class, or validation data with `validation`",
         )
     return TrainingData(
         train=Part(store, used, preprocessing),

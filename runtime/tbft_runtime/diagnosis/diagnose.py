@@ -87,7 +87,7 @@ def deciding_plans(bundle: Bundle) -> tuple[Plan, ...]:
         only = ", ".join(plan.id for plan in bundle.manifest.plans)
         raise TbftError(
             f"bundle '{bundle.folder}' leaves no block to choose: it has only {only}",
-            "train without --drift auto, or export a bundle with --drift all",
+            "train without `drift` auto, or export a bundle with `drift` all",
         )
     return plans
 

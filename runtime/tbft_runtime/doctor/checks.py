@@ -124,7 +124,7 @@ def _memory(board: Board, bundle: Bundle | None) -> Check:
     worst = max(wanted, key=lambda plan: wanted[plan])
     text += f"; plan {worst} needs about {wanted[worst] / 1e6:,.0f} MB"
     fitting = [plan for plan, memory in wanted.items() if memory <= available]
-    hint = "close other programs, or train with a smaller --batch-size"
+    hint = "close other programs, or train with a smaller `batch_size`"
     if fitting and len(fitting) < len(wanted):
         return Check("memory", None, text, f"there is enough for {', '.join(fitting)}; for the others {hint}")
     return _enough("memory", bool(fitting), text, hint)
@@ -138,7 +138,7 @@ def _disk(folder: Path, bundle: Bundle | None) -> Check:
         return Check("disk", None, text)
     wanted = max(needs(bundle, plan).disk for plan in bundle.manifest.plans)
     text += f"; a run needs about {wanted / 1e6:,.1f} MB and the prepared images"
-    return _enough("disk", free >= wanted, text, "free some space, or train on another disk with --out")
+    return _enough("disk", free >= wanted, text, "free some space, or train on another disk with `out`")
 
 
 def _enough(name: str, ok: bool, text: str, hint: str) -> Check:

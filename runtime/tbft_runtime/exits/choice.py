@@ -26,7 +26,7 @@ def check_one_way(bundle: Bundle, data: Path) -> None:
     known = ", ".join(plan.id for plan in plans)
     raise TbftError(
         f"bundle '{bundle.folder}' holds several ways to train its exits: {known}",
-        f"choose one with --plan: {suited(plans, labels)}",
+        f"choose one with `plan`: {suited(plans, labels)}",
     )
 
 

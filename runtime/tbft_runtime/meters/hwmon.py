@@ -97,7 +97,7 @@ def _choose(there: Sequence[Channel], wanted: str | None) -> Channel:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UnavailableError(f"there are several power channels: {_listed(found)}", "name one: --meter hwmon:NAME")
+        raise UnavailableError(f"there are several power channels: {_listed(found)}", "name one: `meter` hwmon:NAME")
     if there:
         raise UnavailableError(message, f"name one of these: {_listed(there)}")
     raise UnavailableError(message, "connect one and load its driver, like dtoverlay=i2c-sensor,ina219")

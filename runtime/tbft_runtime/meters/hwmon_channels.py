@@ -44,7 +44,7 @@ class Channel:
 
     @property
     def name(self) -> str:
-        """What `--meter hwmon:` takes, and means this channel only."""
+        """What "hwmon:" takes, and means this channel only."""
         return self.address if self.alone else f"{self.address}/{self.label or self.number}"
 
     def is_called(self, wanted: str) -> bool:

@@ -141,7 +141,7 @@ def find(_board: Board, argument: str | None) -> Meter:
     except OSError as error:
         raise UnavailableError(f"{port.path} cannot be opened ({error.strerror})", _HINT) from None
     if stat.S_ISREG(mode):
-        raise UnavailableError(f"{port.path} is a file", f"follow a file that grows with --meter csv:{port.path}")
+        raise UnavailableError(f"{port.path} is a file", f"follow a file that grows with `meter` csv:{port.path}")
     if not (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):
         raise UnavailableError(f"{port.path} is neither a serial port nor a pipe", _HINT)
     if port.baud == 0 or not hasattr(termios, f"B{port.baud}"):

@@ -21,7 +21,7 @@ AUTOMATIC, NO_METER = "auto", "none"
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where a joule comes from; nothing is reported without it.
 
-    `meter` is the name that --meter takes. `scope` says in words what the figure covers, `missing` what
+    `meter` is the name that `choose` takes. `scope` says in words what the figure covers, `missing` what
     it leaves out. `uncertainty` is the sensor's own error as a fraction of what it reads (0.01: 1 %), None
     where nobody states one; `basis` says who does, and for an estimate where each of its figures is from.
     """
@@ -79,8 +79,8 @@ class Meter(Protocol):
 class MeterKind:
     """An entry of the registry.
 
-    `name` is what --meter takes; `argument` names what may follow behind a colon (None: nothing), and
-    `needs_argument` says that it must. `automatic`: `--meter auto` tries it, if it is built in.
+    `name` is what `choose` takes; `argument` names what may follow behind a colon (None: nothing), and
+    `needs_argument` says that it must. `automatic`: "auto" tries it, if it is built in.
     `find` opens nothing for good; it raises UnavailableError if there is no such meter here.
     """
 

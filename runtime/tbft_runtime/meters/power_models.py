@@ -73,7 +73,7 @@ def model_of(board: Board) -> PowerModel:
             return model
     raise UnavailableError(
         f"no power model is known for {name or 'this board'}",
-        "measure it idle and busy, write both in a JSON file, and use --meter estimate:FILE",
+        "measure it idle and busy, write both in a JSON file, and use `meter` estimate:FILE",
     )
 
 

@@ -1,7 +1,7 @@
 """All meters, and how one is chosen by name.
 
-Those of other packages are looked for only where a name is none of ours, and by the survey. `--meter auto` takes none
-of them: installing a package does not change where the joules of a run come from, and no foreign code runs unasked.
+Those of other packages are looked for only where a name is none of ours, and by the survey. "auto" takes none of
+them: installing a package does not change where the joules of a run come from, and no foreign code runs unasked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tbft_runtime.board.access import Board
 from tbft_runtime.meters.foreign import load_kind
 from tbft_runtime.meters.meter import AUTOMATIC, NO_METER, Meter, MeterKind, UnavailableError
 
-# In the order in which `--meter auto` tries them. A new meter is a file in this folder with a KIND, and its line here.
+# In the order in which "auto" tries them. A new meter is a file in this folder with a KIND, and its line here.
 _FILES = (
     "pmic",
     "hwmon",
@@ -57,12 +57,12 @@ class Finding:
 
 
 def choose(name: str, board: Board) -> Choice:
-    """The meter that `--meter` names: auto, none, NAME or NAME:ARGUMENT.
+    """The meter of that name: auto, none, NAME or NAME:ARGUMENT.
 
     Raises UnavailableError if a meter that was named is not there, and TbftError if there is no such name.
     """
     if name == NO_METER:
-        return Choice(None, "switched off with --meter none")
+        return Choice(None, "switched off with `meter` none")
     if name == AUTOMATIC:
         return _first(board)
     kind, argument = _parse(name)
@@ -79,7 +79,7 @@ def survey(board: Board) -> list[Finding]:
 
 
 def usage() -> str:
-    """What `--meter` takes, in a line."""
+    """What `choose` takes, in a line."""
     return ", ".join([AUTOMATIC, NO_METER, *(_form(kind) for kind in METERS), *plugin_names("meter", _built_in())])
 
 
@@ -100,7 +100,7 @@ def _first(board: Board) -> Choice:
 
 def _look(kind: MeterKind, board: Board) -> Finding:
     if kind.needs_argument:
-        return Finding(kind.name, None, f"taken when it is named: --meter {_form(kind)}")
+        return Finding(kind.name, None, f"taken when it is named: `meter` {_form(kind)}")
     try:
         return Finding(kind.name, kind.find(board, None))
     except UnavailableError as error:
@@ -120,11 +120,11 @@ def _parse(name: str) -> tuple[MeterKind, str | None]:
     wanted, _, argument = name.partition(":")
     kind = next((kind for kind in METERS if kind.name == wanted), None) or _foreign(wanted)
     if kind is None:
-        raise TbftError(f"there is no meter {wanted!r}", f"--meter takes {usage()}")
+        raise TbftError(f"there is no meter {wanted!r}", f"`meter` takes {usage()}")
     if argument and kind.argument is None:
-        raise TbftError(f"the meter {kind.name} takes nothing behind a colon", f"use --meter {kind.name}")
+        raise TbftError(f"the meter {kind.name} takes nothing behind a colon", f"use `meter` {kind.name}")
     if kind.needs_argument and not argument:
-        raise TbftError(f"the meter {kind.name} must be told where to look", f"use --meter {_form(kind)}")
+        raise TbftError(f"the meter {kind.name} must be told where to look", f"use `meter` {_form(kind)}")
     return kind, argument or None
 
 

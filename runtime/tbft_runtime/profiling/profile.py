@@ -1,4 +1,4 @@
-"""What `train --profile` reports."""
+"""What `train` reports with `profile`."""
 
 from __future__ import annotations
 

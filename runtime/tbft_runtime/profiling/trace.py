@@ -71,7 +71,7 @@ def read_trace(path: Path, warm_up: int, steps: int) -> Trace:
     if rest or not in_step:
         raise TbftError(
             f"ONNX Runtime's trace '{path.name}' holds {len(runs)} runs of {warm_up + steps} train steps",
-            "profile with a smaller --batch-size",
+            "profile with a smaller `batch_size`",
         )
     measured = runs[warm_up * in_step :]
     kernels = tuple(

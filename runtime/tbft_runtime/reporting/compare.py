@@ -79,7 +79,7 @@ def compare(
     if divisions and not allow_different:
         raise TbftError(
             "; ".join(divisions),
-            "compare runs on the same board and data, or pass --allow-different: "
+            "compare runs on the same board and data, or pass `allow_different`: "
             "then each is held against the full run of its own",
         )
     if not allow_throttled:
@@ -128,7 +128,7 @@ def _refuse_throttled(runs: Sequence[_Run]) -> None:
         if throttled:
             raise TbftError(
                 f"the board was throttled during '{run.name}': {', '.join(throttled)}",
-                "cool it or give it more power and train again, or compare all the same with --allow-throttled",
+                "cool it or give it more power and train again, or compare all the same with `allow_throttled`",
             )
 
 

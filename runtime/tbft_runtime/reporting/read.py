@@ -57,10 +57,10 @@ def _missing(path: Path, file: Path) -> TbftError:
     if path.is_dir() and RunFolder(path).run_file.exists():
         return TbftError(
             f"there is no report in '{path}': the run is not finished",
-            "continue it with 'tbft-edge train … --resume', which writes one at its end",
+            "continue it with 'tbft-edge train' and `resume`, which writes one at its end",
         )
     if path.is_dir():
-        return TbftError(f"'{path}' is no run folder: it has no {file.name}", "give the --out of 'tbft-edge train'")
+        return TbftError(f"'{path}' is no run folder: it has no {file.name}", "give the `out` of 'tbft-edge train'")
     return TbftError(
         f"there is no report at '{path}'", f"give a run folder, or the {RunFolder(path).report_file.name} of one"
     )

@@ -32,7 +32,7 @@ def from_zero(name: str) -> Check:
     def check(settings: Settings, _plan: Plan) -> None:
         value = getattr(settings, name)
         if not (math.isfinite(value) and value >= 0):
-            raise TbftError(f"--{name.replace('_', '-')} {value} is not a number from 0 up", "correct the option")
+            raise TbftError(f"`{name}` {value} is not a number from 0 up", "correct the option")
 
     return check
 
@@ -40,18 +40,17 @@ def from_zero(name: str) -> Check:
 def seed(settings: Settings, _plan: Plan) -> None:
     """What numpy's generators take, and JSON keeps."""
     if not 0 <= settings.seed < 2**63:
-        raise TbftError(f"--seed {settings.seed} is not a whole number from 0 up", "correct the option")
+        raise TbftError(f"`seed` {settings.seed} is not a whole number from 0 up", "correct the option")
 
 
 def val_fraction(settings: Settings, _plan: Plan) -> None:
     """Something has to be left on either side."""
     if not 0 < settings.val_fraction < 1:
-        raise TbftError(f"--val-fraction {settings.val_fraction} is not between 0 and 1", "0.15 is a good start")
+        raise TbftError(f"`val_fraction` {settings.val_fraction} is not between 0 and 1", "0.15 is a good start")
 
 
 def budget(name: str, most: float) -> Check:
     """The check of a budget up to `most`: it needs a plan that leaves something to choose."""
-    option = f"--{name.replace('_', '-')}"
 
     def check(settings: Settings, plan: Plan) -> None:
         value = getattr(settings, name)
@@ -59,11 +58,11 @@ def budget(name: str, most: float) -> Check:
             return
         if plan.sparse is None:
             raise TbftError(
-                f"plan '{plan.id}' says itself what is trained, and takes no {option}",
-                f"leave out {option}, or export a bundle whose channels the device chooses",
+                f"plan '{plan.id}' says itself what is trained, and takes no `{name}`",
+                f"leave out `{name}`, or export a bundle whose channels the device chooses",
             )
         if not 0 < value <= most:
-            raise TbftError(f"{option} {value} is out of range", "for example --update-budget 1MB --compute-budget 15%")
+            raise TbftError(f"`{name}` {value} is out of range", "for example `update_budget` 1MB `compute_budget` 15%")
 
     return check
 
@@ -75,10 +74,10 @@ def exit_accuracy(settings: Settings, plan: Plan) -> None:
         return
     if not plan.exits:
         raise TbftError(
-            f"plan '{plan.id}' has no exits, and so no use for --exit-accuracy", "leave out --exit-accuracy"
+            f"plan '{plan.id}' has no exits, and so no use for `exit_accuracy`", "leave out `exit_accuracy`"
         )
     if not 0 < wanted <= 1:
-        raise TbftError(f"--exit-accuracy {wanted} is not above 0 and at most 1", "0.85 means 85 %")
+        raise TbftError(f"`exit_accuracy` {wanted} is not above 0 and at most 1", "0.85 means 85 %")
 
 
 def batch_norm(settings: Settings, plan: Plan) -> None:
@@ -90,23 +89,26 @@ def batch_norm(settings: Settings, plan: Plan) -> None:
     if asked == "adapt" and plan.int8 is not None:
         raise TbftError(
             f"plan '{plan.id}' has an int8 prefix, whose batch-norm statistics cannot be re-estimated",
-            "train without --bn adapt, or export without --prefix int8",
+            "train without `batch_norm` adapt, or export without `prefix` int8",
         )
     if asked in (plan.batch_norm, "adapt"):
         return
     if asked in ("block", "batch") or plan.batch_norm == "batch" or plan.batch_statistics:
         raise TbftError(
-            f"plan '{plan.id}' was compiled for --bn {plan.batch_norm}, and cannot train with --bn {asked}",
-            f"export a bundle with --bn {asked}",
+            f"plan '{plan.id}' was compiled for `batch_norm` {plan.batch_norm}, and cannot train with "
+            f"`batch_norm` {asked}",
+            f"export a bundle with `batch_norm` {asked}",
         )
 
 
 def purpose(settings: Settings, plan: Plan) -> None:
     """A new run has to do something: to train as its plan can, or at least to re-estimate statistics."""
     if settings.epochs == 0 and settings.batch_norm != "adapt":
-        raise TbftError("with --epochs 0 nothing is trained", "add --bn adapt to re-estimate batch-norm statistics")
+        raise TbftError(
+            "with `epochs` 0 nothing is trained", "add `batch_norm` adapt to re-estimate batch-norm statistics"
+        )
     if settings.epochs and settings.batch_norm == "adapt" and plan.batch_norm == "batch":
         raise TbftError(
-            f"plan '{plan.id}' was compiled for --bn batch, and cannot train with --bn adapt",
-            "export a bundle with --bn adapt, or only re-estimate the statistics with --epochs 0",
+            f"plan '{plan.id}' was compiled for `batch_norm` batch, and cannot train with `batch_norm` adapt",
+            "export a bundle with `batch_norm` adapt, or only re-estimate the statistics with `epochs` 0",
         )

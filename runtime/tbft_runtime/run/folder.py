@@ -90,7 +90,7 @@ class RunFolder:
         with clear_disk_errors(self.path):
             if self.path.is_dir():
                 if any(self.path.iterdir()) and not self.lock_file.exists():
-                    raise TbftError(f"'{self.path}' is not empty and no run folder", "choose another --out")
+                    raise TbftError(f"'{self.path}' is not empty and no run folder", "choose another `out`")
                 return False
             self.path.mkdir(parents=True)
             return True
@@ -105,7 +105,7 @@ class RunFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise TbftError(
-                    f"another process is training in '{self.path}'", "wait, or choose another --out"
+                    f"another process is training in '{self.path}'", "wait, or choose another `out`"
                 ) from error
             yield
 
@@ -116,7 +116,7 @@ class RunFolder:
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
-            raise TbftError(f"'{self.run_file}' cannot be read: {error}", "start again with another --out") from error
+            raise TbftError(f"'{self.run_file}' cannot be read: {error}", "start again with another `out`") from error
 
     def write_run(self, run: RunFile) -> None:
         with atomic_file(self.run_file) as temporary:
@@ -162,16 +162,18 @@ def open_trained(path: Path, bundle: Path | None = None) -> tuple[Bundle, RunFil
     run = folder.read_run()
     state = folder.read_state()
     if run is None:
-        raise TbftError(f"'{path}' is no run folder", "give the --out of 'tbft-edge train'")
+        raise TbftError(f"'{path}' is no run folder", "give the `out` of 'tbft-edge train'")
     if state is None:
-        raise TbftError(f"the run in '{path}' has saved no epoch yet", "continue it with 'tbft-edge train … --resume'")
+        raise TbftError(
+            f"the run in '{path}' has saved no epoch yet", "continue it with 'tbft-edge train' and `resume`"
+        )
     try:
         # A bundle that came as an archive lies in the run's folder, wherever that was moved to.
         opened = open_bundle(bundle or (folder.bundle if folder.bundle.exists() else Path(run.bundle)))
     except TbftError as error:
         raise TbftError(
-            error.message, "put the bundle back where it was; 'tbft-edge finalize' takes another place with --bundle"
+            error.message, "put the bundle back where it was; 'tbft-edge finalize' takes another place with `bundle`"
         ) from error
     if opened.manifest.bundle_id != run.settings.bundle_id:
-        raise TbftError(f"'{opened.folder}' is not the bundle that '{path}' was trained from", "give it with --bundle")
+        raise TbftError(f"'{opened.folder}' is not the bundle that '{path}' was trained from", "give it with `bundle`")
     return opened, run, state

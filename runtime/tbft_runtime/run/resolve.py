@@ -73,24 +73,18 @@ class Rule:
     """Whether a run that began with the first value may go on with the second."""
     read: Callable[[Any], object] = _as_it_is
     """What is kept of the option's value."""
-    spelt: str | None = None
-    """What the command line calls it, where that is not its name."""
 
     def given(self, options: TrainOptions) -> Any:
         """What was asked, or None."""
         value = getattr(options, self.name)
         return None if value is None else self.read(value)
 
-    @property
-    def option(self) -> str:
-        return self.spelt or f"--{self.name.replace('_', '-')}"
-
 
 # Of those that were asked for together and make no sense, the first is refused.
 RULES = (
     Rule("update_budget", _if_sparse(DEFAULT_UPDATE_BYTES), checks.budget("update_budget", math.inf)),
     Rule("compute_budget", _if_sparse(DEFAULT_COMPUTE), checks.budget("compute_budget", 1)),
-    Rule("batch_norm", lambda plan: plan.batch_norm, checks.batch_norm, spelt="--bn"),
+    Rule("batch_norm", lambda plan: plan.batch_norm, checks.batch_norm),
     Rule("epochs", _always(DEFAULT_EPOCHS), checks.counts, may_change=_freely),
     Rule("batch_size", lambda plan: plan.batch_size, checks.counts),
     Rule("threads", lambda _plan: default_threads(), checks.counts, may_change=_freely),
@@ -102,7 +96,7 @@ RULES = (
     Rule("val_fraction", _always(DEFAULT_VALIDATION), checks.val_fraction),
     Rule("exit_accuracy", _always(None), checks.exit_accuracy, may_change=_freely),
     Rule("data", _always(None), read=_absolute),
-    Rule("validation", _always(None), read=_absolute, spelt="--val"),
+    Rule("validation", _always(None), read=_absolute),
     Rule("cache", _always(DEFAULT_CACHE), may_change=_unless_rounded),
     Rule("cache_in", _always(DEFAULT_CACHE_PLACE), may_change=_freely),
 )
@@ -128,25 +122,25 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
     if stored.bundle_id != bundle.manifest.bundle_id:
         raise another_bundle(options.out, stored.bundle_id)
     if options.plan not in (None, stored.plan):
-        raise _differs("--plan", options.plan, stored.plan, options)
+        raise _differs("plan", options.plan, stored.plan, options)
     # A run goes on with what was decided when it began, and so may be asked to decide again.
     if options.drift not in (None, AUTO) and (plan := bundle.plan(drift=options.drift)).id != stored.plan:
-        raise _differs("--drift", plan.id, stored.plan, options)
+        raise _differs("drift", plan.id, stored.plan, options)
     changed: dict[str, Any] = {}
     for rule in RULES:
         given, before = rule.given(options), getattr(stored, rule.name)
         if given is None or given == before:
             continue
         if not rule.may_change(before, given):
-            raise _differs(rule.option, given, before, options)
+            raise _differs(rule.name, given, before, options)
         changed[rule.name] = given
     settings = msgspec.structs.replace(stored, **changed)
     _check(settings, bundle.plan(settings.plan))
     if (stored.epochs == 0) != (settings.epochs == 0):
         raise TbftError(
-            f"--epochs {settings.epochs} differs from the run in '{options.out}', which has {stored.epochs}: "
+            f"`epochs` {settings.epochs} differs from the run in '{options.out}', which has {stored.epochs}: "
             "one trains, the other only re-estimates batch-norm statistics",
-            "choose another --out",
+            "choose another `out`",
         )
     return settings
 
@@ -155,14 +149,14 @@ def another_bundle(run: str | Path, bundle_id: str) -> TbftError:
     """The run in `run` belongs to the bundle `bundle_id`."""
     return TbftError(
         f"the run in '{run}' was started from another bundle ({bundle_id[:12]})",
-        "resume with that bundle, or choose another --out",
+        "resume with that bundle, or choose another `out`",
     )
 
 
-def _differs(option: str, given: object, before: object, options: TrainOptions) -> TbftError:
+def _differs(name: str, given: object, before: object, options: TrainOptions) -> TbftError:
     return TbftError(
-        f"{option} {given} differs from the run in '{options.out}', which has {before}",
-        f"leave {option} out to resume, or choose another --out",
+        f"`{name}` {given} differs from the run in '{options.out}', which has {before}",
+        f"leave `{name}` out to resume, or choose another `out`",
     )
 
 

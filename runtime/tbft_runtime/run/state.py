@@ -124,7 +124,7 @@ def _cause(error: SafetensorError, path: Path) -> Exception:
     """The operating system's error that `error` tells of in words, such as a full disk."""
     if number := re.search(r"os error (\d+)", str(error)):
         return OSError(int(number[1]), os.strerror(int(number[1])))
-    return TbftError(f"'{path}' cannot be written: {error}", "choose another --out")
+    return TbftError(f"'{path}' cannot be written: {error}", "choose another `out`")
 
 
 def load_state(path: Path) -> TrainingState | None:
@@ -139,7 +139,7 @@ def load_state(path: Path) -> TrainingState | None:
                 group, _, name = key.partition("/")
                 groups[group][name] = file.get_tensor(key)
     except (SafetensorError, msgspec.DecodeError, KeyError, TypeError) as error:
-        raise TbftError(f"'{path}' is damaged: {error}", "start again with another --out") from error
+        raise TbftError(f"'{path}' is damaged: {error}", "start again with another `out`") from error
     return TrainingState(
         current=groups["current"],
         slots=groups["slots"],

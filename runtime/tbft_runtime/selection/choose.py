@@ -162,14 +162,14 @@ class _Spending:
             raise TbftError(
                 f"the parameters that are always trained take {self.update_bytes:,} bytes with their gradients "
                 f"and the optimizer's state, more than the update budget of {self.budgets.update_bytes:,} bytes",
-                "raise --update-budget, or --memory-budget if that left no more for it",
+                "raise `update_budget`, or `memory_budget` if that left no more for it",
             )
         if self.backward_flops > self.allowed_flops:
             least = self.backward_flops / full_backward(self.plans)
             raise TbftError(
                 f"the backward pass of plan '{self.plan.id}' takes {least:.1%} of full fine-tuning's before any "
                 f"channel is trained, more than the compute budget of {self.budgets.compute:.1%}",
-                f"raise --compute-budget above {math.ceil(1000 * least) / 10:g}%",
+                f"raise `compute_budget` above {math.ceil(1000 * least) / 10:g}%",
             )
 
     @property

@@ -1,4 +1,4 @@
-"""Batch-norm statistics of the device's images, re-estimated before training: `--bn adapt`."""
+"""Batch-norm statistics of the device's images, re-estimated before training: `batch_norm` "adapt"."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def adapted_statistics(
     """
     norms = bundle.manifest.batch_norms
     if not norms:
-        raise TbftError("the model has no batch norm to re-estimate", "train without --bn adapt")
+        raise TbftError("the model has no batch norm to re-estimate", "train without `batch_norm` adapt")
     graph = load_graph(bundle.path(STATISTICS), base, settings.threads)
     everything = data.everything
     progress.begin("re-estimating batch-norm statistics", len(everything))

@@ -19,7 +19,8 @@ def check_batch(norms: Sequence[BatchNorm], images: int) -> None:
         if images * norm.values < 2:
             raise TbftError(
                 f"a batch of {images} gives batch norm '{norm.mean}' one value per channel, which has no variance",
-                "choose a --batch-size that leaves at least two images in the last batch, or export with --bn frozen",
+                "choose a `batch_size` that leaves at least two images in the last batch, or export with "
+                "`batch_norm` frozen",
             )
 
 

@@ -234,7 +234,7 @@ class FineTuning:
     def _diverged(self, what: str, number: int) -> DivergedError:
         return DivergedError(
             f"{what}; '{self.folder.path}' keeps the state after epoch {number - 1}",
-            f"train again with a lower --lr than {self.settings.lr:g}",
+            f"train again with a lower `lr` than {self.settings.lr:g}",
         )
 
 

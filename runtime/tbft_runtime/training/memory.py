@@ -138,9 +138,10 @@ def fit_memory(
         f"{name} {value / 1e6:,.0f} MB" for name, value in msgspec.structs.asdict(least).items() if value >= 1e6
     )
     hint = (
-        "raise --memory-budget, lower --batch-size, or train a smaller block"
+        "raise `memory_budget`, lower `batch_size`, or train a smaller block"
         if plan.divides
-        else "batch statistics need the whole batch at once: a bundle exported with --bn adapt can take it in parts"
+        else "batch statistics need the whole batch at once: a bundle exported with `batch_norm` adapt can take it in "
+        "parts"
     )
     raise TbftError(
         f"training takes {least.total / 1e6:,.0f} MB at least, more than the budget of {budget / 1e6:,.0f} MB "

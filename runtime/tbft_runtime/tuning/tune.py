@@ -69,7 +69,7 @@ def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progres
         folder.remove_leftovers()
         if folder.state_file.exists():
             raise TbftError(
-                f"'{folder.path}' holds a run already, which goes on as it began", "tune in another --out, before train"
+                f"'{folder.path}' holds a run already, which goes on as it began", "tune in another `out`, before train"
             )
         try:
             tuning = _measure(Path(bundle), options, progress or Silent())
