@@ -13,25 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from cases import CASES, Case
+from commands import DemoError, Json, run, run_json, say
+from outcomes import Outcome, print_outcomes
+from place import Place, prepare
 
 DEMO = Path(os.path.relpath(Path(__file__).parent))  # Short, as every command is shown.
-# Tells a folder that the demo made from one that it must not touch.
-MARKER = ".made-by-tbft-edge-demo"
-PIPED_WIDTH = 120
-Json = dict[str, Any]
 
 
 class Field:
@@ -45,149 +37,6 @@ class Field:
     REASONS = "reasons"  # of a diagnosis
     ACCURACY = "accuracy"  # eval
     IMAGES = "images"  # eval
-
-
-@dataclass(frozen=True)
-class Case:
-    """One drift, and how to answer it. Settings were chosen on the training part of the data alone.
-
-    `batch_norm` and `lr` are for the block; training everything takes batch statistics and `full_lr`. With `auto`
-    the device is not told what drifted: its bundle has a plan for every block, and it finds out which to train.
-    """
-
-    drift: str
-    happened: str
-    weights: str
-    batch_norm: str
-    optimizer: str
-    lr: float
-    full_lr: float
-    epochs: int
-    classes: str | None = None
-    auto: bool = False
-
-
-CASES = (
-    Case("input", "dark ink on bright paper, noise", "digits", "batch", "sgd", 0.03, 0.03, 8),
-    Case(
-        "feature",
-        "digits that the model never saw",
-        "digits_superclasses",
-        "frozen",
-        "adam",
-        0.001,
-        0.001,
-        20,
-        "zero-six,one-seven,four-nine,two-three,five-eight",
-    ),
-    Case("output", "label y now means 9 - y", "digits", "frozen", "sgd", 0.1, 0.01, 6, auto=True),
-)
-
-
-@dataclass(frozen=True)
-class Place:
-    """The two environments, and the folder that stands for what travels between them."""
-
-    host: Path
-    device: Path
-    out: Path
-    meter: str
-
-    @property
-    def data(self) -> Path:
-        return self.out / "data"
-
-    def train_data(self, case: Case) -> Path:
-        return self.data / f"{case.drift}_train.npz"
-
-    def test_data(self, case: Case) -> Path:
-        return self.data / f"{case.drift}_test.npz"
-
-    @property
-    def comparison(self) -> Path:
-        return self.out / "comparison.html"
-
-    def bundle(self, case: Case, *, full: bool = False) -> Path:
-        return self.out / f"{_name(case, full)}.tar.gz"
-
-    def run(self, case: Case, *, full: bool = False) -> Path:
-        return self.out / "runs" / _name(case, full)
-
-    def model(self, case: Case) -> Path:
-        return self.out / f"{case.drift}.onnx"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came out of one case; accuracies are fractions of `images` held-out images.
-
-    `reasons` are the device's for the block, where it chose it itself.
-    """
-
-    case: Case
-    blocks: tuple[str, ...]
-    parameters: int
-    images: int
-    before: float
-    after: float
-    after_full: float
-    reasons: tuple[str, ...]
-
-
-def _name(case: Case, full: bool) -> str:
-    return f"{case.drift}-full" if full else case.drift
-
-
-class DemoError(Exception):
-    """The demo cannot go on, and why."""
-
-
-def say(text: str) -> None:
-    """A line on stderr, where the tools' progress goes too."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
-
-
-def run(step: str, command: Sequence[str | Path]) -> str:
-    """Say what happens, run `command`, and return its stdout. Raises DemoError if it fails."""
-    words = [str(word) for word in command]
-    say(f"\n{step}\n  $ {shlex.join(words)}")
-    try:
-        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
-    except OSError as error:
-        raise DemoError(f"'{words[0]}' cannot be started ({error.strerror}); 'make demo' installs it") from error
-    if done.returncode:
-        sys.stderr.write(done.stdout)
-        raise DemoError(f"the last command ended with exit code {done.returncode}")
-    return done.stdout
-
-
-def run_json(step: str, command: Sequence[str | Path]) -> Json:
-    """As `run`, for a tbft-edge command: what it reports with --json."""
-    output = run(step, [*command, "--json"])
-    try:
-        report = json.loads(output)
-    except json.JSONDecodeError as error:
-        raise DemoError(f"the last command printed no JSON: {output[:80]!r}") from error
-    if not isinstance(report, dict):
-        raise DemoError(f"the last command printed no JSON object: {output[:80]!r}")
-    return report
-
-
-def prepare(place: Place) -> None:
-    """Make the output folder, or remove from it what an earlier run of the demo wrote, and nothing else."""
-    marker = place.out / MARKER
-    if place.out.exists() and not marker.is_file() and (not place.out.is_dir() or any(place.out.iterdir())):
-        raise DemoError(f"'{place.out}' is not empty and was not made by the demo; choose another --out")
-    place.out.mkdir(parents=True, exist_ok=True)
-    marker.touch()
-    for case in CASES:
-        for file in (place.model(case), place.train_data(case), place.test_data(case)):
-            file.unlink(missing_ok=True)
-        for full in (False, True):
-            place.bundle(case, full=full).unlink(missing_ok=True)
-            shutil.rmtree(place.run(case, full=full), ignore_errors=True)
-    place.comparison.unlink(missing_ok=True)
 
 
 def export_command(case: Case, place: Place, *, full: bool) -> list[str | Path]:
@@ -262,33 +111,6 @@ def compare(place: Place) -> str:
     command = [place.device / "bin" / "tbft-edge", "report", *runs, "--allow-different", "--allow-throttled"]
     place.comparison.write_text(run("device writes the comparison as a page", [*command, "--format", "html"]))
     return run("device compares what the runs cost", command)
-
-
-def print_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """What each drift was, and what training was worth on images that it never saw."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in ("drift", "what happened", "block trained"):
-        table.add_column(name)
-    for name in ("parameters", "held-out images", "accuracy", "training everything"):
-        table.add_column(name, justify="right")
-    for outcome in outcomes:
-        table.add_row(
-            outcome.case.drift,
-            outcome.case.happened,
-            ", ".join(outcome.blocks),
-            f"{outcome.parameters:,}",
-            str(outcome.images),
-            f"{outcome.before:.1%} → {outcome.after:.1%}",
-            f"{outcome.after_full:.1%}",
-        )
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
-    console.print(table)
-    for outcome in outcomes:
-        if outcome.reasons:
-            console.print(f"\nThe device was not told of the {outcome.case.drift} drift (train --drift auto). ", end="")
-            console.print(f"It chose {', '.join(outcome.blocks)}: {'; '.join(outcome.reasons)}.")
 
 
 def parse_place(arguments: Sequence[str] | None = None) -> Place:

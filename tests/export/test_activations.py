@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from support import odd_models
+from support.covers import covers
 from support.exports import masked_plans
 from support.lowering import assert_close, leaf, lowered, normal
 from support.onnx_models import operators, parse, run
@@ -72,6 +73,7 @@ def test_every_activation_is_tested() -> None:
     assert tested == {f"tbft.{name}Grad": kind.gradient_reads for name, kind in ACTIVATIONS.items()}
 
 
+@covers("tbft::Relu6Grad", "tbft::HardSwishGrad", "tbft::HardSigmoidGrad")
 @pytest.mark.parametrize("name", list(EXACT))
 def test_an_exact_gradient(name: str) -> None:
     """At the kinks, where PyTorch takes the outer slope, and right beside them."""
@@ -91,6 +93,7 @@ def test_an_exact_gradient(name: str) -> None:
     np.testing.assert_allclose(found["dx"], expected, rtol=1e-6, atol=1e-6)
 
 
+@covers("com.microsoft::SigmoidGrad", "com.microsoft::QuickGeluGrad")
 @pytest.mark.parametrize("name", list(SMOOTH))
 def test_a_smooth_gradient(name: str) -> None:
     """Also against ONNX Runtime's own kernel, and far out, where an exponential might overflow."""
@@ -105,6 +108,7 @@ def test_a_smooth_gradient(name: str) -> None:
     assert_close(found, run(parse(text), feeds))
 
 
+@covers("com.microsoft::QuickGelu")
 @pytest.mark.parametrize("alpha", [1.0, 1.5])
 def test_quick_gelu(alpha: float) -> None:
     """What ORT makes of SiLU is written with standard operators again."""
@@ -121,6 +125,7 @@ def activation_graph(node: str, gradient: str = "") -> ir.Model:
     return parse(f"g (float[n,4] x, float[n,4] dy) => (float[n,4] y) {{ y = {node} {gradient} }}", **bounds)
 
 
+@covers("WriteOutActivationsPass")
 @pytest.mark.parametrize("name", list(EXACT))
 def test_written_out_for_ort_training(name: str) -> None:
     """The same values with operators that ORT can differentiate."""
@@ -141,6 +146,7 @@ def stand_in_for(*nodes: str) -> ir.Model:
     return StandInForActivationsPass()(parse(f"g (float[n,4] x) => ({outputs}) {{ {body} {tail} }}", **bounds)).model
 
 
+@covers("StandInForActivationsPass")
 def test_one_of_a_kind_stands_in_for_two() -> None:
     """ORT would merge them anyway, and one would be missed."""
     assert operators(stand_in_for("Clip (x, low, high)", "Clip (x, low, high)")) == ["Relu", "Neg", "Neg"]
@@ -153,6 +159,7 @@ def test_two_kinds_of_one_value_are_refused(other: str) -> None:
         stand_in_for("Clip (x, low, high)", other)
 
 
+@covers("RestoreActivationsPass")
 def test_a_lost_stand_in_is_an_error() -> None:
     """Nothing is computed as ReLU that was something else."""
     with pytest.raises(TbftError, match="the activation with the output 'y9' is lost"):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from support.covers import covers
 from support.onnx_models import parse
 from tbft_export.graph.execution_order import execution_order, results
 from tbft_export.passes.results_last import ResultsLastPass
@@ -55,6 +56,7 @@ def traced(model: onnx.ModelProto) -> list[str]:
     return [event["name"].removesuffix("_kernel_time") for event in events if event["name"].endswith("_kernel_time")]
 
 
+@covers("ResultsLastPass")
 def test_a_gradient_is_computed_once_the_chain_has_reached_it() -> None:
     """c and b stand for gradients of activations, and u to w for those of parameters, the nearest to the loss first."""
     model = parse(

@@ -7,6 +7,7 @@ import onnx_ir as ir
 import pytest
 from onnx_ir.passes import common
 
+from support.covers import covers
 from support.onnx_models import operators, parse, run
 from tbft_export.passes.fold_pad import FoldPadPass
 
@@ -24,6 +25,7 @@ def padded_conv(pad: str, amounts: list[int], value: float = 0.0, conv: str = "p
     )
 
 
+@covers("FoldPadPass")
 @pytest.mark.parametrize("pad", ["(x, amounts)", "(x, amounts, value)"])
 def test_zeros_around_images_go_into_the_convolution(pad: str) -> None:
     """As TensorFlow pads before a stride of 2; what the convolution pads itself is added."""

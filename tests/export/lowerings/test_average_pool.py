@@ -9,20 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from support.covers import covers
+from support.drawn_convolutions import Pair, pair
 from support.lowering import Arrays, assert_close, leaf, lowered, normal
 from support.onnx_models import operators, parse
-from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import ConvolutionForm
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
-from tbft_export.passes.rewrite_average_pool import RewriteAveragePoolPass
 
 few = settings(max_examples=60)
-Pair = tuple[int, int]
 FORMS: list[ConvolutionForm] = ["winograd", "direct"]
-
-
-def pair(low: int, high: int) -> st.SearchStrategy[Pair]:
-    return st.tuples(st.integers(low, high), st.integers(low, high))
 
 
 def pool(kernel: Pair, image: Pair) -> str:
@@ -41,6 +36,7 @@ def expected(kernel: Pair, feeds: Arrays) -> dict[str, torch.Tensor]:
     return {"y": y, "dx": dx}
 
 
+@covers("ai.onnx::AveragePool", "ai.onnx::AveragePoolGrad")
 @pytest.mark.parametrize("form", FORMS)
 @given(kernel=pair(1, 4), windows=pair(1, 4), batch=st.integers(1, 3), seed=st.integers(0, 99))
 @few
@@ -71,30 +67,3 @@ def test_other_windows_stay_as_they_are(form: ConvolutionForm, case: str) -> Non
     signature, attributes = OTHERS[case]
     model = parse(f"{signature} {{ y = AveragePool <{attributes}> (x) }}")
     assert operators(LowerTrainingOperatorsPass(form)(model).model) == ["AveragePool"]
-
-
-def test_tiling_windows_keep_their_operator_for_the_gradient() -> None:
-    """ORT names their gradient, and it has a lowering; for other windows it has none."""
-    model = parse(
-        "g (float[n,3,8,8] x) => (float[n,3,4,4] y) { y = AveragePool <kernel_shape=[2,2], strides=[2,2]> (x) }"
-    )
-    assert not RewriteAveragePoolPass({"x"}, keep_tiling=True)(model).modified
-    assert operators(model) == ["AveragePool"]
-    model = parse("g (float[n,3,8,8] x) => (float[n,3,7,7] y) { y = AveragePool <kernel_shape=[2,2]> (x) }")
-    assert RewriteAveragePoolPass({"x"}, keep_tiling=True)(model).modified
-    assert operators(model) == ["Conv"]
-
-
-@pytest.mark.parametrize(
-    ("signature", "attributes", "reason"),
-    [
-        ("g (float[n,3,8] x) => (float[n,3,4] y)", "kernel_shape=[2], strides=[2]", "is not an image of known size"),
-        ("g (float[n,3,8,8] x) => (float[n,3,8,8] y)", 'kernel_shape=[3,3], auto_pad="SAME_UPPER"', "uses auto_pad"),
-    ],
-)
-def test_pools_behind_what_is_trained_are_refused_by_name(signature: str, attributes: str, reason: str) -> None:
-    model = parse(f"{signature} {{ y = AveragePool <{attributes}> (x) }}")
-    with pytest.raises(
-        TbftError, match=f"operator AveragePool at node 'AveragePool_0' has no gradient here: .*{reason}"
-    ):
-        RewriteAveragePoolPass({"x"})(model)

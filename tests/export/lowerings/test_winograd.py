@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from support.convolutions import Convolution
+from support.covers import covers
 from support.lowering import Arrays, assert_close, lowered, normal
 from support.onnx_models import operators, parse, run
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -48,6 +49,7 @@ def only(feeds: Arrays, names: str) -> Arrays:
     return {name: value for name, value in feeds.items() if name in names.split()}
 
 
+@covers("ai.onnx::Conv")
 @given(convolution=suitable(), bias=st.booleans(), seed=st.integers(0, 99))
 @few
 def test_forward(convolution: Convolution, bias: bool, seed: int) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_ir.passes import common
 
+from support.covers import covers
 from support.onnx_models import operators, parse, run
 from tbft_export.graph.layout import is_turn, mark_turned_back
 from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
@@ -121,6 +122,7 @@ TURNED = {
 }
 
 
+@covers("SpatialMajorLayoutPass")
 @pytest.mark.parametrize("case", list(TURNED))
 def test_no_turn_is_left(case: str) -> None:
     assert turns(kept(TURNED[case])) == 0

@@ -8,31 +8,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from support.convolutions import Convolution
+from support.covers import covers
+from support.drawn_convolutions import any_convolution, pair
 from support.lowering import assert_close, lowered
 from tbft_artifacts.plan import ConvolutionForm
 from tbft_export.lowerings import conv_rows
 
-few = settings(max_examples=60, deadline=None, derandomize=True)
+few = settings(max_examples=60)
 
 
-def pair(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
-    return st.tuples(st.integers(low, high), st.integers(low, high))
-
-
-@st.composite
-def convolutions(draw: st.DrawFn, groups: st.SearchStrategy[int], per_group: st.SearchStrategy[int]) -> Convolution:
-    count = draw(groups)
-    return Convolution(
-        batch=draw(st.integers(1, 3)),
-        groups=count,
-        channels=count * draw(per_group),
-        filters=count * draw(st.integers(1, 3)),
-        kernel=draw(pair(1, 5)),
-        image=draw(pair(1, 9)),
-        strides=draw(pair(1, 3)),
-        pads=draw(st.tuples(*[st.integers(0, 3)] * 4)),
-        dilations=draw(pair(1, 2)),
-    )
+def convolutions(groups: st.SearchStrategy[int], per_group: st.SearchStrategy[int]) -> st.SearchStrategy[Convolution]:
+    return any_convolution(groups, per_group=per_group, kernel=pair(1, 5), image=pair(1, 9))
 
 
 def check(convolution: Convolution, channels: list[int], seed: int, form: ConvolutionForm = "direct") -> None:
@@ -53,6 +39,7 @@ KINDS = {
 }
 
 
+@covers("tbft::ConvRowsGrad")
 @pytest.mark.parametrize("kind", list(KINDS))
 @given(data=st.data(), seed=st.integers(0, 99))
 @few

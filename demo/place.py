@@ -1,0 +1,66 @@
+"""Where the demo's environments are, and where each thing that it makes goes."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from cases import CASES, Case
+from commands import DemoError
+
+# Tells a folder that the demo made from one that it must not touch.
+MARKER = ".made-by-tbft-edge-demo"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The two environments, and the folder that stands for what travels between them."""
+
+    host: Path
+    device: Path
+    out: Path
+    meter: str
+
+    @property
+    def data(self) -> Path:
+        return self.out / "data"
+
+    def train_data(self, case: Case) -> Path:
+        return self.data / f"{case.drift}_train.npz"
+
+    def test_data(self, case: Case) -> Path:
+        return self.data / f"{case.drift}_test.npz"
+
+    @property
+    def comparison(self) -> Path:
+        return self.out / "comparison.html"
+
+    def bundle(self, case: Case, *, full: bool = False) -> Path:
+        return self.out / f"{_name(case, full)}.tar.gz"
+
+    def run(self, case: Case, *, full: bool = False) -> Path:
+        return self.out / "runs" / _name(case, full)
+
+    def model(self, case: Case) -> Path:
+        return self.out / f"{case.drift}.onnx"
+
+
+def _name(case: Case, full: bool) -> str:
+    return f"{case.drift}-full" if full else case.drift
+
+
+def prepare(place: Place) -> None:
+    """Make the output folder, or remove from it what an earlier run of the demo wrote, and nothing else."""
+    marker = place.out / MARKER
+    if place.out.exists() and not marker.is_file() and (not place.out.is_dir() or any(place.out.iterdir())):
+        raise DemoError(f"'{place.out}' is not empty and was not made by the demo; choose another --out")
+    place.out.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    for case in CASES:
+        for file in (place.model(case), place.train_data(case), place.test_data(case)):
+            file.unlink(missing_ok=True)
+        for full in (False, True):
+            place.bundle(case, full=full).unlink(missing_ok=True)
+            shutil.rmtree(place.run(case, full=full), ignore_errors=True)
+    place.comparison.unlink(missing_ok=True)
