@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from support.bundles import IMAGE_SIZE
+from support.toys import coloured_squares
+from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
 from tbft_runtime.data.preprocessing import Preprocessing
 
@@ -24,3 +29,13 @@ def preprocessing_to(size: int) -> Preprocessing:
         Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
     )
     return Preprocessing(steps, size)
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first half of 80 images has labels."""
+    images, labels = coloured_squares(80)
+    labels[40:] = NO_LABEL
+    path = tmp_path_factory.mktemp("mixed") / "mixed.npz"
+    np.savez(path, images=images, labels=labels)
+    return path

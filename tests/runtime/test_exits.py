@@ -6,39 +6,26 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from support.bundles import EXIT_PLANS, EXITS, compiled, compiled_copy
+from support.bundles import EXIT_PLANS, EXITS, compiled
 from support.runs import Recorder, assert_equal_runs, fine_tune, state_of
 from support.toys import NO_LABEL, coloured_squares
 from tbft_artifacts.bundle import open_bundle
-from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import LOGITS
-from tbft_runtime import DiagnoseOptions, TrainResult, TuneOptions, diagnose, evaluate, finalize, predict, tune
+from tbft_runtime import TrainResult, evaluate, finalize, predict
 from tbft_runtime.exits.policy import confidence, leaving
 from tbft_runtime.exits.staged import StagedModel
 from tbft_runtime.graphs.sessions import Graph, Tensors
 from tbft_runtime.inference.model import open_model, open_whole
-from tbft_runtime.measure import MeasureRequest, measure
 from tbft_runtime.reporting.read import read_report
 from tbft_runtime.run.exit_answers import ExitAnswers
 from tbft_runtime.run.folder import RunFolder
 
 LABELS, CONFIDENT, DISTILL = EXIT_PLANS
 IMAGES, TRUE = coloured_squares(60, seed=3)
-
-
-@pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first half of 80 images has labels."""
-    images, labels = coloured_squares(80)
-    labels[40:] = NO_LABEL
-    path = tmp_path_factory.mktemp("mixed") / "mixed.npz"
-    np.savez(path, images=images, labels=labels)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -199,14 +186,6 @@ def test_the_file_answers_at_the_end(trained: tuple[TrainResult, Path], others: 
     assert evaluate(tmp_path / "model.onnx", others, 1).exits is None
 
 
-def test_the_bundle_itself_is_the_model_as_it_was(others: Path) -> None:
-    """Nothing answers early before it was trained and calibrated."""
-    found = evaluate(compiled(EXITS), others, 1)
-    assert (found.exits, found.single) == (None, None)
-    logits = open_whole(compiled(EXITS), 1).logits(IMAGES)
-    assert found.accuracy == (logits.argmax(axis=1) == TRUE).mean()
-
-
 def test_the_last_exit_begins_as_the_own_head(mixed: Path, tmp_path: Path) -> None:
     """So accuracy before training is the model's own."""
     result = fine_tune(EXITS, mixed, tmp_path / "run", plan=LABELS, epochs=1, lr=0.0, validation=mixed)
@@ -265,48 +244,9 @@ def test_statistics_may_be_estimated_anew_first(mixed: Path, tmp_path: Path) -> 
     assert [found.accuracy for found in only.exits.early.exits] == accuracies.tolist()
 
 
-def test_several_ways_need_a_choice(mixed: Path, squares: Path, tmp_path: Path) -> None:
-    """The error names them all, and the hint the one that suits the data."""
-    for data, suited in ((mixed, f"{DISTILL} suits data in which 40 of 80"), (squares, f"{LABELS} suits")):
-        with pytest.raises(TbftError) as caught:
-            fine_tune(EXITS, data, tmp_path / "run")
-        assert all(plan in caught.value.message for plan in EXIT_PLANS)
-        assert suited in caught.value.hint
-        assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    ("bundle", "options", "told"),
-    [
-        (EXITS, {"plan": LABELS, "exit_accuracy": 85.0}, "`exit_accuracy` 85"),
-        (EXITS, {"plan": LABELS, "exit_accuracy": 0.0}, "`exit_accuracy` 0"),
-        ("feature-frozen", {"exit_accuracy": 0.85}, "has no exits"),
-        (EXITS, {"drift": "output"}, "no plan for drift"),
-        (EXITS, {"plan": LABELS, "batch_norm": "batch"}, "cannot train with `batch_norm` batch"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(
-    bundle: str, options: dict[str, object], told: str, squares: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(TbftError, match=told):
-        fine_tune(bundle, squares, tmp_path / "run", **options)
-
-
-@pytest.mark.parametrize(("kept", "told"), [(0, r"says \(4,\)"), (2, r"says \(2, 4\)")])
-def test_a_suffix_of_other_exits_is_refused(kept: int, told: str, squares: Path, tmp_path: Path) -> None:
-    """A plan that names fewer exits than its graph has, or none, is not trained as if it were right."""
-    plan = open_bundle(compiled(EXITS)).plan(LABELS)
-    plan = msgspec.structs.replace(plan, exits=plan.exits[:kept])
-    with pytest.raises(TbftError, match=told):
-        fine_tune(compiled_copy(EXITS, tmp_path / "bundle", plans=(plan,)), squares, tmp_path / "run", epochs=1)
-
-
-def test_other_commands_know_such_bundles(mixed: Path, tmp_path: Path) -> None:
-    """A memory budget, tuning and measuring work; there is no drift to diagnose."""
-    result = fine_tune(EXITS, mixed, tmp_path / "run", plan=DISTILL, epochs=1, memory_budget=400_000_000)
-    assert result.memory.total <= 400_000_000
-    assert tune(compiled(EXITS), TuneOptions(out=tmp_path / "tuned", plan=DISTILL, threads=1)).plan == DISTILL
-    request = MeasureRequest(str(compiled(EXITS)), str(tmp_path / "weights"), plan=DISTILL, steps=1)
-    assert len(measure(request).cached_step_ms) == 1
-    with pytest.raises(TbftError, match="leaves no block to choose"):
-        diagnose(compiled(EXITS), DiagnoseOptions(data=mixed))
+def test_the_bundle_itself_is_the_model_as_it_was(others: Path) -> None:
+    """Nothing answers early before it was trained and calibrated."""
+    found = evaluate(compiled(EXITS), others, 1)
+    assert (found.exits, found.single) == (None, None)
+    logits = open_whole(compiled(EXITS), 1).logits(IMAGES)
+    assert found.accuracy == (logits.argmax(axis=1) == TRUE).mean()

@@ -1,16 +1,27 @@
-"""A command of the device that refuses, and leaves a folder as it was."""
+"""Exports that are refused. Host only."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from support.commands import DEVICE, Refusal, refused, run
-from support.files import listing
+import pytest
+
+from tbft_artifacts.errors import TbftError
+from tbft_export import ExportOptions, export_bundle
+
+TINY = "support.tiny_models:tiny"
 
 
-def refused_here(desk: Path, *arguments: str | Path) -> Refusal:
-    """The error of a command on the device; `desk` holds afterwards what it held before, and nothing else."""
-    before = listing(desk)
-    refusal = refused(run(DEVICE, *arguments))
-    assert listing(desk) == before
-    return refusal
+def refusal(options: ExportOptions, folder: Path) -> TbftError:
+    """The error of the export; the folder that `--out` would lie in holds what it held before."""
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(TbftError) as caught:
+        export_bundle(options, folder / "bundle")
+    assert sorted(folder.rglob("*")) == before
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+    return caught.value
+
+
+def tiny_options(**changes: object) -> ExportOptions:
+    return ExportOptions(**{"model": TINY, "drift": "output", "image_size": 8, **changes})  # type: ignore[arg-type]
