@@ -18,7 +18,7 @@ from tbft_edge.tables.table import Table, show
 if TYPE_CHECKING:
     from tbft_artifacts.bundle import Bundle
     from tbft_artifacts.plan import Plan
-    from tbft_edge.emulation.bench import BenchResult, Cost, Count
+    from tbft_edge.emulation.bench import BenchResult, Count, StepCost
 
 
 def command(
@@ -112,7 +112,7 @@ def _print(result: BenchResult) -> None:
         say(f"not used: {reason}")
 
 
-def _print_comparison(costs: list[Cost]) -> None:
+def _print_comparison(costs: list[StepCost]) -> None:
     instructions = costs[0].unit == "instructions"
     scale, unit = (1e6, "M instructions") if instructions else (1, "ms")
     rows = [

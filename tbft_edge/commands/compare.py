@@ -16,7 +16,7 @@ from tbft_edge.tables.formats import Format, output_format, print_tables
 
 if TYPE_CHECKING:
     from tbft_edge.compare.results import Results
-    from tbft_edge.compare.runs import Progress
+    from tbft_edge.compare.runs import RunEnded
 
 
 def command(
@@ -80,7 +80,7 @@ def command(
     say(f"wrote {out / RESULTS} and {page}")
 
 
-def say_run(progress: Progress) -> None:
+def say_run(progress: RunEnded) -> None:
     """A line on stderr for a run that ended."""
     run = progress.run
     if run.report is None:

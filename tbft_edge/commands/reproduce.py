@@ -15,7 +15,7 @@ from tbft_edge.figures import percent
 
 if TYPE_CHECKING:
     from tbft_edge.reproduce.pytorch.source_training import SourceEpoch
-    from tbft_edge.reproduce.runner import Progress
+    from tbft_edge.reproduce.runner import TrialEnded
 
 SuiteChoice = Literal["cifar10-c", "cifar-flip", "living17", "motivation", "source5", "system-cost"]
 
@@ -96,7 +96,7 @@ def _say_source_epoch(epoch: SourceEpoch) -> None:
     say(f"source network: epoch {epoch.number}, loss {epoch.loss:.3f}, {percent(epoch.accuracy)} right")
 
 
-def say_trial(progress: Progress) -> None:
+def say_trial(progress: TrialEnded) -> None:
     """A line on stderr for a trial that ended."""
     trial, outcome = progress.trial, progress.outcome
     left = progress.seconds / progress.done * (progress.total - progress.done)

@@ -15,7 +15,7 @@ from tbft_edge.tables.table import Table, show
 
 if TYPE_CHECKING:
     from tbft_runtime import Tuning
-    from tbft_runtime.tuning.record import Comparison, Coordinate, Timing, Value
+    from tbft_runtime.tuning.record import Coordinate, Timing, TuningComparison, Value
 
 _NAMES: dict[Coordinate, str] = {
     "threads": "threads",
@@ -74,7 +74,7 @@ def _print(tuning: Tuning) -> None:
     show(Table(f"Chosen in {tuning.seconds:.0f} s", ["", "default", "chosen"], chosen))
 
 
-def _row(comparison: Comparison) -> list[str]:
+def _row(comparison: TuningComparison) -> list[str]:
     name = "everything" if comparison.coordinate is None else _NAMES[comparison.coordinate]
     in_use, tried = map(_value, comparison.values)
     kept = tried if comparison.taken else in_use

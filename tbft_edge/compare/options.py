@@ -40,7 +40,7 @@ class Options:
         return range(self.seed, self.seed + self.repeats)
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class ComparisonSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All that decides what the runs in a folder give: bundles by id, data by hash, the board by its key."""
 
     bundles: tuple[str, ...]
@@ -54,9 +54,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     meter: str
 
 
-def settings_of(options: Options, entries: Sequence[Entry]) -> Settings:
+def settings_of(options: Options, entries: Sequence[Entry]) -> ComparisonSettings:
     """Raises TbftError for data that cannot be read."""
-    return Settings(
+    return ComparisonSettings(
         bundles=tuple(dict.fromkeys(entry.bundle_id for entry in entries)),
         data=fingerprint.of_data(options.data),
         test=None if options.test is None else fingerprint.of_data(options.test),
@@ -69,24 +69,24 @@ def settings_of(options: Options, entries: Sequence[Entry]) -> Settings:
     )
 
 
-def check_settings(settings: Settings, out: Path) -> None:
+def check_settings(settings: ComparisonSettings, out: Path) -> None:
     """Raises TbftError if the folder holds a comparison with other ones.
 
     More repeats are no other comparison: the runs that are there stay what they are.
     """
     file = out / _FILE
     try:
-        before = msgspec.json.decode(file.read_bytes(), type=Settings)
+        before = msgspec.json.decode(file.read_bytes(), type=ComparisonSettings)
     except FileNotFoundError:
         return
     except (OSError, msgspec.DecodeError) as error:
         raise TbftError(f"'{file}' cannot be read: {error}", "compare again with another --out") from error
-    for name in Settings.__struct_fields__:
+    for name in ComparisonSettings.__struct_fields__:
         if getattr(settings, name) != getattr(before, name):
             raise TbftError(_another(name, before, settings, out), "give the same options, or choose another --out")
 
 
-def write_settings(settings: Settings, out: Path) -> None:
+def write_settings(settings: ComparisonSettings, out: Path) -> None:
     """From here on the folder belongs to a comparison with these."""
     with atomic_file(out / _FILE) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=1))
@@ -97,7 +97,7 @@ def forget_settings(out: Path) -> None:
     (out / _FILE).unlink(missing_ok=True)
 
 
-def _another(name: str, before: Settings, now: Settings, out: Path) -> str:
+def _another(name: str, before: ComparisonSettings, now: ComparisonSettings, out: Path) -> str:
     if name == "board":
         return f"the comparison in '{out}' was begun on another board"
     if name == "bundles":

@@ -52,7 +52,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunEnded:
     """`done` of `total` runs; `seconds` since the first one that was not there yet began, and how many were `new`."""
 
     done: int
@@ -62,7 +62,7 @@ class Progress:
     run: Run
 
 
-def run_all(options: Options, entries: Sequence[Entry], on_run: Callable[[Progress], None]) -> list[Run]:
+def run_all(options: Options, entries: Sequence[Entry], on_run: Callable[[RunEnded], None]) -> list[Run]:
     """All entries with the first seed, then all with the next: what drifts on a machine hits them alike.
 
     A run that fails is kept as such; the others go on.
@@ -78,7 +78,7 @@ def run_all(options: Options, entries: Sequence[Entry], on_run: Callable[[Progre
             new += 1
         run = Run(entry, seed, outcome, None if outcome.failed else read_report(folder))
         runs.append(run)
-        on_run(Progress(done, len(turns), new, time.perf_counter() - began, run))
+        on_run(RunEnded(done, len(turns), new, time.perf_counter() - began, run))
     return runs
 
 

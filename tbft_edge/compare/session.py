@@ -7,9 +7,16 @@ from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
 from tbft_edge.compare.entries import Entry, open_entries
-from tbft_edge.compare.options import Options, Settings, check_settings, forget_settings, settings_of, write_settings
+from tbft_edge.compare.options import (
+    ComparisonSettings,
+    Options,
+    check_settings,
+    forget_settings,
+    settings_of,
+    write_settings,
+)
 from tbft_edge.compare.results import Results, write_results
-from tbft_edge.compare.runs import Evaluated, Progress, before_training, run_all
+from tbft_edge.compare.runs import Evaluated, RunEnded, before_training, run_all
 from tbft_edge.compare.summary import summarize
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.meters.registry import choose
@@ -18,7 +25,7 @@ from tbft_runtime.run.folder import RunFolder
 RESULTS = "comparison.json"
 
 
-def compare_methods(bundles: Sequence[Path], options: Options, on_run: Callable[[Progress], None]) -> Results:
+def compare_methods(bundles: Sequence[Path], options: Options, on_run: Callable[[RunEnded], None]) -> Results:
     """Run what `options.out` does not hold yet, and write the results there.
 
     Raises TbftError for bad input, before anything is trained; for a folder that holds something else; and if no run
@@ -44,7 +51,7 @@ def compare_methods(bundles: Sequence[Path], options: Options, on_run: Callable[
     return results
 
 
-def _before(options: Options, settings: Settings, entries: Sequence[Entry]) -> dict[str, Evaluated | None]:
+def _before(options: Options, settings: ComparisonSettings, entries: Sequence[Entry]) -> dict[str, Evaluated | None]:
     """Each bundle by its id as it is; None where accuracy is that of the run's own validation."""
     bundles = {entry.bundle_id: entry.bundle for entry in entries}
     if options.test is None:

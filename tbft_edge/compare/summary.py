@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from tbft_artifacts.errors import DivergedError, TbftError
-from tbft_edge.compare.options import Options, Settings
+from tbft_edge.compare.options import ComparisonSettings, Options
 from tbft_edge.compare.pareto import Offer, on_front
 from tbft_edge.compare.results import COSTS, FORMAT, CostName, Energy, EntryResult, Figures, Front, Results
 from tbft_edge.compare.runs import Evaluated, Run
@@ -19,7 +19,7 @@ _RESUMED = "was interrupted and went on: its peak memory is that of the last par
 
 
 def summarize(
-    options: Options, settings: Settings, runs: Sequence[Run], before: Mapping[str, Evaluated | None]
+    options: Options, settings: ComparisonSettings, runs: Sequence[Run], before: Mapping[str, Evaluated | None]
 ) -> Results:
     """Figures per entry and the fronts; `before` is each bundle, by its id, on the test images.
 

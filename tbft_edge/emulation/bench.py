@@ -65,7 +65,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     runtime: dict[str, str]
 
 
-class Cost(msgspec.Struct, frozen=True):
+class StepCost(msgspec.Struct, frozen=True):
     """What a step of a plan costs, and the share that it saves against full fine-tuning (None without that).
 
     In the first epoch a step begins at the images, later at stored boundary activations where those do
@@ -80,13 +80,13 @@ class Cost(msgspec.Struct, frozen=True):
     later_epochs_saved: float | None
 
 
-def compare_costs(results: Sequence[BenchResult]) -> list[Cost]:
+def compare_costs(results: Sequence[BenchResult]) -> list[StepCost]:
     """The paper's cost table: every plan against full fine-tuning of the same network."""
     counted = all(result.instructions_per_step for result in results)
     costs = {result.plan: _step_costs(result, counted) for result in results}
     full = next((costs[result.plan][0] for result in results if result.drift == "full"), None)
     return [
-        Cost(
+        StepCost(
             plan=plan,
             unit="instructions" if counted else "ms",
             first_epoch=first,

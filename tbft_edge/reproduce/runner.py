@@ -42,7 +42,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrialEnded:
     """`done` of `total` trials that had to be run; `seconds` since the first began."""
 
     done: int
@@ -75,14 +75,14 @@ class Runner:
         words = identity(case, trial, protocol, plan, bundle)
         return Planned(case, trial, protocol, words if self.meter == "none" else words | {"meter": self.meter})
 
-    def run(self, planned: Sequence[Planned], on_trial: Callable[[Progress], None]) -> list[Record]:
+    def run(self, planned: Sequence[Planned], on_trial: Callable[[TrialEnded], None]) -> list[Record]:
         """A record per trial, in order. Raises TbftError as soon as one fails; what others gave is kept."""
         missing = {one.key: one for one in planned if self.cache.find(one.key) is None}
         began = time.perf_counter()
         # Closed at once, whatever ends the loop: what waits for a core must not begin after Ctrl-C.
         with closing(self._outcomes(list(missing.values()))) as ended:
             for done, (one, outcome) in enumerate(ended, start=1):
-                on_trial(Progress(done, len(missing), time.perf_counter() - began, one.trial, outcome))
+                on_trial(TrialEnded(done, len(missing), time.perf_counter() - began, one.trial, outcome))
         return [Record(trial=one.trial, outcome=self._known(one)) for one in planned]
 
     def _known(self, one: Planned) -> Outcome:

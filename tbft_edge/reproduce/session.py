@@ -21,7 +21,7 @@ from tbft_edge.reproduce.preset import Preset, protocol_of, trials
 from tbft_edge.reproduce.protocol import Suite as SuiteName
 from tbft_edge.reproduce.pytorch_engine import PyTorchEngine
 from tbft_edge.reproduce.results import FORMAT, TRAINED_ON, CaseSummary, Results, write_results
-from tbft_edge.reproduce.runner import Progress, Runner
+from tbft_edge.reproduce.runner import Runner, TrialEnded
 from tbft_edge.reproduce.source_network import given_network, trained_network
 from tbft_edge.reproduce.suites.registry import SUITES
 from tbft_edge.reproduce.suites.suite import Sources, Suite
@@ -57,7 +57,7 @@ class Watch:
     """Who hears what goes on: how many trials the suite has, each that ends, and each epoch of the source network."""
 
     planned: Callable[[int], None]
-    trial: Callable[[Progress], None]
+    trial: Callable[[TrialEnded], None]
     source_epoch: Callable[[SourceEpoch], None]
 
 

@@ -24,7 +24,7 @@ from tbft_edge.compare.markdown import Shown, comparison_markdown
 from tbft_edge.reproduce.markdown import reproduction_page
 from tbft_edge.reproduce.report import print_results, write_page
 from tbft_edge.reproduce.results import Results
-from tbft_edge.reproduce.runner import Progress
+from tbft_edge.reproduce.runner import TrialEnded
 
 # Torch itself takes no name with a dot in it.
 MODEL = ("--model", "support.tiny_models:tiny_hostile", "--image-size", "8", "--batch-size", "8")
@@ -120,7 +120,7 @@ def test_experiments_are_told_in_words(tmp_path: Path, capsys: pytest.CaptureFix
     print_results(hostile_results())
     case = f"fog{EVIL}{LONG}"
     trial = record(case, "default", "fc", outcome(0.5, 1.0))
-    say_trial(Progress(1, 2, 1.0, trial.trial, trial.outcome))
+    say_trial(TrialEnded(1, 2, 1.0, trial.trial, trial.outcome))
     out, err = capsys.readouterr()
     page = write_page(hostile_results(), tmp_path / "page.html").read_text()
     text = reproduction_page([hostile_results()])

@@ -12,7 +12,14 @@ from support.bundles import compiled
 from support.toys import save_squares
 from tbft_artifacts.errors import TbftError
 from tbft_edge.compare.entries import Entry, open_entries
-from tbft_edge.compare.options import Options, Settings, check_settings, forget_settings, settings_of, write_settings
+from tbft_edge.compare.options import (
+    ComparisonSettings,
+    Options,
+    check_settings,
+    forget_settings,
+    settings_of,
+    write_settings,
+)
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def options(tmp_path: Path, squares: Path) -> Options:
 
 
 @pytest.fixture
-def kept(options: Options, entries: list[Entry]) -> Settings:
+def kept(options: Options, entries: list[Entry]) -> ComparisonSettings:
     settings = settings_of(options, entries)
     write_settings(settings, options.out)
     return settings
@@ -51,12 +58,14 @@ def test_repeats_are_seeds_behind_each_other(options: Options) -> None:
     assert list(options.seeds) == [3, 4]
 
 
-def test_the_same_options_go_on_also_with_more_repeats(options: Options, entries: list[Entry], kept: Settings) -> None:
+def test_the_same_options_go_on_also_with_more_repeats(
+    options: Options, entries: list[Entry], kept: ComparisonSettings
+) -> None:
     check_settings(kept, options.out)
     check_settings(settings_of(replace(options, repeats=7), entries), options.out)
 
 
-def test_a_folder_without_settings_takes_any(options: Options, kept: Settings) -> None:
+def test_a_folder_without_settings_takes_any(options: Options, kept: ComparisonSettings) -> None:
     forget_settings(options.out)
     check_settings(kept, options.out)
 
@@ -72,7 +81,7 @@ def test_a_folder_without_settings_takes_any(options: Options, kept: Settings) -
     ],
 )
 def test_another_option_is_named(
-    change: dict[str, Any], words: str, options: Options, entries: list[Entry], kept: Settings
+    change: dict[str, Any], words: str, options: Options, entries: list[Entry], kept: ComparisonSettings
 ) -> None:
     with pytest.raises(TbftError, match=words):
         check_settings(settings_of(replace(options, **change), entries), options.out)
@@ -91,13 +100,13 @@ def test_other_images_are_refused_also_under_the_same_name(
         check_settings(settings_of(options, entries), tmp_path)
 
 
-def test_other_bundles_are_refused(options: Options, entries: list[Entry], kept: Settings) -> None:
+def test_other_bundles_are_refused(options: Options, entries: list[Entry], kept: ComparisonSettings) -> None:
     for other in (entries[:1], entries[::-1]):
         with pytest.raises(TbftError, match="is of other bundles"):
             check_settings(settings_of(options, other), options.out)
 
 
-def test_another_board_is_refused(options: Options, kept: Settings) -> None:
+def test_another_board_is_refused(options: Options, kept: ComparisonSettings) -> None:
     """Times of two boards are no comparison."""
     from msgspec.structs import replace as changed
 
@@ -105,7 +114,7 @@ def test_another_board_is_refused(options: Options, kept: Settings) -> None:
         check_settings(changed(kept, board="0" * 16), options.out)
 
 
-def test_settings_that_cannot_be_read_are_said(options: Options, kept: Settings) -> None:
+def test_settings_that_cannot_be_read_are_said(options: Options, kept: ComparisonSettings) -> None:
     (options.out / "settings.json").write_text("{}")
     with pytest.raises(TbftError, match=r"settings\.json' cannot be read"):
         check_settings(kept, options.out)

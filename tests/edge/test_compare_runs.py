@@ -16,7 +16,7 @@ from tbft_artifacts.errors import DivergedError, TbftError
 from tbft_edge.compare import runs as module
 from tbft_edge.compare.entries import Entry, open_entries
 from tbft_edge.compare.options import Options
-from tbft_edge.compare.runs import Evaluated, Progress, Run, before_training, run_all, run_folder
+from tbft_edge.compare.runs import Evaluated, Run, RunEnded, before_training, run_all, run_folder
 from tbft_runtime.run.folder import RunFolder
 
 EVALUATED = Evaluated(0.875, 40, 500.0)
@@ -81,7 +81,7 @@ def all_runs(options: Options, entries: list[Entry]) -> list[Run]:
 
 def test_entries_take_turns(commands: Commands, options: Options, entries: list[Entry]) -> None:
     """All with the first seed before any with the second, each with the same options, evaluated in between."""
-    heard: list[Progress] = []
+    heard: list[RunEnded] = []
     ended = run_all(options, entries, heard.append)
     output, full = "output-frozen-sgd", "full-batch-adam"
     assert commands.trained() == [(output, "5"), (full, "5"), (output, "6"), (full, "6")]

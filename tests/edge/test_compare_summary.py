@@ -13,7 +13,7 @@ from support.bundles import compiled
 from support.made_up_reports import PMIC, made_up_energy, made_up_report, no_energy
 from tbft_artifacts.errors import DIVERGED_EXIT_CODE, USAGE_EXIT_CODE, TbftError
 from tbft_edge.compare.entries import Entry, open_entries
-from tbft_edge.compare.options import Options, Settings, settings_of
+from tbft_edge.compare.options import ComparisonSettings, Options, settings_of
 from tbft_edge.compare.results import Results, Spread
 from tbft_edge.compare.runs import Evaluated, Outcome, Run
 from tbft_edge.compare.summary import summarize
@@ -54,7 +54,7 @@ def failed(entry: Entry, why: str, *, diverged: bool = True) -> Run:
 
 def summary(options: Options, runs: Sequence[Run], before: Evaluated | None = None) -> Results:
     entries = [run.entry for run in runs]
-    settings: Settings = settings_of(options, entries)
+    settings: ComparisonSettings = settings_of(options, entries)
     return summarize(options, settings, runs, {entry.bundle_id: before for entry in entries})
 
 

@@ -14,7 +14,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_edge.reproduce.blocks import BLOCKS, PaperBlock
 from tbft_edge.reproduce.case import Case, Parts
 from tbft_edge.reproduce.engine import Job
-from tbft_edge.reproduce.runner import Planned, Progress
+from tbft_edge.reproduce.runner import Planned, TrialEnded
 from tbft_edge.reproduce.trial import Outcome, Trial
 
 
@@ -23,7 +23,7 @@ def make_planned(case: Case, block: PaperBlock, **words: str) -> Planned:
     return Planned(case, trial, None, {"case": case.name, "block": block} | words)
 
 
-def ignore(progress: Progress) -> None:
+def ignore(progress: TrialEnded) -> None:
     """Nobody watches."""
 
 
@@ -42,7 +42,7 @@ def test_what_was_run_is_never_run_again(tmp_path: Path) -> None:
     engine = CountingEngine()
     planned = [make_planned(make_case("dark", 0), block) for block in BLOCKS]
     make_runner(tmp_path, engine).run(planned[:3], ignore)
-    said: list[Progress] = []
+    said: list[TrialEnded] = []
     make_runner(tmp_path, engine).run(planned, said.append)
     assert len(engine.jobs) == len(BLOCKS)
     assert [(progress.done, progress.total) for progress in said] == [(1, 2), (2, 2)]
@@ -94,7 +94,7 @@ def test_nothing_is_left_when_the_watcher_is_interrupted(tmp_path: Path) -> None
     """Ctrl-C at any moment: what runs ends and is kept, what waits is given up, and the data are removed."""
     engine = CountingEngine()
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(progress: TrialEnded) -> None:
         raise KeyboardInterrupt
 
     planned = [make_planned(make_case("dark", 0), block) for block in BLOCKS]

@@ -12,7 +12,7 @@ import pytest
 from support.fake_meters import FakeMeter, fake_board
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.inference import answering
-from tbft_runtime.inference.answering import IMAGES, ROUNDS, AnswerCost, Sample, SingleAnswers, measure_answers
+from tbft_runtime.inference.answering import IMAGES, ROUNDS, AnswerCost, ImageSample, SingleAnswers, measure_answers
 
 # Of these, every image has its own grey.
 PIXELS = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
@@ -90,7 +90,7 @@ def test_joules_are_those_of_an_answer(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_sample_is_spread_over_all_images(count: int) -> None:
     """At most so many, from the first to the last batch, since folders come class by class."""
     pixels = np.arange(count)[:, None] * np.ones((1, 3), int)
-    sample = Sample.of(count)
+    sample = ImageSample.of(count)
     for start in range(0, count, 32):
         sample.add(pixels[start : start + 32])
     kept = sample.pixels[:, 0]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.profiling.run import graph_profile
-from tbft_runtime.profiling.trace import Kernel, Trace, read_trace
+from tbft_runtime.profiling.trace import Kernel, KernelTrace, read_trace
 
 
 def event(category: str, name: str, begin: int, duration: int, **arguments: str) -> dict[str, Any]:
@@ -108,7 +108,7 @@ KERNELS = st.builds(
 @given(st.lists(KERNELS, max_size=30).map(tuple), st.integers(1, 20))
 def test_parts_sum_up_to_the_whole(kernels: tuple[Kernel, ...], steps: int) -> None:
     """Nothing is counted twice or dropped, by operator or by layer, and the longest comes first."""
-    profile = graph_profile("gradient", Trace(steps, kernels, 1))
+    profile = graph_profile("gradient", KernelTrace(steps, kernels, 1))
     for parts in (profile.operators, profile.layers):
         assert sum(part.milliseconds for part in parts) == pytest.approx(profile.kernel_ms)
         assert sum(part.calls for part in parts) == pytest.approx(len(kernels) / steps)

@@ -14,7 +14,7 @@ from support.bundles import compiled
 from support.fake_meters import FAKE, FakeMeter, fake_board, write_tree
 from support.runs import Recorder, fine_tune, state_of
 from tbft_runtime import TrainOptions, TrainResult, train, training_run
-from tbft_runtime.meters.registry import Choice
+from tbft_runtime.meters.registry import MeterChoice
 from tbft_runtime.reporting.report import Report
 
 Meters = Callable[[FakeMeter], None]
@@ -25,7 +25,7 @@ def attach(monkeypatch: pytest.MonkeyPatch) -> Meters:
     """Let runs from now on find this meter."""
 
     def attach(meter: FakeMeter) -> None:
-        monkeypatch.setattr(training_run, "choose", lambda *_: Choice(meter, None))
+        monkeypatch.setattr(training_run, "choose", lambda *_: MeterChoice(meter, None))
 
     return attach
 

@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tbft_runtime.energy.trace import Drawn, Trace
+from tbft_runtime.energy.trace import Drawn, PowerTrace
 from tbft_runtime.meters.meter import Sample
 
 RNG = np.random.default_rng(7)
 
 
-def stretch(trace: Trace, began: float, ended: float) -> Drawn:
+def stretch(trace: PowerTrace, began: float, ended: float) -> Drawn:
     return trace.drawn(np.array([began]), np.array([ended]))
 
 
-def sampled(watts: Callable[[float], float], times: np.ndarray) -> Trace:
-    trace = Trace("watts")
+def sampled(watts: Callable[[float], float], times: np.ndarray) -> PowerTrace:
+    trace = PowerTrace("watts")
     trace.add([Sample(float(time), watts(float(time))) for time in times])
     return trace
 
@@ -82,7 +82,7 @@ def test_nothing_is_made_up_outside_the_samples() -> None:
     trace = sampled(lambda _: 4.0, np.arange(5.0, 8.01, 0.1))
     drawn = stretch(trace, 0, 20)
     assert (drawn.joules, drawn.covered) == (pytest.approx(12.0), pytest.approx(3.0))
-    assert stretch(Trace("watts"), 0, 1) == Drawn(0, 0)
+    assert stretch(PowerTrace("watts"), 0, 1) == Drawn(0, 0)
 
 
 def test_a_meter_that_was_away_leaves_a_gap() -> None:
@@ -112,7 +112,7 @@ def test_a_slow_meter_has_no_gaps() -> None:
 
 def test_a_counter_knows_what_happened_meanwhile() -> None:
     """Joules that were counted while nobody looked are there, however late they are read."""
-    trace = Trace("joules")
+    trace = PowerTrace("joules")
     trace.add([Sample(0, 0), Sample(1, 5), Sample(60, 300)])
     assert stretch(trace, 0, 60) == Drawn(300, 60)
     assert stretch(trace, 0.5, 1).joules == pytest.approx(2.5)
@@ -120,7 +120,7 @@ def test_a_counter_knows_what_happened_meanwhile() -> None:
 
 def test_samples_out_of_order_are_dropped() -> None:
     """Time goes forwards only; an integral backwards would be negative energy."""
-    trace = Trace("watts")
+    trace = PowerTrace("watts")
     trace.add([Sample(0, 1), Sample(1, 1), Sample(0.5, 100), Sample(1, 100), Sample(2, 1)])
     assert stretch(trace, 0, 2) == Drawn(2, 2)
 

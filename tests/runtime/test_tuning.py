@@ -21,7 +21,7 @@ from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.tuning.race import MINIMUM_ROUNDS, MOST_ROUNDS
-from tbft_runtime.tuning.record import Candidate, this_machine, why_not_for, write_tuning
+from tbft_runtime.tuning.record import TuningCandidate, this_machine, why_not_for, write_tuning
 from tbft_runtime.tuning.search import ORDER, Space
 
 
@@ -33,7 +33,7 @@ def settings_of(bundle: str, **options: Any) -> Settings:
 def chosen_for(bundle: str, threads: int = 1, **execution: Any) -> Tuning:
     """A tuning that fits a compiled bundle on this machine, though nothing was measured."""
     settings = settings_of(bundle)
-    default = Candidate(settings.threads, settings.execution)
+    default = TuningCandidate(settings.threads, settings.execution)
     return Tuning(
         bundle_id=settings.bundle_id,
         plan=settings.plan,
@@ -43,7 +43,7 @@ def chosen_for(bundle: str, threads: int = 1, **execution: Any) -> Tuning:
         machine=this_machine(),
         board=BoardWatch(THIS_BOARD).summary(),
         default=default,
-        chosen=Candidate(threads, msgspec.structs.replace(settings.execution, **execution)),
+        chosen=TuningCandidate(threads, msgspec.structs.replace(settings.execution, **execution)),
         comparisons=(),
         seconds=1.0,
         finished=True,
@@ -67,7 +67,7 @@ def test_every_plan_is_measured(bundle: str, tmp_path: Path) -> None:
     assert set(listing(tmp_path / "run")) == {".tbft-edge.lock", "tuning.json"}
     settings = settings_of(bundle, threads=1)
     assert (found.bundle_id, found.plan, found.batch_size) == (settings.bundle_id, settings.plan, 8)
-    assert found.default == Candidate(1, settings.execution)
+    assert found.default == TuningCandidate(1, settings.execution)
     assert found.machine == this_machine()
     assert found.finished
     timings = [timing for each in found.comparisons for timing in (each.in_use, each.tried)]

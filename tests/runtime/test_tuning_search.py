@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from support.bundles import made_up_manifest
 from tbft_artifacts.plan import Plan
 from tbft_runtime.run.execution import Execution
-from tbft_runtime.tuning.record import Candidate, Comparison, Coordinate
+from tbft_runtime.tuning.record import Coordinate, TuningCandidate, TuningComparison
 from tbft_runtime.tuning.search import ORDER, Space, comparison, search, timing
 
-DEFAULT = Candidate(4, Execution(micro_batch=8, gradient_form="winograd", prefix_form="direct", spinning=False))
+DEFAULT = TuningCandidate(4, Execution(micro_batch=8, gradient_form="winograd", prefix_form="direct", spinning=False))
 
 
 def plan(**changes: Any) -> Plan:
@@ -24,13 +24,15 @@ def plan(**changes: Any) -> Plan:
     return msgspec.structs.replace(made_up_manifest().plans[0], **{**forms, **changes})
 
 
-def but(candidate: Candidate, **values: Any) -> Candidate:
+def but(candidate: TuningCandidate, **values: Any) -> TuningCandidate:
     """`candidate` with other values."""
     threads = values.pop("threads", candidate.threads)
-    return Candidate(threads, msgspec.structs.replace(candidate.execution, **values))
+    return TuningCandidate(threads, msgspec.structs.replace(candidate.execution, **values))
 
 
-def compare(coordinate: Coordinate | None, in_use: Candidate, tried: Candidate, costs: tuple[Any, Any]) -> Comparison:
+def compare(
+    coordinate: Coordinate | None, in_use: TuningCandidate, tried: TuningCandidate, costs: tuple[Any, Any]
+) -> TuningComparison:
     return comparison(coordinate, timing(in_use, costs[0]), timing(tried, costs[1]))
 
 
@@ -60,7 +62,7 @@ def test_a_time_keeps_its_rounds() -> None:
     assert found.ms == (5.0, 1.0, 2.0, 4.0, 3.0)
 
 
-def values(coordinate: Coordinate, space: Space, candidate: Candidate = DEFAULT) -> list[Any]:
+def values(coordinate: Coordinate, space: Space, candidate: TuningCandidate = DEFAULT) -> list[Any]:
     return [other.value(coordinate) for other in space.alternatives(coordinate, candidate)]
 
 
@@ -108,7 +110,7 @@ def test_any_search_ends_and_changes_one_thing_at_a_time(
     times = itertools.cycle([[1.0 + step] * 5 for step in noise])
     seen = []
 
-    def measure(coordinate: Coordinate | None, in_use: Candidate, tried: Candidate) -> Comparison:
+    def measure(coordinate: Coordinate | None, in_use: TuningCandidate, tried: TuningCandidate) -> TuningComparison:
         if coordinate is not None:
             seen.append(frozenset((in_use, tried)))
             assert [each for each in ORDER if in_use.value(each) != tried.value(each)] == [coordinate]
@@ -122,14 +124,14 @@ def test_any_search_ends_and_changes_one_thing_at_a_time(
     assert chosen in [default, *(each.tried.candidate for each in comparisons)]
 
 
-def cost(candidate: Candidate) -> float:
+def cost(candidate: TuningCandidate) -> float:
     """Milliseconds of a device where one thread less is best, and the direct form likes small parts."""
     execution = candidate.execution
     parts = {"winograd": 10 - execution.micro_batch / 4, "direct": 5 + execution.micro_batch}[execution.gradient_form]
     return parts + abs(candidate.threads - 2) + (3 if execution.prefix_form == "direct" else 0)
 
 
-def measure(coordinate: Coordinate | None, in_use: Candidate, tried: Candidate) -> Comparison:
+def measure(coordinate: Coordinate | None, in_use: TuningCandidate, tried: TuningCandidate) -> TuningComparison:
     return compare(coordinate, in_use, tried, ([cost(in_use)] * 5, [cost(tried)] * 5))
 
 
@@ -147,7 +149,7 @@ def test_the_search_goes_on_until_nothing_changes() -> None:
 def test_what_was_chosen_has_to_beat_the_default_as_a_whole() -> None:
     """Gains that vanish together were noise."""
 
-    def vanishing(coordinate: Coordinate | None, in_use: Candidate, tried: Candidate) -> Comparison:
+    def vanishing(coordinate: Coordinate | None, in_use: TuningCandidate, tried: TuningCandidate) -> TuningComparison:
         return (
             compare(None, in_use, tried, (STEADY, STEADY)) if coordinate is None else measure(coordinate, in_use, tried)
         )
@@ -160,7 +162,9 @@ def test_what_was_chosen_has_to_beat_the_default_as_a_whole() -> None:
 def test_time_that_is_up_ends_the_search() -> None:
     """What was found until then is chosen, and still meets the default."""
 
-    def hurried(coordinate: Coordinate | None, in_use: Candidate, tried: Candidate) -> Comparison | None:
+    def hurried(
+        coordinate: Coordinate | None, in_use: TuningCandidate, tried: TuningCandidate
+    ) -> TuningComparison | None:
         return None if coordinate == "gradient_form" else measure(coordinate, in_use, tried)
 
     chosen, comparisons, finished = search(DEFAULT, Space(plan(), 32, 4), hurried)

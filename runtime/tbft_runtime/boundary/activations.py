@@ -48,7 +48,7 @@ def why_not_fixed(plan: Plan, settings: Settings) -> str | None:
 
 
 @dataclass
-class Boundary:
+class BoundaryActivations:
     """Boundary activations of a run's images: from the cache, or computed by the prefix and put there.
 
     With `dtype` float16 every activation is rounded to it, kept or not, so that a run does not depend
@@ -118,7 +118,7 @@ def open_boundary(
     data: TrainingData,
     folder: Path,
     progress: Progress,
-) -> Boundary:
+) -> BoundaryActivations:
     """Load the prefix, with `weights` that stay fixed from now on, and open the cache.
 
     One on the disk lies in `folder`, and is used again if it was made of the same things.
@@ -127,7 +127,7 @@ def open_boundary(
     assert prefix is not None
     dtype = np.dtype(np.float16 if settings.cache == "fp16" else np.float32)
     if settings.cache == "off":
-        return Boundary(plan, prefix, dtype, None, "switched off")
+        return BoundaryActivations(plan, prefix, dtype, None, "switched off")
     kind = RowKind(data.images, plan.boundary.shape, dtype)
     cache: BoundaryCache | None = None
     reason = None
@@ -154,7 +154,7 @@ def open_boundary(
     if reason:
         progress.note(f"no activation cache: {reason}")
         cache = None
-    return Boundary(plan, prefix, dtype, cache, reason)
+    return BoundaryActivations(plan, prefix, dtype, cache, reason)
 
 
 def depends_on_batch(prefix: Prefix, images: np.ndarray) -> bool:
@@ -173,7 +173,7 @@ def depends_on_batch(prefix: Prefix, images: np.ndarray) -> bool:
     return any(activations(images[part]).tobytes() != together[part].tobytes() for part in others if len(images[part]))
 
 
-def cache_result(boundary: Boundary | None, plan: Plan, settings: Settings, images: int) -> CacheResult:
+def cache_result(boundary: BoundaryActivations | None, plan: Plan, settings: Settings, images: int) -> CacheResult:
     """What the cache held at the end, of `images` that train or validate."""
     cache = boundary.cache if boundary else None
     if cache is None:

@@ -18,7 +18,7 @@ from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry, Vitals
 from tbft_runtime.energy.sampler import Sampler, Task
-from tbft_runtime.energy.trace import Trace
+from tbft_runtime.energy.trace import PowerTrace
 from tbft_runtime.meters.meter import Meter, MeterError, Source
 from tbft_runtime.timing import Lap, Phase, PhaseTime
 
@@ -50,7 +50,7 @@ class Metering:
         tasks = [Task(self._look, BOARD_PERIOD, due=self._began + BOARD_PERIOD)]
         self._reading: Task | None = None
         if self.meter is not None:
-            self._trace = Trace(self.meter.measures)
+            self._trace = PowerTrace(self.meter.measures)
             self.idle_watts = self.meter.idle_watts
             self.meter.start()
             self._reading = Task(self._read, 1 / self.meter.hertz)

@@ -27,7 +27,7 @@ class Drawn:
 
 
 @dataclass
-class Trace:
+class PowerTrace:
     """Samples in order of time.
 
     Watts are integrated by the trapezoidal rule, except over gaps: intervals much longer than usual. A

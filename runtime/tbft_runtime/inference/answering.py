@@ -64,7 +64,7 @@ Answer = Callable[[np.ndarray], object]
 
 
 @dataclass
-class Sample:
+class ImageSample:
     """Every `every`th of the images that come by."""
 
     every: int
@@ -72,7 +72,7 @@ class Sample:
     _kept: list[np.ndarray] = field(default_factory=list)
 
     @classmethod
-    def of(cls, count: int) -> Sample:
+    def of(cls, count: int) -> ImageSample:
         """At most `IMAGES` of `count`, evenly spread, since images of a class often follow each other."""
         return cls(max(1, -(-count // IMAGES)))
 

@@ -18,7 +18,7 @@ from tbft_runtime.energy.metering import Metering
 from tbft_runtime.exits.record import EarlyAnswers, early_answers
 from tbft_runtime.exits.staged import StagedModel
 from tbft_runtime.graphs.sessions import default_threads
-from tbft_runtime.inference.answering import Sample, SingleAnswers, single_answers
+from tbft_runtime.inference.answering import ImageSample, SingleAnswers, single_answers
 from tbft_runtime.inference.batches import in_batches, pixels_of
 from tbft_runtime.inference.model import open_model
 from tbft_runtime.meters.meter import NO_METER
@@ -83,7 +83,7 @@ def evaluate(
     model = open_model(model_path, threads)
     source = open_source(data, model.classes, model.preprocessing)
     tally, every, skipped, seconds = Tally(), Tally(), [], 0.0
-    sample = Sample.of(len(source)) if isinstance(model, StagedModel) or choice.meter is not None else None
+    sample = ImageSample.of(len(source)) if isinstance(model, StagedModel) or choice.meter is not None else None
     with Metering(board, choice.meter, on_vitals=progress.vitals) as metering:
         metering.measure_idle(progress.note)
         progress.begin("evaluating", len(source))

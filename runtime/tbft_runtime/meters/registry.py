@@ -35,7 +35,7 @@ METERS: tuple[MeterKind, ...] = tuple(_kind(file) for file in _FILES)
 
 
 @dataclass(frozen=True)
-class Choice:
+class MeterChoice:
     """The meter of a run; without one, `why` says in a line why there is none."""
 
     meter: Meter | None
@@ -56,17 +56,17 @@ class Finding:
     origin: str = ""
 
 
-def choose(name: str, board: Board) -> Choice:
+def choose(name: str, board: Board) -> MeterChoice:
     """The meter of that name: auto, none, NAME or NAME:ARGUMENT.
 
     Raises UnavailableError if a meter that was named is not there, and TbftError if there is no such name.
     """
     if name == NO_METER:
-        return Choice(None, "switched off with `meter` none")
+        return MeterChoice(None, "switched off with `meter` none")
     if name == AUTOMATIC:
         return _first(board)
     kind, argument = _parse(name)
-    return Choice(kind.find(board, argument), None)
+    return MeterChoice(kind.find(board, argument), None)
 
 
 def survey(board: Board) -> list[Finding]:
@@ -88,14 +88,14 @@ def _built_in() -> frozenset[str]:
     return frozenset((AUTOMATIC, NO_METER, *(kind.name for kind in METERS)))
 
 
-def _first(board: Board) -> Choice:
+def _first(board: Board) -> MeterChoice:
     tried = [kind for kind in METERS if kind.automatic]
     for kind in tried:
         finding = _look(kind, board)
         if finding.meter is not None:
-            return Choice(finding.meter, None)
+            return MeterChoice(finding.meter, None)
     names = ", ".join(kind.name for kind in tried)
-    return Choice(None, f"there is no meter of {names} here; 'tbft-edge doctor' says why")
+    return MeterChoice(None, f"there is no meter of {names} here; 'tbft-edge doctor' says why")
 
 
 def _look(kind: MeterKind, board: Board) -> Finding:

@@ -18,7 +18,7 @@ from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.graphs.sessions import Graph, Tensors
 from tbft_runtime.profiling.layers import layer_of
 from tbft_runtime.profiling.profile import GraphName, GraphProfile, Profile, Slice
-from tbft_runtime.profiling.trace import Kernel, Trace, read_trace
+from tbft_runtime.profiling.trace import Kernel, KernelTrace, read_trace
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
 from tbft_runtime.training.fine_tuning import FineTuning
@@ -79,7 +79,7 @@ class TracedSteps:
     labels: np.ndarray
     folder: Path
 
-    def run(self, warm_up: int, steps: int) -> dict[GraphName, Trace]:
+    def run(self, warm_up: int, steps: int) -> dict[GraphName, KernelTrace]:
         """Load the graphs anew and take so many steps; the traces of those that count, by graph.
 
         Raises TbftError if a trace is not whole.
@@ -93,7 +93,7 @@ class TracedSteps:
             step.run(copy, self.images, self.labels)
         graphs: dict[GraphName, Graph] = {} if prefix is None else {"prefix": prefix.graph}
         graphs |= {"gradient": step.gradient, "update": step.update}
-        traces: dict[GraphName, Trace] = {}
+        traces: dict[GraphName, KernelTrace] = {}
         for name, graph in graphs.items():
             file = graph.end_trace()
             traces[name] = read_trace(file, warm_up, steps)
@@ -119,7 +119,7 @@ def profile_steps(traced: TracedSteps) -> Profile:
     )
 
 
-def graph_profile(graph: GraphName, trace: Trace) -> GraphProfile:
+def graph_profile(graph: GraphName, trace: KernelTrace) -> GraphProfile:
     """The kernels of a trace by operator and by layer, per step."""
 
     def layer(kernel: Kernel) -> str:
@@ -135,7 +135,7 @@ def graph_profile(graph: GraphName, trace: Trace) -> GraphProfile:
     )
 
 
-def _slices(trace: Trace, key: Callable[[Kernel], str]) -> tuple[Slice, ...]:
+def _slices(trace: KernelTrace, key: Callable[[Kernel], str]) -> tuple[Slice, ...]:
     microseconds: dict[str, int] = {}
     calls: dict[str, int] = {}
     for kernel in trace.kernels:

@@ -48,7 +48,7 @@ class Kernel:
 
 
 @dataclass(frozen=True)
-class Trace:
+class KernelTrace:
     """The kernels of `steps` steps, and for how long one of the graph's runs was under way."""
 
     steps: int
@@ -56,7 +56,7 @@ class Trace:
     run_microseconds: int
 
 
-def read_trace(path: Path, warm_up: int, steps: int) -> Trace:
+def read_trace(path: Path, warm_up: int, steps: int) -> KernelTrace:
     """The trace of a graph that took part in `warm_up` steps, which are left out, and then in `steps`.
 
     Each step has the same number of runs, and ends before the next one begins. Raises TbftError for a
@@ -79,7 +79,7 @@ def read_trace(path: Path, warm_up: int, steps: int) -> Trace:
         for event in events
         if event.is_kernel and event.ts >= measured[0][0]
     )
-    return Trace(steps, kernels, _covered(measured))
+    return KernelTrace(steps, kernels, _covered(measured))
 
 
 def _covered(spans: Sequence[tuple[int, int]]) -> int:

@@ -12,7 +12,7 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
-from tbft_runtime.boundary.activations import Boundary, open_boundary, why_not_fixed
+from tbft_runtime.boundary.activations import BoundaryActivations, open_boundary, why_not_fixed
 from tbft_runtime.boundary.prefix import Prefix, load_prefix
 from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.graphs.sessions import Tensors
@@ -49,7 +49,7 @@ class FineTuning:
     accounts: Accounts
     channels: Channels
     adapted: Arrays | None
-    boundary: Boundary | None = field(default=None, init=False)
+    boundary: BoundaryActivations | None = field(default=None, init=False)
 
     def run(self, state: TrainingState | None) -> tuple[TrainingState, str]:
         """Train from the beginning, or on from `state`, until the end; the state then, and why that was the end.

@@ -19,7 +19,7 @@ from tbft_runtime.run.options import DEFAULT_EPOCHS
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.training.sparse_rows import Channels
 from tbft_runtime.training.step import TrainStep, initial_state
-from tbft_runtime.tuning.record import Candidate, Comparison, Coordinate
+from tbft_runtime.tuning.record import Coordinate, TuningCandidate, TuningComparison
 from tbft_runtime.tuning.search import comparison, timing
 
 # Fewer rounds say little about the spread; more than the most hardly anything new.
@@ -52,7 +52,9 @@ class Race:
         prefix = load_prefix(self.bundle, self.plan, self.settings, self.weights)
         self.boundary = {self.plan.boundary.name: self.images} if prefix is None else prefix.run(self.images)
 
-    def compare(self, coordinate: Coordinate | None, in_use: Candidate, tried: Candidate) -> Comparison | None:
+    def compare(
+        self, coordinate: Coordinate | None, in_use: TuningCandidate, tried: TuningCandidate
+    ) -> TuningComparison | None:
         """Rounds in which both run once, in random order; None if the time of the search is up, but for the last one.
 
         Raises TbftError for a batch that gives a batch norm with batch statistics one value per channel.
@@ -86,7 +88,7 @@ class _Runner:
     the rest in each of its epochs, so the prefix then counts as much as in a run of the default length.
     """
 
-    def __init__(self, race: Race, coordinate: Coordinate | None, candidate: Candidate) -> None:
+    def __init__(self, race: Race, coordinate: Coordinate | None, candidate: TuningCandidate) -> None:
         bundle, plan = race.bundle, race.plan
         settings = msgspec.structs.replace(race.settings, threads=candidate.threads, execution=candidate.execution)
         whole = coordinate in (None, "threads", "spinning")
@@ -113,7 +115,7 @@ class _Runner:
         return 1000 * ((middle - begin) * self.share + end - middle)
 
 
-def _told(result: Comparison) -> str:
+def _told(result: TuningComparison) -> str:
     """A line about a comparison."""
     name = (result.coordinate or "everything").replace("_", " ")
     in_use, tried = result.values

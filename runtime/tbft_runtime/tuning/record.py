@@ -20,7 +20,7 @@ Coordinate = Literal["threads", "spinning", "gradient_form", "micro_batch", "pre
 Value = int | str | bool | None
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class TuningCandidate(msgspec.Struct, frozen=True):
     """One way to run a plan."""
 
     threads: int
@@ -37,14 +37,14 @@ class Candidate(msgspec.Struct, frozen=True):
 class Timing(msgspec.Struct, frozen=True):
     """Milliseconds of a candidate, round by round, and their median and quartiles."""
 
-    candidate: Candidate
+    candidate: TuningCandidate
     ms: tuple[float, ...]
     median_ms: float
     lower_ms: float
     upper_ms: float
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class TuningComparison(msgspec.Struct, frozen=True):
     """Two candidates in turns; `taken`: the one that was tried took over.
 
     They differ in one coordinate; the last comparison, of everything that was chosen with the default,
@@ -64,7 +64,7 @@ class Comparison(msgspec.Struct, frozen=True):
         return self.in_use.candidate.value(self.coordinate), self.tried.candidate.value(self.coordinate)
 
 
-class Machine(msgspec.Struct, frozen=True):
+class TuningMachine(msgspec.Struct, frozen=True):
     """What the times depend on beside the plan. `cores`: those that the process may use."""
 
     processor: str
@@ -85,18 +85,18 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     batch_norm: BatchNormPolicy
     batch_size: int
     divided: bool
-    machine: Machine
+    machine: TuningMachine
     board: BoardSummary
-    default: Candidate
-    chosen: Candidate
-    comparisons: tuple[Comparison, ...]
+    default: TuningCandidate
+    chosen: TuningCandidate
+    comparisons: tuple[TuningComparison, ...]
     seconds: float
     finished: bool
 
 
-def this_machine() -> Machine:
+def this_machine() -> TuningMachine:
     """The machine of this process."""
-    return Machine(processor=processor(), cores=default_threads(), onnxruntime=onnxruntime_version())
+    return TuningMachine(processor=processor(), cores=default_threads(), onnxruntime=onnxruntime_version())
 
 
 def write_tuning(tuning: Tuning, path: Path) -> None:
@@ -128,7 +128,7 @@ def with_tuning(settings: Settings, path: Path, threads: int | None, progress: P
     )
 
 
-def why_not_for(tuning: Tuning, settings: Settings, machine: Machine) -> str | None:
+def why_not_for(tuning: Tuning, settings: Settings, machine: TuningMachine) -> str | None:
     """What else than this run on this machine was measured; None if the tuning fits.
 
     Statistics that are re-estimated first make no difference: the graphs are the same.

@@ -15,12 +15,12 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.plan import Plan
-from tbft_runtime.tuning.record import Candidate, Comparison, Coordinate, Timing
+from tbft_runtime.tuning.record import Coordinate, Timing, TuningCandidate, TuningComparison
 
 # Threads come first: they decide how many images of a batch one thread gets. The prefix depends on threads alone.
 ORDER: tuple[Coordinate, ...] = get_args(Coordinate)
 
-Compare = Callable[[Coordinate | None, Candidate, Candidate], Comparison | None]
+Compare = Callable[[Coordinate | None, TuningCandidate, TuningCandidate], TuningComparison | None]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Space:
     batch_size: int
     cores: int | None
 
-    def alternatives(self, coordinate: Coordinate, candidate: Candidate) -> list[Candidate]:
+    def alternatives(self, coordinate: Coordinate, candidate: TuningCandidate) -> list[TuningCandidate]:
         """Candidates that differ from `candidate` in `coordinate` alone, and may differ in time."""
         now = candidate.value(coordinate)
         if coordinate == "threads":
@@ -52,13 +52,15 @@ class Space:
             # Batch statistics need the batch as a whole, on all threads together; elsewhere none waits for another.
             values = (False, True)
         return [
-            Candidate(candidate.threads, msgspec.structs.replace(candidate.execution, **{coordinate: value}))
+            TuningCandidate(candidate.threads, msgspec.structs.replace(candidate.execution, **{coordinate: value}))
             for value in values
             if value != now
         ]
 
 
-def search(default: Candidate, space: Space, compare: Compare) -> tuple[Candidate, list[Comparison], bool]:
+def search(
+    default: TuningCandidate, space: Space, compare: Compare
+) -> tuple[TuningCandidate, list[TuningComparison], bool]:
     """The best candidate, what was compared on the way, and whether `compare` had time for everything.
 
     `compare` returns None where the time is up, but not for the last comparison, whose coordinate is None.
@@ -70,10 +72,12 @@ def search(default: Candidate, space: Space, compare: Compare) -> tuple[Candidat
     return (best if last.taken else default), [*comparisons, last], finished
 
 
-def _pass_by_pass(start: Candidate, space: Space, compare: Compare) -> tuple[Candidate, list[Comparison], bool]:
+def _pass_by_pass(
+    start: TuningCandidate, space: Space, compare: Compare
+) -> tuple[TuningCandidate, list[TuningComparison], bool]:
     best = start
-    comparisons: list[Comparison] = []
-    met: set[frozenset[Candidate]] = set()
+    comparisons: list[TuningComparison] = []
+    met: set[frozenset[TuningCandidate]] = set()
     changed = True
     while changed:
         changed = False
@@ -93,19 +97,19 @@ def _pass_by_pass(start: Candidate, space: Space, compare: Compare) -> tuple[Can
     return best, comparisons, True
 
 
-def timing(candidate: Candidate, ms: Sequence[float]) -> Timing:
+def timing(candidate: TuningCandidate, ms: Sequence[float]) -> Timing:
     """With median and quartiles."""
     lower, median, upper = (float(value) for value in np.percentile(ms, [25, 50, 75]))
     return Timing(candidate, tuple(ms), median_ms=median, lower_ms=lower, upper_ms=upper)
 
 
-def comparison(coordinate: Coordinate | None, in_use: Timing, tried: Timing) -> Comparison:
+def comparison(coordinate: Coordinate | None, in_use: Timing, tried: Timing) -> TuningComparison:
     """What was tried takes over if it is faster by more than the spread: the larger one of the interquartile ranges.
 
     What was chosen has shown that already, part by part, and only has to be faster in the end.
     """
     spread = max(each.upper_ms - each.lower_ms for each in (in_use, tried)) if coordinate else 0.0
-    return Comparison(coordinate, in_use, tried, taken=in_use.median_ms - tried.median_ms > spread)
+    return TuningComparison(coordinate, in_use, tried, taken=in_use.median_ms - tried.median_ms > spread)
 
 
 def _powers_of_two(largest: int) -> list[int]:

@@ -18,7 +18,7 @@ from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
 from tbft_runtime.training.sparse_rows import measurable
 from tbft_runtime.tuning.race import Race
-from tbft_runtime.tuning.record import Candidate, Tuning, this_machine, write_tuning
+from tbft_runtime.tuning.record import Tuning, TuningCandidate, this_machine, write_tuning
 from tbft_runtime.tuning.search import Space, search
 
 # Weights stay as they are, so that no step fails, and each computes the same.
@@ -88,7 +88,7 @@ def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
         )
         settings = resolve(asked, plan, bundle)
         machine = this_machine()
-        default = Candidate(settings.threads, settings.execution)
+        default = TuningCandidate(settings.threads, settings.execution)
         space = Space(plan, settings.batch_size, default_threads() if options.threads is None else None)
         race = Race(bundle, plan, settings, progress, channels)
         with Metering(THIS_BOARD, None) as metering:
