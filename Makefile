@@ -16,6 +16,9 @@ BROWSER := chromium fonts-dejavu-core
 # What building the container image takes, beside those, and running it.
 IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 
+# A file of tests on one core each: files share what they export.
+ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile
+
 .PHONY: help demo test test-host test-device test-arm test-image arm-tools image-tools browser bench bench-page bench-suite bench-arm \
 	bench-metering bench-masks reproduction-page comparison-page size lint format clean
 
@@ -41,18 +44,19 @@ demo: $(HOST)/.installed $(DEVICE)/.installed
 
 test: test-host test-device test-arm
 
-# A file of tests on one core each: files share what they export.
 test-host: $(HOST)/.installed $(DEVICE)/.installed
-	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest $(ON_EVERY_CORE) \
 		tests/artifacts tests/bench tests/docs tests/export tests/reproduce tests/e2e
 
-# Said plainly where no page could be opened: pytest shows the reason of each skip.
+# Said plainly where no page could be opened: pytest shows the reason of each skip. First what measures real time.
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
-	$(DEVICE)/bin/python -m pytest -rs tests/artifacts tests/runtime tests/edge tests/pages
+	$(DEVICE)/bin/python -m pytest -rs -m alone tests/runtime
+	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m "not alone" \
+		tests/artifacts tests/runtime tests/edge tests/pages
 
 # Said plainly where nothing could be emulated: pytest shows the reason of each skip.
 test-arm: $(DEVICE)/.tested $(BUNDLES)/.made arm-tools
-	$(DEVICE)/bin/python -m pytest -rs tests/arm
+	$(DEVICE)/bin/python -m pytest -rs -n auto --maxprocesses 4 --dist load tests/arm
 
 arm-tools:
 	@if command -v qemu-aarch64 >/dev/null && command -v mmdebstrap >/dev/null && command -v gcc >/dev/null; then :; \

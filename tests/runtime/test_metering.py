@@ -16,6 +16,8 @@ from tbft_runtime.energy.sampler import LARGEST_SHARE, Sampler, Task
 from tbft_runtime.energy.total import total
 from tbft_runtime.timing import Lap
 
+pytestmark = pytest.mark.alone
+
 SWING = 2 * math.pi / 0.4
 
 

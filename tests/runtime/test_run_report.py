@@ -17,6 +17,8 @@ from tbft_runtime import TrainOptions, TrainResult, train, training_run
 from tbft_runtime.meters.registry import MeterChoice
 from tbft_runtime.reporting.report import Report
 
+pytestmark = pytest.mark.alone
+
 Meters = Callable[[FakeMeter], None]
 
 
