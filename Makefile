@@ -41,10 +41,11 @@ demo: $(HOST)/.installed $(DEVICE)/.installed
 
 test: test-host test-device test-arm
 
-# A file of tests on one core each: files share what they export.
+# A file of tests on one core each: files share what they export. In this order, the longest first, and not by how many
+# tests they have: else a core ends up alone with files of few tests that train for minutes.
 test-host: $(HOST)/.installed $(DEVICE)/.installed
-	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
-		tests/artifacts tests/bench tests/docs tests/export tests/reproduce tests/e2e
+	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		tests/e2e tests/export tests/reproduce tests/docs tests/bench tests/artifacts
 
 # Said plainly where no page could be opened: pytest shows the reason of each skip.
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
