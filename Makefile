@@ -16,8 +16,9 @@ BROWSER := chromium fonts-dejavu-core
 # What building the container image takes, beside those, and running it.
 IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 
-# A file of tests on one core each: files share what they export.
-ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile
+# A file of tests on one core each: files share what they export. In the order of the folders, the longest first, and
+# not by how many tests they have: else a core ends up alone with files of few tests that train for minutes.
+ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-host test-device test-arm test-image arm-tools image-tools browser bench bench-page bench-suite bench-arm \
 	bench-metering bench-masks reproduction-page comparison-page size lint format clean
@@ -46,7 +47,7 @@ test: test-host test-device test-arm
 
 test-host: $(HOST)/.installed $(DEVICE)/.installed
 	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest $(ON_EVERY_CORE) \
-		tests/artifacts tests/bench tests/docs tests/export tests/reproduce tests/e2e
+		tests/e2e tests/export tests/reproduce tests/docs tests/bench tests/artifacts
 
 # Said plainly where no page could be opened: pytest shows the reason of each skip. First what measures real time.
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.bundles import CLASSES
-from support.commands import DEVICE, EXPORT, HOST, Ended, refused, run, start
+from support.commands import DEVICE, Ended, refused, run, start
 from support.toys import save_squares
+from tbft_export import ExportOptions, export_bundle
 
 EPOCHS = "4"
 FEATURE, OUTPUT, HASTY = "feature-block-sgd", "output-frozen-sgd", "full-batch-sgd"
@@ -23,12 +25,11 @@ def bundles(tmp_path_factory: pytest.TempPathFactory, exported: Any) -> list[Pat
     """Three ways to train the same network, as archive and folders; the rate of the last one is absurd."""
     folder = tmp_path_factory.mktemp("bundles")
     made = [exported.path]
-    for drift, lr in (("output", "0.05"), ("full", "3e38")):
-        out = folder / drift
-        words = [drift if word == "feature" else lr if word == "0.05" else word for word in EXPORT]
-        ended = run(HOST, *words, "--classes", ",".join(CLASSES), "--out", out)
-        assert ended.code == 0, ended
-        made.append(out)
+    usual = ExportOptions("support.tiny_models:tiny", image_size=8, batch_size=8, classes=CLASSES)
+    for drift, lr in (("output", 0.05), ("full", 3e38)):
+        options = replace(usual, drift=drift, lr=lr)
+        export_bundle(options, folder / drift)
+        made.append(folder / drift)
     return made
 
 

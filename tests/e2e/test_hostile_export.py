@@ -16,6 +16,7 @@ import pytest
 from support.bundles import compiled_copy, read_manifest, write_manifest
 from support.commands import DEVICE, HOST, Ended, run
 from support.hostile import EVIL, LONG, ON_THE_HOST, absurd, unseen
+from support.in_process import run_in_process
 from support.made_up_comparisons import odd_comparisons
 from support.made_up_trials import ACCURACY, default_records, outcome, record, results
 from support.toys import save_squares
@@ -84,8 +85,14 @@ def test_programs_read_names_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", REFUSED, ids=[f"{number}-{words[0]}" for number, words in enumerate(REFUSED)])
-def test_errors_are_a_readable_line(arguments: tuple[str | Path, ...], tmp_path: Path) -> None:
-    ended = run(HOST, *arguments, cwd=tmp_path)
+def test_errors_are_a_readable_line(
+    arguments: tuple[str | Path, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = run_in_process(capfd, *arguments)
     assert_harmless(ended, code=2)
     lines = ended.err.splitlines()
     assert [line for line in lines if line.startswith("error: ")] == lines[-3:-2]

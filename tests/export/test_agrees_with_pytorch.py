@@ -2,88 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import msgspec
-import numpy as np
 import pytest
-from torch import nn
 
 from support import settled_models
-from support.agreement import Hyper, Trained, plan_with_optimizer, relative_errors, train_bundle, train_torch
-from support.batches import Batch, random_batches
-from support.decisions import Decisions
-from support.exports import REAL, REAL_IMAGES, REAL_WEIGHTS, Exporter, real_batches
-from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.plan import BatchNormPolicy, ConvolutionForm, Drift, OptimizerKind
-from tbft_export.sources.resnet26 import ResNet26
-from tbft_export.sources.weights import load_into, read_state_dict
-
-# Two epochs, each with a short last batch; the bundles are exported for batches of 32.
-SIZES = (4, 4, 4, 4, 3) * 2
-
-HYPER: dict[OptimizerKind, Hyper] = {
-    "sgd": Hyper(lr=0.01, momentum=0.9, weight_decay=5e-4),
-    "adam": Hyper(lr=3e-4, momentum=0.9, weight_decay=5e-4),
-    "adamw": Hyper(lr=3e-4, momentum=0.9, weight_decay=0.01),
-}
-# What the authors of the checkpoint used, and a tenth of their rate for Adam, whose sharper weights need it.
-REAL_HYPER: dict[OptimizerKind, Hyper] = {
-    "sgd": Hyper(lr=1e-3, momentum=0.9, weight_decay=5e-4),
-    "adamw": Hyper(lr=1e-4, momentum=0.9, weight_decay=0.01),
-}
-
-LOSS_TOLERANCE = 1e-4
-TOLERANCES: dict[OptimizerKind, float] = {"sgd": 1e-4, "adam": 1e-3, "adamw": 1e-3}
-# The published network has smaller weights: what ten steps of 1e-4 there and back move is more of the largest.
-REAL_TOLERANCES: dict[OptimizerKind, float] = {"sgd": 1e-4, "adamw": 2e-3}
-# Adam divides by the size of the gradient: near zero, rounding decides which way an element goes. Those
-# few have the tolerance above; 999 of 1000 elements have this one, so that the optimizer is really tested.
-# Not counted are those whose gradient was exactly 0 in a step (a filter position that met no pixel of a small
-# image): in Winograd's form it is a rounding error beside 0, and Adam makes a step of that.
-BULK = 0.999
-BULK_TOLERANCE = 1e-5
-# The decisions of ReLU and max-pool that rounding may turn, see support.decisions: so small a share, or one.
-ADOPTED = 5e-6
+from support.agreement import train_bundle, train_torch
+from support.exports import Exporter
+from support.ten_steps import HYPER, TOLERANCES, assert_agrees, assert_close, network
+from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
 
 DRIFTS: tuple[Drift, ...] = ("input", "feature", "output", "full")
 POLICIES: tuple[BatchNormPolicy, ...] = ("frozen", "batch")
-
-
-def assert_agrees(
-    bundle: Bundle,
-    module: nn.Module,
-    kind: OptimizerKind,
-    hyper: Hyper,
-    batches: Sequence[Batch],
-    form: ConvolutionForm | None = None,
-    tolerances: Mapping[OptimizerKind, float] = TOLERANCES,
-    *,
-    masked: bool = False,
-) -> None:
-    plan = plan_with_optimizer(bundle, kind)
-    found, decisions = train_bundle(bundle, plan, hyper, batches, form)
-    expected, adopted = train_torch(module, plan, hyper, batches, decisions, masked=masked)
-    assert_close(found, expected, adopted, decisions, tolerances[kind])
-
-
-def assert_close(
-    found: Trained, expected: Trained, adopted: int, decisions: Sequence[Decisions], tolerance: float
-) -> None:
-    decided = sum(decision.size for step in decisions for decision in step.values())
-    assert adopted <= max(1, ADOPTED * decided)
-    np.testing.assert_allclose(found.losses, expected.losses, rtol=LOSS_TOLERANCE)
-    errors = relative_errors(found.tensors, expected.tensors)
-    largest = {name: float(error.max()) for name, error in errors.items() if not error.max() <= tolerance}
-    assert not largest
-    counted = [error[~expected.unmoved[name]] if name in expected.unmoved else error for name, error in errors.items()]
-    assert np.quantile(np.concatenate([error.ravel() for error in counted]), BULK) <= BULK_TOLERANCE
-
-
-def network(name: str) -> tuple[nn.Module, list[Batch]]:
-    """A settled network and what it is trained on."""
-    module: nn.Module = getattr(settled_models, name)()
-    return module, random_batches(SIZES, settled_models.IMAGE_SIZES[name], settled_models.CLASSES[name], seed=1)
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
@@ -116,21 +45,6 @@ def test_ten_steps_in_the_direct_form(exported: Exporter, name: str, drift: Drif
     bundle = exported(name, drift, policy)
     assert bundle.plan().gradient_forms == ("winograd", "direct")
     assert_agrees(bundle, module, "sgd", HYPER["sgd"], batches, "direct")
-
-
-@pytest.mark.parametrize("masked", [False, True], ids=["exact", "masked"])
-@pytest.mark.parametrize(
-    ("drift", "policy"),
-    [("input", "batch"), ("feature", "frozen"), ("feature", "block"), ("output", "frozen"), ("full", "frozen")],
-)
-@pytest.mark.parametrize("name", settled_models.MOBILE)
-def test_ten_steps_of_a_mobile_network(
-    exported: Exporter, name: str, drift: Drift, policy: BatchNormPolicy, masked: bool
-) -> None:
-    """Inverted residual blocks with ReLU6, or hard-swish and squeeze-excite; exact, or masked as in MobileTL."""
-    module, batches = network(name)
-    bundle = exported(name, drift, policy, masked=masked)
-    assert_agrees(bundle, module, "sgd", HYPER["sgd"], batches, masked=masked)
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
@@ -173,21 +87,3 @@ def test_ten_steps_after_adaptation(exported: Exporter, name: str, drift: Drift,
     """`adapt` re-estimates every running statistic in one pass, then trains with them fixed."""
     module, batches = network(name)
     assert_agrees(exported(name, drift, "adapt"), module, kind, HYPER[kind], batches)
-
-
-@pytest.mark.skipif(
-    not (REAL_WEIGHTS.exists() and REAL_IMAGES.exists()), reason=f"needs {REAL_WEIGHTS.name} and photos"
-)
-@pytest.mark.parametrize("kind", ["sgd", "adamw"])
-@pytest.mark.parametrize(
-    ("drift", "policy"),
-    [("input", "batch"), ("feature", "frozen"), ("feature", "block"), ("output", "frozen"), ("full", "batch")],
-)
-def test_ten_steps_of_the_published_resnet26(
-    exported: Exporter, drift: Drift, policy: BatchNormPolicy, kind: OptimizerKind
-) -> None:
-    """Trained weights on real photos: gradients and statistics of real sizes."""
-    module = ResNet26()
-    load_into(module, read_state_dict(REAL_WEIGHTS), REAL_WEIGHTS)
-    batches = real_batches(SIZES, seed=0)
-    assert_agrees(exported(REAL, drift, policy), module, kind, REAL_HYPER[kind], batches, tolerances=REAL_TOLERANCES)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import Step
-from support.refusals import refused_here
+from support.desk import refused_here
 from tbft_artifacts.manifest import FORMAT, MANIFEST
 
 

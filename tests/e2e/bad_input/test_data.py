@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from support.commands import DEVICE, Step, run
-from support.refusals import refused_here
+from support.desk import refused_here
 from support.toys import coloured_squares, png, save_folders, save_squares
 
 IMAGES, LABELS = coloured_squares(8)

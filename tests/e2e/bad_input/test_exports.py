@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,26 +9,22 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from support.commands import EXPORT, HOST, Ended, Refusal, refused, run
+from support.commands import EXPORT, HOST, Refusal, refused, run
 from support.files import listing
-from tbft_edge.main import main
+from support.in_process import run_in_process
 
 Export = Callable[..., Refusal]
 
 
 @pytest.fixture
-def export(desk: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Export:
-    """The error of an export, which leaves the desk as it was. Runs in this process: torch is imported only once."""
+def export(desk: Path, capfd: pytest.CaptureFixture[str]) -> Export:
+    """The error of an export, which leaves the desk as it was."""
 
     def run_here(*arguments: str | Path) -> Refusal:
         before = listing(desk)
-        monkeypatch.setattr(sys, "argv", ["tbft-edge", "export", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        written = capfd.readouterr()
-        assert isinstance(caught.value.code, int)
+        ended = run_in_process(capfd, "export", *arguments)
         assert listing(desk) == before
-        return refused(Ended(caught.value.code, written.out, written.err))
+        return refused(ended)
 
     return run_here
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import Step
-from support.refusals import refused_here
+from support.desk import refused_here
 
 
 @pytest.mark.parametrize(
