@@ -20,8 +20,9 @@ IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 # not by how many tests they have: else a core ends up alone with files of few tests that train for minutes.
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-host test-device test-arm test-image arm-tools image-tools browser bench bench-page bench-suite bench-arm \
-	bench-metering bench-masks reproduction-page comparison-page size lint format clean
+.PHONY: help demo test test-host test-device test-arm test-image arm-tools image-tools browser \
+	bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
+	lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
@@ -35,6 +36,7 @@ help:
 	@echo "make bench-masks  what keeping the mask of an activation function as bits or bytes takes, a minute"
 	@echo "make reproduction-page  write docs/results/reproduction.md from the results in docs/results/reproduction"
 	@echo "make comparison-page  write docs/results/comparison.md from the results of tbft-edge compare in docs/results/comparison"
+	@echo "make same BASE=commit  whether bundles, runs, JSON and public names are those of that commit, 8 minutes"
 	@echo "make size    what the device environment weighs, against torch"
 	@echo "make lint    ruff, mypy, and whether docs/commands.md shows the real help text"
 	@echo "make format  let ruff rewrite the code"
@@ -105,6 +107,10 @@ bench-suite: $(HOST)/.installed $(DEVICE)/.benched
 	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles $(FROZEN)
 	$(DEVICE)/bin/python -m pytest benchmarks --benchmark-group-by=func \
 		--benchmark-columns=min,median,iqr,rounds --benchmark-sort=name
+
+# Of HEAD, or of OTHER=commit; SAME_ARGS="--only bundles" for a part.
+same: $(HOST)/.installed $(DEVICE)/.installed
+	$(HOST)/bin/python -m benchmarks.same_results $(SAME_ARGS) $(BASE) $(OTHER)
 
 size: $(DEVICE)/.installed
 	$(DEVICE)/bin/python benchmarks/device_size.py
