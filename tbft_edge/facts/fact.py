@@ -12,8 +12,8 @@ class Fact:
     """What something is: its figure, and in brackets what to know of that.
 
     `is_estimate`: the figure comes from joules that no meter measured, and is to be marked wherever it stands.
-    `is_brief`: it is among the few that stand on the terminal right after training; all others are in `report` and on
-    the page.
+    `is_brief`: it is among the few, nine at most, that stand on the terminal right after training; all others are in
+    `report` and on the page.
     """
 
     name: str

@@ -31,7 +31,7 @@ class Lamp:
     def sample(self): return [Sample(time.perf_counter(), 40.0)]
     def stop(self): pass
 
-KIND = MeterKind("tiny", "a lamp", argument=None, needs_argument=False, automatic=True, find=lambda board, _: Lamp())
+KIND = MeterKind("tiny", argument=None, needs_argument=False, automatic=True, find=lambda board, _: Lamp())
 ''',
     "tiny_method": '''
 """The head alone."""

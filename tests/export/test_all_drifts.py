@@ -110,7 +110,11 @@ def test_one_policy_and_one_optimizer_for_all(tmp_path: Path) -> None:
 
 REFUSED = {
     "block": (tiny_options(blocks=("layer2",)), "`drift` all finds the blocks itself", "`blocks`"),
-    "no gradient": (tiny_options("tiny_elu"), "plan input-batch-sgd: operator Elu", "train a block behind"),
+    "no gradient": (
+        tiny_options("tiny_without_gradient"),
+        "plan input-batch-sgd: operator Round",
+        "train a block behind",
+    ),
     "no stages": (
         ExportOptions("support.odd_models:plain_chain", "all", image_size=8),
         "no residual stages",

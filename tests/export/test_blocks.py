@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from tbft_artifacts.plan import Drift
 from tbft_export.blocks import Blocks, describe_blocks, find_blocks, select, trainable_parameters
 from tbft_export.methods.drifts import Target, targets, usual_target
 
-DRIFTS: tuple[Drift, ...] = ("input", "feature", "output", "full")
+DRIFTS: tuple[Drift, ...] = get_args(Drift)
 Targets = dict[Drift, tuple[str, ...]]
 
 RESNET26: Targets = {

@@ -111,7 +111,7 @@ def test_it_is_listed_without_being_imported(install: Install) -> None:
     assert ", rear, " in caught.value.hint
     for _ in range(2):  # Once each time.
         words = " ".join(CliRunner().invoke(app, ["export", "--help"]).output.split())
-        assert words.count("or persephonee. From other packages: rear (rear-method 1.2). [default: tbft]") == 1
+        assert words.count(f"or {METHODS[-1]}. From other packages: rear (rear-method 1.2). [default: tbft]") == 1
     assert "rear_method" not in sys.modules
 
 

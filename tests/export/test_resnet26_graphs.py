@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from typing import get_args
 
 import onnx_ir as ir
 import pytest
@@ -21,7 +22,7 @@ from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.pipeline import PassRunner
 
-DRIFTS: tuple[Drift, ...] = ("input", "feature", "output", "full")
+DRIFTS: tuple[Drift, ...] = get_args(Drift)
 WINOGRAD_CONVOLUTIONS = {"input": 22, "feature": 7, "full": 22}
 # Operators that compute or move whole images; "turns" are the Transposes between the two layouts.
 WATCHED = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Gather", "Pad", "Slice", "Expand", "turns", "all")

@@ -36,11 +36,11 @@ def find(board, argument):
         raise UnavailableError("there is no lamp in the attic", "buy one")
     return LampMeter(argument or "the kitchen")
 
-KIND = MeterKind("lamp", "a lamp", argument="ROOM", needs_argument=False, automatic=True, find=find)
+KIND = MeterKind("lamp", argument="ROOM", needs_argument=False, automatic=True, find=find)
 """
 # What an author may get wrong in the code above: what stands there, what instead, and words of the error.
 MISTAKES = {
-    "no kind": ('MeterKind("lamp", "a lamp"', 'dict(name="lamp"', "not a MeterKind"),
+    "no kind": ('MeterKind("lamp"', 'dict(name="lamp"', "not a MeterKind"),
     "another name": ('MeterKind("lamp"', 'MeterKind("bulb"', "another name: 'bulb'"),
     "no meter": ("return LampMeter(", "return print(", "its meter has no start()"),
     "no sample": ("def sample(", "def samples(", "its meter has no sample()"),

@@ -155,9 +155,25 @@ def _tiny(stages: list[PostActivationBlock], end: str = "", last: str = "") -> n
     return shake(net, 4)
 
 
-def tiny_elu() -> nn.Module:
+class Rounding(nn.Module):
+    """An operator that nobody trains through: its slope is 0 wherever it has one."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.round(x)
+
+
+def tiny_without_gradient() -> nn.Module:
     """A network with an operator that has no gradient."""
+    return _with_activation(Rounding())
+
+
+def tiny_elu() -> nn.Module:
+    """A network with an activation that is not known yet."""
+    return _with_activation(nn.ELU())
+
+
+def _with_activation(activation: nn.Module) -> nn.Module:
     net = tiny()
     assert isinstance(net, nn.Sequential)
-    net[2] = nn.ELU()
+    net[2] = activation
     return net

@@ -24,10 +24,10 @@ _ADAM = 0.001
 class Answer:
     """What one type of drift calls for.
 
-    `blocks` are trained; `others` are further ones that are worth a plan each where nobody knows which of them
-    drifted. `policy` is that of batch norms; batch statistics are worth 1 to 20 points of accuracy where
-    convolutions are trained. `rate` is the learning rate of SGD with them, "head" that of a head, which has no norm.
-    `has_prefix`: training begins behind the input, so that what is before may be quantised.
+    `blocks` are trained, none where a network has no such part; `others` are further ones that are worth a plan each
+    where nobody knows which of them drifted. `policy` is that of batch norms; batch statistics are worth 1 to 20
+    points of accuracy where convolutions are trained. `rate` is the learning rate of SGD with them, "head" that of a
+    head, which has no norm. `has_prefix`: training begins behind the input, so that what is before may be quantised.
     """
 
     blocks: Callable[[Blocks], tuple[str, ...]]
@@ -91,6 +91,7 @@ def targets(network: Blocks) -> tuple[Target, ...]:
             *(Target(drift, blocks, is_usual=False) for blocks in answer.others(network)),
             usual_target(network, drift),
         )
+        if target.blocks
     )
 
 

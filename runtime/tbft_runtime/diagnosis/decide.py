@@ -50,7 +50,8 @@ def _by_rule(plans: Sequence[Plan], norms: Sequence[NormShift], labels: LabelEvi
     if head is not None and labels is not None and renamed:
         return head, (quiet, _said_of_labels(labels))
     rest = [plan for plan in plans if plan is not head] or list(plans)
-    return rest[-1], (quiet, "what is left are features that the last stage has to learn")
+    last_stage = next((plan for plan in reversed(rest) if plan.drift == "feature"), rest[-1])
+    return last_stage, (quiet, "what is left are features that the last stage has to learn")
 
 
 def _by_onset(plans: Sequence[Plan], moved: Sequence[NormShift]) -> Decision:

@@ -117,7 +117,6 @@ def find(_board: Board, argument: str | None) -> Meter:
 
 KIND = MeterKind(
     name="csv",
-    words="the log of an external meter, which grows while we run",
     argument="FILE",
     needs_argument=True,
     automatic=False,

@@ -56,7 +56,6 @@ def find(board: Board, argument: str | None) -> Meter:
 
 KIND = MeterKind(
     name="estimate",
-    words="an estimate from the board's power when idle and busy, measured by others",
     argument="FILE",
     needs_argument=False,
     automatic=True,

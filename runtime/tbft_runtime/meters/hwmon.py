@@ -118,7 +118,6 @@ def _hertz(channel: Channel) -> float:
 
 KIND = MeterKind(
     name="hwmon",
-    words="a current sensor that the kernel reads (INA219, INA226, INA260, INA3221 …)",
     argument="NAME",
     needs_argument=False,
     automatic=True,

@@ -151,7 +151,6 @@ def find(_board: Board, argument: str | None) -> Meter:
 
 KIND = MeterKind(
     name="line",
-    words="lines `seconds,watts` from a serial port, a named pipe or standard input",
     argument="PORT",
     needs_argument=True,
     automatic=False,

@@ -85,7 +85,6 @@ class MeterKind:
     """
 
     name: str
-    words: str
     argument: str | None
     needs_argument: bool
     automatic: bool

@@ -101,7 +101,6 @@ def find(board: Board, _argument: str | None) -> Meter:
 
 KIND = MeterKind(
     name="pmic",
-    words="the power chip of a Raspberry Pi 5",
     argument=None,
     needs_argument=False,
     automatic=True,

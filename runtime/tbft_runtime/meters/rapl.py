@@ -110,7 +110,6 @@ def _unavailable(error: MeterError) -> UnavailableError:
 
 KIND = MeterKind(
     name="rapl",
-    words="the energy counters of an x86 processor",
     argument=None,
     needs_argument=False,
     automatic=True,
