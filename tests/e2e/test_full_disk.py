@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import DEVICE, EXPORT, HOST, Step, refused, run
+from support.commands import DEVICE, EXPORT, Step, refused, run
 from support.files import listing
+from support.in_process import run_in_process
 from support.states import assert_equal_states, epoch_of
 
 PAGE = 4096
@@ -104,10 +105,10 @@ def test_finalize_on_a_full_disk(small_disk: Callable[[str], Path], trained: Ste
 
 
 @pytest.mark.parametrize("name", ["bundle", "bundle.tar.gz"])
-def test_export_on_a_full_disk(name: str, small_disk: Callable[[str], Path]) -> None:
+def test_export_on_a_full_disk(name: str, small_disk: Callable[[str], Path], capfd: pytest.CaptureFixture[str]) -> None:
     """No half bundle, in either form."""
     disk = small_disk(f"size={6 * PAGE}")
-    refusal = refused(run(HOST, *EXPORT, "--out", disk / name))
+    refusal = refused(run_in_process(capfd, *EXPORT, "--out", disk / name))
     assert "no space left" in refusal.message
     assert listing(disk) == {}
 

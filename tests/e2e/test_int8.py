@@ -10,6 +10,7 @@ import pytest
 
 from support.bundles import CLASSES, read_manifest
 from support.commands import DEVICE, EXPORT, HOST, refused, run
+from support.in_process import run_in_process
 from support.toys import coloured_squares, save_folders, save_squares
 
 INT8 = (*EXPORT, "--classes", ",".join(CLASSES), "--prefix", "int8")
@@ -87,11 +88,18 @@ def test_folders_of_pictures_calibrate_too(tmp_path: Path) -> None:
         (("--calibration", "few.npz"), "8 images are too few"),
     ],
 )
-def test_what_cannot_be_calibrated(options: tuple[str, ...], said: str, tmp_path: Path) -> None:
+def test_what_cannot_be_calibrated(
+    options: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """One line, a hint, and nothing beside what was there."""
     save_squares(tmp_path / "few.npz", 12)
     before = sorted(tmp_path.rglob("*"))
-    refusal = refused(run(HOST, *INT8, *options, "--out", "bundle", cwd=tmp_path))
+    monkeypatch.chdir(tmp_path)
+    refusal = refused(run_in_process(capfd, *INT8, *options, "--out", "bundle"))
     assert said in refusal.message
     assert refusal.hint
     assert sorted(tmp_path.rglob("*")) == before
