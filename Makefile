@@ -47,7 +47,7 @@ demo: $(HOST)/.installed $(DEVICE)/.installed
 
 test: test-host test-device test-arm
 
-test-host: $(HOST)/.installed $(DEVICE)/.installed
+test-host: $(HOST)/.installed $(DEVICE)/.installed $(BUNDLES)/.made
 	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest $(ON_EVERY_CORE) \
 		tests/e2e tests/export tests/reproduce tests/docs tests/bench tests/artifacts
 

@@ -107,12 +107,19 @@ def _run(command: click.Command) -> None:
     except OSError as error:
         fail(of_the_system(error))
     except UnicodeEncodeError as error:
-        fail(TbftError(f"the name '{error.object}' is no UTF-8, which files of results are", "rename it"))
+        fail(_not_written(error))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED_EXIT_CODE)
     except Exception:
         _say_what_broke()
         sys.exit(BROKEN_EXIT_CODE)
+
+
+def _not_written(error: UnicodeEncodeError) -> TbftError:
+    """Bytes of a name that are no UTF-8 (Python keeps them as surrogates), or an output that is none."""
+    if all("\ud800" <= letter <= "\udfff" for letter in error.object[error.start : error.end]):
+        return TbftError(f"the name '{error.object}' is no UTF-8, which files of results are", "rename it")
+    return TbftError(f"this output cannot hold every character ({error.encoding})", "set PYTHONIOENCODING=utf-8")
 
 
 def _say_what_broke() -> None:

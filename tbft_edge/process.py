@@ -11,6 +11,8 @@ from pathlib import Path
 from tbft_artifacts.errors import DIVERGED_EXIT_CODE, DivergedError, TbftError
 
 _HINT = "run it by hand: "
+# Threads are those that a command is told; several commands run beside each other.
+_ONE_THREAD_EACH = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def run_json(command: Sequence[str | Path], given: bytes = b"", failed: str = "an engine failed") -> bytes:
@@ -29,7 +31,3 @@ def run_json(command: Sequence[str | Path], given: bytes = b"", failed: str = "a
     if done.returncode == DIVERGED_EXIT_CODE:
         raise DivergedError(message, _HINT + shlex.join(words))
     raise TbftError(f"{failed}: {message}", _HINT + shlex.join(words))
-
-
-# Threads are those that a command is told; several commands run beside each other.
-_ONE_THREAD_EACH = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -111,7 +111,9 @@ def plugin_names(kind: PluginKind, built_in: Collection[str]) -> list[str]:
 
 def describe(error: BaseException) -> str:
     """An error of someone else's code, in a line."""
-    return _shortened(f"{type(error).__name__}: {error}").rstrip(": ")
+    words = _shortened(f"{type(error).__name__}: {error}").rstrip(": ")
+    # A name in backticks is an option of ours, and of nobody else.
+    return re.sub(r"`(\w+)`", r"'\1'", words)
 
 
 def _declared(kind: PluginKind) -> Iterator[Plugin]:

@@ -16,6 +16,7 @@ from benchmarks.same_results.findings import Findings
 from benchmarks.same_results.play import Compared, Sides, play
 from benchmarks.same_results.side import Side, SideError, short_hash
 from benchmarks.same_results.step import Group
+from tbft_edge.console import say
 from tbft_edge.tables.table import Table, show
 
 FOLDER = ROOT / "build" / "same"
@@ -29,7 +30,10 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         sides = check_out(options.base, options.other, FOLDER.resolve())
-        everything = list(play(sides, options.only or GROUPS))
+        everything = []
+        for compared in play(sides, options.only or GROUPS):
+            say(f"  {table.verdict(compared.findings)}")
+            everything.append(compared)
     except SideError as error:
         hint = "'git log --oneline' lists commits, and 'make same' makes the environments"
         sys.stderr.write(f"error: {error}\n\nhint: {hint}\n")

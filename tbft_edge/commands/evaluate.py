@@ -32,7 +32,6 @@ def command(
     with extra("device"):
         from tbft_edge.facts.exits import saving
         from tbft_edge.progress import ConsoleProgress
-        from tbft_edge.reports import shown
         from tbft_edge.tables.exits import exit_shares, single_answers
         from tbft_edge.tables.table import Table, show
         from tbft_runtime import evaluate
@@ -40,7 +39,7 @@ def command(
         with ConsoleProgress() as progress:
             result = evaluate(model, data, threads, progress, meter)
     if json:
-        print_json(shown(result))
+        print_json(result)
         return
     rows = [[name, percent(accuracy)] for name, accuracy in result.accuracy_per_class.items()]
     title = f"accuracy {percent(result.accuracy)}, loss {result.loss:.4f} over {result.images} images"

@@ -9,7 +9,7 @@ import typer
 
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
-from tbft_edge.console import print_json, say
+from tbft_edge.console import print_json, quoted, say
 from tbft_edge.figures import percent, size
 
 
@@ -36,4 +36,5 @@ def command(
     accuracy = f"{percent(result.accuracy_before)} before, {percent(result.accuracy_after)} after"
     say(f"wrote {result.model} ({size(result.bytes)}; validation accuracy {accuracy})")
     if result.left_out:
-        say(f"it answers at the end only, without the exits {', '.join(result.left_out)}; 'predict {run}' uses them")
+        left_out = ", ".join(result.left_out)
+        say(f"it answers at the end only, without the exits {left_out}; 'predict {quoted(run)}' uses them")

@@ -16,15 +16,18 @@ _HALVES = {
         "tbft_runtime.inference.prediction",
         "tbft_runtime.finalization",
     ),
-    "export": ("tbft_export",),
+    "export": ("tbft_export.export",),
 }
 
 
 @contextmanager
-def extra(name: str) -> Iterator[None]:
-    """Import the half of the product that the extra `name` brings; a missing package becomes a hint at it."""
+def extra(name: str, *modules: str) -> Iterator[None]:
+    """Import the half of the product that the extra `name` brings, or only `modules` of it.
+
+    A missing package becomes a hint at the extra.
+    """
     try:
-        for module in _HALVES[name]:
+        for module in modules or _HALVES[name]:
             _import_whole(module)
         yield
     except ModuleNotFoundError as error:

@@ -10,7 +10,7 @@ from tbft_edge.tables.table import Table, show
 
 def command(json: JsonOption = False) -> None:
     """List the training operators that are written with standard ONNX operators, and how."""
-    with extra("export"):
+    with extra("export", "tbft_export.lowerings.registry"):
         from tbft_export.lowerings.registry import all_lowerings
 
         lowerings = all_lowerings()

@@ -37,8 +37,7 @@ def command(
     """Show what a run did; of several, what each cost and saved against full fine-tuning."""
     chosen = output_format(output, json=json)
     with extra("device"):
-        from tbft_edge.reports import read_report
-        from tbft_runtime import compare
+        from tbft_runtime import compare, read_report
         from tbft_runtime.reporting.names import short_names
 
         reports = [read_report(run) for run in runs]

@@ -121,8 +121,7 @@ def command(
     """
     with extra("device"):
         from tbft_edge.progress import ConsoleProgress
-        from tbft_edge.reports import read_report, shown
-        from tbft_runtime import Together, TrainOptions, train
+        from tbft_runtime import Together, TrainOptions, read_report, train
 
         options = TrainOptions(
             data=data,
@@ -158,7 +157,7 @@ def command(
             raise
         page = _write_page(out)
         if json:
-            print_json(shown(result))
+            print_json(result)
             return
         _print(read_report(out), out, page)
 
@@ -178,12 +177,12 @@ def _write_page(out: Path) -> Path:
     """The run's report as a page beside it."""
     from tbft_artifacts.atomic import atomic_file
     from tbft_edge.pages.run_page import run_page
-    from tbft_edge.reports import read_report
+    from tbft_runtime import read_report
     from tbft_runtime.run.folder import RunFolder
 
     path = RunFolder(out).page_file
     with atomic_file(path) as temporary:
-        temporary.write_text(run_page(read_report(out)))
+        temporary.write_text(run_page(read_report(out)), encoding="utf-8")
     return path
 
 

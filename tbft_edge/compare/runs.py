@@ -15,7 +15,7 @@ from tbft_artifacts.errors import DivergedError, TbftError
 from tbft_edge.compare.entries import Entry
 from tbft_edge.compare.options import Options
 from tbft_edge.process import run_json
-from tbft_edge.reports import read_report
+from tbft_runtime import read_report
 from tbft_runtime.reporting.report import Report
 from tbft_runtime.run.folder import RunFolder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import importlib.util
+import importlib
 import os
 import shutil
 import subprocess
@@ -118,8 +118,7 @@ def _install_packages(packages: Path, versions: Sequence[str]) -> None:
 
 def _our_packages() -> list[Path]:
     """The folders of our packages, wherever they are installed."""
-    specs = [importlib.util.find_spec(name) for name in OUR_PACKAGES]
-    return [Path(spec.origin).parent for spec in specs if spec is not None and spec.origin is not None]
+    return [Path(str(importlib.import_module(name).__file__)).parent for name in OUR_PACKAGES]
 
 
 def _digest(packages: Sequence[Path]) -> str:

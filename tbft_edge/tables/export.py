@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tbft_edge.console import say
+from tbft_edge.console import quoted, say
 from tbft_edge.figures import percent, size
 from tbft_edge.tables.plans import plan_table
 from tbft_edge.tables.table import Table, show
@@ -89,7 +89,7 @@ def next_command(manifest: Manifest, bundle: Path) -> str:
     choice = ""
     if len(manifest.plans) > 1 and not manifest.sparse_plans:
         choice = " --drift auto" if any(plan.drift is not None for plan in manifest.plans) else " --plan …"
-    return f"tbft-edge train {bundle} --data …{choice} --out run"
+    return f"tbft-edge train {quoted(bundle)} --data …{choice} --out run"
 
 
 def _costs(plan: Plan) -> Table:

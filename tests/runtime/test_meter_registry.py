@@ -48,7 +48,7 @@ def test_none_is_switched_off(tmp_path: Path) -> None:
     """Also on a board that has one."""
     choice = choose("none", board(tmp_path, PI5_RAILS))
     assert choice.meter is None
-    assert choice.why == "switched off with `meter` none"
+    assert choice.why == "switched off with --meter none"
 
 
 def test_a_meter_that_was_named_must_be_there(tmp_path: Path) -> None:

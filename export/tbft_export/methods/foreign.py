@@ -20,7 +20,7 @@ def guarded(plugin: Plugin, function: Method) -> Method:
         with plugin.guard():
             plans = tuple(function(network, options))
             for each in plans:
-                _check(plugin, each, network)
+                _check(plugin, each, network, options)
         if not plans:
             raise PluginError(plugin, "it returned no plan")
         return plans
@@ -44,12 +44,16 @@ class _Said(msgspec.Struct):
     sparse: tuple[str, ...]
 
 
-def _check(plugin: Plugin, plan: TrainingPlan, network: Network) -> None:
+def _check(plugin: Plugin, plan: TrainingPlan, network: Network, options: MethodOptions) -> None:
     """Raises PluginError, or msgspec.ValidationError."""
     if not isinstance(plan, TrainingPlan):
         raise PluginError(plugin, f"it returned an object of type {type(plan).__name__}, not a TrainingPlan")
     msgspec.convert(plan, _Said, from_attributes=True)
     if plan.method != plugin.name:
         raise PluginError(plugin, f"its plan is said to be by the method {plan.method!r}")
+    if plan.prefix not in ("float32", options.prefix):
+        raise PluginError(plugin, f"its plan has a prefix in {plan.prefix}, which nobody asked for")
+    if plan.exits is not None:
+        raise PluginError(plugin, "its plan trains exits, which only methods of tbft-edge itself can")
     if unknown := [name for name in (*plan.parameters, *plan.sparse) if name not in network.parameters]:
         raise PluginError(plugin, f"its plan trains {unknown[0]!r}, which is no parameter of the network")

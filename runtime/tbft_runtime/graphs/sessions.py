@@ -123,7 +123,9 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # ONNX Runtime's share no base.
-        raise TbftError(f"a graph cannot be computed: {_reason(error)}", "copy or export the bundle again") from error
+        is_memory = isinstance(error, MemoryError) or "allocate" in str(error)
+        hint = "free memory, or choose a smaller `batch_size`" if is_memory else "copy or export the bundle again"
+        raise TbftError(f"a graph cannot be computed: {_reason(error)}", hint) from error
 
 
 def _reason(error: Exception) -> str:

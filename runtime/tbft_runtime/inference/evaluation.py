@@ -1,4 +1,4 @@
-"""Use a model: predict labels, or measure how often they are right."""
+"""Measure how often a model is right."""
 
 from __future__ import annotations
 

@@ -32,6 +32,8 @@ def _kind(file: str) -> MeterKind:
 
 
 METERS: tuple[MeterKind, ...] = tuple(_kind(file) for file in _FILES)
+# A report keeps it, for whoever reads it with whatever: the words stay those that earlier ones have.
+SWITCHED_OFF = "switched off with --meter none"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def choose(name: str, board: Board) -> MeterChoice:
     Raises UnavailableError if a meter that was named is not there, and TbftError if there is no such name.
     """
     if name == NO_METER:
-        return MeterChoice(None, "switched off with `meter` none")
+        return MeterChoice(None, SWITCHED_OFF)
     if name == AUTOMATIC:
         return _first(board)
     kind, argument = _parse(name)

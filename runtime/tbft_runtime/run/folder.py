@@ -175,5 +175,8 @@ def open_trained(path: Path, bundle: Path | None = None) -> tuple[Bundle, RunFil
             error.message, "put the bundle back where it was; 'tbft-edge finalize' takes another place with `bundle`"
         ) from error
     if opened.manifest.bundle_id != run.settings.bundle_id:
-        raise TbftError(f"'{opened.folder}' is not the bundle that '{path}' was trained from", "give it with `bundle`")
+        raise TbftError(
+            f"'{opened.folder}' is not the bundle that '{path}' was trained from",
+            "put that one back where it was; 'tbft-edge finalize' takes another place with `bundle`",
+        )
     return opened, run, state
