@@ -21,7 +21,7 @@ AUTOMATIC, NO_METER = "auto", "none"
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where a joule comes from; nothing is reported without it.
 
-    `meter` is the name that `choose` takes. `scope` says in words what the figure covers, `missing` what
+    `meter` is the name that chooses it. `scope` says in words what the figure covers, `missing` what
     it leaves out. `uncertainty` is the sensor's own error as a fraction of what it reads (0.01: 1 %), None
     where nobody states one; `basis` says who does, and for an estimate where each of its figures is from.
     """
