@@ -134,5 +134,5 @@ def test_images_are_kept_only_to_be_answered_again(
     models: dict[str, Path], squares: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without exits and without a meter nothing is measured one by one, and no image takes memory for it."""
-    monkeypatch.setattr(inference, "Sample", None)
+    monkeypatch.setattr(inference, "ImageSample", None)
     assert evaluate(models["bundle"], squares, 1).single is None
