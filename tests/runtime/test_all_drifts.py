@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from support.bundles import ALL_DRIFTS, ALL_PLANS, compiled
+from support.bundles import ALL_DRIFTS, ALL_PLANS, LAST, MIDDLE, compiled
 from support.commands import Ended
 from support.fake_meters import fake_board, write_tree
 from support.files import listing
@@ -95,7 +95,7 @@ def test_a_plan_has_to_be_chosen(case: str, tmp_path: Path, squares: Path) -> No
 def test_runs_of_two_plans_do_not_disturb_each_other(tmp_path: Path, squares: Path) -> None:
     """Interrupted, another plan trained meanwhile, resumed: as if each had been alone, and the bundle is as before."""
     before = listing(compiled(ALL_DRIFTS))
-    middle, late = ALL_PLANS[1:3]
+    middle, late = MIDDLE, LAST
     for plan in (middle, late):
         fine_tune(ALL_DRIFTS, squares, tmp_path / f"{plan}-alone", plan=plan, epochs=3)
     stop = Recorder(interrupt_epoch=2, interrupt_after=10)

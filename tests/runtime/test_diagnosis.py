@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from support.bundles import ALL_DRIFTS, ALL_PLAIN, ALL_PLANS, compiled
+from support.bundles import ALL_DRIFTS, ALL_PLAIN, ALL_PLANS, FRONT, HEAD, MIDDLE, compiled
 from support.commands import Ended
 from support.drifted import knowing_bundle, noised, save_drifted
 from support.files import listing
@@ -23,8 +23,6 @@ from tbft_edge.main import main
 from tbft_edge.pages.run_page import run_page
 from tbft_runtime import DiagnoseOptions, Diagnosis, diagnose, read_report
 from tbft_runtime.run.folder import RunFolder
-
-FRONT, MIDDLE, LAST, HEAD, _ = ALL_PLANS
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support import bundles
 from support.bundles import ALL_DRIFTS, compiled
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.plan import Plan
@@ -16,7 +17,8 @@ from tbft_runtime.diagnosis.placement import candidates
 from tbft_runtime.run.diagnosis_record import Candidate, LabelEvidence, NormShift
 
 PLANS = candidates(open_bundle(compiled(ALL_DRIFTS)).manifest)
-FRONT, MIDDLE, LAST, HEAD = PLANS
+_BY_ID = {plan.id: plan for plan in PLANS}
+FRONT, MIDDLE, LAST, HEAD = (_BY_ID[name] for name in (bundles.FRONT, bundles.MIDDLE, bundles.LAST, bundles.HEAD))
 FEATURES = LabelEvidence(
     accuracy=0.5,
     confidence=0.9,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.bundles import ALL_DRIFTS, ALL_PLANS, compiled
+from support.bundles import ALL_DRIFTS, ALL_PLANS, LAST, MIDDLE, compiled
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.manifest import BatchNorm
 from tbft_artifacts.names import BATCH_SUFFIX
@@ -79,8 +79,8 @@ def test_every_norm_belongs_to_the_plan_of_its_block() -> None:
     placed = norm_plans(manifest, plans)
     found = {module_of(norm.mean): plan and plan.id for norm, plan in zip(manifest.batch_norms, placed, strict=True)}
     assert found["bn1"] == found["layer1.bn2"] == "input-batch-sgd"
-    assert found["layer2.bn1"] == ALL_PLANS[1]
-    assert found["layer3.downsample.1"] == ALL_PLANS[2]
+    assert found["layer2.bn1"] == MIDDLE
+    assert found["layer3.downsample.1"] == LAST
 
 
 def test_a_norm_that_nothing_trains_counts_for_what_is_before_it() -> None:

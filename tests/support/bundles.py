@@ -37,13 +37,10 @@ ALL_PLAIN = "all-plain"
 # One with three exits, and its plans: several ways to train them.
 EXITS = "exits"
 EXIT_PLANS = ("exits-labels-frozen-sgd", "exits-confident-frozen-sgd", "exits-distill-frozen-sgd")
-ALL_PLANS = (
-    "input-batch-sgd",
-    "feature-layer2-block-sgd",
-    "feature-block-sgd",
-    "output-frozen-sgd",
-    "full-batch-sgd",
-)
+# The plans of ALL_DRIFTS by what they train.
+FRONT, MIDDLE, LAST, HEAD = "input-batch-sgd", "feature-layer2-block-sgd", "feature-block-sgd", "output-frozen-sgd"
+EVERYTHING = "full-batch-sgd"
+ALL_PLANS = (FRONT, MIDDLE, LAST, HEAD, EVERYTHING)
 # The compiled bundle whose channels the device chooses, in plans of different depth.
 SPARSE = "tinytrain"
 CLASSES = ("ant", "bee", "cat", "dog")
