@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from support.commands import Ended
 from support.toys import save_squares
+from tbft_edge.main import main
 
 # No deadline: a slow machine is no defect. The same examples in every run: a red one can be repeated.
 settings.register_profile("tbft-edge", deadline=None, derandomize=True)
@@ -24,3 +28,17 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def more_squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """40 other images of the same kind."""
     return save_squares(tmp_path_factory.mktemp("squares") / "more.npz", 40, seed=1)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """`tbft-edge` in this process."""
+
+    def run(*arguments: str | Path) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["tbft-edge", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), out, err)
+
+    return run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,23 +12,8 @@ import pytest
 from support.bundles import SPARSE, compiled
 from support.commands import Ended, refused
 from tbft_artifacts.bundle import open_bundle
-from tbft_edge.main import main
 from tbft_runtime import read_report
 from tbft_runtime.doctor.needs import needs
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """`tbft-edge` in this process."""
-
-    def run(*arguments: str | Path) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["tbft-edge", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), out, err)
-
-    return run
 
 
 def training(squares: Path, out: Path, *options: str) -> list[str | Path]:

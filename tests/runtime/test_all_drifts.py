@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from support.runs import Recorder, assert_equal_runs, fine_tune, state_of
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Drift
-from tbft_edge.main import main
 from tbft_runtime import TuneOptions, evaluate, finalize, tune
 from tbft_runtime.doctor import examine
 from tbft_runtime.doctor.needs import needs
@@ -34,20 +32,6 @@ PLANS: dict[Drift, str] = {
     "output": "output-frozen-sgd",
     "full": "full-batch-sgd",
 }
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """`tbft-edge` in this process."""
-
-    def run(*arguments: str | Path) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["tbft-edge", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), out, err)
-
-    return run
 
 
 @pytest.mark.parametrize("plan", ALL_PLANS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from support.files import listing
 from support.runs import Recorder, assert_equal_runs, fine_tune
 from support.toys import coloured_squares, save_folders
 from tbft_artifacts.errors import TbftError
-from tbft_edge.main import main
 from tbft_edge.pages.run_page import run_page
 from tbft_runtime import DiagnoseOptions, Diagnosis, diagnose, read_report
 from tbft_runtime.run.folder import RunFolder
@@ -46,20 +44,6 @@ def same(place: Path) -> Path:
 def renamed(place: Path) -> Path:
     """The same with other labels."""
     return save_drifted(place / "renamed.npz", relabel=1)
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """`tbft-edge` in this process."""
-
-    def run(*arguments: str | Path) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["tbft-edge", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), out, err)
-
-    return run
 
 
 def seen(bundle: Path, data: Path, samples: int = 128, seed: int = 0) -> Diagnosis:
