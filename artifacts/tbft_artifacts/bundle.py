@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -14,11 +14,10 @@ import msgspec
 
 from tbft_artifacts.check_plans import check_plans
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import FORMAT, MANIFEST, STATISTICS, WEIGHTS, FileEntry, Manifest
+from tbft_artifacts.manifest import FORMAT, MANIFEST, MANIFEST_BYTES, STATISTICS, WEIGHTS, FileEntry, Manifest
 from tbft_artifacts.plan import PREDICT, Drift, Plan
 from tbft_artifacts.preprocessing import Normalize
-
-_CHUNK = 1 << 20
+from tbft_artifacts.regular import open_regular, pieces, read_regular
 
 
 class _Version(msgspec.Struct):
@@ -72,20 +71,23 @@ class Bundle:
         raise TbftError(f"bundle '{self.folder}' has no plan '{plan_id}'", f"choose one of: {known}")
 
 
-def open_bundle(folder: str | os.PathLike[str], shown: str | os.PathLike[str] | None = None) -> Bundle:
+def open_bundle(
+    folder: str | os.PathLike[str], shown: str | os.PathLike[str] | None = None, expect_id: str | None = None
+) -> Bundle:
     """Read and verify the bundle in a folder; `opened` takes an archive, too.
 
     Args:
         folder: Where it lies.
         shown: What errors call it, where it came from elsewhere; None: the folder.
+        expect_id: The id that the bundle must have, all 64 digits; None: whichever it has.
 
     Returns:
         The folder and the manifest: classes, preprocessing, blocks and plans, each with its cost.
 
     Raises:
-        TbftError: The manifest is missing or unreadable, of a newer format or for a newer runtime; a file's name leads
-            out of the bundle; a file is missing, not listed, or its content changed; a plan cannot be trained
-            (`check_plans`).
+        TbftError: The manifest is missing or unreadable, of a newer format or for a newer runtime; the id is not the
+            expected one; a file's name leads out of the bundle; a file is missing, not listed, no regular file, or its
+            content changed; a plan cannot be trained (`check_plans`).
 
     Example:
         >>> from tbft_artifacts.bundle import open_bundle
@@ -95,40 +97,63 @@ def open_bundle(folder: str | os.PathLike[str], shown: str | os.PathLike[str] | 
     """
     folder = Path(folder)
     shown = folder if shown is None else Path(shown)
-    path = folder / MANIFEST
     try:
-        content = path.read_bytes()
+        content = read_regular(folder / MANIFEST, MANIFEST_BYTES)
     except OSError as error:
         raise TbftError(
             f"'{shown}' is no bundle: {MANIFEST} cannot be read ({error.strerror})",
-            "make a bundle with 'tbft-edge export'",
+            "an archive's name ends in .tar.gz"
+            if isinstance(error, NotADirectoryError)
+            else "make a bundle with 'tbft-edge export'",
         ) from error
-    manifest = decode_manifest(content, shown)
-    if manifest.content_hash() != manifest.bundle_id:
-        raise _changed(MANIFEST, shown)
-    _check_runtime(manifest.minimum_runtime, version("tbft-edge"), shown)
-    _check_complete(manifest, shown)
+    manifest = verified_manifest(content, shown, expect_id)
     for name, entry in manifest.files.items():
-        check_name(name, shown)
         _check_file(folder, name, entry, shown)
     check_plans(manifest, folder / WEIGHTS, shown)
     return Bundle(folder, manifest)
 
 
-def file_entry(path: Path) -> FileEntry:
-    """Size and hash of a file, read in pieces."""
+def verified_manifest(content: bytes, bundle: Path, expect_id: str | None = None) -> Manifest:
+    """The manifest, of which everything is checked that it says itself; none of the files is looked at.
+
+    Raises TbftError as `open_bundle` does.
+    """
+    expected = None if expect_id is None else bundle_id(expect_id)
+    manifest = decode_manifest(content, bundle)
+    if manifest.content_hash() != manifest.bundle_id:
+        raise _changed(MANIFEST, bundle)
+    if expected not in (None, manifest.bundle_id):
+        raise TbftError(
+            f"the id of bundle '{bundle}' is {manifest.bundle_id}, and not the one that `expect_id` says",
+            "do not trust it, or give the id that 'tbft-edge export' printed for this bundle",
+        )
+    _check_runtime(manifest.minimum_runtime, version("tbft-edge"), bundle)
+    _check_complete(manifest, bundle)
+    for name in manifest.files:
+        check_name(name, bundle)
+    return manifest
+
+
+def bundle_id(text: str) -> str:
+    """`text` as the id of a bundle. Raises TbftError if it is none: a part of one would not name one bundle alone."""
+    found = text.strip().lower()
+    if not re.fullmatch("[0-9a-f]{64}", found):
+        raise TbftError(
+            f"`expect_id` '{text}' is no id of a bundle, which has 64 hexadecimal digits",
+            "'tbft-edge export' prints it, and so does 'tbft-edge inspect' where the bundle was made",
+        )
+    return found
+
+
+def file_entry(path: Path, limit: int = sys.maxsize) -> FileEntry:
+    """Size and hash of a regular file, read in pieces; of one that is larger than `limit`, of a byte more than that."""
     digest = hashlib.sha256()
     size = 0
-    with path.open("rb") as file:
-        for chunk in _chunks(file.read):
-            digest.update(chunk)
-            size += len(chunk)
+    with open_regular(path) as file:
+        for piece in pieces(file, limit):
+            digest.update(piece)
+            size += len(piece)
     return FileEntry(bytes=size, sha256=digest.hexdigest())
-
-
-def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    while chunk := read(_CHUNK):
-        yield chunk
 
 
 def decode_manifest(content: bytes, bundle: Path) -> Manifest:
@@ -186,10 +211,11 @@ def check_name(name: str, bundle: Path) -> None:
 
 def _check_file(folder: Path, name: str, entry: FileEntry, bundle: Path) -> None:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    # Not `resolve`, which of links in a circle makes a RuntimeError.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise TbftError(f"'{name}' of bundle '{bundle}' is a link out of it", "do not trust this bundle")
     try:
-        found = file_entry(path)
+        found = file_entry(path, entry.bytes)
     except OSError as error:
         raise TbftError(
             f"'{name}' of bundle '{bundle}' cannot be read ({error.strerror})", "copy the bundle again"

@@ -15,6 +15,8 @@ from tbft_artifacts.structs import Struct
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+# At most; the largest real ones have some hundred kilobytes.
+MANIFEST_BYTES = 16 << 20
 WEIGHTS = "weights.safetensors"
 STATISTICS = "statistics.onnx"
 
