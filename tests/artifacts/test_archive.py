@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import hashlib
 import io
 import os
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -149,14 +151,14 @@ def test_a_damaged_archive_is_refused(
     changed = bytes([whole_archive[position] ^ mask]) + whole_archive[position + 1 :]
     archive = folder / "b.tar.gz"
     archive.write_bytes(whole_archive[:position] + (changed if mask else b""))
-    try:
+    with contextlib.suppress(TbftError):
         unpack(archive, folder / "bundle")
-    except TbftError as error:
-        assert str(archive) in error.message
-        assert [path.name for path in folder.iterdir()] == ["b.tar.gz"]
-    else:
         # Zeros may be packed as a copy of these zeros or of those.
         assert gzip.decompress(archive.read_bytes()) == gzip.decompress(whole_archive)
+        return
+    with pytest.raises(TbftError, match=re.escape(str(archive))):
+        unpack(archive, folder / "bundle")
+    assert [path.name for path in folder.iterdir()] == ["b.tar.gz"]
 
 
 def test_a_folder_that_is_not_empty_is_kept(bundle_archive: Path, place: Path) -> None:
