@@ -9,11 +9,12 @@ import msgspec
 from safetensors.numpy import load_file
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, ModelCard
 from tbft_runtime.graphs.onnx_file import embed, external_initializers
-from tbft_runtime.run.folder import open_trained
-from tbft_runtime.run.state import after, is_worse
+from tbft_runtime.run.folder import RunFile, open_trained
+from tbft_runtime.run.state import TrainingState, after, is_worse
 from tbft_runtime.training.sparse_rows import merged
 
 
@@ -36,6 +37,7 @@ def finalize(
     *,
     allow_worse: bool = False,
     bundle: str | os.PathLike[str] | None = None,
+    expect_id: str | None = None,
 ) -> Finalized:
     """Write the best state of a run as a normal ONNX model with its weights inside.
 
@@ -47,7 +49,9 @@ def finalize(
         run: The folder of a run, which may have been interrupted.
         out: The file to write, replaced atomically.
         allow_worse: Whether to take a model whose validation accuracy fell below the base model's.
-        bundle: Where the bundle lies now, if it was moved since; None: where it was when the run began.
+        bundle: Where the bundle lies now, a folder or `.tar.gz`, if it was moved since; None: where it was when the
+            run began.
+        expect_id: The id, all 64 digits, that the run's bundle must have; None: whichever it has.
 
     Returns:
         The file, its size in bytes, and its validation accuracy (0 to 1) beside the base model's.
@@ -63,7 +67,13 @@ def finalize(
         ('model.onnx', 1.0)
     """
     run, out = Path(run), Path(out)
-    opened, run_file, state = open_trained(run, None if bundle is None else Path(bundle))
+    with open_trained(run, None if bundle is None else Path(bundle), expect_id) as (opened, run_file, state):
+        return _finalized(run, out, opened, run_file, state, allow_worse=allow_worse)
+
+
+def _finalized(
+    run: Path, out: Path, opened: Bundle, run_file: RunFile, state: TrainingState, *, allow_worse: bool
+) -> Finalized:
     before, best = state.before, after(state)
     accuracies = before.accuracy if before else None, best.accuracy if best else None
     if is_worse(*accuracies) and not allow_worse:

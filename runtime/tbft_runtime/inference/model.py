@@ -44,29 +44,35 @@ class Model:
         return Answers(self.logits(pixels), [None] * len(pixels))
 
 
-def open_model(path: Path, threads: int) -> Model | StagedModel:
+def open_model(path: Path, threads: int, expect_id: str | None = None) -> Model | StagedModel:
     """Load the model at `path`: a bundle folder or `.tar.gz`, a run folder (its best state), or a finalized file.
 
     A run that trained several exits answers at the first one that is sure enough. Raises TbftError if it is none
-    of these.
+    of these, or not of the bundle whose id is expected.
     """
     if RunFolder(path).run_file.exists():
-        bundle, run, state = open_trained(path)
-        plan = bundle.plan(run.settings.plan)
-        if plan.exits:
-            return _staged(bundle, plan, run.settings, state, threads)
-    return open_whole(path, threads)
+        with open_trained(path, expect_id=expect_id) as (bundle, run, state):
+            plan = bundle.plan(run.settings.plan)
+            if plan.exits:
+                return _staged(bundle, plan, run.settings, state, threads)
+    return open_whole(path, threads, expect_id)
 
 
-def open_whole(path: Path, threads: int) -> Model:
+def open_whole(path: Path, threads: int, expect_id: str | None = None) -> Model:
     """The same, but that every image goes to the last exit."""
     if path.suffix == ".onnx":
+        if expect_id is not None:
+            # The file says itself what it was made from, and whoever makes another says the same.
+            raise TbftError(
+                f"'{path}' is a finalized model, which has no id of a bundle that could be verified",
+                "leave `expect_id` out, and compare the file with 'sha256sum'",
+            )
         return _from_file(path, threads)
     if RunFolder(path).run_file.exists():
-        bundle, run, state = open_trained(path)
-        plan = bundle.plan(run.settings.plan)
-        return _from_bundle(bundle, plan.predict, merged(plan, load_file(bundle.weights), state.best), threads)
-    with opened(path) as bundle:
+        with open_trained(path, expect_id=expect_id) as (bundle, run, state):
+            plan = bundle.plan(run.settings.plan)
+            return _from_bundle(bundle, plan.predict, merged(plan, load_file(bundle.weights), state.best), threads)
+    with opened(path, expect_id) as bundle:
         plans = bundle.manifest.plans
         # Several plans may have prefixes of several kinds; the whole model in float32 stands for all.
         return _from_bundle(
