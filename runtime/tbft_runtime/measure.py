@@ -54,6 +54,7 @@ class MeasureRequest(msgspec.Struct, frozen=True):
     steps: int = 3
     batch_size: int = 4
     seed: int = 0
+    expect_id: str | None = None
 
 
 class Measurement(msgspec.Struct, frozen=True):
@@ -74,7 +75,7 @@ class Measurement(msgspec.Struct, frozen=True):
 
 def measure(request: MeasureRequest) -> Measurement:
     """Take `steps` full train steps on one batch, write the weights, then as many from its boundary activations."""
-    bundle = open_bundle(Path(request.bundle))
+    bundle = open_bundle(Path(request.bundle), expect_id=request.expect_id)
     plan, channels = measurable(bundle.plan(request.plan))
     options = TrainOptions(Path(), Path(), lr=LR, batch_size=request.batch_size, threads=1)
     settings = resolve(options, plan, bundle)

@@ -10,7 +10,7 @@ import typer
 
 from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption, memory_size
+from tbft_edge.commands.options import ExpectIdsOption, JsonOption, memory_size, one_each
 from tbft_edge.console import print_json, say
 from tbft_edge.figures import percent, size
 from tbft_edge.tables.table import Table, show
@@ -39,6 +39,7 @@ def command(
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps to measure.")] = 3,
     batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 4,
+    expect_id: ExpectIdsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure train steps with one thread: time, memory, agreement and, emulated, executed instructions.
@@ -53,7 +54,10 @@ def command(
         limit = None if memory is None else memory_size(memory, "--memory")
         if limit is not None and platform == "local":
             raise TbftError("--memory limits the emulated process only", "add --platform arm64")
-        chosen = _choose([stack.enter_context(opened(path)) for path in bundles], plan, compare)
+        expected = one_each(expect_id, bundles)
+        chosen = _choose(
+            [stack.enter_context(opened(*each)) for each in zip(bundles, expected, strict=True)], plan, compare
+        )
         arm = ArmBench(CPUS[cpu], limit, steps, batch_size)
         results = []
         for bundle, each in chosen:

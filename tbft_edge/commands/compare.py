@@ -9,7 +9,7 @@ import typer
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption, ThreadsOption
+from tbft_edge.commands.options import ExpectIdsOption, JsonOption, ThreadsOption, one_each
 from tbft_edge.console import print_json, print_text, say
 from tbft_edge.figures import percent
 from tbft_edge.tables.formats import Format, output_format, print_tables
@@ -42,6 +42,7 @@ def command(
     output: Annotated[
         Format | None, typer.Option("--format", help="How to print it on stdout. Default: table.")
     ] = None,
+    expect_id: ExpectIdsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Train every plan of the bundles on the same data, each in a process of its own, and compare what each costs.
@@ -68,7 +69,7 @@ def command(
             meter=meter,
         )
         try:
-            results = compare_methods(bundles, options, say_run)
+            results = compare_methods(bundles, options, say_run, one_each(expect_id, bundles))
         except KeyboardInterrupt:
             say(f"interrupted; '{out}' keeps every run and epoch that ended. The same command goes on")
             raise

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption, ThreadsOption
+from tbft_edge.commands.options import JsonOption, ModelExpectIdOption, ThreadsOption
 from tbft_edge.console import print_json, print_line, say
 from tbft_edge.figures import percent
 
@@ -17,6 +17,7 @@ def command(
     model: Annotated[Path, typer.Argument(help="A bundle, a run folder (its best state), or a finalized .onnx file.")],
     images: Annotated[list[Path], typer.Argument(help="Pictures, folders of pictures, or .npz files.")],
     threads: ThreadsOption = None,
+    expect_id: ModelExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Print the likeliest class of each picture: name, class and probability, separated by tabs.
@@ -26,7 +27,9 @@ def command(
     with extra("device"):
         from tbft_runtime import predict
 
-        predictions = predict(model, images, threads, lambda name: say(f"skipped {name}: it cannot be read"))
+        predictions = predict(
+            model, images, threads, lambda name: say(f"skipped {name}: it cannot be read"), expect_id=expect_id
+        )
         if json:
             print_json(list(predictions))
             return

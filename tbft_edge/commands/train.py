@@ -11,7 +11,7 @@ import typer
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption, ThreadsOption, memory_size, part_of_whole
+from tbft_edge.commands.options import ExpectIdOption, JsonOption, ThreadsOption, memory_size, part_of_whole
 from tbft_edge.console import print_json, quoted, say
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out after its last whole epoch, if there is one.")
     ] = False,
+    expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Fine-tune the trainable block on local images, keep the best validation state, and report.
@@ -148,6 +149,7 @@ def command(
             profile=profile,
             exit_accuracy=exit_accuracy,
             resume=resume,
+            expect_id=expect_id,
         )
         try:
             with ConsoleProgress() as console, _metrics(metrics_file, console.note) as metrics:

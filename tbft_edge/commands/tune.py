@@ -9,7 +9,7 @@ import typer
 
 from tbft_artifacts.plan import Drift
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption
+from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json, quoted, say
 from tbft_edge.tables.table import Table, show
 
@@ -37,6 +37,7 @@ def command(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads to compute with; by default their number is measured, too.")
     ] = None,
+    expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure the ways to run train steps on this device, and let 'train' with the same --out take the fastest.
@@ -49,7 +50,9 @@ def command(
         from tbft_runtime import TuneOptions, tune
 
         with ConsoleProgress() as progress:
-            options = TuneOptions(out=out, plan=plan, drift=drift, batch_size=batch_size, threads=threads)
+            options = TuneOptions(
+                out=out, plan=plan, drift=drift, batch_size=batch_size, threads=threads, expect_id=expect_id
+            )
             tuning = tune(bundle, options, progress)
     if json:
         print_json(tuning)

@@ -87,12 +87,12 @@ def run_folder(out: Path, entry: Entry, seed: int) -> Path:
     return out / "runs" / entry.folder / f"seed-{seed}"
 
 
-def before_training(options: Options, test: Path, bundle: Path, kept: Path) -> Evaluated:
+def before_training(options: Options, test: Path, bundle: Path, bundle_id: str, kept: Path) -> Evaluated:
     """A bundle as it is, on the test images, kept in a file. Raises TbftError if it cannot be evaluated."""
     try:
         return msgspec.json.decode(kept.read_bytes(), type=Evaluated)
     except (OSError, msgspec.DecodeError):
-        evaluated = _evaluate(options, bundle, test)
+        evaluated = _evaluate(options, bundle, bundle_id, test)
         _write(evaluated, kept)
         return evaluated
 
@@ -104,7 +104,9 @@ def _run(options: Options, entry: Entry, seed: int, folder: Path) -> Outcome:
         if not finished:
             folder.parent.mkdir(parents=True, exist_ok=True)
             _command("training failed", options, "train", entry.bundle, *_train_options(options, entry, seed, folder))
-        outcome = Outcome(evaluated=_evaluate(options, folder, options.test or options.data), resumed=resumed)
+        outcome = Outcome(
+            evaluated=_evaluate(options, folder, entry.bundle_id, options.test or options.data), resumed=resumed
+        )
     except DivergedError as error:
         outcome = Outcome(failed=error.message, diverged=True, resumed=resumed)
     except TbftError as error:
@@ -118,13 +120,15 @@ def _train_options(options: Options, entry: Entry, seed: int, folder: Path) -> l
     return [
         *("--data", str(options.data), "--out", str(folder), *entry.way.options),
         *("--seed", str(seed), "--epochs", str(options.epochs), "--val-fraction", str(options.val_fraction)),
+        # No other bundle that was put in its place since.
+        *("--meter", options.meter, "--expect-id", entry.bundle_id),
         # Where nothing was begun yet, there is nothing to resume, and the run begins.
-        *("--meter", options.meter, "--resume"),
+        "--resume",
     ]
 
 
-def _evaluate(options: Options, model: Path, data: Path) -> Evaluated:
-    printed = _command("evaluating failed", options, "eval", model, "--data", data)
+def _evaluate(options: Options, model: Path, bundle_id: str, data: Path) -> Evaluated:
+    printed = _command("evaluating failed", options, "eval", model, "--data", data, "--expect-id", bundle_id)
     return msgspec.json.decode(printed, type=Evaluated)
 
 

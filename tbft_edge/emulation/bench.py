@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Drift, Plan
+from tbft_artifacts.temporary import temporary_folder
 from tbft_edge.emulation.container import ENGINES, container_engine
 from tbft_edge.emulation.cpus import Cpu
 from tbft_edge.emulation.guest import UnavailableError, cache_folder, prepare_guest
@@ -187,8 +188,8 @@ class ArmBench:
 
 def measure_local(bundle: Bundle, plan: Plan, steps: int, batch_size: int) -> BenchResult:
     """Measure `plan` on this machine, in a process of its own."""
-    with tempfile.TemporaryDirectory() as temporary:
-        here = measure_here(bundle, plan, steps, batch_size, Path(temporary) / "here.safetensors")
+    with temporary_folder() as temporary:
+        here = measure_here(bundle, plan, steps, batch_size, temporary / "here.safetensors")
     return BenchResult(
         plan=plan.id,
         drift=plan.drift,
@@ -205,7 +206,9 @@ def measure_local(bundle: Bundle, plan: Plan, steps: int, batch_size: int) -> Be
 
 def measure_here(bundle: Bundle, plan: Plan, steps: int, batch_size: int, weights: Path) -> Measurement:
     """Run the measuring program with this Python; the trained tensors go to `weights`."""
-    request = MeasureRequest(str(bundle.folder.resolve()), str(weights), plan.id, steps, batch_size)
+    request = MeasureRequest(
+        str(bundle.folder.resolve()), str(weights), plan.id, steps, batch_size, expect_id=bundle.manifest.bundle_id
+    )
     command = [sys.executable, *MODULE, msgspec.json.encode(request).decode()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.temporary import temporary_folder
 from tbft_runtime.data.dataset import Part, open_data, open_sources
 from tbft_runtime.diagnosis.decide import decide
 from tbft_runtime.diagnosis.evidence import label_evidence, statistics_evidence
@@ -45,6 +45,8 @@ class DiagnoseOptions:
     """Decides which, as it does for `train`."""
     threads: int | None = None
     """How many compute; None: one for each core that the process may use."""
+    expect_id: str | None = None
+    """The id that the bundle must have, all 64 digits; None: whichever it has."""
 
 
 def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress: Progress | None = None) -> Diagnosis:
@@ -70,13 +72,13 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
         ('output', ('fc',))
     """
     progress = progress or Silent()
-    with opened(bundle) as verified, tempfile.TemporaryDirectory() as folder:
+    with opened(bundle, options.expect_id) as verified, temporary_folder() as folder:
         plans = deciding_plans(verified)
-        asked = TrainOptions(data=options.data, out=Path(folder), seed=options.seed, threads=options.threads)
+        asked = TrainOptions(data=options.data, out=folder, seed=options.seed, threads=options.threads)
         # Of these settings only those matter that are the same for every plan.
         settings = resolve(asked, plans[0], verified)
         sources = open_sources(verified, settings)
-        data = open_data(verified, plans[0], settings, sources, Path(folder), progress, Stopwatch())
+        data = open_data(verified, plans[0], settings, sources, folder, progress, Stopwatch())
         return diagnose_part(verified, data.train, settings, options.samples, load_file(verified.weights), progress)
 
 

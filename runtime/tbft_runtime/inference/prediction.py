@@ -32,6 +32,7 @@ def predict(
     inputs: Iterable[str | os.PathLike[str]],
     threads: int | None = None,
     on_skipped: Callable[[str], None] = lambda _: None,
+    expect_id: str | None = None,
 ) -> Iterator[Prediction]:
     """The likeliest class of each picture; folders and `.npz` files give all their images.
 
@@ -43,6 +44,7 @@ def predict(
         inputs: JPEG and PNG files, folders of them of any depth, and `.npz` files with `images` (N, H, W, 3) uint8.
         threads: How many threads compute; None: as many as there are cores.
         on_skipped: Gets the name of each picture of a folder that cannot be read.
+        expect_id: As `Predictor.open` takes it.
 
     Yields:
         Name, likeliest class, its probability (0 to 1) and exit of each image, while images are read.
@@ -58,7 +60,7 @@ def predict(
         photos/ant/0000.png ant
         ...
     """
-    predictor = Predictor.open(model_path, threads)
+    predictor = Predictor.open(model_path, threads, expect_id)
     for batch in in_batches(_pictures(predictor.model, inputs, on_skipped)):
         for item, (label, row, found) in zip(batch, predictor.answers(pixels_of(batch)), strict=True):
             yield Prediction(item.name, label, float(row.max()), found)
