@@ -17,7 +17,8 @@ from tbft_artifacts.regular import help_with, open_regular, unreadable
 from tbft_artifacts.temporary import temporary_folder
 
 SUFFIX = ".tar.gz"
-_WRONG_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _OTHER_PLACE = "free some space there, or set TMPDIR to a folder of another disk; a bundle's folder needs no unpacking"
 
 
@@ -94,7 +95,9 @@ def _check_space(needed: int, archive: Path, folder: Path, place: Path, more: st
     # Some file systems do not say.
     if disk.f_blocks and needed > free:
         raise TbftError(
-            f"'{archive}' takes {needed / 1e6:,.1f} MB unpacked, and '{place}' has {free / 1e6:,.1f} MB free", more
+            f"no space left in '{place}' to unpack '{archive}': it takes {needed / 1e6:,.1f} MB, "
+            f"and {free / 1e6:,.1f} MB are free",
+            more,
         )
 
 
@@ -122,7 +125,9 @@ def _told(archive: Path, place: Path, more: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise TbftError(f"no space left in '{place}' to unpack '{archive}'", more) from error
         raise TbftError(
             f"'{archive}' cannot be unpacked into '{place}' ({error.strerror})",
-            more if error.errno in _WRONG_PLACE else help_with(error),
+            more if error.errno in _READ_ONLY else help_with(error),
         ) from error

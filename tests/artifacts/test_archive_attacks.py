@@ -198,9 +198,9 @@ def test_a_bundle_larger_than_the_disk_is_refused(
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     monkeypatch.setattr("os.statvfs", lambda _: type("Disk", (), {"f_bavail": 1, "f_frsize": 100, "f_blocks": 9}))
-    with pytest.raises(TbftError, match=r"0\.0 MB free") as caught, opened(archive):
+    with pytest.raises(TbftError, match=r"no space left in .* 0\.0 MB are free") as caught, opened(archive):
         pass
     assert "TMPDIR" in caught.value.hint
-    with pytest.raises(TbftError, match="MB unpacked"):
+    with pytest.raises(TbftError, match="no space left"):
         unpack(archive, tmp_path / "bundle")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["b.tar.gz", "tmp"]
