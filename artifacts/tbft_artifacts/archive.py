@@ -12,7 +12,7 @@ from typing import BinaryIO
 from tbft_artifacts.atomic import atomic_folder
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.packed import find_bundle, take_files
+from tbft_artifacts.packed import Packed, find_bundle, take_files
 from tbft_artifacts.regular import help_with, open_regular, unreadable
 from tbft_artifacts.temporary import temporary_folder
 
@@ -55,11 +55,12 @@ def opened(path: str | os.PathLike[str], expect_id: str | None = None) -> Iterat
         return
     with contextlib.ExitStack() as stack:
         with _opened_file(path) as file:
+            packed = find_bundle(file, path, expect_id)
             temporary = stack.enter_context(temporary_folder())
             folder = temporary / "bundle"
             with _told(path, temporary.parent, _OTHER_PLACE):
                 folder.mkdir()
-                _take(file, path, folder, expect_id, temporary.parent, _OTHER_PLACE)
+                _take(file, path, packed, folder, temporary.parent, _OTHER_PLACE)
         yield open_bundle(folder, shown=path, expect_id=expect_id)
 
 
@@ -70,8 +71,10 @@ def unpack(archive: Path, folder: Path, expect_id: str | None = None) -> None:
     `open_bundle` to say.
     """
     place, more = folder.parent, "free some space; what was saved before is kept"
-    with _opened_file(archive) as file, _told(archive, place, more), atomic_folder(folder) as temporary:
-        _take(file, archive, temporary, expect_id, place, more)
+    with _opened_file(archive) as file:
+        packed = find_bundle(file, archive, expect_id)
+        with _told(archive, place, more), atomic_folder(folder) as temporary:
+            _take(file, archive, packed, temporary, place, more)
 
 
 def archived_id(archive: Path, expect_id: str | None = None) -> str:
@@ -80,8 +83,7 @@ def archived_id(archive: Path, expect_id: str | None = None) -> str:
         return find_bundle(file, archive, expect_id).manifest.bundle_id
 
 
-def _take(file: BinaryIO, archive: Path, folder: Path, expect_id: str | None, place: Path, more: str) -> None:
-    packed = find_bundle(file, archive, expect_id)
+def _take(file: BinaryIO, archive: Path, packed: Packed, folder: Path, place: Path, more: str) -> None:
     _check_space(packed.bytes, archive, folder, place, more)
     with _reading(archive):
         file.seek(0)

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -127,7 +127,7 @@ def verified_manifest(content: bytes, bundle: Path, expect_id: str | None = None
             f"the id of bundle '{bundle}' is {manifest.bundle_id}, and not the one that `expect_id` says",
             "do not trust it, or give the id that 'tbft-edge export' printed for this bundle",
         )
-    _check_runtime(manifest.minimum_runtime, version("tbft-edge"), bundle)
+    _check_runtime(manifest.minimum_runtime, _installed(), bundle)
     _check_complete(manifest, bundle)
     for name in manifest.files:
         check_name(name, bundle)
@@ -176,6 +176,17 @@ def _check_runtime(minimum: str, installed: str, bundle: Path) -> None:
             f"bundle '{bundle}' needs tbft-edge {minimum} or newer, and this is {installed}",
             "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
         )
+
+
+def _installed() -> str:
+    try:
+        return version("tbft-edge")
+    except PackageNotFoundError as error:
+        # Where no file can be opened any more it is not found, either.
+        raise TbftError(
+            "the version of tbft-edge that is installed here cannot be read",
+            "install it again, or raise the limits of this process (ulimit -a)",
+        ) from error
 
 
 def _release(text: str) -> tuple[int, ...]:

@@ -12,7 +12,8 @@ from typing import BinaryIO
 from tbft_artifacts.errors import TbftError
 
 CHUNK = 1 << 20
-_LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+# What this process, or the machine, has no more of.
+LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _MEDIUM = {errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO}
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
@@ -73,7 +74,7 @@ def unreadable(path: str | os.PathLike[str], error: OSError) -> TbftError:
 
 def help_with(error: OSError) -> str:
     """What may help against what the system refused."""
-    if error.errno in _LIMITS:
+    if error.errno in LIMITS:
         return "close other programs, or raise the limits of this one (ulimit -a)"
     if error.errno in _MEDIUM:
         return "check the disk it lies on, and copy it again"

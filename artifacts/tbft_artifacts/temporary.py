@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import LIMITS, help_with, unreadable
 
 _PREFIX = "tbft-edge-temporary-"
 _NAME = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")
@@ -44,6 +45,11 @@ def _place() -> Path:
     try:
         return Path(tempfile.gettempdir())
     except OSError as error:
+        # Python tells limits of the process as folders that cannot be written.
+        try:
+            os.close(os.open(os.devnull, os.O_RDONLY))
+        except OSError as limit:
+            raise unreadable(os.devnull, limit) from error
         raise TbftError(
             f"no folder for temporary files can be written ({error.strerror})", "set TMPDIR to one that can"
         ) from error
@@ -62,7 +68,7 @@ def _held(place: Path) -> tuple[Path, int]:
         except OSError as error:
             raise TbftError(
                 f"no temporary folder can be made in '{place}' ({error.strerror})",
-                "free some space there, or set TMPDIR to another folder",
+                help_with(error) if error.errno in LIMITS else "free some space there, or set TMPDIR to another folder",
             ) from error
         if _lock(lock) and os.fstat(lock).st_nlink:
             return folder, lock
