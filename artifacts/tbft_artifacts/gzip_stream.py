@@ -64,7 +64,11 @@ class GzipStream:
         try:
             found = self._inflater.decompress(packed, most)
         except zlib.error as error:
-            raise damaged(self.path, str(error) if self._began else "it is not packed by gzip") from error
+            if self._began:
+                raise damaged(self.path, str(error)) from error
+            raise damaged(
+                self.path, "it is not packed by gzip", "copy it again, or pack the bundle's folder with 'tar czf'"
+            ) from error
         self._began = self._began or bool(found)
         if not packed and not found and not self._inflater.eof:
             raise damaged(self.path, "it ends too early" if self._began else "it is empty")
@@ -87,6 +91,6 @@ class GzipStream:
             raise unreadable(self.path, error) from error
 
 
-def damaged(archive: Path, why: str) -> TbftError:
+def damaged(archive: Path, why: str, hint: str = "copy it again") -> TbftError:
     """The archive is not what was packed."""
-    return TbftError(f"'{archive}' is damaged: {why}", "copy it again")
+    return TbftError(f"'{archive}' is damaged: {why}", hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -137,6 +138,8 @@ def _open(path: Path, folder: RunFolder, stored: RunFile | None, expect_id: str 
         return open_bundle(path, expect_id=expect_id)
     found = archived_id(path, expect_id)
     if stored is None:
+        # Of a start that came to nothing; a small disk may not hold both.
+        shutil.rmtree(folder.bundle, ignore_errors=True)
         return _unpacked(path, folder, found)
     if found != stored.settings.bundle_id:
         raise another_bundle(folder.path, stored.settings.bundle_id)
@@ -144,7 +147,7 @@ def _open(path: Path, folder: RunFolder, stored: RunFile | None, expect_id: str 
         return open_bundle(folder.bundle, expect_id=found)
     except TbftError as damage:
         bundle = _unpacked(path, folder, found)
-        progress.note(f"unpacked '{path}' again, since {damage.message}")
+        progress.note(f"unpacked '{path}' into the run, since {damage.message}")
         return bundle
 
 

@@ -23,7 +23,7 @@ from tbft_runtime.run.state import TrainingState, load_state, save_state
 
 # Of atomic files, and of safetensors, which writes beside the file that it is told to write.
 _LEFTOVERS = (".*.tmp", ".tmp??????")
-_PUT_BACK = "put that one back where it was; 'tbft-edge finalize' takes another place with `bundle`"
+_PUT_BACK = "put the bundle back where it was; 'tbft-edge finalize' takes another place with `bundle`"
 _REPAIR = (
     "'tbft-edge train ARCHIVE' with `resume`, where ARCHIVE is the .tar.gz that it came as, unpacks it again; "
     "'tbft-edge finalize' takes it with `bundle`"
