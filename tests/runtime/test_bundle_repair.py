@@ -171,6 +171,30 @@ def test_a_run_whose_copy_is_damaged_says_what_mends_it(run: Path, archive: Path
     assert model.exists()
 
 
+@pytest.mark.parametrize("killed_at", [1, 2])
+def test_a_repair_that_is_killed_is_done_again(
+    killed_at: int, run: Path, archive: Path, squares: Path, two_epochs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the old copy makes way for the new one: neither is in the place then, and nothing of them stays."""
+    _one_bit(RunFolder(run).bundle)
+    renamed, times = Path.rename, []
+
+    def rename(path: Path, target: Path) -> Path:
+        times.append(path)
+        if len(times) == killed_at:
+            raise KeyboardInterrupt
+        return renamed(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(archive, squares, run, epochs=2, resume=True)
+    monkeypatch.undo()
+    fine_tune(archive, squares, run, epochs=2, resume=True)
+    assert listing(RunFolder(run).bundle) == listing(compiled(BUNDLE))
+    assert {path.name for path in run.iterdir()} == {path.name for path in two_epochs.iterdir()}
+    assert_equal_runs(run, two_epochs)
+
+
 def test_a_start_that_fails_leaves_nothing_of_the_archive(tmp_path: Path, squares: Path) -> None:
     """An archive that is whole, of a bundle that is not."""
     source = compiled_copy(BUNDLE, tmp_path / "source")
