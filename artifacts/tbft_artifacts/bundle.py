@@ -13,12 +13,15 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from tbft_artifacts.check_plans import check_plans
+from tbft_artifacts.decode import MIB, decode, read_at_most
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import FORMAT, MANIFEST, STATISTICS, WEIGHTS, FileEntry, Manifest
 from tbft_artifacts.plan import PREDICT, Drift, Plan
 from tbft_artifacts.preprocessing import Normalize
 
 _CHUNK = 1 << 20
+# A hundred plans that train everything of a deep network, and ten thousand classes, have a fifth of it.
+MANIFEST_LIMIT = 16 * MIB
 
 
 class _Version(msgspec.Struct):
@@ -97,7 +100,7 @@ def open_bundle(folder: str | os.PathLike[str], shown: str | os.PathLike[str] | 
     shown = folder if shown is None else Path(shown)
     path = folder / MANIFEST
     try:
-        content = path.read_bytes()
+        content = read_at_most(path, MANIFEST_LIMIT)
     except OSError as error:
         raise TbftError(
             f"'{shown}' is no bundle: {MANIFEST} cannot be read ({error.strerror})",
@@ -133,16 +136,14 @@ def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
 
 def decode_manifest(content: bytes, bundle: Path) -> Manifest:
     """The manifest, unverified. Raises TbftError for a newer format or one that is not valid."""
-    try:
-        found = msgspec.json.decode(content, type=_Version).format
-        if found > FORMAT:
-            raise TbftError(
-                f"bundle '{bundle}' has format {found}, newer than the {FORMAT} that this version reads",
-                "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
-            )
-        return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TbftError(f"{MANIFEST} of bundle '{bundle}' is not valid: {error}", "export the bundle again") from error
+    failed, hint = f"{MANIFEST} of bundle '{bundle}' is not valid", "export the bundle again"
+    found = decode(content, _Version, MANIFEST_LIMIT, failed=failed, hint=hint).format
+    if found > FORMAT:
+        raise TbftError(
+            f"bundle '{bundle}' has format {found}, newer than the {FORMAT} that this version reads",
+            "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
+        )
+    return decode(content, Manifest, MANIFEST_LIMIT, failed=failed, hint=hint)
 
 
 def _check_runtime(minimum: str, installed: str, bundle: Path) -> None:

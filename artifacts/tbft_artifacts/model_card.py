@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.preprocessing import PreprocessingStep
 
 # The key of the model's metadata.
 METADATA = "tbft_edge"
+# Ten thousand classes have a fifth of it.
+_LIMIT = 4 * MIB
 
 
 class ModelCard(msgspec.Struct, frozen=True):
@@ -18,3 +21,9 @@ class ModelCard(msgspec.Struct, frozen=True):
     classes: tuple[str, ...]
     image_size: int
     preprocessing: tuple[PreprocessingStep, ...]
+
+
+def decode_card(said: str, model: str) -> ModelCard:
+    """What the model at `model` says of itself under `METADATA`. Raises TbftError where that makes no sense."""
+    failed, hint = f"'{model}' does not say how it is fed", "give a file made by 'tbft-edge finalize'"
+    return decode(said, ModelCard, _LIMIT, failed=failed, hint=hint)

@@ -20,6 +20,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.plan import Plan
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.board.machine import peak_memory
@@ -147,7 +148,7 @@ def random_batch(bundle: Bundle, batch_size: int, seed: int) -> tuple[np.ndarray
 
 def main() -> None:
     """Read the request from the command line and print the measurement."""
-    request = msgspec.json.decode(sys.argv[1], type=MeasureRequest)
+    request = decode(sys.argv[1], MeasureRequest, MIB, failed="this is no request", hint="see the module's example")
     sys.stdout.write(msgspec.json.encode(measure(request)).decode() + "\n")
 
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from safetensors.numpy import load_file
 
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.model_card import METADATA, ModelCard
+from tbft_artifacts.model_card import METADATA, decode_card
 from tbft_artifacts.plan import PREDICT, Plan
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import NEVER
@@ -98,8 +97,7 @@ def _from_file(path: Path, threads: int) -> Model:
     if not path.exists():
         raise TbftError(f"model '{path}' does not exist", "make it with 'tbft-edge finalize'")
     graph = load_graph(path, {}, threads)
-    try:
-        card = msgspec.json.decode(graph.metadata[METADATA], type=ModelCard)
-    except (KeyError, msgspec.DecodeError) as error:
-        raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'") from error
+    if METADATA not in graph.metadata:
+        raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'")
+    card = decode_card(graph.metadata[METADATA], str(path))
     return Model(graph, card.classes, Preprocessing(card.preprocessing, card.image_size))

@@ -13,6 +13,7 @@ import msgspec
 
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.decode import MIB, decode, read_at_most
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.run.diagnosis_record import Diagnosis
 from tbft_runtime.run.selection_record import Selection
@@ -21,6 +22,8 @@ from tbft_runtime.run.state import TrainingState, load_state, save_state
 
 # Of atomic files, and of safetensors, which writes beside the file that it is told to write.
 _LEFTOVERS = (".*.tmp", ".tmp??????")
+# What a device saw of its images, and which channels of which layers it chose, is a few MB in a deep network.
+_RUN_LIMIT = 16 * MIB
 
 
 class RunFile(msgspec.Struct, frozen=True):
@@ -111,12 +114,14 @@ class RunFolder:
 
     def read_run(self) -> RunFile | None:
         """What was written when the run began, or None."""
+        failed, hint = f"'{self.run_file}' cannot be read", "start again with another `out`"
         try:
-            return msgspec.json.decode(self.run_file.read_bytes(), type=RunFile)
+            content = read_at_most(self.run_file, _RUN_LIMIT)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
-            raise TbftError(f"'{self.run_file}' cannot be read: {error}", "start again with another `out`") from error
+        except OSError as error:
+            raise TbftError(f"{failed}: {error.strerror}", hint) from error
+        return decode(content, RunFile, _RUN_LIMIT, failed=failed, hint=hint)
 
     def write_run(self, run: RunFile) -> None:
         with atomic_file(self.run_file) as temporary:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.run.epoch import Epoch, Evaluation
@@ -27,6 +28,8 @@ Arrays = dict[str, np.ndarray]
 _EpochText = TypeVar("_EpochText")
 _GROUPS = ("current", "slots", "best", "confusions", "exits")
 _METADATA = "training"
+# That of safetensors for everything that is no tensor.
+_METADATA_LIMIT = 100_000_000
 
 
 class _Progress(msgspec.Struct, Generic[_EpochText]):
@@ -132,14 +135,16 @@ def load_state(path: Path) -> TrainingState | None:
     if not path.exists():
         return None
     groups: dict[str, Arrays] = {group: {} for group in _GROUPS}
+    failed, hint = f"'{path}' is damaged", "start again with another `out`"
     try:
         with safe_open(path, "numpy") as file:
-            progress = msgspec.json.decode(file.metadata()[_METADATA], type=_Progress[Epoch])
+            told = file.metadata()[_METADATA]
+            progress = decode(told, _Progress[Epoch], _METADATA_LIMIT, failed=failed, hint=hint)
             for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
                 group, _, name = key.partition("/")
                 groups[group][name] = file.get_tensor(key)
-    except (SafetensorError, msgspec.DecodeError, KeyError, TypeError) as error:
-        raise TbftError(f"'{path}' is damaged: {error}", "start again with another `out`") from error
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise TbftError(f"{failed}: {error}", hint) from error
     return TrainingState(
         current=groups["current"],
         slots=groups["slots"],

@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import MIB, decode, read_at_most
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_runtime.board.machine import processor
 from tbft_runtime.board.state import BoardSummary
@@ -15,6 +17,9 @@ from tbft_runtime.graphs.sessions import default_threads, onnxruntime_version
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.settings import Settings
+
+# Every way to run a plan, and its times in a dozen rounds, is a few dozen kB.
+_LIMIT = 4 * MIB
 
 Coordinate = Literal["threads", "spinning", "gradient_form", "micro_batch", "prefix_form"]
 Value = int | str | bool | None
@@ -111,11 +116,17 @@ def with_tuning(settings: Settings, path: Path, threads: int | None, progress: P
     `threads` is what was asked for; None takes those that were chosen.
     """
     try:
-        tuning = msgspec.json.decode(path.read_bytes(), type=Tuning)
+        content = read_at_most(path, _LIMIT)
+        tuning = decode(
+            content, Tuning, _LIMIT, failed=f"'{path}' is ignored", hint="measure again with 'tbft-edge tune'"
+        )
     except FileNotFoundError:
         return settings
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        progress.note(f"'{path}' is ignored: it cannot be read ({error})")
+    except OSError as error:
+        progress.note(f"'{path}' is ignored: it cannot be read ({error.strerror})")
+        return settings
+    except TbftError as error:
+        progress.note(error.message)
         return settings
     reason = why_not_for(tuning, settings, this_machine())
     if reason is not None:
