@@ -94,8 +94,6 @@ def _plan_faults(plan: Plan, manifest: Manifest) -> Iterator[str]:
         yield f"whose inputs and slots are not those of {plan.optimizer.kind}"
     if not plan.parameters and plan.sparse is None:
         yield "that trains nothing"
-    if plan.unlabelled and not plan.exits:
-        yield "that takes images without a label, and has no exits to learn from them"
     yield from _statistics_faults(plan, manifest)
 
 

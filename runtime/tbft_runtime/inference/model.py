@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
@@ -19,6 +18,8 @@ from tbft_runtime.exits.policy import NEVER
 from tbft_runtime.exits.record import calibration_of
 from tbft_runtime.exits.staged import Answers, StagedModel
 from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
+from tbft_runtime.graphs.weights import load_weights
+from tbft_runtime.logits import check_logits, only_output
 from tbft_runtime.run.folder import RunFolder, open_trained
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
@@ -34,9 +35,9 @@ class Model:
     preprocessing: Preprocessing
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
-        """(N, S, S, 3) uint8 prepared pixels -> (N, classes)."""
-        (logits,) = self.graph.run({self.graph.inputs[0]: self.preprocessing.normalize(pixels)}).values()
-        return logits
+        """(N, S, S, 3) uint8 prepared pixels -> (N, classes), all finite. Raises TbftError for other answers."""
+        found = self.graph.run({self.graph.inputs[0]: self.preprocessing.normalize(pixels)})
+        return check_logits(only_output(found), len(pixels), len(self.classes))
 
     def answers(self, pixels: np.ndarray) -> Answers:
         """The same, as of a model that has more exits."""
@@ -64,18 +65,16 @@ def open_whole(path: Path, threads: int) -> Model:
     if RunFolder(path).run_file.exists():
         bundle, run, state = open_trained(path)
         plan = bundle.plan(run.settings.plan)
-        return _from_bundle(bundle, plan.predict, merged(plan, load_file(bundle.weights), state.best), threads)
+        return _from_bundle(bundle, plan.predict, merged(plan, load_weights(bundle), state.best), threads)
     with opened(path) as bundle:
         plans = bundle.manifest.plans
         # Several plans may have prefixes of several kinds; the whole model in float32 stands for all.
-        return _from_bundle(
-            bundle, plans[0].predict if len(plans) == 1 else PREDICT, load_file(bundle.weights), threads
-        )
+        return _from_bundle(bundle, plans[0].predict if len(plans) == 1 else PREDICT, load_weights(bundle), threads)
 
 
 def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState, threads: int) -> StagedModel:
     found = calibration_of(plan, settings, state)
-    weights = merged(plan, load_file(bundle.weights), state.best)
+    weights = merged(plan, load_weights(bundle), state.best)
     manifest = bundle.manifest
     return StagedModel(
         stages=[load_graph(bundle.path(plan.stage(number)), weights, threads) for number in range(len(plan.exits))],

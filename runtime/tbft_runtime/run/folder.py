@@ -15,6 +15,8 @@ from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.decode import MIB, decode, read_at_most
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.structs import Place, Word
+from tbft_runtime.run.check_run import check_selection, check_settings, check_state
 from tbft_runtime.run.diagnosis_record import Diagnosis
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
@@ -33,9 +35,9 @@ class RunFile(msgspec.Struct, frozen=True):
     chosen, where the device did, and `selection` which channels it trains, where the device chose them.
     """
 
-    bundle: str
-    data_fingerprint: str
-    started_at: str
+    bundle: Place
+    data_fingerprint: Word
+    started_at: Word
     settings: Settings
     diagnosis: Diagnosis | None = None
     selection: Selection | None = None
@@ -184,4 +186,10 @@ def open_trained(path: Path, bundle: Path | None = None) -> tuple[Bundle, RunFil
             f"'{opened.folder}' is not the bundle that '{path}' was trained from",
             "put that one back where it was; 'tbft-edge finalize' takes another place with `bundle`",
         )
+    check_settings(run.settings, opened, path)
+    plan = opened.plan(run.settings.plan)
+    if run.selection is not None:
+        check_selection(run.selection, plan, path)
+        plan = plan.with_channels(run.selection.channels)
+    check_state(state, opened.manifest, plan, run.settings, path)
     return opened, run, state

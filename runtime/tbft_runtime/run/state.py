@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.structs import Epochs, Large
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.exit_answers import ExitAnswers
@@ -35,9 +36,9 @@ _METADATA_LIMIT = 100_000_000
 class _Progress(msgspec.Struct, Generic[_EpochText]):
     """The part of the state that is no tensor; epochs as they are, or as JSON already."""
 
-    epoch: int
-    step: int
-    best_epoch: int
+    epoch: Epochs
+    step: Large
+    best_epoch: Epochs
     best_loss: float | None
     before: Evaluation | None
     adapted: Evaluation | None
@@ -145,6 +146,10 @@ def load_state(path: Path) -> TrainingState | None:
                 groups[group][name] = file.get_tensor(key)
     except (SafetensorError, KeyError, TypeError) as error:
         raise TbftError(f"{failed}: {error}", hint) from error
+    told_exits = groups["exits"]
+    if told_exits and told_exits.keys() != {"confidence", "right"}:
+        raise TbftError(f"{failed}: it has other answers of exits", hint)
+    answers = ExitAnswers(told_exits["confidence"], told_exits["right"]) if told_exits else None
     return TrainingState(
         current=groups["current"],
         slots=groups["slots"],
@@ -157,7 +162,7 @@ def load_state(path: Path) -> TrainingState | None:
         adapted=progress.adapted,
         epochs=progress.epochs,
         confusions=groups["confusions"],
-        exits=ExitAnswers(**groups["exits"]) if groups["exits"] else None,
+        exits=answers,
         preparation=progress.preparation,
         parts=progress.parts,
     )

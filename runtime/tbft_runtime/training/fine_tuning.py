@@ -95,6 +95,11 @@ class FineTuning:
                 tally = self._evaluator().evaluate(self._weights(state))
             state.adapted = tally.evaluation()
         starting = tally.evaluation()
+        if starting is not None and not np.isfinite(starting.loss):
+            raise DivergedError(
+                f"the loss is {starting.loss} before anything is trained",
+                "no rate mends that: export the bundle again, from a model that learned",
+            )
         state.keep_best(0, starting.loss if starting else np.inf, tally.confusion(), tally.exit_answers())
         self.accounts.prepare(state)
         self.save(state)
@@ -188,6 +193,8 @@ class FineTuning:
             labelled += int(np.count_nonzero(labels != NO_LABEL))
             self.progress.advance(len(indices))
             self.progress.training(len(indices), loss / seen, _part(correct, labelled))
+        if not seen:
+            raise TbftError("there is no image to train on", "give some with `data`")
         with self._lap("validation"):
             tally = evaluator.evaluate(self._weights(state))
         validation = tally.evaluation()
