@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from tbft_artifacts.structs import Count, Large, Part, Seed
+from tbft_artifacts.structs import Count, Large, Part, Seed, Some
 
 # What kept a layer from more channels. depth: the compute budget, for the backward pass down to the layer alone.
 Limit = Literal["update", "compute", "depth"]
@@ -28,7 +28,7 @@ class LayerChoice(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     channels: tuple[Count, ...]
     informative: Count
-    size: Count
+    size: Some
     limit: Limit | None
 
 
