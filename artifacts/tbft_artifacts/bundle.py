@@ -12,12 +12,13 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from tbft_artifacts.check_manifest import check_manifest
 from tbft_artifacts.check_plans import check_plans
+from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import FORMAT, MANIFEST, MANIFEST_BYTES, STATISTICS, WEIGHTS, FileEntry, Manifest
+from tbft_artifacts.manifest import FORMAT, MANIFEST, MANIFEST_LIMIT, STATISTICS, WEIGHTS, FileEntry, Manifest
 from tbft_artifacts.plan import PREDICT, Drift, Plan
-from tbft_artifacts.preprocessing import Normalize
-from tbft_artifacts.regular import open_regular, pieces, read_regular
+from tbft_artifacts.regular import open_regular, pieces, read_at_most
 
 
 class _Version(msgspec.Struct):
@@ -98,7 +99,7 @@ def open_bundle(
     folder = Path(folder)
     shown = folder if shown is None else Path(shown)
     try:
-        content = read_regular(folder / MANIFEST, MANIFEST_BYTES)
+        content = read_at_most(folder / MANIFEST, MANIFEST_LIMIT)
     except OSError as error:
         raise TbftError(
             f"'{shown}' is no bundle: {MANIFEST} cannot be read ({error.strerror})",
@@ -157,17 +158,20 @@ def file_entry(path: Path, limit: int = sys.maxsize) -> FileEntry:
 
 
 def decode_manifest(content: bytes, bundle: Path) -> Manifest:
-    """The manifest, unverified. Raises TbftError for a newer format or one that is not valid."""
-    try:
-        found = msgspec.json.decode(content, type=_Version).format
-        if found > FORMAT:
-            raise TbftError(
-                f"bundle '{bundle}' has format {found}, newer than the {FORMAT} that this version reads",
-                "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
-            )
-        return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TbftError(f"{MANIFEST} of bundle '{bundle}' is not valid: {error}", "export the bundle again") from error
+    """The manifest, whose files nobody looked at yet.
+
+    Raises TbftError for a newer format, and for what no exporter writes (`check_manifest`).
+    """
+    failed, hint = f"{MANIFEST} of bundle '{bundle}' is not valid", "export the bundle again"
+    found = decode(content, _Version, MANIFEST_LIMIT, failed=failed, hint=hint).format
+    if found > FORMAT:
+        raise TbftError(
+            f"bundle '{bundle}' has format {found}, newer than the {FORMAT} that this version reads",
+            "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
+        )
+    manifest = decode(content, Manifest, MANIFEST_LIMIT, failed=failed, hint=hint)
+    check_manifest(manifest, bundle)
+    return manifest
 
 
 def _check_runtime(minimum: str, installed: str, bundle: Path) -> None:
@@ -202,10 +206,8 @@ def _check_complete(manifest: Manifest, bundle: Path) -> None:
         needed += [*map(plan.prefix_in, plan.prefix_forms), *map(plan.gradient_in, plan.gradient_forms)]
         needed += [plan.suffix, plan.predict, plan.update, *map(plan.stage, range(len(plan.exits)))]
     needed += [plan.fisher for plan in manifest.sparse_plans[:1]]
-    if not manifest.plans or not any(isinstance(step, Normalize) for step in manifest.preprocessing):
-        raise TbftError(
-            f"{MANIFEST} of bundle '{bundle}' has no plan or no normalisation of pixels", "export the bundle again"
-        )
+    if not manifest.plans:
+        raise TbftError(f"{MANIFEST} of bundle '{bundle}' has no plan", "export the bundle again")
     for name in needed:
         if name not in manifest.files:
             raise TbftError(f"{MANIFEST} of bundle '{bundle}' does not list '{name}'", "export the bundle again")

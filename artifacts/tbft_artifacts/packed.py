@@ -10,7 +10,7 @@ from typing import BinaryIO
 from tbft_artifacts.bundle import verified_manifest
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.gzip_stream import GzipStream, damaged
-from tbft_artifacts.manifest import MANIFEST, MANIFEST_BYTES, Manifest
+from tbft_artifacts.manifest import MANIFEST, MANIFEST_LIMIT, Manifest
 from tbft_artifacts.tar_stream import Member, TarStream
 
 # `export` packs the manifest first; how much else may come before it.
@@ -43,8 +43,8 @@ def find_bundle(file: BinaryIO, archive: Path, expect_id: str | None) -> Packed:
     left = _BEFORE_MANIFEST
     for name, member in members:
         if member.is_file and _may_be_manifest(name):
-            if member.size > MANIFEST_BYTES:
-                raise TbftError(f"{MANIFEST} of '{archive}' has more than {MANIFEST_BYTES} bytes", "do not trust it")
+            if member.size > MANIFEST_LIMIT:
+                raise TbftError(f"{MANIFEST} of '{archive}' has more than {MANIFEST_LIMIT} bytes", "do not trust it")
             content = b"".join(tar.content())
             try:
                 return Packed(verified_manifest(content, archive, expect_id), content, name.parent)

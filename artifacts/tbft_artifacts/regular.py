@@ -43,17 +43,13 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         raise
 
 
-def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
-    """The content of a regular file of at most `limit` bytes; whatever its size, no more than that is read.
+def read_at_most(path: str | os.PathLike[str], limit: int) -> bytes:
+    """The first `limit` bytes of a regular file and one more, by which `decode` knows that there is more.
 
-    Raises:
-        OSError: As `open_regular`; EFBIG with words for a file that is larger.
+    Raises OSError as `open_regular`.
     """
     with open_regular(path) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise OSError(errno.EFBIG, f"it has more than {limit} bytes", os.fspath(path))
-    return content
+        return file.read(limit + 1)
 
 
 def pieces(file: BinaryIO, limit: int) -> Iterator[bytes]:

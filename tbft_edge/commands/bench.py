@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import ExpectIdsOption, JsonOption, memory_size, one_each
 from tbft_edge.console import print_json, say
@@ -37,8 +38,8 @@ def command(
         str | None,
         typer.Option(help="Drifts to compare, such as input,feature,output,full: the cost and saving per block."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps to measure.")] = 3,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 4,
+    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="Steps to measure.")] = 3,
+    batch_size: Annotated[int, typer.Option(min=1, max=LARGEST_BATCH, help="Images per step.")] = 4,
     expect_id: ExpectIdsOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -17,8 +17,8 @@ def command(
     data: Annotated[
         Path, typer.Option(help="Labelled images from where the model is used: what 'train' would be given as --data.")
     ],
-    samples: Annotated[int, typer.Option(min=20, help="How many of them to look at.")] = 128,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which, as it does for 'train'.")] = 0,
+    samples: Annotated[int, typer.Option(min=20, max=1_000_000, help="How many of them to look at.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, max=2**53, help="Decides which, as it does for 'train'.")] = 0,
     threads: ThreadsOption = None,
     expect_id: ExpectIdOption = None,
     json: JsonOption = False,

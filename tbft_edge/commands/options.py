@@ -53,13 +53,20 @@ _MEMORY_UNITS = {
 }
 
 
+# Bytes; a double counts them exactly.
+_MOST_MEMORY = 2**53
+
+
 def memory_size(text: str, option: str) -> int:
     """Bytes of an amount such as 256MB (million), 512m (1024 * 1024) or 1g. Raises TbftError if it is none."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text.strip())
     unit = found[2].lower() if found else "?"
-    if found is None or unit not in _MEMORY_UNITS or not float(found[1]):
+    if found is None or unit not in _MEMORY_UNITS:
         raise TbftError(f"{option} '{text}' is no amount of memory", f"for example {option} 256MB or {option} 1g")
-    return int(float(found[1]) * _MEMORY_UNITS[unit])
+    wanted = float(found[1]) * _MEMORY_UNITS[unit]
+    if not 1 <= wanted <= _MOST_MEMORY:
+        raise TbftError(f"{option} '{text}' is more memory than there is, or none", f"for example {option} 256MB")
+    return int(wanted)
 
 
 def one_each(ids: Sequence[str] | None, bundles: Sequence[Path]) -> list[str | None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tbft_artifacts.plan import Drift
+from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json, quoted, say
@@ -33,7 +34,9 @@ def command(
     drift: Annotated[
         Drift | None, typer.Option(help="The same by what drifted: the plan that this drift calls for.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images per step; the bundle's by default.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST_BATCH, help="Images per step; the bundle's by default.")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads to compute with; by default their number is measured, too.")
     ] = None,

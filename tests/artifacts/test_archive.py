@@ -225,7 +225,7 @@ def test_archives_are_known_by_their_names(name: str, expected: bool) -> None:
 def test_an_opened_archive_is_verified_and_cleaned_up(bundle_archive: Path) -> None:
     """`opened` gives a bundle that is as good as a folder, for as long as the block lasts."""
     with opened(bundle_archive) as bundle:
-        assert list(load_file(bundle.weights)) == ["fc.weight"]
+        assert "fc.weight" in load_file(bundle.weights)
         folder = bundle.folder
     assert not folder.parent.exists()
 

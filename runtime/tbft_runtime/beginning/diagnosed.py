@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.beginning.decided import Decided
 from tbft_runtime.board.machine import resident_memory
 from tbft_runtime.data.dataset import open_data, open_sources
 from tbft_runtime.diagnosis.diagnose import DEFAULT_SAMPLES, deciding_plans, diagnose_part
+from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
@@ -32,7 +31,7 @@ def diagnosed(bundle: Bundle, options: TrainOptions, cache: Path, progress: Prog
     # Of these settings only those matter that are the same for every plan.
     settings = resolve(dataclasses.replace(options, batch_norm=None), any_plan, bundle)
     data = open_data(bundle, any_plan, settings, open_sources(bundle, settings), cache, progress, stopwatch)
-    weights = load_file(bundle.weights)
+    weights = load_weights(bundle)
     diagnosis = diagnose_part(bundle, data.train, settings, DEFAULT_SAMPLES, weights, progress)
     progress.note(
         f"{diagnosis.drift} drift, by {diagnosis.samples} images in {diagnosis.seconds:.1f} s: "

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
@@ -22,6 +20,7 @@ from tbft_runtime.diagnosis.placement import candidates
 from tbft_runtime.diagnosis.race import race, race_flops
 from tbft_runtime.diagnosis.samples import Samples, draw_samples
 from tbft_runtime.graphs.sessions import Tensors
+from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.run.diagnosis_record import Candidate, Diagnosis, NormShift
 from tbft_runtime.run.options import TrainOptions
@@ -79,7 +78,7 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
         settings = resolve(asked, plans[0], verified)
         sources = open_sources(verified, settings)
         data = open_data(verified, plans[0], settings, sources, folder, progress, Stopwatch())
-        return diagnose_part(verified, data.train, settings, options.samples, load_file(verified.weights), progress)
+        return diagnose_part(verified, data.train, settings, options.samples, load_weights(verified), progress)
 
 
 def deciding_plans(bundle: Bundle) -> tuple[Plan, ...]:

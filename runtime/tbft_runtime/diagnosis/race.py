@@ -13,10 +13,11 @@ from numpy.random import default_rng
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import Plan
-from tbft_runtime.boundary.prefix import load_prefix
+from tbft_runtime.boundary.prefix import boundary_of, load_prefix
 from tbft_runtime.diagnosis.heads import learned_by_class_means
 from tbft_runtime.diagnosis.samples import Samples
 from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.logits import only_output
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.training.step import TrainStep, initial_state
 
@@ -32,7 +33,7 @@ def race(bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, sampl
     """
     half = len(samples) // 2
     step = TrainStep(bundle, plan, settings, weights, load_prefix(bundle, plan, settings, weights))
-    boundary = step.to_boundary(samples.images)[plan.boundary.name]
+    boundary = boundary_of(plan, step.to_boundary(samples.images), len(samples))
     first, second = samples.labels[:half], samples.labels[half:]
     if plan.drift == "output":
         features = boundary.reshape(len(boundary), -1)
@@ -44,7 +45,9 @@ def race(bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, sampl
         if not math.isfinite(result.loss):
             return 0.0
     suffix = load_graph(bundle.path(plan.suffix), {**weights, **state.current}, settings.threads)
-    (logits,) = suffix.run({suffix.inputs[0]: boundary[half:]}).values()
+    logits = only_output(suffix.run({suffix.inputs[0]: boundary[half:]}))
+    if not np.isfinite(logits).all():
+        return 0.0
     return float((logits.argmax(axis=1) == second).mean())
 
 

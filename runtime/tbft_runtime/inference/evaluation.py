@@ -17,7 +17,7 @@ from tbft_runtime.data.sources import open_source
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.exits.record import EarlyAnswers, early_answers
 from tbft_runtime.exits.staged import StagedModel
-from tbft_runtime.graphs.sessions import default_threads
+from tbft_runtime.graphs.sessions import checked_threads
 from tbft_runtime.inference.answering import ImageSample, SingleAnswers, single_answers
 from tbft_runtime.inference.batches import in_batches, pixels_of
 from tbft_runtime.inference.model import open_model, open_whole
@@ -80,7 +80,7 @@ def evaluate(
     """
     model_path, data = Path(model_path), Path(data)
     progress = progress or Silent()
-    threads = threads or default_threads()
+    threads = checked_threads(threads)
     choice = choose(meter, board)
     model = open_model(model_path, threads, expect_id)
     source = open_source(data, model.classes, model.preprocessing)

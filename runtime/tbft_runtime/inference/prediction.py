@@ -50,7 +50,8 @@ def predict(
         Name, likeliest class, its probability (0 to 1) and exit of each image, while images are read.
 
     Raises:
-        TbftError: There is no such model or file, or a picture that was named itself cannot be read.
+        TbftError: There is no such model or file, a picture that was named itself cannot be read, or none can.
+        DivergedError: The model answers with what are no finite numbers.
 
     Example:
         >>> from tbft_runtime import predict
@@ -61,9 +62,13 @@ def predict(
         ...
     """
     predictor = Predictor.open(model_path, threads, expect_id)
+    answered = False
     for batch in in_batches(_pictures(predictor.model, inputs, on_skipped)):
         for item, (label, row, found) in zip(batch, predictor.answers(pixels_of(batch)), strict=True):
+            answered = True
             yield Prediction(item.name, label, float(row.max()), found)
+    if not answered:
+        raise TbftError("none of the pictures could be read", "JPEG and PNG files are read, and .npz files with images")
 
 
 def _pictures(

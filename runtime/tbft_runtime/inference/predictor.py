@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tbft_runtime.exits.staged import StagedModel
-from tbft_runtime.graphs.sessions import default_threads
+from tbft_runtime.graphs.sessions import checked_threads
 from tbft_runtime.inference.batches import in_batches
 from tbft_runtime.inference.model import Model, open_model
 from tbft_runtime.inference.pictures import prepared
@@ -61,7 +61,7 @@ class Predictor:
             >>> Predictor.open("model.onnx", threads=1).classes
             ('ant', 'bee', 'cat', 'dog')
         """
-        return cls(open_model(Path(path), threads or default_threads(), expect_id))
+        return cls(open_model(Path(path), checked_threads(threads), expect_id))
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -15,7 +15,11 @@ import msgspec
 from tbft_artifacts.archive import opened
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.bundle import Bundle, bundle_id
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.structs import Place, Word
+from tbft_runtime.run.check_run import check_selection, check_settings, check_state
 from tbft_runtime.run.diagnosis_record import Diagnosis
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
@@ -28,6 +32,8 @@ _REPAIR = (
     "'tbft-edge train ARCHIVE' with `resume`, where ARCHIVE is the .tar.gz that it came as, unpacks it again; "
     "'tbft-edge finalize' takes it with `bundle`"
 )
+# What a device saw of its images, and which channels of which layers it chose, is a few MB in a deep network.
+_RUN_LIMIT = 16 * MIB
 
 
 class RunFile(msgspec.Struct, frozen=True):
@@ -37,9 +43,9 @@ class RunFile(msgspec.Struct, frozen=True):
     chosen, where the device did, and `selection` which channels it trains, where the device chose them.
     """
 
-    bundle: str
-    data_fingerprint: str
-    started_at: str
+    bundle: Place
+    data_fingerprint: Word
+    started_at: Word
     settings: Settings
     diagnosis: Diagnosis | None = None
     selection: Selection | None = None
@@ -123,12 +129,14 @@ class RunFolder:
 
     def read_run(self) -> RunFile | None:
         """What was written when the run began, or None."""
+        failed, hint = f"'{self.run_file}' cannot be read", "start again with another `out`"
         try:
-            return msgspec.json.decode(self.run_file.read_bytes(), type=RunFile)
+            content = read_at_most(self.run_file, _RUN_LIMIT)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
-            raise TbftError(f"'{self.run_file}' cannot be read: {error}", "start again with another `out`") from error
+        except OSError as error:
+            raise TbftError(f"{failed}: {error.strerror}", hint) from error
+        return decode(content, RunFile, _RUN_LIMIT, failed=failed, hint=hint)
 
     def write_run(self, run: RunFile) -> None:
         with atomic_file(self.run_file) as temporary:
@@ -211,4 +219,10 @@ def open_trained(
                 f"'{place}' is not the bundle that '{path}' was trained from",
                 _PUT_BACK,
             )
+        check_settings(run.settings, found, path)
+        plan = found.plan(run.settings.plan)
+        if run.selection is not None:
+            check_selection(run.selection, plan, path)
+            plan = plan.with_channels(run.selection.channels)
+        check_state(state, found.manifest, plan, run.settings, path)
         yield found, run, state
