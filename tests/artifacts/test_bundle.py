@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -282,16 +281,6 @@ def test_manifest_of_the_support_module_is_a_manifest(bundle: Path) -> None:
     manifest = read_manifest(bundle)
     empty = [name for name in Manifest.__struct_fields__ if not getattr(manifest, name)]
     assert empty == []
-
-
-def test_a_process_that_may_open_no_file_says_so(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python then finds no package any more, and its own word for that would be a riddle."""
-
-    def missing(_: str) -> str:
-        raise PackageNotFoundError
-
-    monkeypatch.setattr("tbft_artifacts.bundle.version", missing)
-    assert "ulimit" in refusal(bundle).hint
 
 
 def test_a_bundle_for_a_newer_runtime_is_refused(bundle: Path) -> None:

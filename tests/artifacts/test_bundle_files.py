@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,15 @@ def test_what_cannot_be_read_says_what_may_help(number: int, hint: str) -> None:
     error = unreadable("file", OSError(number, os.strerror(number)))
     assert error.message == f"'file' cannot be read ({os.strerror(number)})"
     assert hint in error.hint
+
+
+def test_a_process_that_may_open_no_file_says_so(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python then finds no package any more, and its own word for that would be a riddle."""
+
+    def missing(_: str) -> str:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr("tbft_artifacts.bundle.version", missing)
+    with pytest.raises(TbftError) as caught:
+        open_bundle(bundle)
+    assert "ulimit" in caught.value.hint
