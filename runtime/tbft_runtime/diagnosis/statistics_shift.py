@@ -68,8 +68,9 @@ def norm_shift(norm: BatchNorm, statistics: Arrays, source: Tensors) -> Shift:
     on average for images like those of the source, however few there are, and however alike pixels of one image are.
     """
     variance = source[norm.variance].astype(np.float64) + EPSILON
-    means = (statistics[norm.mean] - source[norm.mean]) / np.sqrt(variance)
-    logs = np.log((statistics[norm.variance] + EPSILON) / variance)
+    with np.errstate(all="ignore"):  # What comes of variances below 0 is told below.
+        means = (statistics[norm.mean] - source[norm.mean]) / np.sqrt(variance)
+        logs = np.log((statistics[norm.variance] + EPSILON) / variance)
     noise = sum(float((rows.var(axis=0, ddof=1) / len(rows)).mean()) for rows in (means, logs))
     moved = sum(float((rows.mean(axis=0) ** 2).mean()) for rows in (means, logs))
     if not math.isfinite(moved + noise):
