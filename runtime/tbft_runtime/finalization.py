@@ -13,7 +13,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, ModelCard
 from tbft_runtime.graphs.onnx_file import embed, external_initializers
 from tbft_runtime.run.folder import open_trained
-from tbft_runtime.run.state import after, is_worse
+from tbft_runtime.run.state import is_worse
 from tbft_runtime.training.sparse_rows import merged
 
 
@@ -64,7 +64,7 @@ def finalize(
     """
     run, out = Path(run), Path(out)
     opened, run_file, state = open_trained(run, None if bundle is None else Path(bundle))
-    before, best = state.before, after(state)
+    before, best = state.before, state.after
     accuracies = before.accuracy if before else None, best.accuracy if best else None
     if is_worse(*accuracies) and not allow_worse:
         raise TbftError(

@@ -99,7 +99,7 @@ def before_training(options: Options, test: Path, bundle: Path, kept: Path) -> E
 
 def _run(options: Options, entry: Entry, seed: int, folder: Path) -> Outcome:
     finished = RunFolder(folder).report_file.exists()
-    resumed = not finished and RunFolder(folder).state_file.exists()
+    resumed = not finished and RunFolder(folder).has_state
     try:
         if not finished:
             folder.parent.mkdir(parents=True, exist_ok=True)

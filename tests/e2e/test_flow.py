@@ -263,5 +263,6 @@ def test_nothing_but_the_outputs_appeared(place: Path, finalized: Step) -> None:
         "data.npz", "fresh.npz", "bundle.tar.gz", "bundle", "run", "model.onnx"
     }  # fmt: skip
     assert {path.name for path in (place / "run").iterdir()} == {
-        ".tbft-edge.lock", "bundle", "run.json", "state.safetensors", "report.json", "report.html"
+        ".tbft-edge.lock", "bundle", "run.json", "state.safetensors", "state.previous.safetensors", "history.jsonl",
+        "report.json", "report.html",
     }  # fmt: skip

@@ -86,8 +86,7 @@ def make_worse(run: Path, before: float, after: float) -> None:
     state = state_of(run)
     assert state.best_epoch
     state.before = Evaluation(loss=1.0, accuracy=before, images=10)
-    epoch = state.epochs[state.best_epoch - 1]
-    state.epochs[state.best_epoch - 1] = msgspec.structs.replace(epoch, validation=Evaluation(0.5, after, 10))
+    state.after = Evaluation(0.5, after, 10)
     folder.write_state(state)
 
 
@@ -165,7 +164,8 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
 
 def test_a_run_without_a_state(run: Path, tmp_path: Path) -> None:
     """The plug was pulled before the first state was saved."""
-    (run / "state.safetensors").unlink()
+    for name in ("state.safetensors", "state.previous.safetensors"):
+        (run / name).unlink()
     with pytest.raises(TbftError, match="has saved no epoch yet") as caught:
         finalize(run, tmp_path / "model.onnx")
     assert "`resume`" in caught.value.hint

@@ -16,7 +16,7 @@ from support.report_files import save_report
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import Report, read_report
 from tbft_runtime.reporting import read as module
-from tbft_runtime.reporting.report import FORMAT
+from tbft_runtime.reporting.report import FORMAT, READABLE
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_no_more_is_read_than_a_report_can_be(run: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("format_", "word", "hint"), [(FORMAT + 1, "newer", "upgrade"), (FORMAT - 1, "older", "again")]
+    ("format_", "word", "hint"), [(FORMAT + 1, "newer", "upgrade"), (READABLE[0] - 1, "older", "again")]
 )
 def test_another_format_is_named(run: Path, format_: int, word: str, hint: str) -> None:
     """Also where its fields are others: the number is read first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import math
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,10 @@ from support.made_up_reports import made_up_result
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
+from tbft_runtime.laps import Laps
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.exit_answers import ExitAnswers
+from tbft_runtime.run.history import Epochs
 from tbft_runtime.run.state import TrainingState, load_state, save_state
 from tbft_runtime.timing import PHASES, PhaseTime
 
@@ -51,10 +52,8 @@ ARRAYS = st.dictionaries(
 )
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 EVALUATIONS = st.builds(Evaluation, NUMBER, NUMBER, st.integers(0, 1000))
-LAPS = st.lists(NUMBER, max_size=3)
-PHASE_TIMES = st.builds(
-    PhaseTime, phase=st.sampled_from(PHASES), seconds=NUMBER, joules=st.none() | NUMBER, laps_ms=LAPS
-)
+LAPS = st.lists(st.floats(0, 1e9), max_size=3).map(Laps.of)
+PHASE_TIMES = st.builds(PhaseTime, phase=st.sampled_from(PHASES), seconds=NUMBER, joules=st.none() | NUMBER, laps=LAPS)
 PARTS = st.builds(
     RunPart, seconds=NUMBER, metering_seconds=NUMBER, source=st.none() | st.just(FAKE), board=st.just(BOARD)
 )
@@ -65,7 +64,7 @@ EPOCHS = st.builds(
     train_accuracy=st.none() | NUMBER,
     validation=EVALUATIONS,
     seconds=NUMBER,
-    step_ms=LAPS,
+    steps=LAPS,
     warm_up=st.booleans(),
     phases=st.lists(PHASE_TIMES, max_size=3),
     energy=st.none() | st.builds(stretch_energy, NUMBER, NUMBER),
@@ -85,10 +84,10 @@ STATES = st.builds(
     epoch=st.integers(0, 1000),
     step=st.integers(0, 1000),
     best_epoch=st.integers(0, 1000),
-    best_loss=NUMBER | st.just(math.inf),
     before=st.none() | EVALUATIONS,
     adapted=st.none() | EVALUATIONS,
-    epochs=st.lists(EPOCHS, max_size=3),
+    after=st.none() | EVALUATIONS,
+    epochs=st.lists(EPOCHS, max_size=3).map(Epochs),
     confusions=st.dictionaries(
         st.sampled_from(["before", "best"]), st.lists(CELLS, max_size=3).map(lambda rows: np.array(rows, np.int64))
     ),
@@ -113,7 +112,17 @@ def assert_equal(first: TrainingState, second: TrainingState) -> None:
     if first.exits is not None and second.exits is not None:
         np.testing.assert_array_equal(first.exits.confidence, second.exits.confidence, strict=True)
         np.testing.assert_array_equal(first.exits.right, second.exits.right, strict=True)
-    fields = ("epoch", "step", "best_epoch", "best_loss", "before", "adapted", "epochs", "preparation", "parts")
+    fields = (
+        "epoch",
+        "step",
+        "best_epoch",
+        "before",
+        "adapted",
+        "after",
+        "epochs",
+        "preparation",
+        "parts",
+    )
     assert [getattr(first, name) for name in fields] == [getattr(second, name) for name in fields]
 
 

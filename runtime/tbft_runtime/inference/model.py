@@ -50,7 +50,7 @@ def open_model(path: Path, threads: int) -> Model | StagedModel:
     A run that trained several exits answers at the first one that is sure enough. Raises TbftError if it is none
     of these.
     """
-    if RunFolder(path).run_file.exists():
+    if RunFolder(path).is_run:
         bundle, run, state = open_trained(path)
         plan = bundle.plan(run.settings.plan)
         if plan.exits:
@@ -62,7 +62,7 @@ def open_whole(path: Path, threads: int) -> Model:
     """The same, but that every image goes to the last exit."""
     if path.suffix == ".onnx":
         return _from_file(path, threads)
-    if RunFolder(path).run_file.exists():
+    if RunFolder(path).is_run:
         bundle, run, state = open_trained(path)
         plan = bundle.plan(run.settings.plan)
         return _from_bundle(bundle, plan.predict, merged(plan, load_file(bundle.weights), state.best), threads)

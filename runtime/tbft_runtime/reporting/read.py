@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.reporting.report import FORMAT, Report
+from tbft_runtime.reporting.report import FORMAT, READABLE, Report
 from tbft_runtime.run.folder import RunFolder
 
 # A week of steps and telemetry is a few megabytes; more is something else.
@@ -54,7 +54,7 @@ def read_report(path: str | os.PathLike[str]) -> Report:
 
 
 def _missing(path: Path, file: Path) -> TbftError:
-    if path.is_dir() and RunFolder(path).run_file.exists():
+    if path.is_dir() and RunFolder(path).is_run:
         return TbftError(
             f"there is no report in '{path}': the run is not finished",
             "continue it with 'tbft-edge train' and `resume`, which writes one at its end",
@@ -69,7 +69,7 @@ def _missing(path: Path, file: Path) -> TbftError:
 def _decode(content: bytes, file: Path) -> Report:
     try:
         found = msgspec.json.decode(content, type=_Version).format
-        if found != FORMAT:
+        if found not in READABLE:
             raise _another_format(found, file)
         report = msgspec.json.decode(content, type=Report)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -107,6 +107,6 @@ def _another_format(found: int, file: Path) -> TbftError:
             "upgrade tbft-edge: pip install --upgrade 'tbft-edge[device]'",
         )
     return TbftError(
-        f"'{file}' has format {found}, older than the {FORMAT} that this version reads",
+        f"'{file}' has format {found}, older than the {READABLE[0]} that this version reads",
         "read it with the version of tbft-edge that wrote it, or train again",
     )

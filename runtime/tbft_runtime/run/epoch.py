@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
+from tbft_runtime.laps import Laps
 from tbft_runtime.timing import PhaseTime
 
 
@@ -29,7 +30,7 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     train_accuracy: float | None
     validation: Evaluation
     seconds: float
-    step_ms: list[float]
+    steps: Laps
     warm_up: bool
     phases: list[PhaseTime] = []
     energy: StretchEnergy | None = None
