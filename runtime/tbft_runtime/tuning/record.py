@@ -9,6 +9,7 @@ import msgspec
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.plan import BatchNormPolicy
+from tbft_artifacts.sealed import is_as_sealed, sealed
 from tbft_runtime.board.machine import processor
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.graphs.sessions import default_threads, onnxruntime_version
@@ -102,7 +103,7 @@ def this_machine() -> TuningMachine:
 def write_tuning(tuning: Tuning, path: Path) -> None:
     """Replace the file at `path` atomically. Raises TbftError if the disk is full."""
     with atomic_file(path) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(tuning), indent=1))
+        temporary.write_bytes(sealed(tuning))
 
 
 def with_tuning(settings: Settings, path: Path, threads: int | None, progress: Progress) -> Settings:
@@ -111,10 +112,14 @@ def with_tuning(settings: Settings, path: Path, threads: int | None, progress: P
     `threads` is what was asked for; None takes those that were chosen.
     """
     try:
-        tuning = msgspec.json.decode(path.read_bytes(), type=Tuning)
+        content = path.read_bytes()
+        if is_as_sealed(content) is False:
+            progress.note(f"'{path}' is ignored: it is damaged")
+            return settings
+        tuning = msgspec.json.decode(content, type=Tuning)
     except FileNotFoundError:
         return settings
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         progress.note(f"'{path}' is ignored: it cannot be read ({error})")
         return settings
     reason = why_not_for(tuning, settings, this_machine())
