@@ -40,7 +40,9 @@ class Stamp:
             if place is None:
                 return None
             file.seek(place)
-            return file.read(_DIGITS) == _digits(file, place)
+            found = file.read(_DIGITS)
+            # An empty string was left for digits that nobody put there.
+            return None if found.startswith(b'"') else found == _digits(file, place)
 
     def _place(self, file: BinaryIO) -> int | None:
         """Looked for piece by piece: a file may be larger than the memory."""

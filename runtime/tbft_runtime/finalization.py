@@ -10,7 +10,8 @@ from safetensors.numpy import load_file
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.model_card import METADATA, ModelCard
+from tbft_artifacts.model_card import METADATA, STAMP, ModelCard
+from tbft_artifacts.stamp import UNSTAMPED
 from tbft_runtime.graphs.onnx_file import embed, external_initializers
 from tbft_runtime.run.folder import open_trained
 from tbft_runtime.run.state import is_worse
@@ -41,7 +42,7 @@ def finalize(
 
     Batch norms keep the run's statistics, so the model is right for inference whatever the policy was;
     an int8 prefix stays the one that was trained on. Of several exits it has the last one.
-    Class names and preprocessing go into the model's metadata.
+    Class names and preprocessing go into the model's metadata, and a checksum of the file.
 
     Args:
         run: The folder of a run, which may have been interrupted.
@@ -73,11 +74,14 @@ def finalize(
             "train with another `lr` or more data, or take it anyway with `allow_worse`",
         )
     manifest, plan = opened.manifest, opened.plan(run_file.settings.plan)
-    card = ModelCard(manifest.bundle_id, plan.id, manifest.classes, manifest.image_size, manifest.preprocessing)
+    card = ModelCard(
+        manifest.bundle_id, plan.id, manifest.classes, manifest.image_size, manifest.preprocessing, UNSTAMPED
+    )
     model = opened.path(plan.predict).read_bytes()
     weights = merged(plan, load_file(opened.weights), state.best)
     tensors = {name: weights[name] for name in external_initializers(model)}
     content = embed(model, tensors, {METADATA: msgspec.json.encode(card).decode()})
     with atomic_file(out) as temporary:
         temporary.write_bytes(content)
+        STAMP.put(temporary)
     return Finalized(str(out), len(content), *accuracies, left_out=tuple(found.name for found in plan.exits[:-1]))

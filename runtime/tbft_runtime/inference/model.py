@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.model_card import METADATA, ModelCard
+from tbft_artifacts.model_card import METADATA, STAMP, ModelCard
 from tbft_artifacts.plan import PREDICT, Plan
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import NEVER
@@ -97,9 +97,25 @@ def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> M
 def _from_file(path: Path, threads: int) -> Model:
     if not path.exists():
         raise TbftError(f"model '{path}' does not exist", "make it with 'tbft-edge finalize'")
+    _check_stamp(path)
     graph = load_graph(path, {}, threads)
     try:
         card = msgspec.json.decode(graph.metadata[METADATA], type=ModelCard)
     except (KeyError, msgspec.DecodeError) as error:
         raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'") from error
     return Model(graph, card.classes, Preprocessing(card.preprocessing, card.image_size))
+
+
+def _check_stamp(path: Path) -> None:
+    """Raises TbftError if the file is not as it was finalized; files from before there was a checksum have none."""
+    try:
+        as_finalized = STAMP.fits(path)
+    except OSError as error:
+        raise TbftError(
+            f"model '{path}' cannot be read ({error.strerror})", "check its permissions and the disk"
+        ) from error
+    if as_finalized is False:
+        raise TbftError(
+            f"model '{path}' is not as it was finalized: it is damaged, or another program changed it",
+            "copy it again, or make it again with 'tbft-edge finalize'",
+        )
