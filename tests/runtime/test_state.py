@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from support.damages import damage, flipped
 from support.fake_meters import FAKE
 from support.files import listing
 from support.made_up_reports import made_up_result
@@ -21,7 +22,7 @@ from tbft_runtime.laps import Laps
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.exit_answers import ExitAnswers
 from tbft_runtime.run.history import Epochs
-from tbft_runtime.run.state import TrainingState, load_state, save_state
+from tbft_runtime.run.state import TrainingState, load_state, previous_of, save_state
 from tbft_runtime.timing import PHASES, PhaseTime
 
 NAMES = st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=1, max_size=8)
@@ -187,6 +188,40 @@ def test_a_state_that_was_cut_is_damaged(tmp_path_factory: pytest.TempPathFactor
     with pytest.raises(TbftError, match="is damaged") as caught:
         load_state(path)
     assert "another `out`" in caught.value.hint
+
+
+@given(state=STATES, data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_one_flipped_bit_is_damage(
+    tmp_path_factory: pytest.TempPathFactory, state: TrainingState, data: st.DataObject
+) -> None:
+    """Anywhere in the file: in a weight, a name, a number of the history, the checksum or what holds them together."""
+    path = tmp_path_factory.mktemp("bit") / "state.safetensors"
+    save_state(state, path)
+    damage(path, lambda content: flipped(content, data.draw(st.integers(0, 8 * len(content) - 1))))
+    with pytest.raises(TbftError, match="is damaged"):
+        load_state(path)
+
+
+def test_the_state_before_stays(tmp_path: Path) -> None:
+    """Beside the new one, and nothing else; also where files cannot have two names."""
+    path = tmp_path / "state.safetensors"
+    for epoch in range(1, 4):
+        save_state(small(epoch), path)
+    previous = load_state(previous_of(path))
+    assert previous is not None
+    assert previous.epoch == 2
+    assert set(listing(tmp_path)) == {path.name, previous_of(path).name}
+
+
+def test_the_state_before_stays_where_a_file_has_one_name_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on sticks with FAT and on many shares."""
+
+    def link(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("tbft_runtime.run.generations.os.link", link)
+    test_the_state_before_stays(tmp_path)
 
 
 def test_a_file_of_another_program_is_damaged(tmp_path: Path) -> None:
