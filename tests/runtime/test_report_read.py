@@ -124,6 +124,24 @@ def test_a_report_from_before_there_were_diagnoses_is_read(run: Path) -> None:
     assert read_report(rewritten(run, lambda report: report.pop("diagnosis"))) == made_up_report()
 
 
+def test_a_report_of_format_1_is_read(run: Path) -> None:
+    """It had the time of each lap of a phase, and not how many there were."""
+
+    def as_before(report: Any) -> None:
+        report["format"] = 1
+        del report["epoch_stride"]
+        for stretch in (report["preparation"], *(epoch["phases"] for epoch in report["epochs"])):
+            for phase in stretch:
+                phase["laps_ms"] = [1.5] * phase.pop("laps")
+
+    found = read_report(rewritten(run, as_before))
+    expected = made_up_report()
+    assert found.result == expected.result
+    assert found.epoch_stride == 1
+    assert [phase.seconds for phase in found.epochs[0].phases] == [phase.seconds for phase in expected.epochs[0].phases]
+    assert {phase.laps for epoch in found.epochs for phase in epoch.phases} == {None}
+
+
 def test_a_later_field_of_the_same_format_is_no_harm(run: Path) -> None:
     assert read_report(rewritten(run, lambda report: report.update(humidity=0.4))) == made_up_report()
 

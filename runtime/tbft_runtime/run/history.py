@@ -104,7 +104,10 @@ class Epochs(Sequence[Epoch]):
     def __getitem__(self, index: slice) -> list[Epoch]: ...
 
     def __getitem__(self, index: int | slice) -> Epoch | list[Epoch]:
-        return list(self)[index]
+        # Not all at once: there may be very many.
+        if isinstance(index, slice):
+            return list(itertools.islice(self, *index.indices(len(self))))
+        return next(itertools.islice(self, range(len(self))[index], None))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Epochs) and list(self) == list(other)
