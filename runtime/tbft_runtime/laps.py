@@ -19,23 +19,23 @@ SHORTEST_MS = 1e-3
 Bins = Mapping[int, int]
 
 
-class Laps(msgspec.Struct, frozen=True, array_like=True):
-    """Laps of one stretch: their sum in milliseconds, the bin of the first one, and how many are in which bin."""
+class Laps(msgspec.Struct, frozen=True):
+    """Laps of one stretch: their sum in milliseconds, the bin of the first one, and (bin, how many)."""
 
     ms: float
     first: int | None
-    bins: dict[int, int]
+    bins: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(cls, laps_ms: Sequence[float]) -> Laps:
         """Of laps in milliseconds, in order."""
         bins = list(map(_bin, laps_ms))
-        return cls(round(sum(laps_ms), 3), bins[0] if bins else None, dict(Counter(bins)))
+        return cls(round(sum(laps_ms), 3), bins[0] if bins else None, tuple(sorted(Counter(bins).items())))
 
     @property
     def count(self) -> int:
         """How many there were."""
-        return sum(self.bins.values())
+        return sum(count for _, count in self.bins)
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class LapSum:
     def add(self, laps: Laps, *, warms_up: bool) -> None:
         """A stretch that warms up leaves its first lap out."""
         self.ms += laps.ms
-        self._all.update(laps.bins)
+        self._all.update(dict(laps.bins))
         if warms_up and laps.first is not None:
             self._warming[laps.first] += 1
 

@@ -119,11 +119,11 @@ def as_before(run: Path) -> None:
         said.pop(name)
     epochs = [msgspec.to_builtins(epoch) for epoch in state.epochs]
     for epoch in epochs:
-        epoch["step_ms"] = [1.5] * epoch.pop("steps")[2].__len__()
+        epoch["step_ms"] = [1.5] * len(epoch.pop("steps")["bins"])
         for phase in epoch["phases"]:
-            phase["laps_ms"] = [2.5] * len(phase.pop("laps")[2])
+            phase["laps_ms"] = [2.5] * len(phase.pop("laps")["bins"])
     for phase in said["preparation"]:
-        phase["laps_ms"] = [3.5] * len(phase.pop("laps")[2])
+        phase["laps_ms"] = [3.5] * len(phase.pop("laps")["bins"])
     tensors = load_file(folder.state_file)
     for file in (folder.state_file, folder.previous_file, folder.history_file):
         file.unlink()
