@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from support.damages import DAMAGES, damage
 from support.runs import Recorder, assert_equal_runs, fine_tune, state_of, tensors_of
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.stamp import Stamp
 from tbft_runtime import Predictor, finalize
 
 # Not a whole number of batches, so that rows of the cache are read in many groups.
@@ -99,6 +102,29 @@ def test_both_states_damaged_are_one_error(how: str, cut: Path, squares: Path, t
         fine_tune("feature-frozen", squares, run, resume=True, **OPTIONS)
     assert "another `out`" in caught.value.hint
     assert (run / "run.json").exists()
+
+
+def test_a_sector_that_cannot_be_read_is_damage(
+    cut: Path, whole: Path, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cards do not only flip bits: they fail to read. A file that may not be read is something else."""
+    run = shutil.copytree(cut, tmp_path / "run")
+    real, number = Stamp.fits, errno.EACCES
+
+    def fits(self: Stamp, path: Path) -> bool | None:
+        if path == run / STATE and path.stat().st_ino == inode:
+            raise OSError(number, os.strerror(number), str(path))
+        return real(self, path)
+
+    inode = (run / STATE).stat().st_ino
+    monkeypatch.setattr(Stamp, "fits", fits)
+    with pytest.raises(PermissionError):
+        fine_tune("feature-frozen", squares, run, resume=True, **OPTIONS)
+    number = errno.EIO
+    recorder = Recorder()
+    fine_tune("feature-frozen", squares, run, recorder, resume=True, **OPTIONS)
+    assert STATE in recorder.notes[0]
+    assert_equal_runs(run, whole)
 
 
 def test_the_state_before_is_that_of_the_epoch_before(cut: Path) -> None:

@@ -16,7 +16,14 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.sealed import is_as_sealed, sealed
 from tbft_runtime.run.run_file import RunFile
-from tbft_runtime.run.state import TrainingState, history_of, load_state, previous_of, save_state
+from tbft_runtime.run.state import (
+    DamagedStateError,
+    TrainingState,
+    history_of,
+    load_state,
+    previous_of,
+    save_state,
+)
 
 # Of atomic files, and of safetensors, which writes beside the file that it is told to write.
 _LEFTOVERS = (".*.tmp", ".tmp??????")
@@ -140,21 +147,29 @@ class RunFolder:
             raise TbftError(f"'{self.run_file}' cannot be read: {error}", _START_AGAIN) from error
 
     def run_of(self, state: TrainingState | None) -> RunFile | None:
-        """What the state was trained by, or None; of a state that does not say so, what the run file does."""
-        return self.read_run() if state is None or state.run is None else state.run
+        """What the run file says, or None; what the state does where that is damaged, gone or of another run."""
+        known = None if state is None else state.run
+        try:
+            stored = self.read_run()
+        except TbftError:
+            if known is None:
+                raise
+            return known
+        return known if known is not None and (stored is None or not stored.is_of_same_run(known)) else stored
 
     def write_run(self, run: RunFile) -> None:
         with atomic_file(self.run_file) as temporary:
             temporary.write_bytes(sealed(run))
 
     def read_state(self) -> TrainingState | None:
-        """What was saved last, or None. Raises TbftError if it is damaged, even where the state before is not:
+        """What was saved last, or None.
 
-        whoever asks for a run's weights must not get other ones.
+        Raises TbftError if it is damaged or gone, even where the state before is not: whoever asks for the weights of
+        a run must not get other ones.
         """
         try:
             state, problem = load_state(self.state_file), f"'{self.state_file}' is missing"
-        except TbftError as error:
+        except DamagedStateError as error:
             if not self.previous_file.exists():
                 raise
             state, problem = None, error.message

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.run_file import RunFile
-from tbft_runtime.run.state import TrainingState, load_state
+from tbft_runtime.run.state import DamagedStateError, TrainingState, load_state
 
 Note = Callable[[str], None]
 
@@ -34,7 +34,7 @@ def _newest(folder: RunFolder, note: Note) -> TrainingState | None:
         return None
     try:
         state, problem = load_state(folder.state_file), f"'{folder.state_file}' is missing"
-    except TbftError as error:
+    except DamagedStateError as error:
         state, problem = None, error.message
         if not folder.previous_file.exists():
             raise
@@ -42,7 +42,7 @@ def _newest(folder: RunFolder, note: Note) -> TrainingState | None:
         return state
     try:
         state = load_state(folder.previous_file)
-    except TbftError as error:
+    except DamagedStateError as error:
         raise TbftError(f"{problem}; {error.message}", error.hint) from error
     assert state is not None
     folder.previous_file.replace(folder.state_file)

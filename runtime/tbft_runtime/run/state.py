@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -164,8 +165,15 @@ def _cause(error: SafetensorError, path: Path) -> Exception:
     return TbftError(f"'{path}' cannot be written: {error}", "choose another `out`")
 
 
+class DamagedStateError(TbftError):
+    """A state file is not as it was written, or a part of the disk under it cannot be read."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"'{path}' is damaged: {why}", "start again with another `out`")
+
+
 def load_state(path: Path) -> TrainingState | None:
-    """The saved state, or None if there is none. Raises TbftError if the file is damaged."""
+    """The saved state, or None if there is none. Raises DamagedStateError, or OSError if it may not be read."""
     if not path.exists():
         return None
     groups: dict[str, Arrays] = {group: {} for group in _GROUPS}
@@ -178,14 +186,14 @@ def load_state(path: Path) -> TrainingState | None:
                 groups[group][name] = file.get_tensor(key)
         state = _restored(content, groups, path)
     except _DAMAGE as error:
-        raise _damaged(path, str(error)) from error
+        raise DamagedStateError(path, str(error)) from error
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise DamagedStateError(path, os.strerror(errno.EIO)) from error
     if as_stamped is False or (as_stamped is None and msgspec.json.decode(content, type=_Version).format >= FORMAT):
-        raise _damaged(path, "its content is not what was written")
+        raise DamagedStateError(path, "its content is not what was written")
     return state
-
-
-def _damaged(path: Path, why: str) -> TbftError:
-    return TbftError(f"'{path}' is damaged: {why}", "start again with another `out`")
 
 
 def _restored(content: str, groups: dict[str, Arrays], path: Path) -> TrainingState:
