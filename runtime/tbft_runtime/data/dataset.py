@@ -159,7 +159,7 @@ def _prepare(
     source: ImageSource, image_size: int, cache: Path, name: str, progress: Progress, stopwatch: Stopwatch
 ) -> ImageStore:
     progress.begin(f"preparing {name} images", len(source))
-    store = open_store(source, image_size, cache, name, lambda: progress.advance(1), stopwatch)
+    store = open_store(source, image_size, cache, name, lambda: progress.advance(1), stopwatch, progress.note)
     if store.skipped:
         shown = ", ".join(store.skipped[:5]) + (", …" if len(store.skipped) > 5 else "")
         progress.note(f"skipped {len(store.skipped)} unreadable images: {shown}")
