@@ -14,8 +14,11 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, STAMP, ModelCard
 from tbft_artifacts.stamp import UNSTAMPED
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.graphs.onnx_file import embed, external_initializers
-from tbft_runtime.graphs.sessions import graph_from_bytes
+from tbft_runtime.graphs import roles
+from tbft_runtime.graphs.graph_file import bundle_graph, checked_model
+from tbft_runtime.graphs.memory import Room
+from tbft_runtime.graphs.onnx_file import embed
+from tbft_runtime.graphs.sessions import load_graph
 from tbft_runtime.graphs.weights import check_finite, load_weights
 from tbft_runtime.inference.model import Model
 from tbft_runtime.run.folder import open_trained
@@ -93,24 +96,23 @@ def _finalized(
     card = ModelCard(
         manifest.bundle_id, plan.id, manifest.classes, manifest.image_size, manifest.preprocessing, UNSTAMPED
     )
-    model = opened.path(plan.predict).read_bytes()
+    file = bundle_graph(opened, plan.predict)
     check_finite(state.best, f"the best state of '{run}'", "train again with a lower `lr`")
     weights = merged(plan, load_weights(opened), state.best)
-    tensors = {name: weights[name] for name in external_initializers(model)}
-    content = embed(model, tensors, {METADATA: msgspec.json.encode(card).decode()})
-    _try(content, card)
+    tensors = {name: weights[name] for name in file.checked.external}
+    content = embed(file.content, tensors, {METADATA: msgspec.json.encode(card).decode()})
+    _try(content, card, str(out))
     with atomic_file(out) as temporary:
         temporary.write_bytes(content)
         STAMP.put(temporary)
     return Finalized(str(out), len(content), *accuracies, left_out=tuple(found.name for found in plan.exits[:-1]))
 
 
-def _try(model: bytes, card: ModelCard) -> None:
+def _try(model: bytes, card: ModelCard, shown: str) -> None:
     """Raises TbftError for a model that cannot be loaded, or does not answer a grey image with finite numbers."""
     size = card.image_size
-    try:
-        graph = graph_from_bytes(model, {}, 1)
-    except Exception as error:  # ONNX Runtime's share no base.
-        raise TbftError(f"the model would not load: {error}", "export the bundle again") from error
+    graph = load_graph(
+        checked_model(model, shown), {}, 1, signature=roles.whole_model(len(card.classes)), room=Room(1, size)
+    )
     grey = np.full((1, size, size, 3), 128, np.uint8)
     Model(graph, card.classes, Preprocessing(card.preprocessing, size)).logits(grey)

@@ -11,6 +11,7 @@ import pytest
 from support.bundles import ALL_DRIFTS, SPARSE
 from support.runs import fine_tune
 from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.manifest import WEIGHTS
 from tbft_runtime.beginning import begin, diagnosed, selected
 from tbft_runtime.graphs.weights import load_weights
 
@@ -36,4 +37,4 @@ def test_weights_are_read_once(way: str, tmp_path: Path, squares: Path, monkeypa
     bundle, options = WAYS[way]
     for epochs in (1, 2):
         fine_tune(bundle, squares, tmp_path / "run", epochs=epochs, resume=True, **options)
-        assert [path.name for path in read] == ["weights.safetensors"] * epochs
+        assert [path.name for path in read] == [WEIGHTS] * epochs

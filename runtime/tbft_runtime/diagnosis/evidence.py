@@ -15,7 +15,10 @@ from tbft_runtime.diagnosis.heads import right_by_class_means, right_by_fitted_h
 from tbft_runtime.diagnosis.placement import module_of, norm_plans
 from tbft_runtime.diagnosis.samples import Samples
 from tbft_runtime.diagnosis.statistics_shift import GROUPS, group_statistics, norm_shift, reestimated
+from tbft_runtime.graphs import roles
+from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.logits import check_logits, only_output
 from tbft_runtime.run.diagnosis_record import LabelEvidence, NormShift
@@ -34,7 +37,13 @@ def statistics_evidence(
     if not norms:
         return (), {}
     check_batch(norms, len(samples) // GROUPS)
-    graph = load_graph(bundle.path(STATISTICS), weights, 1)
+    graph = load_graph(
+        bundle_graph(bundle, STATISTICS),
+        weights,
+        1,
+        signature=roles.statistics(norms),
+        room=Room(len(samples), manifest.image_size),
+    )
     statistics = group_statistics(graph, norms, samples.parts(GROUPS), threads)
     found = []
     for norm, plan in zip(norms, norm_plans(manifest, plans), strict=True):
@@ -59,7 +68,7 @@ def label_evidence(
     drift, too, makes a new head better than the model, and there the model with those statistics is better still.
     """
     labels, classes = samples.labels, len(bundle.manifest.classes)
-    prefix = load_prefix(bundle, head, settings, weights)
+    prefix = load_prefix(bundle, head, settings, weights, images=len(samples))
     assert prefix is not None, "a head that is trained alone has the network before it"
     boundary = boundary_of(head, prefix.run(samples.images), len(samples))
     # Under batch statistics the boundary is not what the model as it is would make of an image.
@@ -90,15 +99,29 @@ def label_evidence(
 
 def _head(bundle: Bundle, head: Plan, weights: Tensors, boundary: np.ndarray) -> np.ndarray:
     """Answers (n, classes) of the model's own head."""
-    graph = load_graph(bundle.path(head.suffix), weights, 1)
+    manifest = bundle.manifest
+    graph = load_graph(
+        bundle_graph(bundle, head.suffix),
+        weights,
+        1,
+        signature=roles.suffix(head, len(manifest.classes)),
+        room=Room(len(boundary), manifest.image_size),
+    )
     logits = only_output(graph.run({graph.inputs[0]: boundary}))
-    return check_logits(logits, len(boundary), len(bundle.manifest.classes))
+    return check_logits(logits, len(boundary), len(manifest.classes))
 
 
 def _whole(bundle: Bundle, weights: Tensors, samples: Samples, threads: int) -> np.ndarray:
     """Answers (n, classes) of the whole model, with fixed statistics."""
-    graph = load_graph(bundle.path(PREDICT), weights, 1)
-    classes = len(bundle.manifest.classes)
+    manifest = bundle.manifest
+    classes = len(manifest.classes)
+    graph = load_graph(
+        bundle_graph(bundle, PREDICT),
+        weights,
+        1,
+        signature=roles.whole_model(classes),
+        room=Room(len(samples), manifest.image_size),
+    )
 
     def answers(images: np.ndarray) -> np.ndarray:
         return check_logits(only_output(graph.run({graph.inputs[0]: images})), len(images), classes)

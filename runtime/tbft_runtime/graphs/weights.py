@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
@@ -14,8 +13,8 @@ from tbft_runtime.graphs.sessions import Tensors
 def load_weights(bundle: Bundle) -> dict[str, np.ndarray]:
     """Every tensor by name. Raises TbftError where the file cannot be read or holds what are no numbers."""
     try:
-        weights: dict[str, np.ndarray] = load_file(bundle.weights)
-    except (OSError, SafetensorError, TypeError, KeyError) as error:
+        weights = bundle.load_weights()
+    except (SafetensorError, TypeError, KeyError) as error:
         raise TbftError(f"'{bundle.weights}' cannot be read: {error}", "copy the bundle again") from error
     check_finite(weights, f"'{bundle.weights}'", "export the bundle again, from a model that learned")
     return weights

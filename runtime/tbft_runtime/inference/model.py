@@ -17,8 +17,12 @@ from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import NEVER
 from tbft_runtime.exits.record import calibration_of
 from tbft_runtime.exits.staged import Answers, StagedModel
+from tbft_runtime.graphs import roles
+from tbft_runtime.graphs.graph_file import bundle_graph, model_file
+from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
 from tbft_runtime.graphs.weights import load_weights
+from tbft_runtime.inference.batches import BATCH
 from tbft_runtime.logits import check_logits, only_output
 from tbft_runtime.run.folder import RunFolder, open_trained
 from tbft_runtime.run.settings import Settings
@@ -83,7 +87,16 @@ def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState
     weights = merged(plan, load_weights(bundle), state.best)
     manifest = bundle.manifest
     return StagedModel(
-        stages=[load_graph(bundle.path(plan.stage(number)), weights, threads) for number in range(len(plan.exits))],
+        stages=[
+            load_graph(
+                bundle_graph(bundle, plan.stage(number)),
+                weights,
+                threads,
+                signature=roles.stage(plan, number, len(manifest.classes)),
+                room=Room(BATCH, manifest.image_size),
+            )
+            for number in range(len(plan.exits))
+        ],
         exits=plan.exits,
         # Where no validation image has a label, nothing says how sure is sure enough.
         threshold=NEVER if found is None else found.early.threshold,
@@ -93,8 +106,14 @@ def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState
 
 
 def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> Model:
-    graph = load_graph(bundle.path(name), weights, threads)
     manifest = bundle.manifest
+    graph = load_graph(
+        bundle_graph(bundle, name),
+        weights,
+        threads,
+        signature=roles.whole_model(len(manifest.classes)),
+        room=Room(BATCH, manifest.image_size),
+    )
     return Model(graph, manifest.classes, Preprocessing(manifest.preprocessing, manifest.image_size))
 
 
@@ -102,10 +121,18 @@ def _from_file(path: Path, threads: int) -> Model:
     if not path.exists():
         raise TbftError(f"model '{path}' does not exist", "make it with 'tbft-edge finalize'")
     _check_stamp(path)
-    graph = load_graph(path, {}, threads)
-    if METADATA not in graph.metadata:
+    file = model_file(path)
+    if file.checked.external:
+        raise TbftError(
+            f"'{path}' keeps the values of '{file.checked.external[0]}' in another file",
+            "save the model as one file, with its weights inside",
+        )
+    if METADATA not in file.checked.metadata:
         raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'")
-    card = decode_card(graph.metadata[METADATA], str(path))
+    card = decode_card(file.checked.metadata[METADATA], str(path))
+    graph = load_graph(
+        file, {}, threads, signature=roles.whole_model(len(card.classes)), room=Room(BATCH, card.image_size)
+    )
     return Model(graph, card.classes, Preprocessing(card.preprocessing, card.image_size))
 
 
