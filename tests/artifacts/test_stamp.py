@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.damages import flipped
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.sealed import is_as_sealed, sealed
 from tbft_artifacts.stamp import UNSTAMPED, Stamp
@@ -23,12 +24,6 @@ class Record(msgspec.Struct):
     name: str
     steps: dict[str, int]
     content: bytes
-
-
-def flip(content: bytes, bit: int) -> bytes:
-    found = bytearray(content)
-    found[bit // 8] ^= 1 << bit % 8
-    return bytes(found)
 
 
 @pytest.mark.parametrize("last", [True, False])
@@ -54,7 +49,7 @@ def test_every_flipped_bit_is_noticed(
     Stamp(KEY, last=True).put(path)
     content = path.read_bytes()
     bit = data.draw(st.integers(0, 8 * len(content) - 1))
-    path.write_bytes(flip(content, bit))
+    path.write_bytes(flipped(content, bit))
     is_in_key = len(before) <= bit // 8 < len(before) + len(KEY) + 1
     assert not Stamp(KEY, last=True).fits(path)
     assert is_in_key or Stamp(KEY, last=True).fits(path) is False
@@ -90,7 +85,7 @@ def test_sealed_json_is_the_record(record: Record) -> None:
 def test_a_flipped_bit_in_sealed_json_changes_nothing_unseen(record: Record, data: st.DataObject) -> None:
     """It is no JSON any more, does not fit its seal, or still says the same; a broken name of the seal is no seal."""
     content = sealed(record)
-    changed = flip(content, data.draw(st.integers(0, 8 * len(content) - 1)))
+    changed = flipped(content, data.draw(st.integers(0, 8 * len(content) - 1)))
     try:
         fits = is_as_sealed(changed)
         found = msgspec.json.decode(changed, type=Record)

@@ -44,7 +44,7 @@ def reported(run: Path, epochs: int, folder: Path) -> Path:
     state, stored = state_of(run), RunFolder(run).read_run()
     assert stored is not None
     state.epochs = Epochs(map(full_epoch, range(1, epochs + 1)))
-    state.best_epoch = epochs // 2
+    state.epoch, state.best_epoch = epochs, epochs // 2
     report = build_report(read_manifest(compiled("output-frozen")), stored, state, read_report(run).result, None)
     write_report(report, folder / "report.json")
     return folder / "report.json"

@@ -14,7 +14,8 @@ from support.damages import DAMAGES, damage
 from support.runs import Recorder, assert_equal_runs, fine_tune, state_of, tensors_of
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.stamp import Stamp
-from tbft_runtime import Predictor, finalize
+from tbft_runtime import Predictor, finalize, read_report
+from tbft_runtime.reporting.caveats import doubts
 
 # Not a whole number of batches, so that rows of the cache are read in many groups.
 OPTIONS: dict[str, Any] = {"epochs": 5, "batch_size": 7}
@@ -149,6 +150,9 @@ def test_lost_lines_of_the_history_are_left_out(cut: Path, squares: Path, tmp_pa
     fine_tune("feature-frozen", squares, run, recorder, resume=True, **OPTIONS)
     assert [epoch.number for epoch in state_of(run).epochs] == [2, 3, 4, 5]
     assert recorder.notes == [f"'{run / HISTORY}' was damaged: what it said of 1 of 3 epochs is lost"]
+    report = read_report(run)
+    assert (report.lost_epochs, report.result.epochs, len(report.epochs)) == (1, 5, 4)
+    assert any("what 1 of 5 epochs took was lost" in doubt for doubt in doubts(report))
 
 
 @pytest.mark.parametrize("file", [STATE, "run.json", "report.json"])

@@ -58,6 +58,7 @@ def build_report(
         preparation_source=state.parts[0].source,
         epochs=tuple(recorded.records),
         epoch_stride=recorded.stride,
+        lost_epochs=state.epoch - recorded.seen,
         step_ms=_histogram(recorded.steps),
         telemetry=tuple(recorded.telemetry.points),
         per_class=_classes(manifest.classes, before, after),
@@ -106,6 +107,7 @@ class _Recorded:
     records: list[EpochRecord] = field(default_factory=list)
     telemetry: _Thinned = field(default_factory=lambda: _Thinned(TELEMETRY_POINTS))
     steps: LapSum = field(default_factory=LapSum)
+    seen: int = 0
     _last: Epoch | None = None
     _began: float = 0.0
 
@@ -119,6 +121,7 @@ class _Recorded:
         return found
 
     def _add(self, epoch: Epoch) -> None:
+        self.seen += 1
         ours = _of_source(epoch, self.source)
         if (epoch.number - 1) % self.stride == 0 or epoch.number == self.best:
             self.records.append(_record(ours))

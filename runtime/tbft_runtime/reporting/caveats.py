@@ -38,6 +38,11 @@ def doubts(report: Report) -> Iterator[str]:
         )
     if board.other_load is not None and board.other_load >= BUSY_CORES:
         yield f"other processes kept {board.other_load:.1f} cores busy on average"
+    if report.lost_epochs:
+        yield (
+            f"what {report.lost_epochs} of {report.result.epochs} epochs took was lost on the disk: times and joules "
+            "are of the others"
+        )
     if (longest := _gap(report)) is not None:
         yield (
             f"a step took {longest:.0f} s, far more than others: the process or the board stood still, which counts as "

@@ -125,5 +125,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Where the time of a train step goes; None unless that was asked for."""
     epoch_stride: int = 1
     """Every so many epochs one is in `epochs`, beginning with the first; everything else is of all of them."""
+    lost_epochs: int = 0
+    """Of how many epochs the disk lost what they took: no figure of times or joules has them."""
     diagnosis: Diagnosis | None = None
     """Why the device chose this plan; None where it was told."""
