@@ -17,8 +17,9 @@ from support.bundles import CLASSES
 from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
+from tbft_runtime.data.npz import NpzSource
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.data.sources import NpzSource, open_source
+from tbft_runtime.data.sources import open_source
 from tbft_runtime.data.store import open_store
 
 SAVE = {"stored": np.savez, "compressed": np.savez_compressed}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import replace
 from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
@@ -77,7 +78,7 @@ def begin(
         settings = resumed(stored.settings, options, bundle)
         decided = _as_before(bundle, stored)
     plan = decided.plan
-    sources = open_sources(bundle, settings)
+    sources = open_sources(bundle, settings, options.memory_budget)
     progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
     state = folder.read_state()
     if state is None or state.epoch < settings.epochs:
@@ -89,7 +90,7 @@ def begin(
         check_batch(bundle.manifest.moving_norms(plan), len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
     resuming = stored is not None
     settings = within_budget(bundle, plan, settings, data.images, options, decided.process, resuming=resuming)
-    memory = plan_memory(bundle, plan, settings, data.images, decided.process)
+    memory = replace(plan_memory(bundle, plan, settings, data.images, decided.process), preparing=data.peak)
     place = str(bundle.folder.resolve())
     run = RunFile(place, data.fingerprint, started_at, settings, decided.diagnosis, decided.selection)
     folder.write_run(run)

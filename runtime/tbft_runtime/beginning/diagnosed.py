@@ -31,7 +31,9 @@ def diagnosed(bundle: Bundle, options: TrainOptions, cache: Path, progress: Prog
     any_plan = deciding_plans(bundle)[0]
     # Of these settings only those matter that are the same for every plan.
     settings = resolve(dataclasses.replace(options, batch_norm=None), any_plan, bundle)
-    data = open_data(bundle, any_plan, settings, open_sources(bundle, settings), cache, progress, stopwatch)
+    data = open_data(
+        bundle, any_plan, settings, open_sources(bundle, settings, options.memory_budget), cache, progress, stopwatch
+    )
     weights = load_file(bundle.weights)
     diagnosis = diagnose_part(bundle, data.train, settings, DEFAULT_SAMPLES, weights, progress)
     progress.note(

@@ -13,8 +13,9 @@ import numpy as np
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
+from tbft_runtime.board.machine import resident_memory
+from tbft_runtime.data.items import ImageSource
 from tbft_runtime.data.rows import FileRows
-from tbft_runtime.data.sources import ImageSource
 from tbft_runtime.timing import Stopwatch
 
 
@@ -25,15 +26,27 @@ class _Index(msgspec.Struct, frozen=True):
     image_size: int
     labels: list[int]
     skipped: list[str]
+    problems: list[str] = []
 
 
 @dataclass(frozen=True)
 class ImageStore:
-    """`pixels` are rows (S, S, 3) uint8; `labels` (N,) int64; `skipped` names unreadable images."""
+    """`pixels` are rows (S, S, 3) uint8; `labels` (N,) int64; `skipped` names unreadable images.
+
+    `problems` say why each of them is, or are empty where there is nothing to add. `peak` is what the process held at
+    most, in bytes, while images were prepared here, as planned; 0 if they were there already.
+    """
 
     pixels: FileRows
     labels: np.ndarray
     skipped: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+    peak: int = 0
+
+    @property
+    def skipped_with_reasons(self) -> list[tuple[str, str]]:
+        """(name, problem) of each unreadable image."""
+        return list(zip(self.skipped, self.problems or ("",) * len(self.skipped), strict=True))
 
     @property
     def labelled(self) -> np.ndarray:
@@ -58,31 +71,39 @@ def open_store(
         folder.mkdir(parents=True, exist_ok=True)
     pixels_path, index_path = folder / f"{name}.pixels", folder / f"{name}.json"
     index = _read_index(index_path)
-    fingerprint = source.fingerprint()
-    if index is None or not _is_current(index, fingerprint, image_size, pixels_path):
+    largest = before = 0
+    # Only where something is there already: it takes a pass over all files.
+    if index is None or not _is_current(index, source.fingerprint(), image_size, pixels_path):
+        before = resident_memory()
         # Pixels first: the index is what says that they are complete.
         index_path.unlink(missing_ok=True)
         labels: list[int] = []
         skipped: list[str] = []
+        problems: list[str] = []
         with atomic_file(pixels_path) as temporary, temporary.open("wb") as file:
             for item in (stopwatch or Stopwatch()).each("decode", source.items()):
+                largest = max(largest, item.bytes)
                 if item.pixels is None:
+                    problems.append(item.problem)
                     # Not every file's name is UTF-8, as the files are that tell of it.
                     skipped.append(os.fsencode(item.name).decode(errors="replace"))
                 else:
                     file.write(item.pixels.tobytes())
                     labels.append(item.label)
                 on_image()
-        index = _Index(fingerprint, image_size, labels, skipped)
+        index = _Index(source.fingerprint(), image_size, labels, skipped, problems)
         with atomic_file(index_path) as temporary:
             temporary.write_bytes(msgspec.json.encode(index))
     if not index.labels:
-        skipped_words = f", {len(index.skipped)} could not be read" if index.skipped else ""
+        why = next((f": {problem}" for problem in index.problems if problem), "")
+        skipped_words = f", {len(index.skipped)} could not be read{why}" if index.skipped else ""
         raise TbftError(f"no images in the data{skipped_words}", "JPEG and PNG files, or an .npz with images")
     return ImageStore(
         pixels=FileRows(pixels_path, (image_size, image_size, 3), np.dtype(np.uint8)),
         labels=np.array(index.labels, np.int64),
         skipped=tuple(index.skipped),
+        problems=tuple(index.problems),
+        peak=before + largest,
     )
 
 

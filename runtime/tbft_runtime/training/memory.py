@@ -27,7 +27,8 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     `process`: what is there before training, interpreter and libraries included; `weights`: the model;
     `state`: trained parameters, their gradients, the optimizer's state and the best state; `graphs`:
     activations in prefix, gradient graph and validation; `sessions`: loaded graphs; `batch`: the images
-    or activations of one batch; `cache`: boundary activations kept in memory.
+    or activations of one batch; `cache`: boundary activations kept in memory. `preparing` is the peak before all that,
+    while the largest image is read; 0 if images were prepared already.
     """
 
     process: int
@@ -37,11 +38,13 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     sessions: int
     batch: int
     cache: int
+    preparing: int = 0
 
     @property
     def total(self) -> int:
-        """All of it together."""
-        return sum(msgspec.structs.astuple(self))
+        """All that is there at the same time, at most."""
+        training: int = sum(msgspec.structs.astuple(self)) - self.preparing
+        return max(self.preparing, training)
 
 
 def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, process: int | None = None) -> MemoryPlan:
