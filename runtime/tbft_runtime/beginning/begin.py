@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from msgspec.structs import replace
 from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
@@ -90,7 +89,7 @@ def begin(
         check_batch(bundle.manifest.moving_norms(plan), len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
     resuming = stored is not None
     settings = within_budget(bundle, plan, settings, data.images, options, decided.process, resuming=resuming)
-    memory = replace(plan_memory(bundle, plan, settings, data.images, decided.process), preparing=data.peak)
+    memory = plan_memory(bundle, plan, settings, data.images, decided.process).after_reading(data.reading)
     place = str(bundle.folder.resolve())
     run = RunFile(place, data.fingerprint, started_at, settings, decided.diagnosis, decided.selection)
     folder.write_run(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from pathlib import Path
 
 from safetensors.numpy import load_file
@@ -35,12 +36,13 @@ def diagnosed(bundle: Bundle, options: TrainOptions, cache: Path, progress: Prog
         bundle, any_plan, settings, open_sources(bundle, settings, options.memory_budget), cache, progress, stopwatch
     )
     weights = load_file(bundle.weights)
-    diagnosis = diagnose_part(bundle, data.train, settings, DEFAULT_SAMPLES, weights, progress)
+    diagnosis = diagnose_part(bundle, data.train, settings, DEFAULT_SAMPLES, weights, progress, options.memory_budget)
     progress.note(
         f"{diagnosis.drift} drift, by {diagnosis.samples} images in {diagnosis.seconds:.1f} s: "
         f"{', '.join(diagnosis.blocks)} will be trained"
     )
     for reason in diagnosis.reasons:
         progress.note(f"  {reason}")
+    gc.collect()  # A loaded graph refers to itself: its memory is free only after a collection.
     process = resident_memory() - sum(value.nbytes for value in weights.values())
     return Decided(bundle.plan(diagnosis.plan), diagnosis=diagnosis, data=data, weights=weights, process=process)

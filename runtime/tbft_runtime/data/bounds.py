@@ -11,6 +11,8 @@ MOST_PIXELS = 89_478_485
 MOST_FILE_BYTES = 256 << 20
 # Measured: the decoders' code and tables, and what they buffer of a file.
 DECODER_BYTES = 4 << 20
+# Loaded graphs alone take more afterwards: a budget without room for it is refused with the figures of training.
+_ALWAYS = 20 << 20
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Room:
         if self.bytes is None or needed <= self.bytes:
             return ""
         who = "`memory_budget` leaves" if self.asked else "of memory there are"
-        return f"reading it takes {needed / 1e6:,.0f} MB, and {who} {max(0, self.bytes) / 1e6:,.0f} MB"
+        return f"reading it takes {needed / 1e6:,.0f} MB, and {who} {self.bytes / 1e6:,.0f} MB"
 
 
 def room(memory_budget: int | None) -> Room:
@@ -33,7 +35,7 @@ def room(memory_budget: int | None) -> Room:
     available = available_memory()
     if memory_budget is None:
         return Room(available)
-    left = memory_budget - resident_memory()
+    left = max(_ALWAYS, memory_budget - resident_memory())
     return Room(left, asked=True) if available is None or left <= available else Room(available)
 
 

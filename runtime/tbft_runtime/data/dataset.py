@@ -71,8 +71,8 @@ class TrainingData:
     everything: Part
     skipped: tuple[str, ...]
     fingerprint: str
-    peak: int = 0
-    """What the process held at most, in bytes, while images were prepared, as planned."""
+    reading: int = 0
+    """What an image took at most, in bytes, while it was prepared; 0 if all were prepared before."""
 
     @property
     def images(self) -> int:
@@ -124,7 +124,7 @@ def open_data(
     """
     preprocessing, source, image_size = sources.preprocessing, sources.train, bundle.manifest.image_size
     store = _prepare(source, image_size, cache, "train", progress, stopwatch)
-    fingerprint, peak = source.fingerprint(), store.peak
+    fingerprint, reading = source.fingerprint(), store.reading
     labelled = store.labelled
     if settings.epochs and not labelled.size and not (plan.unlabelled and sources.validation):
         raise TbftError(
@@ -147,7 +147,7 @@ def open_data(
         everything = np.arange(len(store.labels))
         skipped = store.skipped + held_out_store.skipped
         fingerprint += sources.validation.fingerprint()
-        peak = max(peak, held_out_store.peak)
+        reading = max(reading, held_out_store.reading)
     if settings.epochs and not (len(used) and len(validation)):
         raise TbftError(
             f"{len(used)} images to train on and {len(validation)} to validate on are too few",
@@ -159,7 +159,7 @@ def open_data(
         everything=Part(store, everything, preprocessing),
         skipped=skipped,
         fingerprint=fingerprint,
-        peak=peak,
+        reading=reading,
     )
 
 

@@ -87,5 +87,5 @@ def _without_classes(path: Path, pictures: int, classes: Sequence[str]) -> TbftE
         f"'{path}' holds {pictures} pictures, and none in the folder of a class",
         f"give the folder above it: '{path.parent}'"
         if path.name in classes
-        else f"put each into a folder named like its class, such as '{example}', or without a label into '{unlabelled}'",
+        else f"put each into a folder named like its class, such as '{example}', or, without a label, '{unlabelled}'",
     )

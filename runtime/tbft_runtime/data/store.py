@@ -13,7 +13,6 @@ import numpy as np
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
-from tbft_runtime.board.machine import resident_memory
 from tbft_runtime.data.items import ImageSource
 from tbft_runtime.data.rows import FileRows
 from tbft_runtime.timing import Stopwatch
@@ -33,15 +32,15 @@ class _Index(msgspec.Struct, frozen=True):
 class ImageStore:
     """`pixels` are rows (S, S, 3) uint8; `labels` (N,) int64; `skipped` names unreadable images.
 
-    `problems` say why each of them is, or are empty where there is nothing to add. `peak` is what the process held at
-    most, in bytes, while images were prepared here, as planned; 0 if they were there already.
+    `problems` say why each of them is, or are empty where there is nothing to add. `reading` is what an image
+    took at most, in bytes, while it was prepared here; 0 if all were there already.
     """
 
     pixels: FileRows
     labels: np.ndarray
     skipped: tuple[str, ...]
     problems: tuple[str, ...] = ()
-    peak: int = 0
+    reading: int = 0
 
     @property
     def skipped_with_reasons(self) -> list[tuple[str, str]]:
@@ -71,10 +70,9 @@ def open_store(
         folder.mkdir(parents=True, exist_ok=True)
     pixels_path, index_path = folder / f"{name}.pixels", folder / f"{name}.json"
     index = _read_index(index_path)
-    largest = before = 0
+    largest = 0
     # Only where something is there already: it takes a pass over all files.
     if index is None or not _is_current(index, source.fingerprint(), image_size, pixels_path):
-        before = resident_memory()
         # Pixels first: the index is what says that they are complete.
         index_path.unlink(missing_ok=True)
         labels: list[int] = []
@@ -103,7 +101,7 @@ def open_store(
         labels=np.array(index.labels, np.int64),
         skipped=tuple(index.skipped),
         problems=tuple(index.problems),
-        peak=before + largest,
+        reading=largest,
     )
 
 

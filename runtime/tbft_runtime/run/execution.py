@@ -10,6 +10,7 @@ from tbft_artifacts.plan import ConvolutionForm, Plan
 
 # Larger parts are hardly faster in a forward pass, and take more memory.
 PREFIX_IMAGES = 16
+EVALUATION_BATCH = 32
 X86 = ("x86_64", "AMD64")
 
 
@@ -26,6 +27,10 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """Whether threads wait for work without sleeping."""
     prefix_images: int = PREFIX_IMAGES
     """Images that go through the prefix at once on each thread, at most, where statistics are fixed."""
+    evaluation_images: int = EVALUATION_BATCH
+    """Images that are evaluated at once on each thread, at most."""
+    statistics_images: int | None = None
+    """Images of a batch by which batch norms are re-estimated, at most; None: as many as in a step."""
 
 
 def default_execution(plan: Plan) -> Execution:

@@ -12,10 +12,8 @@ from tbft_artifacts.errors import TbftError
 from tbft_runtime.data.dataset import Part
 from tbft_runtime.graphs.lanes import in_lanes
 from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.run.execution import EVALUATION_BATCH
 from tbft_runtime.tally import Tally
-
-# Larger batches are hardly faster in a forward pass, and take more memory.
-EVALUATION_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,8 @@ class Evaluator:
     """Loads forward graphs with the weights of the moment, so that they are folded and packed as deployed.
 
     One runs behind the other. `read` gives what the first begins with for store indices (n,) of `part`: images, or
-    boundary activations. The last graph gives logits of `shape` for each image: (classes,), or (exits, classes).
+    boundary activations, of which each thread takes those of `images` at once. The last graph gives logits of `shape`
+    for each image: (classes,), or (exits, classes).
     """
 
     graphs: Sequence[Path]
@@ -31,6 +30,7 @@ class Evaluator:
     part: Part
     read: Callable[[np.ndarray], np.ndarray]
     shape: tuple[int, ...]
+    images: int = EVALUATION_BATCH
 
     def evaluate(self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None) -> Tally:
         """Loss and answers over all images; `on_images` is told how many more are done.
@@ -45,7 +45,7 @@ class Evaluator:
                 (values,) = graph.run({graph.inputs[0]: values}).values()
             return values
 
-        batches = list(self.part.in_order(EVALUATION_BATCH))
+        batches = list(self.part.in_order(self.images))
         for start in range(0, len(batches), self.threads):
             group = batches[start : start + self.threads]
             results = in_lanes(self.threads, logits, [self.read(indices) for indices in group])

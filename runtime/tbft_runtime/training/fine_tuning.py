@@ -145,17 +145,17 @@ class FineTuning:
     def _evaluator(self) -> Evaluator:
         """Only the suffix, where the prefix is fixed; its batch statistics would be of no use here."""
         part, boundary = self.data.validation, self.boundary
-        threads = self.settings.threads
+        threads, images = self.settings.threads, self.settings.execution.evaluation_images
         suffix = self.bundle.path(self.plan.suffix)
         classes = len(self.bundle.manifest.classes)
         shape = (len(self.plan.exits), classes) if self.plan.exits else (classes,)
         if boundary is not None:
-            return Evaluator([suffix], threads, part, lambda indices: boundary.read(part, indices), shape)
+            return Evaluator([suffix], threads, part, lambda indices: boundary.read(part, indices), shape, images)
         if self.plan.exits:
             # The whole model as one graph has the last of them only.
-            return Evaluator([self.bundle.path(self.plan.prefix), suffix], threads, part, part.images, shape)
+            return Evaluator([self.bundle.path(self.plan.prefix), suffix], threads, part, part.images, shape, images)
         whole = self.bundle.path(self.plan.predict) if self.plan.has_prefix else suffix
-        return Evaluator([whole], threads, part, part.images, shape)
+        return Evaluator([whole], threads, part, part.images, shape, images)
 
     def _one_epoch(
         self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState, *, warm_up: bool
