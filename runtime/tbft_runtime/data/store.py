@@ -13,9 +13,12 @@ import numpy as np
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
+from tbft_runtime.board.machine import give_memory_back
 from tbft_runtime.data.items import ImageSource
 from tbft_runtime.data.rows import FileRows
 from tbft_runtime.timing import Stopwatch
+
+_KINDS = "JPEG and PNG files, or an .npz with images"
 
 
 class _Index(msgspec.Struct, frozen=True):
@@ -89,13 +92,15 @@ def open_store(
                     file.write(item.pixels.tobytes())
                     labels.append(item.label)
                 on_image()
+        give_memory_back()
         index = _Index(source.fingerprint(), image_size, labels, skipped, problems)
         with atomic_file(index_path) as temporary:
             temporary.write_bytes(msgspec.json.encode(index))
     if not index.labels:
         why = next((f": {problem}" for problem in index.problems if problem), "")
         skipped_words = f", {len(index.skipped)} could not be read{why}" if index.skipped else ""
-        raise TbftError(f"no images in the data{skipped_words}", "JPEG and PNG files, or an .npz with images")
+        hint = "raise `memory_budget`, or give smaller ones" if "`memory_budget`" in why else _KINDS
+        raise TbftError(f"no images in the data{skipped_words}", hint)
     return ImageStore(
         pixels=FileRows(pixels_path, (image_size, image_size, 3), np.dtype(np.uint8)),
         labels=np.array(index.labels, np.int64),
