@@ -28,6 +28,9 @@ _TURNS = {
 }
 # Those that leave width and height what they are.
 _LYING = (None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM)
+# Those that put first what was last: from left to right, and from top to bottom, of the turned picture.
+_MIRRORS_ACROSS = tuple(_TURNS[value] for value in (2, 3, 6, 7))
+_MIRRORS_DOWN = tuple(_TURNS[value] for value in (3, 4, 7, 8))
 # A picture is decoded at no less than so many times the size that it is then scaled to: scaling averages what is left.
 _SPARE = 2
 # Bytes: of a pixel in Pillow, and of one that becomes an array as it is.
@@ -61,9 +64,12 @@ class Preprocessing:
             # Pillow's own `exif_transpose` writes EXIF again, and fails where any tag is odd.
             picture = picture.transpose(turn)
         size = stored if turn in _LYING else (stored[1], stored[0])
+        # The last pixel of a smaller picture may show less than the others, and be the first one now.
+        short = [decoded - whole / factor for decoded, whole in zip(picture.size, size, strict=True)]
+        begins = (short[0] if turn in _MIRRORS_ACROSS else 0, short[1] if turn in _MIRRORS_DOWN else 0)
         for cut in cuts(self.steps):
-            picture = _cut(picture, size, factor, cut)
-            size, factor = picture.size, 1
+            picture = _cut(picture, size, factor, begins, cut)
+            size, factor, begins = picture.size, 1, (0, 0)
         return np.asarray(to_rgb(picture), np.uint8)
 
     def prepare_array(self, pixels: np.ndarray) -> np.ndarray:
@@ -126,11 +132,11 @@ def _factor(whole: Size, decoded: Size) -> int:
     return next(factor for factor in (1, 2, 4, 8) if -(-whole[0] // factor) == decoded[0])
 
 
-def _cut(picture: Image.Image, size: Size, factor: int, cut: Cut) -> Image.Image:
-    """A cut of a picture of `size`, which was decoded `factor` times smaller."""
+def _cut(picture: Image.Image, size: Size, factor: int, begins: tuple[float, float], cut: Cut) -> Image.Image:
+    """A cut of a picture of `size`, which was decoded `factor` times smaller and lies there from `begins` on."""
     found = window(size, cut)
     if found.scales:
-        left, top, right, bottom = (side / factor for side in found.box)
+        left, top, right, bottom = (side / factor + begins[axis % 2] for axis, side in enumerate(found.box))
         picture = scaled(picture, found.size, _FILTERS[cut.filter], (left, top, right, bottom))
     if found.crop == (0, 0, *picture.size):
         return picture
