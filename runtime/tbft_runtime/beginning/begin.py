@@ -89,7 +89,8 @@ def begin(
         check_batch(bundle.manifest.moving_norms(plan), len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
     resuming = stored is not None
     settings = within_budget(bundle, plan, settings, data.images, options, decided.process, resuming=resuming)
-    memory = plan_memory(bundle, plan, settings, data.images, decided.process).after_reading(data.reading)
+    memory = plan_memory(bundle, plan, settings, data.images, decided.process)
+    memory = memory.after_reading(data.reading, options.memory_budget)
     place = str(bundle.folder.resolve())
     run = RunFile(place, data.fingerprint, started_at, settings, decided.diagnosis, decided.selection)
     folder.write_run(run)

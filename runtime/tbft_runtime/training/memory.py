@@ -45,9 +45,13 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     cache: int
     preparing: int = 0
 
-    def after_reading(self, image: int) -> MemoryPlan:
-        """The same, where images were read before, of which the largest took so many bytes."""
-        return msgspec.structs.replace(self, preparing=self.process + image if image else 0)
+    def after_reading(self, image: int, budget: int | None) -> MemoryPlan:
+        """The same, where images were read before within `budget`, of which the largest took so many bytes."""
+        if not image:
+            return self
+        # What the process holds now is a little more than it was then.
+        held = self.process + image
+        return msgspec.structs.replace(self, preparing=held if budget is None else min(held, budget))
 
     @property
     def total(self) -> int:
