@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from support.bundles import CLASSES, compiled
-from support.runs import fine_tune
+from support.runs import Recorder, fine_tune
 from support.toys import coloured_squares, png, png_of, save_folders, save_squares
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import evaluate, finalize, predict
@@ -129,6 +129,21 @@ def test_unlabelled_and_unreadable_images_do_not_count(models: dict[str, Path], 
     result = evaluate(models["run"], tmp_path / "data", 1)
     assert result.images == 6
     assert result.skipped_images == ("cat/broken.jpg",)
+
+
+def test_evaluation_says_why_a_whole_picture_is_skipped(models: dict[str, Path], tmp_path: Path) -> None:
+    """One that is damaged is only named, one that is too large, or no file, with the reason."""
+    save_folders(tmp_path / "data", IMAGES[:4], LABELS[:4])
+    (tmp_path / "data" / "cat" / "broken.jpg").touch()
+    (tmp_path / "data" / "cat" / "large.png").write_bytes(png_of(20_000, 20_000, 1, 0, b""))
+    os.mkfifo(tmp_path / "data" / "dog" / "pipe.jpg")
+    watching = Recorder()
+    result = evaluate(models["run"], tmp_path / "data", 1, watching)
+    assert result.skipped_images == ("cat/broken.jpg", "cat/large.png", "dog/pipe.jpg")
+    assert watching.notes == [
+        "skipped 3 unreadable images: cat/broken.jpg, cat/large.png (20,000 × 20,000 pixels are more than 89 "
+        "megapixels), dog/pipe.jpg (no regular file)"
+    ]
 
 
 def test_evaluation_needs_labels(models: dict[str, Path], tmp_path: Path) -> None:

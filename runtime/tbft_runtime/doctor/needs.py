@@ -11,8 +11,8 @@ from tbft_runtime.run.options import DEFAULT_UPDATE_BYTES
 
 # Python, numpy, Pillow and ONNX Runtime with small graphs loaded, measured with `tbft-edge bench`.
 PROCESS_BYTES = 90_000_000
-# One of 12 megapixels that cannot be decoded smaller, before training begins, measured.
-PICTURE_BYTES = 70_000_000
+# A process that reads a picture of 12 megapixels which cannot be decoded smaller, measured.
+PICTURE_BYTES = PROCESS_BYTES + 70_000_000
 # Activations are held once for the backward pass, and about as much again while it runs.
 ACTIVATION_FACTOR = 2
 # Weights as read, packed by ONNX Runtime for each of two loaded graphs, and once more while evaluating.
@@ -35,8 +35,7 @@ def needs(bundle: Bundle, plan: Plan) -> Needs:
     parameters = _parameter_bytes(plan) * PARAMETER_FACTOR
     activations = plan.cost.activation_bytes * plan.batch_size * ACTIVATION_FACTOR
     # The state file is written beside the old one before it replaces it.
-    training = weights * WEIGHT_FACTOR + parameters + activations
-    return Needs(PROCESS_BYTES + max(training, PICTURE_BYTES), 2 * parameters)
+    return Needs(PROCESS_BYTES + weights * WEIGHT_FACTOR + parameters + activations, 2 * parameters)
 
 
 def _parameter_bytes(plan: Plan) -> int:
