@@ -106,6 +106,8 @@ def _run(command: click.Command) -> None:
         fail(TbftError(error.format_message().rstrip("."), f"see {asked} --help"))
     except OSError as error:
         fail(of_the_system(error))
+    except MemoryError:
+        fail(TbftError("there is not enough memory for this", "close other programs, or choose a smaller `batch_size`"))
     except UnicodeEncodeError as error:
         fail(_not_written(error))
     except (click.Abort, KeyboardInterrupt):

@@ -7,12 +7,17 @@ import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import DIVERGED_EXIT_CODE, DivergedError, TbftError
 
 _HINT = "run it by hand: "
+_LIMIT = 16 * MIB
 # Threads are those that a command is told; several commands run beside each other.
 _ONE_THREAD_EACH = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+_T = TypeVar("_T")
 
 
 def run_json(command: Sequence[str | Path], given: bytes = b"", failed: str = "an engine failed") -> bytes:
@@ -31,3 +36,8 @@ def run_json(command: Sequence[str | Path], given: bytes = b"", failed: str = "a
     if done.returncode == DIVERGED_EXIT_CODE:
         raise DivergedError(message, _HINT + shlex.join(words))
     raise TbftError(f"{failed}: {message}", _HINT + shlex.join(words))
+
+
+def answer(printed: bytes | str, kind: type[_T]) -> _T:
+    """What a command of ours printed as JSON. Raises TbftError where it was another one that stood in its place."""
+    return decode(printed, kind, _LIMIT, failed="an engine answered something else", hint="is another tbft-edge there?")

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import shutil
-import tarfile
-import tempfile
-import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import BinaryIO
 
 from tbft_artifacts.atomic import atomic_folder
-from tbft_artifacts.bundle import Bundle, check_name, decode_manifest, open_bundle
+from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import MANIFEST
+from tbft_artifacts.packed import Packed, find_bundle, take_files
+from tbft_artifacts.regular import help_with, open_regular, unreadable
+from tbft_artifacts.temporary import temporary_folder
 
 SUFFIX = ".tar.gz"
-_CHUNK = 1 << 20
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+_OTHER_PLACE = "free some space there, or set TMPDIR to a folder of another disk; a bundle's folder needs no unpacking"
 
 
 def is_archive(path: Path) -> bool:
@@ -26,17 +28,20 @@ def is_archive(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[Bundle]:
+def opened(path: str | os.PathLike[str], expect_id: str | None = None) -> Iterator[Bundle]:
     """The verified bundle at `path`; an archive is unpacked for as long as the `with` block lasts.
 
     Args:
         path: The bundle's folder, or its `.tar.gz`.
+        expect_id: The id that the bundle must have, all 64 digits; None: whichever it has. It is compared before
+            anything but the manifest is read.
 
     Yields:
         What `open_bundle` gives; of an archive its folder is a temporary one.
 
     Raises:
-        TbftError: As `open_bundle`; also for an archive that is missing or damaged, and for a full disk.
+        TbftError: As `open_bundle`; also for an archive that is missing or damaged, or holds what no bundle does, and
+            where there is no space to unpack it.
 
     Example:
         >>> from tbft_artifacts.archive import opened
@@ -46,58 +51,85 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Bundle]:
     """
     path = Path(path)
     if not is_archive(path):
-        yield open_bundle(path)
+        yield open_bundle(path, expect_id=expect_id)
         return
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "bundle"
-        unpack(path, folder)
-        yield open_bundle(folder, shown=path)
+    with contextlib.ExitStack() as stack:
+        with _opened_file(path) as file:
+            packed = find_bundle(file, path, expect_id)
+            temporary = stack.enter_context(temporary_folder())
+            folder = temporary / "bundle"
+            with _told(path, temporary.parent, _OTHER_PLACE):
+                folder.mkdir()
+                _take(file, path, packed, folder, temporary.parent, _OTHER_PLACE)
+        yield open_bundle(folder, shown=path, expect_id=expect_id)
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack `archive` into the new folder `folder`.
+def unpack(archive: Path, folder: Path, expect_id: str | None = None) -> None:
+    """Unpack the bundle in `archive` into the new folder `folder`: the files that its manifest lists, and no other.
 
-    Only plain files and folders inside it are taken; tarfile's own filter is not used, since Python
-    3.11.2 of Debian 12 lacks it. Raises TbftError for anything else, a damaged or missing archive, and a
-    full disk.
+    Raises TbftError as `opened` does; `folder` is then as it was. That the files are what was exported is for
+    `open_bundle` to say.
     """
-    with _clear_errors(archive), tarfile.open(archive, "r:gz") as tar, atomic_folder(folder) as temporary:
-        for member in tar:
-            if not (member.isfile() or member.isdir()):
-                raise TbftError(f"'{archive}' holds '{member.name}', which is no plain file", "do not trust it")
-            name = member.name.lstrip("/")
-            if member.isfile():
-                check_name(name, archive)
-                _extract(tar, member, temporary / name)
-        # tarfile takes a damaged header for the end; the checksum behind everything knows better.
-        while tar.fileobj is not None and tar.fileobj.read(_CHUNK):
-            pass
+    place, more = folder.parent, "free some space; what was saved before is kept"
+    with _opened_file(archive) as file:
+        packed = find_bundle(file, archive, expect_id)
+        with _told(archive, place, more), atomic_folder(folder) as temporary:
+            _take(file, archive, packed, temporary, place, more)
 
 
-def archived_id(archive: Path) -> str:
-    """The bundle id that the manifest inside `archive` states, unverified. Raises TbftError as `unpack` does."""
-    with _clear_errors(archive), tarfile.open(archive, "r:gz") as tar:
-        for member in tar:
-            found = member.isfile() and PurePosixPath(member.name) == PurePosixPath(MANIFEST)
-            content = tar.extractfile(member) if found else None
-            if content is not None:
-                return decode_manifest(content.read(), archive).bundle_id
-    raise TbftError(f"'{archive}' is no bundle: it holds no {MANIFEST}", "make a bundle with 'tbft-edge export'")
+def archived_id(archive: Path, expect_id: str | None = None) -> str:
+    """The id that the manifest inside `archive` has; its files are not looked at. Raises TbftError as `unpack` does."""
+    with _opened_file(archive) as file:
+        return find_bundle(file, archive, expect_id).manifest.bundle_id
 
 
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = tar.extractfile(member)
-    assert content is not None  # It is a plain file.
-    with content, path.open("wb") as file:
-        shutil.copyfileobj(content, file, _CHUNK)
+def _take(file: BinaryIO, archive: Path, packed: Packed, folder: Path, place: Path, more: str) -> None:
+    _check_space(packed.bytes, archive, folder, place, more)
+    with _reading(archive):
+        file.seek(0)
+    take_files(file, archive, packed, folder)
+
+
+def _check_space(needed: int, archive: Path, folder: Path, place: Path, more: str) -> None:
+    """Before anything is written: a full disk starves everything else on a board."""
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    # Some file systems do not say.
+    if disk.f_blocks and needed > free:
+        raise TbftError(
+            f"no space left in '{place}' to unpack '{archive}': it takes {needed / 1e6:,.1f} MB, "
+            f"and {free / 1e6:,.1f} MB are free",
+            more,
+        )
 
 
 @contextlib.contextmanager
-def _clear_errors(archive: Path) -> Iterator[None]:
+def _opened_file(archive: Path) -> Iterator[BinaryIO]:
+    with _reading(archive):
+        file = open_regular(archive)
+    with file:
+        yield file
+
+
+@contextlib.contextmanager
+def _reading(archive: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
         raise TbftError(f"bundle '{archive}' does not exist", "check the path") from error
-    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:
-        raise TbftError(f"'{archive}' is damaged: {error}", "copy it again") from error
+    except OSError as error:
+        raise unreadable(archive, error) from error
+
+
+@contextlib.contextmanager
+def _told(archive: Path, place: Path, more: str) -> Iterator[None]:
+    """What cannot be written is no damage of the archive, whose own errors are none of the system any more."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise TbftError(f"no space left in '{place}' to unpack '{archive}'", more) from error
+        raise TbftError(
+            f"'{archive}' cannot be unpacked into '{place}' ({error.strerror})",
+            more if error.errno in _READ_ONLY else help_with(error),
+        ) from error

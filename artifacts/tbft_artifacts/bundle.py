@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+import sys
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from tbft_artifacts.check_manifest import check_manifest
 from tbft_artifacts.check_plans import check_plans
+from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import FORMAT, MANIFEST, STATISTICS, WEIGHTS, FileEntry, Manifest
+from tbft_artifacts.manifest import FORMAT, MANIFEST, MANIFEST_LIMIT, STATISTICS, WEIGHTS, FileEntry, Manifest
 from tbft_artifacts.plan import PREDICT, Drift, Plan
-from tbft_artifacts.preprocessing import Normalize
-
-_CHUNK = 1 << 20
+from tbft_artifacts.regular import open_regular, pieces, read_at_most
 
 
 class _Version(msgspec.Struct):
@@ -72,20 +72,23 @@ class Bundle:
         raise TbftError(f"bundle '{self.folder}' has no plan '{plan_id}'", f"choose one of: {known}")
 
 
-def open_bundle(folder: str | os.PathLike[str], shown: str | os.PathLike[str] | None = None) -> Bundle:
+def open_bundle(
+    folder: str | os.PathLike[str], shown: str | os.PathLike[str] | None = None, expect_id: str | None = None
+) -> Bundle:
     """Read and verify the bundle in a folder; `opened` takes an archive, too.
 
     Args:
         folder: Where it lies.
         shown: What errors call it, where it came from elsewhere; None: the folder.
+        expect_id: The id that the bundle must have, all 64 digits; None: whichever it has.
 
     Returns:
         The folder and the manifest: classes, preprocessing, blocks and plans, each with its cost.
 
     Raises:
-        TbftError: The manifest is missing or unreadable, of a newer format or for a newer runtime; a file's name leads
-            out of the bundle; a file is missing, not listed, or its content changed; a plan cannot be trained
-            (`check_plans`).
+        TbftError: The manifest is missing or unreadable, of a newer format or for a newer runtime; the id is not the
+            expected one; a file's name leads out of the bundle; a file is missing, not listed, no regular file, or its
+            content changed; a plan cannot be trained (`check_plans`).
 
     Example:
         >>> from tbft_artifacts.bundle import open_bundle
@@ -95,54 +98,80 @@ def open_bundle(folder: str | os.PathLike[str], shown: str | os.PathLike[str] | 
     """
     folder = Path(folder)
     shown = folder if shown is None else Path(shown)
-    path = folder / MANIFEST
     try:
-        content = path.read_bytes()
+        content = read_at_most(folder / MANIFEST, MANIFEST_LIMIT)
     except OSError as error:
         raise TbftError(
             f"'{shown}' is no bundle: {MANIFEST} cannot be read ({error.strerror})",
-            "make a bundle with 'tbft-edge export'",
+            "an archive's name ends in .tar.gz"
+            if isinstance(error, NotADirectoryError)
+            else "make a bundle with 'tbft-edge export'",
         ) from error
-    manifest = decode_manifest(content, shown)
-    if manifest.content_hash() != manifest.bundle_id:
-        raise _changed(MANIFEST, shown)
-    _check_runtime(manifest.minimum_runtime, version("tbft-edge"), shown)
-    _check_complete(manifest, shown)
+    manifest = verified_manifest(content, shown, expect_id)
     for name, entry in manifest.files.items():
-        check_name(name, shown)
         _check_file(folder, name, entry, shown)
     check_plans(manifest, folder / WEIGHTS, shown)
     return Bundle(folder, manifest)
 
 
-def file_entry(path: Path) -> FileEntry:
-    """Size and hash of a file, read in pieces."""
+def verified_manifest(content: bytes, bundle: Path, expect_id: str | None = None) -> Manifest:
+    """The manifest, of which everything is checked that it says itself; none of the files is looked at.
+
+    Raises TbftError as `open_bundle` does.
+    """
+    expected = None if expect_id is None else bundle_id(expect_id)
+    manifest = decode_manifest(content, bundle)
+    if manifest.content_hash() != manifest.bundle_id:
+        raise _changed(MANIFEST, bundle)
+    if expected not in (None, manifest.bundle_id):
+        raise TbftError(
+            f"the id of bundle '{bundle}' is {manifest.bundle_id}, and not the one that `expect_id` says",
+            "do not trust it, or give the id that 'tbft-edge export' printed for this bundle",
+        )
+    _check_runtime(manifest.minimum_runtime, _installed(), bundle)
+    _check_complete(manifest, bundle)
+    for name in manifest.files:
+        check_name(name, bundle)
+    return manifest
+
+
+def bundle_id(text: str) -> str:
+    """`text` as the id of a bundle. Raises TbftError if it is none: a part of one would not name one bundle alone."""
+    found = text.strip().lower()
+    if not re.fullmatch("[0-9a-f]{64}", found):
+        raise TbftError(
+            f"`expect_id` '{text}' is no id of a bundle, which has 64 hexadecimal digits",
+            "'tbft-edge export' prints it, and so does 'tbft-edge inspect' where the bundle was made",
+        )
+    return found
+
+
+def file_entry(path: Path, limit: int = sys.maxsize) -> FileEntry:
+    """Size and hash of a regular file, read in pieces; of one that is larger than `limit`, of a byte more than that."""
     digest = hashlib.sha256()
     size = 0
-    with path.open("rb") as file:
-        for chunk in _chunks(file.read):
-            digest.update(chunk)
-            size += len(chunk)
+    with open_regular(path) as file:
+        for piece in pieces(file, limit):
+            digest.update(piece)
+            size += len(piece)
     return FileEntry(bytes=size, sha256=digest.hexdigest())
 
 
-def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    while chunk := read(_CHUNK):
-        yield chunk
-
-
 def decode_manifest(content: bytes, bundle: Path) -> Manifest:
-    """The manifest, unverified. Raises TbftError for a newer format or one that is not valid."""
-    try:
-        found = msgspec.json.decode(content, type=_Version).format
-        if found > FORMAT:
-            raise TbftError(
-                f"bundle '{bundle}' has format {found}, newer than the {FORMAT} that this version reads",
-                "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
-            )
-        return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TbftError(f"{MANIFEST} of bundle '{bundle}' is not valid: {error}", "export the bundle again") from error
+    """The manifest, whose files nobody looked at yet.
+
+    Raises TbftError for a newer format, and for what no exporter writes (`check_manifest`).
+    """
+    failed, hint = f"{MANIFEST} of bundle '{bundle}' is not valid", "export the bundle again"
+    found = decode(content, _Version, MANIFEST_LIMIT, failed=failed, hint=hint).format
+    if found > FORMAT:
+        raise TbftError(
+            f"bundle '{bundle}' has format {found}, newer than the {FORMAT} that this version reads",
+            "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
+        )
+    manifest = decode(content, Manifest, MANIFEST_LIMIT, failed=failed, hint=hint)
+    check_manifest(manifest, bundle)
+    return manifest
 
 
 def _check_runtime(minimum: str, installed: str, bundle: Path) -> None:
@@ -151,6 +180,17 @@ def _check_runtime(minimum: str, installed: str, bundle: Path) -> None:
             f"bundle '{bundle}' needs tbft-edge {minimum} or newer, and this is {installed}",
             "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
         )
+
+
+def _installed() -> str:
+    try:
+        return version("tbft-edge")
+    except PackageNotFoundError as error:
+        # Where no file can be opened any more it is not found, either.
+        raise TbftError(
+            "the version of tbft-edge that is installed here cannot be read",
+            "install it again, or raise the limits of this process (ulimit -a)",
+        ) from error
 
 
 def _release(text: str) -> tuple[int, ...]:
@@ -166,10 +206,8 @@ def _check_complete(manifest: Manifest, bundle: Path) -> None:
         needed += [*map(plan.prefix_in, plan.prefix_forms), *map(plan.gradient_in, plan.gradient_forms)]
         needed += [plan.suffix, plan.predict, plan.update, *map(plan.stage, range(len(plan.exits)))]
     needed += [plan.fisher for plan in manifest.sparse_plans[:1]]
-    if not manifest.plans or not any(isinstance(step, Normalize) for step in manifest.preprocessing):
-        raise TbftError(
-            f"{MANIFEST} of bundle '{bundle}' has no plan or no normalisation of pixels", "export the bundle again"
-        )
+    if not manifest.plans:
+        raise TbftError(f"{MANIFEST} of bundle '{bundle}' has no plan", "export the bundle again")
     for name in needed:
         if name not in manifest.files:
             raise TbftError(f"{MANIFEST} of bundle '{bundle}' does not list '{name}'", "export the bundle again")
@@ -186,10 +224,11 @@ def check_name(name: str, bundle: Path) -> None:
 
 def _check_file(folder: Path, name: str, entry: FileEntry, bundle: Path) -> None:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    # Not `resolve`, which of links in a circle makes a RuntimeError.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise TbftError(f"'{name}' of bundle '{bundle}' is a link out of it", "do not trust this bundle")
     try:
-        found = file_entry(path)
+        found = file_entry(path, entry.bytes)
     except OSError as error:
         raise TbftError(
             f"'{name}' of bundle '{bundle}' cannot be read ({error.strerror})", "copy the bundle again"

@@ -24,6 +24,8 @@ def check_plans(manifest: Manifest, weights: Path, bundle: Path) -> None:
     Errors call the bundle `bundle`. No tensor is loaded.
     """
     shapes = _shapes(weights, bundle)
+    for fault in (*_norm_faults(manifest, shapes), *_block_faults(manifest, shapes)):
+        raise TbftError(f"{MANIFEST} of bundle '{bundle}' names {fault}", "export the bundle again")
     scored = {layer for plan in manifest.sparse_plans[:1] for layer in plan.sparse_layers}
     for plan in manifest.plans:
         for fault in (*_faults(plan, shapes), *_sparse_faults(plan, shapes, scored)):
@@ -42,13 +44,31 @@ def _shapes(weights: Path, bundle: Path) -> Shapes:
         ) from error
 
 
+def _norm_faults(manifest: Manifest, shapes: Shapes) -> Iterator[str]:
+    """Batch norms whose statistics are no vectors of the same length."""
+    for norm in manifest.batch_norms:
+        mean, variance = shapes.get(norm.mean), shapes.get(norm.variance)
+        if mean is None or mean != variance or len(mean) != 1:
+            yield f"a batch norm '{norm.mean}' whose statistics are not in {WEIGHTS}"
+
+
+def _block_faults(manifest: Manifest, shapes: Shapes) -> Iterator[str]:
+    """Blocks that are neither a tensor nor a module that one is in."""
+    modules = {name[:end] for name in shapes for end in (*_dots(name), len(name))}
+    trained = [name for plan in manifest.plans for name in plan.blocks]
+    for block in (*(found.name for found in manifest.blocks), *trained):
+        if block not in modules:
+            yield f"a block '{block}' that has no tensor in {WEIGHTS}"
+
+
+def _dots(name: str) -> list[int]:
+    return [index for index, letter in enumerate(name) if letter == "."]
+
+
 def _faults(plan: Plan, shapes: Shapes) -> Iterator[str]:
     """What is wrong with any plan, in words that follow its id."""
-    names = [parameter.name for parameter in plan.parameters]
-    if len(set(names)) < len(names):
-        yield "names a parameter twice"
     for parameter in plan.parameters:
-        if shapes.get(parameter.name) != parameter.shape:
+        if shapes.get(parameter.name) != parameter.shape or 0 in parameter.shape:
             yield f"trains {parameter.name!r} in a shape that is not in {WEIGHTS}"
     if min(plan.boundary.shape, default=1) < 1:
         yield "has an empty boundary"
@@ -58,7 +78,7 @@ def _faults(plan: Plan, shapes: Shapes) -> Iterator[str]:
 
 def _is_cost_of_training(cost: Cost) -> bool:
     """What others are divided by is more than nothing."""
-    return cost.backward_flops > 0 and min(cost.prefix_flops, cost.forward_flops) >= 0
+    return cost.backward_flops > 0
 
 
 def _sparse_faults(plan: Plan, shapes: Shapes, scored: set[SparseLayer]) -> Iterator[str]:
@@ -70,8 +90,6 @@ def _sparse_faults(plan: Plan, shapes: Shapes, scored: set[SparseLayer]) -> Iter
         yield "has sparse layers and exits, which do not come together"
     if not layers:
         yield "has no sparse layer"
-    if len({layer.weight for layer in layers}) < len(layers):
-        yield "names a sparse layer twice"
     for layer in layers:
         if len(layer.shape) != _CONVOLUTION_RANK or min(layer.shape) < 1:
             yield f"has a sparse layer {layer.weight!r} that is no convolution"

@@ -22,7 +22,7 @@ class TbftError(Exception):
 
 
 class DivergedError(TbftError):
-    """The loss stopped being a number; the last good state is kept."""
+    """What was computed stopped being finite numbers; of a run the last good state is kept."""
 
     exit_code = DIVERGED_EXIT_CODE
 

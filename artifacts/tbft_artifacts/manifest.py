@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import Drift, Plan
 from tbft_artifacts.preprocessing import Normalize, PreprocessingStep
-from tbft_artifacts.structs import Struct
+from tbft_artifacts.structs import Count, Large, Part, Pixels, Sha256, Some, Struct
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+# Bytes at most: a hundred plans that train everything of a deep network, and ten thousand classes, have a fifth.
+MANIFEST_LIMIT = 16 << 20
 WEIGHTS = "weights.safetensors"
 STATISTICS = "statistics.onnx"
+# Numbers and dots, and perhaps words behind: 0.1.0.dev3.
+VERSION = r"^[0-9]{1,9}(\.[0-9]{1,9}){0,5}([.a-z+-][.a-z0-9+-]*)?\Z"
 
 
 # What a bundle is exported for: one drift, or whichever the device meets.
@@ -27,8 +31,8 @@ PrefixKind = Literal["float32", "int8"]
 class FileEntry(Struct, frozen=True):
     """Size in bytes and sha256 (hex) of one file of the bundle."""
 
-    bytes: int
-    sha256: str
+    bytes: Large
+    sha256: Sha256
 
 
 class BatchNorm(Struct, frozen=True):
@@ -40,15 +44,15 @@ class BatchNorm(Struct, frozen=True):
 
     mean: str
     variance: str
-    momentum: float
-    values: int
+    momentum: Part
+    values: Some
 
 
 class Block(Struct, frozen=True):
     """The common start of some parameters' names, and how many trainable values they hold."""
 
     name: str
-    parameters: int
+    parameters: Count
 
     def is_inside(self, modules: Sequence[str]) -> bool:
         """Whether it is one of `modules`, such as a plan's blocks, or a part of one."""
@@ -64,13 +68,13 @@ class Manifest(Struct, frozen=True, kw_only=True):
     `full` the last; several may be for one drift.
     """
 
-    format: int
-    minimum_runtime: str
+    format: Count
+    minimum_runtime: Annotated[str, msgspec.Meta(pattern=VERSION, max_length=64)]
     bundle_id: str = ""
     parent: str | None = None
     model: str
     classes: tuple[str, ...]
-    image_size: int
+    image_size: Pixels
     preprocessing: tuple[PreprocessingStep, ...]
     batch_norms: tuple[BatchNorm, ...]
     blocks: tuple[Block, ...]

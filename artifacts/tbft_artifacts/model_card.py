@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
+from tbft_artifacts.check_names import class_faults
+from tbft_artifacts.check_preprocessing import preprocessing_faults
+from tbft_artifacts.decode import MIB, decode
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.preprocessing import PreprocessingStep
+from tbft_artifacts.structs import Pixels
 
 # The key of the model's metadata.
 METADATA = "tbft_edge"
+# Ten thousand classes have a fifth of it.
+_LIMIT = 4 * MIB
 
 
 class ModelCard(msgspec.Struct, frozen=True):
@@ -16,5 +23,14 @@ class ModelCard(msgspec.Struct, frozen=True):
     bundle_id: str
     plan: str | None
     classes: tuple[str, ...]
-    image_size: int
+    image_size: Pixels
     preprocessing: tuple[PreprocessingStep, ...]
+
+
+def decode_card(said: str, model: str) -> ModelCard:
+    """What the model at `model` says of itself under `METADATA`. Raises TbftError where that makes no sense."""
+    failed, hint = f"'{model}' does not say how it is fed", "give a file made by 'tbft-edge finalize'"
+    card = decode(said, ModelCard, _LIMIT, failed=failed, hint=hint)
+    for fault in (*class_faults(card.classes), *preprocessing_faults(card.preprocessing, card.image_size)):
+        raise TbftError(f"{failed}: it has {fault}", hint)
+    return card

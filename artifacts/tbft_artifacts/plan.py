@@ -10,7 +10,7 @@ import msgspec
 
 from tbft_artifacts.names import GRADIENT_SUFFIX
 from tbft_artifacts.sparse import SparseLayer, SparseUpdate
-from tbft_artifacts.structs import Struct
+from tbft_artifacts.structs import Count, Images, Large, Memory, Part, Rate, Shape, Struct
 
 PREDICT = "predict.onnx"
 BYTES_PER_FLOAT = 4
@@ -19,6 +19,12 @@ Drift = Literal["input", "feature", "output", "full"]
 # block: batch statistics behind the boundary alone.
 BatchNormPolicy = Literal["frozen", "adapt", "block", "batch"]
 OptimizerKind = Literal["sgd", "adam", "adamw"]
+# The scalars that an update takes, and what it keeps of each parameter; step counts from 1.
+OPTIMIZERS: Mapping[OptimizerKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "sgd": (("lr", "momentum", "weight_decay"), ("momentum",)),
+    "adam": (("lr", "momentum", "weight_decay", "step"), ("exp_avg", "exp_avg_sq")),
+    "adamw": (("lr", "momentum", "weight_decay", "step"), ("exp_avg", "exp_avg_sq")),
+}
 # How a graph writes its convolutions; which is faster depends on the device.
 ConvolutionForm = Literal["winograd", "direct"]
 
@@ -38,11 +44,11 @@ class Cost(Struct, frozen=True):
     `activation_bytes`: forward values kept for the backward pass. `parameter_bytes`: trained parameters.
     """
 
-    prefix_flops: int
-    forward_flops: int
-    backward_flops: int
-    activation_bytes: int
-    parameter_bytes: int
+    prefix_flops: Large
+    forward_flops: Large
+    backward_flops: Large
+    activation_bytes: Large
+    parameter_bytes: Large
 
     @property
     def step_flops(self) -> int:
@@ -53,8 +59,8 @@ class Cost(Struct, frozen=True):
 class GraphMemory(Struct, frozen=True):
     """The most bytes of values that a graph holds at once for a batch: `fixed_bytes + images * image_bytes`."""
 
-    fixed_bytes: int
-    image_bytes: int
+    fixed_bytes: Memory
+    image_bytes: Memory
 
     def bytes(self, images: int) -> int:
         return self.fixed_bytes + images * self.image_bytes
@@ -64,14 +70,14 @@ class Exit(Struct, frozen=True):
     """A classifier behind a part of the network. `flops`: of the forward pass of one image until it has answered."""
 
     name: str
-    flops: int
+    flops: Large
 
 
 class Parameter(Struct, frozen=True):
     """A trained tensor, and the outputs of the graphs that belong to it."""
 
     name: str
-    shape: tuple[int, ...]
+    shape: Shape
 
     @property
     def gradient(self) -> str:
@@ -102,16 +108,16 @@ class Optimizer(Struct, frozen=True):
     kind: OptimizerKind
     inputs: tuple[str, ...]
     slots: tuple[str, ...]
-    lr: float
-    momentum: float
-    weight_decay: float
+    lr: Rate
+    momentum: Rate
+    weight_decay: Rate
 
 
 class Boundary(Struct, frozen=True):
     """The activation between the frozen prefix and the suffix; `shape` leaves out the batch."""
 
     name: str
-    shape: tuple[int, ...]
+    shape: Shape
 
 
 class Int8Prefix(Struct, frozen=True):
@@ -122,11 +128,11 @@ class Int8Prefix(Struct, frozen=True):
     over that of the activation.
     """
 
-    calibration_images: int
-    measured_images: int
-    accuracy_float32: float
-    accuracy_int8: float
-    boundary_error: float
+    calibration_images: Count
+    measured_images: Count
+    accuracy_float32: Part
+    accuracy_int8: Part
+    boundary_error: Rate
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):
@@ -160,9 +166,9 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     suffix_memory: GraphMemory
     """Bytes of the forward pass behind the boundary."""
     optimizer: Optimizer
-    batch_size: int
+    batch_size: Images
     """Images per step, by default."""
-    micro_batch: int
+    micro_batch: Images
     """Images that the gradient graph takes at once, by default, where a batch `divides`."""
     cost: Cost
     """Of one image; with `sparse`, before any channel is chosen."""

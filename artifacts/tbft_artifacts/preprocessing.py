@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from tbft_artifacts.structs import Struct
+from msgspec import Meta
+
+from tbft_artifacts.structs import Pixels, Struct
+
+_CHANNELS = Meta(min_length=3, max_length=3)
 
 ResizeFilter = Literal["bilinear", "bicubic", "nearest"]
 
@@ -20,21 +24,21 @@ class ToRgb(Struct, frozen=True, tag="rgb"):
 class Resize(Struct, frozen=True, tag="resize"):
     """Scale so that the shorter side has `size` pixels."""
 
-    size: int
+    size: Pixels
     filter: ResizeFilter = "bilinear"
 
 
 class CenterCrop(Struct, frozen=True, tag="center_crop"):
     """Cut `size` x `size` pixels out of the middle."""
 
-    size: int
+    size: Pixels
 
 
 class Normalize(Struct, frozen=True, tag="normalize"):
     """uint8 pixel p of channel c -> (p / 255 - mean[c]) / std[c], as float32 in (C, H, W)."""
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: Annotated[tuple[Annotated[float, Meta(ge=-1e3, le=1e3)], ...], _CHANNELS]
+    std: Annotated[tuple[Annotated[float, Meta(ge=1e-4, le=1e4)], ...], _CHANNELS]
 
 
 PreprocessingStep = ExifTranspose | ToRgb | Resize | CenterCrop | Normalize

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tbft_artifacts.structs import Struct
+from tbft_artifacts.structs import Large, Shape, Struct
 
 
 class SparseLayer(Struct, frozen=True):
@@ -15,8 +15,8 @@ class SparseLayer(Struct, frozen=True):
     """
 
     weight: str
-    shape: tuple[int, ...]
-    row_flops: int
+    shape: Shape
+    row_flops: Large
 
     @property
     def rows(self) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from tbft_artifacts.archive import is_archive
 from tbft_artifacts.atomic import atomic_file, atomic_folder
+from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
 from tbft_export.blocks import describe_blocks
@@ -108,7 +109,16 @@ def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, ou
         blocks = describe_blocks(forward.graph, forward.weights, [block for plan in plans for block in plan.blocks])
         blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=plans), folder)
+        _check(folder, out)
     return Exported(manifest, tuple(each.check for each in made))
+
+
+def _check(folder: Path, out: Path) -> None:
+    """Raises TbftError for what a device would refuse."""
+    try:
+        open_bundle(folder, shown=out)
+    except TbftError as error:
+        raise TbftError(f"no device would take it: {error.message}", "call modules and classes otherwise") from error
 
 
 def _exits(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from tbft_artifacts.check_names import class_faults
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import FORMAT, Manifest
 from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, PreprocessingStep, Resize, ToRgb
@@ -54,6 +55,8 @@ def _class_names(options: ExportOptions, trained: TrainedModel) -> tuple[str, ..
         # On a device each class is a folder, and one of these means no label.
         if not name or name == "unlabelled" or name.startswith(".") or "/" in name or "\0" in name:
             raise TbftError(f"'{name}' cannot be a class: it is no name for a folder of pictures", "rename the class")
+    for fault in class_faults(options.classes):
+        raise TbftError(f"the model would have {fault}", "rename the class")
     return options.classes
 
 

@@ -6,14 +6,19 @@ import os
 from pathlib import Path
 
 import msgspec
-from safetensors.numpy import load_file
+import numpy as np
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, ModelCard
+from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.graphs.onnx_file import embed, external_initializers
-from tbft_runtime.run.folder import open_trained
-from tbft_runtime.run.state import after, is_worse
+from tbft_runtime.graphs.sessions import graph_from_bytes
+from tbft_runtime.graphs.weights import check_finite, load_weights
+from tbft_runtime.inference.model import Model
+from tbft_runtime.run.folder import RunFile, open_trained
+from tbft_runtime.run.state import TrainingState, after, is_worse
 from tbft_runtime.training.sparse_rows import merged
 
 
@@ -36,6 +41,7 @@ def finalize(
     *,
     allow_worse: bool = False,
     bundle: str | os.PathLike[str] | None = None,
+    expect_id: str | None = None,
 ) -> Finalized:
     """Write the best state of a run as a normal ONNX model with its weights inside.
 
@@ -47,7 +53,9 @@ def finalize(
         run: The folder of a run, which may have been interrupted.
         out: The file to write, replaced atomically.
         allow_worse: Whether to take a model whose validation accuracy fell below the base model's.
-        bundle: Where the bundle lies now, if it was moved since; None: where it was when the run began.
+        bundle: Where the bundle lies now, a folder or `.tar.gz`, if it was moved since; None: where it was when the
+            run began.
+        expect_id: The id, all 64 digits, that the run's bundle must have; None: whichever it has.
 
     Returns:
         The file, its size in bytes, and its validation accuracy (0 to 1) beside the base model's.
@@ -55,6 +63,7 @@ def finalize(
     Raises:
         TbftError: There is no such run, its bundle is missing or another one, it made the model worse and
             `allow_worse` is not set, or the disk is full. A file that was there before stays.
+        DivergedError: Weights, or what the model answers, are no finite numbers.
 
     Example:
         >>> from tbft_runtime import finalize
@@ -63,7 +72,13 @@ def finalize(
         ('model.onnx', 1.0)
     """
     run, out = Path(run), Path(out)
-    opened, run_file, state = open_trained(run, None if bundle is None else Path(bundle))
+    with open_trained(run, None if bundle is None else Path(bundle), expect_id) as (opened, run_file, state):
+        return _finalized(run, out, opened, run_file, state, allow_worse=allow_worse)
+
+
+def _finalized(
+    run: Path, out: Path, opened: Bundle, run_file: RunFile, state: TrainingState, *, allow_worse: bool
+) -> Finalized:
     before, best = state.before, after(state)
     accuracies = before.accuracy if before else None, best.accuracy if best else None
     if is_worse(*accuracies) and not allow_worse:
@@ -75,9 +90,22 @@ def finalize(
     manifest, plan = opened.manifest, opened.plan(run_file.settings.plan)
     card = ModelCard(manifest.bundle_id, plan.id, manifest.classes, manifest.image_size, manifest.preprocessing)
     model = opened.path(plan.predict).read_bytes()
-    weights = merged(plan, load_file(opened.weights), state.best)
+    check_finite(state.best, f"the best state of '{run}'", "train again with a lower `lr`")
+    weights = merged(plan, load_weights(opened), state.best)
     tensors = {name: weights[name] for name in external_initializers(model)}
     content = embed(model, tensors, {METADATA: msgspec.json.encode(card).decode()})
+    _try(content, card)
     with atomic_file(out) as temporary:
         temporary.write_bytes(content)
     return Finalized(str(out), len(content), *accuracies, left_out=tuple(found.name for found in plan.exits[:-1]))
+
+
+def _try(model: bytes, card: ModelCard) -> None:
+    """Raises TbftError for a model that cannot be loaded, or does not answer a grey image with finite numbers."""
+    size = card.image_size
+    try:
+        graph = graph_from_bytes(model, {}, 1)
+    except Exception as error:  # ONNX Runtime's share no base.
+        raise TbftError(f"the model would not load: {error}", "export the bundle again") from error
+    grey = np.full((1, size, size, 3), 128, np.uint8)
+    Model(graph, card.classes, Preprocessing(card.preprocessing, size)).logits(grey)

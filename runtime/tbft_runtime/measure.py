@@ -17,9 +17,10 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.plan import Plan
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.board.machine import peak_memory
@@ -27,6 +28,7 @@ from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
@@ -54,6 +56,7 @@ class MeasureRequest(msgspec.Struct, frozen=True):
     steps: int = 3
     batch_size: int = 4
     seed: int = 0
+    expect_id: str | None = None
 
 
 class Measurement(msgspec.Struct, frozen=True):
@@ -74,7 +77,7 @@ class Measurement(msgspec.Struct, frozen=True):
 
 def measure(request: MeasureRequest) -> Measurement:
     """Take `steps` full train steps on one batch, write the weights, then as many from its boundary activations."""
-    bundle = open_bundle(Path(request.bundle))
+    bundle = open_bundle(Path(request.bundle), expect_id=request.expect_id)
     plan, channels = measurable(bundle.plan(request.plan))
     options = TrainOptions(Path(), Path(), lr=LR, batch_size=request.batch_size, threads=1)
     settings = resolve(options, plan, bundle)
@@ -130,7 +133,7 @@ def _mark(number: int) -> None:
 
 def _loaded(bundle: Bundle, plan: Plan, settings: Settings, channels: Channels) -> tuple[TrainStep, TrainingState]:
     """A train step, and the state that it begins with; they keep what they need of the weights, and nobody the rest."""
-    base = load_file(bundle.weights)
+    base = load_weights(bundle)
     step = TrainStep(bundle, plan, settings, base, load_prefix(bundle, plan, settings, base))
     return step, initial_state(bundle, plan, settings, base, channels)
 
@@ -147,7 +150,7 @@ def random_batch(bundle: Bundle, batch_size: int, seed: int) -> tuple[np.ndarray
 
 def main() -> None:
     """Read the request from the command line and print the measurement."""
-    request = msgspec.json.decode(sys.argv[1], type=MeasureRequest)
+    request = decode(sys.argv[1], MeasureRequest, MIB, failed="this is no request", hint="see the module's example")
     sys.stdout.write(msgspec.json.encode(measure(request)).decode() + "\n")
 
 

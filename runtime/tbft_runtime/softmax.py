@@ -22,5 +22,6 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _shifted(logits: np.ndarray) -> np.ndarray:
     """The same with 0 for the largest, so that no exponential overflows."""
-    shifted: np.ndarray = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # Of infinite logits come no numbers, which whoever asked for them tells.
+        shifted: np.ndarray = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     return shifted

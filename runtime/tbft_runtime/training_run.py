@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -79,7 +80,7 @@ def _train(
 ) -> TrainResult:
     stored = _stored(folder, resume=options.resume)
     meter = choose(options.meter, board)
-    bundle = _open(bundle_path, folder, resuming=stored is not None)
+    bundle = _open(bundle_path, folder, stored, options.expect_id, progress)
     stopwatch = Stopwatch()
     with Metering(board, meter.meter, on_vitals=progress.vitals) as metering:
         beginning = begin(bundle, options, folder, stored, progress, metering, stopwatch)
@@ -132,15 +133,32 @@ def _fine_tuning(beginning: Beginning, folder: RunFolder, progress: Progress, ac
     )
 
 
-def _open(path: Path, folder: RunFolder, *, resuming: bool) -> Bundle:
-    """The bundle; an archive is unpacked into the run's folder, once."""
+def _open(path: Path, folder: RunFolder, stored: RunFile | None, expect_id: str | None, progress: Progress) -> Bundle:
+    """The bundle; an archive is unpacked into the run's folder, and again where what was unpacked is damaged."""
     if not is_archive(path):
-        return open_bundle(path)
-    if resuming and folder.bundle.exists():
-        unpacked = open_bundle(folder.bundle)
-        if unpacked.manifest.bundle_id != archived_id(path):
-            raise another_bundle(folder.path, unpacked.manifest.bundle_id)
-        return unpacked
-    shutil.rmtree(folder.bundle, ignore_errors=True)
-    unpack(path, folder.bundle)
-    return open_bundle(folder.bundle, shown=path)
+        return open_bundle(path, expect_id=expect_id)
+    found = archived_id(path, expect_id)
+    if stored is None:
+        # Of a start that came to nothing; a small disk may not hold both.
+        shutil.rmtree(folder.bundle, ignore_errors=True)
+        return _unpacked(path, folder, found)
+    if found != stored.settings.bundle_id:
+        raise another_bundle(folder.path, stored.settings.bundle_id)
+    try:
+        return open_bundle(folder.bundle, expect_id=found)
+    except TbftError as damage:
+        bundle = _unpacked(path, folder, found)
+        progress.note(f"unpacked '{path}' into the run, since {damage.message}")
+        return bundle
+
+
+def _unpacked(archive: Path, folder: RunFolder, bundle_id: str) -> Bundle:
+    """The bundle in `archive`, in the run's folder; what lay there goes when the new one is known to be good."""
+    unpack(archive, folder.fresh_bundle, bundle_id)
+    try:
+        bundle = open_bundle(folder.fresh_bundle, shown=archive, expect_id=bundle_id)
+    except TbftError:
+        folder.remove_leftovers()
+        raise
+    folder.renew_bundle()
+    return dataclasses.replace(bundle, folder=folder.bundle)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption, memory_size
+from tbft_edge.commands.options import ExpectIdsOption, JsonOption, memory_size, one_each
 from tbft_edge.console import print_json, say
 from tbft_edge.figures import percent, size
 from tbft_edge.tables.table import Table, show
@@ -37,8 +38,9 @@ def command(
         str | None,
         typer.Option(help="Drifts to compare, such as input,feature,output,full: the cost and saving per block."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps to measure.")] = 3,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images per step.")] = 4,
+    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="Steps to measure.")] = 3,
+    batch_size: Annotated[int, typer.Option(min=1, max=LARGEST_BATCH, help="Images per step.")] = 4,
+    expect_id: ExpectIdsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure train steps with one thread: time, memory, agreement and, emulated, executed instructions.
@@ -53,7 +55,10 @@ def command(
         limit = None if memory is None else memory_size(memory, "--memory")
         if limit is not None and platform == "local":
             raise TbftError("--memory limits the emulated process only", "add --platform arm64")
-        chosen = _choose([stack.enter_context(opened(path)) for path in bundles], plan, compare)
+        expected = one_each(expect_id, bundles)
+        chosen = _choose(
+            [stack.enter_context(opened(*each)) for each in zip(bundles, expected, strict=True)], plan, compare
+        )
         arm = ArmBench(CPUS[cpu], limit, steps, batch_size)
         results = []
         for bundle, each in chosen:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.structs import MOST_EPOCHS
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption, ThreadsOption
+from tbft_edge.commands.options import ExpectIdsOption, JsonOption, ThreadsOption, one_each
 from tbft_edge.console import print_json, print_text, say
 from tbft_edge.figures import percent
 from tbft_edge.tables.formats import Format, output_format, print_tables
@@ -32,16 +34,20 @@ def command(
         typer.Option(help="Measure accuracy on these labelled images; otherwise on those that are held out of --data."),
     ] = None,
     repeats: Annotated[
-        int, typer.Option(min=1, help="Train each entry so often, with seeds from --seed on: medians and spreads.")
+        int,
+        typer.Option(
+            min=1, max=1000, help="Train each entry so often, with seeds from --seed on: medians and spreads."
+        ),
     ] = 1,
-    epochs: Annotated[int | None, typer.Option(min=1, help="How many at most. Default: 10.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides split and order of the images.")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, max=MOST_EPOCHS, help="How many at most. Default: 10.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**53, help="Decides split and order of the images.")] = 0,
     threads: ThreadsOption = None,
     val_fraction: Annotated[float | None, typer.Option(help="Part of --data to validate on. Default: 0.15.")] = None,
     meter: Annotated[str, typer.Option(help="Where joules come from, as for 'train'.")] = "auto",
     output: Annotated[
         Format | None, typer.Option("--format", help="How to print it on stdout. Default: table.")
     ] = None,
+    expect_id: ExpectIdsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Train every plan of the bundles on the same data, each in a process of its own, and compare what each costs.
@@ -53,9 +59,11 @@ def command(
         from tbft_edge.compare.options import Options
         from tbft_edge.compare.page import methods_page
         from tbft_edge.compare.session import RESULTS, compare_methods
-        from tbft_runtime.graphs.sessions import default_threads
+        from tbft_runtime.graphs.sessions import checked_threads
         from tbft_runtime.run.options import DEFAULT_EPOCHS, DEFAULT_VALIDATION
 
+        if val_fraction is not None and not 0 < val_fraction < 1:
+            raise TbftError(f"`val_fraction` {val_fraction} is not between 0 and 1", "0.15 is a good start")
         options = Options(
             data=data,
             test=test,
@@ -63,12 +71,12 @@ def command(
             repeats=repeats,
             seed=seed,
             epochs=DEFAULT_EPOCHS if epochs is None else epochs,
-            threads=default_threads() if threads is None else threads,
+            threads=checked_threads(threads),
             val_fraction=DEFAULT_VALIDATION if val_fraction is None else val_fraction,
             meter=meter,
         )
         try:
-            results = compare_methods(bundles, options, say_run)
+            results = compare_methods(bundles, options, say_run, one_each(expect_id, bundles))
         except KeyboardInterrupt:
             say(f"interrupted; '{out}' keeps every run and epoch that ended. The same command goes on")
             raise

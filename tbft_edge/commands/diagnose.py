@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption, ThreadsOption
+from tbft_edge.commands.options import ExpectIdOption, JsonOption, ThreadsOption
 from tbft_edge.console import print_json, print_line, quoted, say
 
 
@@ -17,9 +17,10 @@ def command(
     data: Annotated[
         Path, typer.Option(help="Labelled images from where the model is used: what 'train' would be given as --data.")
     ],
-    samples: Annotated[int, typer.Option(min=20, help="How many of them to look at.")] = 128,
-    seed: Annotated[int, typer.Option(min=0, help="Decides which, as it does for 'train'.")] = 0,
+    samples: Annotated[int, typer.Option(min=20, max=1_000_000, help="How many of them to look at.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, max=2**53, help="Decides which, as it does for 'train'.")] = 0,
     threads: ThreadsOption = None,
+    expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Tell from a few labelled images which block of the network drifted, and so which one to train.
@@ -32,7 +33,7 @@ def command(
         from tbft_edge.tables.table import show
         from tbft_runtime import DiagnoseOptions, diagnose
 
-        options = DiagnoseOptions(data=data, samples=samples, seed=seed, threads=threads)
+        options = DiagnoseOptions(data=data, samples=samples, seed=seed, threads=threads, expect_id=expect_id)
         with ConsoleProgress() as progress:
             diagnosis = diagnose(bundle, options, progress)
         if json:

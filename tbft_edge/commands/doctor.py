@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tbft_edge.commands.options import JsonOption
+from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json, print_line
 from tbft_edge.flags import with_flags
 
@@ -20,6 +20,7 @@ def command(
         Path | None, typer.Argument(help="A bundle: memory and disk are held against what it needs.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where a run would go; its disk is looked at.")] = Path(),
+    expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Check the board: CPU, Python, ONNX Runtime, memory, disk, temperature, throttling, meters, telemetry.
@@ -33,7 +34,7 @@ def command(
         from tbft_artifacts.archive import opened
         from tbft_runtime.doctor import examine
 
-        found = examine(stack.enter_context(opened(bundle)) if bundle else None, out)
+        found = examine(stack.enter_context(opened(bundle, expect_id)) if bundle else None, out)
         checks = [replace(check, text=with_flags(check.text), hint=with_flags(check.hint)) for check in found]
     if json:
         print_json(checks)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption, ThreadsOption
+from tbft_edge.commands.options import JsonOption, ModelExpectIdOption, ThreadsOption
 from tbft_edge.console import print_json, say
 from tbft_edge.figures import percent
 
@@ -23,6 +23,7 @@ def command(
             help="Measure the energy of answering one image at a time by this meter, as for 'train': auto, pmic, …"
         ),
     ] = "none",
+    expect_id: ModelExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure accuracy and loss on labelled images.
@@ -37,7 +38,7 @@ def command(
         from tbft_runtime import evaluate
 
         with ConsoleProgress() as progress:
-            result = evaluate(model, data, threads, progress, meter)
+            result = evaluate(model, data, threads, progress, meter, expect_id=expect_id)
     if json:
         print_json(result)
         return

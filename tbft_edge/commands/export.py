@@ -15,6 +15,7 @@ from typer.core import TyperCommand
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
+from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json
@@ -90,7 +91,9 @@ def command(
     ] = None,
     momentum: Annotated[float, typer.Option(help="Default momentum; beta1 for Adam.")] = 0.9,
     weight_decay: Annotated[float | None, typer.Option(help="Default weight decay: 0; 0.01 for adamw.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Default batch size; a device may choose another.")] = 32,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=LARGEST_BATCH, help="Default batch size; a device may choose another.")
+    ] = 32,
     image_size: Annotated[
         int | None,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption
+from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json, quoted, say
 from tbft_edge.figures import percent, size
 
@@ -19,7 +19,10 @@ def command(
     allow_worse: Annotated[
         bool, typer.Option("--allow-worse", help="Write it even if validation accuracy fell below the base model's.")
     ] = False,
-    bundle: Annotated[Path | None, typer.Option(help="Where the run's bundle is now, if it was moved.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Where the run's bundle is now, a folder or .tar.gz, if it was moved.")
+    ] = None,
+    expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write the best state of a run as one self-contained ONNX inference model.
@@ -29,7 +32,7 @@ def command(
     with extra("device"):
         from tbft_runtime import finalize
 
-        result = finalize(run, out, allow_worse=allow_worse, bundle=bundle)
+        result = finalize(run, out, allow_worse=allow_worse, bundle=bundle, expect_id=expect_id)
     if json:
         print_json(result)
         return

@@ -10,7 +10,7 @@ import typer
 
 from tbft_artifacts.manifest import Block, Manifest
 from tbft_artifacts.plan import Plan
-from tbft_edge.commands.options import JsonOption
+from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json
 from tbft_edge.figures import size
 from tbft_edge.tables.plans import exit_tables, plan_table
@@ -19,12 +19,13 @@ from tbft_edge.tables.table import Table, show
 
 def command(
     bundle: Annotated[Path, typer.Argument(help="A bundle folder or .tar.gz.")],
+    expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Verify every file of a bundle against its manifest, and show what it holds."""
     from tbft_artifacts.archive import opened
 
-    with opened(bundle) as verified:
+    with opened(bundle, expect_id) as verified:
         manifest = verified.manifest
     if json:
         print_json(manifest)
@@ -39,6 +40,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
         f"bundle {manifest.bundle_id[:12]}: {manifest.model}",
         ["", "value"],
         [
+            ["id", manifest.bundle_id],
             ["format", f"{manifest.format} (needs tbft-edge {manifest.minimum_runtime} or newer)"],
             ["parent", manifest.parent or "none"],
             ["input", f"{manifest.image_size} x {manifest.image_size} RGB"],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +12,28 @@ import typer
 from tbft_artifacts.errors import TbftError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+ExpectIdOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHA256", help="Refuse every bundle but the one of this id: all 64 digits, as 'export' printed them."
+    ),
+]
+ExpectIdsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--expect-id",
+        metavar="SHA256",
+        help="Refuse every bundle but the one of this id, as 'export' printed it. Once for each, in their order.",
+    ),
+]
+ModelExpectIdOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHA256",
+        help="Refuse every bundle but the one of this id, as 'export' printed it; of a run, the bundle that it began "
+        "with. It says nothing of what training made of it. A finalized .onnx has no id that could be verified.",
+    ),
+]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads to compute with; all cores by default.")]
 
 
@@ -29,13 +53,31 @@ _MEMORY_UNITS = {
 }
 
 
+# Bytes; a double counts them exactly.
+_MOST_MEMORY = 2**53
+
+
 def memory_size(text: str, option: str) -> int:
     """Bytes of an amount such as 256MB (million), 512m (1024 * 1024) or 1g. Raises TbftError if it is none."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text.strip())
     unit = found[2].lower() if found else "?"
-    if found is None or unit not in _MEMORY_UNITS or not float(found[1]):
+    if found is None or unit not in _MEMORY_UNITS:
         raise TbftError(f"{option} '{text}' is no amount of memory", f"for example {option} 256MB or {option} 1g")
-    return int(float(found[1]) * _MEMORY_UNITS[unit])
+    wanted = float(found[1]) * _MEMORY_UNITS[unit]
+    if not 1 <= wanted <= _MOST_MEMORY:
+        raise TbftError(f"{option} '{text}' is more memory than there is, or none", f"for example {option} 256MB")
+    return int(wanted)
+
+
+def one_each(ids: Sequence[str] | None, bundles: Sequence[Path]) -> list[str | None]:
+    """The expected id of each bundle. Raises TbftError unless there is one for each, or none at all."""
+    if not ids:
+        return [None] * len(bundles)
+    if len(ids) != len(bundles):
+        raise TbftError(
+            f"--expect-id is given {len(ids)} times for {len(bundles)} bundles", "give it once for each, in their order"
+        )
+    return [*ids]
 
 
 def part_of_whole(text: str, option: str) -> float:

@@ -9,7 +9,7 @@ import typer
 
 from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption, ThreadsOption
+from tbft_edge.commands.options import JsonOption, ModelExpectIdOption, ThreadsOption
 from tbft_edge.console import print_json, print_line, say
 from tbft_edge.figures import percent
 
@@ -18,6 +18,7 @@ def command(
     model: Annotated[Path, typer.Argument(help="A bundle, a run folder (its best state), or a finalized .onnx file.")],
     images: Annotated[list[Path], typer.Argument(help="Pictures, folders of pictures, or .npz files.")],
     threads: ThreadsOption = None,
+    expect_id: ModelExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Print the likeliest class of each picture: name, class and probability, separated by tabs.
@@ -29,7 +30,7 @@ def command(
 
         found: list[Prediction] = []
         try:
-            for prediction in answered(model, images, threads, _skipped):
+            for prediction in answered(model, images, threads, _skipped, expect_id):
                 if json:
                     found.append(prediction)
                 else:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift
+from tbft_artifacts.structs import LARGEST_BATCH, MOST_EPOCHS
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption, ThreadsOption, memory_size, part_of_whole
+from tbft_edge.commands.options import ExpectIdOption, JsonOption, ThreadsOption, memory_size, part_of_whole
 from tbft_edge.console import print_json, quoted, say
 
 if TYPE_CHECKING:
@@ -50,14 +51,18 @@ def command(
         typer.Option("--bn", help="Batch norms; adapt re-estimates their statistics first, and needs no labels."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=0, help="How many at most. Default: 10. 0 with --bn adapt trains nothing.")
+        int | None,
+        typer.Option(min=0, max=MOST_EPOCHS, help="How many at most. Default: 10. 0 with --bn adapt trains nothing."),
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate; the bundle's by default.")] = None,
     momentum: Annotated[float | None, typer.Option(help="Momentum, or beta1; the bundle's by default.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay; the bundle's by default.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images per step; the bundle's by default.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST_BATCH, help="Images per step; the bundle's by default.")
+    ] = None,
     patience: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many epochs without a better one. Default: 5.")
+        int | None,
+        typer.Option(min=1, max=MOST_EPOCHS, help="Stop after so many epochs without a better one. Default: 5."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Decides split and order of the images. Default: 0.")] = None,
     threads: ThreadsOption = None,
@@ -113,6 +118,7 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out after its last whole epoch, if there is one.")
     ] = False,
+    expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Fine-tune the trainable block on local images, keep the best validation state, and report.
@@ -148,6 +154,7 @@ def command(
             profile=profile,
             exit_accuracy=exit_accuracy,
             resume=resume,
+            expect_id=expect_id,
         )
         try:
             with ConsoleProgress() as console, _metrics(metrics_file, console.note) as metrics:

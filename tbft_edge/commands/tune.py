@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tbft_artifacts.plan import Drift
+from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption
+from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json, quoted, say
 from tbft_edge.tables.table import Table, show
 
@@ -33,10 +34,13 @@ def command(
     drift: Annotated[
         Drift | None, typer.Option(help="The same by what drifted: the plan that this drift calls for.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images per step; the bundle's by default.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST_BATCH, help="Images per step; the bundle's by default.")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads to compute with; by default their number is measured, too.")
     ] = None,
+    expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure the ways to run train steps on this device, and let 'train' with the same --out take the fastest.
@@ -49,7 +53,9 @@ def command(
         from tbft_runtime import TuneOptions, tune
 
         with ConsoleProgress() as progress:
-            options = TuneOptions(out=out, plan=plan, drift=drift, batch_size=batch_size, threads=threads)
+            options = TuneOptions(
+                out=out, plan=plan, drift=drift, batch_size=batch_size, threads=threads, expect_id=expect_id
+            )
             tuning = tune(bundle, options, progress)
     if json:
         print_json(tuning)

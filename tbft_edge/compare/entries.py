@@ -50,17 +50,17 @@ def entries(bundle: Bundle) -> tuple[Way, ...]:
     return tuple(Way(plan.id, (plan,), ("--plan", plan.id)) for plan in bundle.manifest.plans)
 
 
-def open_entries(bundles: Sequence[Path]) -> list[Entry]:
+def open_entries(bundles: Sequence[Path], expected: Sequence[str | None] | None = None) -> list[Entry]:
     """The entries of all bundles, in order; each bundle is verified.
 
     Named by their plans; where several have the same, by their bundles, and by both where neither tells them apart.
-    Raises TbftError for what is no bundle, and for the same one twice.
+    Raises TbftError for what is no bundle or not the `expected` one, and for the same one twice.
     """
     from tbft_runtime.reporting.names import short_names
 
     found: list[tuple[Path, Bundle, tuple[Way, ...]]] = []
-    for path in bundles:
-        with opened(path) as bundle:
+    for path, expect_id in zip(bundles, expected or [None] * len(bundles), strict=True):
+        with opened(path, expect_id) as bundle:
             twin = next((p for p, other, _ in found if other.manifest.bundle_id == bundle.manifest.bundle_id), None)
             if twin is not None:
                 raise TbftError(f"'{twin}' and '{path}' are the same bundle", "give each bundle once")

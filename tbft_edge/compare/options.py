@@ -9,7 +9,9 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most
 from tbft_edge import fingerprint
 from tbft_edge.compare.entries import Entry
 from tbft_runtime.board.access import THIS_BOARD
@@ -75,12 +77,14 @@ def check_settings(settings: ComparisonSettings, out: Path) -> None:
     More repeats are no other comparison: the runs that are there stay what they are.
     """
     file = out / _FILE
+    failed, hint = f"'{file}' cannot be read", "compare again with another --out"
     try:
-        before = msgspec.json.decode(file.read_bytes(), type=ComparisonSettings)
+        content = read_at_most(file, MIB)
     except FileNotFoundError:
         return
-    except (OSError, msgspec.DecodeError) as error:
-        raise TbftError(f"'{file}' cannot be read: {error}", "compare again with another --out") from error
+    except OSError as error:
+        raise TbftError(f"{failed}: {error.strerror}", hint) from error
+    before = decode(content, ComparisonSettings, MIB, failed=failed, hint=hint)
     for name in ComparisonSettings.__struct_fields__:
         if getattr(settings, name) != getattr(before, name):
             raise TbftError(_another(name, before, settings, out), "give the same options, or choose another --out")

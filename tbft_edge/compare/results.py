@@ -10,11 +10,15 @@ from typing import Literal
 import msgspec
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Drift, purpose
+from tbft_artifacts.regular import read_at_most
 from tbft_edge.origin import Origin
 
 FORMAT = 1
+# A hundred runs are some hundred kB.
+LIMIT = 64 * MIB
 
 # What accuracy is held against; the names are those of fields of `Figures`.
 CostName = Literal["seconds", "joules", "peak_memory_bytes"]
@@ -165,11 +169,12 @@ def write_results(results: Results, path: Path) -> None:
 def read_results(path: Path) -> Results:
     """Raises TbftError if `path` holds no comparison that this version reads."""
     try:
-        results = msgspec.json.decode(path.read_bytes(), type=Results)
+        content = read_at_most(path, LIMIT)
     except OSError as error:
         raise TbftError(f"comparison '{path}' cannot be read: {error.strerror}", "run 'tbft-edge compare'") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TbftError(f"'{path}' holds no comparison: {error}", "run 'tbft-edge compare' again") from error
+    results = decode(
+        content, Results, LIMIT, failed=f"'{path}' holds no comparison", hint="run 'tbft-edge compare' again"
+    )
     if results.format != FORMAT:
         raise TbftError(
             f"'{path}' has a comparison of format {results.format}, and this version reads {FORMAT}",

@@ -7,17 +7,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import DivergedError, TbftError
+from tbft_artifacts.regular import read_at_most
 from tbft_edge.compare.entries import Entry
 from tbft_edge.compare.options import Options
-from tbft_edge.process import run_json
+from tbft_edge.process import answer, run_json
 from tbft_runtime import read_report
 from tbft_runtime.reporting.report import Report
 from tbft_runtime.run.folder import RunFolder
+
+_T = TypeVar("_T")
 
 
 class Evaluated(msgspec.Struct, frozen=True):
@@ -87,12 +92,12 @@ def run_folder(out: Path, entry: Entry, seed: int) -> Path:
     return out / "runs" / entry.folder / f"seed-{seed}"
 
 
-def before_training(options: Options, test: Path, bundle: Path, kept: Path) -> Evaluated:
+def before_training(options: Options, test: Path, bundle: Path, bundle_id: str, kept: Path) -> Evaluated:
     """A bundle as it is, on the test images, kept in a file. Raises TbftError if it cannot be evaluated."""
     try:
-        return msgspec.json.decode(kept.read_bytes(), type=Evaluated)
-    except (OSError, msgspec.DecodeError):
-        evaluated = _evaluate(options, bundle, test)
+        return _read(kept, Evaluated)
+    except (OSError, TbftError):
+        evaluated = _evaluate(options, bundle, bundle_id, test)
         _write(evaluated, kept)
         return evaluated
 
@@ -104,7 +109,9 @@ def _run(options: Options, entry: Entry, seed: int, folder: Path) -> Outcome:
         if not finished:
             folder.parent.mkdir(parents=True, exist_ok=True)
             _command("training failed", options, "train", entry.bundle, *_train_options(options, entry, seed, folder))
-        outcome = Outcome(evaluated=_evaluate(options, folder, options.test or options.data), resumed=resumed)
+        outcome = Outcome(
+            evaluated=_evaluate(options, folder, entry.bundle_id, options.test or options.data), resumed=resumed
+        )
     except DivergedError as error:
         outcome = Outcome(failed=error.message, diverged=True, resumed=resumed)
     except TbftError as error:
@@ -118,14 +125,16 @@ def _train_options(options: Options, entry: Entry, seed: int, folder: Path) -> l
     return [
         *("--data", str(options.data), "--out", str(folder), *entry.way.options),
         *("--seed", str(seed), "--epochs", str(options.epochs), "--val-fraction", str(options.val_fraction)),
+        # No other bundle that was put in its place since.
+        *("--meter", options.meter, "--expect-id", entry.bundle_id),
         # Where nothing was begun yet, there is nothing to resume, and the run begins.
-        *("--meter", options.meter, "--resume"),
+        "--resume",
     ]
 
 
-def _evaluate(options: Options, model: Path, data: Path) -> Evaluated:
-    printed = _command("evaluating failed", options, "eval", model, "--data", data)
-    return msgspec.json.decode(printed, type=Evaluated)
+def _evaluate(options: Options, model: Path, bundle_id: str, data: Path) -> Evaluated:
+    printed = _command("evaluating failed", options, "eval", model, "--data", data, "--expect-id", bundle_id)
+    return answer(printed, Evaluated)
 
 
 def _command(failed: str, options: Options, command: str, *arguments: str | Path) -> bytes:
@@ -140,9 +149,13 @@ def _file(folder: Path) -> Path:
 def _kept(folder: Path) -> Outcome | None:
     """What an earlier call kept; None if there is nothing that can be read."""
     try:
-        return msgspec.json.decode(_file(folder).read_bytes(), type=Outcome)
-    except (OSError, msgspec.DecodeError):
+        return _read(_file(folder), Outcome)
+    except (OSError, TbftError):
         return None
+
+
+def _read(file: Path, kind: type[_T]) -> _T:
+    return decode(read_at_most(file, MIB), kind, MIB, failed=f"'{file}' is damaged", hint="it is made again")
 
 
 def _write(value: Outcome | Evaluated, file: Path) -> None:

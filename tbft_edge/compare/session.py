@@ -25,13 +25,15 @@ from tbft_runtime.run.folder import RunFolder
 RESULTS = "comparison.json"
 
 
-def compare_methods(bundles: Sequence[Path], options: Options, on_run: Callable[[RunEnded], None]) -> Results:
+def compare_methods(
+    bundles: Sequence[Path], options: Options, on_run: Callable[[RunEnded], None], expected: Sequence[str | None]
+) -> Results:
     """Run what `options.out` does not hold yet, and write the results there.
 
-    Raises TbftError for bad input, before anything is trained; for a folder that holds something else; and if no run
-    ends well. What ended is kept.
+    `expected` is the id that each bundle must have, or None. Raises TbftError for bad input, before anything is
+    trained; for a folder that holds something else; and if no run ends well. What ended is kept.
     """
-    entries = open_entries(bundles)
+    entries = open_entries(bundles, expected)
     choose(options.meter, THIS_BOARD)
     settings = settings_of(options, entries)
     # Its lock keeps a second call out, as that of a run does.
@@ -58,6 +60,8 @@ def _before(options: Options, settings: ComparisonSettings, entries: Sequence[En
         return dict.fromkeys(bundles, None)
     kept = options.out / "before"
     return {
-        bundle_id: before_training(options, options.test, path, kept / f"{bundle_id[:16]}-{settings.test}.json")
+        bundle_id: before_training(
+            options, options.test, path, bundle_id, kept / f"{bundle_id[:16]}-{settings.test}.json"
+        )
         for bundle_id, path in bundles.items()
     }

@@ -18,10 +18,12 @@ from safetensors.numpy import load_file
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Drift, Plan
+from tbft_artifacts.temporary import temporary_folder
 from tbft_edge.emulation.container import ENGINES, container_engine
 from tbft_edge.emulation.cpus import Cpu
 from tbft_edge.emulation.guest import UnavailableError, cache_folder, prepare_guest
 from tbft_edge.emulation.qemu_user import QemuUser, qemu_user, spans
+from tbft_edge.process import answer
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.measure import CACHED_MARKS, STEP_MARKS, WARM_UP, Measurement, MeasureRequest
 
@@ -156,7 +158,7 @@ class ArmBench:
                 volumes = [(bundle.folder.resolve(), "/bundle", "ro"), (folder, "/measured", "rw")]
                 request = self._request("/bundle", plan, "/measured/there.safetensors")
                 printed = engine.run([*MODULE, request], self.cpu, memory=self.memory, volumes=volumes)
-                there = _decode(printed)
+                there = answer(printed, Measurement)
                 return program, there, there.peak_memory_bytes
         if counter is None:
             raise TbftError("no way to emulate ARM works here: " + "; ".join(self.skipped), "install one of these")
@@ -165,7 +167,7 @@ class ArmBench:
             run = counter.run([*MODULE, request], self.cpu, memory=self.memory)
         except UnavailableError as error:
             raise TbftError(f"--memory cannot be enforced: {error}", "leave --memory out, or run as root") from error
-        there = _decode(run.stdout)
+        there = answer(run.stdout, Measurement)
         return "qemu-user", there, run.peak_memory_bytes or there.peak_memory_bytes
 
     def _count(self, bundle: Bundle, plan: Plan, folder: Path, counter: QemuUser) -> list[tuple[int, int]]:
@@ -187,8 +189,8 @@ class ArmBench:
 
 def measure_local(bundle: Bundle, plan: Plan, steps: int, batch_size: int) -> BenchResult:
     """Measure `plan` on this machine, in a process of its own."""
-    with tempfile.TemporaryDirectory() as temporary:
-        here = measure_here(bundle, plan, steps, batch_size, Path(temporary) / "here.safetensors")
+    with temporary_folder() as temporary:
+        here = measure_here(bundle, plan, steps, batch_size, temporary / "here.safetensors")
     return BenchResult(
         plan=plan.id,
         drift=plan.drift,
@@ -205,22 +207,20 @@ def measure_local(bundle: Bundle, plan: Plan, steps: int, batch_size: int) -> Be
 
 def measure_here(bundle: Bundle, plan: Plan, steps: int, batch_size: int, weights: Path) -> Measurement:
     """Run the measuring program with this Python; the trained tensors go to `weights`."""
-    request = MeasureRequest(str(bundle.folder.resolve()), str(weights), plan.id, steps, batch_size)
+    request = MeasureRequest(
+        str(bundle.folder.resolve()), str(weights), plan.id, steps, batch_size, expect_id=bundle.manifest.bundle_id
+    )
     command = [sys.executable, *MODULE, msgspec.json.encode(request).decode()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise TbftError(f"measuring failed: {last}", "try 'tbft-edge inspect' and 'tbft-edge doctor' on the bundle")
-    return _decode(done.stdout)
+    return answer(done.stdout, Measurement)
 
 
 def _counter(cache: Path) -> QemuUser:
     cache.mkdir(parents=True, exist_ok=True)
     return qemu_user(prepare_guest(cache), cache)
-
-
-def _decode(printed: str) -> Measurement:
-    return msgspec.json.decode(printed, type=Measurement)
 
 
 def _count(counts: list[int]) -> Count | None:

@@ -8,10 +8,14 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import MIB, decode
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most
 from tbft_edge.reproduce.trial import Outcome
 
 # Goes up when an outcome of an older version would no longer be what this one gives.
 FORMAT = 1
+_LIMIT = 16 * MIB
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -29,9 +33,11 @@ class OutcomeCache:
 
     def find(self, key: str) -> Outcome | None:
         """The outcome of `key`; None if there is none, or none that can be read."""
+        path = self._path(key)
         try:
-            return msgspec.json.decode(self._path(key).read_bytes(), type=_Entry).outcome
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            content = read_at_most(path, _LIMIT)
+            return decode(content, _Entry, _LIMIT, failed=f"'{path}' is damaged", hint="it is run again").outcome
+        except (OSError, TbftError):
             return None
 
     def keep(self, key: str, identity: dict[str, str], outcome: Outcome) -> None:

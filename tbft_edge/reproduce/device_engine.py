@@ -11,7 +11,7 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError
-from tbft_edge.process import run_json
+from tbft_edge.process import answer, run_json
 from tbft_edge.reproduce.bundles import Bundles, plan_for
 from tbft_edge.reproduce.engine import Job
 from tbft_edge.reproduce.protocol import Protocol
@@ -63,7 +63,7 @@ class DeviceEngine:
         return options if job.protocol is None else [*options, *_spelled(job.protocol)]
 
     def _test(self, model: Path, job: Job) -> _Evaluation:
-        return msgspec.json.decode(self._edge("eval", model, "--data", job.data.test), type=_Evaluation)
+        return answer(self._edge("eval", model, "--data", job.data.test), _Evaluation)
 
     def _edge(self, command: str, *arguments: str | Path) -> bytes:
         return run_json([self.python, "-m", "tbft_edge", command, *arguments, "--threads", str(self.threads), "--json"])

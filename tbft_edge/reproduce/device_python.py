@@ -6,8 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
-
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 
 _HINT = "an environment of its own with pip install 'tbft-edge[device]', given with --device-python"
@@ -33,9 +32,9 @@ def check_device_python(python: Path) -> dict[str, str]:
         raise TbftError(f"there is no Python at '{python}'", _HINT)
     try:
         done = subprocess.run([python, "-c", _QUESTION], capture_output=True, check=True)
-        installed = msgspec.json.decode(done.stdout, type=dict[str, str])
-    except (OSError, subprocess.CalledProcessError, msgspec.DecodeError) as error:
+    except (OSError, subprocess.CalledProcessError) as error:
         raise TbftError(f"'{python}' cannot be asked what it has: {error}", _HINT) from error
+    installed = decode(done.stdout, dict[str, str], MIB, failed=f"'{python}' cannot be asked what it has", hint=_HINT)
     missing = [name for name in _NEEDED if name not in installed]
     foreign = [name for name in _FOREIGN if name in installed]
     if missing or foreign:

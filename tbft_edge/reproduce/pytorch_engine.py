@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.errors import TbftError
-from tbft_edge.process import run_json
+from tbft_edge.process import answer, run_json
 from tbft_edge.reproduce.blocks import MODULES
 from tbft_edge.reproduce.engine import Job
 from tbft_edge.reproduce.pytorch.request import Request
@@ -36,5 +36,5 @@ class PyTorchEngine:
             test=str(job.data.test),
             threads=self.threads,
         )
-        answer = run_json([sys.executable, "-m", "tbft_edge.reproduce.pytorch.worker"], msgspec.json.encode(request))
-        return msgspec.json.decode(answer, type=Outcome)
+        worker = [sys.executable, "-m", "tbft_edge.reproduce.pytorch.worker"]
+        return answer(run_json(worker, msgspec.json.encode(request)), Outcome)

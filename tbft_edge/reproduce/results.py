@@ -7,12 +7,16 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most
 from tbft_edge.origin import Origin
 from tbft_edge.reproduce.blocks import PaperBlock
 from tbft_edge.reproduce.trial import Record
 
 FORMAT = 1
+# A hundred runs are some hundred kB.
+LIMIT = 64 * MIB
 # What `weights` begins with where the network was trained first.
 TRAINED_ON = "trained on "
 
@@ -72,11 +76,12 @@ def write_results(results: Results, path: Path) -> None:
 def read_results(path: Path) -> Results:
     """Raises TbftError if `path` holds no results that this version reads."""
     try:
-        results = msgspec.json.decode(path.read_bytes(), type=Results)
+        content = read_at_most(path, LIMIT)
     except OSError as error:
         raise TbftError(f"results '{path}' cannot be read: {error.strerror}", "run 'tbft-edge reproduce'") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TbftError(f"'{path}' holds no results: {error}", "run 'tbft-edge reproduce' again") from error
+    results = decode(
+        content, Results, LIMIT, failed=f"'{path}' holds no results", hint="run 'tbft-edge reproduce' again"
+    )
     if results.format != FORMAT:
         raise TbftError(
             f"'{path}' has results of format {results.format}, and this version reads {FORMAT}",

@@ -80,7 +80,8 @@ def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
     if exported.has_official and options.optimizer != "adamw":
         words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]
         say(f"ort_training/ has ORT's {words} exist only in the device graphs")
-    say(f"wrote {out} ({manifest.bundle_id[:12]})")
+    say(f"wrote {out}")
+    say(f"its id, for --expect-id on the device: {manifest.bundle_id}")
     say(f"next, on the device: {next_command(manifest, out)}")
 
 

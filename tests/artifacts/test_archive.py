@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gzip
+import hashlib
 import io
+import os
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -13,30 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from support.bundles import made_up_bundle, write_manifest
+from support.bundles import made_up_bundle, read_manifest, write_manifest
 from support.files import listing
-from tbft_artifacts.archive import is_archive, opened, unpack
+from support.tars import END, file, members, pack
+from tbft_artifacts.archive import archived_id, is_archive, opened, unpack
 from tbft_artifacts.errors import TbftError
-
-
-def plain(name: str, content: bytes = b"content") -> tuple[tarfile.TarInfo, bytes]:
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    return info, content
-
-
-def special(name: str, kind: bytes, target: str = "") -> tuple[tarfile.TarInfo, bytes]:
-    info = tarfile.TarInfo(name)
-    info.type = kind
-    info.linkname = target
-    return info, b""
-
-
-def pack(archive: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
-    with tarfile.open(archive, "w:gz") as tar:
-        for info, content in members:
-            tar.addfile(info, io.BytesIO(content))
-    return archive
+from tbft_artifacts.manifest import FileEntry
 
 
 @pytest.fixture
@@ -49,69 +36,72 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bundle_archive(tmp_path: Path) -> Path:
+def source(tmp_path: Path) -> Path:
+    """The folder of a good bundle."""
     folder = tmp_path / "source"
     folder.mkdir()
     made_up_bundle(folder)
-    archive = tmp_path / "bundle.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(folder, ".")
+    return folder
+
+
+@pytest.fixture
+def bundle_archive(source: Path, tmp_path: Path) -> Path:
+    return packed_by_tarfile(tmp_path / "bundle.tar.gz", source, ".")
+
+
+def packed_by_tarfile(archive: Path, folder: Path, name: str, form: int = tarfile.PAX_FORMAT) -> Path:
+    """A folder as `tar czf` packs it, in whatever order its files lie there, under that name."""
+    with tarfile.open(archive, "w:gz", format=form) as tar:
+        tar.add(folder, name)
     return archive
 
 
-def test_plain_files_and_folders_are_unpacked(tmp_path: Path, place: Path) -> None:
-    """What the export packs arrives as it was."""
-    archive = pack(tmp_path / "b.tar.gz", plain("a", b"1"), special("d", tarfile.DIRTYPE), plain("d/e/f", b"2"))
+@pytest.mark.parametrize("name", [".", "b", "./b", "a name with spaces and ö"])
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_what_tar_packs_is_unpacked(source: Path, tmp_path: Path, place: Path, name: str, form: int) -> None:
+    """`tar czf b.tar.gz -C b .` or `tar czf b.tar.gz b`: an archive of a bundle, or of its folder, is the bundle."""
+    (source / "README.md").write_text("Somebody's. It is left out.")
+    archive = packed_by_tarfile(tmp_path / "b.tar.gz", source, name, form)
+    assert archived_id(archive) == read_manifest(source).bundle_id
     unpack(archive, place / "bundle")
-    assert (place / "bundle/a").read_bytes() == b"1"
-    assert (place / "bundle/d/e/f").read_bytes() == b"2"
+    (source / "README.md").unlink()
+    assert listing(place / "bundle") == listing(source)
 
 
-def test_an_absolute_name_stays_inside(tmp_path: Path, place: Path) -> None:
-    """`/victim` becomes `victim` below the folder, as tar itself does it."""
-    unpack(pack(tmp_path / "b.tar.gz", plain("/victim")), place / "bundle")
-    assert (place / "bundle/victim").read_bytes() == b"content"
-    assert (place / "victim").read_text() == "untouched"
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_long_names_are_read(source: Path, tmp_path: Path, place: Path, form: int) -> None:
+    """Both ways in which tar writes what does not fit into a header."""
+    long = source / "plans" / ("ü" * 70) / ("x" * 200)
+    long.parent.mkdir()
+    long.write_bytes(b"long")
+    write_manifest(source, read_manifest(source))
+    unpack(packed_by_tarfile(tmp_path / "b.tar.gz", source, ".", form), place / "bundle")
+    assert listing(place / "bundle") == listing(source)
 
 
-ATTACKS = {
-    "traversal": [plain("../victim")],
-    "deep traversal": [plain("a/../../victim")],
-    "symbolic link": [special("link", tarfile.SYMTYPE, "../victim"), plain("link")],
-    "absolute symbolic link": [special("link", tarfile.SYMTYPE, "/etc/hostname")],
-    "inner symbolic link": [plain("a"), special("link", tarfile.SYMTYPE, "a")],
-    "hard link": [special("link", tarfile.LNKTYPE, "../victim")],
-    "character device": [special("device", tarfile.CHRTYPE)],
-    "block device": [special("device", tarfile.BLKTYPE)],
-    "pipe": [special("pipe", tarfile.FIFOTYPE)],
-}
+def test_a_manifest_that_lies_deeper_is_none(source: Path, tmp_path: Path, place: Path) -> None:
+    """Such as one of a copy that somebody kept in the folder; it is left out like all that is not listed."""
+    (source / "old").mkdir()
+    shutil.copy(source / "manifest.json", source / "old" / "manifest.json")
+    unpack(pack(tmp_path / "b.tar.gz", *members(source), END), place / "bundle")
+    assert not (place / "bundle" / "old").exists()
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_attacks_are_refused_and_leave_nothing(tmp_path: Path, place: Path, attack: str) -> None:
-    """Even files that came before the bad member are gone, and what lay beside is as it was."""
-    archive = pack(tmp_path / "b.tar.gz", plain("before"), *ATTACKS[attack], plain("behind"))
-    before = listing(place)
-    with pytest.raises(TbftError) as caught:
-        unpack(archive, place / "bundle")
-    assert str(archive) in caught.value.message
-    assert "trust" in caught.value.hint
-    assert listing(place) == before
-
-
-def test_set_user_id_bits_are_dropped(tmp_path: Path, place: Path) -> None:
+def test_set_user_id_bits_are_dropped(source: Path, tmp_path: Path, place: Path) -> None:
     """An unpacked file can neither run as someone else nor be written by everyone."""
-    info, content = plain("tool")
-    info.mode = 0o6777
-    unpack(pack(tmp_path / "b.tar.gz", (info, content)), place / "bundle")
-    assert (place / "bundle/tool").stat().st_mode & 0o6022 == 0
+    (source / "predict.onnx").chmod(0o6777)
+    unpack(packed_by_tarfile(tmp_path / "b.tar.gz", source, "."), place / "bundle")
+    assert (place / "bundle/predict.onnx").stat().st_mode & 0o6022 == 0
 
 
-def test_a_file_where_a_folder_is_needed_is_refused(tmp_path: Path, place: Path) -> None:
-    """An archive that contradicts itself is damaged, and no traceback."""
+def test_a_file_where_a_folder_is_needed_is_refused(source: Path, tmp_path: Path, place: Path) -> None:
+    """A manifest that contradicts itself is no traceback."""
+    manifest = read_manifest(source)
+    more = {"predict.onnx/a": FileEntry(1, hashlib.sha256(b"a").hexdigest())}
+    write_manifest(source, manifest, files=manifest.files | more)
     before = listing(place)
-    with pytest.raises(TbftError):
-        unpack(pack(tmp_path / "b.tar.gz", plain("a"), plain("a/b")), place / "bundle")
+    with pytest.raises(TbftError, match="lies where another file of it does"):
+        unpack(pack(tmp_path / "b.tar.gz", *members(source), file("predict.onnx/a", b"a"), END), place / "bundle")
     assert listing(place) == before
 
 
@@ -132,22 +122,22 @@ def test_what_is_no_archive(tmp_path: Path, place: Path, content: bytes) -> None
     assert listing(place) == before
 
 
-def test_a_folder_with_the_name_of_an_archive(tmp_path: Path, place: Path) -> None:
-    """Not every OSError is a missing file."""
-    (tmp_path / "b.tar.gz").mkdir()
-    with pytest.raises(TbftError):
-        unpack(tmp_path / "b.tar.gz", place / "bundle")
+def test_what_is_no_file_is_no_archive(tmp_path: Path, place: Path) -> None:
+    """A folder or a pipe of that name is refused, and nothing waits for who would write into the pipe."""
+    (tmp_path / "folder.tar.gz").mkdir()
+    os.mkfifo(tmp_path / "pipe.tar.gz")
+    (tmp_path / "link.tar.gz").symlink_to("/dev/zero")
+    for name, words in {"folder": "Is a directory", "pipe": "it is a pipe", "link": "it is a device"}.items():
+        with pytest.raises(TbftError, match=rf"{name}\.tar\.gz' cannot be read \({words}"):
+            unpack(tmp_path / f"{name}.tar.gz", place / "bundle")
 
 
 @pytest.fixture(scope="module")
-def whole_archive() -> bytes:
+def whole_archive(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A good archive; its header is ten bytes, of which some values of date and flags mean nothing."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for index in range(20):
-            info, content = plain(f"plans/p/{index}", bytes(range(index, 200)))
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
+    folder = tmp_path_factory.mktemp("whole")
+    made_up_bundle(folder)
+    return pack(folder / "b.tar.gz", *members(folder), END).read_bytes()
 
 
 @given(place=st.floats(0, 1, exclude_max=True), mask=st.integers(0, 255))
@@ -155,38 +145,73 @@ def whole_archive() -> bytes:
 def test_a_damaged_archive_is_refused(
     tmp_path_factory: pytest.TempPathFactory, whole_archive: bytes, place: float, mask: int
 ) -> None:
-    """Cut short (mask 0) or with a changed byte, wherever: it is refused and nothing is left of it."""
+    """Cut short (mask 0) or with a changed byte, wherever: nothing is left of it, or it means the same as before."""
     folder = tmp_path_factory.mktemp("damaged")
     position = 10 + int(place * (len(whole_archive) - 10))
     changed = bytes([whole_archive[position] ^ mask]) + whole_archive[position + 1 :]
     archive = folder / "b.tar.gz"
     archive.write_bytes(whole_archive[:position] + (changed if mask else b""))
-    with pytest.raises(TbftError) as caught:
+    with contextlib.suppress(TbftError):
         unpack(archive, folder / "bundle")
-    assert str(archive) in caught.value.message
+        # Zeros may be packed as a copy of these zeros or of those.
+        assert gzip.decompress(archive.read_bytes()) == gzip.decompress(whole_archive)
+        return
+    with pytest.raises(TbftError, match=re.escape(str(archive))):
+        unpack(archive, folder / "bundle")
     assert [path.name for path in folder.iterdir()] == ["b.tar.gz"]
 
 
-def test_a_folder_that_is_not_empty_is_kept(tmp_path: Path, place: Path) -> None:
+def test_a_folder_that_is_not_empty_is_kept(bundle_archive: Path, place: Path) -> None:
     """Unpacking never mixes with, or replaces, what is there."""
     before = listing(place)
     with pytest.raises(TbftError, match="exists already"):
-        unpack(pack(tmp_path / "b.tar.gz", plain("a")), place)
+        unpack(bundle_archive, place)
     assert listing(place) == before
 
 
-def test_a_full_disk_leaves_nothing(tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The device's disk is small; half a bundle is worth nothing."""
+WRITING = {
+    errno.ENOSPC: "no space left on the disk",
+    errno.EROFS: "cannot be written",
+    errno.EMFILE: "cannot be unpacked into",
+    errno.ENOMEM: "cannot be unpacked into",
+    errno.EIO: "cannot be unpacked into",
+}
 
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
 
-    archive = pack(tmp_path / "b.tar.gz", plain("a"), plain("b"))
+@pytest.mark.parametrize("number", WRITING)
+def test_a_disk_that_refuses_is_not_told_as_damage(
+    bundle_archive: Path, place: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Copying the archive again would not help; and half a bundle is worth nothing."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
     before = listing(place)
-    monkeypatch.setattr(shutil, "copyfileobj", full)
-    with pytest.raises(TbftError, match="no space left on the disk"):
-        unpack(archive, place / "bundle")
+    monkeypatch.setattr("tbft_artifacts.packed._write", refuse)
+    with pytest.raises(TbftError, match=WRITING[number]) as caught:
+        unpack(bundle_archive, place / "bundle")
+    assert "damaged" not in caught.value.message
     assert listing(place) == before
+    words = "no space left" if number == errno.ENOSPC else f"cannot be unpacked into .*{os.strerror(number)}"
+    with pytest.raises(TbftError, match=words) as caught:
+        opened(bundle_archive).__enter__()
+    assert "damaged" not in caught.value.message
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOMEM])
+def test_an_archive_that_cannot_be_read_says_why(
+    bundle_archive: Path, place: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A card that fails is no archive that was copied badly."""
+
+    class Failing(io.BytesIO):
+        def read(self, _size: int | None = -1) -> bytes:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("tbft_artifacts.archive.open_regular", lambda _: Failing())
+    with pytest.raises(TbftError, match=rf"bundle\.tar\.gz' cannot be read \({os.strerror(number)}\)"):
+        unpack(bundle_archive, place / "bundle")
 
 
 @pytest.mark.parametrize(
@@ -200,9 +225,9 @@ def test_archives_are_known_by_their_names(name: str, expected: bool) -> None:
 def test_an_opened_archive_is_verified_and_cleaned_up(bundle_archive: Path) -> None:
     """`opened` gives a bundle that is as good as a folder, for as long as the block lasts."""
     with opened(bundle_archive) as bundle:
-        assert list(load_file(bundle.weights)) == ["fc.weight"]
+        assert "fc.weight" in load_file(bundle.weights)
         folder = bundle.folder
-    assert not folder.exists()
+    assert not folder.parent.exists()
 
 
 def test_an_opened_folder_stays(tmp_path: Path) -> None:
@@ -213,27 +238,13 @@ def test_an_opened_folder_stays(tmp_path: Path) -> None:
     assert (tmp_path / "manifest.json").exists()
 
 
-def test_a_changed_file_in_an_archive_is_named(tmp_path: Path) -> None:
+def test_a_changed_file_in_an_archive_is_named(source: Path, tmp_path: Path) -> None:
     """The archive is whole, the bundle in it is not; the message knows both by the user's names."""
-    folder = tmp_path / "source"
-    folder.mkdir()
-    manifest = made_up_bundle(folder)
-    (folder / "predict.onnx").write_bytes(b"other")
-    write_manifest(folder, manifest, files=manifest.files)
-    archive = tmp_path / "changed.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(folder, ".")
+    content = bytearray((source / "predict.onnx").read_bytes())
+    content[0] ^= 1
+    (source / "predict.onnx").write_bytes(bytes(content))
+    archive = packed_by_tarfile(tmp_path / "changed.tar.gz", source, ".")
     with pytest.raises(TbftError) as caught, opened(archive):
         pass
     assert "predict.onnx" in caught.value.message
     assert f"'{archive}'" in caught.value.message
-
-
-def test_unpacking_needs_no_filter_of_tarfile(
-    bundle_archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Debian 12 and its Raspberry Pi OS have Python 3.11.2, which came before tarfile's filters."""
-    for name in ("data_filter", "FilterError"):
-        monkeypatch.delattr(tarfile, name)
-    unpack(bundle_archive, tmp_path / "unpacked")
-    assert (tmp_path / "unpacked" / "manifest.json").exists()

@@ -50,7 +50,7 @@ def test_a_good_bundle_opens(bundle: Path) -> None:
     opened = open_bundle(bundle)
     assert opened.folder == bundle
     assert opened.manifest == read_manifest(bundle)
-    assert list(load_file(opened.weights)) == ["fc.weight"]
+    assert "fc.weight" in load_file(opened.weights)
 
 
 def test_every_file_is_guarded(bundle: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -27,8 +28,13 @@ from tbft_artifacts.plan import (
 from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, Resize, ResizeFilter, ToRgb
 
 TEXT = st.text(max_size=12)
-COUNT = st.integers(min_value=0, max_value=2**53)
-NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+COUNT = st.integers(min_value=0, max_value=2**31 - 1)
+LARGE = st.integers(min_value=0, max_value=2**53 - 1)
+BYTES = st.integers(min_value=0, max_value=2**36)
+IMAGES = st.integers(min_value=1, max_value=2**16)
+PIXELS = st.integers(min_value=1, max_value=4096)
+NUMBER = st.floats(min_value=0, max_value=1e6)
+PART = st.floats(min_value=0, max_value=1)
 SHAPE = st.lists(COUNT, max_size=4).map(tuple)
 
 
@@ -36,7 +42,11 @@ def tuples_of(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ..
     return st.lists(values, max_size=3).map(tuple)
 
 
-COSTS = st.builds(Cost, COUNT, COUNT, COUNT, COUNT, COUNT)
+def three(least: float, most: float) -> st.SearchStrategy[tuple[float, ...]]:
+    return st.tuples(*[st.floats(least, most)] * 3)
+
+
+COSTS = st.builds(Cost, LARGE, LARGE, LARGE, LARGE, LARGE)
 OPTIMIZERS = st.builds(
     Optimizer,
     kind=st.sampled_from(get_args(OptimizerKind)),
@@ -46,7 +56,7 @@ OPTIMIZERS = st.builds(
     momentum=NUMBER,
     weight_decay=NUMBER,
 )
-MEMORY = st.builds(GraphMemory, COUNT, COUNT)
+MEMORY = st.builds(GraphMemory, BYTES, BYTES)
 PLANS = st.builds(
     Plan,
     id=TEXT,
@@ -63,33 +73,35 @@ PLANS = st.builds(
     gradient_forms=st.just(("winograd", "direct")),
     prefix_forms=st.sampled_from([(), ("direct",), ("winograd", "direct")]),
     optimizer=OPTIMIZERS,
-    batch_size=COUNT,
+    batch_size=IMAGES,
     cost=COSTS,
     full_cost=COSTS,
-    int8=st.none() | st.builds(Int8Prefix, COUNT, COUNT, NUMBER, NUMBER, NUMBER),
+    int8=st.none() | st.builds(Int8Prefix, COUNT, COUNT, PART, PART, NUMBER),
 )
 STEPS = st.one_of(
     st.builds(ExifTranspose),
     st.builds(ToRgb),
-    st.builds(Resize, COUNT, st.sampled_from(get_args(ResizeFilter))),
-    st.builds(CenterCrop, COUNT),
-    st.builds(Normalize, tuples_of(NUMBER), tuples_of(NUMBER)),
+    st.builds(Resize, PIXELS, st.sampled_from(get_args(ResizeFilter))),
+    st.builds(CenterCrop, PIXELS),
+    st.builds(Normalize, three(-1e3, 1e3), three(1e-4, 1e4)),
 )
 MANIFESTS = st.builds(
     Manifest,
     format=COUNT,
-    minimum_runtime=TEXT,
+    minimum_runtime=st.sampled_from(["0.1.0", "2026.11.2", "1.0.dev3+local", "3rc1"]),
     bundle_id=TEXT,
     parent=st.none() | TEXT,
     model=TEXT,
     classes=tuples_of(TEXT),
-    image_size=COUNT,
+    image_size=PIXELS,
     preprocessing=tuples_of(STEPS),
-    batch_norms=tuples_of(st.builds(BatchNorm, TEXT, TEXT, NUMBER, COUNT)),
+    batch_norms=tuples_of(st.builds(BatchNorm, TEXT, TEXT, PART, IMAGES)),
     blocks=tuples_of(st.builds(Block, TEXT, COUNT)),
     plans=tuples_of(PLANS),
     producers=st.dictionaries(TEXT, TEXT, max_size=3),
-    files=st.dictionaries(TEXT, st.builds(FileEntry, COUNT, TEXT), max_size=3),
+    files=st.dictionaries(
+        TEXT, st.builds(FileEntry, LARGE, st.sampled_from(["0" * 64, "0123456789abcdef" * 4])), max_size=3
+    ),
 )
 
 
@@ -108,14 +120,14 @@ def test_the_id_depends_on_the_content_alone(manifest: Manifest) -> None:
 
 def test_the_order_of_listed_files_does_not_change_the_id() -> None:
     """Equal bundles have equal ids, in whatever order a file system lists them."""
-    first, second = FileEntry(1, "a"), FileEntry(2, "b")
+    first, second = FileEntry(1, "a" * 64), FileEntry(2, "b")
     one = msgspec.structs.replace(made_up_manifest(), files={"x": first, "y": second})
     other = msgspec.structs.replace(made_up_manifest(), files={"y": second, "x": first})
     assert one.content_hash() == other.content_hash()
 
 
 def _sample() -> dict[str, Any]:
-    manifest = msgspec.structs.replace(made_up_manifest(), files={"predict.onnx": FileEntry(1, "a")})
+    manifest = msgspec.structs.replace(made_up_manifest(), files={"predict.onnx": FileEntry(1, "a" * 64)})
     return msgspec.json.decode(msgspec.json.encode(manifest), type=dict[str, Any])
 
 
@@ -145,8 +157,12 @@ def _changed(value: Any) -> Any:
     match value:
         case bool():
             return not value
-        case int() | float():
+        case int():
             return value + 1
+        case float():
+            return value / 2 + 0.1
+        case str() if re.fullmatch(r"[0-9.]+|[0-9a-f]{64}", value):
+            return f"1{value[1:]}"
         case str():
             return ALTERNATIVES.get(value, f"{value}!")
         case _:

@@ -44,7 +44,7 @@ def test_people_see_a_row_for_each_plan(everything: Step, tmp_path: Path) -> Non
     assert "ort_training" not in ended.out + ended.err
     checked = [line.split(":")[0] for line in ended.err.splitlines() if "checked one train step" in line]
     assert tuple(checked) == ALL_PLANS
-    assert f"({everything.json['bundle_id'][:12]})" in ended.err
+    assert f"for --expect-id on the device: {everything.json['bundle_id']}\n" in ended.err
     train = f"tbft-edge train {tmp_path / 'bundle'} --data … --drift auto --out run"
     assert ended.err.splitlines()[-1] == f"next, on the device: {train}"
 

@@ -92,7 +92,7 @@ def test_entries_take_turns(commands: Commands, options: Options, entries: list[
     for line in commands.lines[::2]:
         given = dict(zip(line[2:-4:2], line[3:-4:2], strict=True))
         assert {name: given[name] for name in shared} == shared
-        assert given.keys() == shared.keys() | {"--plan", "--seed", "--out"}
+        assert given.keys() == shared.keys() | {"--plan", "--seed", "--out", "--expect-id"}
         assert line[-4] == "--resume"
     assert [(run.entry.name, run.seed) for run in ended] == [(output, 5), (full, 5), (output, 6), (full, 6)]
     assert [(progress.done, progress.total, progress.new) for progress in heard] == [(n, 4, n) for n in range(1, 5)]
@@ -169,6 +169,6 @@ def test_a_damaged_record_is_made_again(commands: Commands, options: Options, en
 
 
 def test_the_base_model_is_tested_once(commands: Commands, options: Options, entries: list[Entry]) -> None:
-    arguments: Any = (options, options.data, entries[0].bundle, options.out / "before.json")
+    arguments: Any = (options, options.data, entries[0].bundle, entries[0].bundle_id, options.out / "before.json")
     assert before_training(*arguments) == before_training(*arguments) == EVALUATED
     assert len(commands.lines) == 1

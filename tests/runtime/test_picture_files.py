@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from support.bundles import CLASSES
 from support.runs import fine_tune
 from support.toys import coloured_squares, png, save_folders
-from tbft_runtime.data.files import ChecksummedFile, open_regular
+from tbft_artifacts.regular import open_regular
+from tbft_runtime.data.files import ChecksummedFile
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import open_source
 

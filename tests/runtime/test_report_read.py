@@ -71,7 +71,7 @@ def test_what_cannot_be_opened_is_named(run: Path, monkeypatch: pytest.MonkeyPat
     def denied(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(os, "open", denied)
     assert "Permission denied" in refused(run).message
 
 

@@ -50,7 +50,8 @@ ARRAYS = st.dictionaries(
     max_size=3,
 )
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
-EVALUATIONS = st.builds(Evaluation, NUMBER, NUMBER, st.integers(0, 1000))
+PART = st.floats(0, 1)
+EVALUATIONS = st.builds(Evaluation, NUMBER, PART, st.integers(0, 1000))
 LAPS = st.lists(NUMBER, max_size=3)
 PHASE_TIMES = st.builds(
     PhaseTime, phase=st.sampled_from(PHASES), seconds=NUMBER, joules=st.none() | NUMBER, laps_ms=LAPS
@@ -62,7 +63,7 @@ EPOCHS = st.builds(
     Epoch,
     number=st.integers(1, 9),
     train_loss=NUMBER,
-    train_accuracy=st.none() | NUMBER,
+    train_accuracy=st.none() | PART,
     validation=EVALUATIONS,
     seconds=NUMBER,
     step_ms=LAPS,

@@ -66,8 +66,8 @@ def made_up_manifest() -> Manifest:
         prefix_forms=("direct",),
         optimizer=Optimizer(
             kind="sgd",
-            inputs=("lr", "momentum"),
-            slots=("momentum_buffer",),
+            inputs=("lr", "momentum", "weight_decay"),
+            slots=("momentum",),
             lr=0.01,
             momentum=0.9,
             weight_decay=0.0,
@@ -105,12 +105,19 @@ def made_up_manifest() -> Manifest:
     )
 
 
+def made_up_others() -> dict[str, np.ndarray]:
+    """Tensors of the made-up network that its plan does not train."""
+    shapes = {"conv1.weight": (3, 3), "layer3.weight": (4, 5), "bn.running_mean": (4,), "bn.running_var": (4,)}
+    return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+
+
 def made_up_bundle(folder: Path) -> Manifest:
     """Write a bundle whose graphs are but bytes, with real weights; it passes every check of the manifest."""
     manifest = made_up_manifest()
     (plan,) = manifest.plans
     save_file(
-        {parameter.name: np.zeros(parameter.shape, np.float32) for parameter in plan.parameters}, folder / WEIGHTS
+        {parameter.name: np.zeros(parameter.shape, np.float32) for parameter in plan.parameters} | made_up_others(),
+        folder / WEIGHTS,
     )
     for name in (PREDICT, STATISTICS, plan.prefix, plan.suffix, plan.predict, plan.gradient, plan.update):
         path = folder / name

@@ -10,7 +10,10 @@ EVIL = (
 )
 LONG = "long" * 2500
 EMOJI = "👩\N{ZERO WIDTH JOINER}🌾"
-CLASSES = (f"ant{EVIL}", f"bee{EVIL}{LONG}", LONG, EMOJI)
+# What a bundle may call things: markup, a column, code, a formula, a command, an option; as long as names may be.
+ODD = '<img src=x onerror=alert(1)>|`**_`=cmd()"$(id);--out &lt;שלום'
+LENGTHY = "long" * 100
+CLASSES = (f"ant{ODD}", f"bee{ODD}{LENGTHY}", LENGTHY, EMOJI)
 # The most that a file can be named.
 FILE = EVIL + "f" * (240 - len(EVIL.encode()))
 # Bytes that are no UTF-8, as Python has them.

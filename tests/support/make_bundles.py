@@ -93,13 +93,13 @@ def write_exits(options: ExportOptions, out: Path, model: str = "tiny_deep") -> 
 
 
 def write_hostile(options: ExportOptions, folder: Path) -> None:
-    """A stranger's bundles of each kind: nothing but their names is odd."""
+    """A stranger's bundles of each kind: nothing but their names is odd, as far as a bundle's may be."""
     theirs = dataclasses.replace(options, classes=hostile.CLASSES)
     for name, write in (("drifts", write_all), ("channels", write_sparse), ("exits", write_exits)):
         out = folder / f"hostile-{name}"
         write(theirs, out=out, model="tiny_hostile")
         write_manifest(
-            out, read_manifest(out), model=hostile.EVIL + hostile.LONG, producers={hostile.EVIL: hostile.LONG}
+            out, read_manifest(out), model=hostile.ODD + hostile.LENGTHY, producers={hostile.ODD: hostile.LENGTHY}
         )
 
 

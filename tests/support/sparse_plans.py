@@ -26,7 +26,8 @@ def made_up_plans(layers: Sequence[SparseLayer], starts: Sequence[int], slots: i
     The backward pass without rows goes through every layer but the first of a plan, and the head is always trained.
     """
     (plan,) = made_up_manifest().plans
-    optimizer = msgspec.structs.replace(plan.optimizer, slots=tuple(f"slot{index}" for index in range(slots)))
+    kinds = ("momentum", "exp_avg", "exp_avg_sq")
+    optimizer = msgspec.structs.replace(plan.optimizer, slots=kinds[:slots])
     full = 3 * HEAD_FLOPS + 2 * sum(layer.row_flops * layer.shape[0] for layer in layers)
     return tuple(
         msgspec.structs.replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from support.hostile import EVIL, LONG
+from support.hostile import EVIL, LENGTHY, ODD
 from tbft_export.sources.resnet26 import ResNet26
 
 
@@ -138,7 +138,13 @@ def tiny_hostile() -> nn.Module:
     """The deeper network by a stranger, who chose the names of its modules."""
     torch.manual_seed(5)
     stages = [PostActivationBlock(4, 4, 1), PostActivationBlock(4, 4, 1), PostActivationBlock(4, 6, 2)]
-    return _tiny(stages, EVIL, EVIL + LONG)
+    return _tiny(stages, ODD, ODD + LENGTHY)
+
+
+def tiny_evil() -> nn.Module:
+    """One whose modules have names that do things to a terminal: no device takes its bundle."""
+    torch.manual_seed(5)
+    return _tiny([PostActivationBlock(4, 4, 1), PostActivationBlock(4, 6, 2)], EVIL, EVIL)
 
 
 def _tiny(stages: list[PostActivationBlock], end: str = "", last: str = "") -> nn.Module:

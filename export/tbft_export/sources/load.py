@@ -7,7 +7,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import onnx
 import onnx_ir as ir
 import torch
@@ -15,7 +14,7 @@ from onnx import version_converter
 from torch import nn
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.model_card import METADATA, ModelCard
+from tbft_artifacts.model_card import METADATA, ModelCard, decode_card
 from tbft_artifacts.names import LOGITS
 from tbft_export.graph.forward import BATCH, IMAGES, IR_VERSION, OPSET, ForwardModel
 from tbft_export.pipeline import PassRunner, clean_forward
@@ -174,8 +173,8 @@ def _card(proto: onnx.ModelProto) -> ModelCard | None:
     """What a model that `finalize` wrote says of itself; None of any other, or where it makes no sense."""
     said = next((entry.value for entry in proto.metadata_props if entry.key == METADATA), None)
     try:
-        return None if said is None else msgspec.json.decode(said, type=ModelCard)
-    except msgspec.DecodeError:
+        return None if said is None else decode_card(said, proto.graph.name)
+    except TbftError:
         return None
 
 

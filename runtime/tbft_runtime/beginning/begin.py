@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
@@ -19,7 +17,9 @@ from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.exits.choice import check_one_way
 from tbft_runtime.graphs.sessions import Tensors
+from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.progress import Outline, Progress
+from tbft_runtime.run.check_run import check_selection, check_settings, check_state
 from tbft_runtime.run.folder import RunFile, RunFolder
 from tbft_runtime.run.options import AUTO, TrainOptions
 from tbft_runtime.run.resolve import resolve, resumed
@@ -72,14 +72,19 @@ def begin(
     started_at = datetime.now(UTC).isoformat(timespec="seconds") if stored is None else stored.started_at
     if stored is None:
         decided = _decide(bundle, options, folder, progress, stopwatch)
-        settings = with_tuning(resolve(options, decided.plan, bundle), folder.tuning_file, options.threads, progress)
+        settings = with_tuning(
+            resolve(options, decided.plan, bundle), decided.plan, folder.tuning_file, options.threads, progress
+        )
     else:
         settings = resumed(stored.settings, options, bundle)
-        decided = _as_before(bundle, stored)
+        check_settings(settings, bundle, folder.path)
+        decided = _as_before(bundle, stored, folder.path)
     plan = decided.plan
     sources = open_sources(bundle, settings, options.memory_budget)
     progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
     state = folder.read_state()
+    if state is not None:
+        check_state(state, bundle.manifest, plan, settings, folder.path)
     if state is None or state.epoch < settings.epochs:
         metering.measure_idle(progress.note)
     data = decided.data or open_data(bundle, plan, settings, sources, folder.cache, progress, stopwatch)
@@ -94,7 +99,7 @@ def begin(
     place = str(bundle.folder.resolve())
     run = RunFile(place, data.fingerprint, started_at, settings, decided.diagnosis, decided.selection)
     folder.write_run(run)
-    weights = decided.weights or load_file(bundle.weights)
+    weights = decided.weights or load_weights(bundle)
     return Beginning(bundle, plan, run, data, weights, decided.adapted, memory, state)
 
 
@@ -114,9 +119,10 @@ def _decide(
     return Decided(plan or bundle.plan())
 
 
-def _as_before(bundle: Bundle, stored: RunFile) -> Decided:
+def _as_before(bundle: Bundle, stored: RunFile, run: Path) -> Decided:
     """What an earlier part of the run trained."""
     plan, selection = bundle.plan(stored.settings.plan), stored.selection
     if selection is not None:
+        check_selection(selection, plan, run)
         plan = with_selection(bundle.manifest, plan, selection)
     return Decided(plan, stored.diagnosis, selection)

@@ -6,14 +6,13 @@ import dataclasses
 import gc
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.beginning.decided import Decided
 from tbft_runtime.board.machine import resident_memory
 from tbft_runtime.data.dataset import open_data, open_sources
 from tbft_runtime.diagnosis.diagnose import DEFAULT_SAMPLES, deciding_plans, diagnose_part
+from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
@@ -32,10 +31,9 @@ def diagnosed(bundle: Bundle, options: TrainOptions, cache: Path, progress: Prog
     any_plan = deciding_plans(bundle)[0]
     # Of these settings only those matter that are the same for every plan.
     settings = resolve(dataclasses.replace(options, batch_norm=None), any_plan, bundle)
-    data = open_data(
-        bundle, any_plan, settings, open_sources(bundle, settings, options.memory_budget), cache, progress, stopwatch
-    )
-    weights = load_file(bundle.weights)
+    sources = open_sources(bundle, settings, options.memory_budget)
+    data = open_data(bundle, any_plan, settings, sources, cache, progress, stopwatch)
+    weights = load_weights(bundle)
     diagnosis = diagnose_part(bundle, data.train, settings, DEFAULT_SAMPLES, weights, progress, options.memory_budget)
     progress.note(
         f"{diagnosis.drift} drift, by {diagnosis.samples} images in {diagnosis.seconds:.1f} s: "

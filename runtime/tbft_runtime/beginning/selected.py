@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
-from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import Manifest
@@ -18,6 +17,7 @@ from tbft_runtime.beginning.budget import selection_budgets, within_budget
 from tbft_runtime.beginning.decided import Decided
 from tbft_runtime.data.dataset import open_data, open_sources
 from tbft_runtime.data.draw import drawn
+from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
@@ -57,7 +57,7 @@ def selected(
     # Scoring holds about as much as training.
     settings = within_budget(bundle, deepest, settings, data.images, options, process)
     budgets = selection_budgets(bundle, plans, settings, data.images, options, process)
-    base = load_file(bundle.weights)
+    base = load_weights(bundle)
     adapted = None
     if settings.batch_norm == "adapt":
         with stopwatch.lap("statistics"):

@@ -11,11 +11,15 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most
 from tbft_runtime.data.rows import FileRows, MemoryRows, Rows, row_bytes
 from tbft_runtime.progress import Progress
 
 _NAME = "activations"
+# A bit for each image.
+_LIMIT = 16 * MIB
 
 
 @dataclass(frozen=True)
@@ -164,8 +168,10 @@ def _read_index(path: Path, key: str, kind: RowKind, size: int) -> np.ndarray:
     """(images,) bool: the rows that a file of `size` bytes has by its index; none if index and file do not fit."""
     nothing = np.zeros(kind.images, bool)
     try:
-        index = msgspec.json.decode(path.read_bytes(), type=_Index)
-    except (OSError, msgspec.DecodeError):
+        index = decode(
+            read_at_most(path, _LIMIT), _Index, _LIMIT, failed=f"'{path}' is damaged", hint="it is made again"
+        )
+    except (OSError, TbftError):
         return nothing
     bits = np.unpackbits(np.frombuffer(index.found, np.uint8))
     if index.key != key or not 0 <= len(bits) - kind.images < 8:

@@ -1,39 +1,13 @@
-"""Files that strangers made, opened so that nothing but a file's bytes is ever waited for."""
+"""Files whose checksum is taken while they are read."""
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import stat
 import zlib
-from pathlib import Path
 from typing import IO
 
 _PIECE = 1 << 16
-
-
-def open_regular(path: Path) -> IO[bytes]:
-    """Open a regular file, or a link to one.
-
-    Raises OSError for a pipe, socket, device or folder: reading one may wait, or go on, for ever.
-    """
-    _check(path, path.stat())
-    # What lies there now may be another thing than a moment ago: do not wait for its other end.
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        _check(path, os.fstat(file))
-        return os.fdopen(file, "rb")
-    except OSError:
-        os.close(file)
-        raise
-
-
-def _check(path: Path, status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "no regular file", str(path))
 
 
 class ChecksummedFile(io.RawIOBase):

@@ -15,8 +15,8 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
+from tbft_artifacts.regular import open_regular
 from tbft_runtime.data.bounds import DECODER_BYTES, room, too_many_pixels
-from tbft_runtime.data.files import open_regular
 from tbft_runtime.data.items import Item
 from tbft_runtime.data.npy_header import Header, check_entry, read_header
 from tbft_runtime.data.preprocessing import Preprocessing

@@ -9,9 +9,10 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from tbft_artifacts.regular import open_regular
 from tbft_runtime.data.bounds import DECODER_BYTES, MOST_FILE_BYTES, Room, too_many_pixels
 from tbft_runtime.data.colours import copied_bytes, held_bytes
-from tbft_runtime.data.files import ChecksummedFile, open_regular
+from tbft_runtime.data.files import ChecksummedFile
 from tbft_runtime.data.preprocessing import Preprocessing, orientation
 
 if TYPE_CHECKING:

@@ -11,14 +11,18 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
+from tbft_artifacts.regular import read_at_most
 from tbft_runtime.board.machine import give_memory_back
 from tbft_runtime.data.items import ImageSource
 from tbft_runtime.data.rows import FileRows
 from tbft_runtime.timing import Stopwatch
 
 _KINDS = "JPEG and PNG files, or an .npz with images"
+# Labels and names of as many images as there is room for on a device.
+_LIMIT = 128 * MIB
 
 
 class _Index(msgspec.Struct, frozen=True):
@@ -123,6 +127,8 @@ def _is_current(index: _Index, fingerprint: str, image_size: int, pixels: Path) 
 
 def _read_index(path: Path) -> _Index | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Index)
-    except (OSError, msgspec.DecodeError):
+        return decode(
+            read_at_most(path, _LIMIT), _Index, _LIMIT, failed=f"'{path}' is damaged", hint="it is made again"
+        )
+    except (OSError, TbftError):
         return None

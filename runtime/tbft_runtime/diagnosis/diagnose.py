@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.temporary import temporary_folder
 from tbft_runtime.data.dataset import Part, open_data, open_sources
 from tbft_runtime.diagnosis.budget import Scale, settings_for, within
 from tbft_runtime.diagnosis.decide import decide
@@ -24,6 +22,7 @@ from tbft_runtime.diagnosis.placement import candidates
 from tbft_runtime.diagnosis.race import race, race_flops
 from tbft_runtime.diagnosis.samples import FEWEST, Samples, draw_samples
 from tbft_runtime.graphs.sessions import Tensors
+from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.run.diagnosis_record import Candidate, Diagnosis, NormShift
 from tbft_runtime.run.options import TrainOptions
@@ -47,6 +46,8 @@ class DiagnoseOptions:
     """Decides which, as it does for `train`."""
     threads: int | None = None
     """How many compute; None: one for each core that the process may use."""
+    expect_id: str | None = None
+    """The id that the bundle must have, all 64 digits; None: whichever it has."""
 
 
 def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress: Progress | None = None) -> Diagnosis:
@@ -72,14 +73,14 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
         ('output', ('fc',))
     """
     progress = progress or Silent()
-    with opened(bundle) as verified, tempfile.TemporaryDirectory() as folder:
+    with opened(bundle, options.expect_id) as verified, temporary_folder() as folder:
         plans = deciding_plans(verified)
-        asked = TrainOptions(data=options.data, out=Path(folder), seed=options.seed, threads=options.threads)
+        asked = TrainOptions(data=options.data, out=folder, seed=options.seed, threads=options.threads)
         # Of these settings only those matter that are the same for every plan.
         settings = resolve(asked, plans[0], verified)
         sources = open_sources(verified, settings)
-        data = open_data(verified, plans[0], settings, sources, Path(folder), progress, Stopwatch())
-        return diagnose_part(verified, data.train, settings, options.samples, load_file(verified.weights), progress)
+        data = open_data(verified, plans[0], settings, sources, folder, progress, Stopwatch())
+        return diagnose_part(verified, data.train, settings, options.samples, load_weights(verified), progress)
 
 
 def deciding_plans(bundle: Bundle) -> tuple[Plan, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import STATISTICS
 from tbft_artifacts.plan import PREDICT, Plan
-from tbft_runtime.boundary.prefix import load_prefix
+from tbft_runtime.boundary.prefix import boundary_of, load_prefix
 from tbft_runtime.diagnosis.decide import SURE
 from tbft_runtime.diagnosis.heads import right_by_class_means, right_by_fitted_head, standard_errors
 from tbft_runtime.diagnosis.placement import module_of, norm_plans
@@ -17,6 +17,7 @@ from tbft_runtime.diagnosis.samples import Samples
 from tbft_runtime.diagnosis.statistics_shift import GROUPS, group_statistics, norm_shift, reestimated
 from tbft_runtime.graphs.lanes import in_lanes
 from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.logits import check_logits, only_output
 from tbft_runtime.run.diagnosis_record import LabelEvidence, NormShift
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import Arrays
@@ -67,7 +68,7 @@ def label_evidence(
     labels, classes = samples.labels, len(bundle.manifest.classes)
     prefix = load_prefix(bundle, head, settings, weights)
     assert prefix is not None, "a head that is trained alone has the network before it"
-    boundary = prefix.run(samples.images)[head.boundary.name]
+    boundary = boundary_of(head, prefix.run(samples.images), len(samples))
     # Under batch statistics the boundary is not what the model as it is would make of an image.
     shared = head.prefix_is_fixed
     logits = (
@@ -101,13 +102,17 @@ def label_evidence(
 def _head(bundle: Bundle, head: Plan, weights: Tensors, boundary: np.ndarray) -> np.ndarray:
     """Answers (n, classes) of the model's own head."""
     graph = load_graph(bundle.path(head.suffix), weights, 1)
-    (logits,) = graph.run({graph.inputs[0]: boundary}).values()
-    return logits
+    logits = only_output(graph.run({graph.inputs[0]: boundary}))
+    return check_logits(logits, len(boundary), len(bundle.manifest.classes))
 
 
 def _whole(bundle: Bundle, weights: Tensors, samples: Samples, threads: int, at_once: int | None) -> np.ndarray:
     """Answers (n, classes) of the whole model, with fixed statistics."""
     graph = load_graph(bundle.path(PREDICT), weights, 1)
+    classes = len(bundle.manifest.classes)
     parts = samples.parts(GROUPS) if at_once is None else samples.parts_of(at_once)
-    logits = in_lanes(threads, lambda images: graph.run({graph.inputs[0]: images}), parts)
-    return np.concatenate([next(iter(part.values())) for part in logits])
+
+    def answers(images: np.ndarray) -> np.ndarray:
+        return check_logits(only_output(graph.run({graph.inputs[0]: images})), len(images), classes)
+
+    return np.concatenate(in_lanes(threads, answers, parts))

@@ -6,16 +6,18 @@ mostly what came in since the one before, and the first that moved tells where t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from tbft_artifacts.errors import DivergedError
 from tbft_artifacts.manifest import BatchNorm
-from tbft_artifacts.names import BATCH_SUFFIX
 from tbft_runtime.graphs.lanes import in_lanes
 from tbft_runtime.graphs.sessions import Graph, Tensors
 from tbft_runtime.run.state import Arrays
+from tbft_runtime.training.batch_norm import batch_statistic
 
 # Their spread tells what sampling adds; more of them would make each too small to normalise by.
 GROUPS = 4
@@ -46,7 +48,7 @@ def group_statistics(
     outputs = in_lanes(threads, measured, groups)
     on_images(sum(map(len, groups)))
     names = [name for norm in norms for name in (norm.mean, norm.variance)]
-    return {name: np.stack([output[name + BATCH_SUFFIX] for output in outputs]) for name in names}
+    return {name: np.stack([batch_statistic(output, name) for output in outputs]) for name in names}
 
 
 def reestimated(statistics: Arrays) -> Arrays:
@@ -66,8 +68,13 @@ def norm_shift(norm: BatchNorm, statistics: Arrays, source: Tensors) -> Shift:
     on average for images like those of the source, however few there are, and however alike pixels of one image are.
     """
     variance = source[norm.variance].astype(np.float64) + EPSILON
-    means = (statistics[norm.mean] - source[norm.mean]) / np.sqrt(variance)
-    logs = np.log((statistics[norm.variance] + EPSILON) / variance)
+    with np.errstate(all="ignore"):  # What comes of variances below 0 is told below.
+        means = (statistics[norm.mean] - source[norm.mean]) / np.sqrt(variance)
+        logs = np.log((statistics[norm.variance] + EPSILON) / variance)
     noise = sum(float((rows.var(axis=0, ddof=1) / len(rows)).mean()) for rows in (means, logs))
     moved = sum(float((rows.mean(axis=0) ** 2).mean()) for rows in (means, logs))
+    if not math.isfinite(moved + noise):
+        raise DivergedError(
+            f"what comes to batch norm '{norm.mean}' is infinite or no number", "export the bundle again"
+        )
     return Shift(distance=moved - noise, noise=noise)

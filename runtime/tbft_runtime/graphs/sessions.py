@@ -21,6 +21,8 @@ import onnxruntime as ort
 Tensors = Mapping[str, np.ndarray]
 # Fatal ones only: what fails raises an exception, and the log would write a stranger's names as they are.
 QUIET = 4
+# More threads than this on a core do nothing but wait, and take memory.
+THREADS_PER_CORE = 4
 
 
 class Graph:
@@ -47,7 +49,8 @@ class Graph:
 
     def bind(self, inputs: Tensors, outputs: Tensors) -> BoundGraph:
         """The graph with arrays that it reads and writes in place, run after run; all of them C-contiguous."""
-        return BoundGraph(self._session, inputs, outputs)
+        with _clear_errors():
+            return BoundGraph(self._session, inputs, outputs)
 
 
 class BoundGraph:
@@ -69,10 +72,10 @@ class BoundGraph:
         Raises TbftError if that cannot be done.
         """
         held = []  # What ONNX Runtime reads has to live until it has run.
-        for name, array in feeds.items():
-            held.append(np.ascontiguousarray(array))
-            self._binding.bind_cpu_input(name, held[-1])
         with _clear_errors():
+            for name, array in feeds.items():
+                held.append(np.ascontiguousarray(array))
+                self._binding.bind_cpu_input(name, held[-1])
             self._session.run_with_iobinding(self._binding)
 
 
@@ -141,3 +144,16 @@ def onnxruntime_version() -> str:
 def default_threads() -> int:
     """As many threads as this process may use cores."""
     return len(os.sched_getaffinity(0))
+
+
+def checked_threads(threads: int | None) -> int:
+    """So many threads, or the default. Raises TbftError for more than a few on each core, which only wait."""
+    cores = default_threads()
+    if threads is None:
+        return cores
+    if not 1 <= threads <= cores * THREADS_PER_CORE:
+        raise TbftError(
+            f"`threads` {threads} is not between 1 and {cores * THREADS_PER_CORE}, {THREADS_PER_CORE} for each core",
+            "give `threads`, or leave it out: one for each core is fastest",
+        )
+    return threads

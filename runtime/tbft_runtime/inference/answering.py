@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -18,7 +17,7 @@ from tbft_runtime.energy.metering import Metering
 from tbft_runtime.energy.result import Energy
 from tbft_runtime.energy.total import total
 from tbft_runtime.exits.staged import StagedModel
-from tbft_runtime.inference.model import Model, open_whole
+from tbft_runtime.inference.model import Model
 
 # An image's time is the median of so many; after the first seconds of a slow model fewer will do.
 ROUNDS, FEWEST_ROUNDS = 7, 3
@@ -88,19 +87,23 @@ class ImageSample:
 
 
 def single_answers(
-    model: Model | StagedModel, path: Path, pixels: np.ndarray, threads: int, metering: Metering, why: str | None
+    whole: Model,
+    model: Model | StagedModel,
+    pixels: np.ndarray,
+    threads: int,
+    metering: Metering,
+    why: str | None,
 ) -> SingleAnswers:
-    """What the model at `path` takes for one image (N, S, S, 3) at a time; one with exits beside its whole network.
+    """What a model takes for one image (N, S, S, 3) at a time; one with exits beside its `whole` network.
 
     `why` says why there is no meter, if there is none.
     """
     no_energy = why or metering.problem or "the meter said nothing meanwhile"
     if not isinstance(model, StagedModel):
-        (whole,) = measure_answers([model.answers], pixels, metering, no_energy)
-        return SingleAnswers(threads=threads, whole=whole, early=None)
-    ways = [open_whole(path, threads).answers, model.answers]
-    whole, early = measure_answers(ways, pixels, metering, no_energy)
-    return SingleAnswers(threads=threads, whole=whole, early=early)
+        (cost,) = measure_answers([model.answers], pixels, metering, no_energy)
+        return SingleAnswers(threads=threads, whole=cost, early=None)
+    cost, early = measure_answers([whole.answers, model.answers], pixels, metering, no_energy)
+    return SingleAnswers(threads=threads, whole=cost, early=early)
 
 
 def measure_answers(ways: Sequence[Answer], pixels: np.ndarray, metering: Metering, no_energy: str) -> list[AnswerCost]:

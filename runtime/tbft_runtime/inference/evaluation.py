@@ -18,10 +18,10 @@ from tbft_runtime.data.sources import open_source
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.exits.record import EarlyAnswers, early_answers
 from tbft_runtime.exits.staged import StagedModel
-from tbft_runtime.graphs.sessions import default_threads
+from tbft_runtime.graphs.sessions import checked_threads
 from tbft_runtime.inference.answering import ImageSample, SingleAnswers, single_answers
 from tbft_runtime.inference.batches import in_batches, pixels_of
-from tbft_runtime.inference.model import open_model
+from tbft_runtime.inference.model import open_model, open_whole
 from tbft_runtime.meters.meter import NO_METER
 from tbft_runtime.meters.registry import choose
 from tbft_runtime.progress import Progress, Silent
@@ -54,6 +54,7 @@ def evaluate(
     progress: Progress | None = None,
     meter: str = NO_METER,
     board: Board = THIS_BOARD,
+    expect_id: str | None = None,
 ) -> EvaluationResult:
     """Measure a bundle, a run's best state or a finalized model on labelled images.
 
@@ -64,6 +65,7 @@ def evaluate(
         progress: Hears how many images were answered; None: nobody does.
         meter: Where joules come from: "auto", "none", or a meter of the registry.
         board: Where sensors, clocks and temperatures are read; tests give another.
+        expect_id: The id, all 64 digits, of the bundle, or of the one that the run began with; None: whichever.
 
     Returns:
         Accuracy (0 to 1), also of each class, mean cross-entropy (nats) of the labelled images, and images per second.
@@ -79,9 +81,9 @@ def evaluate(
     """
     model_path, data = Path(model_path), Path(data)
     progress = progress or Silent()
-    threads = threads or default_threads()
+    threads = checked_threads(threads)
     choice = choose(meter, board)
-    model = open_model(model_path, threads)
+    model = open_model(model_path, threads, expect_id)
     source = open_source(data, model.classes, model.preprocessing)
     tally, every, seconds = Tally(), Tally(), 0.0
     skipped: list[tuple[str, str]] = []
@@ -111,7 +113,8 @@ def evaluate(
         single = None
         if sample is not None:
             progress.begin("answering one image at a time", 0)
-            single = single_answers(model, model_path, sample.pixels, threads, metering, choice.why)
+            whole = open_whole(model_path, threads, expect_id) if isinstance(model, StagedModel) else model
+            single = single_answers(whole, model, sample.pixels, threads, metering, choice.why)
         state_of_board = metering.summary().board
     answered = every.exit_answers()
     return EvaluationResult(

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
-from safetensors.numpy import load_file
 
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.model_card import METADATA, ModelCard
+from tbft_artifacts.model_card import METADATA, decode_card
 from tbft_artifacts.plan import PREDICT, Plan
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import NEVER
 from tbft_runtime.exits.record import calibration_of
 from tbft_runtime.exits.staged import Answers, StagedModel
 from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
+from tbft_runtime.graphs.weights import load_weights
+from tbft_runtime.logits import check_logits, only_output
 from tbft_runtime.run.folder import RunFolder, open_trained
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
@@ -35,48 +35,52 @@ class Model:
     preprocessing: Preprocessing
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
-        """(N, S, S, 3) uint8 prepared pixels -> (N, classes)."""
-        (logits,) = self.graph.run({self.graph.inputs[0]: self.preprocessing.normalize(pixels)}).values()
-        return logits
+        """(N, S, S, 3) uint8 prepared pixels -> (N, classes), all finite. Raises TbftError for other answers."""
+        found = self.graph.run({self.graph.inputs[0]: self.preprocessing.normalize(pixels)})
+        return check_logits(only_output(found), len(pixels), len(self.classes))
 
     def answers(self, pixels: np.ndarray) -> Answers:
         """The same, as of a model that has more exits."""
         return Answers(self.logits(pixels), [None] * len(pixels))
 
 
-def open_model(path: Path, threads: int) -> Model | StagedModel:
+def open_model(path: Path, threads: int, expect_id: str | None = None) -> Model | StagedModel:
     """Load the model at `path`: a bundle folder or `.tar.gz`, a run folder (its best state), or a finalized file.
 
     A run that trained several exits answers at the first one that is sure enough. Raises TbftError if it is none
-    of these.
+    of these, or not of the bundle whose id is expected.
     """
     if RunFolder(path).run_file.exists():
-        bundle, run, state = open_trained(path)
-        plan = bundle.plan(run.settings.plan)
-        if plan.exits:
-            return _staged(bundle, plan, run.settings, state, threads)
-    return open_whole(path, threads)
+        with open_trained(path, expect_id=expect_id) as (bundle, run, state):
+            plan = bundle.plan(run.settings.plan)
+            if plan.exits:
+                return _staged(bundle, plan, run.settings, state, threads)
+    return open_whole(path, threads, expect_id)
 
 
-def open_whole(path: Path, threads: int) -> Model:
+def open_whole(path: Path, threads: int, expect_id: str | None = None) -> Model:
     """The same, but that every image goes to the last exit."""
     if path.suffix == ".onnx":
+        if expect_id is not None:
+            # The file says itself what it was made from, and whoever makes another says the same.
+            raise TbftError(
+                f"'{path}' is a finalized model, which has no id of a bundle that could be verified",
+                "leave `expect_id` out, and compare the file with 'sha256sum'",
+            )
         return _from_file(path, threads)
     if RunFolder(path).run_file.exists():
-        bundle, run, state = open_trained(path)
-        plan = bundle.plan(run.settings.plan)
-        return _from_bundle(bundle, plan.predict, merged(plan, load_file(bundle.weights), state.best), threads)
-    with opened(path) as bundle:
+        with open_trained(path, expect_id=expect_id) as (bundle, run, state):
+            plan = bundle.plan(run.settings.plan)
+            return _from_bundle(bundle, plan.predict, merged(plan, load_weights(bundle), state.best), threads)
+    with opened(path, expect_id) as bundle:
         plans = bundle.manifest.plans
         # Several plans may have prefixes of several kinds; the whole model in float32 stands for all.
-        return _from_bundle(
-            bundle, plans[0].predict if len(plans) == 1 else PREDICT, load_file(bundle.weights), threads
-        )
+        return _from_bundle(bundle, plans[0].predict if len(plans) == 1 else PREDICT, load_weights(bundle), threads)
 
 
 def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState, threads: int) -> StagedModel:
     found = calibration_of(plan, settings, state)
-    weights = merged(plan, load_file(bundle.weights), state.best)
+    weights = merged(plan, load_weights(bundle), state.best)
     manifest = bundle.manifest
     return StagedModel(
         stages=[load_graph(bundle.path(plan.stage(number)), weights, threads) for number in range(len(plan.exits))],
@@ -98,8 +102,7 @@ def _from_file(path: Path, threads: int) -> Model:
     if not path.exists():
         raise TbftError(f"model '{path}' does not exist", "make it with 'tbft-edge finalize'")
     graph = load_graph(path, {}, threads)
-    try:
-        card = msgspec.json.decode(graph.metadata[METADATA], type=ModelCard)
-    except (KeyError, msgspec.DecodeError) as error:
-        raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'") from error
+    if METADATA not in graph.metadata:
+        raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'")
+    card = decode_card(graph.metadata[METADATA], str(path))
     return Model(graph, card.classes, Preprocessing(card.preprocessing, card.image_size))

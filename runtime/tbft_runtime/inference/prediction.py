@@ -36,6 +36,7 @@ def predict(
     inputs: Iterable[str | os.PathLike[str]],
     threads: int | None = None,
     on_skipped: Callable[[str], None] = lambda _: None,
+    expect_id: str | None = None,
 ) -> Iterator[Prediction]:
     """The likeliest class of each picture; folders and `.npz` files give all their images.
 
@@ -47,13 +48,15 @@ def predict(
         inputs: JPEG and PNG files, folders of them of any depth, and `.npz` files with `images` (N, H, W, 3) uint8.
         threads: How many threads compute; None: as many as there are cores.
         on_skipped: Gets the name of each picture of a folder that cannot be read.
+        expect_id: As `Predictor.open` takes it.
 
     Yields:
         Name, likeliest class, its probability (0 to 1) and exit of each image, while images are read.
 
     Raises:
         TbftError: There is no such model or file, or, when all others were answered, a picture that was named itself
-            cannot be read.
+            cannot be read, or none can.
+        DivergedError: The model answers with what are no finite numbers.
 
     Example:
         >>> from tbft_runtime import predict
@@ -63,7 +66,7 @@ def predict(
         photos/ant/0000.png ant
         ...
     """
-    return answered(model_path, inputs, threads, lambda name, _problem: on_skipped(name))
+    return answered(model_path, inputs, threads, lambda name, _problem: on_skipped(name), expect_id)
 
 
 def answered(
@@ -71,12 +74,13 @@ def answered(
     inputs: Iterable[str | os.PathLike[str]],
     threads: int | None,
     on_skipped: Callable[[str, str], None],
+    expect_id: str | None = None,
 ) -> Iterator[Prediction]:
     """As `predict`; `on_skipped` gets the name of each picture that is skipped, and why it cannot be read.
 
     Raises TbftError for pictures that were named themselves only once all others are answered.
     """
-    predictor = Predictor.open(model_path, threads)
+    predictor = Predictor.open(model_path, threads, expect_id)
     pictures = _Pictures(predictor.model.preprocessing, predictor.model.classes, on_skipped)
     for batch in in_batches(pictures.of(inputs)):
         for item, (label, row, found) in zip(batch, predictor.answers(pixels_of(batch)), strict=True):

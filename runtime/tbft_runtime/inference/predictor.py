@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tbft_runtime.exits.staged import StagedModel
-from tbft_runtime.graphs.sessions import default_threads
+from tbft_runtime.graphs.sessions import checked_threads
 from tbft_runtime.inference.batches import in_batches
 from tbft_runtime.inference.model import Model, open_model
 from tbft_runtime.inference.pictures import prepared
@@ -41,12 +41,14 @@ class Predictor:
     model: Model | StagedModel
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], threads: int | None = None) -> Predictor:
+    def open(cls, path: str | os.PathLike[str], threads: int | None = None, expect_id: str | None = None) -> Predictor:
         """Load the model at `path`.
 
         Args:
             path: A bundle (a folder or `.tar.gz`), a run folder (its best state), or a finalized `.onnx` file.
             threads: How many threads compute; None: as many as there are cores.
+            expect_id: The id, all 64 digits, of the bundle, or of the one that the run began with; None: whichever. A
+                finalized file has none that could be verified, and is refused.
 
         Returns:
             The model in memory; the files are not read again.
@@ -59,7 +61,7 @@ class Predictor:
             >>> Predictor.open("model.onnx", threads=1).classes
             ('ant', 'bee', 'cat', 'dog')
         """
-        return cls(open_model(Path(path), threads or default_threads()))
+        return cls(open_model(Path(path), checked_threads(threads), expect_id))
 
     @property
     def classes(self) -> tuple[str, ...]:

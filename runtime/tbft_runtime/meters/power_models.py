@@ -7,11 +7,14 @@ from typing import Annotated
 
 import msgspec
 
+from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most
 from tbft_runtime.board.access import Board
 from tbft_runtime.meters.meter import UnavailableError
 
 _CORES = 4
+_LIMIT = 64 * 1024
 
 
 class PowerModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,8 +84,6 @@ def load_model(path: Path) -> PowerModel:
     """A model from a JSON file {board, idle_watts, core_watts, source}. Raises TbftError."""
     hint = 'it should hold {"board": …, "idle_watts": …, "core_watts": …, "source": who measured it}'
     try:
-        return msgspec.json.decode(path.read_bytes(), type=PowerModel)
+        return decode(read_at_most(path, _LIMIT), PowerModel, _LIMIT, failed=f"power model {path}", hint=hint)
     except OSError as error:
         raise TbftError(f"power model {path} cannot be read ({error.strerror})", hint) from None
-    except msgspec.MsgspecError as error:
-        raise TbftError(f"power model {path}: {error}", hint) from None

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import msgspec
 
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most
 
 _KERNEL = "_kernel_time"
 _RUN = "model_run"
+# Some steps of some hundred operators are a few MB.
+_LIMIT = 256 * MIB
 
 
 class _Arguments(msgspec.Struct):
@@ -62,10 +66,13 @@ def read_trace(path: Path, warm_up: int, steps: int) -> KernelTrace:
     Each step has the same number of runs, and ends before the next one begins. Raises TbftError for a
     file that is damaged, or does not hold all steps.
     """
-    try:
-        events = msgspec.json.decode(path.read_bytes(), type=list[_Event])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TbftError(f"ONNX Runtime's trace '{path.name}' is damaged: {error}", "is the disk full?") from error
+    events = decode(
+        read_at_most(path, _LIMIT),
+        list[_Event],
+        _LIMIT,
+        failed=f"ONNX Runtime's trace '{path.name}' is damaged",
+        hint="is the disk full?",
+    )
     runs = sorted((event.ts, event.ts + event.dur) for event in events if event.is_run)
     in_step, rest = divmod(len(runs), warm_up + steps)
     if rest or not in_step:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import msgspec
 
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most
 from tbft_runtime.reporting.report import FORMAT, Report
 from tbft_runtime.run.folder import RunFolder
 
 # A week of steps and telemetry is a few megabytes; more is something else.
-LIMIT = 64 << 20
+LIMIT = 64 * MIB
+_COPY = "copy it again from the device that trained"
 
 
 class _Version(msgspec.Struct):
@@ -44,8 +47,7 @@ def read_report(path: str | os.PathLike[str]) -> Report:
     if not file.is_file():
         raise _missing(path, file)
     try:
-        with file.open("rb") as opened:
-            content = opened.read(LIMIT + 1)
+        content = read_at_most(file, LIMIT)
     except OSError as error:
         raise TbftError(f"'{file}' cannot be read ({error.strerror})", "check its permissions and the disk") from error
     if len(content) > LIMIT:
@@ -67,21 +69,14 @@ def _missing(path: Path, file: Path) -> TbftError:
 
 
 def _decode(content: bytes, file: Path) -> Report:
-    try:
-        found = msgspec.json.decode(content, type=_Version).format
-        if found != FORMAT:
-            raise _another_format(found, file)
-        report = msgspec.json.decode(content, type=Report)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _damaged(str(error), file) from error
+    failed = f"'{file}' is no valid report"
+    found = decode(content, _Version, LIMIT, failed=failed, hint=_COPY).format
+    if found != FORMAT:
+        raise _another_format(found, file)
+    report = decode(content, Report, LIMIT, failed=failed, hint=_COPY)
     contradiction = _contradiction(report)
     if contradiction is not None:
-        raise _damaged(contradiction, file)
-    try:
-        # JSON allows numbers that no figure can be made from; this has room for those of 64 bits only.
-        msgspec.msgpack.encode(report)
-    except OverflowError as error:
-        raise _damaged("it has a number of more than 64 bits", file) from error
+        raise TbftError(f"{failed}: {contradiction}", _COPY)
     return report
 
 
@@ -94,10 +89,6 @@ def _contradiction(report: Report) -> str | None:
     if report.step_ms is not None and len(report.step_ms.edges) != len(report.step_ms.counts) + 1:
         return "its histogram has another number of edges than its counts need"
     return None
-
-
-def _damaged(reason: str, file: Path) -> TbftError:
-    return TbftError(f"'{file}' is no valid report: {reason}", "copy it again from the device that trained")
 
 
 def _another_format(found: int, file: Path) -> TbftError:

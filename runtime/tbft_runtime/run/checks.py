@@ -7,7 +7,12 @@ from collections.abc import Callable
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_RATE, MOST_EPOCHS
+from tbft_runtime.graphs.sessions import checked_threads
 from tbft_runtime.run.settings import Settings
+
+# Bytes; a double counts them exactly.
+LARGEST_BUDGET = 2**53
 
 Check = Callable[[Settings, Plan], None]
 
@@ -24,6 +29,11 @@ def counts(settings: Settings, _plan: Plan) -> None:
             f"epochs {settings.epochs} must be positive (epochs may be 0)",
             "correct the option",
         )
+    for name, most in {"batch_size": LARGEST_BATCH, "patience": MOST_EPOCHS, "epochs": MOST_EPOCHS}.items():
+        value = getattr(settings, name)
+        if value > most:
+            raise TbftError(f"`{name}` {value} is more than {most:,}", "correct the option")
+    checked_threads(settings.threads)
 
 
 def from_zero(name: str) -> Check:
@@ -31,8 +41,8 @@ def from_zero(name: str) -> Check:
 
     def check(settings: Settings, _plan: Plan) -> None:
         value = getattr(settings, name)
-        if not (math.isfinite(value) and value >= 0):
-            raise TbftError(f"`{name}` {value} is not a number from 0 up", "correct the option")
+        if not (math.isfinite(value) and 0 <= value <= LARGEST_RATE):
+            raise TbftError(f"`{name}` {value} is not a number from 0 up to {LARGEST_RATE:g}", "correct the option")
 
     return check
 
@@ -61,7 +71,7 @@ def budget(name: str, most: float) -> Check:
                 f"plan '{plan.id}' says itself what is trained, and takes no `{name}`",
                 f"leave out `{name}`, or export a bundle whose channels the device chooses",
             )
-        if not 0 < value <= most:
+        if not 0 < value <= min(most, LARGEST_BUDGET):
             raise TbftError(f"`{name}` {value} is out of range", "for example `update_budget` 1MB `compute_budget` 15%")
 
     return check

@@ -7,6 +7,7 @@ import math
 import msgspec
 
 from tbft_artifacts.plan import Drift
+from tbft_artifacts.structs import Count, Epochs, Part, Seed, Some
 
 
 class NormShift(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,15 +35,15 @@ class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
     the `samples` went through the network for this.
     """
 
-    accuracy: float
-    confidence: float
-    adapted_accuracy: float | None
-    means_accuracy: float
-    fitted_accuracy: float
+    accuracy: Part
+    confidence: Part
+    adapted_accuracy: Part | None
+    means_accuracy: Part
+    fitted_accuracy: Part
     gain: float
     scatter: float
-    passes: int
-    samples: int
+    passes: Count
+    samples: Some
 
     @property
     def model_accuracy(self) -> float:
@@ -95,9 +96,9 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     candidates: tuple[Candidate, ...]
     norms: tuple[NormShift, ...]
     labels: LabelEvidence | None
-    samples: int
-    seed: int
+    samples: Some
+    seed: Seed
     seconds: float
     share: float | None
-    train_images: int
-    epochs: int
+    train_images: Count
+    epochs: Epochs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tbft_artifacts.structs import Count, Epochs, Part
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
 from tbft_runtime.timing import PhaseTime
 
@@ -12,8 +13,8 @@ class Evaluation(msgspec.Struct, frozen=True):
     """Mean cross-entropy and accuracy (0 to 1) over `images` images."""
 
     loss: float
-    accuracy: float
-    images: int
+    accuracy: Part
+    images: Count
 
 
 class Epoch(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,9 +25,9 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     a meter.
     """
 
-    number: int
+    number: Epochs
     train_loss: float
-    train_accuracy: float | None
+    train_accuracy: Part | None
     validation: Evaluation
     seconds: float
     step_ms: list[float]

@@ -7,6 +7,7 @@ import platform
 import msgspec
 
 from tbft_artifacts.plan import ConvolutionForm, Plan
+from tbft_artifacts.structs import Images, PrefixImages
 
 # Larger parts are hardly faster in a forward pass, and take more memory.
 PREFIX_IMAGES = 16
@@ -17,7 +18,7 @@ X86 = ("x86_64", "AMD64")
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """How the graphs run: what changes time and memory, and results only by rounding."""
 
-    micro_batch: int
+    micro_batch: Images
     """Images that go through the gradient graph at once on each thread, at most, where statistics are fixed."""
     gradient_form: ConvolutionForm
     """How the gradient graph writes its convolutions."""
@@ -25,11 +26,11 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """The same of the prefix; None: there is none."""
     spinning: bool
     """Whether threads wait for work without sleeping."""
-    prefix_images: int = PREFIX_IMAGES
+    prefix_images: PrefixImages = PREFIX_IMAGES
     """Images that go through the prefix at once on each thread, at most, where statistics are fixed."""
-    evaluation_images: int = EVALUATION_BATCH
+    evaluation_images: Images = EVALUATION_BATCH
     """Images that are evaluated at once on each thread, at most."""
-    statistics_images: int | None = None
+    statistics_images: Images | None = None
     """Images of a batch by which batch norms are re-estimated, at most; None: as many as in a step."""
 
 
@@ -44,3 +45,14 @@ def default_execution(plan: Plan) -> Execution:
         prefix_form=prefix_form,
         spinning=False,
     )
+
+
+def why_not_executed(execution: Execution, plan: Plan) -> str | None:
+    """Why the graphs of `plan` cannot be executed so, where other plans or hands wrote it; None if they can."""
+    if execution.gradient_form not in plan.gradient_forms:
+        return f"the gradient graph in the form {execution.gradient_form}"
+    if (execution.prefix_form is None) == plan.has_prefix:
+        return "a prefix" if execution.prefix_form else "no prefix"
+    if execution.prefix_form is not None and execution.prefix_form not in plan.prefix_forms:
+        return f"the prefix in the form {execution.prefix_form}"
+    return None

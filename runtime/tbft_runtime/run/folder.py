@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +12,14 @@ from pathlib import Path
 
 import msgspec
 
+from tbft_artifacts.archive import opened
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
-from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.bundle import Bundle, bundle_id
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.structs import Place, Word
+from tbft_runtime.run.check_run import check_selection, check_settings, check_state
 from tbft_runtime.run.diagnosis_record import Diagnosis
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
@@ -21,6 +27,13 @@ from tbft_runtime.run.state import TrainingState, load_state, save_state
 
 # Of atomic files, and of safetensors, which writes beside the file that it is told to write.
 _LEFTOVERS = (".*.tmp", ".tmp??????")
+_PUT_BACK = "put the bundle back where it was; 'tbft-edge finalize' takes another place with `bundle`"
+_REPAIR = (
+    "'tbft-edge train ARCHIVE' with `resume`, where ARCHIVE is the .tar.gz that it came as, unpacks it again; "
+    "'tbft-edge finalize' takes it with `bundle`"
+)
+# What a device saw of its images, and which channels of which layers it chose, is a few MB in a deep network.
+_RUN_LIMIT = 16 * MIB
 
 
 class RunFile(msgspec.Struct, frozen=True):
@@ -30,9 +43,9 @@ class RunFile(msgspec.Struct, frozen=True):
     chosen, where the device did, and `selection` which channels it trains, where the device chose them.
     """
 
-    bundle: str
-    data_fingerprint: str
-    started_at: str
+    bundle: Place
+    data_fingerprint: Word
+    started_at: Word
     settings: Settings
     diagnosis: Diagnosis | None = None
     selection: Selection | None = None
@@ -77,6 +90,11 @@ class RunFolder:
         return self.path / "bundle"
 
     @property
+    def fresh_bundle(self) -> Path:
+        """Where it is unpacked before it takes that place; a leftover, if the process is killed."""
+        return self.path / ".bundle.fresh.tmp"
+
+    @property
     def lock_file(self) -> Path:
         """The first file of a run: where it lies, everything in the folder is the run's own."""
         return self.path / ".tbft-edge.lock"
@@ -111,12 +129,14 @@ class RunFolder:
 
     def read_run(self) -> RunFile | None:
         """What was written when the run began, or None."""
+        failed, hint = f"'{self.run_file}' cannot be read", "start again with another `out`"
         try:
-            return msgspec.json.decode(self.run_file.read_bytes(), type=RunFile)
+            content = read_at_most(self.run_file, _RUN_LIMIT)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
-            raise TbftError(f"'{self.run_file}' cannot be read: {error}", "start again with another `out`") from error
+        except OSError as error:
+            raise TbftError(f"{failed}: {error.strerror}", hint) from error
+        return decode(content, RunFile, _RUN_LIMIT, failed=failed, hint=hint)
 
     def write_run(self, run: RunFile) -> None:
         with atomic_file(self.run_file) as temporary:
@@ -135,14 +155,24 @@ class RunFolder:
         """Remove temporary files of a process that was killed; only for whoever has the lock."""
         for folder in (self.path, self.cache):
             for leftover in (found for pattern in _LEFTOVERS for found in folder.glob(pattern)):
-                if leftover.is_dir():
+                if leftover.is_dir() and not leftover.is_symlink():
                     shutil.rmtree(leftover, ignore_errors=True)
                 else:
                     leftover.unlink(missing_ok=True)
 
+    def renew_bundle(self) -> None:
+        """Put the fresh bundle in the place of the one that is there, whatever that is."""
+        old = self.path / ".bundle.old.tmp"
+        with clear_disk_errors(self.bundle):
+            if os.path.lexists(self.bundle):
+                self.bundle.rename(old)
+            self.fresh_bundle.rename(self.bundle)
+        self.remove_leftovers()
+
     def discard(self, created: bool) -> None:
         """Undo a start that came to nothing, and with `created` the folder too; a tuning stays, in a run folder."""
         shutil.rmtree(self.bundle, ignore_errors=True)
+        self.remove_leftovers()
         self.remove_cache()
         self.run_file.unlink(missing_ok=True)
         if self.tuning_file.exists():
@@ -153,10 +183,14 @@ class RunFolder:
                 self.path.rmdir()
 
 
-def open_trained(path: Path, bundle: Path | None = None) -> tuple[Bundle, RunFile, TrainingState]:
+@contextlib.contextmanager
+def open_trained(
+    path: Path, bundle: Path | None = None, expect_id: str | None = None
+) -> Iterator[tuple[Bundle, RunFile, TrainingState]]:
     """The bundle, run file and state of the run in `path`; `bundle` says where the bundle is now.
 
-    Raises TbftError if `path` is no run, has not finished an epoch, or the bundle is gone or another.
+    The files of a bundle that is an archive are there for as long as the `with` block lasts. Raises TbftError if `path`
+    is no run, has not finished an epoch, or the bundle is gone or another, or not the expected one.
     """
     folder = RunFolder(path)
     run = folder.read_run()
@@ -167,16 +201,28 @@ def open_trained(path: Path, bundle: Path | None = None) -> tuple[Bundle, RunFil
         raise TbftError(
             f"the run in '{path}' has saved no epoch yet", "continue it with 'tbft-edge train' and `resume`"
         )
-    try:
-        # A bundle that came as an archive lies in the run's folder, wherever that was moved to.
-        opened = open_bundle(bundle or (folder.bundle if folder.bundle.exists() else Path(run.bundle)))
-    except TbftError as error:
+    if expect_id is not None and bundle_id(expect_id) != run.settings.bundle_id:
         raise TbftError(
-            error.message, "put the bundle back where it was; 'tbft-edge finalize' takes another place with `bundle`"
-        ) from error
-    if opened.manifest.bundle_id != run.settings.bundle_id:
-        raise TbftError(
-            f"'{opened.folder}' is not the bundle that '{path}' was trained from",
-            "put that one back where it was; 'tbft-edge finalize' takes another place with `bundle`",
+            f"the run in '{path}' began with bundle {run.settings.bundle_id}, and not the one that `expect_id` says",
+            "do not trust it, or give the id that 'tbft-edge export' printed for its bundle",
         )
-    return opened, run, state
+    # A bundle that came as an archive lies in the run's folder, wherever that was moved to.
+    unpacked = bundle is None and os.path.lexists(folder.bundle)
+    place = bundle or (folder.bundle if unpacked else Path(run.bundle))
+    with contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(opened(place))
+        except TbftError as error:
+            raise TbftError(error.message, _REPAIR if unpacked else _PUT_BACK) from error
+        if found.manifest.bundle_id != run.settings.bundle_id:
+            raise TbftError(
+                f"'{place}' is not the bundle that '{path}' was trained from",
+                _PUT_BACK,
+            )
+        check_settings(run.settings, found, path)
+        plan = found.plan(run.settings.plan)
+        if run.selection is not None:
+            check_selection(run.selection, plan, path)
+            plan = plan.with_channels(run.selection.channels)
+        check_state(state, found.manifest, plan, run.settings, path)
+        yield found, run, state

@@ -79,3 +79,5 @@ class TrainOptions:
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
     resume: bool = False
     """Whether to go on with the run in `out`, if there is one."""
+    expect_id: str | None = None
+    """The id that the bundle must have, all 64 digits; None: whichever it has."""

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from tbft_artifacts.structs import Count, Large, Part, Seed, Some
+
 # What kept a layer from more channels. depth: the compute budget, for the backward pass down to the layer alone.
 Limit = Literal["update", "compute", "depth"]
 
@@ -24,9 +26,9 @@ class LayerChoice(msgspec.Struct, frozen=True, kw_only=True):
     depth: str
     potential: float
     score: float
-    channels: tuple[int, ...]
-    informative: int
-    size: int
+    channels: tuple[Count, ...]
+    informative: Count
+    size: Some
     limit: Limit | None
 
 
@@ -40,14 +42,14 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     plan: str
-    update_budget: int
-    update_bytes: int
-    compute_budget: float
+    update_budget: Large
+    update_bytes: Large
+    compute_budget: Part
     compute: float
-    values: int
+    values: Large
     layers: tuple[LayerChoice, ...]
-    samples: int
-    seed: int
+    samples: Count
+    seed: Seed
     seconds: float
 
     @property

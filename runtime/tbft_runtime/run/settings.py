@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tbft_artifacts.plan import BatchNormPolicy
+from tbft_artifacts.structs import Epochs, Images, Large, Part, Patience, Place, Rate, Seed, Threads, Word
 from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.options import DEFAULT_CACHE, DEFAULT_CACHE_PLACE, CacheFormat, CachePlace
 
@@ -12,33 +13,33 @@ from tbft_runtime.run.options import DEFAULT_CACHE, DEFAULT_CACHE_PLACE, CacheFo
 class Settings(msgspec.Struct, frozen=True):
     """A run's settings, all decided. They determine its result, with one thread bit for bit."""
 
-    bundle_id: str
+    bundle_id: Word
     """sha256 (hex) of the bundle's content."""
-    plan: str
+    plan: Word
     """Its id."""
     batch_norm: BatchNormPolicy
     """What happens to the statistics of batch norms."""
-    epochs: int
+    epochs: Epochs
     """How many at most; 0 only re-estimates statistics."""
-    lr: float
+    lr: Rate
     """Learning rate."""
-    momentum: float
+    momentum: Rate
     """Of SGD; beta1 of Adam and AdamW."""
-    weight_decay: float
-    batch_size: int
+    weight_decay: Rate
+    batch_size: Images
     """Images per step."""
-    patience: int
+    patience: Patience
     """So many epochs without a lower validation loss end the run."""
-    seed: int
+    seed: Seed
     """Decides split and order of the images."""
-    threads: int
+    threads: Threads
     execution: Execution
     """How graphs run."""
-    val_fraction: float
+    val_fraction: Part
     """Part (0 to 1) of the labelled images that is held out, unless there are others to validate on."""
-    data: str
+    data: Place
     """Where the training images are, as an absolute path."""
-    validation: str | None
+    validation: Place | None
     """Where those to validate on are; None: some of the others are held out."""
     cache: CacheFormat = DEFAULT_CACHE
     """How boundary activations are kept."""
@@ -46,9 +47,9 @@ class Settings(msgspec.Struct, frozen=True):
     """Where they are kept."""
     tuned: bool = False
     """Whether the execution was measured on this device beforehand."""
-    update_budget: int | None = None
+    update_budget: Large | None = None
     """Bytes that trained values, their gradients and the optimizer's state may take; None: nothing is chosen."""
-    compute_budget: float | None = None
+    compute_budget: Part | None = None
     """Which part (0 to 1) of full fine-tuning's backward pass a step may take; None: nothing is chosen."""
-    exit_accuracy: float | None = None
+    exit_accuracy: Part | None = None
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""

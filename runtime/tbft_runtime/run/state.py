@@ -16,7 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.structs import Epochs, Large
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.exit_answers import ExitAnswers
@@ -27,14 +29,16 @@ Arrays = dict[str, np.ndarray]
 _EpochText = TypeVar("_EpochText")
 _GROUPS = ("current", "slots", "best", "confusions", "exits")
 _METADATA = "training"
+# That of safetensors for everything that is no tensor.
+_METADATA_LIMIT = 100_000_000
 
 
 class _Progress(msgspec.Struct, Generic[_EpochText]):
     """The part of the state that is no tensor; epochs as they are, or as JSON already."""
 
-    epoch: int
-    step: int
-    best_epoch: int
+    epoch: Epochs
+    step: Large
+    best_epoch: Epochs
     best_loss: float | None
     before: Evaluation | None
     adapted: Evaluation | None
@@ -132,14 +136,20 @@ def load_state(path: Path) -> TrainingState | None:
     if not path.exists():
         return None
     groups: dict[str, Arrays] = {group: {} for group in _GROUPS}
+    failed, hint = f"'{path}' is damaged", "start again with another `out`"
     try:
         with safe_open(path, "numpy") as file:
-            progress = msgspec.json.decode(file.metadata()[_METADATA], type=_Progress[Epoch])
+            told = file.metadata()[_METADATA]
+            progress = decode(told, _Progress[Epoch], _METADATA_LIMIT, failed=failed, hint=hint)
             for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
                 group, _, name = key.partition("/")
                 groups[group][name] = file.get_tensor(key)
-    except (SafetensorError, msgspec.DecodeError, KeyError, TypeError) as error:
-        raise TbftError(f"'{path}' is damaged: {error}", "start again with another `out`") from error
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise TbftError(f"{failed}: {error}", hint) from error
+    told_exits = groups["exits"]
+    if told_exits and told_exits.keys() != {"confidence", "right"}:
+        raise TbftError(f"{failed}: it has other answers of exits", hint)
+    answers = ExitAnswers(told_exits["confidence"], told_exits["right"]) if told_exits else None
     return TrainingState(
         current=groups["current"],
         slots=groups["slots"],
@@ -152,7 +162,7 @@ def load_state(path: Path) -> TrainingState | None:
         adapted=progress.adapted,
         epochs=progress.epochs,
         confusions=groups["confusions"],
-        exits=ExitAnswers(**groups["exits"]) if groups["exits"] else None,
+        exits=answers,
         preparation=progress.preparation,
         parts=progress.parts,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BatchNorm
 from tbft_artifacts.names import BATCH_SUFFIX
-from tbft_runtime.graphs.sessions import Graph
+from tbft_runtime.graphs.sessions import Graph, Tensors
 from tbft_runtime.run.state import Arrays
 
 
@@ -24,6 +24,14 @@ def check_batch(norms: Sequence[BatchNorm], images: int) -> None:
             )
 
 
+def batch_statistic(outputs: Tensors, name: str) -> np.ndarray:
+    """The batch's statistic `name`. Raises TbftError where the graphs compute none, or several numbers per channel."""
+    found = outputs.get(name + BATCH_SUFFIX)
+    if found is None or found.ndim != 1:
+        raise TbftError(f"the graphs do not compute '{name}' of a batch", "export the bundle again")
+    return found
+
+
 def average_into(current: Arrays, outputs: Arrays, norms: Sequence[BatchNorm]) -> None:
     """Running = (1 - momentum) * running + momentum * batch, as torch.nn.BatchNorm2d does.
 
@@ -31,7 +39,7 @@ def average_into(current: Arrays, outputs: Arrays, norms: Sequence[BatchNorm]) -
     """
     for norm in norms:
         for name in (norm.mean, norm.variance):
-            batch = outputs[name + BATCH_SUFFIX]
+            batch = batch_statistic(outputs, name)
             momentum = np.float32(norm.momentum)
             current[name] = (np.float32(1) - momentum) * current[name] + momentum * batch
 
@@ -54,7 +62,7 @@ def reestimate(
         outputs = statistics.run({statistics.inputs[0]: read(indices)})
         for norm in norms:
             for name in (norm.mean, norm.variance):
-                batch = outputs[name + BATCH_SUFFIX].astype(np.float64) * len(indices)
+                batch = batch_statistic(outputs, name).astype(np.float64) * len(indices)
                 totals[name] = totals[name] + batch if name in totals else batch
         count += len(indices)
     return {name: (total / count).astype(np.float32) for name, total in totals.items()}

@@ -12,6 +12,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_runtime.data.dataset import Part
 from tbft_runtime.graphs.lanes import in_lanes
 from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.logits import only_output
 from tbft_runtime.run.execution import EVALUATION_BATCH
 from tbft_runtime.tally import Tally
 
@@ -42,7 +43,7 @@ class Evaluator:
 
         def logits(values: np.ndarray) -> np.ndarray:
             for graph in graphs:
-                (values,) = graph.run({graph.inputs[0]: values}).values()
+                values = only_output(graph.run({graph.inputs[0]: values}))
             return values
 
         batches = list(self.part.in_order(self.images))

@@ -95,6 +95,8 @@ class FineTuning:
                 tally = self._evaluator().evaluate(self._weights(state))
             state.adapted = tally.evaluation()
         starting = tally.evaluation()
+        if starting is not None and not np.isfinite(starting.loss):
+            raise _without_training(starting.loss)
         state.keep_best(0, starting.loss if starting else np.inf, tally.confusion(), tally.exit_answers())
         self.accounts.prepare(state)
         self.save(state)
@@ -179,6 +181,8 @@ class FineTuning:
             stopwatch.add(phase, before, between)
             stopwatch.add("train", between, after)
             step_ms.append((after - before) * 1000)
+            if not np.isfinite(result.loss) and not state.step:
+                raise _without_training(result.loss)
             if not np.isfinite(result.loss):
                 raise self._diverged(f"the loss became {result.loss} in epoch {number}", number)
             # The graph adds up what exits lose; of several, losses are told as means, as in validation.
@@ -188,6 +192,8 @@ class FineTuning:
             labelled += int(np.count_nonzero(labels != NO_LABEL))
             self.progress.advance(len(indices))
             self.progress.training(len(indices), loss / seen, _part(correct, labelled))
+        if not seen:
+            raise TbftError("there is no image to train on", "give some with `data`")
         with self._lap("validation"):
             tally = evaluator.evaluate(self._weights(state))
         validation = tally.evaluation()
@@ -236,6 +242,14 @@ class FineTuning:
             f"{what}; '{self.folder.path}' keeps the state after epoch {number - 1}",
             f"train again with a lower `lr` than {self.settings.lr:g}",
         )
+
+
+def _without_training(loss: float) -> DivergedError:
+    """No step was taken yet, so that no rate is to blame."""
+    return DivergedError(
+        f"the loss is {loss} before anything is trained",
+        "no `lr` mends that: export the bundle again, from a model that learned",
+    )
 
 
 def _part(correct: int, labelled: int) -> float | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import BATCH_SUFFIX
 from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.prefix import Prefix
@@ -131,6 +132,13 @@ class _BoundState:
                 vector.adopt(state.slots, parameter.state(slot), parameter)
 
         gradients = FlatParameters(plan)
+        known = {name + BATCH_SUFFIX for norm in owner.norms for name in (norm.mean, norm.variance)}
+        strange = {name for name in owner.gradient.outputs if name.endswith(BATCH_SUFFIX)} - known
+        if strange:
+            raise TbftError(
+                f"the gradient graph of plan '{plan.id}' computes '{min(strange)}', which the plan does not use",
+                "export the bundle again",
+            )
         statistics = {
             name: np.empty(state.current[name.removesuffix(BATCH_SUFFIX)].shape, np.float32)
             for name in owner.gradient.outputs

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.plan import BatchNormPolicy
+from tbft_artifacts.decode import MIB, decode
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.plan import BatchNormPolicy, Plan
+from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.structs import Count, Images, Threads, Word
 from tbft_runtime.board.machine import processor
 from tbft_runtime.board.state import BoardSummary
-from tbft_runtime.graphs.sessions import default_threads, onnxruntime_version
+from tbft_runtime.graphs.sessions import THREADS_PER_CORE, default_threads, onnxruntime_version
 from tbft_runtime.progress import Progress
-from tbft_runtime.run.execution import Execution
+from tbft_runtime.run.execution import Execution, why_not_executed
 from tbft_runtime.run.settings import Settings
 
+# Every way to run a plan, and its times in a dozen rounds, is a few dozen kB.
+_LIMIT = 4 * MIB
+
 Coordinate = Literal["threads", "spinning", "gradient_form", "micro_batch", "prefix_form"]
+Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 Value = int | str | bool | None
 
 
 class TuningCandidate(msgspec.Struct, frozen=True):
     """One way to run a plan."""
 
-    threads: int
+    threads: Threads
     execution: Execution
 
     def value(self, coordinate: Coordinate) -> Value:
@@ -38,10 +46,10 @@ class Timing(msgspec.Struct, frozen=True):
     """Milliseconds of a candidate, round by round, and their median and quartiles."""
 
     candidate: TuningCandidate
-    ms: tuple[float, ...]
-    median_ms: float
-    lower_ms: float
-    upper_ms: float
+    ms: tuple[Milliseconds, ...]
+    median_ms: Milliseconds
+    lower_ms: Milliseconds
+    upper_ms: Milliseconds
 
 
 class TuningComparison(msgspec.Struct, frozen=True):
@@ -67,9 +75,9 @@ class TuningComparison(msgspec.Struct, frozen=True):
 class TuningMachine(msgspec.Struct, frozen=True):
     """What the times depend on beside the plan. `cores`: those that the process may use."""
 
-    processor: str
-    cores: int
-    onnxruntime: str
+    processor: Word
+    cores: Count
+    onnxruntime: Word
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,10 +88,10 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     meanwhile.
     """
 
-    bundle_id: str
-    plan: str
+    bundle_id: Word
+    plan: Word
     batch_norm: BatchNormPolicy
-    batch_size: int
+    batch_size: Images
     divided: bool
     machine: TuningMachine
     board: BoardSummary
@@ -105,23 +113,33 @@ def write_tuning(tuning: Tuning, path: Path) -> None:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(tuning), indent=1))
 
 
-def with_tuning(settings: Settings, path: Path, threads: int | None, progress: Progress) -> Settings:
-    """The settings of a new run with what is remembered at `path`, if it fits; a note says so, or why not.
+def with_tuning(settings: Settings, plan: Plan, path: Path, threads: int | None, progress: Progress) -> Settings:
+    """The settings of a new run of `plan` with what is remembered at `path`, if it fits; a note says so, or why not.
 
     `threads` is what was asked for; None takes those that were chosen.
     """
     try:
-        tuning = msgspec.json.decode(path.read_bytes(), type=Tuning)
+        content = read_at_most(path, _LIMIT)
+        tuning = decode(
+            content, Tuning, _LIMIT, failed=f"'{path}' is ignored", hint="measure again with 'tbft-edge tune'"
+        )
     except FileNotFoundError:
         return settings
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        progress.note(f"'{path}' is ignored: it cannot be read ({error})")
+    except OSError as error:
+        progress.note(f"'{path}' is ignored: it cannot be read ({error.strerror})")
+        return settings
+    except TbftError as error:
+        progress.note(error.message)
         return settings
     reason = why_not_for(tuning, settings, this_machine())
     if reason is not None:
         progress.note(f"'{path}' is ignored: it was measured {reason}")
         return settings
     chosen = tuning.chosen
+    lacking = why_not_executed(chosen.execution, plan)
+    if lacking is not None or chosen.threads > THREADS_PER_CORE * tuning.machine.cores:
+        progress.note(f"'{path}' is ignored: it chose {lacking or f'{chosen.threads} threads'}, which is not there")
+        return settings
     progress.note(f"runs as measured in '{path}'")
     return msgspec.structs.replace(
         settings, threads=chosen.threads if threads is None else threads, execution=chosen.execution, tuned=True

@@ -39,6 +39,8 @@ class TuneOptions:
     """Images per step."""
     threads: int | None = None
     """How many compute; None: their number is measured, too."""
+    expect_id: str | None = None
+    """The id that the bundle must have, all 64 digits; None: whichever it has."""
 
 
 def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progress | None = None) -> Tuning:
@@ -81,7 +83,7 @@ def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progres
 
 
 def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
-    with opened(path) as bundle:
+    with opened(path, options.expect_id) as bundle:
         plan, channels = measurable(bundle.plan(options.plan, options.drift))
         asked = TrainOptions(
             data=Path(), out=options.out, batch_size=options.batch_size, threads=options.threads, lr=_LR

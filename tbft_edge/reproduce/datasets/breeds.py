@@ -131,7 +131,7 @@ def _leaves(path: Path) -> frozenset[str]:
     try:
         classes: Any = json.loads("\n".join(_lines(path)))
         return frozenset(str(wnid) for _, wnid, _ in classes)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise TbftError(f"'{path}' is no list of [number, ID, name]: {error}", BREEDS) from error
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_edge.reproduce.pytorch.images import Labelled
 from tbft_edge.reproduce.pytorch.source_recipe import SourceRecipe
@@ -54,12 +55,13 @@ class SourceProgress:
         """
         if not self.path.exists():
             return 0
+        failed, hint = f"'{self.path}' is damaged", "remove it to train from the beginning"
         try:
             with safe_open(self.path, "pt") as file:
-                header = msgspec.json.decode(file.metadata()[_METADATA], type=_Header)
+                header = decode(file.metadata()[_METADATA], _Header, MIB, failed=failed, hint=hint)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
-        except (SafetensorError, msgspec.DecodeError, KeyError, TypeError) as error:
-            raise TbftError(f"'{self.path}' is damaged: {error}", "remove it to train from the beginning") from error
+        except (SafetensorError, KeyError, TypeError) as error:
+            raise TbftError(f"{failed}: {error}", hint) from error
         if (header.recipe, header.data) != (self.recipe, self.data):
             raise TbftError(
                 f"'{self.path}' is from a training with other settings or images", "remove it, or train as before"

@@ -1,0 +1,107 @@
+"""What a device may rely on in a manifest by itself: names that can be read, and parts that belong together.
+
+Ranges of numbers are those of the fields' types; what has to agree with the weights is in `check_plans`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tbft_artifacts.check_names import LONGEST_ID, class_faults, name_fault, name_faults
+from tbft_artifacts.check_preprocessing import preprocessing_faults
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import MANIFEST, Manifest
+from tbft_artifacts.plan import OPTIMIZERS, Plan
+
+# Blocks, norms, plans, files: the deepest networks have some hundreds.
+MOST_PARTS = 10_000
+# Values that one image may have where training begins: those of the largest image on 64 channels.
+LARGEST_BOUNDARY = 1 << 30
+
+
+def check_manifest(manifest: Manifest, bundle: Path) -> None:
+    """Raises TbftError for the first thing that no exporter writes; errors call the bundle `bundle`."""
+    for fault in (*_names(manifest), *preprocessing_faults(manifest.preprocessing, manifest.image_size)):
+        raise _refused(bundle, f"has {fault}")
+    for plan in manifest.plans:
+        for fault in _plan_faults(plan, manifest):
+            raise _refused(bundle, f"has a plan '{plan.id}' {fault}")
+
+
+def _refused(bundle: Path, what: str) -> TbftError:
+    return TbftError(f"{MANIFEST} of bundle '{bundle}' {what}", "export the bundle again, or do not trust it")
+
+
+def _names(manifest: Manifest) -> Iterator[str]:
+    lists: dict[str, Sequence[object]] = {
+        "batch norms": manifest.batch_norms,
+        "blocks": manifest.blocks,
+        "plans": manifest.plans,
+        "producers": tuple(manifest.producers),
+        "files": tuple(manifest.files),
+    }
+    for what, found in lists.items():
+        if len(found) > MOST_PARTS:
+            yield f"{len(found):,} {what}"
+            return
+    single = [name_fault("a model", manifest.model), *map(_version_fault, manifest.producers.values())]
+    if manifest.parent is not None:
+        single.append(name_fault("a parent", manifest.parent))
+    yield from filter(None, single)
+    yield from class_faults(manifest.classes)
+    yield from name_faults("a producer", manifest.producers)
+    statistics = [name for norm in manifest.batch_norms for name in (norm.mean, norm.variance)]
+    yield from name_faults("a statistic", statistics)
+    yield from name_faults("a block", [block.name for block in manifest.blocks])
+    yield from name_faults("a file", manifest.files)
+    yield from name_faults("a plan", [plan.id for plan in manifest.plans], LONGEST_ID)
+    for plan in manifest.plans:
+        # It names a folder.
+        if plan.id in (".", "..") or "/" in plan.id or "\\" in plan.id or len(plan.id.encode()) > LONGEST_ID:
+            yield f"a plan that no folder can be named after: '{plan.id}'"
+
+
+def _version_fault(version: str) -> str | None:
+    return name_fault("a producer's version", version)
+
+
+def _plan_faults(plan: Plan, manifest: Manifest) -> Iterator[str]:
+    """What is wrong with a plan by itself, in words that follow its id."""
+    for what, names in {
+        "a block": plan.blocks,
+        "a parameter": [parameter.name for parameter in plan.parameters],
+        "a boundary": [plan.boundary.name],
+        "a method": [plan.method],
+        "an exit": [found.name for found in plan.exits],
+        "a statistic": plan.batch_statistics,
+        "a sparse layer": [layer.weight for layer in plan.sparse_layers],
+    }.items():
+        for fault in name_faults(what, names):
+            yield f"with {fault}"
+    if math.prod(plan.boundary.shape) > LARGEST_BOUNDARY:
+        yield f"whose boundary has the shape {plan.boundary.shape}"
+    if not plan.has_prefix and plan.boundary.shape != (3, manifest.image_size, manifest.image_size):
+        yield f"that begins with images, in the shape {plan.boundary.shape}"
+    if not plan.gradient_forms or len(plan.gradient_memory) != len(set(plan.gradient_forms)):
+        yield "with other forms of its gradient graph than it says the memory of"
+    if len(plan.prefix_memory) != len(set(plan.prefix_forms)) or len(plan.prefix_forms) > len(set(plan.prefix_forms)):
+        yield "with other forms of its prefix than it says the memory of"
+    if len(plan.gradient_forms) > len(set(plan.gradient_forms)):
+        yield "with a form of its gradient graph twice"
+    if (plan.optimizer.inputs, plan.optimizer.slots) != OPTIMIZERS[plan.optimizer.kind]:
+        yield f"whose inputs and slots are not those of {plan.optimizer.kind}"
+    if not plan.parameters and plan.sparse is None:
+        yield "that trains nothing"
+    yield from _statistics_faults(plan, manifest)
+
+
+def _statistics_faults(plan: Plan, manifest: Manifest) -> Iterator[str]:
+    norms, moving = {norm.mean for norm in manifest.batch_norms}, set(plan.batch_statistics)
+    if not moving <= norms:
+        yield f"with a batch norm '{min(moving - norms)}', which the model does not have"
+    if plan.batch_norm in ("frozen", "adapt") and moving:
+        yield f"with statistics of the batch, whose batch norms are {plan.batch_norm}"
+    if plan.batch_norm == "batch" and moving != norms:
+        yield "with statistics of the batch for some batch norms only"
