@@ -36,6 +36,7 @@ class CalibrationImages:
 
 def read_images(data: Path, manifest: Manifest, cache: Path) -> CalibrationImages:
     """Prepare the images at `data` into the folder `cache`. Raises TbftError as training does."""
+    from tbft_runtime.data.items import skipped_note
     from tbft_runtime.data.preprocessing import Preprocessing
     from tbft_runtime.data.sources import open_source
     from tbft_runtime.data.store import open_store
@@ -43,5 +44,5 @@ def read_images(data: Path, manifest: Manifest, cache: Path) -> CalibrationImage
     preprocessing = Preprocessing(manifest.preprocessing, manifest.image_size)
     store = open_store(open_source(data, manifest.classes, preprocessing), manifest.image_size, cache, "calibration")
     if store.skipped:
-        say(f"skipped {len(store.skipped)} unreadable images in '{data}': {', '.join(store.skipped[:5])}")
+        say(skipped_note(store.skipped_with_reasons, f" in '{data}'"))
     return CalibrationImages(store, preprocessing)

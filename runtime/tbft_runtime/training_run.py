@@ -105,7 +105,8 @@ def _train(
     write_report(report, folder.report_file)
     if options.profile:
         # Last: it takes memory of its own, and the report is safe by then.
-        write_report(replace(report, profile=profile_run(tuning, state)), folder.report_file)
+        room = None if options.memory_budget is None else options.memory_budget - beginning.memory.total
+        write_report(replace(report, profile=profile_run(tuning, state, room)), folder.report_file)
     folder.remove_cache()
     return result
 

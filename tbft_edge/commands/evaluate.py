@@ -50,5 +50,3 @@ def command(
         say(saving(result.exits))
     if result.single is not None:
         show(single_answers(result.single))
-    if result.skipped_images:
-        say(f"skipped {len(result.skipped_images)} unreadable images: {', '.join(result.skipped_images[:5])}")

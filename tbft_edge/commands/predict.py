@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ModelExpectIdOption, ThreadsOption
 from tbft_edge.console import print_json, print_line, say
@@ -25,13 +26,23 @@ def command(
     A run with several exits answers at the first one that is sure enough; --json says at which.
     """
     with extra("device"):
-        from tbft_runtime import predict
+        from tbft_runtime.inference.prediction import Prediction, answered
 
-        predictions = predict(
-            model, images, threads, lambda name: say(f"skipped {name}: it cannot be read"), expect_id=expect_id
-        )
+        found: list[Prediction] = []
+        try:
+            for prediction in answered(model, images, threads, _skipped, expect_id):
+                if json:
+                    found.append(prediction)
+                else:
+                    print_line(prediction.image, prediction.label, percent(prediction.probability))
+        except TbftError:
+            # One that cannot be read is no reason to lose the others.
+            if found:
+                print_json(found)
+            raise
         if json:
-            print_json(list(predictions))
-            return
-        for prediction in predictions:
-            print_line(prediction.image, prediction.label, percent(prediction.probability))
+            print_json(found)
+
+
+def _skipped(name: str, problem: str) -> None:
+    say(f"skipped {name}: {problem}")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from support.bundles import IMAGE_SIZE
+from support.preparing import preprocessing_to
 from support.toys import coloured_squares
 from tbft_artifacts.names import NO_LABEL
-from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
 from tbft_runtime.data.preprocessing import Preprocessing
 
 
@@ -18,17 +18,6 @@ from tbft_runtime.data.preprocessing import Preprocessing
 def preprocessing() -> Preprocessing:
     """The preprocessing that an export writes, for small images."""
     return preprocessing_to(IMAGE_SIZE)
-
-
-def preprocessing_to(size: int) -> Preprocessing:
-    steps = (
-        ExifTranspose(),
-        ToRgb(),
-        Resize(size=size),
-        CenterCrop(size=size),
-        Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
-    )
-    return Preprocessing(steps, size)
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,7 @@ def test_too_little_memory_for_a_bundle_is_a_no_with_a_hint(tmp_path: Path) -> N
     check = _by_name(examine(bundle, tmp_path, fake_board(write_tree(tmp_path, files))))["memory"]
     assert check.ok is False
     assert "full-batch-adam needs about" in check.text
+    assert "a PNG picture of 12 megapixels 160 MB to be read" in check.text
     assert "`batch_size`" in check.hint
 
 

@@ -15,10 +15,10 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_runtime import TrainOptions
+from tbft_runtime.run.execution import EVALUATION_BATCH
 from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.training import accumulation, memory
-from tbft_runtime.training.evaluator import EVALUATION_BATCH
 from tbft_runtime.training.memory import ARENA, SESSION_BYTES, fit_memory, plan_memory
 from tbft_runtime.training.step import TrainStep
 

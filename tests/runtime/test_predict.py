@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from support.bundles import CLASSES, compiled
-from support.runs import fine_tune
-from support.toys import coloured_squares, png, save_folders, save_squares
+from support.runs import Recorder, fine_tune
+from support.toys import coloured_squares, png, png_of, save_folders, save_squares
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import evaluate, finalize, predict
 from tbft_runtime.inference import evaluation as inference
@@ -85,6 +86,28 @@ def test_what_is_no_picture_is_an_error(name: str, models: dict[str, Path], tmp_
         list(predict(models["file"], [tmp_path / name], 1))
 
 
+def test_the_others_are_answered_before_an_unreadable_one_is_told_of(models: dict[str, Path], tmp_path: Path) -> None:
+    """A broken or too large picture among those that were named is an error, and loses no answer."""
+    for index in (0, 2):
+        (tmp_path / f"{index}.png").write_bytes(png(IMAGES[index]))
+    (tmp_path / "1.png").write_bytes(png_of(20_000, 20_000, 1, 0, b""))
+    os.mkfifo(tmp_path / "3.png")
+    skipped: list[str] = []
+    answers = predict(models["file"], sorted(tmp_path.iterdir()), 1, skipped.append)
+    assert [Path(next(answers).image).name for _ in range(2)] == ["0.png", "2.png"]
+    with pytest.raises(TbftError, match=r"1\.png' cannot be read .*megapixels"):
+        next(answers)
+    assert skipped == [str(tmp_path / "3.png")]
+
+
+def test_a_folder_of_nothing_but_unreadable_pictures_is_an_error(models: dict[str, Path], tmp_path: Path) -> None:
+    """No answer is no success."""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.png").touch()
+    with pytest.raises(TbftError, match="none of the 1 pictures"):
+        list(predict(models["file"], [tmp_path / "broken"], 1))
+
+
 def test_evaluation_counts_every_class(models: dict[str, Path], tmp_path: Path) -> None:
     """Overall accuracy is the mean over images, per class over its own, and classes without images are left out."""
     keep = LABELS != 2
@@ -106,6 +129,21 @@ def test_unlabelled_and_unreadable_images_do_not_count(models: dict[str, Path], 
     result = evaluate(models["run"], tmp_path / "data", 1)
     assert result.images == 6
     assert result.skipped_images == ("cat/broken.jpg",)
+
+
+def test_evaluation_says_why_a_whole_picture_is_skipped(models: dict[str, Path], tmp_path: Path) -> None:
+    """One that is damaged is only named, one that is too large, or no file, with the reason."""
+    save_folders(tmp_path / "data", IMAGES[:4], LABELS[:4])
+    (tmp_path / "data" / "cat" / "broken.jpg").touch()
+    (tmp_path / "data" / "cat" / "large.png").write_bytes(png_of(20_000, 20_000, 1, 0, b""))
+    os.mkfifo(tmp_path / "data" / "dog" / "pipe.jpg")
+    watching = Recorder()
+    result = evaluate(models["run"], tmp_path / "data", 1, watching)
+    assert result.skipped_images == ("cat/broken.jpg", "cat/large.png", "dog/pipe.jpg")
+    assert watching.notes == [
+        "skipped 3 unreadable images: cat/broken.jpg, cat/large.png (20,000 × 20,000 pixels are more than 89 "
+        "megapixels), dog/pipe.jpg (it is a pipe, and no regular file)"
+    ]
 
 
 def test_evaluation_needs_labels(models: dict[str, Path], tmp_path: Path) -> None:

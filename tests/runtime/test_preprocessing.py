@@ -16,8 +16,8 @@ from PIL import Image
 from support.bundles import IMAGE_SIZE
 from support.toys import coloured_squares, png, png_of
 from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
+from tbft_runtime.data.pictures import read_picture
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.data.sources import read_picture
 
 ORIENTATION = 0x0112
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,8 @@ def test_fewer_steps_where_they_are_long(tmp_path: Path, monkeypatch: pytest.Mon
     kernels = sum(len(trace.kernels) for trace in steps.run(0, 1).values())
     monkeypatch.setattr(profiling, "MOST_KERNELS", 3 * kernels)
     assert profile_steps(steps).steps == 3
+    assert profile_steps(replace(steps, most_kernels=2 * kernels)).steps == 2
+    assert profile_steps(replace(steps, most_kernels=-1)).steps == 1
     monkeypatch.setattr(profiling, "MOST_SECONDS", 0)
     assert profile_steps(steps).steps == 1
 

@@ -18,7 +18,7 @@ from support.damages import flipped
 from support.files import listing
 from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.data.sources import Item
+from tbft_runtime.data.items import Item
 from tbft_runtime.data.store import ImageStore, open_store
 
 IMAGES, LABELS = coloured_squares(5)

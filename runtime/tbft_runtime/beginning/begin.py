@@ -82,7 +82,7 @@ def begin(
         check_settings(settings, bundle, folder.path)
         decided = _as_before(bundle, stored, folder.path)
     plan = decided.plan
-    sources = open_sources(bundle, settings)
+    sources = open_sources(bundle, settings, options.memory_budget)
     progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
     if state is not None:
         check_state(state, bundle.manifest, plan, settings, folder.path)
@@ -96,6 +96,7 @@ def begin(
     resuming = stored is not None
     settings = within_budget(bundle, plan, settings, data.images, options, decided.process, resuming=resuming)
     memory = plan_memory(bundle, plan, settings, data.images, decided.process)
+    memory = memory.after_reading(data.reading, options.memory_budget)
     place = str(bundle.folder.resolve())
     run = RunFile(place, data.fingerprint, started_at, settings, decided.diagnosis, decided.selection)
     folder.write_run(run)

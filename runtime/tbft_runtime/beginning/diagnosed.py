@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from pathlib import Path
 
 from tbft_artifacts.bundle import Bundle
@@ -30,14 +31,16 @@ def diagnosed(bundle: Bundle, options: TrainOptions, cache: Path, progress: Prog
     any_plan = deciding_plans(bundle)[0]
     # Of these settings only those matter that are the same for every plan.
     settings = resolve(dataclasses.replace(options, batch_norm=None), any_plan, bundle)
-    data = open_data(bundle, any_plan, settings, open_sources(bundle, settings), cache, progress, stopwatch)
+    sources = open_sources(bundle, settings, options.memory_budget)
+    data = open_data(bundle, any_plan, settings, sources, cache, progress, stopwatch)
     weights = load_weights(bundle)
-    diagnosis = diagnose_part(bundle, data.train, settings, DEFAULT_SAMPLES, weights, progress)
+    diagnosis = diagnose_part(bundle, data.train, settings, DEFAULT_SAMPLES, weights, progress, options.memory_budget)
     progress.note(
         f"{diagnosis.drift} drift, by {diagnosis.samples} images in {diagnosis.seconds:.1f} s: "
         f"{', '.join(diagnosis.blocks)} will be trained"
     )
     for reason in diagnosis.reasons:
         progress.note(f"  {reason}")
+    gc.collect()  # A loaded graph refers to itself: its memory is free only after a collection.
     process = resident_memory() - sum(value.nbytes for value in weights.values())
     return Decided(bundle.plan(diagnosis.plan), diagnosis=diagnosis, data=data, weights=weights, process=process)

@@ -49,7 +49,9 @@ def selected(
     # Its graph scores the layers of all.
     deepest = bundle.manifest.sparse_plans[0]
     settings = resolve(options, deepest, bundle)
-    data = open_data(bundle, deepest, settings, open_sources(bundle, settings), cache, progress, stopwatch)
+    data = open_data(
+        bundle, deepest, settings, open_sources(bundle, settings, options.memory_budget), cache, progress, stopwatch
+    )
     # What scoring takes is there for training again.
     process = plan_memory(bundle, deepest, settings, data.images).process
     # Scoring holds about as much as training.

@@ -14,8 +14,11 @@ from PIL import Image
 from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.corruptions.corrupt import check_corruption, corrupt, images_at_once
+from tbft_runtime.data.folder import FolderSource
+from tbft_runtime.data.items import Item
+from tbft_runtime.data.npz import NpzSource, read_exactly
 from tbft_runtime.data.preprocessing import AS_TAKEN
-from tbft_runtime.data.sources import FolderSource, Item, NpzSource, open_source, read_exactly
+from tbft_runtime.data.sources import open_source
 from tbft_runtime.progress import Progress, Silent
 
 _IMAGES = "images.npy"

@@ -13,8 +13,9 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
 from tbft_runtime.data.draw import in_batches, shuffled, stratified_split
+from tbft_runtime.data.items import ImageSource, skipped_note
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.data.sources import ImageSource, open_source
+from tbft_runtime.data.sources import open_source
 from tbft_runtime.data.store import ImageStore, open_store
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.settings import Settings
@@ -70,6 +71,8 @@ class TrainingData:
     everything: Part
     skipped: tuple[str, ...]
     fingerprint: str
+    reading: int = 0
+    """What an image took at most, in bytes, while it was prepared; 0 if all were prepared before."""
 
     @property
     def images(self) -> int:
@@ -91,13 +94,16 @@ class Sources:
     preprocessing: Preprocessing
 
 
-def open_sources(bundle: Bundle, settings: Settings) -> Sources:
-    """Find the run's images. Raises TbftError if there are none, or they do not fit the bundle."""
+def open_sources(bundle: Bundle, settings: Settings, memory_budget: int | None = None) -> Sources:
+    """Find the run's images, which are read within `memory_budget` bytes.
+
+    Raises TbftError if there are none, or they do not fit the bundle.
+    """
     manifest = bundle.manifest
     preprocessing = Preprocessing(manifest.preprocessing, manifest.image_size)
 
     def source(path: str) -> ImageSource:
-        return open_source(Path(path), manifest.classes, preprocessing)
+        return open_source(Path(path), manifest.classes, preprocessing, memory_budget)
 
     validation = None if settings.validation is None else source(settings.validation)
     return Sources(source(settings.data), validation, preprocessing)
@@ -118,7 +124,7 @@ def open_data(
     """
     preprocessing, source, image_size = sources.preprocessing, sources.train, bundle.manifest.image_size
     store = _prepare(source, image_size, cache, "train", progress, stopwatch)
-    fingerprint = source.fingerprint()
+    fingerprint, reading = source.fingerprint(), store.reading
     labelled = store.labelled
     if settings.epochs and not labelled.size and not (plan.unlabelled and sources.validation):
         raise TbftError(
@@ -141,6 +147,7 @@ def open_data(
         everything = np.arange(len(store.labels))
         skipped = store.skipped + held_out_store.skipped
         fingerprint += sources.validation.fingerprint()
+        reading = max(reading, held_out_store.reading)
     if settings.epochs and not (len(used) and len(validation)):
         raise TbftError(
             f"{len(used)} images to train on and {len(validation)} to validate on are too few",
@@ -152,6 +159,7 @@ def open_data(
         everything=Part(store, everything, preprocessing),
         skipped=skipped,
         fingerprint=fingerprint,
+        reading=reading,
     )
 
 
@@ -161,6 +169,5 @@ def _prepare(
     progress.begin(f"preparing {name} images", len(source))
     store = open_store(source, image_size, cache, name, lambda: progress.advance(1), stopwatch, progress.note)
     if store.skipped:
-        shown = ", ".join(store.skipped[:5]) + (", …" if len(store.skipped) > 5 else "")
-        progress.note(f"skipped {len(store.skipped)} unreadable images: {shown}")
+        progress.note(skipped_note(store.skipped_with_reasons))
     return store

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, PreprocessingStep, Resize, ToRgb
+from tbft_artifacts.preprocessing import ExifTranspose, Normalize, PreprocessingStep, ToRgb
+from tbft_runtime.data.colours import scaled, to_rgb
+from tbft_runtime.data.windows import Cut, Size, cuts, window
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
     "nearest": Image.Resampling.NEAREST,
 }
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Those that leave width and height what they are.
+_LYING = (None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM)
+# Those that put first what was last: from left to right, and from top to bottom, of the turned picture.
+_MIRRORS_ACROSS = tuple(_TURNS[value] for value in (2, 3, 6, 7))
+_MIRRORS_DOWN = tuple(_TURNS[value] for value in (3, 4, 7, 8))
+# A picture is decoded at no less than so many times the size that it is then scaled to: scaling averages what is left.
+_SPARE = 2
+# Bytes: of a pixel in Pillow, and of one that becomes an array as it is.
+_CHANNELS = 4
+_AS_PIXELS = 10
 
 
 @dataclass(frozen=True)
@@ -28,10 +49,28 @@ class Preprocessing:
     image_size: int
 
     def prepare(self, picture: Image.Image) -> np.ndarray:
-        """A decoded picture -> (S, S, 3) uint8."""
-        for step in self.steps:
-            picture = _apply(step, picture)
-        return np.asarray(picture.convert("RGB"), np.uint8)
+        """A picture, decoded or only opened -> (S, S, 3) uint8.
+
+        A JPEG that is only opened, and much larger than what is made of it, is decoded smaller. Raises whatever Pillow
+        raises for a picture that is damaged.
+        """
+        stored = picture.size
+        if least := self._least:
+            picture.draft("RGB", (least, least))
+        factor = _factor(stored, picture.size)
+        picture.load()
+        turn = _TURNS.get(orientation(picture)) if self._turns else None
+        if turn is not None:
+            # Pillow's own `exif_transpose` writes EXIF again, and fails where any tag is odd.
+            picture = picture.transpose(turn)
+        size = stored if turn in _LYING else (stored[1], stored[0])
+        # The last pixel of a smaller picture may show less than the others, and be the first one now.
+        short = [decoded - whole / factor for decoded, whole in zip(picture.size, size, strict=True)]
+        begins = (short[0] if turn in _MIRRORS_ACROSS else 0, short[1] if turn in _MIRRORS_DOWN else 0)
+        for cut in cuts(self.steps):
+            picture = _cut(picture, size, factor, begins, cut)
+            size, factor, begins = picture.size, 1, (0, 0)
+        return np.asarray(to_rgb(picture), np.uint8)
 
     def prepare_array(self, pixels: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (S, S, 3) uint8; the same array if it has that size."""
@@ -47,37 +86,60 @@ class Preprocessing:
         scaled = (images.astype(np.float32) / np.float32(255) - mean) / std
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
+    def smaller(self, picture: Size) -> int:
+        """How many times smaller, 1, 2, 4 or 8, a picture of that size may be decoded."""
+        least = self._least
+        most = 1 if least is None else min(picture) // least
+        return max(factor for factor in (1, 2, 4, 8) if factor <= max(1, most))
+
+    def working_bytes(self, picture: Size, factor: int) -> int:
+        """What is held beside a picture of that size, and its copies, that was decoded `factor` times smaller."""
+        first = next(cuts(self.steps), None)
+        if first is None:
+            return _AS_PIXELS * picture[0] * picture[1]
+        found = window(picture, first)
+        (left, top, right, bottom), (across, down) = found.box, found.size
+        # One direction is scaled after the other.
+        halfway = max(across * (bottom - top), down * (right - left)) / factor
+        return _CHANNELS * int(halfway + 2 * across * down)
+
+    @property
+    def _least(self) -> int | None:
+        """Pixels that a side of a picture is decoded to at least; None: all there are."""
+        first = next(cuts(self.steps), None)
+        return None if first is None or first.resize is None else _SPARE * first.resize
+
+    @property
+    def _turns(self) -> bool:
+        return any(isinstance(step, ExifTranspose) for step in self.steps)
+
 
 # Only what it takes to have pixels at all: pictures keep their sizes.
 AS_TAKEN = Preprocessing((ExifTranspose(), ToRgb()), image_size=0)
 
 
-def _apply(step: PreprocessingStep, picture: Image.Image) -> Image.Image:
-    match step:
-        case ExifTranspose():
-            return ImageOps.exif_transpose(picture)
-        case ToRgb():
-            return _rgb(picture)
-        case Resize():
-            return _resize(picture, step)
-        case CenterCrop():
-            left = (picture.width - step.size) // 2
-            top = (picture.height - step.size) // 2
-            return picture.crop((left, top, left + step.size, top + step.size))
-        case Normalize():
-            return picture
+def orientation(picture: Image.Image) -> int:
+    """What EXIF says; 1, as it is stored, where it says nothing that can be read: no reason to lose a picture."""
+    try:
+        found = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:
+        return 1
+    return found if isinstance(found, int) else 1
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I;16"):
-        # Pillow would cut grey values above 255 off, not scale them.
-        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    return picture.convert("RGB")
+def _factor(whole: Size, decoded: Size) -> int:
+    """How many times smaller it was decoded; a part of a pixel counts as a whole one: 1/8 of 4,057 is 508."""
+    return next(factor for factor in (1, 2, 4, 8) if -(-whole[0] // factor) == decoded[0])
 
 
-def _resize(picture: Image.Image, step: Resize) -> Image.Image:
-    shorter = min(picture.size)
-    if shorter == step.size:
+def _cut(picture: Image.Image, size: Size, factor: int, begins: tuple[float, float], cut: Cut) -> Image.Image:
+    """A cut of a picture of `size`, which was decoded `factor` times smaller and lies there from `begins` on."""
+    found = window(size, cut)
+    if found.scales:
+        left, top, right, bottom = (side / factor + begins[axis % 2] for axis, side in enumerate(found.box))
+        picture = scaled(picture, found.size, _FILTERS[cut.filter], (left, top, right, bottom))
+    if found.crop == (0, 0, *picture.size):
         return picture
-    size: Sequence[int] = [max(step.size, round(side * step.size / shorter)) for side in picture.size]
-    return picture.resize((size[0], size[1]), _FILTERS[step.filter])
+    # Around a picture that is smaller it is black, whatever its palette begins with.
+    inside = found.crop[0] >= 0 and found.crop[1] >= 0
+    return (picture if inside else to_rgb(picture)).crop(found.crop)

@@ -17,10 +17,12 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.sealed import is_as_sealed, sealed
+from tbft_runtime.board.machine import give_memory_back
+from tbft_runtime.data.items import ImageSource
 from tbft_runtime.data.rows import FileRows
-from tbft_runtime.data.sources import ImageSource
 from tbft_runtime.timing import Stopwatch
 
+_KINDS = "JPEG and PNG files, or an .npz with images"
 # Labels and names of as many images as there is room for on a device.
 _LIMIT = 128 * MIB
 _PIECE = 1 << 20
@@ -34,15 +36,27 @@ class _Index(msgspec.Struct, frozen=True):
     checksum: int
     labels: list[int]
     skipped: list[str]
+    problems: list[str] = []
 
 
 @dataclass(frozen=True)
 class ImageStore:
-    """`pixels` are rows (S, S, 3) uint8; `labels` (N,) int64; `skipped` names unreadable images."""
+    """`pixels` are rows (S, S, 3) uint8; `labels` (N,) int64; `skipped` names unreadable images.
+
+    `problems` say why each of them is, or are empty where there is nothing to add. `reading` is what an image
+    took at most, in bytes, while it was prepared here; 0 if all were there already.
+    """
 
     pixels: FileRows
     labels: np.ndarray
     skipped: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+    reading: int = 0
+
+    @property
+    def skipped_with_reasons(self) -> list[tuple[str, str]]:
+        """(name, problem) of each unreadable image."""
+        return list(zip(self.skipped, self.problems or ("",) * len(self.skipped), strict=True))
 
     @property
     def labelled(self) -> np.ndarray:
@@ -68,16 +82,20 @@ def open_store(
         folder.mkdir(parents=True, exist_ok=True)
     pixels_path, index_path = folder / f"{name}.pixels", folder / f"{name}.json"
     index = _read_index(index_path)
-    fingerprint = source.fingerprint()
-    if index is None or not _is_current(index, fingerprint, image_size, pixels_path, note):
+    largest = 0
+    # Only where something is there already: it takes a pass over all files.
+    if index is None or not _is_current(index, source.fingerprint(), image_size, pixels_path, note):
         # Pixels first: the index is what says that they are complete.
         index_path.unlink(missing_ok=True)
         labels: list[int] = []
         skipped: list[str] = []
+        problems: list[str] = []
         checksum = 0
         with atomic_file(pixels_path) as temporary, temporary.open("wb") as file:
             for item in (stopwatch or Stopwatch()).each("decode", source.items()):
+                largest = max(largest, item.bytes)
                 if item.pixels is None:
+                    problems.append(item.problem)
                     # Not every file's name is UTF-8, as the files are that tell of it.
                     skipped.append(os.fsencode(item.name).decode(errors="replace"))
                 else:
@@ -86,16 +104,21 @@ def open_store(
                     checksum = zlib.crc32(pixels, checksum)
                     labels.append(item.label)
                 on_image()
-        index = _Index(fingerprint, image_size, checksum, labels, skipped)
+        give_memory_back()
+        index = _Index(source.fingerprint(), image_size, checksum, labels, skipped, problems)
         with atomic_file(index_path) as temporary:
             temporary.write_bytes(sealed(index))
     if not index.labels:
-        skipped_words = f", {len(index.skipped)} could not be read" if index.skipped else ""
-        raise TbftError(f"no images in the data{skipped_words}", "JPEG and PNG files, or an .npz with images")
+        why = next((f": {problem}" for problem in index.problems if problem), "")
+        skipped_words = f", {len(index.skipped)} could not be read{why}" if index.skipped else ""
+        hint = "raise `memory_budget`, or give smaller ones" if "`memory_budget`" in why else _KINDS
+        raise TbftError(f"no images in the data{skipped_words}", hint)
     return ImageStore(
         pixels=FileRows(pixels_path, (image_size, image_size, 3), np.dtype(np.uint8)),
         labels=np.array(index.labels, np.int64),
         skipped=tuple(index.skipped),
+        problems=tuple(index.problems),
+        reading=largest,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Sequence
@@ -14,11 +15,12 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.temporary import temporary_folder
 from tbft_runtime.data.dataset import Part, open_data, open_sources
+from tbft_runtime.diagnosis.budget import Scale, settings_for, within
 from tbft_runtime.diagnosis.decide import decide
 from tbft_runtime.diagnosis.evidence import label_evidence, statistics_evidence
 from tbft_runtime.diagnosis.placement import candidates
 from tbft_runtime.diagnosis.race import race, race_flops
-from tbft_runtime.diagnosis.samples import Samples, draw_samples
+from tbft_runtime.diagnosis.samples import FEWEST, Samples, draw_samples
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.progress import Progress, Silent
@@ -94,23 +96,36 @@ def deciding_plans(bundle: Bundle) -> tuple[Plan, ...]:
 
 
 def diagnose_part(
-    bundle: Bundle, part: Part, settings: Settings, count: int, weights: Tensors, progress: Progress
+    bundle: Bundle,
+    part: Part,
+    settings: Settings,
+    count: int,
+    weights: Tensors,
+    progress: Progress,
+    memory_budget: int | None = None,
 ) -> Diagnosis:
     """The same for labelled images that are prepared already, at most `count` of them, and the bundle's weights.
 
-    Seed, threads and the epochs to come are those of `settings`, whichever plan they are for.
+    Seed, threads and the epochs to come are those of `settings`, whichever plan they are for. Within `memory_budget`
+    bytes, if there is such a bound, fewer images are looked at if need be; raises TbftError if there is no way.
     """
-    samples = draw_samples(part, count, settings.seed)
+    plans = deciding_plans(bundle)
+    scale = within(bundle, plans, settings, min(count, max(FEWEST, len(part))), memory_budget)
+    if scale.samples < min(count, len(part)):
+        progress.note(f"deciding by {scale.samples} images only: `memory_budget` has no room for more")
+    samples = draw_samples(part, scale.samples if memory_budget is not None else count, settings.seed)
     progress.begin("deciding which block to train", len(samples))
     began = time.perf_counter()
-    plans, threads = deciding_plans(bundle), settings.threads
-    norms, adapted = statistics_evidence(bundle, plans, weights, samples, threads)
+    norms, adapted = statistics_evidence(bundle, plans, weights, samples, scale.threads)
+    gc.collect()  # A loaded graph refers to itself: its memory is free only after a collection.
     placed = any(norm.plan is not None for norm in norms)
     head = next((plan for plan in plans if plan.drift == "output"), None)
     labels = None
     if head is not None:
-        labels = label_evidence(bundle, head, _settings(bundle, head, settings), weights, adapted, samples)
-    raced = {} if placed else _race(bundle, plans, settings, weights, samples)
+        own = settings_for(bundle, head, settings, scale)
+        labels = label_evidence(bundle, head, own, weights, adapted, samples, scale.images)
+        gc.collect()
+    raced = {} if placed else _race(bundle, plans, settings, weights, samples, scale)
     seen = tuple(_candidate(plan, norms, raced.get(plan.id)) for plan in plans)
     plan, reasons = decide(plans, norms, labels, () if placed else seen)
     seconds = time.perf_counter() - began
@@ -137,17 +152,16 @@ def diagnose_part(
     )
 
 
-def _settings(bundle: Bundle, plan: Plan, settings: Settings) -> Settings:
-    """Those of a run of `plan` with its defaults."""
-    options = TrainOptions(data=Path(), out=Path(), seed=settings.seed, threads=settings.threads)
-    return resolve(options, plan, bundle)
-
-
 def _race(
-    bundle: Bundle, plans: Sequence[Plan], settings: Settings, weights: Tensors, samples: Samples
+    bundle: Bundle, plans: Sequence[Plan], settings: Settings, weights: Tensors, samples: Samples, scale: Scale
 ) -> dict[str, float]:
     """Accuracy of each plan after its race, by its id."""
-    return {plan.id: race(bundle, plan, _settings(bundle, plan, settings), weights, samples) for plan in plans}
+    accuracies = {}
+    for plan in plans:
+        own = settings_for(bundle, plan, settings, scale)
+        accuracies[plan.id] = race(bundle, plan, own, weights, samples, scale.images)
+        gc.collect()
+    return accuracies
 
 
 def _candidate(plan: Plan, norms: Sequence[NormShift], raced: float | None) -> Candidate:

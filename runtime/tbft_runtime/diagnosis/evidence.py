@@ -60,12 +60,19 @@ def statistics_evidence(
 
 
 def label_evidence(
-    bundle: Bundle, head: Plan, settings: Settings, weights: Tensors, adapted: Arrays, samples: Samples
+    bundle: Bundle,
+    head: Plan,
+    settings: Settings,
+    weights: Tensors,
+    adapted: Arrays,
+    samples: Samples,
+    at_once: int | None = None,
 ) -> LabelEvidence:
     """What the features before the head know of the labels, against what the model says.
 
-    `settings` are of the plan `head`. `adapted` are re-estimated statistics, empty without batch norms: an input
-    drift, too, makes a new head better than the model, and there the model with those statistics is better still.
+    `settings` are of the plan `head`. The whole model answers `at_once` images on each thread; None: a few groups.
+    `adapted` are re-estimated statistics, empty without batch norms: an input drift, too, makes a new head better than
+    the model, and there the model with those statistics is better still.
     """
     labels, classes = samples.labels, len(bundle.manifest.classes)
     prefix = load_prefix(bundle, head, settings, weights, images=len(samples))
@@ -73,7 +80,11 @@ def label_evidence(
     boundary = boundary_of(head, prefix.run(samples.images), len(samples))
     # Under batch statistics the boundary is not what the model as it is would make of an image.
     shared = head.prefix_is_fixed
-    logits = _head(bundle, head, weights, boundary) if shared else _whole(bundle, weights, samples, settings.threads)
+    logits = (
+        _head(bundle, head, weights, boundary)
+        if shared
+        else _whole(bundle, weights, samples, settings.threads, at_once)
+    )
     right = logits.argmax(axis=1) == labels
     features = boundary.reshape(len(samples), -1)
     means = right_by_class_means(features, labels, classes)
@@ -81,7 +92,7 @@ def label_evidence(
     gain, adapted_accuracy = standard_errors(means, right), None
     # A pass that only matters where labels would be blamed.
     if adapted and gain >= SURE:
-        answers = _whole(bundle, {**weights, **adapted}, samples, settings.threads).argmax(axis=1) == labels
+        answers = _whole(bundle, {**weights, **adapted}, samples, settings.threads, at_once).argmax(axis=1) == labels
         adapted_accuracy = float(answers.mean())
         gain = min(gain, standard_errors(means, answers))
     return LabelEvidence(
@@ -111,10 +122,11 @@ def _head(bundle: Bundle, head: Plan, weights: Tensors, boundary: np.ndarray) ->
     return check_logits(logits, len(boundary), len(manifest.classes))
 
 
-def _whole(bundle: Bundle, weights: Tensors, samples: Samples, threads: int) -> np.ndarray:
+def _whole(bundle: Bundle, weights: Tensors, samples: Samples, threads: int, at_once: int | None) -> np.ndarray:
     """Answers (n, classes) of the whole model, with fixed statistics."""
     manifest = bundle.manifest
     classes = len(manifest.classes)
+    parts = samples.parts(GROUPS) if at_once is None else samples.parts_of(at_once)
     graph = load_graph(
         bundle_graph(bundle, PREDICT),
         weights,
@@ -126,4 +138,4 @@ def _whole(bundle: Bundle, weights: Tensors, samples: Samples, threads: int) -> 
     def answers(images: np.ndarray) -> np.ndarray:
         return check_logits(only_output(graph.run({graph.inputs[0]: images})), len(images), classes)
 
-    return np.concatenate(in_lanes(threads, answers, samples.parts(GROUPS)))
+    return np.concatenate(in_lanes(threads, answers, parts))

@@ -12,6 +12,7 @@ from tbft_runtime.data.draw import drawn
 
 # Fewer say nothing: one image more or less is five points of accuracy.
 FEWEST = 20
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class Samples:
         """The images in so many parts of nearly equal size."""
         return [np.ascontiguousarray(part) for part in np.array_split(self.images, count)]
 
+    def parts_of(self, most: int) -> list[np.ndarray]:
+        """The images in parts of nearly equal size, of at most so many."""
+        return self.parts(max(1, -(-len(self) // most)))
+
 
 def draw_samples(part: Part, count: int, seed: int) -> Samples:
     """At most `count` images of a part, from every class as many as it is large; `seed` decides which.
@@ -43,4 +48,9 @@ def draw_samples(part: Part, count: int, seed: int) -> Samples:
             f"give at least {FEWEST} of two or more classes, or name the drift: `drift` input, feature or output",
         )
     indices = part.indices[chosen]
-    return Samples(part.images(indices), part.labels(indices))
+    first = part.images(indices[:1])
+    images = np.empty((len(indices), *first.shape[1:]), first.dtype)
+    # Pixels become numbers by several steps, of which each makes a copy.
+    for start in range(0, len(indices), _AT_ONCE):
+        images[start : start + _AT_ONCE] = part.images(indices[start : start + _AT_ONCE])
+    return Samples(images, part.labels(indices))

@@ -18,7 +18,7 @@ from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.files import board_model, cpuinfo, meminfo
 from tbft_runtime.board.temperature import celsius, thermal_zone
 from tbft_runtime.board.throttling import throttling
-from tbft_runtime.doctor.needs import needs
+from tbft_runtime.doctor.needs import PICTURE_BYTES, needs
 from tbft_runtime.meters.registry import Finding, survey
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
@@ -123,6 +123,8 @@ def _memory(board: Board, bundle: Bundle | None) -> Check:
     wanted = {plan.id: needs(bundle, plan).memory for plan in bundle.manifest.plans}
     worst = max(wanted, key=lambda plan: wanted[plan])
     text += f"; plan {worst} needs about {wanted[worst] / 1e6:,.0f} MB"
+    if wanted[worst] < PICTURE_BYTES:
+        text += f", a PNG picture of 12 megapixels {PICTURE_BYTES / 1e6:,.0f} MB to be read"
     fitting = [plan for plan, memory in wanted.items() if memory <= available]
     hint = "close other programs, or train with a smaller `batch_size`"
     if fitting and len(fitting) < len(wanted):

@@ -11,6 +11,8 @@ from tbft_runtime.run.options import DEFAULT_UPDATE_BYTES
 
 # Python, numpy, Pillow and ONNX Runtime with small graphs loaded, measured with `tbft-edge bench`.
 PROCESS_BYTES = 90_000_000
+# A process that reads a picture of 12 megapixels which cannot be decoded smaller, measured.
+PICTURE_BYTES = PROCESS_BYTES + 70_000_000
 # Activations are held once for the backward pass, and about as much again while it runs.
 ACTIVATION_FACTOR = 2
 # Weights as read, packed by ONNX Runtime for each of two loaded graphs, and once more while evaluating.

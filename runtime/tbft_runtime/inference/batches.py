@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from tbft_runtime.data.sources import Item
+from tbft_runtime.data.items import Item
 
 BATCH = 32
 

@@ -13,6 +13,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.state import BoardSummary
+from tbft_runtime.data.items import skipped_note
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.exits.record import EarlyAnswers, early_answers
@@ -84,13 +85,14 @@ def evaluate(
     choice = choose(meter, board)
     model = open_model(model_path, threads, expect_id)
     source = open_source(data, model.classes, model.preprocessing)
-    tally, every, skipped, seconds = Tally(), Tally(), [], 0.0
+    tally, every, seconds = Tally(), Tally(), 0.0
+    skipped: list[tuple[str, str]] = []
     sample = ImageSample.of(len(source)) if isinstance(model, StagedModel) or choice.meter is not None else None
     with Metering(board, choice.meter, on_vitals=progress.vitals) as metering:
         metering.measure_idle(progress.note)
         progress.begin("evaluating", len(source))
         for batch in in_batches(source.items()):
-            skipped += [item.name for item in batch if item.pixels is None]
+            skipped += [(item.name, item.problem) for item in batch if item.pixels is None]
             known = [item for item in batch if item.pixels is not None and item.label != NO_LABEL]
             if known:
                 pixels, labels = pixels_of(known), np.array([item.label for item in known])
@@ -103,6 +105,8 @@ def evaluate(
                 if sample is not None:
                     sample.add(pixels)
             progress.advance(len(batch))
+        if skipped:
+            progress.note(skipped_note(skipped))
         result = tally.evaluation()
         if result is None:
             raise TbftError(f"no readable image in '{data}' has a label", "evaluation needs labelled images")
@@ -117,7 +121,7 @@ def evaluate(
         accuracy=result.accuracy,
         loss=result.loss,
         images=result.images,
-        skipped_images=tuple(skipped),
+        skipped_images=tuple(name for name, _ in skipped),
         accuracy_per_class={
             model.classes[index]: right / images for index, (images, right) in per_class(tally.confusion()).items()
         },

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.data.bounds import room
+from tbft_runtime.data.pictures import DAMAGED, read
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.data.sources import read_picture
 
 
 def prepared(
@@ -43,10 +44,16 @@ def each_path(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
 
 def named_picture(file: Path, preprocessing: Preprocessing) -> np.ndarray:
     """Pixels (S, S, 3) uint8 of a picture that was named itself. Raises TbftError if it cannot be read."""
-    pixels = read_picture(file, preprocessing)
-    if pixels is None:
-        raise TbftError(f"'{file}' cannot be read as a JPEG or PNG picture", "leave it out")
-    return pixels
+    picture = read(file, preprocessing, room(None))
+    if picture.pixels is None:
+        raise unreadable_picture(str(file), picture.problem)
+    return picture.pixels
+
+
+def unreadable_picture(name: str, problem: str) -> TbftError:
+    """Of a picture that was named itself."""
+    why = "" if problem in ("", DAMAGED) else f": {problem}"
+    return TbftError(f"'{name}' cannot be read as a JPEG or PNG picture{why}", "leave it out")
 
 
 def _files(paths: Iterable[str | os.PathLike[str]], preprocessing: Preprocessing) -> Iterator[np.ndarray]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
-from tbft_runtime.data.sources import PICTURE_SUFFIXES, Item, open_source, read_picture
-from tbft_runtime.exits.staged import StagedModel
+from tbft_runtime.data.bounds import room
+from tbft_runtime.data.items import Item
+from tbft_runtime.data.listing import pictures_below
+from tbft_runtime.data.pictures import read
+from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.data.sources import is_npz, open_source
 from tbft_runtime.inference.batches import in_batches, pixels_of
-from tbft_runtime.inference.model import Model
-from tbft_runtime.inference.pictures import each_path, named_picture
+from tbft_runtime.inference.pictures import each_path, unreadable_picture
 from tbft_runtime.inference.predictor import Predictor
 
 
@@ -50,7 +54,8 @@ def predict(
         Name, likeliest class, its probability (0 to 1) and exit of each image, while images are read.
 
     Raises:
-        TbftError: There is no such model or file, a picture that was named itself cannot be read, or none can.
+        TbftError: There is no such model or file, or, when all others were answered, a picture that was named itself
+            cannot be read, or none can.
         DivergedError: The model answers with what are no finite numbers.
 
     Example:
@@ -61,37 +66,73 @@ def predict(
         photos/ant/0000.png ant
         ...
     """
+    return answered(model_path, inputs, threads, lambda name, _problem: on_skipped(name), expect_id)
+
+
+def answered(
+    model_path: str | os.PathLike[str],
+    inputs: Iterable[str | os.PathLike[str]],
+    threads: int | None,
+    on_skipped: Callable[[str, str], None],
+    expect_id: str | None = None,
+) -> Iterator[Prediction]:
+    """As `predict`; `on_skipped` gets the name of each picture that is skipped, and why it cannot be read.
+
+    Raises TbftError for pictures that were named themselves only once all others are answered.
+    """
     predictor = Predictor.open(model_path, threads, expect_id)
-    answered = False
-    for batch in in_batches(_pictures(predictor.model, inputs, on_skipped)):
+    pictures = _Pictures(predictor.model.preprocessing, predictor.model.classes, on_skipped)
+    for batch in in_batches(pictures.of(inputs)):
         for item, (label, row, found) in zip(batch, predictor.answers(pixels_of(batch)), strict=True):
-            answered = True
             yield Prediction(item.name, label, float(row.max()), found)
-    if not answered:
-        raise TbftError("none of the pictures could be read", "JPEG and PNG files are read, and .npz files with images")
+    if pictures.unreadable:
+        raise pictures.unreadable[0]
 
 
-def _pictures(
-    model: Model | StagedModel, inputs: Iterable[str | os.PathLike[str]], on_skipped: Callable[[str], None]
-) -> Iterator[Item]:
-    for path in each_path(inputs):
-        if not path.exists():
-            raise TbftError(f"'{path}' does not exist", "name a picture, a folder of pictures or an .npz file")
-        if path.suffix == ".npz":
-            yield from open_source(path, model.classes, model.preprocessing).items()
-        elif path.is_dir():
-            yield from _folder(path, model, on_skipped)
-        else:
-            yield Item(str(path), NO_LABEL, named_picture(path, model.preprocessing))
+@dataclass
+class _Pictures:
+    """What the user named, read; `unreadable` are those of which there is nothing to answer."""
 
+    preprocessing: Preprocessing
+    classes: Sequence[str]
+    on_skipped: Callable[[str, str], None]
+    unreadable: list[TbftError] = field(default_factory=list)
 
-def _folder(folder: Path, model: Model | StagedModel, on_skipped: Callable[[str], None]) -> Iterator[Item]:
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in PICTURE_SUFFIXES)
-    if not files:
-        raise TbftError(f"no images in '{folder}'", "JPEG and PNG files are read")
-    for file in files:
-        pixels = read_picture(file, model.preprocessing)
-        if pixels is None:
-            on_skipped(str(file))
-            continue
-        yield Item(str(file), NO_LABEL, pixels)
+    def of(self, inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Item]:
+        """Each image, in order."""
+        for path in each_path(inputs):
+            if not path.exists():
+                raise TbftError(f"'{path}' does not exist", "name a picture, a folder of pictures or an .npz file")
+            if path.is_dir():
+                yield from self._folder(path)
+            elif is_npz(path):
+                yield from open_source(path, self.classes, self.preprocessing).items()
+            else:
+                picture = read(path, self.preprocessing, room(None))
+                if picture.pixels is None:
+                    self._refuse(unreadable_picture(str(path), picture.problem), str(path), picture.problem)
+                else:
+                    yield Item(str(path), NO_LABEL, picture.pixels)
+
+    def _folder(self, folder: Path) -> Iterator[Item]:
+        files = pictures_below(folder)
+        if not files:
+            raise TbftError(f"no images in '{folder}'", "JPEG and PNG files are read")
+        there_is, count = room(None), 0
+        for file in files:
+            picture = read(file, self.preprocessing, there_is)
+            if picture.pixels is None:
+                self.on_skipped(str(file), picture.problem)
+            else:
+                count += 1
+                yield Item(str(file), NO_LABEL, picture.pixels)
+        if not count:
+            self.unreadable.append(
+                TbftError(f"none of the {len(files)} pictures in '{folder}' can be read", "copy them again")
+            )
+
+    def _refuse(self, error: TbftError, name: str, problem: str) -> None:
+        """The first one is what the command ends with; of the others it is told meanwhile."""
+        if self.unreadable:
+            self.on_skipped(name, problem)
+        self.unreadable.append(error)

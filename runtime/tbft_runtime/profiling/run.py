@@ -26,6 +26,7 @@ from tbft_runtime.training.sparse_rows import merged
 from tbft_runtime.training.step import TrainStep
 
 # As many steps as these allow. Until a trace ends and is read, a kernel takes some 3 kB of memory.
+KERNEL_BYTES = 3000
 MOST_STEPS = 20
 MOST_KERNELS = 20_000
 MOST_SECONDS = 30
@@ -35,9 +36,10 @@ STEPS_PER_WARM_UP = 4
 ALL_PARAMETERS = "(all parameters)"
 
 
-def profile_run(tuning: FineTuning, state: TrainingState) -> Profile | None:
+def profile_run(tuning: FineTuning, state: TrainingState, room: int | None = None) -> Profile | None:
     """Profile train steps of a run that has trained, on its first batch; a note says why if there is no profile.
 
+    Traces take `room` bytes beside what training did, if there is such a bound; those of a step are the least.
     Everything is computed on copies: neither the state nor any file of the run changes.
     """
     settings, train = tuning.settings, tuning.data.train
@@ -45,6 +47,7 @@ def profile_run(tuning: FineTuning, state: TrainingState) -> Profile | None:
         tuning.progress.note("no profile: nothing was trained")
         return None
     tuning.progress.note("profiling train steps")
+    gc.collect()  # The graphs that trained, which refer to themselves.
     first = train.shuffled(settings.batch_size, (settings.seed, 1))[0]
     try:
         # Named so that the next start of the run removes it, should this process be killed.
@@ -59,6 +62,7 @@ def profile_run(tuning: FineTuning, state: TrainingState) -> Profile | None:
                     images=train.images(first),
                     labels=train.labels(first),
                     folder=Path(folder),
+                    most_kernels=None if room is None else room // KERNEL_BYTES,
                 )
             )
     except (TbftError, OSError) as error:
@@ -68,7 +72,10 @@ def profile_run(tuning: FineTuning, state: TrainingState) -> Profile | None:
 
 @dataclass(frozen=True)
 class TracedSteps:
-    """Train steps on one batch: images (N, 3, S, S) float32, labels (N,) int64; traces are written into `folder`."""
+    """Train steps on one batch: images (N, 3, S, S) float32, labels (N,) int64; traces are written into `folder`.
+
+    `most_kernels` are traced at once; None: as many as there is memory for on any board.
+    """
 
     bundle: Bundle
     plan: Plan
@@ -78,6 +85,7 @@ class TracedSteps:
     images: np.ndarray
     labels: np.ndarray
     folder: Path
+    most_kernels: int | None = None
 
     def run(self, warm_up: int, steps: int) -> dict[GraphName, KernelTrace]:
         """Load the graphs anew and take so many steps; the traces of those that count, by graph.
@@ -110,7 +118,8 @@ def profile_steps(traced: TracedSteps) -> Profile:
     gc.collect()  # A loaded step refers to itself: memory is free only after a collection.
     kernels = sum(len(trace.kernels) for trace in trial)
     seconds = sum(trace.run_microseconds for trace in trial) / 1e6
-    steps = max(1, int(min(MOST_STEPS, MOST_KERNELS / kernels, MOST_SECONDS / seconds)))
+    most_kernels = MOST_KERNELS if traced.most_kernels is None else min(MOST_KERNELS, traced.most_kernels)
+    steps = max(1, int(min(MOST_STEPS, most_kernels / kernels, MOST_SECONDS / seconds)))
     traces = traced.run(-(-steps // STEPS_PER_WARM_UP), steps)
     return Profile(
         steps=steps,

@@ -11,6 +11,7 @@ from tbft_artifacts.structs import Images, PrefixImages
 
 # Larger parts are hardly faster in a forward pass, and take more memory.
 PREFIX_IMAGES = 16
+EVALUATION_BATCH = 32
 X86 = ("x86_64", "AMD64")
 
 
@@ -27,6 +28,10 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """Whether threads wait for work without sleeping."""
     prefix_images: PrefixImages = PREFIX_IMAGES
     """Images that go through the prefix at once on each thread, at most, where statistics are fixed."""
+    evaluation_images: Images = EVALUATION_BATCH
+    """Images that are evaluated at once on each thread, at most."""
+    statistics_images: Images | None = None
+    """Images of a batch by which batch norms are re-estimated, at most; None: as many as in a step."""
 
 
 def default_execution(plan: Plan) -> Execution:

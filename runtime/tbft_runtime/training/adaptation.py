@@ -42,4 +42,5 @@ def adapted_statistics(
         progress.advance(len(indices))
         return everything.images(indices)
 
-    return reestimate(graph, norms, everything.shuffled(settings.batch_size, (settings.seed, 0)), read)
+    at_once = min(settings.batch_size, settings.execution.statistics_images or settings.batch_size)
+    return reestimate(graph, norms, everything.shuffled(at_once, (settings.seed, 0)), read)

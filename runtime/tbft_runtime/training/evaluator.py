@@ -15,10 +15,8 @@ from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.graphs.signature import Signature
 from tbft_runtime.logits import only_output
+from tbft_runtime.run.execution import EVALUATION_BATCH
 from tbft_runtime.tally import Tally
-
-# Larger batches are hardly faster in a forward pass, and take more memory.
-EVALUATION_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,8 @@ class Evaluator:
     """Loads forward graphs with the weights of the moment, so that they are folded and packed as deployed.
 
     `graphs` of the bundle, by name, run one behind the other. `read` gives what the first begins with for store indices
-    (n,) of `part`: images, or boundary activations. The last one gives logits: (n, classes), or (n, exits, classes).
+    (n,) of `part`: images, or boundary activations, of which each thread takes those of `images` at once. The last one
+    gives logits: (n, classes), or (n, exits, classes).
     """
 
     bundle: Bundle
@@ -34,13 +33,14 @@ class Evaluator:
     threads: int
     part: Part
     read: Callable[[np.ndarray], np.ndarray]
+    images: int = EVALUATION_BATCH
 
     def evaluate(self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None) -> Tally:
         """Loss and answers over all images; `on_images` is told how many more are done.
 
         Raises TbftError for a graph that changed, or that gives anything else.
         """
-        room = Room(EVALUATION_BATCH * self.threads, self.bundle.manifest.image_size)
+        room = Room(self.images * self.threads, self.bundle.manifest.image_size)
         graphs = [
             load_graph(bundle_graph(self.bundle, name), weights, 1, signature=signature, room=room)
             for name, signature in self.graphs.items()
@@ -52,7 +52,7 @@ class Evaluator:
                 values = only_output(graph.run({graph.inputs[0]: values}))
             return values
 
-        batches = list(self.part.in_order(EVALUATION_BATCH))
+        batches = list(self.part.in_order(self.images))
         for start in range(0, len(batches), self.threads):
             group = batches[start : start + self.threads]
             results = in_lanes(self.threads, logits, [self.read(indices) for indices in group])

@@ -156,18 +156,18 @@ class FineTuning:
     def _evaluator(self) -> Evaluator:
         """Only the suffix, where the prefix is fixed; its batch statistics would be of no use here."""
         part, boundary = self.data.validation, self.boundary
-        threads = self.settings.threads
+        threads, images = self.settings.threads, self.settings.execution.evaluation_images
         plan, manifest = self.plan, self.bundle.manifest
         classes = len(manifest.classes)
         suffix = {plan.suffix: roles.suffix(plan, classes)}
         if boundary is not None:
-            return Evaluator(self.bundle, suffix, threads, part, lambda indices: boundary.read(part, indices))
+            return Evaluator(self.bundle, suffix, threads, part, lambda indices: boundary.read(part, indices), images)
         if plan.exits:
             # The whole model as one graph has the last of them only.
             prefix = {plan.prefix: roles.prefix(plan, manifest.moving_norms(plan))}
-            return Evaluator(self.bundle, prefix | suffix, threads, part, part.images)
+            return Evaluator(self.bundle, prefix | suffix, threads, part, part.images, images)
         whole = {plan.predict: roles.whole_model(classes)} if plan.has_prefix else suffix
-        return Evaluator(self.bundle, whole, threads, part, part.images)
+        return Evaluator(self.bundle, whole, threads, part, part.images, images)
 
     def _one_epoch(
         self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState, *, warm_up: bool

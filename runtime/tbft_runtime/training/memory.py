@@ -11,14 +11,19 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
 from tbft_runtime.board.machine import resident_memory
+from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.training.accumulation import images_at_once, lanes_for
-from tbft_runtime.training.evaluator import EVALUATION_BATCH
 
 # Measured: an arena takes memory in powers of two (1.2 to 1.4 times the values of ResNet-26, up to 1.9 times those of
 # EfficientNet-Lite0), and a session keeps its graph, its kernels and their packed weights beside them.
 ARENA = 1.8
 SESSION_BYTES = 7 << 20
+# Fewer say little about a batch norm.
+FEWEST_FOR_STATISTICS = 8
+# Measured: a forward pass with batch statistics holds, with its arena, 0.54 to 0.64 times the planned values of a
+# backward pass through the whole network, or 2.9 to 6 times those of a forward pass.
+OF_BACKWARD, OF_FORWARD = 0.75, 7
 
 
 class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +32,8 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     `process`: what is there before training, interpreter and libraries included; `weights`: the model;
     `state`: trained parameters, their gradients, the optimizer's state and the best state; `graphs`:
     activations in prefix, gradient graph and validation; `sessions`: loaded graphs; `batch`: the images
-    or activations of one batch; `cache`: boundary activations kept in memory.
+    or activations of one batch; `cache`: boundary activations kept in memory. `preparing` is the peak before all that,
+    while the largest image is read; 0 if images were prepared already.
     """
 
     process: int
@@ -37,11 +43,21 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     sessions: int
     batch: int
     cache: int
+    preparing: int = 0
+
+    def after_reading(self, image: int, budget: int | None) -> MemoryPlan:
+        """The same, where images were read before within `budget`, of which the largest took so many bytes."""
+        if not image:
+            return self
+        # What the process holds now is a little more than it was then.
+        held = self.process + image
+        return msgspec.structs.replace(self, preparing=held if budget is None else min(held, budget))
 
     @property
     def total(self) -> int:
-        """All of it together."""
-        return sum(msgspec.structs.astuple(self))
+        """All that is there at the same time, at most."""
+        training: int = sum(msgspec.structs.astuple(self)) - self.preparing
+        return max(self.preparing, training)
 
 
 def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, process: int | None = None) -> MemoryPlan:
@@ -60,7 +76,11 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
             graphs += settings.threads * prefix.bytes(execution.prefix_images)
         else:
             graphs += prefix.bytes(settings.batch_size)
-    graphs += settings.threads * plan.suffix_memory.bytes(EVALUATION_BATCH)
+    whole = forward_bytes(bundle, plan, execution.evaluation_images)
+    graphs = int(ARENA * (graphs + settings.threads * whole))
+    if settings.batch_norm == "adapt":
+        # Before the others are loaded.
+        graphs = max(graphs, statistics_bytes(bundle, _adapted_at_once(settings)))
 
     weights = bundle.manifest.files[bundle.weights.name].bytes
     row = BYTES_PER_FLOAT * math.prod(plan.boundary.shape)
@@ -70,11 +90,31 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
         process=resident_memory() if process is None else process,
         weights=3 * weights,  # As read, as sessions fold and pack them, and once more while they are loaded.
         state=_copies(plan, settings) * plan.cost.parameter_bytes,
-        graphs=int(ARENA * graphs),
+        graphs=graphs,
         sessions=SESSION_BYTES * (3 + plan.has_prefix),
-        batch=2 * settings.batch_size * (row + image),
+        batch=2 * max(settings.batch_size, settings.threads * execution.evaluation_images) * (row + image),
         cache=images * (row if settings.cache == "fp32" else row // 2) if in_memory else 0,
     )
+
+
+def forward_bytes(bundle: Bundle, plan: Plan | None, images: int) -> int:
+    """What evaluating so many images at once holds: behind a plan's fixed prefix, or the whole network."""
+    if plan is not None and (plan.prefix_is_fixed or not plan.has_prefix):
+        return plan.suffix_memory.bytes(images)
+    parts = [memory for each in bundle.manifest.plans for memory in (*each.prefix_memory[-1:], each.suffix_memory)]
+    return max(memory.bytes(images) for memory in parts)
+
+
+def statistics_bytes(bundle: Bundle, images: int) -> int:
+    """What a pass over so many images holds that gives the statistics of every batch norm."""
+    wholes = [memory for plan in bundle.manifest.plans if not plan.has_prefix for memory in plan.gradient_memory]
+    if wholes:
+        return int(OF_BACKWARD * min(memory.bytes(images) for memory in wholes))
+    return OF_FORWARD * forward_bytes(bundle, None, images)
+
+
+def _adapted_at_once(settings: Settings) -> int:
+    return min(settings.batch_size, settings.execution.statistics_images or settings.batch_size)
 
 
 def _copies(plan: Plan, settings: Settings) -> int:
@@ -154,14 +194,30 @@ def _smaller(plan: Plan, settings: Settings, fixed_threads: bool) -> Iterator[Se
     """The settings, and others that need less and less memory."""
     threads = settings.threads
     while threads:
-        micro_batch = settings.execution.micro_batch
-        while micro_batch:
-            prefix_images = max(1, settings.execution.prefix_images * micro_batch // settings.execution.micro_batch)
-            execution = msgspec.structs.replace(
-                settings.execution, micro_batch=micro_batch, prefix_images=prefix_images
-            )
+        for halved in range(math.ceil(math.log2(_most_at_once(settings.execution))) + 1):
+            execution = _divided(settings, plan, 1 << halved)
             same = (threads, execution) == (settings.threads, settings.execution)
             yield msgspec.structs.replace(settings, threads=threads, execution=execution, tuned=settings.tuned and same)
-            # A fixed prefix takes a batch in parts even where the rest needs it whole.
-            micro_batch = micro_batch // 2 if plan.prefix_is_fixed else 0
         threads = 0 if fixed_threads else threads // 2
+
+
+def _most_at_once(execution: Execution) -> int:
+    return max(execution.micro_batch, execution.prefix_images, execution.evaluation_images)
+
+
+def _divided(settings: Settings, plan: Plan, by: int) -> Execution:
+    """Fewer images at once everywhere, but where batch statistics need a batch whole."""
+    execution = settings.execution
+    if by == 1:
+        return execution
+    statistics = None
+    if settings.batch_norm == "adapt":
+        most = _adapted_at_once(settings)
+        statistics = max(min(most, FEWEST_FOR_STATISTICS), most // by)
+    return msgspec.structs.replace(
+        execution,
+        micro_batch=max(1, execution.micro_batch // by) if plan.prefix_is_fixed else execution.micro_batch,
+        prefix_images=max(1, execution.prefix_images // by) if plan.prefix_is_fixed else execution.prefix_images,
+        evaluation_images=max(1, execution.evaluation_images // by),
+        statistics_images=statistics,
+    )

@@ -19,8 +19,9 @@ from tbft_edge.reproduce.datasets.breeds import Superclass, read_hierarchy, supe
 from tbft_edge.reproduce.datasets.downloads import BREEDS, IMAGENET
 from tbft_edge.reproduce.datasets.images import LabelledImages, labelled_images
 from tbft_edge.reproduce.datasets.living17_table import LIVING17
+from tbft_runtime.data.items import Item
+from tbft_runtime.data.pictures import PICTURE_SUFFIXES, read_picture
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.data.sources import PICTURE_SUFFIXES, Item, read_picture
 from tbft_runtime.data.store import open_store
 
 Domain = Literal["source", "target"]
