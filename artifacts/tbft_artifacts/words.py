@@ -6,8 +6,10 @@ hold anything: codes that clear a terminal, marks that turn the text around them
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
+from pathlib import PurePath
 
 # A line, a cell of a table, and a name in one that is too long, have at most so many characters.
 LINE, CELL, NAME = 600, 480, 120
@@ -40,6 +42,11 @@ def clean(text: str, instead: str = " ") -> str:
         else:
             shown.append(letter if marks <= MOST_MARKS else instead)
     return "".join(shown)
+
+
+def printable(name: str | PurePath) -> str:
+    r"""The name of a file as every text can hold it: `caf\xe9` where its bytes are no UTF-8 (Python's surrogates)."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def as_line(text: str) -> str:

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from tbft_artifacts.archive import archived_id, is_archive, unpack
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.rights import restrict
+from tbft_artifacts.words import printable
 from tbft_runtime.beginning.begin import Beginning, begin
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.boundary.activations import cache_result
@@ -64,10 +66,11 @@ def train(
     """
     folder = RunFolder(Path(options.out))
     created = folder.create()
-    with folder.lock():
+    progress = progress or Silent()
+    with folder.lock(progress.note):
         folder.remove_leftovers()
         try:
-            return _train(Path(bundle), options, folder, progress or Silent(), board)
+            return _train(Path(bundle), options, folder, progress, board)
         except TbftError:
             if not folder.state_file.exists():
                 folder.discard(created)
@@ -95,7 +98,7 @@ def _train(
         memory=beginning.memory,
         selection=beginning.run.selection,
         no_energy=meter.why or metering.problem or "the meter said nothing while training went on",
-        run=str(folder.path),
+        run=printable(folder.path),
     )
     report = build_report(bundle.manifest, beginning.run, state, result, None)
     write_report(report, folder.report_file)
@@ -142,4 +145,5 @@ def _open(path: Path, folder: RunFolder, *, resuming: bool) -> Bundle:
         return unpacked
     shutil.rmtree(folder.bundle, ignore_errors=True)
     unpack(path, folder.bundle)
+    restrict(folder.bundle, folder.mode)
     return open_bundle(folder.bundle, shown=path)

@@ -11,6 +11,8 @@ from safetensors.numpy import load_file
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.stored_paths import stored as stored_path
+from tbft_artifacts.words import printable
 from tbft_runtime.beginning.budget import within_budget
 from tbft_runtime.beginning.decided import Decided
 from tbft_runtime.beginning.diagnosed import diagnosed
@@ -78,7 +80,7 @@ def begin(
         decided = _as_before(bundle, stored)
     plan = decided.plan
     sources = open_sources(bundle, settings)
-    progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
+    progress.started(Outline(run=printable(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
     state = folder.read_state()
     if state is None or state.epoch < settings.epochs:
         metering.measure_idle(progress.note)
@@ -90,7 +92,7 @@ def begin(
     resuming = stored is not None
     settings = within_budget(bundle, plan, settings, data.images, options, decided.process, resuming=resuming)
     memory = plan_memory(bundle, plan, settings, data.images, decided.process)
-    place = str(bundle.folder.resolve())
+    place = stored_path(bundle.folder.resolve())
     run = RunFile(place, data.fingerprint, started_at, settings, decided.diagnosis, decided.selection)
     folder.write_run(run)
     weights = decided.weights or load_file(bundle.weights)

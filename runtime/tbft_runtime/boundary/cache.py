@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import numpy as np
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.flush import flush
+from tbft_artifacts.rights import PRIVATE_FILE
 from tbft_runtime.data.rows import FileRows, MemoryRows, Rows, row_bytes
 from tbft_runtime.progress import Progress
 
@@ -117,7 +118,7 @@ class DiskCache(BoundaryCache):
             self._stop(error)
             return
         # Without an index the rows serve this process only.
-        with contextlib.suppress(TbftError, OSError), atomic_file(self._index_path) as temporary:
+        with contextlib.suppress(TbftError, OSError), atomic_file(self._index_path, mode=PRIVATE_FILE) as temporary:
             temporary.write_bytes(msgspec.json.encode(_Index(self._key, np.packbits(self.found).tobytes())))
         self._saved = self.found.copy()
 
@@ -153,11 +154,7 @@ def _paths(folder: Path, key: str) -> tuple[Path, Path]:
 def _forget(index: Path) -> None:
     """Remove an index for good, before its rows change: a pulled plug must not bring it back."""
     index.unlink(missing_ok=True)
-    folder = os.open(index.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    flush(index.parent)
 
 
 def _read_index(path: Path, key: str, kind: RowKind, size: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy as np
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
+from tbft_artifacts.rights import PRIVATE_FILE, private_folder
+from tbft_artifacts.words import printable
 from tbft_runtime.data.rows import FileRows
 from tbft_runtime.data.sources import ImageSource
 from tbft_runtime.timing import Stopwatch
@@ -55,7 +56,7 @@ def open_store(
     image can be read, or the disk is full.
     """
     with clear_disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
     pixels_path, index_path = folder / f"{name}.pixels", folder / f"{name}.json"
     index = _read_index(index_path)
     fingerprint = source.fingerprint()
@@ -64,17 +65,16 @@ def open_store(
         index_path.unlink(missing_ok=True)
         labels: list[int] = []
         skipped: list[str] = []
-        with atomic_file(pixels_path) as temporary, temporary.open("wb") as file:
+        with atomic_file(pixels_path, mode=PRIVATE_FILE) as temporary, temporary.open("wb") as file:
             for item in (stopwatch or Stopwatch()).each("decode", source.items()):
                 if item.pixels is None:
-                    # Not every file's name is UTF-8, as the files are that tell of it.
-                    skipped.append(os.fsencode(item.name).decode(errors="replace"))
+                    skipped.append(printable(item.name))
                 else:
                     file.write(item.pixels.tobytes())
                     labels.append(item.label)
                 on_image()
         index = _Index(fingerprint, image_size, labels, skipped)
-        with atomic_file(index_path) as temporary:
+        with atomic_file(index_path, mode=PRIVATE_FILE) as temporary:
             temporary.write_bytes(msgspec.json.encode(index))
     if not index.labels:
         skipped_words = f", {len(index.skipped)} could not be read" if index.skipped else ""

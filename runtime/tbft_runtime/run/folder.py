@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,9 @@ import msgspec
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.locks import open_lock, take
+from tbft_artifacts.rights import PRIVATE_FOLDER, shared_as
+from tbft_artifacts.stored_paths import from_stored
 from tbft_runtime.run.diagnosis_record import Diagnosis
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
@@ -24,7 +27,7 @@ _LEFTOVERS = (".*.tmp", ".tmp??????")
 
 
 class RunFile(msgspec.Struct, frozen=True):
-    """`run.json`: where the bundle is, what the data was, and the settings.
+    """`run.json`: where the bundle is (as `stored_paths` keeps it), what the data was, and the settings.
 
     `started_at` is what the wall clock said (ISO 8601), a label that may be wrong. `diagnosis` is why the plan was
     chosen, where the device did, and `selection` which channels it trains, where the device chose them.
@@ -82,7 +85,7 @@ class RunFolder:
         return self.path / ".tbft-edge.lock"
 
     def create(self) -> bool:
-        """Make the folder; False if it was there already.
+        """Make the folder, for this user alone; False if it was there already, and keeps its rights.
 
         Raises TbftError if it cannot be written, or holds files that are no run's: a run removes and
         replaces files in its folder.
@@ -92,22 +95,31 @@ class RunFolder:
                 if any(self.path.iterdir()) and not self.lock_file.exists():
                     raise TbftError(f"'{self.path}' is not empty and no run folder", "choose another `out`")
                 return False
-            self.path.mkdir(parents=True)
+            self.path.mkdir(mode=PRIVATE_FOLDER, parents=True)
             return True
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep a second process out. Raises TbftError if another one has the folder."""
+    def lock(self, note: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+        """Keep a second process out; `note` is told where the file system has no locks.
+
+        Raises TbftError if another process has the folder.
+        """
         with clear_disk_errors(self.path):
-            file = self.lock_file.open("w")
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise TbftError(
-                    f"another process is training in '{self.path}'", "wait, or choose another `out`"
-                ) from error
+            file = open_lock(self.lock_file, self.mode)
+        try:
+            is_ours = take(file)
+            if is_ours is None:
+                note(f"'{self.path}' lies where files cannot be locked: let no other process train in it")
+            elif not is_ours:
+                raise TbftError(f"another process is training in '{self.path}'", "wait, or choose another `out`")
             yield
+        finally:
+            os.close(file)
+
+    @property
+    def mode(self) -> int:
+        """The mode of the run's own files: for whoever may enter its folder."""
+        return shared_as(self.path)
 
     def read_run(self) -> RunFile | None:
         """What was written when the run began, or None."""
@@ -119,7 +131,7 @@ class RunFolder:
             raise TbftError(f"'{self.run_file}' cannot be read: {error}", "start again with another `out`") from error
 
     def write_run(self, run: RunFile) -> None:
-        with atomic_file(self.run_file) as temporary:
+        with atomic_file(self.run_file, mode=self.mode) as temporary:
             temporary.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
 
     def read_state(self) -> TrainingState | None:
@@ -169,7 +181,7 @@ def open_trained(path: Path, bundle: Path | None = None) -> tuple[Bundle, RunFil
         )
     try:
         # A bundle that came as an archive lies in the run's folder, wherever that was moved to.
-        opened = open_bundle(bundle or (folder.bundle if folder.bundle.exists() else Path(run.bundle)))
+        opened = open_bundle(bundle or (folder.bundle if folder.bundle.exists() else from_stored(run.bundle)))
     except TbftError as error:
         raise TbftError(
             error.message, "put the bundle back where it was; 'tbft-edge finalize' takes another place with `bundle`"

@@ -9,6 +9,7 @@ import msgspec
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.plan import BatchNormPolicy
+from tbft_artifacts.rights import shared_as
 from tbft_runtime.board.machine import processor
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.graphs.sessions import default_threads, onnxruntime_version
@@ -101,7 +102,7 @@ def this_machine() -> TuningMachine:
 
 def write_tuning(tuning: Tuning, path: Path) -> None:
     """Replace the file at `path` atomically. Raises TbftError if the disk is full."""
-    with atomic_file(path) as temporary:
+    with atomic_file(path, mode=shared_as(path.parent)) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(tuning), indent=1))
 
 
