@@ -22,12 +22,21 @@ def print_json(value: Any) -> None:
         import json
 
         text = json.dumps(msgspec.to_builtins(value), indent=2)
-    sys.stdout.write(escaped(text) + "\n")
+    print_text(escaped(text) + "\n")
 
 
 def print_text(text: str) -> None:
-    """A whole page, or a table in a form for programs, on stdout as it is: whoever makes it cleans its names."""
-    sys.stdout.write(text)
+    """A whole page, or a table in a form for programs, on stdout as it is: whoever makes it cleans its names.
+
+    It is UTF-8 as in a file, whatever the locale of a terminal is.
+    """
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:  # What stands in for stdout may take text alone.
+        sys.stdout.write(text)
+    else:
+        buffer.write(text.encode(errors="backslashreplace"))
+        buffer.flush()
 
 
 def print_line(*parts: str) -> None:

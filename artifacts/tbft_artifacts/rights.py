@@ -31,6 +31,13 @@ def set_rights(path: Path, mode: int) -> None:
             path.chmod(mode)
 
 
+def by_umask(path: Path) -> None:
+    """Give a file that a library made the rights of any other new one."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    set_rights(path, BY_UMASK & ~umask)
+
+
 def restrict(folder: Path, mode: int) -> None:
     """Take from all that lies in `folder` the rights of those whom the mode of a file, `mode`, leaves out."""
     kept = mode | (mode & 0o444) >> 2

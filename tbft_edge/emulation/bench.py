@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from tbft_edge.emulation.container import ENGINES, container_engine
 from tbft_edge.emulation.cpus import Cpu
 from tbft_edge.emulation.guest import UnavailableError, cache_folder, prepare_guest
 from tbft_edge.emulation.qemu_user import QemuUser, qemu_user, spans
+from tbft_edge.process import run_program
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.measure import CACHED_MARKS, STEP_MARKS, WARM_UP, Measurement, MeasureRequest
 
@@ -207,7 +207,7 @@ def measure_here(bundle: Bundle, plan: Plan, steps: int, batch_size: int, weight
     """Run the measuring program with this Python; the trained tensors go to `weights`."""
     request = MeasureRequest(str(bundle.folder.resolve()), str(weights), plan.id, steps, batch_size)
     command = [sys.executable, *MODULE, msgspec.json.encode(request).decode()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_program(command)
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise TbftError(f"measuring failed: {last}", "try 'tbft-edge inspect' and 'tbft-edge doctor' on the bundle")

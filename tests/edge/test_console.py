@@ -21,9 +21,10 @@ from tbft_edge import console, main
 from tbft_edge.progress import ConsoleProgress
 from tbft_edge.tables.table import Table, csv_text, markdown, show
 
-# Files that may write by themselves: the door; bars, which move the cursor; and what one process tells another in JSON.
+# Files that may write by themselves: the door; what says whither; bars, which move the cursor; and what one process tells another in JSON.
 DOORS = {
     "tbft_edge/console.py",
+    "tbft_edge/streams.py",
     "tbft_edge/tables/table.py",
     "tbft_edge/progress.py",
     "tbft_edge/reproduce/pytorch/worker.py",
