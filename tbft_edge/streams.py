@@ -9,6 +9,8 @@ import sys
 _STDOUT, _STDERR = 1, 2
 # Of what cannot be encoded, whatever the locale: words are still read.
 _UNKNOWN_LETTERS = "backslashreplace"
+# Serial consoles say 0 columns. What is not possible is asked of the terminal instead.
+_POSSIBLE_COLUMNS = range(20, 2000)
 
 
 class _Patient(io.FileIO):
@@ -26,6 +28,7 @@ def prepare() -> None:
 
     Words on stderr are dropped where they cannot be written. stdout holds what was asked for, so there it is an error.
     """
+    _forget_impossible_width()
     for number in range(_STDERR + 1):
         try:
             os.fstat(number)
@@ -40,6 +43,12 @@ def prepare() -> None:
         file = io.BufferedWriter(_Patient(_STDERR, "w", closefd=False))
         encoding = "utf-8" if sys.stderr is None else sys.stderr.encoding
         sys.stderr = io.TextIOWrapper(file, encoding, _UNKNOWN_LETTERS, line_buffering=True, write_through=True)
+
+
+def _forget_impossible_width() -> None:
+    columns = os.environ.get("COLUMNS")
+    if columns is not None and not (columns.isdecimal() and int(columns[:9]) in _POSSIBLE_COLUMNS):
+        del os.environ["COLUMNS"]
 
 
 def finish() -> None:

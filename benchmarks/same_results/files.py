@@ -69,7 +69,7 @@ def _metadata(file: Any) -> dict[str, Any]:
 
 
 def _json(file: Path, side: Path) -> Any:
-    return json.loads(file.read_text().replace(str(side), OWN_FOLDER))
+    return json.loads(file.read_text(encoding="utf-8").replace(str(side), OWN_FOLDER))
 
 
 def _common(base: Path, other: Path, findings: Findings) -> list[str]:

@@ -149,7 +149,9 @@ def _copy_code(packages: Sequence[Path], code: Path) -> None:
         version = metadata.version("tbft-edge")
         information = temporary / f"tbft_edge-{version}.dist-info"
         information.mkdir()
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tbft-edge\nVersion: {version}\n")
+        (information / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: tbft-edge\nVersion: {version}\n", encoding="utf-8"
+        )
 
 
 def installed_versions() -> list[str]:

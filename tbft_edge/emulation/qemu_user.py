@@ -71,7 +71,7 @@ class QemuUser:
         """The guest's root as this one process sees it, with the core's /proc/cpuinfo: others may run beside it."""
         root = folder / "root"
         (root / "proc").mkdir(parents=True)
-        (root / "proc" / "cpuinfo").write_text(cpu.cpuinfo())
+        (root / "proc" / "cpuinfo").write_text(cpu.cpuinfo(), encoding="utf-8")
         for name in SYSTEM:
             if (self.guest.root / name).exists():
                 (root / name).symlink_to(self.guest.root / name)
@@ -118,7 +118,11 @@ def _write_starter(guest: Guest, emulator: str) -> None:
     (binfmt_misc), and elsewhere a program that starts `sys.executable` would end in "Exec format error".
     """
     with atomic_file(guest.starter, mode=0o777) as temporary:
-        temporary.write_text(f'#!/bin/sh\nexec {shlex.quote(emulator)} -0 "$0" {shlex.quote(str(guest.python))} "$@"\n')
+        temporary.write_text(
+            f'#!/bin/sh\nexec {shlex.quote(emulator)} -0 "$0" {shlex.quote(str(guest.python))} "$@"\n',
+            encoding="utf-8",
+            errors="surrogateescape",
+        )
 
 
 def spans(marks: Sequence[tuple[int, int]], begin: int, end: int) -> list[int]:
@@ -137,7 +141,7 @@ def spans(marks: Sequence[tuple[int, int]], begin: int, end: int) -> list[int]:
 def _read_marks(path: Path) -> list[tuple[int, int]]:
     if not path.exists():
         return []
-    lines = (line.split() for line in path.read_text().splitlines())
+    lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
     return [(int(mark), int(count)) for mark, count in lines]
 
 

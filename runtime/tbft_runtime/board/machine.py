@@ -76,6 +76,6 @@ def _value(text: str, key: str) -> int | None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
+        return path.read_text(errors="replace", encoding="utf-8")
     except OSError:
         return ""

@@ -162,6 +162,6 @@ def _prepare(
     progress.begin(f"preparing {name} images", len(source))
     store = open_store(source, image_size, cache, name, lambda: progress.advance(1), stopwatch)
     if store.skipped:
-        shown = ", ".join(store.skipped[:5]) + (", …" if len(store.skipped) > 5 else "")
+        shown = ", ".join(f"'{name}'" for name in store.skipped[:5]) + (", …" if len(store.skipped) > 5 else "")
         progress.note(f"skipped {len(store.skipped)} unreadable images: {shown}")
     return store

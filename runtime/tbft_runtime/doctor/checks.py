@@ -75,7 +75,14 @@ def check_onnxruntime(probe: Sequence[str]) -> list[Check]:
     """Whether it imports and runs a convolution, tried in a process of its own; and its telemetry."""
     name = "ONNX Runtime"
     try:
-        done = subprocess.run(probe, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+        done = subprocess.run(
+            probe,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return [Check(name, False, f"a convolution took longer than {_PROBE_SECONDS} s", "reboot the board")]
     except OSError as error:
