@@ -1,7 +1,7 @@
 """Ctrl-C, a service that is stopped (SIGTERM) and a lost terminal (SIGHUP) end a command in one way.
 
 The first of them raises KeyboardInterrupt: what was begun is cleaned up, and how to go on is said. The next one ends
-the process at once, also inside a library that does not return.
+the process at once.
 """
 
 from __future__ import annotations
@@ -29,28 +29,20 @@ class _Listener:
         self.first: int | None = None
         self.held = False
         self.waiting = False
+        self._heard_at = 0.0
 
     def interrupt(self, number: int, _frame: FrameType | None) -> None:
-        """Python calls this between two instructions of the main thread."""
+        """Python calls this between two instructions of the main thread, as soon as a library has returned."""
         if self.first is not None:
+            if time.monotonic() - self._heard_at > _ONE_EVENT_SECONDS:
+                os._exit(_code(number))
             return
-        self.first = number
+        self.first, self._heard_at = number, time.monotonic()
         process.end_children()
         if self.held:
             self.waiting = True
         else:
             raise KeyboardInterrupt
-
-    def watch(self, pipe: int) -> None:
-        """In a thread of its own: the system writes a byte for each signal, whatever the main thread does."""
-        first: float | None = None
-        while numbers := os.read(pipe, 1):
-            if numbers[0] not in _ENDING:
-                continue
-            if first is None:
-                first = time.monotonic()
-            elif time.monotonic() - first > _ONE_EVENT_SECONDS:
-                os._exit(_code(numbers[0]))
 
 
 _listener = _Listener()
@@ -65,11 +57,7 @@ def heard() -> Iterator[None]:
         return
     _listener = _Listener()
     ours = [number for number in _ENDING if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)]
-    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    os.set_blocking(reading, True)
-    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     handlers = {number: signal.signal(number, _listener.interrupt) for number in ours}
-    _start(_listener, reading)
     try:
         yield
     finally:
@@ -77,8 +65,6 @@ def heard() -> Iterator[None]:
         if _listener.first is None:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-            signal.set_wakeup_fd(before)
-            os.close(writing)
 
 
 @contextlib.contextmanager
@@ -101,11 +87,3 @@ def exit_code() -> int | None:
 
 def _code(number: int) -> int:
     return 128 + number
-
-
-def _start(listener: _Listener, pipe: int) -> None:
-    before = threading.stack_size(_STACK_BYTES)
-    # Where no thread can be had, the first signal is heard all the same.
-    with contextlib.suppress(RuntimeError):
-        threading.Thread(target=listener.watch, args=(pipe,), daemon=True).start()
-    threading.stack_size(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import shutil
 import tarfile
@@ -99,5 +100,5 @@ def _clear_errors(archive: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise TbftError(f"bundle '{archive}' does not exist", "check the path") from error
-    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, IsADirectoryError, ValueError) as error:
         raise TbftError(f"'{archive}' is damaged: {error}", "copy it again") from error

@@ -71,7 +71,7 @@ def train(
         folder.remove_leftovers()
         try:
             return _train(Path(bundle), options, folder, progress, board)
-        except TbftError:
+        except Exception:
             if not folder.state_file.exists():
                 folder.discard(created)
             raise

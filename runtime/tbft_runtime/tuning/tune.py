@@ -75,7 +75,7 @@ def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progres
         try:
             tuning = _measure(Path(bundle), options, progress)
             write_tuning(tuning, folder.tuning_file)
-        except TbftError:
+        except Exception:
             folder.discard(created)
             raise
     return tuning
