@@ -43,6 +43,8 @@ def writers(path: Path) -> Iterator[str]:
         match node:
             case ast.Call(func=ast.Name(id="print" | "Console" as name)):
                 yield name
+            case ast.ClassDef(bases=[ast.Name(id="Console" as name)]):
+                yield name
             case ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr" as name):
                 yield name
             case ast.Attribute(attr="echo" | "secho" | "getLogger" | "warn" as name):
