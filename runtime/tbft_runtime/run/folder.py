@@ -14,6 +14,7 @@ import msgspec
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.flush import flush
 from tbft_artifacts.locks import open_lock, take
 from tbft_artifacts.rights import PRIVATE_FOLDER, shared_as
 from tbft_artifacts.stored_paths import from_stored
@@ -96,6 +97,7 @@ class RunFolder:
                     raise TbftError(f"'{self.path}' is not empty and no run folder", "choose another `out`")
                 return False
             self.path.mkdir(mode=PRIVATE_FOLDER, parents=True)
+            flush(self.path.parent)
             return True
 
     @contextlib.contextmanager
@@ -127,7 +129,7 @@ class RunFolder:
             return msgspec.json.decode(self.run_file.read_bytes(), type=RunFile)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
+        except msgspec.DecodeError as error:
             raise TbftError(f"'{self.run_file}' cannot be read: {error}", "start again with another `out`") from error
 
     def write_run(self, run: RunFile) -> None:
