@@ -100,7 +100,7 @@ def _install(packages: Path) -> None:
         options += ["--python-version", PYTHON_VERSION, *platforms, *abis, "--target", f"{temporary}/packages"]
         wanted = [*TORCH_AND_DEPENDENCIES, "msgspec", "safetensors"]
         command = [sys.executable, "-m", "pip", "install", "--quiet", *options, *wanted]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
         if done.returncode:
             last = (done.stderr.strip() or "no message").splitlines()[-1]
             raise UnavailableError(f"pip could not get {TORCH} for arm64: {last}")

@@ -100,7 +100,9 @@ def _median_seconds(arguments: Sequence[str]) -> float:
 def _resident(program: str) -> int:
     """Resident bytes of a process after `program` ran in it."""
     look = "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmRSS')))"
-    done = subprocess.run([sys.executable, "-c", f"{program}\n{look}"], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}\n{look}"], check=True, capture_output=True, text=True, encoding="utf-8"
+    )
     return int(done.stdout) * 1024
 
 

@@ -70,8 +70,8 @@ def _board(root: Path) -> Board:
     """A root with a current sensor in it; the command is a real process that prints two rails."""
     chip = root / "sys/class/hwmon/hwmon0"
     chip.mkdir(parents=True)
-    (chip / "name").write_text("ina219\n")
-    (chip / "power1_input").write_text("4200000\n")
+    (chip / "name").write_text("ina219\n", encoding="utf-8")
+    (chip / "power1_input").write_text("4200000\n", encoding="utf-8")
 
     def run(command: Sequence[str]) -> str | None:
         answer = RAILS if command[1:] == ("pmic_read_adc",) else "throttled=0x0"

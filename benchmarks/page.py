@@ -31,7 +31,7 @@ def main() -> None:
         _write(folder / name, text)
     _write(ROOT / "docs" / "results" / "benchmarks.md", page(results, drawn, read_arm(ARM_RESULTS)))
     readme = ROOT / "README.md"
-    _write(readme, between(readme.read_text(), readme_section(results)))
+    _write(readme, between(readme.read_text(encoding="utf-8"), readme_section(results)))
 
 
 def between(text: str, section: str) -> str:
@@ -45,7 +45,7 @@ def between(text: str, section: str) -> str:
 
 def _write(path: Path, text: str) -> None:
     with atomic_file(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

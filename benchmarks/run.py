@@ -37,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     results = measure(quick=options.quick)
     if options.json:
-        sys.stdout.write(RESULTS.read_text())
+        sys.stdout.write(RESULTS.read_text(encoding="utf-8"))
         return
     for policy, title in (("frozen", "batch norms frozen"), ("default", "batch statistics for input and full")):
         notes = Notes()
@@ -125,7 +125,7 @@ def _describe(item: Item) -> str:
 
 
 def _machine() -> Machine:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return Machine(
         cpu=names[0] if names else platform.machine(),

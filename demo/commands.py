@@ -28,7 +28,7 @@ def run(step: str, command: Sequence[str | Path]) -> str:
     words = [str(word) for word in command]
     say(f"\n{step}\n  $ {shlex.join(words)}")
     try:
-        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False, encoding="utf-8")
     except OSError as error:
         raise DemoError(f"'{words[0]}' cannot be started ({error.strerror}); 'make demo' installs it") from error
     if done.returncode:

@@ -59,7 +59,7 @@ def _exported_drift(case: Case, full: bool) -> str:
 
 def read_reasons(run_folder: Path) -> tuple[str, ...]:
     """Why the device trained that block, if it chose it itself."""
-    diagnosis = json.loads((run_folder / "report.json").read_text())[Field.DIAGNOSIS]
+    diagnosis = json.loads((run_folder / "report.json").read_text(encoding="utf-8"))[Field.DIAGNOSIS]
     return tuple(diagnosis[Field.REASONS]) if diagnosis else ()
 
 
@@ -109,7 +109,9 @@ def compare(place: Place) -> str:
     runs = [place.run(case, full=full) for case in CASES for full in (False, True)]
     # Each drift has data of its own, and each run is held against the full one on the same data.
     command = [place.device / "bin" / "tbft-edge", "report", *runs, "--allow-different", "--allow-throttled"]
-    place.comparison.write_text(run("device writes the comparison as a page", [*command, "--format", "html"]))
+    place.comparison.write_text(
+        run("device writes the comparison as a page", [*command, "--format", "html"]), encoding="utf-8"
+    )
     return run("device compares what the runs cost", command)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from typing import Any
 
-from tbft_artifacts.words import as_line, escaped
+from tbft_artifacts.words import as_line, escaped, printable
 
 # Wide enough that tables do not wrap where no terminal says its width.
 PIPED_WIDTH = 120
+# Control characters and those that mean something between $' and '.
+_NOT_PLAIN = {*range(32), ord("'"), ord("\\")}
 
 
 def print_json(value: Any) -> None:
@@ -22,12 +25,21 @@ def print_json(value: Any) -> None:
         import json
 
         text = json.dumps(msgspec.to_builtins(value), indent=2)
-    sys.stdout.write(escaped(text) + "\n")
+    print_text(escaped(text) + "\n")
 
 
 def print_text(text: str) -> None:
-    """A whole page, or a table in a form for programs, on stdout as it is: whoever makes it cleans its names."""
-    sys.stdout.write(text)
+    """A whole page, or a table in a form for programs, on stdout as it is: whoever makes it cleans its names.
+
+    It is UTF-8 as in a file, whatever the locale of a terminal is.
+    """
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:  # What stands in for stdout may take text alone.
+        sys.stdout.write(text)
+    else:
+        buffer.write(text.encode(errors="backslashreplace"))
+        buffer.flush()
 
 
 def print_line(*parts: str) -> None:
@@ -43,7 +55,12 @@ def say(text: str) -> None:
 
 def quoted(name: object) -> str:
     """A name in a command that is printed to be copied: to a shell it is one word, and no command of its own."""
-    return shlex.quote(str(name))
+    text = str(name)
+    if printable(text) == text:
+        return shlex.quote(text)
+    # Bytes that are no UTF-8, as bash and zsh take them.
+    letters = [f"\\{byte:03o}" if byte > 126 or byte in _NOT_PLAIN else chr(byte) for byte in os.fsencode(text)]
+    return f"$'{''.join(letters)}'"
 
 
 def output_width() -> int:

@@ -28,7 +28,9 @@ def of_data(path: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(_files(path)):
         stat = file.stat()
-        digest.update(f"{file.relative_to(path)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+        digest.update(
+            f"{file.relative_to(path)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="surrogateescape")
+        )
     return digest.hexdigest()[:_LENGTH]
 
 
@@ -48,4 +50,4 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def of_words(*words: object) -> str:
     """Of what the words say."""
-    return hashlib.sha256("\0".join(map(str, words)).encode()).hexdigest()[:_LENGTH]
+    return hashlib.sha256("\0".join(map(str, words)).encode(errors="surrogateescape")).hexdigest()[:_LENGTH]

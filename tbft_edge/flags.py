@@ -10,12 +10,16 @@ import re
 
 import click
 
-_NAMED = re.compile(r"`([a-z_]+)`")
+# A name of a file or class stands between quotes, and holds what it likes: a quote is the last one only where words
+# can go on behind it.
+_END = r"(?=[\s)\].,;:!?]|$)"
+_QUOTED = rf"(?<![\w'])'(?:[^'\n]|'(?!{_END}))*'{_END}"
+_NAMED = re.compile(rf"{_QUOTED}|`([a-z_]+)`")
 
 
 def with_flags(text: str) -> str:
     """`text` with the flag of each option that it names in backticks; where no command runs, as it is."""
-    return _NAMED.sub(_flag, text)
+    return _NAMED.sub(lambda found: _flag(found) if found[1] else found[0], text)
 
 
 def flags(command: click.Command) -> dict[str, str]:

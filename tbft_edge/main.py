@@ -12,6 +12,7 @@ import typer
 import typer.core
 
 from tbft_artifacts.errors import TbftError
+from tbft_edge import signals, streams
 from tbft_edge.commands import (
     bench,
     compare,
@@ -34,7 +35,17 @@ from tbft_edge.flags import with_flags
 
 BROKEN_EXIT_CODE = 1
 INTERRUPTED_EXIT_CODE = 130
+# Of a program whose reader went away, as a shell says it of one that SIGPIPE ended.
+UNREAD_EXIT_CODE = 141
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+_NO_MEMORY = TbftError(
+    "there is not enough memory",
+    "close other programs, raise the limit of this one (ulimit -v), or train within a `memory_budget`",
+)
+_WORDS_OF_NO_MEMORY = (
+    *("failed to map segment from shared object", "cannot allocate memory", "Cannot allocate memory"),
+    *("can't start new thread", "std::bad_alloc", "bad allocation", "Unable to allocate"),
+)
 _PROCESS = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 
 # Plain help is quicker on a Pi and reads the same everywhere. Where rich is installed, typer escapes
@@ -86,16 +97,26 @@ def _root(
 
 def main() -> None:
     """Run the command; an error is one line and a hint on stderr, and an exit code."""
-    command = typer.main.get_command(app)
-    # Errors end in it, when the context of what ran is gone: their words name options of all commands.
-    with click.Context(command):
-        _run(command)
+    streams.prepare()
+    with signals.heard():
+        try:
+            command = typer.main.get_command(app)
+            # Errors end in it, when the context of what ran is gone: their words name options of all commands.
+            with click.Context(command):
+                _run(command)
+        except KeyboardInterrupt:  # While the end was told already.
+            sys.exit(signals.exit_code() or INTERRUPTED_EXIT_CODE)
+        finally:
+            streams.abandon()
 
 
 def _run(command: click.Command) -> None:
     try:
         # Not click's own ending: it would turn Ctrl-C into exit code 1.
-        sys.exit(command(standalone_mode=False))
+        code = command(standalone_mode=False)
+        streams.finish()
+        # typer makes 130 of every interruption.
+        sys.exit(signals.exit_code() or code)
     except TbftError as error:
         fail(error)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -104,24 +125,30 @@ def _run(command: click.Command) -> None:
     except click.ClickException as error:
         asked = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tbft-edge"
         fail(TbftError(error.format_message().rstrip("."), f"see {asked} --help"))
+    except BrokenPipeError:
+        # As `head` wants it: it has read enough.
+        sys.exit(UNREAD_EXIT_CODE)
     except OSError as error:
         fail(of_the_system(error))
-    except MemoryError:
-        fail(TbftError("there is not enough memory for this", "close other programs, or choose a smaller `batch_size`"))
-    except UnicodeEncodeError as error:
-        fail(_not_written(error))
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(INTERRUPTED_EXIT_CODE)
-    except Exception:
+        sys.exit(signals.exit_code() or INTERRUPTED_EXIT_CODE)
+    except Exception as error:
+        if isinstance(error, UnicodeEncodeError) and _is_name(error):
+            fail(TbftError(f"the name '{error.object}' is no UTF-8, which files of results are", "rename it"))
+        if isinstance(error, MemoryError) or _lacks_memory(error):
+            fail(_NO_MEMORY)
         _say_what_broke()
         sys.exit(BROKEN_EXIT_CODE)
 
 
-def _not_written(error: UnicodeEncodeError) -> TbftError:
-    """Bytes of a name that are no UTF-8 (Python keeps them as surrogates), or an output that is none."""
-    if all("\ud800" <= letter <= "\udfff" for letter in error.object[error.start : error.end]):
-        return TbftError(f"the name '{error.object}' is no UTF-8, which files of results are", "rename it")
-    return TbftError(f"this output cannot hold every character ({error.encoding})", "set PYTHONIOENCODING=utf-8")
+def _is_name(error: UnicodeEncodeError) -> bool:
+    """Whether it is about bytes of a name that are no UTF-8, which Python keeps as surrogates."""
+    return all("\ud800" <= letter <= "\udfff" for letter in error.object[error.start : error.end])
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether a library says in its own way that it got no memory: of its own code, for a thread, or for data."""
+    return any(words in str(error) for words in _WORDS_OF_NO_MEMORY)
 
 
 def _say_what_broke() -> None:

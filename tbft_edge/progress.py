@@ -23,6 +23,7 @@ from tbft_runtime.run.epoch import Epoch
 
 # Looks alive; each drawing takes about a millisecond from training.
 DRAWINGS_PER_SECOND = 4
+_NARROWEST = 20
 _SPACE = "\N{NO-BREAK SPACE}"
 # A narrow terminal breaks the line behind the dot, and not inside a figure.
 _DOT = f"{_SPACE}· "
@@ -123,7 +124,7 @@ class _WordsAndBar(Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         # Not rich's own wrapping, which breaks at any space.
-        yield Text(textwrap.fill(self._words(), self._terminal.width, break_on_hyphens=False))
+        yield Text(textwrap.fill(self._words(), max(_NARROWEST, self._terminal.width), break_on_hyphens=False))
         yield from super().get_renderables()
 
 

@@ -14,7 +14,7 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.packed import Packed, find_bundle, take_files
 from tbft_artifacts.regular import help_with, open_regular, unreadable
-from tbft_artifacts.temporary import temporary_folder
+from tbft_artifacts.temporary_folder import temporary_folder
 
 SUFFIX = ".tar.gz"
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

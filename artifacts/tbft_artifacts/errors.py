@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tbft_artifacts.words import printable
+
 USAGE_EXIT_CODE = 2
 DIVERGED_EXIT_CODE = 3
 
@@ -29,4 +31,4 @@ class DivergedError(TbftError):
 
 def one_line(text: str) -> str:
     """`text` without line breaks and control characters, which names of files may hold."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return "".join(letter if letter.isprintable() else " " for letter in printable(text))

@@ -42,7 +42,7 @@ Rate = Annotated[float, Meta(ge=0, le=LARGEST_RATE)]
 Part = Annotated[float, Meta(ge=0, le=1)]
 # A name or an id, and a path: neither may be endless, nor end early for the system.
 Word = Annotated[str, Meta(max_length=1000)]
-Place = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00]*\Z")]
+Place = Annotated[str, Meta(min_length=1, max_length=3 * 4096, pattern=r"^[^\x00]*\Z")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 # Dimensions of a tensor; their product is checked where it is taken.
 Shape = Annotated[tuple[Annotated[int, Meta(ge=0, lt=2**31)], ...], Meta(max_length=8)]

@@ -1,124 +1,103 @@
-"""Temporary folders, none of which stays for ever: what a killed process left goes when the next makes its own."""
+"""Files and folders that are written beside the place which they take at the end, under names of their own.
+
+Whoever writes one holds its lock. What a killed process left is known by that: nobody holds it, and whoever writes
+under the same name removes it.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import hashlib
 import os
 import re
+import secrets
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tbft_artifacts.errors import TbftError
-from tbft_artifacts.regular import LIMITS, help_with, unreadable
+from tbft_artifacts.locks import take
 
-_PREFIX = "tbft-edge-temporary-"
-_NAME = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")
-# In each of them; whoever uses the folder holds its lock, which the system takes away with the process.
-_LOCK = ".held"
-_TRIES = 100
+_TOKEN = 8
+# `.NAME.TOKEN.tmp`.
+_MORE = len("...tmp") + _TOKEN
+_LONGEST_NAME = 255
+
+
+def beside(path: Path) -> Path:
+    """A name in the folder of `path` that nobody else uses or can guess."""
+    return path.with_name(f".{_stem(path)}.{secrets.token_hex(_TOKEN // 2)}.tmp")
+
+
+def new_file(path: Path, mode: int) -> int:
+    """A descriptor of the new file `path`, locked where that is possible.
+
+    Raises OSError if it exists, also as a link.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        descriptor = os.open(path, flags, mode)
+        try:
+            take(descriptor)
+            # In between another process may have taken it for left behind.
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A new folder in TMPDIR that only this user can look into, for as long as the `with` block lasts.
-
-    On boards TMPDIR is often memory. Folders of this kind that no process holds any more are removed first.
-
-    Raises:
-        TbftError: There is no place for temporary files that can be written.
-    """
-    place = _place()
-    _sweep(place)
-    folder, lock = _held(place)
+def held(folder: Path) -> Iterator[None]:
+    """Keep others from taking `folder` for left behind."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield folder
+        take(descriptor)
+        yield
     finally:
-        _remove(folder)
-        os.close(lock)
+        os.close(descriptor)
 
 
-def _place() -> Path:
+def remove_older(path: Path) -> None:
+    """Remove what killed processes left that wrote `path`; where nobody can tell whether they live, it stays."""
+    name = re.compile(rf"\.{re.escape(_stem(path))}\.[0-9a-f]{{{_TOKEN}}}\.tmp")
+    with contextlib.suppress(OSError):  # Of a folder that cannot be read, or is not there yet.
+        with os.scandir(path.parent) as entries:
+            found = [entry.path for entry in entries if name.fullmatch(entry.name)]
+        for each in found:
+            with contextlib.suppress(OSError):
+                _remove_if_left(Path(each))
+
+
+def _remove_if_left(path: Path) -> None:
+    is_folder = stat.S_ISDIR(path.lstat().st_mode)
+    # On shares only what is open for writing can be locked, which a folder never is; a pipe must not be waited for.
+    kind = os.O_RDONLY | os.O_DIRECTORY if is_folder else os.O_RDWR | os.O_NONBLOCK
+    descriptor = os.open(path, kind | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        return Path(tempfile.gettempdir())
-    except OSError as error:
-        # Python tells limits of the process as folders that cannot be written.
-        try:
-            os.close(os.open(os.devnull, os.O_RDONLY))
-        except OSError as limit:
-            raise unreadable(os.devnull, limit) from error
-        raise TbftError(
-            f"no folder for temporary files can be written ({error.strerror})", "set TMPDIR to one that can"
-        ) from error
-
-
-def _held(place: Path) -> tuple[Path, int]:
-    """A new folder and its lock. Another process may take one that is not locked yet for a leftover: then the next."""
-    for _ in range(_TRIES):
-        try:
-            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
-            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
-            if not place.is_dir():
-                break
-            continue
-        except OSError as error:
-            raise TbftError(
-                f"no temporary folder can be made in '{place}' ({error.strerror})",
-                help_with(error) if error.errno in LIMITS else "free some space there, or set TMPDIR to another folder",
-            ) from error
-        if _lock(lock) and os.fstat(lock).st_nlink:
-            return folder, lock
-        os.close(lock)
-    raise TbftError(f"no temporary folder stays in '{place}'", "set TMPDIR to another folder")
-
-
-def _lock(lock: int) -> bool:
-    """Whether it could be taken. Where a file system knows no locks, nobody can, and so nobody removes the folder."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _sweep(place: Path) -> None:
-    """Remove what nobody holds; what cannot be removed now stays for the next."""
-    with contextlib.suppress(OSError), os.scandir(place) as found:
-        for entry in found:
-            if _NAME.fullmatch(entry.name):
-                with contextlib.suppress(OSError):
-                    _remove_left(Path(entry.path), entry.stat(follow_symlinks=False))
-
-
-def _remove_left(folder: Path, found: os.stat_result) -> None:
-    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == 0o700
-    if not own:
-        return
-    try:
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        folder.rmdir()  # Whoever makes it has not come further; one that holds something is none of these.
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _remove(folder)
+        if take(descriptor) and is_folder:
+            shutil.rmtree(path, ignore_errors=True)
+        elif not is_folder and stat.S_ISREG(os.fstat(descriptor).st_mode) and take(descriptor):
+            path.unlink(missing_ok=True)
     finally:
-        os.close(lock)
+        os.close(descriptor)
 
 
-def _remove(folder: Path) -> None:
-    """The lock goes last: it marks what a process that is killed here leaves."""
-    with contextlib.suppress(OSError):
-        for entry in [*folder.iterdir()]:
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, ignore_errors=True)
-            elif entry.name != _LOCK:
-                entry.unlink()
-        (folder / _LOCK).unlink(missing_ok=True)
-        folder.rmdir()
+def _stem(path: Path) -> str:
+    """The name of `path`, or the beginning of one to which nothing could be added, and what tells it from others."""
+    longest = _longest_name(path.parent)
+    name = os.fsencode(path.name)
+    if len(name) + _MORE <= longest:
+        return path.name
+    mark = hashlib.sha256(name).hexdigest()[:_TOKEN]
+    # Not in the middle of a letter, which some file systems refuse.
+    return name[: max(1, longest - _MORE - len(mark) - 1)].decode(errors="ignore") + "-" + mark
+
+
+def _longest_name(folder: Path) -> int:
+    """In bytes; encrypted folders take shorter ones than others."""
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (OSError, ValueError):
+        return _LONGEST_NAME

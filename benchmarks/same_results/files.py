@@ -71,12 +71,12 @@ def _metadata(file: Any) -> dict[str, Any]:
 
 
 def _json(file: Path, side: Path) -> Any:
-    return json.loads(file.read_text().replace(str(side), OWN_FOLDER))
+    return json.loads(file.read_text(encoding="utf-8").replace(str(side), OWN_FOLDER))
 
 
 def _lines(file: Path, side: Path) -> Any:
     """What each line says behind its checksum."""
-    lines = file.read_text().replace(str(side), OWN_FOLDER).splitlines()
+    lines = file.read_text(encoding="utf-8").replace(str(side), OWN_FOLDER).splitlines()
     return [json.loads(line.partition(" ")[2]) for line in lines]
 
 

@@ -72,7 +72,7 @@ class Side:
         """Run `tbft-edge` and press Ctrl-C when the first epoch has ended."""
         command = self._command(environment, "-m", "tbft_edge", *arguments)
         with subprocess.Popen(
-            command, cwd=self.work, env=self._variables(), stdout=-1, stderr=-1, text=True
+            command, cwd=self.work, env=self._variables(), stdout=-1, stderr=-1, text=True, encoding="utf-8"
         ) as process:
             assert process.stderr is not None
             for line in process.stderr:
@@ -92,6 +92,7 @@ class Side:
             capture_output=True,
             text=True,
             check=False,
+            encoding="utf-8",
         )
         return self._ended(done.returncode, done.stdout, done.stderr)
 

@@ -130,5 +130,5 @@ def peak_bytes() -> int:
 
     Not `ru_maxrss`: that begins with the size of the process that started this one.
     """
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from tbft_artifacts.bundle import file_entry
 from tbft_artifacts.manifest import MANIFEST, STATISTICS, WEIGHTS, Manifest
 from tbft_artifacts.plan import PREDICT
+from tbft_artifacts.rights import by_umask
 from tbft_export.compile.request import CompiledPlan
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.pipeline import check_standard
@@ -26,7 +27,7 @@ def write_weights(folder: Path, *networks: ForwardModel) -> None:
     """Write every weight once, by name, as float32; those that `networks` share are the same."""
     tensors = {name: _float32(forward.tensor(name)) for forward in networks for name in forward.weights}
     save_file(dict(sorted(tensors.items())), folder / WEIGHTS)
-    (folder / WEIGHTS).chmod(0o644)  # safetensors makes it private to the user.
+    by_umask(folder / WEIGHTS)  # safetensors makes it private to the user.
 
 
 def write_models(forward: ForwardModel, statistics: ir.Model | None, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, write_to_textfile
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
-from tbft_artifacts.atomic import clear_disk_errors
+from tbft_artifacts.atomic import atomic_file, check_place
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.energy.result import Vitals
 from tbft_runtime.progress import Outline, Silent
@@ -132,8 +131,7 @@ class MetricsFile(Silent):
             )
         if path.is_dir():
             raise TbftError(f"metrics file '{path}' is a folder", "name a file in it")
-        with clear_disk_errors(path), tempfile.TemporaryFile(dir=path.parent):
-            pass
+        check_place(path)
         self._path = path
         self._note = note
         self._metrics = RunMetrics()
@@ -187,8 +185,12 @@ class MetricsFile(Silent):
             return
         self._written = time.perf_counter()
         try:
-            write_to_textfile(str(self._path), self._registry)
-        except OSError as error:
+            # A collector of another user reads it. What a pulled plug does to it is made good by the next run.
+            with atomic_file(self._path, durable=False) as temporary:
+                temporary.write_bytes(generate_latest(self._registry))
+        except (OSError, TbftError) as error:
             if not self._failed:
                 self._failed = True
-                self._note(f"metrics file '{self._path}' cannot be written any more: {error.strerror}")
+                cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+                why = cause.strerror if isinstance(cause, OSError) else cause
+                self._note(f"metrics file '{self._path}' cannot be written any more: {why}")

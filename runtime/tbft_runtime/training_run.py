@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from tbft_artifacts.archive import archived_id, is_archive, unpack
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.rights import restrict
+from tbft_artifacts.words import printable
 from tbft_runtime.beginning.begin import Beginning, begin
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.boundary.activations import cache_result
@@ -68,11 +70,12 @@ def train(
     """
     folder = RunFolder(Path(options.out))
     created = folder.create()
-    with folder.lock():
+    progress = progress or Silent()
+    with folder.lock(progress.note):
         folder.remove_leftovers()
         try:
-            return _train(Path(bundle), options, folder, progress or Silent(), board)
-        except TbftError:
+            return _train(Path(bundle), options, folder, progress, board)
+        except Exception:
             if not folder.has_state:
                 folder.discard(created)
             raise
@@ -99,7 +102,7 @@ def _train(
         memory=beginning.memory,
         selection=beginning.run.selection,
         no_energy=meter.why or metering.problem or "the meter said nothing while training went on",
-        run=str(folder.path),
+        run=printable(folder.path),
     )
     report = build_report(bundle.manifest, beginning.run, state, result, None)
     write_report(report, folder.report_file)
@@ -163,5 +166,6 @@ def _unpacked(archive: Path, folder: RunFolder, bundle_id: str) -> Bundle:
     except TbftError:
         folder.remove_leftovers()
         raise
+    restrict(folder.fresh_bundle, folder.mode)
     folder.renew_bundle()
     return dataclasses.replace(bundle, folder=folder.bundle)

@@ -19,7 +19,9 @@ def command(
     bundle: Annotated[
         Path | None, typer.Argument(help="A bundle: memory and disk are held against what it needs.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where a run would go; its disk is looked at.")] = Path(),
+    out: Annotated[
+        Path | None, typer.Option(help="Where a run would go; its disk is looked at. Default: the working folder.")
+    ] = None,
     expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tbft_artifacts.errors import TbftError
+from tbft_edge.signals import held
 
 _HALVES = {
     "device": (
@@ -28,25 +28,11 @@ def extra(name: str, *modules: str) -> Iterator[None]:
     """
     try:
         for module in modules or _HALVES[name]:
-            _import_whole(module)
+            with held():
+                importlib.import_module(module)
         yield
     except ModuleNotFoundError as error:
         raise TbftError(
             f"package '{error.name}' is not installed here",
             f"install it with: pip install 'tbft-edge[{name}]', in an environment of its own",
         ) from error
-
-
-def _import_whole(module: str) -> None:
-    """Import with Ctrl-C held back until the end: C extensions swallow it, or fail with errors of their own."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        importlib.import_module(module)
-        return
-    pressed = []
-    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
-    try:
-        importlib.import_module(module)
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if pressed:
-        raise KeyboardInterrupt

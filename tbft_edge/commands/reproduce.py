@@ -83,7 +83,11 @@ def command(
             breeds=breeds,
         )
         watch = Watch(lambda count: say(f"{suite}, {preset}: {count} trials"), say_trial, _say_source_epoch)
-        results = reproduce(options, watch)
+        try:
+            results = reproduce(options, watch)
+        except KeyboardInterrupt:
+            say(f"interrupted; '{out}' keeps every trial that ended. The same command goes on")
+            raise
         page = write_page(results, out / f"{suite}.html")
     if json:
         print_json(results)

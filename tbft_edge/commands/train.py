@@ -187,8 +187,9 @@ def _write_page(out: Path) -> Path:
     from tbft_runtime import read_report
     from tbft_runtime.run.folder import RunFolder
 
-    path = RunFolder(out).page_file
-    with atomic_file(path) as temporary:
+    folder = RunFolder(out)
+    path = folder.page_file
+    with atomic_file(path, mode=folder.mode) as temporary:
         temporary.write_text(run_page(read_report(out)), encoding="utf-8")
     return path
 

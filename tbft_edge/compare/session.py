@@ -18,6 +18,7 @@ from tbft_edge.compare.options import (
 from tbft_edge.compare.results import Results, write_results
 from tbft_edge.compare.runs import Evaluated, RunEnded, before_training, run_all
 from tbft_edge.compare.summary import summarize
+from tbft_edge.console import say
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.meters.registry import choose
 from tbft_runtime.run.folder import RunFolder
@@ -41,7 +42,7 @@ def compare_methods(
     if folder.is_run:
         raise TbftError(f"'{options.out}' is the folder of a run", "choose another --out")
     folder.create()
-    with folder.lock():
+    with folder.lock(say):
         check_settings(settings, options.out)
         before = _before(options, settings, entries)
         write_settings(settings, options.out)

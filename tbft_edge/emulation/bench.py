@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -18,12 +17,12 @@ from safetensors.numpy import load_file
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Drift, Plan
-from tbft_artifacts.temporary import temporary_folder
+from tbft_artifacts.temporary_folder import temporary_folder
 from tbft_edge.emulation.container import ENGINES, container_engine
 from tbft_edge.emulation.cpus import Cpu
 from tbft_edge.emulation.guest import UnavailableError, cache_folder, prepare_guest
 from tbft_edge.emulation.qemu_user import QemuUser, qemu_user, spans
-from tbft_edge.process import answer
+from tbft_edge.process import answer, run_program
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.measure import CACHED_MARKS, STEP_MARKS, WARM_UP, Measurement, MeasureRequest
 
@@ -211,7 +210,7 @@ def measure_here(bundle: Bundle, plan: Plan, steps: int, batch_size: int, weight
         str(bundle.folder.resolve()), str(weights), plan.id, steps, batch_size, expect_id=bundle.manifest.bundle_id
     )
     command = [sys.executable, *MODULE, msgspec.json.encode(request).decode()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_program(command)
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise TbftError(f"measuring failed: {last}", "try 'tbft-edge inspect' and 'tbft-edge doctor' on the bundle")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from tbft_artifacts.errors import TbftError
 from tbft_edge.emulation.cpus import Cpu
 from tbft_edge.emulation.guest import UnavailableError
+from tbft_edge.process import run_program
 
 IMAGE = "tbft-edge:arm64"
 BUILD_HINT = "docker buildx build --platform linux/arm64 -f Dockerfile.arm64 -t tbft-edge:arm64 --load ."
@@ -43,7 +43,7 @@ class ContainerEngine:
             command += ["--memory", str(memory)]
         for here, there, mode in volumes:
             command += ["--volume", f"{here}:{there}:{mode}"]
-        done = subprocess.run([*command, IMAGE, *arguments], capture_output=True, text=True, check=False)
+        done = run_program([*command, IMAGE, *arguments])
         if done.returncode:
             last = (done.stderr.strip() or "no message").splitlines()[-1]
             hint = "build the image again, or raise --memory"
@@ -65,4 +65,4 @@ def container_engine(program: str) -> ContainerEngine:
 
 
 def _fails(command: Sequence[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode != 0
+    return run_program(command).returncode != 0

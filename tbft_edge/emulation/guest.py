@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import importlib
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +14,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from tbft_artifacts.locks import open_lock, take
+from tbft_artifacts.rights import BY_UMASK
 from tbft_edge.console import say
+from tbft_edge.process import run_program
 
 # Debian's release decides the guest's Python.
 RELEASE = "bookworm"
@@ -66,9 +67,12 @@ def prepare_guest(cache: Path) -> Guest:
     The wheels have the versions that are installed here. Raises UnavailableError if a tool is missing or fails.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    file = open_lock(cache / "lock", BY_UMASK)
+    try:
+        take(file, wait=True)
         return _prepare(cache)
+    finally:
+        os.close(file)
 
 
 def _prepare(cache: Path) -> Guest:
@@ -145,7 +149,9 @@ def _copy_code(packages: Sequence[Path], code: Path) -> None:
         version = metadata.version("tbft-edge")
         information = temporary / f"tbft_edge-{version}.dist-info"
         information.mkdir()
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: tbft-edge\nVersion: {version}\n")
+        (information / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: tbft-edge\nVersion: {version}\n", encoding="utf-8"
+        )
 
 
 def installed_versions() -> list[str]:
@@ -190,7 +196,7 @@ def _complete(folder: Path) -> Iterator[Path]:
 
 
 def _run(command: Sequence[str], name: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_program(command)
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
         raise UnavailableError(f"{name} failed: {last}")

@@ -28,7 +28,7 @@ class MemoryGroup:
     def peak_bytes(self) -> int | None:
         """The group's memory high-water mark, file cache included; None if the kernel does not keep it."""
         try:
-            return int(self.peak_file.read_text())
+            return int(self.peak_file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 
@@ -45,12 +45,12 @@ def memory_group(limit: int | None, cgroups: Path = CGROUPS) -> Iterator[MemoryG
     limit_file, peak = ("memory.limit_in_bytes", "memory.max_usage_in_bytes") if v1 else ("memory.max", "memory.peak")
     try:
         if not v1:
-            (cgroups / "cgroup.subtree_control").write_text("+memory")
+            (cgroups / "cgroup.subtree_control").write_text("+memory", encoding="utf-8")
         folder.mkdir()
         if limit is not None:
-            (folder / limit_file).write_text(str(limit))
+            (folder / limit_file).write_text(str(limit), encoding="utf-8")
             if not v1 and (folder / "memory.swap.max").exists():
-                (folder / "memory.swap.max").write_text("0")
+                (folder / "memory.swap.max").write_text("0", encoding="utf-8")
     except OSError as error:
         with contextlib.suppress(OSError):
             folder.rmdir()

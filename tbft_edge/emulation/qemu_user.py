@@ -17,6 +17,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_edge.emulation.cpus import Cpu
 from tbft_edge.emulation.guest import Guest, UnavailableError
 from tbft_edge.emulation.memory_limit import memory_group
+from tbft_edge.process import run_program
 
 PLUGIN_SOURCE = Path(__file__).with_name("count_instructions.c")
 OUT_OF_MEMORY = -9
@@ -59,12 +60,8 @@ class QemuUser:
             # Without root the peak is simply not known; a limit that was asked for must hold.
             with contextlib.nullcontext() if memory is not None else contextlib.suppress(UnavailableError):
                 group = stack.enter_context(memory_group(memory))
-            done = subprocess.run(
-                group.wrap(command) if group else command,
-                env=self._environment(cpu, self._shadows(cpu, folder)),
-                capture_output=True,
-                text=True,
-                check=False,
+            done = run_program(
+                group.wrap(command) if group else command, self._environment(cpu, self._shadows(cpu, folder))
             )
             if done.returncode:
                 raise _failure(done, memory)
@@ -74,7 +71,7 @@ class QemuUser:
         """The guest's root as this one process sees it, with the core's /proc/cpuinfo: others may run beside it."""
         root = folder / "root"
         (root / "proc").mkdir(parents=True)
-        (root / "proc" / "cpuinfo").write_text(cpu.cpuinfo())
+        (root / "proc" / "cpuinfo").write_text(cpu.cpuinfo(), encoding="utf-8")
         for name in SYSTEM:
             if (self.guest.root / name).exists():
                 (root / name).symlink_to(self.guest.root / name)
@@ -111,7 +108,7 @@ def qemu_user(guest: Guest, cache: Path) -> QemuUser:
 def _compile(compiler: str, plugin: Path) -> None:
     with atomic_file(plugin) as temporary:
         command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(temporary), str(PLUGIN_SOURCE)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run_program(command)
         if done.returncode:
             raise UnavailableError(f"the instruction counter does not compile: {done.stderr.strip().splitlines()[0]}")
 
@@ -120,9 +117,12 @@ def _write_starter(guest: Guest, emulator: str) -> None:
     """A script of this machine that starts the guest's Python: its own file runs only where the kernel knows how
     (binfmt_misc), and elsewhere a program that starts `sys.executable` would end in "Exec format error".
     """
-    with atomic_file(guest.starter) as temporary:
-        temporary.write_text(f'#!/bin/sh\nexec {shlex.quote(emulator)} -0 "$0" {shlex.quote(str(guest.python))} "$@"\n')
-        temporary.chmod(0o755)
+    with atomic_file(guest.starter, mode=0o777) as temporary:
+        temporary.write_text(
+            f'#!/bin/sh\nexec {shlex.quote(emulator)} -0 "$0" {shlex.quote(str(guest.python))} "$@"\n',
+            encoding="utf-8",
+            errors="surrogateescape",
+        )
 
 
 def spans(marks: Sequence[tuple[int, int]], begin: int, end: int) -> list[int]:
@@ -141,7 +141,7 @@ def spans(marks: Sequence[tuple[int, int]], begin: int, end: int) -> list[int]:
 def _read_marks(path: Path) -> list[tuple[int, int]]:
     if not path.exists():
         return []
-    lines = (line.split() for line in path.read_text().splitlines())
+    lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
     return [(int(mark), int(count)) for mark, count in lines]
 
 

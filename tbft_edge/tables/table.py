@@ -40,6 +40,11 @@ def show(table: Table) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            """As for everything else that is printed; rich would end the process with an exit code of its own."""
+            raise BrokenPipeError
+
     shown = cleaned(table)
     if _width(shown) > console.output_width():
         shown = min(shown, turned(shown), key=_width)
@@ -48,7 +53,7 @@ def show(table: Table) -> None:
         grid.add_column(column, justify="right" if table.numbers and index else "left", overflow="fold")
     for row in shown.rows:
         grid.add_row(*row)
-    screen = Console(markup=False, emoji=False, highlight=False, width=console.output_width())
+    screen = Screen(markup=False, emoji=False, highlight=False, width=console.output_width())
     title = textwrap.fill(shown.title, console.output_width(), break_long_words=False, break_on_hyphens=False)
     screen.print(f"\n{title}\n", soft_wrap=True)
     screen.print(grid)

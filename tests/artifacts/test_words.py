@@ -60,6 +60,24 @@ def test_a_joiner_that_joins_nothing_is_replaced(text: str) -> None:
     assert "\u200c" not in clean(text)
 
 
+@pytest.mark.parametrize(
+    "letter", "\u3164\u115f\u1160\uffa0\u2800\u034f\u200b\u2060\u2061\ufeff\u00ad\u180e\U000e0041\ufe0f\U000e0100"
+)
+def test_letters_that_cannot_be_seen_are_replaced(letter: str) -> None:
+    """Whatever their category is: two names that look alike would be one to whoever reads them."""
+    for text in (f"cat{letter}", f"{letter}cat", f"c{letter}at", letter):
+        assert letter not in clean(text)
+        assert letter not in escaped(json.dumps(text, ensure_ascii=False))
+        assert json.loads(escaped(json.dumps(text, ensure_ascii=False))) == text
+
+
+def test_bytes_that_are_no_utf_8_are_told_apart() -> None:
+    """Of two such files one can be found."""
+    assert as_line("caf\udce9.png") == "caf\\xe9.png"
+    assert as_cell("caf\udce8.png") == "caf\\xe8.png"
+    assert as_line("\ud800") == "\\ud800"
+
+
 def test_marks_do_not_pile_up() -> None:
     shown = clean("e" + "\u0301" * 100)
     assert shown.rstrip(" ") == "e" + "\u0301" * MOST_MARKS

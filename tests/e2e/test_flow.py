@@ -104,7 +104,7 @@ def test_a_folder_of_photos_is_trained_and_evaluated(bundle: Path, tmp_path: Pat
     (tmp_path / "photos" / "cat" / "broken.jpg").write_bytes(b"no picture")
     ended = run(DEVICE, "train", bundle, "--data", tmp_path / "photos", "--out", tmp_path / "run", "--epochs", "1")
     assert ended.code == 0, ended
-    assert "skipped 1 unreadable images: cat/broken.jpg" in ended.err
+    assert "skipped 1 unreadable images: 'cat/broken.jpg'" in ended.err
     assert "1 unlabelled, 1 unreadable" in ended.out
     ended = run(DEVICE, "eval", tmp_path / "run", "--data", tmp_path / "photos")
     assert "over 23 images" in ended.out

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,9 +23,11 @@ from tbft_edge import console, main
 from tbft_edge.progress import ConsoleProgress
 from tbft_edge.tables.table import Table, csv_text, markdown, show
 
-# Files that may write by themselves: the door; bars, which move the cursor; and what one process tells another in JSON.
+# Files that may write by themselves: the door; what says where it leads; bars, which move the cursor; and what one
+# process tells another in JSON.
 DOORS = {
     "tbft_edge/console.py",
+    "tbft_edge/streams.py",
     "tbft_edge/tables/table.py",
     "tbft_edge/progress.py",
     "tbft_edge/reproduce/pytorch/worker.py",
@@ -38,6 +42,8 @@ def writers(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.Call(func=ast.Name(id="print" | "Console" as name)):
+                yield name
+            case ast.ClassDef(bases=[ast.Name(id="Console" as name)]):
                 yield name
             case ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr" as name):
                 yield name
@@ -107,6 +113,13 @@ def test_what_is_copied_to_a_shell_is_one_word() -> None:
     name = f"plan; echo '{EVIL}' $(id) `id`"
     assert shlex.split(f"--plan {console.quoted(name)}") == ["--plan", name]
     assert console.quoted("feature-block-sgd") == "feature-block-sgd"
+
+
+def test_a_name_that_is_no_utf_8_can_be_copied_to_a_shell() -> None:
+    """bash finds the very bytes."""
+    name = "a\udce4 'b'\\c`id`$(id)\n"
+    ended = subprocess.run(["bash", "-c", f"printf %s {console.quoted(name)}"], capture_output=True, check=True)
+    assert ended.stdout == os.fsencode(name)
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

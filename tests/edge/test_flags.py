@@ -84,6 +84,21 @@ def test_names_become_flags_where_a_command_runs() -> None:
         assert with_flags(text) == "--val-fraction 3 and --bn adapt, but `watts`, `layer3.0` and val_fraction"
 
 
+@pytest.mark.parametrize(
+    "name", ["`out`", "a `out` b", "it's `out`", "x'`out`", "`", "`out", "dir/`data`/`seed`.jpg", "`out` (1)"]
+)
+def test_what_strangers_name_becomes_no_flag(name: str) -> None:
+    """Names stand between quotes, and may look like an option."""
+    with click.Context(COMMANDS):
+        assert with_flags(f"'{name}' is wrong; give `seed`") == f"'{name}' is wrong; give --seed"
+        assert with_flags(f"('{name}')") == f"('{name}')"
+
+
+def test_an_apostrophe_is_no_quote() -> None:
+    with click.Context(COMMANDS):
+        assert with_flags("the plan's `seed`, and 'a' and `out`") == "the plan's --seed, and 'a' and --out"
+
+
 def test_people_read_flags(squares: Path, tmp_path: Path) -> None:
     """On the terminal, in JSON, on pages and in what a run keeps, whose words stay those that earlier reports have."""
     out = tmp_path / "run"

@@ -14,7 +14,7 @@ from support.fake_meters import fake_board, write_tree
 from support.meter_trees import PI5_RAILS, add_domain
 from tbft_artifacts.bundle import open_bundle
 from tbft_runtime.doctor import Check, examine
-from tbft_runtime.doctor.checks import check_machine, check_onnxruntime, check_python
+from tbft_runtime.doctor.checks import _disk, check_machine, check_onnxruntime, check_python
 
 
 def _by_name(checks: list[Check]) -> dict[str, Check]:
@@ -156,3 +156,20 @@ def test_the_command_survives_an_onnxruntime_that_kills_it(tmp_path: Path) -> No
     )
     assert done.returncode == 1
     assert "✗ ONNX Runtime: it uses an instruction that this CPU does not have" in done.stdout
+
+
+def test_a_disk_that_cannot_be_written_is_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read-only, not this user's, or no folder: said of the place of a run, and of no other one."""
+    (tmp_path / "file").touch()
+    answers = [_disk(tmp_path / "file", None)]
+    monkeypatch.setattr("tbft_runtime.doctor.checks.os.access", lambda *_: False)
+    answers.append(_disk(tmp_path / "run", None))
+    real = os.statvfs(tmp_path)
+    read_only = os.statvfs_result([*real[:8], real.f_flag | os.ST_RDONLY, *real[9:]])
+    monkeypatch.setattr("tbft_runtime.doctor.checks.os.statvfs", lambda _: read_only)
+    answers.append(_disk(tmp_path / "run", None))
+    for answer, why in zip(answers, ("no folder", "may not", "read-only"), strict=True):
+        assert answer.ok is False
+        assert why in answer.text
+        assert "`out`" in answer.hint
+    assert _disk(None, None).ok is None

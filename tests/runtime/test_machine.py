@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tbft_runtime.board.machine import available_memory, peak_memory, processor
+from tbft_runtime.board.machine import available_memory, memory_limit, peak_memory, processor
 
 MIB = 1 << 20
 
@@ -89,3 +89,35 @@ print(subprocess.run([sys.executable, "-c", child], capture_output=True, check=T
 def test_a_peak_is_known_without_the_kernel_s_table(tmp_path: Path) -> None:
     assert peak_memory(tmp_path) > MIB
     assert peak_memory(tree(tmp_path, {"proc/self/status": "VmHWM:\t  2048 kB\n"})) == 2 * MIB
+
+
+@pytest.mark.parametrize("file", ["memory.max", "memory.high"])
+@pytest.mark.parametrize("level", ["", "system.slice", "system.slice/run.service"])
+def test_every_limit_at_every_level_counts(file: str, level: str, tmp_path: Path) -> None:
+    """`memory.high` kills nobody, but slows a process down until it stands."""
+    groups = ("", "system.slice", "system.slice/run.service")
+    files = MEMINFO | {"proc/self/cgroup": "0::/system.slice/run.service\n"}
+    for group in groups:
+        files |= {f"sys/fs/cgroup/{group}/{each}": "max\n" for each in ("memory.max", "memory.high")}
+        files[f"sys/fs/cgroup/{group}/memory.stat"] = f"anon {10 * MIB}\n"
+    files[f"sys/fs/cgroup/{level}/{file}"] = f"{60 * MIB}\n"
+    assert available_memory(tree(tmp_path, files)) == 50 * MIB
+    assert memory_limit(tmp_path) == 60 * MIB
+
+
+@pytest.mark.parametrize("place", ["", "docker/abc/"])
+@pytest.mark.parametrize(
+    "used", [{"memory.stat": f"total_rss {10 * MIB}\n"}, {"memory.usage_in_bytes": f"{10 * MIB}\n"}]
+)
+def test_control_groups_of_version_1_count(place: str, used: dict[str, str], tmp_path: Path) -> None:
+    """Of older systems: in a container the limit lies at the top, outside of it in the group's own folder."""
+    top = "sys/fs/cgroup/memory/"
+    files = MEMINFO | {
+        "proc/self/cgroup": "9:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc\n0::/docker/abc\n",
+        f"{top}memory.limit_in_bytes": "9223372036854771712\n",
+        f"{top}{place}memory.limit_in_bytes": f"{60 * MIB}\n",
+    }
+    assert (
+        available_memory(tree(tmp_path, files | {f"{top}{place}{name}": text for name, text in used.items()}))
+        == 50 * MIB
+    )

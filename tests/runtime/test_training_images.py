@@ -113,5 +113,5 @@ def test_unreadable_pictures_are_skipped_counted_and_named(tmp_path: Path) -> No
     result = fine_tune("output-frozen", tmp_path / "bad", tmp_path / "bad run", recorder, epochs=1)
     fine_tune("output-frozen", tmp_path / "good", tmp_path / "good run", epochs=1)
     assert result.skipped_images == ("dog/zzz.jpg", "unlabelled/empty.png")
-    assert recorder.notes == ["skipped 2 unreadable images: dog/zzz.jpg, unlabelled/empty.png"]
+    assert recorder.notes == ["skipped 2 unreadable images: 'dog/zzz.jpg', 'unlabelled/empty.png'"]
     assert_equal_runs(tmp_path / "good run", tmp_path / "bad run")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
+import inspect
 import pkgutil
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,7 +31,16 @@ class Lowering:
     @property
     def summary(self) -> str:
         """The first line of the docstring: the formula."""
-        return (self.function.__doc__ or "").strip().splitlines()[0]
+        return _docstring(self.function).strip().partition("\n")[0]
+
+
+def _docstring(function: LowerFunction) -> str:
+    """Also where Python leaves them out (`-OO`): there the source still has it."""
+    if function.__doc__ is not None:
+        return function.__doc__
+    definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    return ast.get_docstring(definition) or ""
 
 
 _LOWERINGS: dict[tuple[str, str], Lowering] = {}

@@ -9,6 +9,8 @@ from pathlib import Path
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.stored_paths import stored as stored_path
+from tbft_artifacts.words import printable
 from tbft_runtime.beginning.budget import within_budget
 from tbft_runtime.beginning.decided import Decided
 from tbft_runtime.beginning.diagnosed import diagnosed
@@ -83,7 +85,7 @@ def begin(
         decided = _as_before(bundle, stored, folder.path)
     plan = decided.plan
     sources = open_sources(bundle, settings, options.memory_budget)
-    progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
+    progress.started(Outline(run=printable(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
     if state is not None:
         check_state(state, bundle.manifest, plan, settings, folder.path)
     if state is None or state.epoch < settings.epochs:
@@ -97,7 +99,7 @@ def begin(
     settings = within_budget(bundle, plan, settings, data.images, options, decided.process, resuming=resuming)
     memory = plan_memory(bundle, plan, settings, data.images, decided.process)
     memory = memory.after_reading(data.reading, options.memory_budget)
-    place = str(bundle.folder.resolve())
+    place = stored_path(bundle.folder.resolve())
     run = RunFile(place, data.fingerprint, started_at, settings, decided.diagnosis, decided.selection)
     folder.write_run(run)
     weights = decided.weights or load_weights(bundle)

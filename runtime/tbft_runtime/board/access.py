@@ -21,7 +21,7 @@ class Board:
     def read(self, path: str) -> str | None:
         """The text of a file below the root, without trailing zero bytes and white space; None if there is none."""
         try:
-            return (self.root / path).read_text(errors="replace").rstrip("\0\n ")
+            return (self.root / path).read_text(errors="replace", encoding="utf-8").rstrip("\0\n ")
         except OSError:
             return None
 
@@ -32,7 +32,13 @@ def run_command(command: Sequence[str]) -> str | None:
         return None
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=COMMAND_SECONDS, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=COMMAND_SECONDS,
+            check=False,
+            encoding="utf-8",
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

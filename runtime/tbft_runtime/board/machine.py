@@ -6,7 +6,9 @@ import contextlib
 import ctypes
 import platform
 import resource
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 # What in /proc/cpuinfo decides which kernels a library picks; clock rates and the like change all the time.
 _PROCESSOR_KEYS = {
@@ -57,20 +59,54 @@ def _of_system(root: Path) -> int | None:
     return None if kibibytes is None else kibibytes * 1024
 
 
-def _of_control_groups(root: Path) -> list[int | None]:
-    """What the process's control group (version 2) and those above leave; the page cache can be taken back."""
-    own = next((line[3:] for line in _read(root / "proc/self/cgroup").splitlines() if line.startswith("0::")), None)
-    if own is None:
-        return []
-    top = root / "sys/fs/cgroup"
-    group = top / own.strip("/")
-    return [_of_group(path) for path in (group, *group.parents) if path.is_relative_to(top)]
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """The least that the process's control groups allow, in bytes; None if nothing limits it."""
+    return min((group.limit for group in _groups(root)), default=None)
 
 
-def _of_group(group: Path) -> int | None:
-    limit = _read(group / "memory.max").strip()
-    used = _value(_read(group / "memory.stat"), "anon")
-    return int(limit) - used if limit.isdecimal() and used is not None else None
+def _of_control_groups(root: Path) -> list[int]:
+    """What the process's control groups leave; the page cache can be taken back."""
+    return [group.limit - group.used for group in _groups(root)]
+
+
+class _Group(NamedTuple):
+    """A limit, and the bytes that its group takes and nobody else can have."""
+
+    limit: int
+    used: int
+
+
+def _groups(root: Path) -> list[_Group]:
+    """Every limit of the process's own groups and of those above them, of version 2 and 1 of control groups.
+
+    Inside a container the group's name may be that outside of it; the topmost folder is then its own group.
+    """
+    found: list[_Group] = []
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        number, controllers, name = (*line.split(":", 2), "", "")[:3]
+        if number == "0" and not controllers:
+            found += _limits(root / "sys/fs/cgroup", name, ("memory.max", "memory.high"), "anon", "memory.current")
+        elif "memory" in controllers.split(","):
+            top = root / "sys/fs/cgroup/memory"
+            found += _limits(top, name, ("memory.limit_in_bytes",), "total_rss", "memory.usage_in_bytes")
+    return found
+
+
+def _limits(top: Path, name: str, limits: Sequence[str], in_use: str, in_all: str) -> Iterator[_Group]:
+    own = top / name.strip("/")
+    for path in (own, *own.parents):
+        if not path.is_relative_to(top):
+            return
+        used = _value(_read(path / "memory.stat"), in_use)
+        if used is None:  # Of a kernel that does not divide them, with the page cache.
+            used = _number(_read(path / in_all))
+        for limit in (_number(_read(path / each)) for each in limits):
+            if limit is not None:
+                yield _Group(limit, used or 0)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.strip().isdecimal() else None
 
 
 def _value(text: str, key: str) -> int | None:
@@ -84,6 +120,6 @@ def _value(text: str, key: str) -> int | None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
+        return path.read_text(errors="replace", encoding="utf-8")
     except OSError:
         return ""

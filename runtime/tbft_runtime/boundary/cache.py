@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,9 @@ import numpy as np
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.flush import flush
 from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.rights import PRIVATE_FILE
 from tbft_runtime.data.rows import FileRows, MemoryRows, Rows, row_bytes
 from tbft_runtime.progress import Progress
 
@@ -151,7 +152,7 @@ class DiskCache(BoundaryCache):
             self._stop(error)
             return
         # Without an index the rows serve this process only.
-        with contextlib.suppress(TbftError, OSError), atomic_file(self._index_path) as temporary:
+        with contextlib.suppress(TbftError, OSError), atomic_file(self._index_path, mode=PRIVATE_FILE) as temporary:
             index = _Index(self._key, np.packbits(self.found).tobytes(), self._checksums.tobytes())
             temporary.write_bytes(msgspec.json.encode(index))
         self._saved = self.found.copy()
@@ -188,11 +189,7 @@ def _paths(folder: Path, key: str) -> tuple[Path, Path]:
 def _forget(index: Path) -> None:
     """Remove an index for good, before its rows change: a pulled plug must not bring it back."""
     index.unlink(missing_ok=True)
-    folder = os.open(index.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    flush(index.parent)
 
 
 def _read_index(path: Path, key: str, kind: RowKind, size: int) -> tuple[np.ndarray, np.ndarray]:

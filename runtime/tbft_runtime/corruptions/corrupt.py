@@ -89,4 +89,4 @@ def images_at_once(height: int, width: int) -> int:
 
 def _rng(seed: int, index: int, name: str, severity: int) -> Generator:
     """Random numbers of one image; not of its place in a batch."""
-    return default_rng([seed, index, int.from_bytes(name.encode(), "little"), severity])
+    return default_rng([seed, index, int.from_bytes(name.encode(errors="surrogateescape"), "little"), severity])

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.words import printable
 from tbft_runtime.corruptions.corrupt import check_corruption, corrupt, images_at_once
 from tbft_runtime.data.folder import FolderSource
 from tbft_runtime.data.items import Item
@@ -52,7 +53,7 @@ class _Corruptor:
         self.progress.begin("corrupting", len(source))
         for batch in _batches(enumerate(source.items())):
             readable = [(index, item.name, item.pixels) for index, item in batch if item.pixels is not None]
-            self.skipped += [item.name for _, item in batch if item.pixels is None]
+            self.skipped += [printable(item.name) for _, item in batch if item.pixels is None]
             self.images += len(readable)
             if readable:
                 indices, names, pixels = zip(*readable, strict=True)

@@ -12,6 +12,7 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.stored_paths import from_stored
 from tbft_runtime.data.draw import in_batches, shuffled, stratified_split
 from tbft_runtime.data.items import ImageSource, skipped_note
 from tbft_runtime.data.preprocessing import Preprocessing
@@ -103,7 +104,7 @@ def open_sources(bundle: Bundle, settings: Settings, memory_budget: int | None =
     preprocessing = Preprocessing(manifest.preprocessing, manifest.image_size)
 
     def source(path: str) -> ImageSource:
-        return open_source(Path(path), manifest.classes, preprocessing, memory_budget)
+        return open_source(from_stored(path), manifest.classes, preprocessing, memory_budget)
 
     validation = None if settings.validation is None else source(settings.validation)
     return Sources(source(settings.data), validation, preprocessing)
@@ -128,7 +129,7 @@ def open_data(
     labelled = store.labelled
     if settings.epochs and not labelled.size and not (plan.unlabelled and sources.validation):
         raise TbftError(
-            f"no image in '{settings.data}' has a label",
+            f"no image in '{from_stored(settings.data)}' has a label",
             "label some, or validate on others that have one, with `validation`"
             if plan.unlabelled
             else "label some, or re-estimate batch-norm statistics only: `batch_norm` adapt `epochs` 0",

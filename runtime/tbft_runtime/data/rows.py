@@ -56,7 +56,9 @@ class FileRows:
         self.shape = shape
         self.dtype = dtype
         self.row_bytes = row_bytes(shape, dtype)
-        self._file = os.open(path, (os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY) | os.O_CLOEXEC, 0o666)
+        # Never what a link leads to: that would be somebody else's file.
+        access = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW if writable else os.O_RDONLY
+        self._file = os.open(path, access | os.O_CLOEXEC, 0o600)
         weakref.finalize(self, os.close, self._file)
 
     def read(self, numbers: np.ndarray) -> np.ndarray:

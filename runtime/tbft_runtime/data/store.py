@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.rights import PRIVATE_FILE, private_folder
 from tbft_artifacts.sealed import is_as_sealed, sealed
+from tbft_artifacts.words import printable
 from tbft_runtime.board.machine import give_memory_back
 from tbft_runtime.data.items import ImageSource
 from tbft_runtime.data.rows import FileRows
@@ -79,7 +80,7 @@ def open_store(
     if no image can be read, or the disk is full.
     """
     with clear_disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
     pixels_path, index_path = folder / f"{name}.pixels", folder / f"{name}.json"
     index = _read_index(index_path)
     largest = 0
@@ -91,13 +92,12 @@ def open_store(
         skipped: list[str] = []
         problems: list[str] = []
         checksum = 0
-        with atomic_file(pixels_path) as temporary, temporary.open("wb") as file:
+        with atomic_file(pixels_path, mode=PRIVATE_FILE) as temporary, temporary.open("wb") as file:
             for item in (stopwatch or Stopwatch()).each("decode", source.items()):
                 largest = max(largest, item.bytes)
                 if item.pixels is None:
-                    problems.append(item.problem)
-                    # Not every file's name is UTF-8, as the files are that tell of it.
-                    skipped.append(os.fsencode(item.name).decode(errors="replace"))
+                    problems.append(printable(item.problem))
+                    skipped.append(printable(item.name))
                 else:
                     pixels = item.pixels.tobytes()
                     file.write(pixels)
@@ -106,7 +106,7 @@ def open_store(
                 on_image()
         give_memory_back()
         index = _Index(source.fingerprint(), image_size, checksum, labels, skipped, problems)
-        with atomic_file(index_path) as temporary:
+        with atomic_file(index_path, mode=PRIVATE_FILE) as temporary:
             temporary.write_bytes(sealed(index))
     if not index.labels:
         why = next((f": {problem}" for problem in index.problems if problem), "")

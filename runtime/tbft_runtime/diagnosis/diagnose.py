@@ -13,7 +13,7 @@ from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
-from tbft_artifacts.temporary import temporary_folder
+from tbft_artifacts.temporary_folder import temporary_folder
 from tbft_runtime.data.dataset import Part, open_data, open_sources
 from tbft_runtime.diagnosis.budget import Scale, settings_for, within
 from tbft_runtime.diagnosis.decide import decide

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
 import shutil
@@ -16,6 +17,7 @@ import msgspec
 from tbft_artifacts.bundle import Bundle
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.files import board_model, cpuinfo, meminfo
+from tbft_runtime.board.machine import available_memory, memory_limit
 from tbft_runtime.board.temperature import celsius, thermal_zone
 from tbft_runtime.board.throttling import throttling
 from tbft_runtime.doctor.needs import PICTURE_BYTES, needs
@@ -36,8 +38,11 @@ class Check(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-def examine(bundle: Bundle | None, folder: Path, board: Board | None = None) -> list[Check]:
-    """Every check; with a bundle, memory and the disk of `folder` are held against what it needs."""
+def examine(bundle: Bundle | None, folder: Path | None, board: Board | None = None) -> list[Check]:
+    """Every check; with a bundle, memory and the disk of `folder` are held against what it needs.
+
+    Without a folder the disk of the working folder is looked at, and whether it can be written only with a bundle.
+    """
     board = board or THIS_BOARD
     return [
         _model(board),
@@ -75,7 +80,14 @@ def check_onnxruntime(probe: Sequence[str]) -> list[Check]:
     """Whether it imports and runs a convolution, tried in a process of its own; and its telemetry."""
     name = "ONNX Runtime"
     try:
-        done = subprocess.run(probe, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+        done = subprocess.run(
+            probe,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return [Check(name, False, f"a convolution took longer than {_PROBE_SECONDS} s", "reboot the board")]
     except OSError as error:
@@ -113,11 +125,14 @@ def _cpu_features(board: Board) -> Check:
 
 
 def _memory(board: Board, bundle: Bundle | None) -> Check:
-    available = meminfo(board, "MemAvailable")
+    available = available_memory(board.root)
     total = meminfo(board, "MemTotal")
     if available is None or total is None:
         return Check("memory", None, "unknown")
     text = f"{available / 1e6:,.0f} MB of {total / 1e6:,.0f} MB available"
+    limit = memory_limit(board.root)
+    if limit is not None and limit < total:
+        text += f", with a limit of {limit / 1e6:,.0f} MB for this process and its group"
     if bundle is None:
         return Check("memory", None, text)
     wanted = {plan.id: needs(bundle, plan).memory for plan in bundle.manifest.plans}
@@ -132,15 +147,27 @@ def _memory(board: Board, bundle: Bundle | None) -> Check:
     return _enough("memory", bool(fitting), text, hint)
 
 
-def _disk(folder: Path, bundle: Bundle | None) -> Check:
-    place = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+def _disk(folder: Path | None, bundle: Bundle | None) -> Check:
+    own = (folder or Path()).resolve()
+    place = next(path for path in (own, *own.parents) if path.exists())
     free = shutil.disk_usage(place).free
-    text = f"{free / 1e6:,.0f} MB free in {folder}"
+    text = f"{free / 1e6:,.0f} MB free in {folder or Path()}"
+    if why := _why_not_written(place) if folder or bundle else None:
+        return Check("disk", False, f"{text}, which cannot be written: {why}", "train on another disk with `out`")
     if bundle is None:
         return Check("disk", None, text)
     wanted = max(needs(bundle, plan).disk for plan in bundle.manifest.plans)
     text += f"; a run needs about {wanted / 1e6:,.1f} MB and the prepared images"
     return _enough("disk", free >= wanted, text, "free some space, or train on another disk with `out`")
+
+
+def _why_not_written(place: Path) -> str | None:
+    """Why no run can lie there; None if one can."""
+    if not place.is_dir():
+        return "it is no folder"
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        return "its file system is read-only"
+    return None if os.access(place, os.W_OK | os.X_OK) else "this user may not"
 
 
 def _enough(name: str, ok: bool, text: str, hint: str) -> Check:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
+from tbft_artifacts.words import printable
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.data.items import skipped_note
@@ -92,7 +93,7 @@ def evaluate(
         metering.measure_idle(progress.note)
         progress.begin("evaluating", len(source))
         for batch in in_batches(source.items()):
-            skipped += [(item.name, item.problem) for item in batch if item.pixels is None]
+            skipped += [(printable(item.name), printable(item.problem)) for item in batch if item.pixels is None]
             known = [item for item in batch if item.pixels is not None and item.label != NO_LABEL]
             if known:
                 pixels, labels = pixels_of(known), np.array([item.label for item in known])

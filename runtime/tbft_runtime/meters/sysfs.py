@@ -14,7 +14,7 @@ class DeniedError(MeterError):
 def read_text(path: Path) -> str:
     """What a file holds, stripped. Raises DeniedError, and MeterError if it cannot be read for another reason."""
     try:
-        return path.read_text(errors="replace").strip()
+        return path.read_text(errors="replace", encoding="utf-8").strip()
     except PermissionError:
         raise DeniedError(f"{path} may not be read by this user") from None
     except OSError as error:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.manifest import Manifest
+from tbft_artifacts.rights import shared_as
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.laps import LapSum, histogram
 from tbft_runtime.meters.meter import Source
@@ -71,7 +72,7 @@ def build_report(
 
 def write_report(report: Report, path: Path) -> None:
     """Replace the file at `path` as a whole."""
-    with atomic_file(path) as temporary:
+    with atomic_file(path, mode=shared_as(path.parent)) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
 
 

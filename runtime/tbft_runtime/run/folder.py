@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +14,12 @@ from tbft_artifacts.atomic import atomic_file, clear_disk_errors, is_full_disk
 from tbft_artifacts.bundle import Bundle, bundle_id
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.flush import flush
+from tbft_artifacts.locks import open_lock, take
 from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.rights import PRIVATE_FOLDER, shared_as
 from tbft_artifacts.sealed import is_as_sealed, sealed
+from tbft_artifacts.stored_paths import from_stored
 from tbft_runtime.run.check_run import check_selection, check_settings, check_state
 from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.state import (
@@ -109,7 +112,7 @@ class RunFolder:
         return self.path / ".tbft-edge.lock"
 
     def create(self) -> bool:
-        """Make the folder; False if it was there already.
+        """Make the folder, for this user alone; False if it was there already, and keeps its rights.
 
         Raises TbftError if it cannot be written, or holds files that are no run's: a run removes and
         replaces files in its folder.
@@ -119,7 +122,8 @@ class RunFolder:
                 if any(self.path.iterdir()) and not self._is_marked():
                     raise TbftError(f"'{self.path}' is not empty and no run folder", "choose another `out`")
                 return False
-            self.path.mkdir(parents=True)
+            self.path.mkdir(mode=PRIVATE_FOLDER, parents=True)
+            flush(self.path.parent)
             return True
 
     def _is_marked(self) -> bool:
@@ -136,18 +140,27 @@ class RunFolder:
         return False
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep a second process out. Raises TbftError if another one has the folder."""
+    def lock(self, note: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+        """Keep a second process out; `note` is told where the file system has no locks.
+
+        Raises TbftError if another process has the folder.
+        """
         with clear_disk_errors(self.path):
-            file = self.lock_file.open("w")
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise TbftError(
-                    f"another process is training in '{self.path}'", "wait, or choose another `out`"
-                ) from error
+            file = open_lock(self.lock_file, self.mode)
+        try:
+            is_ours = take(file)
+            if is_ours is None:
+                note(f"'{self.path}' lies where files cannot be locked: let no other process train in it")
+            elif not is_ours:
+                raise TbftError(f"another process is training in '{self.path}'", "wait, or choose another `out`")
             yield
+        finally:
+            os.close(file)
+
+    @property
+    def mode(self) -> int:
+        """The mode of the run's own files: for whoever may enter its folder."""
+        return shared_as(self.path)
 
     def read_run(self) -> RunFile | None:
         """What was written when the run began, or None. Raises TbftError if it is damaged."""
@@ -175,7 +188,7 @@ class RunFolder:
         return known if known is not None and (stored is None or not stored.is_of_same_run(known)) else stored
 
     def write_run(self, run: RunFile) -> None:
-        with atomic_file(self.run_file) as temporary:
+        with atomic_file(self.run_file, mode=self.mode) as temporary:
             temporary.write_bytes(sealed(run))
 
     def read_state(self) -> TrainingState | None:
@@ -267,7 +280,7 @@ def open_trained(
         )
     # A bundle that came as an archive lies in the run's folder, wherever that was moved to.
     unpacked = bundle is None and os.path.lexists(folder.bundle)
-    place = bundle or (folder.bundle if unpacked else Path(run.bundle))
+    place = bundle or (folder.bundle if unpacked else from_stored(run.bundle))
     with contextlib.ExitStack() as stack:
         try:
             found = stack.enter_context(opened(place))

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.rights import shared_as
 
 
 def keep_previous(path: Path, previous: Path) -> None:
@@ -22,7 +23,7 @@ def keep_previous(path: Path, previous: Path) -> None:
         os.link(path, temporary)
         temporary.replace(previous)
     except OSError:  # Sticks and shares without hard links.
-        with atomic_file(previous) as copy:
+        with atomic_file(previous, mode=shared_as(previous.parent)) as copy:
             shutil.copyfile(path, copy)
     finally:
         # A rename from one name of a file to another name of the same does nothing.

@@ -18,12 +18,13 @@ import msgspec
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.rights import shared_as
 from tbft_runtime.run.epoch import Epoch
 
 _HEX = 8
 # Of a line; the watts, degrees and clock of a day's epoch are less.
 _LIMIT = 64 * MIB
-_OPEN = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ class Epochs(Sequence[Epoch]):
         if self._path is None or self._is_whole(self._path):
             return 0
         before, mark = self.mark.epochs, Mark()
-        with atomic_file(self._path) as temporary, temporary.open("wb") as file:
+        with atomic_file(self._path, mode=shared_as(self._path.parent)) as temporary, temporary.open("wb") as file:
             number = 0
             for line in _lines(self._path, None):
                 epoch = _epoch(line)
@@ -162,7 +163,7 @@ def _append(path: Path, mark: Mark, lines: Iterable[bytes]) -> Mark:
     first = next(lines := iter(lines), None)
     if first is None:
         return mark
-    with clear_disk_errors(path), os.fdopen(os.open(path, _OPEN, 0o666), "r+b") as file:
+    with clear_disk_errors(path), os.fdopen(os.open(path, _OPEN, shared_as(path.parent)), "r+b") as file:
         file.truncate(mark.size)
         file.seek(mark.size)
         for line in itertools.chain((first,), lines):

@@ -13,6 +13,7 @@ import msgspec
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.stored_paths import stored as stored_path
 from tbft_runtime.graphs.sessions import default_threads
 from tbft_runtime.run import checks
 from tbft_runtime.run.execution import default_execution
@@ -44,7 +45,7 @@ def _as_it_is(value: object) -> object:
 
 
 def _absolute(path: str | Path) -> str:
-    return str(Path(path).resolve())
+    return stored_path(Path(path).resolve())
 
 
 def _never(_before: object, _given: object) -> bool:

@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True):
     val_fraction: Part
     """Part (0 to 1) of the labelled images that is held out, unless there are others to validate on."""
     data: Place
-    """Where the training images are, as an absolute path."""
+    """Where the training images are, as an absolute path (one that is no UTF-8 as a `file:` URI)."""
     validation: Place | None
     """Where those to validate on are; None: some of the others are held out."""
     cache: CacheFormat = DEFAULT_CACHE

@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.rights import shared_as
 from tbft_artifacts.stamp import UNSTAMPED, Stamp
 from tbft_artifacts.structs import Epochs as EpochNumber
 from tbft_artifacts.structs import Large
@@ -156,7 +157,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         for group, arrays in groups.items()
         for name, value in arrays.items()
     }
-    with atomic_file(path) as temporary:
+    with atomic_file(path, mode=shared_as(path.parent)) as temporary:
         try:
             save_file(tensors, temporary, {_METADATA: msgspec.json.encode(progress).decode()})
         except SafetensorError as error:
@@ -184,6 +185,8 @@ def load_state(path: Path) -> TrainingState | None:
     if not path.exists():
         return None
     groups: dict[str, Arrays] = {group: {} for group in _GROUPS}
+    # safetensors calls a file that may not be read missing; the system says why.
+    path.open("rb").close()
     try:
         as_stamped = _STAMP.fits(path)
         with safe_open(path, "numpy") as file:

@@ -12,6 +12,7 @@ from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy, Plan
 from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.rights import shared_as
 from tbft_artifacts.sealed import is_as_sealed, sealed
 from tbft_artifacts.structs import Count, Images, Threads, Word
 from tbft_runtime.board.machine import processor
@@ -110,7 +111,7 @@ def this_machine() -> TuningMachine:
 
 def write_tuning(tuning: Tuning, path: Path) -> None:
     """Replace the file at `path` atomically. Raises TbftError if the disk is full."""
-    with atomic_file(path) as temporary:
+    with atomic_file(path, mode=shared_as(path.parent)) as temporary:
         temporary.write_bytes(sealed(tuning))
 
 

@@ -67,16 +67,17 @@ def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progres
     """
     folder = RunFolder(Path(options.out))
     created = folder.create()
-    with folder.lock():
+    progress = progress or Silent()
+    with folder.lock(progress.note):
         folder.remove_leftovers()
         if folder.has_state:
             raise TbftError(
                 f"'{folder.path}' holds a run already, which goes on as it began", "tune in another `out`, before train"
             )
         try:
-            tuning = _measure(Path(bundle), options, progress or Silent())
+            tuning = _measure(Path(bundle), options, progress)
             write_tuning(tuning, folder.tuning_file)
-        except TbftError:
+        except Exception:
             folder.discard(created)
             raise
     return tuning

@@ -84,7 +84,6 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
     """Write a `.safetensors` file atomically, for everyone to read. Raises TbftError if the disk is full."""
     with atomic_file(path) as temporary:
         save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, metadata)
-        temporary.chmod(0o644)  # safetensors makes it private to the user.
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

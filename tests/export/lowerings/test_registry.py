@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from support.covers import covered
@@ -32,3 +36,11 @@ def test_an_operator_without_a_lowering_is_named() -> None:
     text = "g (float[n,3] dy, float[n,3] x) => (float[n,3] dx) { dx = com.microsoft.NothingGrad(dy, x) }"
     with pytest.raises(TbftError, match="microsoft::NothingGrad at node 'NothingGrad_0' has no lowering"):
         LowerTrainingOperatorsPass()(parse(text))
+
+
+def test_formulas_are_there_without_docstrings() -> None:
+    """`python -OO` leaves them out."""
+    words = [sys.executable, "-OO", "-m", "tbft_edge", "ops", "--json"]
+    listed = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
+    assert listed == [{"operator": each.operator, "formula": each.summary} for each in all_lowerings()]
+    assert all(each["formula"] for each in listed)

@@ -22,7 +22,7 @@ from support.files import listing
 from support.tars import END, members, pack
 from tbft_artifacts.archive import opened
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.temporary import temporary_folder
+from tbft_artifacts.temporary_folder import temporary_folder
 
 KILLED = """
 import os, signal, sys
@@ -176,8 +176,8 @@ def test_a_folder_that_is_taken_for_a_leftover_is_made_again(place: Path, monkey
             swept.append(str(path))
         return descriptor
 
-    monkeypatch.setattr("tbft_artifacts.temporary.tempfile.mkdtemp", mkdtemp)
-    monkeypatch.setattr("tbft_artifacts.temporary.os.open", open_then_lose)
+    monkeypatch.setattr("tbft_artifacts.temporary_folder.tempfile.mkdtemp", mkdtemp)
+    monkeypatch.setattr("tbft_artifacts.temporary_folder.os.open", open_then_lose)
     with temporary_folder() as folder:
         assert folder.is_dir()
     assert len(swept) == 2
@@ -190,7 +190,7 @@ def test_a_disk_without_locks_holds_them_too(place: Path, monkeypatch: pytest.Mo
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr("tbft_artifacts.temporary.fcntl.flock", refuse)
+    monkeypatch.setattr("tbft_artifacts.temporary_folder.fcntl.flock", refuse)
     with temporary_folder() as one, temporary_folder() as other:
         assert one.is_dir()
         assert other.is_dir()
