@@ -132,20 +132,21 @@ class _EpochTimes:
 
     def __init__(self) -> None:
         self.planned = 0
-        self._seconds: list[float] = []
+        self._count = 0
+        self._seconds = 0.0
         self._last = 0.0
 
     def add(self, seconds: float) -> None:
         """An epoch of so many seconds is over."""
-        self._seconds.append(seconds)
+        self._count += 1
+        self._seconds += seconds
         self._last = time.perf_counter()
 
     def left(self) -> float | None:
         """Seconds until the last planned epoch ends, if those to come take as long; None before the first is over."""
-        count = len(self._seconds)
-        if not count:
+        if not self._count:
             return None
-        to_come = sum(self._seconds) / count * (self.planned - count)
+        to_come = self._seconds / self._count * (self.planned - self._count)
         return max(0.0, to_come - (time.perf_counter() - self._last))
 
 

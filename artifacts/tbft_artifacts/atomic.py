@@ -75,6 +75,11 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
         raise
 
 
+def is_full_disk(error: TbftError) -> bool:
+    """Whether `clear_disk_errors` raised it since there was no space left."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_SPACE
+
+
 def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

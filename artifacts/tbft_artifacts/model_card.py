@@ -9,22 +9,30 @@ from tbft_artifacts.check_preprocessing import preprocessing_faults
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.preprocessing import PreprocessingStep
+from tbft_artifacts.stamp import Stamp
 from tbft_artifacts.structs import Pixels
 
 # The key of the model's metadata.
 METADATA = "tbft_edge"
+# The card stands at the end of the file, as JSON.
+STAMP = Stamp(b'"sha256":"', last=True)
 # Ten thousand classes have a fifth of it.
 _LIMIT = 4 * MIB
 
 
 class ModelCard(msgspec.Struct, frozen=True):
-    """Where the model is from, its classes, and how pictures are prepared for it."""
+    """Where the model is from, its classes, and how pictures are prepared for it.
+
+    `sha256` (hex) is that of the whole file, with its own 64 digits taken as zeros; files from before there was one
+    have none.
+    """
 
     bundle_id: str
     plan: str | None
     classes: tuple[str, ...]
     image_size: Pixels
     preprocessing: tuple[PreprocessingStep, ...]
+    sha256: str = ""
 
 
 def decode_card(said: str, model: str) -> ModelCard:

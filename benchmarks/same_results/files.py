@@ -37,6 +37,8 @@ def compare_run(run: str, base: Path, other: Path) -> Findings:
         if name.endswith(".json"):
             documents = (_json(first, base), _json(second, other))
             findings.add(compare_json(name.removesuffix(".json"), *documents))
+        elif name.endswith(".jsonl"):
+            findings.add(compare_json(name.removesuffix(".jsonl"), _lines(first, base), _lines(second, other)))
         elif name.endswith(".safetensors"):
             findings.add(compare_tensors(name.removesuffix(".safetensors"), first, second))
         elif not name.endswith(".html"):
@@ -70,6 +72,12 @@ def _metadata(file: Any) -> dict[str, Any]:
 
 def _json(file: Path, side: Path) -> Any:
     return json.loads(file.read_text().replace(str(side), OWN_FOLDER))
+
+
+def _lines(file: Path, side: Path) -> Any:
+    """What each line says behind its checksum."""
+    lines = file.read_text().replace(str(side), OWN_FOLDER).splitlines()
+    return [json.loads(line.partition(" ")[2]) for line in lines]
 
 
 def _common(base: Path, other: Path, findings: Findings) -> list[str]:

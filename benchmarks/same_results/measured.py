@@ -36,6 +36,9 @@ class Words:
 
 MEASURED = (
     Measured(("*_ms", "*.ms", "*.milliseconds"), "milliseconds"),
+    Measured(("history.steps", "history.phases.laps", "state*.recent*.steps", "state*.laps"), "milliseconds in bins"),
+    Measured(("state*.sha256", "state*.history.size", "state*.history.checksum"), "over the times of epochs, too"),
+    Measured(("run.sha256",), "over the wall clock and the folder, too"),
     Measured(("*seconds",), "seconds, and parts of them that were saved"),
     Measured(("*_per_second",), "images over seconds"),
     Measured(("*.metering.share",), "CPU seconds of the meter over seconds"),

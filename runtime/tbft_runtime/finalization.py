@@ -11,14 +11,16 @@ import numpy as np
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.model_card import METADATA, ModelCard
+from tbft_artifacts.model_card import METADATA, STAMP, ModelCard
+from tbft_artifacts.stamp import UNSTAMPED
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.graphs.onnx_file import embed, external_initializers
 from tbft_runtime.graphs.sessions import graph_from_bytes
 from tbft_runtime.graphs.weights import check_finite, load_weights
 from tbft_runtime.inference.model import Model
-from tbft_runtime.run.folder import RunFile, open_trained
-from tbft_runtime.run.state import TrainingState, after, is_worse
+from tbft_runtime.run.folder import open_trained
+from tbft_runtime.run.run_file import RunFile
+from tbft_runtime.run.state import TrainingState, is_worse
 from tbft_runtime.training.sparse_rows import merged
 
 
@@ -47,7 +49,7 @@ def finalize(
 
     Batch norms keep the run's statistics, so the model is right for inference whatever the policy was;
     an int8 prefix stays the one that was trained on. Of several exits it has the last one.
-    Class names and preprocessing go into the model's metadata.
+    Class names and preprocessing go into the model's metadata, and a checksum of the file.
 
     Args:
         run: The folder of a run, which may have been interrupted.
@@ -79,7 +81,7 @@ def finalize(
 def _finalized(
     run: Path, out: Path, opened: Bundle, run_file: RunFile, state: TrainingState, *, allow_worse: bool
 ) -> Finalized:
-    before, best = state.before, after(state)
+    before, best = state.before, state.after
     accuracies = before.accuracy if before else None, best.accuracy if best else None
     if is_worse(*accuracies) and not allow_worse:
         raise TbftError(
@@ -88,7 +90,9 @@ def _finalized(
             "train with another `lr` or more data, or take it anyway with `allow_worse`",
         )
     manifest, plan = opened.manifest, opened.plan(run_file.settings.plan)
-    card = ModelCard(manifest.bundle_id, plan.id, manifest.classes, manifest.image_size, manifest.preprocessing)
+    card = ModelCard(
+        manifest.bundle_id, plan.id, manifest.classes, manifest.image_size, manifest.preprocessing, UNSTAMPED
+    )
     model = opened.path(plan.predict).read_bytes()
     check_finite(state.best, f"the best state of '{run}'", "train again with a lower `lr`")
     weights = merged(plan, load_weights(opened), state.best)
@@ -97,6 +101,7 @@ def _finalized(
     _try(content, card)
     with atomic_file(out) as temporary:
         temporary.write_bytes(content)
+        STAMP.put(temporary)
     return Finalized(str(out), len(content), *accuracies, left_out=tuple(found.name for found in plan.exits[:-1]))
 
 

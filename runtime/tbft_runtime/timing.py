@@ -1,15 +1,16 @@
-"""Phases of a run, how long each took, and how the times of its laps are spread."""
+"""Phases of a run, and how long each took."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
-import numpy as np
+
+from tbft_runtime.laps import Laps
 
 _T = TypeVar("_T")
 
@@ -23,22 +24,12 @@ WARMING: tuple[Phase, ...] = ("read", "prefix", "train")
 
 
 class PhaseTime(msgspec.Struct, frozen=True, kw_only=True):
-    """What a phase took in a stretch of a run: seconds, joules (None: no meter) and each lap in milliseconds."""
+    """What a phase took in a stretch of a run: seconds, joules (None: no meter) and its laps."""
 
     phase: Phase
     seconds: float
     joules: float | None
-    laps_ms: list[float]
-
-
-class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Percentiles in milliseconds over `count` laps; `warm_up` laps were left out before."""
-
-    count: int
-    warm_up: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
+    laps: Laps
 
 
 class Lap(NamedTuple):
@@ -82,21 +73,3 @@ class Stopwatch:
         """The laps since the last call."""
         laps, self._laps = self._laps, []
         return laps
-
-
-def warm_laps(stretches: Sequence[tuple[Sequence[float], bool]]) -> tuple[list[float], int]:
-    """Laps in milliseconds of all stretches, and how many were left out.
-
-    A stretch that warms up (True) leaves its first lap out; if nothing is left then, nothing is left out.
-    """
-    warm = [lap for laps, warms_up in stretches for lap in laps[int(warms_up) :]]
-    everything = [lap for laps, _ in stretches for lap in laps]
-    return (warm, len(everything) - len(warm)) if warm else (everything, 0)
-
-
-def latency(laps_ms: Sequence[float], warm_up: int) -> Latency | None:
-    """Percentiles of laps, of which `warm_up` were left out before; None without any lap."""
-    if not laps_ms:
-        return None
-    p50, p95, p99 = map(float, np.percentile(laps_ms, [50, 95, 99]))
-    return Latency(count=len(laps_ms), warm_up=warm_up, p50_ms=p50, p95_ms=p95, p99_ms=p99)

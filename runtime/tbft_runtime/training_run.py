@@ -21,9 +21,12 @@ from tbft_runtime.profiling.run import profile_run
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.reporting.build import build_report, write_report
 from tbft_runtime.reporting.result import TrainResult, train_result
-from tbft_runtime.run.folder import RunFile, RunFolder
+from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.options import TrainOptions
+from tbft_runtime.run.recovery import earlier_part
 from tbft_runtime.run.resolve import another_bundle
+from tbft_runtime.run.run_file import RunFile
+from tbft_runtime.run.state import TrainingState
 from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.fine_tuning import FineTuning
@@ -70,7 +73,7 @@ def train(
         try:
             return _train(Path(bundle), options, folder, progress or Silent(), board)
         except TbftError:
-            if not folder.state_file.exists():
+            if not folder.has_state:
                 folder.discard(created)
             raise
 
@@ -78,12 +81,12 @@ def train(
 def _train(
     bundle_path: Path, options: TrainOptions, folder: RunFolder, progress: Progress, board: Board
 ) -> TrainResult:
-    stored = _stored(folder, resume=options.resume)
+    earlier = _earlier(folder, progress, resume=options.resume)
     meter = choose(options.meter, board)
-    bundle = _open(bundle_path, folder, stored, options.expect_id, progress)
+    bundle = _open(bundle_path, folder, earlier.run if earlier else None, options.expect_id, progress)
     stopwatch = Stopwatch()
     with Metering(board, meter.meter, on_vitals=progress.vitals) as metering:
-        beginning = begin(bundle, options, folder, stored, progress, metering, stopwatch)
+        beginning = begin(bundle, options, folder, earlier, progress, metering, stopwatch)
         tuning = _fine_tuning(beginning, folder, progress, Accounts(metering, stopwatch, beginning.settings.epochs))
         state, stopped = tuning.run(beginning.state)
     result = train_result(
@@ -108,13 +111,12 @@ def _train(
     return result
 
 
-def _stored(folder: RunFolder, *, resume: bool) -> RunFile | None:
-    """What an earlier part of the run wrote. Raises TbftError if there is one, and it is not to be resumed."""
+def _earlier(folder: RunFolder, progress: Progress, *, resume: bool) -> TrainingState | None:
+    """What an earlier part of the run left. Raises TbftError if there is something, and it is not to be resumed."""
     # Before its first state a run has nothing worth keeping, and may begin anew.
-    stored = folder.read_run() if folder.state_file.exists() else None
-    if stored is not None and not resume:
+    if folder.has_state and not resume:
         raise TbftError(f"'{folder.path}' holds a run already", "continue it with `resume`, or choose another `out`")
-    return stored
+    return earlier_part(folder, progress.note)
 
 
 def _fine_tuning(beginning: Beginning, folder: RunFolder, progress: Progress, accounts: Accounts) -> FineTuning:
@@ -130,6 +132,7 @@ def _fine_tuning(beginning: Beginning, folder: RunFolder, progress: Progress, ac
         accounts,
         channels=selection.channels if selection else NO_CHANNELS,
         adapted=beginning.adapted,
+        record=beginning.run,
     )
 
 

@@ -104,7 +104,7 @@ def before_training(options: Options, test: Path, bundle: Path, bundle_id: str, 
 
 def _run(options: Options, entry: Entry, seed: int, folder: Path) -> Outcome:
     finished = RunFolder(folder).report_file.exists()
-    resumed = not finished and RunFolder(folder).state_file.exists()
+    resumed = not finished and RunFolder(folder).has_state
     try:
         if not finished:
             folder.parent.mkdir(parents=True, exist_ok=True)

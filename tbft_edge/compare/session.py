@@ -38,7 +38,7 @@ def compare_methods(
     settings = settings_of(options, entries)
     # Its lock keeps a second call out, as that of a run does.
     folder = RunFolder(options.out)
-    if folder.run_file.exists():
+    if folder.is_run:
         raise TbftError(f"'{options.out}' is the folder of a run", "choose another --out")
     folder.create()
     with folder.lock():

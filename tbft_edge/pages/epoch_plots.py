@@ -20,6 +20,8 @@ from tbft_runtime.reporting.report import EpochRecord, Report
 
 # More figures than these are too long to listen to.
 DESCRIBED = 30
+# More rows than these nobody reads; report.json has them all, or as many as it keeps.
+ROWS = 200
 
 
 def epoch_plots(report: Report) -> Markup:
@@ -28,7 +30,7 @@ def epoch_plots(report: Report) -> Markup:
         reason = "no epoch was recorded" if report.result.epochs else "only batch-norm statistics were re-estimated"
         return plots(missing("Accuracy, loss and energy per epoch", reason))
     return join(
-        [plots(_accuracy(report), _loss(report), phase_plot(report)), details("Epochs as a table", _table(report))]
+        [plots(_accuracy(report), _loss(report), phase_plot(report)), details(_table_title(report), _table(report))]
     )
 
 
@@ -97,6 +99,18 @@ def _joules(epoch: EpochRecord) -> str:
     return f"{figures.joules(epoch.joules)} in {epoch.covered:.0%} of it"
 
 
+def _shown(report: Report) -> list[EpochRecord]:
+    """The epochs that have a row: all, or every so many, the best and the last one."""
+    every = grouped(len(report.epochs), ROWS)
+    best, last = report.result.best_epoch, report.epochs[-1].number
+    return [epoch for index, epoch in enumerate(report.epochs) if index % every == 0 or epoch.number in (best, last)]
+
+
+def _table_title(report: Report) -> str:
+    every = report.epoch_stride * grouped(len(report.epochs), ROWS)
+    return "Epochs as a table" + (f": every {every}th, the best and the last one" if every > 1 else "")
+
+
 def _table(report: Report) -> Markup:
     columns = ["epoch", "training loss", "accuracy", "validation loss", "accuracy", "time"]
     columns.append(energy_column(report.result.energy.source))
@@ -112,6 +126,6 @@ def _table(report: Report) -> Markup:
             figures.seconds(epoch.seconds),
             _joules(epoch),
         ]
-        for epoch in report.epochs
+        for epoch in _shown(report)
     ]
     return table(columns, rows, stacking=True)

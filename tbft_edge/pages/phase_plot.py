@@ -45,7 +45,8 @@ def phase_plot(report: Report) -> Markup:
     described = f"Mean of an epoch by phase: {_words(phases, _means(epochs, phases, in_joules), in_joules)}"
     series = [(_SERIES[phase], phase) for phase in phases]
     chart = stacked_bars(described, series, stacks, "epoch", "joules" if in_joules else "seconds")
-    grouping = f" Each bar is the mean of {size} epochs." if size > 1 else ""
+    kept = f", of which every {report.epoch_stride}th was kept" if report.epoch_stride > 1 else ""
+    grouping = f" Each bar is the mean of {size * report.epoch_stride} epochs{kept}." if size > 1 else ""
     if not in_joules:
         note = f"Joules by phase are unavailable; this is time instead.{grouping}"
         return figure("Time per epoch by phase", note, chart)

@@ -251,3 +251,16 @@ def test_every_step_has_a_name_of_its_own() -> None:
     """A line of the table is one thing."""
     names = [step.name for step in STEPS]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(("loss", "found"), [(1.0, []), (2.0, ["history[1].train_loss"])])
+def test_a_history_is_compared_line_by_line(loss: float, found: list[str], tmp_path: Path) -> None:
+    """What epochs came to, and neither how long they took nor the checksums of their lines."""
+    for side, last, number in (("base", 1.0, 1), ("other", loss, 2)):
+        epochs = [
+            {"train_loss": value, "seconds": number * 1.5, "steps": {"bins": [[number, 1]]}} for value in (3.0, last)
+        ]
+        (tmp_path / side / "run").mkdir(parents=True)
+        lines = [f"0000000{number} {json.dumps(epoch)}" for epoch in epochs]
+        (tmp_path / side / "run" / "history.jsonl").write_text("\n".join(lines) + "\n")
+    assert places(compare_run("run", tmp_path / "base", tmp_path / "other")) == found

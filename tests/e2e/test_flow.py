@@ -139,7 +139,9 @@ def test_tune_measures_and_train_takes_it(bundle: Path, data: Path, tmp_path: Pa
     assert "Chosen in" in ended.out
     assert f"next: tbft-edge train {bundle} --data … --out {tmp_path / 'run'}\n" in ended.err
     tuning = answer(run(DEVICE, "tune", bundle, "--out", tmp_path / "run", "--json"))
-    assert tuning == json.loads((tmp_path / "run" / "tuning.json").read_text())
+    kept = json.loads((tmp_path / "run" / "tuning.json").read_text())
+    assert len(kept.pop("sha256")) == 64
+    assert tuning == kept
     ended = run(DEVICE, "train", bundle, "--data", data, "--out", tmp_path / "run", "--epochs", "1", "--json")
     result = answer(ended)
     assert isinstance(tuning, dict)
@@ -263,5 +265,6 @@ def test_nothing_but_the_outputs_appeared(place: Path, finalized: Step) -> None:
         "data.npz", "fresh.npz", "bundle.tar.gz", "bundle", "run", "model.onnx"
     }  # fmt: skip
     assert {path.name for path in (place / "run").iterdir()} == {
-        ".tbft-edge.lock", "bundle", "run.json", "state.safetensors", "report.json", "report.html"
+        ".tbft-edge.lock", "bundle", "run.json", "state.safetensors", "state.previous.safetensors", "history.jsonl",
+        "report.json", "report.html",
     }  # fmt: skip

@@ -110,6 +110,8 @@ def test_no_pictures_stay_in_a_finished_run(sandbox: Sandbox, bundle: Path, phot
         ".tbft-edge.lock",
         "run.json",
         "state.safetensors",
+        "state.previous.safetensors",
+        "history.jsonl",
         "report.json",
         "report.html",
     }

@@ -30,6 +30,27 @@ def test_every_report_makes_a_page_of_its_own(pages: Mapping[str, str], read: Ma
         assert len(pages[name]) < 600_000
 
 
+@pytest.mark.parametrize(("epochs", "stride"), [(10_000, 1), (10_000, 7), (201, 1)])
+def test_very_many_epochs_make_a_page_for_people(epochs: int, stride: int) -> None:
+    """No larger than that of a few hundred: a table of every so many, the best and the last one, which it says."""
+    report = made_up_report()
+    best = (epochs - 5) * stride + 1
+    report = replace(
+        report,
+        result=replace(report.result, best_epoch=best, epochs=epochs * stride),
+        epochs=tuple(replace(report.epochs[0], number=index * stride + 1) for index in range(epochs)),
+        epoch_stride=stride,
+    )
+    text = run_page(report)
+    assert len(text) < 200_000
+    page = read_page(text)
+    every = stride * -(-epochs // 200)
+    assert f"every {every}th, the best and the last one" in page.body
+    assert page.body.count("validation loss") < 300
+    for number in (best, report.epochs[-1].number):
+        assert f">{number}<" in text
+
+
 def test_the_order_is_from_result_to_details(read: Mapping[str, Page]) -> None:
     page = read["plain"]
     assert page.all("h1") == ["Feature drift: trained layer3"]

@@ -9,6 +9,7 @@ import pytest
 
 from support.fake_meters import FakeMeter, fake_board
 from tbft_runtime.energy.metering import Metering
+from tbft_runtime.laps import Laps
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.state import TrainingState
 from tbft_runtime.timing import Stopwatch
@@ -25,7 +26,7 @@ def blank(number: int) -> Epoch:
         train_accuracy=0.5,
         validation=Evaluation(1.0, 0.5, 4),
         seconds=0.0,
-        step_ms=[1.0],
+        steps=Laps.of([1.0]),
         warm_up=number == 1,
     )
 

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from support.damages import damage, flipped
 from support.runs import Recorder
 from tbft_runtime.boundary.cache import BoundaryCache, DiskCache, RowKind, in_memory, stored_bytes
 
@@ -127,6 +130,51 @@ def test_what_does_not_fit_is_thrown_away(damage: str, tmp_path: Path) -> None:
     fill(again, 9)
     assert found(on_disk(tmp_path)) == []
     assert recorder.notes == []
+
+
+@given(bit=st.integers(0, 8 * 10 * KIND.bytes - 1))
+@settings(deadline=None)
+def test_a_row_that_rotted_is_not_found(tmp_path_factory: pytest.TempPathFactory, bit: int) -> None:
+    """It is told once, computed again, and the next process finds it whole; the others stay."""
+    folder = tmp_path_factory.mktemp("rot")
+    cache = on_disk(folder)
+    fill(cache, *range(10))
+    cache.save()
+    (rows,) = folder.glob("*.rows")
+    damage(rows, lambda content: flipped(content, bit))
+    recorder = Recorder()
+    again = on_disk(folder, progress=recorder)
+    damaged = bit // (8 * KIND.bytes)
+    assert again.read(np.array([(damaged + 1) % 10])) is not None
+    assert again.read(np.arange(10)) is None
+    assert found(again) == [number for number in range(10) if number != damaged]
+    assert_right(again)
+    (note,) = recorder.notes
+    assert str(rows) in note
+    fill(again, damaged)
+    again.save()
+    third = on_disk(folder, progress=recorder)
+    assert found(third) == list(range(10))
+    assert_right(third)
+    assert len(recorder.notes) == 1
+
+
+@given(bit=st.integers(0, 10**6))
+@settings(deadline=None)
+def test_an_index_that_rotted_brings_no_wrong_row(tmp_path_factory: pytest.TempPathFactory, bit: int) -> None:
+    """A row that it makes up, or whose checksum it has wrong, is none."""
+    folder = tmp_path_factory.mktemp("rot")
+    cache = on_disk(folder)
+    fill(cache, 1, 2, 8, 9)
+    cache.save()
+    (index,) = folder.glob("*.json")
+    damage(index, lambda content: flipped(content, bit))
+    again = on_disk(folder)
+    for number in found(again):
+        read = again.read(np.array([number]))
+        assert read is None or read[0].tobytes() == ROWS[number].tobytes()
+        assert (read is None) == (number not in found(again))
+    assert set(found(again)) <= {1, 2, 8, 9}
 
 
 def test_an_index_of_other_images_is_thrown_away(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from support.made_up_reports import PMIC, made_up_calibration, made_up_energy, m
 from tbft_runtime import compare
 from tbft_runtime.energy.result import Energy
 from tbft_runtime.reporting.caveats import energy_obstacle
+from tbft_runtime.reporting.report import Histogram
 
 ESTIMATE = msgspec.structs.replace(PMIC, meter="estimate", type="estimate", scope="a model of the board")
 FULL = made_up_report("full", 60.0)
@@ -33,6 +34,19 @@ def test_what_disturbed_a_run_is_said() -> None:
     assert "other processes kept 1.4 cores busy on average" in row.notes
     assert any("idle board drew more than the run" in note for note in row.notes)
     assert compare([FULL]).rows[0].notes == ()
+
+
+@pytest.mark.parametrize(("longest", "told"), [(42.0, False), (4_000.0, False), (63_400.0, True)])
+def test_a_step_in_which_the_board_stood_still_is_said(longest: float, told: bool) -> None:
+    """A laptop that slept, a container that was paused: the clock went on, and so did joules; long steps are no gap."""
+    report = made_up_report()
+    report = msgspec.structs.replace(report, step_ms=Histogram(edges=(28.0, longest), counts=(49,)))
+    (row,) = compare([report]).rows
+    assert any("a step took 63 s" in note for note in row.notes) == told
+    slow = msgspec.structs.replace(report.result.latency["step"], p50_ms=longest / 2)
+    result = msgspec.structs.replace(report.result, latency={"step": slow})
+    (row,) = compare([msgspec.structs.replace(report, result=result)]).rows
+    assert not any("a step took" in note for note in row.notes)
 
 
 @pytest.mark.parametrize(("images", "doubted"), [(99, True), (100, False)])

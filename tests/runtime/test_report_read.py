@@ -16,7 +16,7 @@ from support.report_files import save_report
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import Report, read_report
 from tbft_runtime.reporting import read as module
-from tbft_runtime.reporting.report import FORMAT
+from tbft_runtime.reporting.report import FORMAT, READABLE
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_no_more_is_read_than_a_report_can_be(run: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("format_", "word", "hint"), [(FORMAT + 1, "newer", "upgrade"), (FORMAT - 1, "older", "again")]
+    ("format_", "word", "hint"), [(FORMAT + 1, "newer", "upgrade"), (READABLE[0] - 1, "older", "again")]
 )
 def test_another_format_is_named(run: Path, format_: int, word: str, hint: str) -> None:
     """Also where its fields are others: the number is read first."""
@@ -122,6 +122,24 @@ def test_no_field_may_be_missing_or_of_another_type(run: Path, name: str) -> Non
 def test_a_report_from_before_there_were_diagnoses_is_read(run: Path) -> None:
     """A field may be added within a format; what is missing was not there."""
     assert read_report(rewritten(run, lambda report: report.pop("diagnosis"))) == made_up_report()
+
+
+def test_a_report_of_format_1_is_read(run: Path) -> None:
+    """It had the time of each lap of a phase, and not how many there were."""
+
+    def as_before(report: Any) -> None:
+        report["format"] = 1
+        del report["epoch_stride"]
+        for stretch in (report["preparation"], *(epoch["phases"] for epoch in report["epochs"])):
+            for phase in stretch:
+                phase["laps_ms"] = [1.5] * phase.pop("laps")
+
+    found = read_report(rewritten(run, as_before))
+    expected = made_up_report()
+    assert found.result == expected.result
+    assert found.epoch_stride == 1
+    assert [phase.seconds for phase in found.epochs[0].phases] == [phase.seconds for phase in expected.epochs[0].phases]
+    assert {phase.laps for epoch in found.epochs for phase in epoch.phases} == {None}
 
 
 def test_a_later_field_of_the_same_format_is_no_harm(run: Path) -> None:

@@ -62,7 +62,7 @@ def test_reports_are_valid(report: Report, validator: Draft202012Validator) -> N
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("format", 2), ("format", "1"), ("classes", [1]), ("step_ms", 3), ("epochs", None), ("confusion_after", [[0, 0]])],
+    [("format", 3), ("format", "1"), ("classes", [1]), ("step_ms", 3), ("epochs", None), ("confusion_after", [[0, 0]])],
 )
 def test_what_reading_refuses_is_not_valid(field: str, value: Any, validator: Draft202012Validator) -> None:
     """The schema is no wider than the reader where types are concerned."""

@@ -12,7 +12,7 @@ import pytest
 
 from support.bundles import compiled
 from support.files import listing
-from support.runs import Recorder, assert_equal_runs, fine_tune, history_of, state_of
+from support.runs import RUN_FILES, Recorder, assert_equal_runs, fine_tune, history_of, state_of
 from support.toys import coloured_squares, png, save_folders, save_squares
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.run.folder import RunFolder
@@ -207,7 +207,8 @@ def test_a_locked_run_is_left_alone(one_epoch: Path, squares: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"\x10\0\0\0\0\0\0\0" + b"x" * 16], ids=["empty", "short", "no header"])
 def test_a_damaged_state_is_a_clear_error(one_epoch: Path, squares: Path, content: bytes) -> None:
     """A disk that lies about what it wrote: nothing is guessed from what is left."""
-    (one_epoch / "state.safetensors").write_bytes(content)
+    for name in ("state.safetensors", "state.previous.safetensors"):
+        (one_epoch / name).write_bytes(content)
     with pytest.raises(TbftError, match="is damaged"):
         fine_tune("feature-frozen", squares, one_epoch, epochs=2, resume=True)
 
@@ -220,13 +221,14 @@ def test_leftovers_of_a_killed_process_are_removed(one_epoch: Path, squares: Pat
     (one_epoch / "cache").mkdir()
     (one_epoch / "cache" / ".train.pixels.0123abcd.tmp").write_bytes(b"x" * 100)
     fine_tune("feature-frozen", squares, one_epoch, epochs=2, resume=True)
-    assert set(listing(one_epoch)) == {".tbft-edge.lock", "run.json", "state.safetensors", "report.json"}
+    assert set(listing(one_epoch)) == RUN_FILES
 
 
 def test_a_start_without_a_state_is_no_run(tmp_path: Path, squares: Path) -> None:
     """The plug was pulled before the first state: there is nothing to resume, and nothing in the way."""
     fine_tune("feature-frozen", squares, tmp_path / "run", epochs=1, seed=1)
-    (tmp_path / "run" / "state.safetensors").unlink()
+    for name in ("state.safetensors", "state.previous.safetensors"):
+        (tmp_path / "run" / name).unlink()
     fine_tune("feature-frozen", squares, tmp_path / "run", epochs=1, seed=2)
     fine_tune("feature-frozen", squares, tmp_path / "fresh", epochs=1, seed=2)
     assert_equal_runs(tmp_path / "run", tmp_path / "fresh")
@@ -250,7 +252,7 @@ def test_an_old_state_does_not_share_memory_with_the_best(tmp_path: Path, square
     """`best` is a copy: later epochs must not change it behind its back."""
     fine_tune("feature-adamw", squares, tmp_path / "run", epochs=2)
     state = state_of(tmp_path / "run")
-    state.keep_best(2, 1.0, np.empty((0, 3), np.int64), None)
+    state.keep_best(2, None, np.empty((0, 3), np.int64), None)
     for name in state.current:
         state.current[name] += 1
     assert all(not np.array_equal(state.best[name], state.current[name]) for name in state.best)

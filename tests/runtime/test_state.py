@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import math
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from support.damages import damage, flipped
 from support.fake_meters import FAKE
 from support.files import listing
 from support.made_up_reports import made_up_result
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
+from tbft_runtime.laps import Laps
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.exit_answers import ExitAnswers
-from tbft_runtime.run.state import TrainingState, load_state, save_state
+from tbft_runtime.run.history import Epochs
+from tbft_runtime.run.state import TrainingState, load_state, previous_of, save_state
 from tbft_runtime.timing import PHASES, PhaseTime
 
 NAMES = st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=1, max_size=8)
@@ -52,10 +54,8 @@ ARRAYS = st.dictionaries(
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 PART = st.floats(0, 1)
 EVALUATIONS = st.builds(Evaluation, NUMBER, PART, st.integers(0, 1000))
-LAPS = st.lists(NUMBER, max_size=3)
-PHASE_TIMES = st.builds(
-    PhaseTime, phase=st.sampled_from(PHASES), seconds=NUMBER, joules=st.none() | NUMBER, laps_ms=LAPS
-)
+LAPS = st.lists(st.floats(0, 1e9), max_size=3).map(Laps.of)
+PHASE_TIMES = st.builds(PhaseTime, phase=st.sampled_from(PHASES), seconds=NUMBER, joules=st.none() | NUMBER, laps=LAPS)
 PARTS = st.builds(
     RunPart, seconds=NUMBER, metering_seconds=NUMBER, source=st.none() | st.just(FAKE), board=st.just(BOARD)
 )
@@ -66,7 +66,7 @@ EPOCHS = st.builds(
     train_accuracy=st.none() | PART,
     validation=EVALUATIONS,
     seconds=NUMBER,
-    step_ms=LAPS,
+    steps=LAPS,
     warm_up=st.booleans(),
     phases=st.lists(PHASE_TIMES, max_size=3),
     energy=st.none() | st.builds(stretch_energy, NUMBER, NUMBER),
@@ -86,10 +86,10 @@ STATES = st.builds(
     epoch=st.integers(0, 1000),
     step=st.integers(0, 1000),
     best_epoch=st.integers(0, 1000),
-    best_loss=NUMBER | st.just(math.inf),
     before=st.none() | EVALUATIONS,
     adapted=st.none() | EVALUATIONS,
-    epochs=st.lists(EPOCHS, max_size=3),
+    after=st.none() | EVALUATIONS,
+    epochs=st.lists(EPOCHS, max_size=3).map(Epochs),
     confusions=st.dictionaries(
         st.sampled_from(["before", "best"]), st.lists(CELLS, max_size=3).map(lambda rows: np.array(rows, np.int64))
     ),
@@ -114,7 +114,17 @@ def assert_equal(first: TrainingState, second: TrainingState) -> None:
     if first.exits is not None and second.exits is not None:
         np.testing.assert_array_equal(first.exits.confidence, second.exits.confidence, strict=True)
         np.testing.assert_array_equal(first.exits.right, second.exits.right, strict=True)
-    fields = ("epoch", "step", "best_epoch", "best_loss", "before", "adapted", "epochs", "preparation", "parts")
+    fields = (
+        "epoch",
+        "step",
+        "best_epoch",
+        "before",
+        "adapted",
+        "after",
+        "epochs",
+        "preparation",
+        "parts",
+    )
     assert [getattr(first, name) for name in fields] == [getattr(second, name) for name in fields]
 
 
@@ -179,6 +189,40 @@ def test_a_state_that_was_cut_is_damaged(tmp_path_factory: pytest.TempPathFactor
     with pytest.raises(TbftError, match="is damaged") as caught:
         load_state(path)
     assert "another `out`" in caught.value.hint
+
+
+@given(state=STATES, data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_one_flipped_bit_is_damage(
+    tmp_path_factory: pytest.TempPathFactory, state: TrainingState, data: st.DataObject
+) -> None:
+    """Anywhere in the file: in a weight, a name, a number of the history, the checksum or what holds them together."""
+    path = tmp_path_factory.mktemp("bit") / "state.safetensors"
+    save_state(state, path)
+    damage(path, lambda content: flipped(content, data.draw(st.integers(0, 8 * len(content) - 1))))
+    with pytest.raises(TbftError, match="is damaged"):
+        load_state(path)
+
+
+def test_the_state_before_stays(tmp_path: Path) -> None:
+    """Beside the new one, and nothing else; also where files cannot have two names."""
+    path = tmp_path / "state.safetensors"
+    for epoch in range(1, 4):
+        save_state(small(epoch), path)
+    previous = load_state(previous_of(path))
+    assert previous is not None
+    assert previous.epoch == 2
+    assert set(listing(tmp_path)) == {path.name, previous_of(path).name}
+
+
+def test_the_state_before_stays_where_a_file_has_one_name_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on sticks with FAT and on many shares."""
+
+    def link(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("tbft_runtime.run.generations.os.link", link)
+    test_the_state_before_stays(tmp_path)
 
 
 def test_a_file_of_another_program_is_damaged(tmp_path: Path) -> None:

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from support.bundles import IMAGE_SIZE
+from support.damages import damage as rot
+from support.damages import flipped
 from support.files import listing
 from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
@@ -105,6 +109,21 @@ def test_other_data_is_prepared_anew(tmp_path: Path) -> None:
     large = coloured_squares(5, size=16)[0]
     sized = CountingSource(large, LABELS, name="second")
     np.testing.assert_array_equal(pixels_of(open_store(sized, 16, tmp_path, "train")), large)
+
+
+@given(file=st.sampled_from(["train.pixels", "train.json"]), bit=st.integers(0, 10**6))
+@settings(deadline=None)
+def test_what_rotted_is_prepared_anew(tmp_path_factory: pytest.TempPathFactory, file: str, bit: int) -> None:
+    """A pixel of another colour, an image of another class: never trained on, and told where pixels were lost."""
+    folder = tmp_path_factory.mktemp("rot")
+    open_store(CountingSource(IMAGES, LABELS), IMAGE_SIZE, folder, "train")
+    rot(folder / file, lambda content: flipped(content, bit))
+    notes: list[str] = []
+    again = open_store(CountingSource(IMAGES, LABELS), IMAGE_SIZE, folder, "train", note=notes.append)
+    np.testing.assert_array_equal(pixels_of(again), IMAGES)
+    np.testing.assert_array_equal(again.labels, LABELS)
+    assert again.skipped == ()
+    assert len(notes) == (file == "train.pixels")
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut short"])

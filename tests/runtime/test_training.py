@@ -12,11 +12,12 @@ from safetensors.numpy import load_file
 
 from support.bundles import COMPILED_NAMES, compiled, compiled_copy, read_manifest
 from support.files import listing
-from support.runs import Recorder, assert_equal_runs, fine_tune, state_of, tensors_of
+from support.runs import RUN_FILES, Recorder, assert_equal_runs, fine_tune, state_of, tensors_of
 from support.toys import coloured_squares, save_squares
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import TrainOptions, TrainResult, evaluate, train
+from tbft_runtime.laps import LapSum
 from tbft_runtime.reporting.report import Report
 from tbft_runtime.run.folder import RunFolder
 
@@ -70,7 +71,7 @@ def test_the_result_is_consistent(trained: tuple[TrainResult, Path]) -> None:
     assert result.skipped_images == ()
     assert (result.epochs, result.stopped) == (3, "epochs")
     assert result.steps == state.step == 3 * 6  # 36 images in batches of 7: five whole and one of a single image.
-    assert all(len(epoch.step_ms) == 6 for epoch in state.epochs)
+    assert all(epoch.steps.count == 6 for epoch in state.epochs)
     assert (result.batch_size, result.seed, result.threads, result.lr) == (7, 5, 1, 0.05)
     manifest = read_manifest(compiled("feature-batch"))
     assert result.bundle_id == manifest.bundle_id
@@ -88,20 +89,22 @@ def test_the_result_is_kept_in_the_run(trained: tuple[TrainResult, Path]) -> Non
     stored = RunFolder(run).read_run()
     assert stored is not None
     assert (stored.settings.epochs, stored.settings.seed, stored.settings.batch_size) == (3, 5, 7)
-    assert set(listing(run)) == {".tbft-edge.lock", "run.json", "state.safetensors", "report.json"}
+    assert set(listing(run)) == RUN_FILES
 
 
 def test_times_are_measured(trained: tuple[TrainResult, Path]) -> None:
     """Latency, throughput and memory are numbers that fit together; none is made up."""
     result, run = trained
     epochs = state_of(run).epochs
-    steps = [milliseconds for epoch in epochs for milliseconds in epoch.step_ms]
+    steps = LapSum()
+    for epoch in epochs:
+        steps.add(epoch.steps, warms_up=epoch.warm_up)
     step = result.latency["step"]
-    assert (step.count, step.warm_up) == (len(steps) - 1, 1)
-    assert [step.p50_ms, step.p95_ms, step.p99_ms] == pytest.approx(np.percentile(steps[1:], [50, 95, 99]).tolist())
-    assert result.images_per_second == pytest.approx(3 * 36 / (sum(steps) / 1000))
+    assert (step.count, step.warm_up) == (3 * 6 - 1, 1)
+    assert step == steps.latency()
+    assert result.images_per_second == pytest.approx(3 * 36 / (steps.ms / 1000))
     assert result.train_seconds == pytest.approx(sum(epoch.seconds for epoch in epochs))
-    assert sum(steps) / 1000 < result.train_seconds
+    assert steps.ms / 1000 < result.train_seconds
     assert 10e6 < result.peak_memory_bytes < 100e9
 
 

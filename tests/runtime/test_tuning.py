@@ -183,6 +183,18 @@ def test_what_does_not_fit_is_ignored_in_words(content: str, tmp_path: Path, squ
     assert listing(folder)["tuning.json"] == before
 
 
+def test_a_tuning_that_rotted_is_ignored_in_words(tmp_path: Path, squares: Path) -> None:
+    """A digit of another value is still JSON, and would run another way."""
+    folder = tuned_folder(tmp_path / "run", chosen_for("feature-frozen", micro_batch=3))
+    file = folder / "tuning.json"
+    content = file.read_bytes().replace(b'"micro_batch": 3', b'"micro_batch": 2')
+    assert content != file.read_bytes()
+    file.write_bytes(content)
+    recorder = Recorder()
+    assert not fine_tune("feature-frozen", squares, folder, recorder, epochs=1).tuned
+    assert recorder.notes[0] == f"'{file}' is ignored: it is damaged"
+
+
 def test_tuning_again_replaces_the_choice(tmp_path: Path) -> None:
     """Also one that cannot be read."""
     folder = tuned_folder(tmp_path / "run", chosen_for("output-frozen"))

@@ -11,6 +11,7 @@ from tbft_runtime.board.state import BoardIdentity, BoardState, BoardSummary
 from tbft_runtime.boundary.activations import CacheResult
 from tbft_runtime.energy.result import Energy, MeteringCost, StretchEnergy
 from tbft_runtime.exits.record import Calibration, EarlyAnswers, ExitShare
+from tbft_runtime.laps import Laps, Latency
 from tbft_runtime.meters.meter import MeterType, Source
 from tbft_runtime.reporting.report import (
     FORMAT,
@@ -19,13 +20,13 @@ from tbft_runtime.reporting.report import (
     ClassRecord,
     EpochRecord,
     Histogram,
+    PhaseRecord,
     Report,
     Telemetry,
 )
 from tbft_runtime.reporting.result import TrainResult
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.execution import Execution
-from tbft_runtime.timing import Latency, PhaseTime
 from tbft_runtime.training.memory import MemoryPlan
 
 BLOCKS = {"conv1": 432, "layer1": 18_688, "layer2": 69_440, "layer3": 277_440, "bn": 128, "fc": 650}
@@ -160,7 +161,7 @@ def made_up_report(drift: Drift = "feature", seconds: float = 20.0, epochs: int 
         classes=CLASSES,
         image_size=32,
         blocks=tuple(BlockRecord(name=n, parameters=p, trained=n in result.blocks) for n, p in BLOCKS.items()),
-        preparation=(PhaseTime(phase="decode", seconds=1.5, joules=6.0, laps_ms=[]),),
+        preparation=(PhaseRecord(phase="decode", seconds=1.5, joules=6.0, laps=48),),
         preparation_source=result.energy.source,
         epochs=tuple(
             EpochRecord(
@@ -217,8 +218,8 @@ def made_up_calibration() -> Calibration:
     return Calibration(wanted=0.75, early=early, has_margin=True)
 
 
-def _phase(name: Any, seconds: float, laps: int) -> PhaseTime:
-    return PhaseTime(phase=name, seconds=seconds, joules=seconds * 5, laps_ms=[seconds / laps * 1000] * laps)
+def _phase(name: Any, seconds: float, laps: int) -> PhaseRecord:
+    return PhaseRecord(phase=name, seconds=seconds, joules=seconds * 5, laps=laps)
 
 
 def made_up_stretch(type_: MeterType, covered: float) -> StretchEnergy:
@@ -242,6 +243,6 @@ def made_up_epoch(number: int, seconds: float) -> Epoch:
         train_accuracy=0.75,
         validation=Evaluation(0.25, 0.875, 8),
         seconds=seconds,
-        step_ms=[],
+        steps=Laps.of([]),
         warm_up=False,
     )

@@ -14,6 +14,16 @@ from tbft_runtime.run.epoch import Epoch
 from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.state import TrainingState
 
+# What a run leaves in its folder.
+RUN_FILES = {
+    ".tbft-edge.lock",
+    "run.json",
+    "state.safetensors",
+    "state.previous.safetensors",
+    "history.jsonl",
+    "report.json",
+}
+
 
 def fine_tune(bundle: str | Path, data: Path, out: Path, progress: Silent | None = None, **options: Any) -> TrainResult:
     """Train a compiled bundle, given by name, or any by path; one thread unless told otherwise."""

@@ -20,9 +20,10 @@ from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.progress import Outline, Progress
 from tbft_runtime.run.check_run import check_selection, check_settings, check_state
-from tbft_runtime.run.folder import RunFile, RunFolder
+from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.options import AUTO, TrainOptions
 from tbft_runtime.run.resolve import resolve, resumed
+from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import Arrays, TrainingState
 from tbft_runtime.timing import Stopwatch
@@ -59,16 +60,17 @@ def begin(
     bundle: Bundle,
     options: TrainOptions,
     folder: RunFolder,
-    stored: RunFile | None,
+    state: TrainingState | None,
     progress: Progress,
     metering: Metering,
     stopwatch: Stopwatch,
 ) -> Beginning:
     """Decide what is trained and how, prepare the images, and write `run.json` into the folder.
 
-    `stored` is what an earlier part of the run wrote, which goes on as it began. The idle board is measured if there
+    `state` is what an earlier part of the run left, which goes on as it began. The idle board is measured if there
     is something left to do. Raises TbftError for bad input.
     """
+    stored = None if state is None else state.run
     started_at = datetime.now(UTC).isoformat(timespec="seconds") if stored is None else stored.started_at
     if stored is None:
         decided = _decide(bundle, options, folder, progress, stopwatch)
@@ -82,7 +84,6 @@ def begin(
     plan = decided.plan
     sources = open_sources(bundle, settings, options.memory_budget)
     progress.started(Outline(run=str(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
-    state = folder.read_state()
     if state is not None:
         check_state(state, bundle.manifest, plan, settings, folder.path)
     if state is None or state.epoch < settings.epochs:

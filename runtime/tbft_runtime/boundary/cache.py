@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from tbft_runtime.data.rows import FileRows, MemoryRows, Rows, row_bytes
 from tbft_runtime.progress import Progress
 
 _NAME = "activations"
-# A bit for each image.
-_LIMIT = 16 * MIB
+# A bit, and a checksum of four bytes in base64, for each image.
+_LIMIT = 64 * MIB
+_CHECKSUM = np.dtype("<u4")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ class BoundaryCache:
         self._progress = progress
 
     def read(self, numbers: np.ndarray) -> np.ndarray | None:
-        """The rows (n, *shape) of images that are all `found`; None if the disk fails, and then nothing is found."""
+        """The rows (n, *shape) of images that are all `found`.
+
+        None if they have to be computed again: the disk fails, and then nothing is found, or some are damaged.
+        """
         try:
             return self._rows.read(numbers)
         except OSError as error:
@@ -87,16 +92,18 @@ class BoundaryCache:
 
 
 class _Index(msgspec.Struct, frozen=True):
-    """Which rows of the file beside it may be believed: one bit per image."""
+    """Which rows of the file beside it may be believed: one bit per image, and the CRC-32 of each row (<u4)."""
 
     key: str
     found: bytes
+    checksums: bytes
 
 
 class DiskCache(BoundaryCache):
     """Rows in a file, and an index of those that are known to be on the disk: written after they were flushed.
 
-    File names hold the key, so an index never speaks of rows that were made of something else.
+    Rows that an earlier process left are checked when they are first read: disks rot. File names hold the key, so an
+    index never speaks of rows that were made of something else.
     """
 
     def __init__(self, kind: RowKind, room: int, folder: Path, key: str, progress: Progress) -> None:
@@ -105,10 +112,33 @@ class DiskCache(BoundaryCache):
         super().__init__(kind, room, rows, progress)
         self._key = key
         self._file = rows
-        self._saved = _read_index(self._index_path, key, kind, rows_path.stat().st_size)
+        self._saved, self._checksums = _read_index(self._index_path, key, kind, rows_path.stat().st_size)
         self.found = self._saved.copy()
+        self._unchecked = self._saved.copy()
+        self._is_told = False
         if not self.found.any():
             _forget(self._index_path)
+
+    def read(self, numbers: np.ndarray) -> np.ndarray | None:
+        rows = super().read(numbers)
+        if rows is None:
+            return None
+        unchecked = self._unchecked[numbers]
+        self._unchecked[numbers] = False
+        damaged = numbers[unchecked][_checksums(rows[unchecked]) != self._checksums[numbers[unchecked]]]
+        if not damaged.size:
+            return rows
+        self.found[damaged] = self._saved[damaged] = False
+        if not self._is_told:
+            self._is_told = True
+            self._progress.note(f"'{self._file.path}' is damaged: activations that were in it are computed again")
+        return None
+
+    def write(self, numbers: np.ndarray, rows: np.ndarray) -> None:
+        super().write(numbers, rows)
+        written = self.found[numbers]
+        self._checksums[numbers[written]] = _checksums(np.asarray(rows[written], self.kind.dtype))
+        self._unchecked[numbers] = False
 
     def save(self) -> None:
         if np.array_equal(self.found, self._saved):
@@ -122,7 +152,8 @@ class DiskCache(BoundaryCache):
             return
         # Without an index the rows serve this process only.
         with contextlib.suppress(TbftError, OSError), atomic_file(self._index_path) as temporary:
-            temporary.write_bytes(msgspec.json.encode(_Index(self._key, np.packbits(self.found).tobytes())))
+            index = _Index(self._key, np.packbits(self.found).tobytes(), self._checksums.tobytes())
+            temporary.write_bytes(msgspec.json.encode(index))
         self._saved = self.found.copy()
 
     def give_way(self) -> bool:
@@ -164,9 +195,12 @@ def _forget(index: Path) -> None:
         os.close(folder)
 
 
-def _read_index(path: Path, key: str, kind: RowKind, size: int) -> np.ndarray:
-    """(images,) bool: the rows that a file of `size` bytes has by its index; none if index and file do not fit."""
-    nothing = np.zeros(kind.images, bool)
+def _read_index(path: Path, key: str, kind: RowKind, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that a file of `size` bytes has by its index, (images,) bool, and their checksums, (images,) <u4.
+
+    None if index and file do not fit.
+    """
+    nothing = np.zeros(kind.images, bool), np.zeros(kind.images, _CHECKSUM)
     try:
         index = decode(
             read_at_most(path, _LIMIT), _Index, _LIMIT, failed=f"'{path}' is damaged", hint="it is made again"
@@ -176,6 +210,12 @@ def _read_index(path: Path, key: str, kind: RowKind, size: int) -> np.ndarray:
     bits = np.unpackbits(np.frombuffer(index.found, np.uint8))
     if index.key != key or not 0 <= len(bits) - kind.images < 8:
         return nothing
+    if len(index.checksums) != kind.images * _CHECKSUM.itemsize:
+        return nothing
     found = bits[: kind.images].astype(bool)
     last = int(np.flatnonzero(found)[-1]) + 1 if found.any() else 0
-    return found if last * kind.bytes <= size else nothing
+    return (found, np.frombuffer(index.checksums, _CHECKSUM).copy()) if last * kind.bytes <= size else nothing
+
+
+def _checksums(rows: np.ndarray) -> np.ndarray:
+    return np.array([zlib.crc32(np.ascontiguousarray(row).data) for row in rows], _CHECKSUM)

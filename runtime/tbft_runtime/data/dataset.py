@@ -167,7 +167,7 @@ def _prepare(
     source: ImageSource, image_size: int, cache: Path, name: str, progress: Progress, stopwatch: Stopwatch
 ) -> ImageStore:
     progress.begin(f"preparing {name} images", len(source))
-    store = open_store(source, image_size, cache, name, lambda: progress.advance(1), stopwatch)
+    store = open_store(source, image_size, cache, name, lambda: progress.advance(1), stopwatch, progress.note)
     if store.skipped:
         progress.note(skipped_note(store.skipped_with_reasons))
     return store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.sealed import is_as_sealed, sealed
 from tbft_runtime.board.machine import give_memory_back
 from tbft_runtime.data.items import ImageSource
 from tbft_runtime.data.rows import FileRows
@@ -23,13 +25,15 @@ from tbft_runtime.timing import Stopwatch
 _KINDS = "JPEG and PNG files, or an .npz with images"
 # Labels and names of as many images as there is room for on a device.
 _LIMIT = 128 * MIB
+_PIECE = 1 << 20
 
 
 class _Index(msgspec.Struct, frozen=True):
-    """What lies beside the pixels: whose they are, labels, and the images that could not be read."""
+    """What lies beside the pixels: whose they are, their CRC-32, labels, and the images that could not be read."""
 
     fingerprint: str
     image_size: int
+    checksum: int
     labels: list[int]
     skipped: list[str]
     problems: list[str] = []
@@ -67,11 +71,12 @@ def open_store(
     name: str,
     on_image: Callable[[], None] = lambda: None,
     stopwatch: Stopwatch | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> ImageStore:
     """Prepare every image of `source` into `folder/name.pixels`, or reuse what is there already.
 
-    `on_image` is called after each image, and `stopwatch` gets a lap for each. Raises TbftError if no
-    image can be read, or the disk is full.
+    `on_image` is called after each image, `stopwatch` gets a lap for each, and `note` hears of damage. Raises TbftError
+    if no image can be read, or the disk is full.
     """
     with clear_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,12 +84,13 @@ def open_store(
     index = _read_index(index_path)
     largest = 0
     # Only where something is there already: it takes a pass over all files.
-    if index is None or not _is_current(index, source.fingerprint(), image_size, pixels_path):
+    if index is None or not _is_current(index, source.fingerprint(), image_size, pixels_path, note):
         # Pixels first: the index is what says that they are complete.
         index_path.unlink(missing_ok=True)
         labels: list[int] = []
         skipped: list[str] = []
         problems: list[str] = []
+        checksum = 0
         with atomic_file(pixels_path) as temporary, temporary.open("wb") as file:
             for item in (stopwatch or Stopwatch()).each("decode", source.items()):
                 largest = max(largest, item.bytes)
@@ -93,13 +99,15 @@ def open_store(
                     # Not every file's name is UTF-8, as the files are that tell of it.
                     skipped.append(os.fsencode(item.name).decode(errors="replace"))
                 else:
-                    file.write(item.pixels.tobytes())
+                    pixels = item.pixels.tobytes()
+                    file.write(pixels)
+                    checksum = zlib.crc32(pixels, checksum)
                     labels.append(item.label)
                 on_image()
         give_memory_back()
-        index = _Index(source.fingerprint(), image_size, labels, skipped, problems)
+        index = _Index(source.fingerprint(), image_size, checksum, labels, skipped, problems)
         with atomic_file(index_path) as temporary:
-            temporary.write_bytes(msgspec.json.encode(index))
+            temporary.write_bytes(sealed(index))
     if not index.labels:
         why = next((f": {problem}" for problem in index.problems if problem), "")
         skipped_words = f", {len(index.skipped)} could not be read{why}" if index.skipped else ""
@@ -114,21 +122,31 @@ def open_store(
     )
 
 
-def _is_current(index: _Index, fingerprint: str, image_size: int, pixels: Path) -> bool:
-    """Whether the index belongs to the same images, and all their pixels are there."""
-    expected = len(index.labels) * image_size * image_size * 3
-    return (
-        index.fingerprint == fingerprint
-        and index.image_size == image_size
-        and pixels.is_file()
-        and pixels.stat().st_size == expected
-    )
+def _is_current(index: _Index, fingerprint: str, image_size: int, pixels: Path, note: Callable[[str], None]) -> bool:
+    """Whether the index belongs to the same images, and all their pixels are there as they were written."""
+    if (index.fingerprint, index.image_size) != (fingerprint, image_size):
+        return False
+    if not pixels.is_file() or pixels.stat().st_size != len(index.labels) * image_size * image_size * 3:
+        return False
+    if _checksum(pixels) == index.checksum:
+        return True
+    note(f"'{pixels}' is damaged: the images are prepared again")
+    return False
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            checksum = zlib.crc32(piece, checksum)
+    return checksum
 
 
 def _read_index(path: Path) -> _Index | None:
+    """None if there is none, or it is damaged."""
     try:
-        return decode(
-            read_at_most(path, _LIMIT), _Index, _LIMIT, failed=f"'{path}' is damaged", hint="it is made again"
-        )
+        content = read_at_most(path, _LIMIT)
+        index = decode(content, _Index, _LIMIT, failed=f"'{path}' is damaged", hint="it is made again")
+        return index if is_as_sealed(content) else None
     except (OSError, TbftError):
         return None

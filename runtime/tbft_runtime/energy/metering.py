@@ -19,6 +19,7 @@ from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry, Vitals
 from tbft_runtime.energy.sampler import Sampler, Task
 from tbft_runtime.energy.trace import PowerTrace
+from tbft_runtime.laps import Laps
 from tbft_runtime.meters.meter import Meter, MeterError, Source
 from tbft_runtime.timing import Lap, Phase, PhaseTime
 
@@ -177,8 +178,8 @@ class Metering:
             with self._lock:
                 drawn = self._trace.drawn(began, ended)
             joules = drawn.joules if drawn.covered > 0 else None
-        laps_ms = np.round(passed * 1000, 3).tolist()
-        return PhaseTime(phase=phase, seconds=float(passed.sum()), joules=joules, laps_ms=laps_ms)
+        times = Laps.of((passed * 1000).tolist())
+        return PhaseTime(phase=phase, seconds=float(passed.sum()), joules=joules, laps=times)
 
     def _mean_watts(self, began: float, ended: float) -> float | None:
         """In the covered part of a stretch; only for whoever has the lock."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from tbft_runtime.energy.result import Energy, StretchEnergy
+from tbft_runtime.meters.meter import Source
 
 
 def unmeasured(seconds: float, reason: str) -> Energy:
@@ -25,55 +27,79 @@ def unmeasured(seconds: float, reason: str) -> Energy:
     )
 
 
-def total(stretches: Sequence[tuple[float, StretchEnergy | None]], reason: str) -> Energy:
-    """The sum of (seconds, energy) of all epochs; `reason` says why there is none, if there is none.
+def total(stretches: Iterable[tuple[float, StretchEnergy | None]], reason: str) -> Energy:
+    """The sum of (seconds, energy) of all epochs; `reason` says why there is none, if there is none."""
+    energy = EnergySum()
+    for seconds, stretch in stretches:
+        energy.add(seconds, stretch)
+    return energy.total(reason)
+
+
+@dataclass
+class EnergySum:
+    """Adds up seconds and energy of epochs, one by one.
 
     Joules of different meters are never added: those of the meter that measured last count, and the
     epochs of another one, before a run was interrupted, as not covered.
     """
-    if not stretches:
-        return unmeasured(0.0, "joules are counted in epochs, and there was none")
-    seconds = sum(duration for duration, _ in stretches)
-    measured = [energy for _, energy in stretches if energy is not None and energy.covered_seconds > 0]
-    if not measured:
-        return unmeasured(seconds, reason)
-    source = measured[-1].source
-    ours = [energy for energy in measured if energy.source == source]
-    joules = sum(energy.joules for energy in ours)
-    covered = sum(energy.covered_seconds for energy in ours)
-    samples = sum(energy.samples for energy in ours)
-    return Energy(
-        source=source,
-        unavailable=None,
-        seconds=seconds,
-        covered=min(1.0, covered / seconds),
-        joules=joules,
-        idle_watts=_mean_idle(ours),
-        net_joules=_net(ours),
-        mean_watts=joules / covered,
-        sampling_joules=abs(sum(energy.sampling_joules for energy in ours)),
-        hertz=samples / covered,
-        samples=samples,
-        failed=sum(energy.failed for _, energy in stretches if energy is not None),
-    )
+
+    stretches: int = 0
+    seconds: float = 0.0
+    _failed: int = 0
+    _of: dict[Source, _SourceSum] = field(default_factory=dict)
+    _last: Source | None = None
+
+    def add(self, seconds: float, energy: StretchEnergy | None) -> None:
+        """One more epoch."""
+        self.stretches += 1
+        self.seconds += seconds
+        if energy is None:
+            return
+        self._failed += energy.failed
+        if energy.covered_seconds > 0:
+            self._last = energy.source
+            self._of.setdefault(energy.source, _SourceSum()).add(energy)
+
+    def total(self, reason: str) -> Energy:
+        """Of all; `reason` says why there are no joules, if there are none."""
+        if not self.stretches:
+            return unmeasured(0.0, "joules are counted in epochs, and there was none")
+        if self._last is None:
+            return unmeasured(self.seconds, reason)
+        ours = self._of[self._last]
+        return Energy(
+            source=self._last,
+            unavailable=None,
+            seconds=self.seconds,
+            covered=min(1.0, ours.covered / self.seconds),
+            joules=ours.joules,
+            idle_watts=None if ours.idle_joules is None else ours.idle_joules / ours.covered,
+            net_joules=None if ours.idle_joules is None else ours.joules - ours.idle_joules,
+            mean_watts=ours.joules / ours.covered,
+            sampling_joules=abs(ours.sampling_joules),
+            hertz=ours.samples / ours.covered,
+            samples=ours.samples,
+            failed=self._failed,
+        )
 
 
-def _net(stretches: Sequence[StretchEnergy]) -> float | None:
-    """Joules beyond what the idle board would have taken; each part of a run has its own idle watts."""
-    net = 0.0
-    for energy in stretches:
-        if energy.idle_watts is None:
-            return None
-        net += energy.joules - energy.idle_watts * energy.covered_seconds
-    return net
+@dataclass
+class _SourceSum:
+    """What one meter said; `idle_joules` is what the idle board would have taken, None where that is not known."""
 
+    joules: float = 0.0
+    covered: float = 0.0
+    idle_joules: float | None = 0.0
+    sampling_joules: float = 0.0
+    samples: int = 0
 
-def _mean_idle(stretches: Sequence[StretchEnergy]) -> float | None:
-    """Weighted by time."""
-    total_seconds = sum(energy.covered_seconds for energy in stretches)
-    idle = 0.0
-    for energy in stretches:
-        if energy.idle_watts is None:
-            return None
-        idle += energy.idle_watts * energy.covered_seconds / total_seconds
-    return idle
+    def add(self, energy: StretchEnergy) -> None:
+        self.joules += energy.joules
+        self.covered += energy.covered_seconds
+        self.sampling_joules += energy.sampling_joules
+        self.samples += energy.samples
+        # Each part of a run has its own idle watts.
+        if self.idle_joules is None or energy.idle_watts is None:
+            self.idle_joules = None
+        else:
+            self.idle_joules += energy.idle_watts * energy.covered_seconds

@@ -11,7 +11,7 @@ import numpy as np
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.model_card import METADATA, decode_card
+from tbft_artifacts.model_card import METADATA, STAMP, decode_card
 from tbft_artifacts.plan import PREDICT, Plan
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import NEVER
@@ -50,7 +50,7 @@ def open_model(path: Path, threads: int, expect_id: str | None = None) -> Model 
     A run that trained several exits answers at the first one that is sure enough. Raises TbftError if it is none
     of these, or not of the bundle whose id is expected.
     """
-    if RunFolder(path).run_file.exists():
+    if RunFolder(path).is_run:
         with open_trained(path, expect_id=expect_id) as (bundle, run, state):
             plan = bundle.plan(run.settings.plan)
             if plan.exits:
@@ -68,7 +68,7 @@ def open_whole(path: Path, threads: int, expect_id: str | None = None) -> Model:
                 "leave `expect_id` out, and compare the file with 'sha256sum'",
             )
         return _from_file(path, threads)
-    if RunFolder(path).run_file.exists():
+    if RunFolder(path).is_run:
         with open_trained(path, expect_id=expect_id) as (bundle, run, state):
             plan = bundle.plan(run.settings.plan)
             return _from_bundle(bundle, plan.predict, merged(plan, load_weights(bundle), state.best), threads)
@@ -101,8 +101,24 @@ def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> M
 def _from_file(path: Path, threads: int) -> Model:
     if not path.exists():
         raise TbftError(f"model '{path}' does not exist", "make it with 'tbft-edge finalize'")
+    _check_stamp(path)
     graph = load_graph(path, {}, threads)
     if METADATA not in graph.metadata:
         raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'")
     card = decode_card(graph.metadata[METADATA], str(path))
     return Model(graph, card.classes, Preprocessing(card.preprocessing, card.image_size))
+
+
+def _check_stamp(path: Path) -> None:
+    """Raises TbftError if the file is not as it was finalized; files from before there was a checksum have none."""
+    try:
+        as_finalized = STAMP.fits(path)
+    except OSError as error:
+        raise TbftError(
+            f"model '{path}' cannot be read ({error.strerror})", "check its permissions and the disk"
+        ) from error
+    if as_finalized is False:
+        raise TbftError(
+            f"model '{path}' is not as it was finalized: it is damaged, or another program changed it",
+            "copy it again, or make it again with 'tbft-edge finalize'",
+        )

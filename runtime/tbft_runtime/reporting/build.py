@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.manifest import Manifest
 from tbft_runtime.energy.result import Telemetry
+from tbft_runtime.laps import LapSum, histogram
 from tbft_runtime.meters.meter import Source
 from tbft_runtime.profiling.profile import Profile
 from tbft_runtime.reporting.report import (
@@ -21,23 +23,27 @@ from tbft_runtime.reporting.report import (
     ClassRecord,
     EpochRecord,
     Histogram,
+    PhaseRecord,
     Report,
 )
 from tbft_runtime.reporting.result import TrainResult
 from tbft_runtime.run.epoch import Epoch
-from tbft_runtime.run.folder import RunFile
+from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.state import TrainingState
 from tbft_runtime.tally import per_class
-from tbft_runtime.timing import warm_laps
+from tbft_runtime.timing import PhaseTime
+from tbft_runtime.training.accounts import TELEMETRY_POINTS
 
 HISTOGRAM_BINS = 30
+# More epochs than these nobody reads one by one; the file stays within what is read again.
+MOST_EPOCHS = 10_000
 
 
 def build_report(
     manifest: Manifest, run: RunFile, state: TrainingState, result: TrainResult, profile: Profile | None
 ) -> Report:
     """Everything that the state at the end of a run knows, beside its result."""
-    epochs = [_of_source(epoch, result.energy.source) for epoch in state.epochs]
+    recorded = _Recorded.of(state, result.energy.source)
     before, after = (state.confusions.get(name, np.empty((0, 3), np.int64)) for name in ("before", "best"))
     return Report(
         format=FORMAT,
@@ -48,11 +54,12 @@ def build_report(
         classes=manifest.classes,
         image_size=manifest.image_size,
         blocks=_blocks(manifest, result),
-        preparation=tuple(state.preparation),
+        preparation=tuple(map(_phase, state.preparation)),
         preparation_source=state.parts[0].source,
-        epochs=tuple(map(_record, epochs)),
-        step_ms=_histogram([(epoch.step_ms, epoch.warm_up) for epoch in state.epochs]),
-        telemetry=tuple(_telemetry(epochs)),
+        epochs=tuple(recorded.records),
+        epoch_stride=recorded.stride,
+        step_ms=_histogram(recorded.steps),
+        telemetry=tuple(recorded.telemetry.points),
         per_class=_classes(manifest.classes, before, after),
         confusion_before=_cells(before),
         confusion_after=_cells(after),
@@ -65,6 +72,63 @@ def write_report(report: Report, path: Path) -> None:
     """Replace the file at `path` as a whole."""
     with atomic_file(path) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+
+
+@dataclass
+class _Thinned:
+    """At most twice `most` points in order, evenly spread over all that were added."""
+
+    most: int
+    points: list[Telemetry] = field(default_factory=list)
+    _every: int = 1
+    _seen: int = 0
+
+    def add(self, point: Telemetry) -> None:
+        if self._seen % self._every == 0:
+            self.points.append(point)
+        self._seen += 1
+        if len(self.points) > 2 * self.most:
+            del self.points[1::2]
+            self._every *= 2
+
+
+@dataclass
+class _Recorded:
+    """What is told of single epochs, and over time, as if one had followed the other without a break.
+
+    Of so many epochs that nobody reads them all, every `stride`th is kept, and `best`. Joules and watts of another
+    meter than `source` are left out.
+    """
+
+    source: Source | None
+    stride: int
+    best: int
+    records: list[EpochRecord] = field(default_factory=list)
+    telemetry: _Thinned = field(default_factory=lambda: _Thinned(TELEMETRY_POINTS))
+    steps: LapSum = field(default_factory=LapSum)
+    _last: Epoch | None = None
+    _began: float = 0.0
+
+    @classmethod
+    def of(cls, state: TrainingState, source: Source | None) -> _Recorded:
+        found = cls(source, -(-len(state.epochs) // MOST_EPOCHS) or 1, state.best_epoch)
+        for epoch in state.epochs:
+            found._add(epoch)
+        if found._last is not None:
+            found.records.append(_record(found._last))
+        return found
+
+    def _add(self, epoch: Epoch) -> None:
+        ours = _of_source(epoch, self.source)
+        if (epoch.number - 1) % self.stride == 0 or epoch.number == self.best:
+            self.records.append(_record(ours))
+            self._last = None
+        else:
+            self._last = ours
+        self.steps.add(epoch.steps, warms_up=epoch.warm_up)
+        for point in ours.telemetry:
+            self.telemetry.add(replace(point, seconds=round(self._began + point.seconds, 3)))
+        self._began += epoch.seconds
 
 
 def _of_source(epoch: Epoch, source: Source | None) -> Epoch:
@@ -90,26 +154,20 @@ def _record(epoch: Epoch) -> EpochRecord:
         seconds=epoch.seconds,
         joules=epoch.energy.joules if epoch.energy is not None and covered > 0 else None,
         covered=min(1.0, covered / epoch.seconds),
-        phases=tuple(epoch.phases),
+        phases=tuple(map(_phase, epoch.phases)),
     )
 
 
-def _telemetry(epochs: Sequence[Epoch]) -> list[Telemetry]:
-    """Of all epochs, as if one had followed the other without a break."""
-    points: list[Telemetry] = []
-    began = 0.0
-    for epoch in epochs:
-        points += [replace(point, seconds=round(began + point.seconds, 3)) for point in epoch.telemetry]
-        began += epoch.seconds
-    return points
+def _phase(time: PhaseTime) -> PhaseRecord:
+    return PhaseRecord(phase=time.phase, seconds=time.seconds, joules=time.joules, laps=time.laps.count)
 
 
-def _histogram(stretches: Sequence[tuple[Sequence[float], bool]]) -> Histogram | None:
-    laps, _ = warm_laps(stretches)
-    if not laps:
+def _histogram(steps: LapSum) -> Histogram | None:
+    bins, _ = steps.warm()
+    if not bins:
         return None
-    counts, edges = np.histogram(laps, bins=min(HISTOGRAM_BINS, max(1, len(laps) // 3)))
-    return Histogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))
+    edges, counts = histogram(bins, min(HISTOGRAM_BINS, max(1, sum(bins.values()) // 3)))
+    return Histogram(edges=edges, counts=counts)
 
 
 def _classes(names: Sequence[str], before: np.ndarray, after: np.ndarray) -> tuple[ClassRecord, ...]:

@@ -10,6 +10,8 @@ from tbft_runtime.reporting.report import Report
 
 # Joules are only of the part of a run that the meter covered; below this they say too little of the whole.
 COVERED = 0.95
+# A step that takes so many times the median, and so many milliseconds, is one in which something else happened.
+GAP, GAP_MS = 10, 5_000
 
 
 def caveats(report: Report) -> tuple[str, ...]:
@@ -36,8 +38,22 @@ def doubts(report: Report) -> Iterator[str]:
         )
     if board.other_load is not None and board.other_load >= BUSY_CORES:
         yield f"other processes kept {board.other_load:.1f} cores busy on average"
+    if (longest := _gap(report)) is not None:
+        yield (
+            f"a step took {longest:.0f} s, far more than others: the process or the board stood still, which counts as "
+            "time and energy"
+        )
     if board.throttled:
         yield f"the board was throttled: {', '.join(board.throttled)}"
+
+
+def _gap(report: Report) -> float | None:
+    """Seconds of the longest step, if that cannot have been a step alone."""
+    spread, steps = report.result.latency.get("step"), report.step_ms
+    if spread is None or steps is None or not steps.edges:
+        return None
+    longest = steps.edges[-1]
+    return longest / 1000 if longest > max(GAP * spread.p50_ms, GAP_MS) else None
 
 
 def differences(report: Report, baseline: Report) -> tuple[str, ...]:

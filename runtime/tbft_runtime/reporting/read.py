@@ -10,7 +10,7 @@ import msgspec
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most
-from tbft_runtime.reporting.report import FORMAT, Report
+from tbft_runtime.reporting.report import FORMAT, READABLE, Report
 from tbft_runtime.run.folder import RunFolder
 
 # A week of steps and telemetry is a few megabytes; more is something else.
@@ -56,7 +56,7 @@ def read_report(path: str | os.PathLike[str]) -> Report:
 
 
 def _missing(path: Path, file: Path) -> TbftError:
-    if path.is_dir() and RunFolder(path).run_file.exists():
+    if path.is_dir() and RunFolder(path).is_run:
         return TbftError(
             f"there is no report in '{path}': the run is not finished",
             "continue it with 'tbft-edge train' and `resume`, which writes one at its end",
@@ -71,7 +71,7 @@ def _missing(path: Path, file: Path) -> TbftError:
 def _decode(content: bytes, file: Path) -> Report:
     failed = f"'{file}' is no valid report"
     found = decode(content, _Version, LIMIT, failed=failed, hint=_COPY).format
-    if found != FORMAT:
+    if found not in READABLE:
         raise _another_format(found, file)
     report = decode(content, Report, LIMIT, failed=failed, hint=_COPY)
     contradiction = _contradiction(report)
@@ -98,6 +98,6 @@ def _another_format(found: int, file: Path) -> TbftError:
             "upgrade tbft-edge: pip install --upgrade 'tbft-edge[device]'",
         )
     return TbftError(
-        f"'{file}' has format {found}, older than the {FORMAT} that this version reads",
+        f"'{file}' has format {found}, older than the {READABLE[0]} that this version reads",
         "read it with the version of tbft-edge that wrote it, or train again",
     )

@@ -13,9 +13,22 @@ from tbft_runtime.meters.meter import Source
 from tbft_runtime.profiling.profile import Profile
 from tbft_runtime.reporting.result import TrainResult
 from tbft_runtime.run.diagnosis_record import Diagnosis
-from tbft_runtime.timing import PhaseTime
+from tbft_runtime.timing import Phase
 
-FORMAT = 1
+FORMAT = 2
+# In format 1 each phase had the time of each of its laps, as `laps_ms`, and not how many there were.
+READABLE = (1, 2)
+
+
+class PhaseRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a phase took in a stretch of a run."""
+
+    phase: Phase
+    seconds: float
+    joules: float | None
+    """None without a meter."""
+    laps: int | None = None
+    """How many times it was gone through; None in reports of format 1."""
 
 
 class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +50,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Of the part that the meter covered, as are those of the phases; None where it covered none."""
     covered: float
     """Which part (0 to 1) of the epoch the meter covered."""
-    phases: tuple[PhaseTime, ...]
+    phases: tuple[PhaseRecord, ...]
     """What took how long."""
 
 
@@ -92,12 +105,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Side of the square input in pixels."""
     blocks: tuple[BlockRecord, ...]
     """The network's, in order."""
-    preparation: tuple[PhaseTime, ...]
+    preparation: tuple[PhaseRecord, ...]
     """What was done before the first epoch."""
     preparation_source: Source | None
     """Where its joules come from; all others come from the source in the result, and epochs with another have none."""
     epochs: tuple[EpochRecord, ...]
-    """In order."""
+    """In order; of a run with more than 10,000 of them every so many, and the best and the last one."""
     step_ms: Histogram | None
     """Milliseconds of train steps, without those that warm up; None if there was none."""
     telemetry: tuple[Telemetry, ...]
@@ -110,5 +123,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What the best state took the validation images for."""
     profile: Profile | None
     """Where the time of a train step goes; None unless that was asked for."""
+    epoch_stride: int = 1
+    """Every so many epochs one is in `epochs`, beginning with the first; everything else is of all of them."""
     diagnosis: Diagnosis | None = None
     """Why the device chose this plan; None where it was told."""

@@ -11,15 +11,14 @@ from tbft_runtime.boundary.activations import CacheResult
 from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost
-from tbft_runtime.energy.total import total
 from tbft_runtime.exits.record import Calibration, calibration_of
-from tbft_runtime.reporting.latencies import latencies
+from tbft_runtime.laps import Latency
+from tbft_runtime.reporting.totals import RunTotals
 from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
-from tbft_runtime.run.state import TrainingState, after, is_worse
-from tbft_runtime.timing import Latency
+from tbft_runtime.run.state import TrainingState, is_worse
 from tbft_runtime.training.memory import MemoryPlan
 
 
@@ -131,8 +130,9 @@ def train_result(
     run: str,
 ) -> TrainResult:
     """Put a result together from the state at the end of a run; `no_energy` is why there are no joules, if so."""
-    step_seconds = sum(sum(epoch.step_ms) for epoch in state.epochs) / 1000
-    before, best = state.before, after(state)
+    totals = RunTotals.of(state)
+    step_seconds = totals.laps["step"].ms / 1000
+    before, best = state.before, state.after
     return TrainResult(
         bundle_id=settings.bundle_id,
         plan=plan.id,
@@ -160,13 +160,13 @@ def train_result(
         execution=settings.execution,
         divided=plan.divides,
         tuned=settings.tuned,
-        latency=latencies(state),
-        images_per_second=len(data.train) * len(state.epochs) / step_seconds if step_seconds else None,
-        train_seconds=sum(epoch.seconds for epoch in state.epochs),
+        latency=totals.latencies(),
+        images_per_second=len(data.train) * totals.epochs / step_seconds if step_seconds else None,
+        train_seconds=totals.energy.seconds,
         peak_memory_bytes=peak_memory(),
         cache=cache,
         memory=memory,
-        energy=total([(epoch.seconds, epoch.energy) for epoch in state.epochs], no_energy),
+        energy=totals.energy.total(no_energy),
         metering=whole_cost(state.parts),
         board=whole_board(state.parts),
         runtime=runtime_versions(),

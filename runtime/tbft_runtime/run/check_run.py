@@ -53,9 +53,12 @@ def check_state(state: TrainingState, manifest: Manifest, plan: Plan, settings: 
 
 
 def _history(state: TrainingState, classes: int, exits: int) -> Iterator[str]:
-    numbers = [epoch.number for epoch in state.epochs]
-    if numbers != list(range(1, state.epoch + 1)) or not 0 <= state.best_epoch <= state.epoch:
-        yield f"its epochs are {numbers[:3]}…, of which it says {state.epoch} and {state.best_epoch} the best"
+    # Lines of the history may be lost to a disk that rots.
+    numbers = [0, *(epoch.number for epoch in state.epochs)]
+    if any(low >= high for low, high in itertools.pairwise(numbers)) or numbers[-1] > state.epoch:
+        yield f"its epochs are {numbers[1:4]}…, of which it says {state.epoch}"
+    if state.best_epoch > state.epoch:
+        yield f"its best epoch is {state.best_epoch} of {state.epoch}"
     for name, cells in state.confusions.items():
         if name not in ("before", "best") or cells.dtype != np.int64 or cells.ndim != 2 or cells.shape[1] != 3:
             yield f"'{name}' is no confusion of classes"

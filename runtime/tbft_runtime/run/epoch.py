@@ -6,6 +6,7 @@ import msgspec
 
 from tbft_artifacts.structs import Count, Epochs, Part
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
+from tbft_runtime.laps import Laps
 from tbft_runtime.timing import PhaseTime
 
 
@@ -30,7 +31,7 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     train_accuracy: Part | None
     validation: Evaluation
     seconds: float
-    step_ms: list[float]
+    steps: Laps
     warm_up: bool
     phases: list[PhaseTime] = []
     energy: StretchEnergy | None = None

@@ -10,20 +10,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from tbft_artifacts.archive import opened
-from tbft_artifacts.atomic import atomic_file, clear_disk_errors
+from tbft_artifacts.atomic import atomic_file, clear_disk_errors, is_full_disk
 from tbft_artifacts.bundle import Bundle, bundle_id
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most
-from tbft_artifacts.structs import Place, Word
+from tbft_artifacts.sealed import is_as_sealed, sealed
 from tbft_runtime.run.check_run import check_selection, check_settings, check_state
-from tbft_runtime.run.diagnosis_record import Diagnosis
-from tbft_runtime.run.selection_record import Selection
-from tbft_runtime.run.settings import Settings
-from tbft_runtime.run.state import TrainingState, load_state, save_state
+from tbft_runtime.run.run_file import RunFile
+from tbft_runtime.run.state import (
+    DamagedStateError,
+    TrainingState,
+    history_of,
+    load_state,
+    previous_of,
+    save_state,
+)
 
 # Of atomic files, and of safetensors, which writes beside the file that it is told to write.
 _LEFTOVERS = (".*.tmp", ".tmp??????")
@@ -32,23 +35,9 @@ _REPAIR = (
     "'tbft-edge train ARCHIVE' with `resume`, where ARCHIVE is the .tar.gz that it came as, unpacks it again; "
     "'tbft-edge finalize' takes it with `bundle`"
 )
+_START_AGAIN = "start again with another `out`"
 # What a device saw of its images, and which channels of which layers it chose, is a few MB in a deep network.
 _RUN_LIMIT = 16 * MIB
-
-
-class RunFile(msgspec.Struct, frozen=True):
-    """`run.json`: where the bundle is, what the data was, and the settings.
-
-    `started_at` is what the wall clock said (ISO 8601), a label that may be wrong. `diagnosis` is why the plan was
-    chosen, where the device did, and `selection` which channels it trains, where the device chose them.
-    """
-
-    bundle: Place
-    data_fingerprint: Word
-    started_at: Word
-    settings: Settings
-    diagnosis: Diagnosis | None = None
-    selection: Selection | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +53,26 @@ class RunFolder:
     @property
     def state_file(self) -> Path:
         return self.path / "state.safetensors"
+
+    @property
+    def previous_file(self) -> Path:
+        """The state before that one: a damaged state costs an epoch."""
+        return previous_of(self.state_file)
+
+    @property
+    def history_file(self) -> Path:
+        """The epochs, a line each."""
+        return history_of(self.state_file)
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run began here, as far as names tell."""
+        return self.run_file.exists() or self.has_state
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is something to go on from, whole or not."""
+        return self.state_file.exists() or self.previous_file.exists()
 
     @property
     def report_file(self) -> Path:
@@ -96,7 +105,7 @@ class RunFolder:
 
     @property
     def lock_file(self) -> Path:
-        """The first file of a run: where it lies, everything in the folder is the run's own."""
+        """The first file of a run."""
         return self.path / ".tbft-edge.lock"
 
     def create(self) -> bool:
@@ -107,11 +116,24 @@ class RunFolder:
         """
         with clear_disk_errors(self.path):
             if self.path.is_dir():
-                if any(self.path.iterdir()) and not self.lock_file.exists():
+                if any(self.path.iterdir()) and not self._is_marked():
                     raise TbftError(f"'{self.path}' is not empty and no run folder", "choose another `out`")
                 return False
             self.path.mkdir(parents=True)
             return True
+
+    def _is_marked(self) -> bool:
+        """Whether everything in the folder is a run's own: files of any other program may have the same names.
+
+        The lock is not enough: copies leave hidden files out.
+        """
+        if self.lock_file.exists():
+            return True
+        for read in (self.read_run, lambda: load_state(self.state_file), lambda: load_state(self.previous_file)):
+            with contextlib.suppress(TbftError):
+                if read() is not None:
+                    return True
+        return False
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -128,25 +150,61 @@ class RunFolder:
             yield
 
     def read_run(self) -> RunFile | None:
-        """What was written when the run began, or None."""
-        failed, hint = f"'{self.run_file}' cannot be read", "start again with another `out`"
+        """What was written when the run began, or None. Raises TbftError if it is damaged."""
+        failed = f"'{self.run_file}' cannot be read"
         try:
             content = read_at_most(self.run_file, _RUN_LIMIT)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise TbftError(f"{failed}: {error.strerror}", hint) from error
-        return decode(content, RunFile, _RUN_LIMIT, failed=failed, hint=hint)
+            raise TbftError(f"{failed}: {error.strerror}", _START_AGAIN) from error
+        run = decode(content, RunFile, _RUN_LIMIT, failed=failed, hint=_START_AGAIN)
+        if is_as_sealed(content) is False:
+            raise TbftError(f"'{self.run_file}' is damaged: its content is not what was written", _START_AGAIN)
+        return run
+
+    def run_of(self, state: TrainingState | None) -> RunFile | None:
+        """What the run file says, or None; what the state does where that is damaged, gone or of another run."""
+        known = None if state is None else state.run
+        try:
+            stored = self.read_run()
+        except TbftError:
+            if known is None:
+                raise
+            return known
+        return known if known is not None and (stored is None or not stored.is_of_same_run(known)) else stored
 
     def write_run(self, run: RunFile) -> None:
         with atomic_file(self.run_file) as temporary:
-            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))
+            temporary.write_bytes(sealed(run))
 
     def read_state(self) -> TrainingState | None:
-        return load_state(self.state_file)
+        """What was saved last, or None.
+
+        Raises TbftError if it is damaged or gone, even where the state before is not: whoever asks for the weights of
+        a run must not get other ones.
+        """
+        try:
+            state, problem = load_state(self.state_file), f"'{self.state_file}' is missing"
+        except DamagedStateError as error:
+            if not self.previous_file.exists():
+                raise
+            state, problem = None, error.message
+        if state is None and self.previous_file.exists():
+            raise TbftError(
+                problem, "go on with 'tbft-edge train' and `resume`: it takes the state before, which costs an epoch"
+            )
+        return state
 
     def write_state(self, state: TrainingState) -> None:
-        save_state(state, self.state_file)
+        """Save it; where the disk is too full for three of them, without the one before. Raises TbftError."""
+        try:
+            save_state(state, self.state_file)
+        except TbftError as error:
+            if not is_full_disk(error) or not self.previous_file.exists():
+                raise
+            self.previous_file.unlink()
+            save_state(state, self.state_file)
 
     def remove_cache(self) -> None:
         shutil.rmtree(self.cache, ignore_errors=True)
@@ -175,6 +233,7 @@ class RunFolder:
         self.remove_leftovers()
         self.remove_cache()
         self.run_file.unlink(missing_ok=True)
+        self.history_file.unlink(missing_ok=True)
         if self.tuning_file.exists():
             return
         self.lock_file.unlink(missing_ok=True)
@@ -193,8 +252,8 @@ def open_trained(
     is no run, has not finished an epoch, or the bundle is gone or another, or not the expected one.
     """
     folder = RunFolder(path)
-    run = folder.read_run()
     state = folder.read_state()
+    run = folder.run_of(state)
     if run is None:
         raise TbftError(f"'{path}' is no run folder", "give the `out` of 'tbft-edge train'")
     if state is None:

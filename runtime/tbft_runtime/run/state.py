@@ -1,14 +1,15 @@
-"""What a run remembers between epochs: one file, replaced as a whole."""
+"""What a run remembers between epochs: one file, replaced as a whole, the one before it, and a history that grows."""
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -18,33 +19,54 @@ from safetensors.numpy import save_file
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.structs import Epochs, Large
+from tbft_artifacts.stamp import UNSTAMPED, Stamp
+from tbft_artifacts.structs import Epochs as EpochNumber
+from tbft_artifacts.structs import Large
 from tbft_runtime.energy.parts import RunPart
+from tbft_runtime.run.earlier_state import EarlierProgress
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.exit_answers import ExitAnswers
+from tbft_runtime.run.generations import keep_previous
+from tbft_runtime.run.history import Epochs, Mark
+from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.timing import PhaseTime
 
 # Tensors by name, to be changed.
 Arrays = dict[str, np.ndarray]
-_EpochText = TypeVar("_EpochText")
 _GROUPS = ("current", "slots", "best", "confusions", "exits")
 _METADATA = "training"
 # That of safetensors for everything that is no tensor.
 _METADATA_LIMIT = 100_000_000
+# In the metadata, JSON is a string of JSON.
+_STAMP = Stamp(rb"{\"sha256\":\"", last=False)
+FORMAT = 2
+_DAMAGE = (SafetensorError, UnicodeError, KeyError, TypeError, ValueError)
+_T = TypeVar("_T")
 
 
-class _Progress(msgspec.Struct, Generic[_EpochText]):
-    """The part of the state that is no tensor; epochs as they are, or as JSON already."""
+class _Version(msgspec.Struct):
+    """What tells formats apart; the first one did not say so."""
 
-    epoch: Epochs
+    format: int = 1
+
+
+class _Progress(msgspec.Struct, kw_only=True):
+    """The part of the state that is no tensor; `recent` epochs are those that are not in the history yet."""
+
+    sha256: str = UNSTAMPED
+    format: int = FORMAT
+    epoch: EpochNumber
     step: Large
-    best_epoch: Epochs
+    best_epoch: EpochNumber
     best_loss: float | None
+    best: Evaluation | None
     before: Evaluation | None
     adapted: Evaluation | None
-    epochs: list[_EpochText]
+    history: Mark
+    recent: list[Epoch]
     preparation: list[PhaseTime]
     parts: list[RunPart]
+    run: RunFile | None
 
 
 @dataclass
@@ -53,11 +75,11 @@ class TrainingState:
 
     `current` and `best` hold trained parameters and running statistics by name; `slots` the
     optimizer's state by the names of the update graph. `best_epoch` 0 is the state before training;
-    `before` evaluates the base model, `adapted` the same with re-estimated batch-norm statistics.
-    `confusions` has what the validation images were taken for, "before" and by the "best" state, each
+    `before` evaluates the base model, `adapted` the same with re-estimated batch-norm statistics, and `after` the best
+    state. `confusions` has what the validation images were taken for, "before" and by the "best" state, each
     (k, 3) int64 as `Tally.confusion` gives it. `exits` is what each of several exits makes of them in the best state,
     from which a threshold is calibrated. `preparation` is what was done before the first epoch,
-    `parts` what each process that worked on the run saw of its board.
+    `parts` what each process that worked on the run saw of its board. `run` is what `run.json` said when it was saved.
     """
 
     current: Arrays
@@ -66,44 +88,61 @@ class TrainingState:
     epoch: int = 0
     step: int = 0
     best_epoch: int = 0
-    best_loss: float = math.inf
     before: Evaluation | None = None
     adapted: Evaluation | None = None
-    epochs: list[Epoch] = field(default_factory=list)
+    after: Evaluation | None = None
+    epochs: Epochs = field(default_factory=Epochs)
     confusions: Arrays = field(default_factory=dict)
     exits: ExitAnswers | None = None
     preparation: list[PhaseTime] = field(default_factory=list)
     parts: list[RunPart] = field(default_factory=list)
-    _written: list[tuple[Epoch, msgspec.Raw]] = field(default_factory=list, repr=False, compare=False)
+    run: RunFile | None = None
 
-    def keep_best(self, epoch: int, loss: float, confusion: np.ndarray, exits: ExitAnswers | None) -> None:
+    @property
+    def best_loss(self) -> float:
+        """Of the validation images in the best state; infinite where none has a label."""
+        return math.inf if self.after is None else self.after.loss
+
+    def keep_best(
+        self, epoch: int, validation: Evaluation | None, confusion: np.ndarray, exits: ExitAnswers | None
+    ) -> None:
         """Remember the current weights as the best, and what they, and their exits, take the validation images for."""
         self.best = {name: value.copy() for name, value in self.current.items()}
         self.best_epoch = epoch
-        self.best_loss = loss
+        self.after = validation
         self.confusions["best"] = confusion
         self.exits = exits
 
-    def epoch_texts(self) -> list[msgspec.Raw]:
-        """Each epoch as JSON. Made once: an epoch has the time of each of its steps, and a run is saved after each."""
-        for index, epoch in enumerate(self.epochs):
-            if index == len(self._written) or self._written[index][0] is not epoch:
-                self._written[index : index + 1] = [(epoch, msgspec.Raw(msgspec.json.encode(epoch)))]
-        return [text for _, text in self._written[: len(self.epochs)]]
+
+def history_of(path: Path) -> Path:
+    """The file of epochs that belongs to the state at `path`."""
+    return path.with_name("history.jsonl")
+
+
+def previous_of(path: Path) -> Path:
+    """Where the state before the one at `path` lies."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def save_state(state: TrainingState, path: Path) -> None:
-    """Write the state atomically. Raises TbftError if the disk is full."""
+    """Write the state atomically, and keep the one that was there as the previous one.
+
+    The epochs that it refers to are flushed before. Raises TbftError if the disk is full.
+    """
+    state.epochs.write(history_of(path))
     progress = _Progress(
         epoch=state.epoch,
         step=state.step,
         best_epoch=state.best_epoch,
         best_loss=state.best_loss if math.isfinite(state.best_loss) else None,
+        best=state.after,
         before=state.before,
         adapted=state.adapted,
-        epochs=state.epoch_texts(),
+        history=state.epochs.mark,
+        recent=state.epochs.recent,
         preparation=state.preparation,
         parts=state.parts,
+        run=state.run,
     )
     groups: Mapping[str, Arrays] = {
         "current": state.current,
@@ -122,6 +161,8 @@ def save_state(state: TrainingState, path: Path) -> None:
             save_file(tensors, temporary, {_METADATA: msgspec.json.encode(progress).decode()})
         except SafetensorError as error:
             raise _cause(error, path) from error
+        _STAMP.put(temporary)
+        keep_previous(path, previous_of(path))
 
 
 def _cause(error: SafetensorError, path: Path) -> Exception:
@@ -131,50 +172,71 @@ def _cause(error: SafetensorError, path: Path) -> Exception:
     return TbftError(f"'{path}' cannot be written: {error}", "choose another `out`")
 
 
+class DamagedStateError(TbftError):
+    """A state file is not as it was written, or a part of the disk under it cannot be read."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"'{path}' is damaged: {why}", "start again with another `out`")
+
+
 def load_state(path: Path) -> TrainingState | None:
-    """The saved state, or None if there is none. Raises TbftError if the file is damaged."""
+    """The saved state, or None if there is none. Raises DamagedStateError, or OSError if it may not be read."""
     if not path.exists():
         return None
     groups: dict[str, Arrays] = {group: {} for group in _GROUPS}
-    failed, hint = f"'{path}' is damaged", "start again with another `out`"
     try:
+        as_stamped = _STAMP.fits(path)
         with safe_open(path, "numpy") as file:
-            told = file.metadata()[_METADATA]
-            progress = decode(told, _Progress[Epoch], _METADATA_LIMIT, failed=failed, hint=hint)
+            content = file.metadata()[_METADATA]
             for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
                 group, _, name = key.partition("/")
                 groups[group][name] = file.get_tensor(key)
-    except (SafetensorError, KeyError, TypeError) as error:
-        raise TbftError(f"{failed}: {error}", hint) from error
+        state = _restored(content, groups, path)
+    except _DAMAGE as error:
+        raise DamagedStateError(path, str(error)) from error
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise DamagedStateError(path, os.strerror(errno.EIO)) from error
+    if as_stamped is False or (as_stamped is None and _told(content, _Version, path).format >= FORMAT):
+        raise DamagedStateError(path, "its content is not what was written")
+    return state
+
+
+def _told(content: str, kind: type[_T], path: Path) -> _T:
+    try:
+        return decode(content, kind, _METADATA_LIMIT, failed="its metadata", hint="")
+    except TbftError as error:
+        raise DamagedStateError(path, error.message) from error
+
+
+def _restored(content: str, groups: dict[str, Arrays], path: Path) -> TrainingState:
     told_exits = groups["exits"]
     if told_exits and told_exits.keys() != {"confidence", "right"}:
-        raise TbftError(f"{failed}: it has other answers of exits", hint)
+        raise DamagedStateError(path, "it has other answers of exits")
     answers = ExitAnswers(told_exits["confidence"], told_exits["right"]) if told_exits else None
-    return TrainingState(
+    state = TrainingState(
         current=groups["current"],
         slots=groups["slots"],
         best=groups["best"],
-        epoch=progress.epoch,
-        step=progress.step,
-        best_epoch=progress.best_epoch,
-        best_loss=math.inf if progress.best_loss is None else progress.best_loss,
-        before=progress.before,
-        adapted=progress.adapted,
-        epochs=progress.epochs,
         confusions=groups["confusions"],
         exits=answers,
-        preparation=progress.preparation,
-        parts=progress.parts,
     )
+    found: _Progress | EarlierProgress
+    if _told(content, _Version, path).format < FORMAT:
+        found = _told(content, EarlierProgress, path)
+        state.epochs = Epochs(epoch.now() for epoch in found.epochs)
+        state.preparation = [phase.now() for phase in found.preparation]
+    else:
+        found = _told(content, _Progress, path)
+        state.epochs = Epochs(found.recent, history_of(path), found.history)
+        state.preparation = found.preparation
+        state.run = found.run
+    state.epoch, state.step, state.best_epoch = found.epoch, found.step, found.best_epoch
+    state.before, state.adapted, state.after, state.parts = found.before, found.adapted, found.best, found.parts
+    return state
 
 
 def is_worse(before: float | None, after: float | None) -> bool:
     """Whether `after` is known to be below `before`."""
     return before is not None and after is not None and after < before
-
-
-def after(state: TrainingState) -> Evaluation | None:
-    """The validation of the best state."""
-    if state.best_epoch:
-        return state.epochs[state.best_epoch - 1].validation
-    return state.adapted if state.adapted is not None else state.before

@@ -15,6 +15,8 @@ from tbft_runtime.timing import Lap, Stopwatch
 
 # So many moments of board and meter a report keeps, over all epochs.
 TELEMETRY_POINTS = 600
+# How many epochs, and for how long, wait for the late samples of an external meter.
+MOST_OPEN, OPEN_SECONDS = 256, 60.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Accounts:
         for account in self._open:
             self._write(state, account)
         self._open.clear()
+        state.epochs.settle()
         # A process that found nothing left to do is no part of the run: its board may be another one.
         if self._has_part or not state.parts:
             self._keep_part(state, self.metering.summary())
@@ -80,21 +83,27 @@ class Accounts:
         self.metering.now()
         self._open.append(account)
         self._write(state, account)
-        # The last one stays open: it may be extended. The others are written again once, when samples cover them,
-        # or in the end: a meter that went silent must not make each epoch longer than the one before.
-        while len(self._open) > 1 and self.metering.is_settled(self._open[0].ended):
+        # The last one stays open: it may be extended. The others are written again once, when samples cover them or
+        # will not come any more: a meter that went silent must not make each epoch longer than the one before.
+        while len(self._open) > 1 and (self._is_overdue() or self.metering.is_settled(self._open[0].ended)):
             self._write(state, self._open.pop(0))
+        state.epochs.settle(before=self._open[0].number)
         self.metering.forget(self._open[0].began)
+
+    def _is_overdue(self) -> bool:
+        """Whether nobody waits for the joules of the first open epoch any longer: each open one takes memory."""
+        return len(self._open) > MOST_OPEN or time.perf_counter() - self._open[0].ended > OPEN_SECONDS
 
     def _write(self, state: TrainingState, account: _Account) -> None:
         """Seconds are known at once, joules when there are samples after the epoch."""
-        epoch = state.epochs[account.number - 1]
-        state.epochs[account.number - 1] = msgspec.structs.replace(
-            epoch,
-            seconds=account.ended - account.began,
-            phases=self.metering.phase_times(account.laps),
-            energy=self.metering.energy(account.began, account.ended),
-            telemetry=self._thinned(self.metering.telemetry(account.began, account.ended)),
+        state.epochs.replace(
+            msgspec.structs.replace(
+                state.epochs.find(account.number),
+                seconds=account.ended - account.began,
+                phases=self.metering.phase_times(account.laps),
+                energy=self.metering.energy(account.began, account.ended),
+                telemetry=self._thinned(self.metering.telemetry(account.began, account.ended)),
+            )
         )
 
     def _thinned(self, telemetry: list[Telemetry]) -> list[Telemetry]:

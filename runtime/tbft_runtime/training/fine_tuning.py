@@ -16,9 +16,11 @@ from tbft_runtime.boundary.activations import BoundaryActivations, open_boundary
 from tbft_runtime.boundary.prefix import Prefix, load_prefix
 from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.graphs.sessions import Tensors
+from tbft_runtime.laps import Laps
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.epoch import Epoch
 from tbft_runtime.run.folder import RunFolder
+from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import Arrays, TrainingState
 from tbft_runtime.tally import Tally
@@ -49,6 +51,7 @@ class FineTuning:
     accounts: Accounts
     channels: Channels
     adapted: Arrays | None
+    record: RunFile
     boundary: BoundaryActivations | None = field(default=None, init=False)
 
     def run(self, state: TrainingState | None) -> tuple[TrainingState, str]:
@@ -60,6 +63,7 @@ class FineTuning:
         if state is None:
             state = self._begin()
         else:
+            state.run = self.record
             self.progress.resumed(state.epochs, state.best_epoch)
         stopped = self._run_epochs(state) if self.settings.epochs else "adapted"
         self.accounts.finish(state)
@@ -77,9 +81,13 @@ class FineTuning:
         if self.boundary is not None:
             self.boundary.save()
 
+    def _initial(self) -> TrainingState:
+        return initial_state(self.bundle, self.plan, self.settings, self.base, self.channels)
+
     def _begin(self) -> TrainingState:
         """The state before the first epoch: base weights, evaluated, and adapted if the policy says so."""
-        state = initial_state(self.bundle, self.plan, self.settings, self.base, self.channels)
+        state = self._initial()
+        state.run = self.record
         adapts = self.settings.batch_norm == "adapt"
         if not adapts:
             self._fix(state)
@@ -97,7 +105,7 @@ class FineTuning:
         starting = tally.evaluation()
         if starting is not None and not np.isfinite(starting.loss):
             raise _without_training(starting.loss)
-        state.keep_best(0, starting.loss if starting else np.inf, tally.confusion(), tally.exit_answers())
+        state.keep_best(0, starting, tally.confusion(), tally.exit_answers())
         self.accounts.prepare(state)
         self.save(state)
         return state
@@ -124,13 +132,13 @@ class FineTuning:
             state.epoch = number
             best = epoch.validation.loss < state.best_loss
             if best:
-                state.keep_best(number, epoch.validation.loss, tally.confusion(), tally.exit_answers())
+                state.keep_best(number, epoch.validation, tally.confusion(), tally.exit_answers())
             # Before it is saved, so that a run that ends here knows what the epoch took.
             self.accounts.close(state, began)
             with self._lap("saving"):
                 self.save(state)
             self.accounts.extend(state)
-            self.progress.epoch(state.epochs[-1], self.settings.epochs, best)
+            self.progress.epoch(state.epochs.find(number), self.settings.epochs, best)
         return "epochs"
 
     def _fix(self, state: TrainingState) -> None:
@@ -205,7 +213,7 @@ class FineTuning:
             train_accuracy=_part(correct, labelled),
             validation=validation,
             seconds=time.perf_counter() - started,
-            step_ms=step_ms,
+            steps=Laps.of(step_ms),
             warm_up=warm_up,
         )
         return epoch, tally

@@ -12,6 +12,7 @@ from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy, Plan
 from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.sealed import is_as_sealed, sealed
 from tbft_artifacts.structs import Count, Images, Threads, Word
 from tbft_runtime.board.machine import processor
 from tbft_runtime.board.state import BoardSummary
@@ -110,7 +111,7 @@ def this_machine() -> TuningMachine:
 def write_tuning(tuning: Tuning, path: Path) -> None:
     """Replace the file at `path` atomically. Raises TbftError if the disk is full."""
     with atomic_file(path) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(tuning), indent=1))
+        temporary.write_bytes(sealed(tuning))
 
 
 def with_tuning(settings: Settings, plan: Plan, path: Path, threads: int | None, progress: Progress) -> Settings:
@@ -130,6 +131,9 @@ def with_tuning(settings: Settings, plan: Plan, path: Path, threads: int | None,
         return settings
     except TbftError as error:
         progress.note(error.message)
+        return settings
+    if is_as_sealed(content) is False:
+        progress.note(f"'{path}' is ignored: it is damaged")
         return settings
     reason = why_not_for(tuning, settings, this_machine())
     if reason is not None:

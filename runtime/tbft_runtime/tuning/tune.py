@@ -69,7 +69,7 @@ def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progres
     created = folder.create()
     with folder.lock():
         folder.remove_leftovers()
-        if folder.state_file.exists():
+        if folder.has_state:
             raise TbftError(
                 f"'{folder.path}' holds a run already, which goes on as it began", "tune in another `out`, before train"
             )
