@@ -18,7 +18,6 @@ def rename_plan(folder: Path, name: str) -> None:
     manifest = read_manifest(folder)
     plan = msgspec.structs.replace(manifest.plans[0], id=name)
     (folder / "plans" / manifest.plans[0].id).rename(folder / "plans" / "moved")
-    (folder / "plans" / name).parent.mkdir()
     (folder / "plans" / "moved").rename(folder / "plans" / name)
     write_manifest(folder, manifest, plans=(plan,))
 
@@ -55,11 +54,11 @@ def test_bundle_and_plan_name_entries_where_neither_does_alone(tmp_path: Path) -
 
 
 def test_a_plan_of_a_stranger_names_no_folder_elsewhere(tmp_path: Path) -> None:
-    """A name with slashes is one folder all the same."""
+    """A name of odd characters is a plain one as a folder; one with slashes does not load."""
     copy = compiled_copy("feature-frozen", tmp_path / "copy")
-    rename_plan(copy, "a/b c")
+    rename_plan(copy, "a:b c")
     (entry,) = open_entries([copy])
-    assert (entry.name, entry.folder) == ("a/b c", "1-a-b-c")
+    assert (entry.name, entry.folder) == ("a:b c", "1-a-b-c")
 
 
 def test_the_same_bundle_twice_is_refused(tmp_path: Path) -> None:
