@@ -10,6 +10,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.operators import IN_BUNDLES
 from tbft_artifacts.plan import ConvolutionForm
 from tbft_artifacts.sparse import SparseLayer
 from tbft_artifacts.words import clean
@@ -184,10 +185,15 @@ def pass_names() -> list[str]:
 
 
 def check_standard(model: ir.Model) -> None:
-    """Raise TbftError if an operator outside the default ONNX domain is left in `model`."""
+    """Raise TbftError if an operator is left in `model` that devices refuse, such as one outside the default domain."""
     for node in model.graph:
         if node.domain not in ("", "ai.onnx"):
             raise TbftError(
                 f"operator {node.domain}::{node.op_type} at node '{node.name}' is not standard ONNX",
                 "write the layer with operators of the default ONNX domain",
+            )
+        if node.op_type not in IN_BUNDLES:
+            raise TbftError(
+                f"operator {node.op_type} at node '{node.name}' is none that devices compute",
+                "write the layer with other operators",
             )

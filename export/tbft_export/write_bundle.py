@@ -19,6 +19,7 @@ from tbft_artifacts.manifest import MANIFEST, STATISTICS, WEIGHTS, Manifest
 from tbft_artifacts.plan import PREDICT
 from tbft_export.compile.request import CompiledPlan
 from tbft_export.graph.forward import ForwardModel
+from tbft_export.pipeline import check_standard
 
 
 def write_weights(folder: Path, *networks: ForwardModel) -> None:
@@ -102,7 +103,11 @@ def official_files(manifest: Manifest) -> list[str]:
 
 
 def write_graph(model: ir.Model, folder: Path, name: str) -> None:
-    """Write `model` with its weights as references into the one weights file."""
+    """Write `model` with its weights as references into the one weights file.
+
+    Raises TbftError for one with an operator that devices refuse.
+    """
+    check_standard(model)
     clone = model.clone()
     clone.producer_name = "tbft-edge"
     ranges = _byte_ranges(folder / WEIGHTS)
