@@ -11,12 +11,15 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 import msgspec
+import numpy as np
+from safetensors.numpy import load
 
 from tbft_artifacts.check_plans import check_plans
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import FORMAT, MANIFEST, STATISTICS, WEIGHTS, FileEntry, Manifest
 from tbft_artifacts.plan import PREDICT, Drift, Plan
 from tbft_artifacts.preprocessing import Normalize
+from tbft_artifacts.verified import read_verified
 
 _CHUNK = 1 << 20
 
@@ -29,18 +32,27 @@ class _Version(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle: its folder and its manifest."""
+    """A verified bundle: its folder and its manifest. Errors call it `shown`, if it came from elsewhere."""
 
     folder: Path
     manifest: Manifest
+    shown: Path | None = None
 
     def path(self, name: str) -> Path:
-        """Where a file of the bundle lies."""
+        """Where a file of the bundle lies. What is used of it is read by `read`."""
         return self.folder / name
+
+    def read(self, name: str) -> bytes:
+        """The content of a listed file, which is what was verified. Raises TbftError if it changed since."""
+        return read_verified(self.path(name), self.manifest.files[name], name, self.shown or self.folder)
 
     @property
     def weights(self) -> Path:
         return self.path(WEIGHTS)
+
+    def load_weights(self) -> dict[str, np.ndarray]:
+        """Every tensor of the weights, read as `read` does; the file's content is freed at once."""
+        return load(self.read(WEIGHTS))
 
     def plan(self, plan_id: str | None = None, drift: Drift | None = None) -> Plan:
         """The plan of that id, the one that `drift` calls for, or the only one.
@@ -112,7 +124,7 @@ def open_bundle(folder: str | os.PathLike[str], shown: str | os.PathLike[str] | 
         check_name(name, shown)
         _check_file(folder, name, entry, shown)
     check_plans(manifest, folder / WEIGHTS, shown)
-    return Bundle(folder, manifest)
+    return Bundle(folder, manifest, shown)
 
 
 def file_entry(path: Path) -> FileEntry:
@@ -161,18 +173,23 @@ def _release(text: str) -> tuple[int, ...]:
 
 def _check_complete(manifest: Manifest, bundle: Path) -> None:
     """Every file that is read has to be listed, since only what is listed is verified."""
-    needed = [WEIGHTS, PREDICT, *([STATISTICS] if manifest.batch_norms else [])]
-    for plan in manifest.plans:
-        needed += [*map(plan.prefix_in, plan.prefix_forms), *map(plan.gradient_in, plan.gradient_forms)]
-        needed += [plan.suffix, plan.predict, plan.update, *map(plan.stage, range(len(plan.exits)))]
-    needed += [plan.fisher for plan in manifest.sparse_plans[:1]]
     if not manifest.plans or not any(isinstance(step, Normalize) for step in manifest.preprocessing):
         raise TbftError(
             f"{MANIFEST} of bundle '{bundle}' has no plan or no normalisation of pixels", "export the bundle again"
         )
-    for name in needed:
+    for name in (WEIGHTS, *device_graphs(manifest)):
         if name not in manifest.files:
             raise TbftError(f"{MANIFEST} of bundle '{bundle}' does not list '{name}'", "export the bundle again")
+
+
+def device_graphs(manifest: Manifest) -> list[str]:
+    """The files of all graphs that a device may load."""
+    names = [PREDICT, *([STATISTICS] if manifest.batch_norms else [])]
+    for plan in manifest.plans:
+        names += [*map(plan.prefix_in, plan.prefix_forms), *map(plan.gradient_in, plan.gradient_forms)]
+        names += [plan.suffix, plan.predict, plan.update, *map(plan.stage, range(len(plan.exits)))]
+    names += [plan.fisher for plan in manifest.sparse_plans[:1]]
+    return list(dict.fromkeys(names))
 
 
 def check_name(name: str, bundle: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.plan import Plan
@@ -130,7 +130,7 @@ def _mark(number: int) -> None:
 
 def _loaded(bundle: Bundle, plan: Plan, settings: Settings, channels: Channels) -> tuple[TrainStep, TrainingState]:
     """A train step, and the state that it begins with; they keep what they need of the weights, and nobody the rest."""
-    base = load_file(bundle.weights)
+    base = bundle.load_weights()
     step = TrainStep(bundle, plan, settings, base, load_prefix(bundle, plan, settings, base))
     return step, initial_state(bundle, plan, settings, base, channels)
 

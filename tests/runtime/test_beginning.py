@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 from support.bundles import ALL_DRIFTS, SPARSE
 from support.runs import fine_tune
-from tbft_runtime.beginning import begin, diagnosed, selected
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.manifest import WEIGHTS
 
 # A run that is told what to train, one that finds out what drifted, and one that chooses channels.
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -24,15 +24,15 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("way", WAYS)
 def test_weights_are_read_once(way: str, tmp_path: Path, squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By whoever needs them first: a second copy would cost a small board memory, and each reading time."""
-    read: list[Path] = []
+    read: list[str] = []
+    load = Bundle.load_weights
 
-    def counted(path: Path) -> dict[str, np.ndarray]:
-        read.append(path)
-        return load_file(path)
+    def counted(bundle: Bundle) -> dict[str, np.ndarray]:
+        read.append(WEIGHTS)
+        return load(bundle)
 
-    for module in (begin, diagnosed, selected):
-        monkeypatch.setattr(module, "load_file", counted)
+    monkeypatch.setattr(Bundle, "load_weights", counted)
     bundle, options = WAYS[way]
     for epochs in (1, 2):
         fine_tune(bundle, squares, tmp_path / "run", epochs=epochs, resume=True, **options)
-        assert [path.name for path in read] == ["weights.safetensors"] * epochs
+        assert read == [WEIGHTS] * epochs

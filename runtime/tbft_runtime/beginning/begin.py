@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
@@ -93,7 +91,7 @@ def begin(
     place = str(bundle.folder.resolve())
     run = RunFile(place, data.fingerprint, started_at, settings, decided.diagnosis, decided.selection)
     folder.write_run(run)
-    weights = decided.weights or load_file(bundle.weights)
+    weights = decided.weights or bundle.load_weights()
     return Beginning(bundle, plan, run, data, weights, decided.adapted, memory, state)
 
 

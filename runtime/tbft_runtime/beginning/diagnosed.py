@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.beginning.decided import Decided
@@ -32,7 +30,7 @@ def diagnosed(bundle: Bundle, options: TrainOptions, cache: Path, progress: Prog
     # Of these settings only those matter that are the same for every plan.
     settings = resolve(dataclasses.replace(options, batch_norm=None), any_plan, bundle)
     data = open_data(bundle, any_plan, settings, open_sources(bundle, settings), cache, progress, stopwatch)
-    weights = load_file(bundle.weights)
+    weights = bundle.load_weights()
     diagnosis = diagnose_part(bundle, data.train, settings, DEFAULT_SAMPLES, weights, progress)
     progress.note(
         f"{diagnosis.drift} drift, by {diagnosis.samples} images in {diagnosis.seconds:.1f} s: "

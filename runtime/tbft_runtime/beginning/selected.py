@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
-from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import Manifest
@@ -55,7 +54,7 @@ def selected(
     # Scoring holds about as much as training.
     settings = within_budget(bundle, deepest, settings, data.images, options, process)
     budgets = selection_budgets(bundle, plans, settings, data.images, options, process)
-    base = load_file(bundle.weights)
+    base = bundle.load_weights()
     adapted = None
     if settings.batch_norm == "adapt":
         with stopwatch.lap("statistics"):

@@ -31,7 +31,7 @@ def cache_key(
     manifest = bundle.manifest
     form = settings.execution.prefix_form
     assert form is not None
-    graph = bundle.path(plan.prefix_in(form)).read_bytes()
+    graph = bundle.read(plan.prefix_in(form))
     digest = hashlib.sha256()
     for part in (
         _LAYOUT,

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
@@ -77,7 +75,7 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
         settings = resolve(asked, plans[0], verified)
         sources = open_sources(verified, settings)
         data = open_data(verified, plans[0], settings, sources, Path(folder), progress, Stopwatch())
-        return diagnose_part(verified, data.train, settings, options.samples, load_file(verified.weights), progress)
+        return diagnose_part(verified, data.train, settings, options.samples, verified.load_weights(), progress)
 
 
 def deciding_plans(bundle: Bundle) -> tuple[Plan, ...]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
-from safetensors.numpy import load_file
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import Plan
@@ -46,7 +45,7 @@ class Race:
     started: float = field(default_factory=time.perf_counter, init=False)
 
     def __post_init__(self) -> None:
-        self.weights = load_file(self.bundle.weights)
+        self.weights = self.bundle.load_weights()
         self.images, self.labels = random_batch(self.bundle, self.settings.batch_size, seed=0)
         self.order = np.random.default_rng(0)
         prefix = load_prefix(self.bundle, self.plan, self.settings, self.weights)
