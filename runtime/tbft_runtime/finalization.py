@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 import msgspec
-from safetensors.numpy import load_file
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, ModelCard
-from tbft_runtime.graphs.onnx_file import embed, external_initializers
+from tbft_runtime.graphs.graph_file import bundle_graph
+from tbft_runtime.graphs.onnx_file import embed
 from tbft_runtime.run.folder import open_trained
 from tbft_runtime.run.state import after, is_worse
 from tbft_runtime.training.sparse_rows import merged
@@ -74,10 +74,10 @@ def finalize(
         )
     manifest, plan = opened.manifest, opened.plan(run_file.settings.plan)
     card = ModelCard(manifest.bundle_id, plan.id, manifest.classes, manifest.image_size, manifest.preprocessing)
-    model = opened.path(plan.predict).read_bytes()
-    weights = merged(plan, load_file(opened.weights), state.best)
-    tensors = {name: weights[name] for name in external_initializers(model)}
-    content = embed(model, tensors, {METADATA: msgspec.json.encode(card).decode()})
+    file = bundle_graph(opened, plan.predict)
+    weights = merged(plan, opened.load_weights(), state.best)
+    tensors = {name: weights[name] for name in file.checked.external}
+    content = embed(file.content, tensors, {METADATA: msgspec.json.encode(card).decode()})
     with atomic_file(out) as temporary:
         temporary.write_bytes(content)
     return Finalized(str(out), len(content), *accuracies, left_out=tuple(found.name for found in plan.exits[:-1]))

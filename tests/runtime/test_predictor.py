@@ -103,10 +103,10 @@ def test_a_model_is_loaded_once(form: str, finalized: Path, tmp_path: Path, monk
     loads = 0
     load = loading.load_graph
 
-    def counted(*arguments: object) -> object:
+    def counted(*arguments: object, **options: object) -> object:
         nonlocal loads
         loads += 1
-        return load(*arguments)  # type: ignore[arg-type]
+        return load(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loading, "load_graph", counted)
     opened = Predictor.open(

@@ -9,8 +9,12 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import Plan
+from tbft_runtime.graphs import roles
+from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
+from tbft_runtime.run.execution import PREFIX_IMAGES
 from tbft_runtime.run.settings import Settings
 
 
@@ -47,17 +51,37 @@ class Prefix:
 
 
 def load_prefix(
-    bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, *, traces: Path | None = None
+    bundle: Bundle,
+    plan: Plan,
+    settings: Settings,
+    weights: Tensors,
+    *,
+    images: int = 0,
+    traces: Path | None = None,
 ) -> Prefix | None:
-    """The prefix of a plan with `weights`, if it has one; it is traced into the folder `traces`."""
+    """The prefix of a plan with `weights`, if it has one; it is traced into the folder `traces`.
+
+    `images`: how many it gets at once, if more than a batch and what it divides that into.
+    """
     execution = settings.execution
     if execution.prefix_form is None:
         return None
     divides = plan.prefix_is_fixed
-    path = bundle.path(plan.prefix_in(execution.prefix_form))
+    manifest = bundle.manifest
     threads = 1 if divides else settings.threads
+    lanes = settings.threads if divides else 1
+    part = execution.prefix_images if divides else None
+    most = max(settings.batch_size, lanes * (part or 1), settings.threads * execution.micro_batch, PREFIX_IMAGES)
     return Prefix(
-        graph=load_graph(path, weights, threads, spinning=execution.spinning, trace=traces and traces / "prefix"),
-        lanes=settings.threads if divides else 1,
-        part=execution.prefix_images if divides else None,
+        graph=load_graph(
+            bundle_graph(bundle, plan.prefix_in(execution.prefix_form)),
+            weights,
+            threads,
+            signature=roles.prefix(plan, manifest.moving_norms(plan)),
+            room=Room(max(images, most), manifest.image_size),
+            spinning=execution.spinning,
+            trace=traces and traces / "prefix",
+        ),
+        lanes=lanes,
+        part=part,
     )

@@ -15,7 +15,10 @@ from tbft_runtime.diagnosis.heads import right_by_class_means, right_by_fitted_h
 from tbft_runtime.diagnosis.placement import module_of, norm_plans
 from tbft_runtime.diagnosis.samples import Samples
 from tbft_runtime.diagnosis.statistics_shift import GROUPS, group_statistics, norm_shift, reestimated
+from tbft_runtime.graphs import roles
+from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.run.diagnosis_record import LabelEvidence, NormShift
 from tbft_runtime.run.settings import Settings
@@ -33,7 +36,13 @@ def statistics_evidence(
     if not norms:
         return (), {}
     check_batch(norms, len(samples) // GROUPS)
-    graph = load_graph(bundle.path(STATISTICS), weights, 1)
+    graph = load_graph(
+        bundle_graph(bundle, STATISTICS),
+        weights,
+        1,
+        signature=roles.statistics(norms),
+        room=Room(len(samples), manifest.image_size),
+    )
     statistics = group_statistics(graph, norms, samples.parts(GROUPS), threads)
     found = []
     for norm, plan in zip(norms, norm_plans(manifest, plans), strict=True):
@@ -58,7 +67,7 @@ def label_evidence(
     drift, too, makes a new head better than the model, and there the model with those statistics is better still.
     """
     labels, classes = samples.labels, len(bundle.manifest.classes)
-    prefix = load_prefix(bundle, head, settings, weights)
+    prefix = load_prefix(bundle, head, settings, weights, images=len(samples))
     assert prefix is not None, "a head that is trained alone has the network before it"
     boundary = prefix.run(samples.images)[head.boundary.name]
     # Under batch statistics the boundary is not what the model as it is would make of an image.
@@ -89,13 +98,27 @@ def label_evidence(
 
 def _head(bundle: Bundle, head: Plan, weights: Tensors, boundary: np.ndarray) -> np.ndarray:
     """Answers (n, classes) of the model's own head."""
-    graph = load_graph(bundle.path(head.suffix), weights, 1)
+    manifest = bundle.manifest
+    graph = load_graph(
+        bundle_graph(bundle, head.suffix),
+        weights,
+        1,
+        signature=roles.suffix(head, len(manifest.classes)),
+        room=Room(len(boundary), manifest.image_size),
+    )
     (logits,) = graph.run({graph.inputs[0]: boundary}).values()
     return logits
 
 
 def _whole(bundle: Bundle, weights: Tensors, samples: Samples, threads: int) -> np.ndarray:
     """Answers (n, classes) of the whole model, with fixed statistics."""
-    graph = load_graph(bundle.path(PREDICT), weights, 1)
+    manifest = bundle.manifest
+    graph = load_graph(
+        bundle_graph(bundle, PREDICT),
+        weights,
+        1,
+        signature=roles.whole_model(len(manifest.classes)),
+        room=Room(len(samples), manifest.image_size),
+    )
     logits = in_lanes(threads, lambda images: graph.run({graph.inputs[0]: images}), samples.parts(GROUPS))
     return np.concatenate([next(iter(part.values())) for part in logits])

@@ -16,6 +16,9 @@ from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.diagnosis.heads import learned_by_class_means
 from tbft_runtime.diagnosis.samples import Samples
+from tbft_runtime.graphs import roles
+from tbft_runtime.graphs.graph_file import bundle_graph
+from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.training.step import TrainStep, initial_state
@@ -31,7 +34,7 @@ def race(bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, sampl
     A head needs no steps: class means are what they would come to.
     """
     half = len(samples) // 2
-    step = TrainStep(bundle, plan, settings, weights, load_prefix(bundle, plan, settings, weights))
+    step = TrainStep(bundle, plan, settings, weights, load_prefix(bundle, plan, settings, weights, images=len(samples)))
     boundary = step.to_boundary(samples.images)[plan.boundary.name]
     first, second = samples.labels[:half], samples.labels[half:]
     if plan.drift == "output":
@@ -43,7 +46,13 @@ def race(bundle: Bundle, plan: Plan, settings: Settings, weights: Tensors, sampl
         result = step.run_from_boundary(state, {plan.boundary.name: boundary[indices]}, first[indices])
         if not math.isfinite(result.loss):
             return 0.0
-    suffix = load_graph(bundle.path(plan.suffix), {**weights, **state.current}, settings.threads)
+    suffix = load_graph(
+        bundle_graph(bundle, plan.suffix),
+        {**weights, **state.current},
+        settings.threads,
+        signature=roles.suffix(plan, len(bundle.manifest.classes)),
+        room=Room(len(samples), bundle.manifest.image_size),
+    )
     (logits,) = suffix.run({suffix.inputs[0]: boundary[half:]}).values()
     return float((logits.argmax(axis=1) == second).mean())
 

@@ -11,8 +11,10 @@ import sys
 
 import numpy as np
 
-from tbft_runtime.graphs.onnx_file import bytes_field, number_field
-from tbft_runtime.graphs.sessions import graph_from_bytes, onnxruntime_version
+from tbft_runtime.graphs.check_graph import BUNDLE_RULES, check_graph
+from tbft_runtime.graphs.graph_file import GraphFile
+from tbft_runtime.graphs.protobuf import bytes_field, number_field
+from tbft_runtime.graphs.sessions import load_graph, onnxruntime_version
 
 _FLOAT = 1
 _OPSET, _IR_VERSION = 17, 8
@@ -35,7 +37,8 @@ def _value(name: bytes, side: int) -> bytes:
 
 def main() -> None:
     """Raises whatever ONNX Runtime raises; a wrong result ends with exit code 1."""
-    graph = graph_from_bytes(conv_model(), {}, threads=1)
+    model = conv_model()
+    graph = load_graph(GraphFile(model, check_graph(model, BUNDLE_RULES, "probe"), "probe"), {}, 1)
     outputs = graph.run({"x": np.ones((1, 1, 4, 4), np.float32), "w": np.ones((1, 1, 3, 3), np.float32)})
     if not np.array_equal(outputs["y"], np.full((1, 1, 2, 2), 9, np.float32)):
         sys.exit("a convolution of ones gave a wrong result")

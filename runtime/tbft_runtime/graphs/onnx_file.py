@@ -1,10 +1,4 @@
-"""Read and write initializers of an ONNX file without the onnx package.
-
-A protobuf message is a list of fields, each a key (field number and wire type) and a value. Only four
-messages matter here (onnx.proto): ModelProto{graph = 7, metadata_props = 14}, GraphProto{initializer =
-5}, TensorProto{dims = 1, data_type = 2, name = 8, raw_data = 9}, StringStringEntryProto{key = 1,
-value = 2}. Everything else is copied as it is.
-"""
+"""Change the initializers of an ONNX file without the onnx package; everything else is copied as it is."""
 
 from __future__ import annotations
 
@@ -12,13 +6,18 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-_VARINT, _BYTES = 0, 2
-_MODEL_GRAPH = 7
-_MODEL_METADATA = 14
-_GRAPH_INITIALIZER = 5
-_TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_RAW = 1, 2, 8, 9
-_TENSOR_EXTERNAL_DATA = 13
-_FLOAT = 1
+from tbft_runtime.graphs.onnx_schema import (
+    FLOAT32,
+    GRAPH_INITIALIZER,
+    MODEL_GRAPH,
+    MODEL_METADATA,
+    TENSOR_DIMS,
+    TENSOR_EXTERNAL,
+    TENSOR_NAME,
+    TENSOR_RAW,
+    TENSOR_TYPE,
+)
+from tbft_runtime.graphs.protobuf import BYTES, bytes_field, fields, number_field
 
 
 def external_initializers(model: bytes) -> list[str]:
@@ -27,8 +26,8 @@ def external_initializers(model: bytes) -> list[str]:
     Raises ValueError if `model` is no protobuf message.
     """
     names = []
-    for number, value, _ in _fields(_graph(model)):
-        if number == _GRAPH_INITIALIZER and any(key == _TENSOR_EXTERNAL_DATA for key, _, _ in _fields(value)):
+    for number, value, _ in _parts(_graph(model)):
+        if number == GRAPH_INITIALIZER and any(key == TENSOR_EXTERNAL for key, _, _ in _parts(value)):
             names.append(_name(value))
     return names
 
@@ -39,90 +38,40 @@ def embed(model: bytes, tensors: Mapping[str, np.ndarray], metadata: Mapping[str
     Initializers that `tensors` does not name are kept.
     """
     graph = bytearray()
-    for number, value, raw in _fields(_graph(model)):
-        if number != _GRAPH_INITIALIZER or _name(value) not in tensors:
+    for number, value, raw in _parts(_graph(model)):
+        if number != GRAPH_INITIALIZER or _name(value) not in tensors:
             graph += raw
     for name, tensor in tensors.items():
-        graph += bytes_field(_GRAPH_INITIALIZER, _tensor(name, tensor))
+        graph += bytes_field(GRAPH_INITIALIZER, _tensor(name, tensor))
     output = bytearray()
-    for number, _, raw in _fields(memoryview(model)):
-        output += bytes_field(_MODEL_GRAPH, bytes(graph)) if number == _MODEL_GRAPH else raw
+    for number, _, raw in _parts(model):
+        output += bytes_field(MODEL_GRAPH, bytes(graph)) if number == MODEL_GRAPH else raw
     for key, text in metadata.items():
-        output += bytes_field(_MODEL_METADATA, bytes_field(1, key.encode()) + bytes_field(2, text.encode()))
+        output += bytes_field(MODEL_METADATA, bytes_field(1, key.encode()) + bytes_field(2, text.encode()))
     return bytes(output)
 
 
-def _graph(model: bytes) -> memoryview:
-    for number, value, _ in _fields(memoryview(model)):
-        if number == _MODEL_GRAPH:
+def _graph(model: bytes) -> bytes:
+    for number, value, _ in _parts(model):
+        if number == MODEL_GRAPH:
             return value
     raise ValueError("no graph in this file")
 
 
-def _name(tensor: memoryview) -> str:
-    return next((bytes(value).decode() for number, value, _ in _fields(tensor) if number == _TENSOR_NAME), "")
+def _name(tensor: bytes) -> str:
+    return next((value.decode() for number, value, _ in _parts(tensor) if number == TENSOR_NAME), "")
 
 
 def _tensor(name: str, array: np.ndarray) -> bytes:
-    dims = b"".join(number_field(_TENSOR_DIMS, size) for size in array.shape)
-    kind = number_field(_TENSOR_TYPE, _FLOAT)
+    dims = b"".join(number_field(TENSOR_DIMS, size) for size in array.shape)
+    kind = number_field(TENSOR_TYPE, FLOAT32)
     raw = np.ascontiguousarray(array, "<f4").tobytes()
-    return dims + kind + bytes_field(_TENSOR_NAME, name.encode()) + bytes_field(_TENSOR_RAW, raw)
+    return dims + kind + bytes_field(TENSOR_NAME, name.encode()) + bytes_field(TENSOR_RAW, raw)
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
+def _parts(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """(field number, value, whole field) of each field; the value of a scalar field is empty."""
-    position = 0
-    while position < len(message):
-        start = position
-        key, position = _read_varint(message, position)
-        number, wire = key >> 3, key & 7
-        value = message[0:0]
-        match wire:
-            case 0:
-                _, position = _read_varint(message, position)
-            case 1:
-                position += 8
-            case 2:
-                size, position = _read_varint(message, position)
-                value = message[position : position + size]
-                position += size
-            case 5:
-                position += 4
-            case _:
-                raise ValueError(f"unknown wire type {wire}")
-        if position > len(message):
-            raise ValueError("the file ends in the middle of a field")
-        yield number, value, message[start:position]
-
-
-def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
-    result = shift = 0
-    while True:
-        if position >= len(message) or shift > 63:
-            raise ValueError("the file ends in the middle of a number")
-        byte = message[position]
-        result |= (byte & 0x7F) << shift
-        position += 1
-        if byte < 0x80:
-            return result, position
-        shift += 7
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
-def number_field(number: int, value: int) -> bytes:
-    """A serialized field that holds a non-negative integer."""
-    return _varint(number << 3 | _VARINT) + _varint(value)
-
-
-def bytes_field(number: int, content: bytes) -> bytes:
-    """A serialized field that holds bytes, a string or a message."""
-    return _varint(number << 3 | _BYTES) + _varint(len(content)) + content
+    start = 0
+    for number, wire, value, end in fields(message, 0, len(message)):
+        yield number, message[value:end] if wire == BYTES else b"", message[start:end]
+        start = end

@@ -1,4 +1,4 @@
-"""Graphs of a bundle as ONNX Runtime sessions."""
+"""Graphs as ONNX Runtime sessions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.graphs.onnx_file import external_initializers
+from tbft_runtime.graphs.graph_file import GraphFile, lacks_weight, model_file
+from tbft_runtime.graphs.memory import Room
+from tbft_runtime.graphs.signature import Signature
 
 # ONNX Runtime writes a device id into the user's cache folder unless told so before it is imported; a
 # device that trains on private data must not.
@@ -21,25 +24,56 @@ import onnxruntime as ort
 Tensors = Mapping[str, np.ndarray]
 # Fatal ones only: what fails raises an exception, and the log would write a stranger's names as they are.
 QUIET = 4
+# It has a log beside those of sessions, too.
+ort.set_default_logger_severity(QUIET)
+# Where ONNX Runtime looks for values outside a file, beside those that are handed over: nowhere.
+_NOWHERE = "/nonexistent/tbft-edge"
+# Among more nodes ONNX Runtime's search for equal ones takes minutes; the compiler leaves none.
+_MOST_SEARCHED = 5000
+# ONNX Runtime has one arena of the process, and a session keeps the one that was there when it was made.
+_ARENA = Lock()
 
 
 class Graph:
     """A loaded graph: named arrays in, named arrays out.
 
-    `initializers` are kept alive: the session may use their memory instead of a copy.
+    `initializers` are kept alive: the session may use their memory instead of a copy. Raises TbftError for a graph
+    that does not take and give what `signature` says; without one nothing is checked.
     """
 
-    def __init__(self, session: ort.InferenceSession, initializers: Sequence[ort.OrtValue]) -> None:
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        initializers: Sequence[ort.OrtValue],
+        file: GraphFile,
+        signature: Signature | None,
+    ) -> None:
         self._session = session
         self._initializers = initializers
-        self.inputs = [value.name for value in session.get_inputs()]
-        self.outputs = [value.name for value in session.get_outputs()]
-        self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+        self._shown = file.shown
+        self._signature = signature
+        self.metadata = file.checked.metadata
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        self.inputs = [value.name for value in inputs]
+        self.outputs = [value.name for value in outputs]
+        if signature is not None:
+            said = ([(value.name, value.type, value.shape) for value in values] for values in (inputs, outputs))
+            self._refuse(signature.faults(*said))
 
     def run(self, feeds: Tensors) -> dict[str, np.ndarray]:
-        """Compute every output. Scalars are 0-d arrays. Raises TbftError if that cannot be done."""
-        with _clear_errors():
-            return dict(zip(self.outputs, self._session.run(self.outputs, dict(feeds)), strict=True))
+        """Compute every output. Scalars are 0-d arrays.
+
+        Raises TbftError if that cannot be done, or if the outputs are not what they should be.
+        """
+        with _clear_errors(self._shown):
+            results = dict(zip(self.outputs, self._session.run(self.outputs, dict(feeds)), strict=True))
+        if self._signature is not None:
+            self._refuse(self._signature.result_faults(results, len(next(iter(feeds.values())))))
+        return results
+
+    def _refuse(self, faults: Iterator[str]) -> None:
+        for fault in faults:
+            raise TbftError(f"graph '{self._shown}' {fault}", "copy or export it again")
 
     def end_trace(self) -> Path:
         """Stop tracing, and return the file with what was traced since the graph was loaded with `trace`."""
@@ -47,21 +81,23 @@ class Graph:
 
     def bind(self, inputs: Tensors, outputs: Tensors) -> BoundGraph:
         """The graph with arrays that it reads and writes in place, run after run; all of them C-contiguous."""
-        return BoundGraph(self._session, inputs, outputs)
+        return BoundGraph(self._session, inputs, outputs, self._shown)
 
 
 class BoundGraph:
     """A graph whose buffers are bound once. An array may be both read and written where the graph allows it."""
 
-    def __init__(self, session: ort.InferenceSession, inputs: Tensors, outputs: Tensors) -> None:
+    def __init__(self, session: ort.InferenceSession, inputs: Tensors, outputs: Tensors, shown: str) -> None:
         self._session = session
-        self._binding = session.io_binding()
+        self._shown = shown
         # ONNX Runtime works on the arrays' own memory, so they have to live as long as the binding.
         self._arrays = (dict(inputs), dict(outputs))
-        for name, array in inputs.items():
-            self._binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
-        for name, array in outputs.items():
-            self._binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
+        with _clear_errors(shown):
+            self._binding = session.io_binding()
+            for name, array in inputs.items():
+                self._binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
+            for name, array in outputs.items():
+                self._binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
 
     def run(self, feeds: Tensors) -> None:
         """Compute every output into its array; `feeds` are the inputs that change their place or size.
@@ -69,63 +105,98 @@ class BoundGraph:
         Raises TbftError if that cannot be done.
         """
         held = []  # What ONNX Runtime reads has to live until it has run.
-        for name, array in feeds.items():
-            held.append(np.ascontiguousarray(array))
-            self._binding.bind_cpu_input(name, held[-1])
-        with _clear_errors():
+        with _clear_errors(self._shown):
+            for name, array in feeds.items():
+                held.append(np.ascontiguousarray(array))
+                self._binding.bind_cpu_input(name, held[-1])
             self._session.run_with_iobinding(self._binding)
 
 
 def load_graph(
-    path: Path, weights: Tensors, threads: int, *, spinning: bool = False, trace: Path | None = None
+    source: GraphFile | Path,
+    weights: Tensors,
+    threads: int,
+    *,
+    signature: Signature | None = None,
+    room: Room | None = None,
+    spinning: bool = False,
+    trace: Path | None = None,
 ) -> Graph:
-    """Load the graph at `path`; the weights that it refers to are taken from `weights`.
+    """Load a graph of a bundle, or the model in a file by itself.
 
-    With `trace` the time of every operator is written to a file whose name begins so, until
-    `Graph.end_trace`. Raises TbftError if the file cannot be loaded.
+    The weights that it refers to are taken from `weights`. They are handed over as initializers, not inputs, so that
+    ONNX Runtime folds and packs them once. `signature` is what it must take and give, `room` what it has to do, which
+    bounds its memory. With `spinning`, threads that wait for work keep their cores busy: sometimes faster, never
+    cooler. With `trace` the time of every operator is written to a file whose name begins so, until `Graph.end_trace`.
+    Raises TbftError if it cannot be loaded.
     """
-    try:
-        return graph_from_bytes(path.read_bytes(), weights, threads, spinning=spinning, trace=trace)
-    except KeyError as error:
-        raise TbftError(f"graph '{path}' needs weight {error}, which the bundle lacks", "export it again") from error
-    except Exception as error:  # OSError, ValueError, and ONNX Runtime's, which share no base
-        raise TbftError(f"graph '{path}' cannot be loaded: {_reason(error)}", "copy or export it again") from error
-
-
-def graph_from_bytes(
-    model: bytes, weights: Tensors, threads: int, *, spinning: bool = False, trace: Path | None = None
-) -> Graph:
-    """Load a serialized model.
-
-    Weights are handed over as initializers, not inputs, so that ONNX Runtime folds and packs them once.
-    With `spinning`, threads that wait for work keep their cores busy: sometimes faster, never cooler.
-    `trace` is that of `load_graph`. Raises KeyError for a weight that is missing, and what ONNX Runtime raises.
-    """
-    names = external_initializers(model)
+    file = model_file(source) if isinstance(source, Path) else source
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # A plan of the whole run's memory reserves the sum of what is needed at different times.
     options.enable_mem_pattern = False
     options.log_severity_level = QUIET
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
+    entries = {
+        "session.intra_op.allow_spinning": "1" if spinning else "0",
+        "session.model_external_initializers_file_folder_path": _NOWHERE,
+        "optimization.constant_folding_max_output_size_in_bytes": str(file.checked.folded_bytes),
+    }
+    if file.checked.nodes > _MOST_SEARCHED:
+        entries["optimization.disable_specified_optimizers"] = "CommonSubexpressionElimination"
+    for key, entry in entries.items():
+        options.add_session_config_entry(key, entry)
     if trace is not None:
         options.enable_profiling = True
         options.profile_file_prefix = os.fspath(trace)
-    values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(weights[name])) for name in names]
-    if names:
-        options.add_external_initializers(names, values)
-    return Graph(ort.InferenceSession(model, options, providers=["CPUExecutionProvider"]), values)
+    try:
+        names = list(file.checked.external)
+        values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(weights[name])) for name in names]
+        if names:
+            options.add_external_initializers(names, values)
+        session = _session(file, options, None if room is None else room.bytes(file.checked.initializer_bytes))
+    except KeyError as error:
+        raise lacks_weight(file.shown, error.args[0]) from error
+    except Exception as error:  # ValueError, and ONNX Runtime's, which share no base
+        raise TbftError(
+            f"graph '{file.shown}' cannot be loaded: {_reason(error)}", "copy or export it again"
+        ) from error
+    return Graph(session, values, file, signature)
+
+
+def _session(file: GraphFile, options: ort.SessionOptions, most_bytes: int | None) -> ort.InferenceSession:
+    """A session whose tensors take `most_bytes`, in an arena of its own as without that limit."""
+    if most_bytes is None:
+        return ort.InferenceSession(file.content, options, providers=["CPUExecutionProvider"])
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    with _ARENA:
+        _put_arena(most_bytes)
+        try:
+            return ort.InferenceSession(file.content, options, providers=["CPUExecutionProvider"])
+        finally:
+            # An empty one, so that the memory of this one is free when its session ends.
+            _put_arena(most_bytes)
+
+
+def _put_arena(most_bytes: int) -> None:
+    place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": most_bytes}))
 
 
 @contextlib.contextmanager
-def _clear_errors() -> Iterator[None]:
+def _clear_errors(shown: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # ONNX Runtime's share no base.
-        is_memory = isinstance(error, MemoryError) or "allocate" in str(error)
+        reason = str(error)
+        if "Available memory of" in reason:
+            raise TbftError(
+                f"graph '{shown}' asks for more memory than any network for such images",
+                "train with a smaller `batch_size`, or do not trust it",
+            ) from error
+        is_memory = isinstance(error, MemoryError) or "allocate" in reason
         hint = "free memory, or choose a smaller `batch_size`" if is_memory else "copy or export the bundle again"
-        raise TbftError(f"a graph cannot be computed: {_reason(error)}", hint) from error
+        raise TbftError(f"graph '{shown}' cannot be computed: {_reason(error)}", hint) from error
 
 
 def _reason(error: Exception) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from safetensors.numpy import load_file
 
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
@@ -19,7 +18,11 @@ from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import NEVER
 from tbft_runtime.exits.record import calibration_of
 from tbft_runtime.exits.staged import Answers, StagedModel
+from tbft_runtime.graphs import roles
+from tbft_runtime.graphs.graph_file import bundle_graph, model_file
+from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
+from tbft_runtime.inference.batches import BATCH
 from tbft_runtime.run.folder import RunFolder, open_trained
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
@@ -65,21 +68,28 @@ def open_whole(path: Path, threads: int) -> Model:
     if RunFolder(path).run_file.exists():
         bundle, run, state = open_trained(path)
         plan = bundle.plan(run.settings.plan)
-        return _from_bundle(bundle, plan.predict, merged(plan, load_file(bundle.weights), state.best), threads)
+        return _from_bundle(bundle, plan.predict, merged(plan, bundle.load_weights(), state.best), threads)
     with opened(path) as bundle:
         plans = bundle.manifest.plans
         # Several plans may have prefixes of several kinds; the whole model in float32 stands for all.
-        return _from_bundle(
-            bundle, plans[0].predict if len(plans) == 1 else PREDICT, load_file(bundle.weights), threads
-        )
+        return _from_bundle(bundle, plans[0].predict if len(plans) == 1 else PREDICT, bundle.load_weights(), threads)
 
 
 def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState, threads: int) -> StagedModel:
     found = calibration_of(plan, settings, state)
-    weights = merged(plan, load_file(bundle.weights), state.best)
+    weights = merged(plan, bundle.load_weights(), state.best)
     manifest = bundle.manifest
     return StagedModel(
-        stages=[load_graph(bundle.path(plan.stage(number)), weights, threads) for number in range(len(plan.exits))],
+        stages=[
+            load_graph(
+                bundle_graph(bundle, plan.stage(number)),
+                weights,
+                threads,
+                signature=roles.stage(plan, number, len(manifest.classes)),
+                room=Room(BATCH, manifest.image_size),
+            )
+            for number in range(len(plan.exits))
+        ],
         exits=plan.exits,
         # Where no validation image has a label, nothing says how sure is sure enough.
         threshold=NEVER if found is None else found.early.threshold,
@@ -89,17 +99,31 @@ def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState
 
 
 def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> Model:
-    graph = load_graph(bundle.path(name), weights, threads)
     manifest = bundle.manifest
+    graph = load_graph(
+        bundle_graph(bundle, name),
+        weights,
+        threads,
+        signature=roles.whole_model(len(manifest.classes)),
+        room=Room(BATCH, manifest.image_size),
+    )
     return Model(graph, manifest.classes, Preprocessing(manifest.preprocessing, manifest.image_size))
 
 
 def _from_file(path: Path, threads: int) -> Model:
     if not path.exists():
         raise TbftError(f"model '{path}' does not exist", "make it with 'tbft-edge finalize'")
-    graph = load_graph(path, {}, threads)
+    file = model_file(path)
+    if file.checked.external:
+        raise TbftError(
+            f"'{path}' keeps the values of '{file.checked.external[0]}' in another file",
+            "save the model as one file, with its weights inside",
+        )
     try:
-        card = msgspec.json.decode(graph.metadata[METADATA], type=ModelCard)
+        card = msgspec.json.decode(file.checked.metadata[METADATA], type=ModelCard)
     except (KeyError, msgspec.DecodeError) as error:
         raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'") from error
+    graph = load_graph(
+        file, {}, threads, signature=roles.whole_model(len(card.classes)), room=Room(BATCH, card.image_size)
+    )
     return Model(graph, card.classes, Preprocessing(card.preprocessing, card.image_size))

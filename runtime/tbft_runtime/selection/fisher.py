@@ -12,7 +12,10 @@ from tbft_artifacts.names import LABELS
 from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.data.dataset import Part
+from tbft_runtime.graphs import roles
+from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.run.settings import Settings
 
@@ -34,7 +37,13 @@ def fisher_information(
     graph scores: the deepest. Raises TbftError where a value is no number.
     """
     prefix = load_prefix(bundle, plan, settings, weights)
-    graph = load_graph(bundle.path(plan.fisher), weights, 1)
+    graph = load_graph(
+        bundle_graph(bundle, plan.fisher),
+        weights,
+        1,
+        signature=roles.fisher(plan),
+        room=Room(settings.execution.micro_batch * settings.threads, bundle.manifest.image_size, trains=True),
+    )
 
     def scored(chunk: np.ndarray) -> dict[str, np.ndarray]:
         images = part.images(chunk)

@@ -8,6 +8,9 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import STATISTICS
 from tbft_runtime.data.dataset import TrainingData
+from tbft_runtime.graphs import roles
+from tbft_runtime.graphs.graph_file import bundle_graph
+from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.settings import Settings
@@ -25,7 +28,13 @@ def adapted_statistics(
     norms = bundle.manifest.batch_norms
     if not norms:
         raise TbftError("the model has no batch norm to re-estimate", "train without `batch_norm` adapt")
-    graph = load_graph(bundle.path(STATISTICS), base, settings.threads)
+    graph = load_graph(
+        bundle_graph(bundle, STATISTICS),
+        base,
+        settings.threads,
+        signature=roles.statistics(norms),
+        room=Room(settings.batch_size, bundle.manifest.image_size),
+    )
     everything = data.everything
     progress.begin("re-estimating batch-norm statistics", len(everything))
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from tbft_artifacts.errors import TbftError
+from tbft_artifacts.bundle import Bundle
 from tbft_runtime.data.dataset import Part
+from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.graphs.signature import Signature
 from tbft_runtime.tally import Tally
 
 # Larger batches are hardly faster in a forward pass, and take more memory.
@@ -22,22 +24,26 @@ EVALUATION_BATCH = 32
 class Evaluator:
     """Loads forward graphs with the weights of the moment, so that they are folded and packed as deployed.
 
-    One runs behind the other. `read` gives what the first begins with for store indices (n,) of `part`: images, or
-    boundary activations. The last graph gives logits of `shape` for each image: (classes,), or (exits, classes).
+    `graphs` of the bundle, by name, run one behind the other. `read` gives what the first begins with for store indices
+    (n,) of `part`: images, or boundary activations. The last one gives logits: (n, classes), or (n, exits, classes).
     """
 
-    graphs: Sequence[Path]
+    bundle: Bundle
+    graphs: Mapping[str, Signature]
     threads: int
     part: Part
     read: Callable[[np.ndarray], np.ndarray]
-    shape: tuple[int, ...]
 
     def evaluate(self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None) -> Tally:
         """Loss and answers over all images; `on_images` is told how many more are done.
 
-        Raises TbftError for logits of another shape.
+        Raises TbftError for a graph that changed, or that gives anything else.
         """
-        graphs = [load_graph(graph, weights, 1) for graph in self.graphs]
+        room = Room(EVALUATION_BATCH * self.threads, self.bundle.manifest.image_size)
+        graphs = [
+            load_graph(bundle_graph(self.bundle, name), weights, 1, signature=signature, room=room)
+            for name, signature in self.graphs.items()
+        ]
         tally = Tally()
 
         def logits(values: np.ndarray) -> np.ndarray:
@@ -50,12 +56,6 @@ class Evaluator:
             group = batches[start : start + self.threads]
             results = in_lanes(self.threads, logits, [self.read(indices) for indices in group])
             for indices, result in zip(group, results, strict=True):
-                if result.shape != (len(indices), *self.shape):
-                    raise TbftError(
-                        f"graph '{self.graphs[-1]}' gives logits {result.shape[1:]} for an image, and its plan "
-                        f"says {self.shape}",
-                        "export the bundle again",
-                    )
                 tally.add(result, self.part.labels(indices))
                 on_images(len(indices))
         return tally

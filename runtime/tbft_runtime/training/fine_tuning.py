@@ -15,6 +15,7 @@ from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.activations import BoundaryActivations, open_boundary, why_not_fixed
 from tbft_runtime.boundary.prefix import Prefix, load_prefix
 from tbft_runtime.data.dataset import TrainingData
+from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.epoch import Epoch
@@ -146,16 +147,17 @@ class FineTuning:
         """Only the suffix, where the prefix is fixed; its batch statistics would be of no use here."""
         part, boundary = self.data.validation, self.boundary
         threads = self.settings.threads
-        suffix = self.bundle.path(self.plan.suffix)
-        classes = len(self.bundle.manifest.classes)
-        shape = (len(self.plan.exits), classes) if self.plan.exits else (classes,)
+        plan, manifest = self.plan, self.bundle.manifest
+        classes = len(manifest.classes)
+        suffix = {plan.suffix: roles.suffix(plan, classes)}
         if boundary is not None:
-            return Evaluator([suffix], threads, part, lambda indices: boundary.read(part, indices), shape)
-        if self.plan.exits:
+            return Evaluator(self.bundle, suffix, threads, part, lambda indices: boundary.read(part, indices))
+        if plan.exits:
             # The whole model as one graph has the last of them only.
-            return Evaluator([self.bundle.path(self.plan.prefix), suffix], threads, part, part.images, shape)
-        whole = self.bundle.path(self.plan.predict) if self.plan.has_prefix else suffix
-        return Evaluator([whole], threads, part, part.images, shape)
+            prefix = {plan.prefix: roles.prefix(plan, manifest.moving_norms(plan))}
+            return Evaluator(self.bundle, prefix | suffix, threads, part, part.images)
+        whole = {plan.predict: roles.whole_model(classes)} if plan.has_prefix else suffix
+        return Evaluator(self.bundle, whole, threads, part, part.images)
 
     def _one_epoch(
         self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState, *, warm_up: bool

@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import BATCH_SUFFIX
 from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.prefix import Prefix
+from tbft_runtime.graphs import roles
+from tbft_runtime.graphs.graph_file import bundle_graph
+from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
@@ -74,15 +78,36 @@ class TrainStep:
         self.norms = bundle.manifest.moving_norms(plan)
         self.prefix = prefix
         execution = settings.execution
-        gradient = bundle.path(plan.gradient_in(execution.gradient_form))
         # Parts of a batch on a thread each; a batch that cannot be divided, on all threads together.
         self.lanes = lanes_for(plan, settings)
         threads = 1 if plan.divides else settings.threads
+        room = Room(settings.batch_size, bundle.manifest.image_size, trains=True)
         self.gradient = load_graph(
-            gradient, weights, threads, spinning=execution.spinning, trace=traces and traces / "gradient"
+            bundle_graph(bundle, plan.gradient_in(execution.gradient_form)),
+            weights,
+            threads,
+            signature=roles.gradient(plan, self.norms),
+            room=room,
+            spinning=execution.spinning,
+            trace=traces and traces / "gradient",
         )
-        self.update = load_graph(bundle.path(plan.update), weights, 1, trace=traces and traces / "update")
+        self.update = load_graph(
+            bundle_graph(bundle, plan.update),
+            weights,
+            1,
+            signature=roles.update(plan),
+            room=room,
+            trace=traces and traces / "update",
+        )
+        self._check_statistics()
         self._bound: _BoundState | None = None
+
+    def _check_statistics(self) -> None:
+        """Each norm that uses the statistics of the batch has them from the prefix or from the gradient graph."""
+        given = {*self.gradient.outputs, *(self.prefix.graph.outputs if self.prefix else ())}
+        for name in roles.batch_statistics(self.norms):
+            if name not in given:
+                raise TbftError(f"no graph of plan {self.plan.id!r} gives '{name}'", "export the bundle again")
 
     def run(self, state: TrainingState, images: np.ndarray, labels: np.ndarray) -> StepResult:
         """Train on a batch: images (N, 3, S, S) float32, labels (N,) int64. Changes `state` in place.

@@ -1,0 +1,68 @@
+"""A graph as it may become a session: its bytes, verified where a bundle lists them, and checked."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import safe_open
+
+from tbft_artifacts.bundle import Bundle, device_graphs
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.graphs.check_graph import BUNDLE_RULES, MODEL_RULES, CheckedGraph, check_graph
+
+# Of graphs of bundles, by the sha256 of their bytes: the same one is loaded again in every epoch.
+_CHECKED: dict[str, CheckedGraph] = {}
+# No parser of ONNX files takes twice as much.
+_LARGEST = 1 << 30
+
+
+@dataclass(frozen=True)
+class GraphFile:
+    """What is in it, what is known of that, and what errors call it."""
+
+    content: bytes
+    checked: CheckedGraph
+    shown: str
+
+
+def bundle_graph(bundle: Bundle, name: str) -> GraphFile:
+    """A graph of a bundle. Raises TbftError if it changed since the bundle was verified, or may not be loaded."""
+    content = bundle.read(name)
+    digest = bundle.manifest.files[name].sha256
+    shown = os.fspath((bundle.shown or bundle.folder) / name)
+    if digest not in _CHECKED:
+        _CHECKED[digest] = check_graph(content, BUNDLE_RULES, shown)
+    return GraphFile(content, _CHECKED[digest], shown)
+
+
+def check_graphs(bundle: Bundle) -> None:
+    """Raises TbftError if a graph that a device may load would be refused."""
+    with safe_open(bundle.weights, "numpy") as file:
+        weights = set(file.keys())
+    for name in device_graphs(bundle.manifest):
+        graph = bundle_graph(bundle, name)
+        for needed in graph.checked.external:
+            if needed not in weights:
+                raise lacks_weight(graph.shown, needed)
+
+
+def lacks_weight(shown: str, needed: str) -> TbftError:
+    """That the graph `shown` refers to values which nobody can hand over."""
+    return TbftError(f"graph '{shown}' needs weight '{needed}', which the bundle lacks", "export it again")
+
+
+def model_file(path: Path) -> GraphFile:
+    """A model by itself. Raises TbftError if it cannot be read, or may not be loaded."""
+    try:
+        # Whoever gives a pipe must not stop us.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+                raise TbftError(f"model '{path}' is no plain file of at most 1 GiB", "give an .onnx file")
+            content = file.read()
+    except OSError as error:
+        raise TbftError(f"model '{path}' cannot be read ({error.strerror})", "check the path") from error
+    return GraphFile(content, check_graph(content, MODEL_RULES, os.fspath(path)), os.fspath(path))
