@@ -21,11 +21,13 @@ def command(
     bundle: Annotated[Path, typer.Argument(help="A bundle folder or .tar.gz.")],
     json: JsonOption = False,
 ) -> None:
-    """Verify every file of a bundle against its manifest, and show what it holds."""
+    """Verify every file of a bundle, and that its graphs may be loaded, and show what it holds."""
     from tbft_artifacts.archive import opened
+    from tbft_runtime.graphs.graph_file import check_graphs
 
     with opened(bundle) as verified:
         manifest = verified.manifest
+        check_graphs(verified)
     if json:
         print_json(manifest)
         return
