@@ -2,8 +2,8 @@
 
 A graph of a bundle is refused, before it is loaded, for any operator that is not here, and the compiler writes no
 other one. Left out on purpose are control flow (`If`, `Loop`, `Scan`: a graph that never ends), generators of random
-numbers, sequences, optionals and strings, and what crashes a process: `Mod` and `BitShift` of integers. `Div` of
-integers is held to divisors that are known to be positive (`tbft_runtime.graphs.check_graph`).
+numbers, sequences, optionals and strings, and what crashes a process. `Div` and `Mod` of integers are held to divisors
+that are known to be positive (`tbft_runtime.graphs.check_graph`).
 
 Before an operator is added: does ONNX Runtime refuse bad attributes and shapes of it with an error, whatever they are?
 Does every tensor that it makes come from the session's arena, so that its memory is bounded?
@@ -46,5 +46,5 @@ MAY_LACK = frozenset({"Clip", "Dropout", "Pad", "Resize", "Slice"})
 # Beside them, in models that others made: of other opsets, and with integer arithmetic.
 IN_MODELS = IN_BUNDLES | {
     *("ArgMin", "CastLike", "ConvInteger", "DynamicQuantizeLinear", "Gelu", "GroupNormalization", "MatMulInteger"),
-    *("QLinearConv", "QLinearMatMul", "RMSNormalization", "Swish", "Upsample"),
+    *("Mod", "QLinearConv", "QLinearMatMul", "RMSNormalization", "Swish", "Upsample"),
 }

@@ -24,7 +24,6 @@ HARMFUL = {
     "If",
     "Loop",
     "Scan",
-    "Mod",
     "BitShift",
     "RandomNormal",
     "RandomUniform",

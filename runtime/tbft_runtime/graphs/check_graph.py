@@ -23,6 +23,7 @@ from tbft_runtime.graphs.value_types import ValueTypes
 
 # The largest that the compiler wrote for any network so far has 3,000.
 MOST_NODES = 20_000
+_DIVISIONS = ("Div", "Mod")
 _DEFAULT_DOMAINS = (b"", b"ai.onnx")
 
 
@@ -175,7 +176,7 @@ class _Walk:
 
     def _check_operands(self, operator: str, node: Node) -> None:
         """What ONNX Runtime takes on trust, and crashes without."""
-        if operator == "Div" and self.types.may_be_integers(node) and not self.types.is_positive(node, 1):
+        if operator in _DIVISIONS and self.types.may_be_integers(node) and not self.types.is_positive(node, 1):
             raise _fault(node, "divides integers by what may be 0 or -1")
         if operator == "OneHot" and not self.types.is_positive(node, 1):
             raise _fault(node, "is of a depth that may be none")

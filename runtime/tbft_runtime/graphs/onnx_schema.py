@@ -89,4 +89,9 @@ ELEMENT_BYTES = {
     **dict.fromkeys((FLOAT32, INT32, UINT32), 4),
     **dict.fromkeys((INT64, DOUBLE, UINT64), 8),
 }
+# Whether they are signed.
+INTEGERS = {
+    **dict.fromkeys((INT8, INT16, INT32, INT64), True),
+    **dict.fromkeys((UINT8, UINT16, UINT32, UINT64), False),
+}
 FLOATING = frozenset({FLOAT32, FLOAT16, BFLOAT16, DOUBLE})

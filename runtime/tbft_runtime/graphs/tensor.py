@@ -57,14 +57,17 @@ def read_tensor(content: bytes, field: Field) -> Tensor:
 
 
 def _is_positive(content: bytes, element: int, raw: tuple[int, int] | None, typed: list[Field]) -> bool:
-    if element not in (onnx.INT32, onnx.INT64):
+    if element not in onnx.INTEGERS:
         return False
     width = onnx.ELEMENT_BYTES[element]
     if raw is not None:
         start, end = raw
+        is_signed = onnx.INTEGERS[element]
         if end - start > _MOST_DIVISORS * width:
             return False
-        values = [int.from_bytes(content[at : at + width], "little", signed=True) for at in range(start, end, width)]
+        values = [
+            int.from_bytes(content[at : at + width], "little", signed=is_signed) for at in range(start, end, width)
+        ]
     elif sum(end - value if wire else 1 for _, wire, value, end in typed) > _MOST_DIVISORS:
         return False
     else:
