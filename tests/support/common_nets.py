@@ -180,3 +180,42 @@ on_the_way = Seeded(
         nn.Linear(16, CLASSES),
     )
 )
+
+
+class Fire(nn.Module):
+    """SqueezeNet's."""
+
+    def __init__(self, inputs: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(inputs, squeezed, 1)
+        self.expand1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.squeeze(x))
+        return torch.cat([functional.relu(self.expand1(x)), functional.relu(self.expand3(x))], 1)
+
+
+class Squeezed(nn.Module):
+    """It ends in a 1 x 1 convolution, and the average of what that gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.MaxPool2d(3, 2), Fire(8, 4, 6))
+        self.classifier = nn.Sequential(nn.Dropout(), nn.Conv2d(12, CLASSES, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.flatten(self.classifier(self.features(x)), 1)
+
+
+squeezed = Seeded(Squeezed)
+lenet = Seeded(
+    lambda: nn.Sequential(
+        *(nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 8, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(200, 16), nn.ReLU(), nn.Linear(16, CLASSES)),
+    )
+)
+perceptron = Seeded(
+    lambda: nn.Sequential(nn.Flatten(), nn.Linear(3072, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, CLASSES))
+)
