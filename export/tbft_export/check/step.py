@@ -42,6 +42,10 @@ CHECK_BATCH = 4
 CHECK_PIXELS = CHECK_BATCH * 32 * 32
 
 
+class DisagreementError(TbftError):
+    """What was compiled computes something else than the reference."""
+
+
 @dataclass(frozen=True)
 class SelfCheck:
     """Largest deviations from PyTorch, relative to each tensor's largest value.
@@ -71,7 +75,8 @@ def check_bundle(
     `masked`: PyTorch's backward of ReLU6 and hard-swish is a mask, as the plan's is. Of sparse layers the rows of
     randomly chosen channels are trained, and what scores the channels is compared, too.
 
-    Raises TbftError if one is off by more than `TOLERANCE`, or if PyTorch itself has nothing to compare with.
+    Raises DisagreementError if one is off by more than `TOLERANCE`, and TbftError if PyTorch itself has nothing to
+    compare with.
     """
     for moved_kinks in (False, True):
         for attempt in range(ATTEMPTS):
@@ -84,7 +89,7 @@ def check_bundle(
             "in PyTorch the gradient of everything that would be trained is zero: training would change nothing",
             "train another block, or look for layers that are dead (weights of zero, activations that never pass)",
         )
-    raise TbftError(
+    raise DisagreementError(
         f"the compiled graphs disagree with PyTorch: loss {check.loss:.1e}, gradients {check.gradient:.1e} "
         f"(worst: {check.worst_gradient}), batch norm averages {check.statistics:.1e}",
         "nothing was written; please report the model, this is a defect of the compiler",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,21 +44,40 @@ class TorchReference:
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
-        for layer in module.modules():
-            # As `QuickenAveragesPass` has it; None, PyTorch's plain mean over all batches, is traced as 0.
-            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-                layer.momentum = max(layer.momentum or 0.0, 1 - LARGEST_KEPT)
+        self._norms = {
+            f"{name}.running_mean" if name else "running_mean": layer
+            for name, layer in module.named_modules()
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm)
+        }
+
+    @property
+    def norms(self) -> Set[str]:
+        """The batch norms that can be put in either mode, by their running mean."""
+        return self._norms.keys()
 
     def tensors(self) -> Mapping[str, Tensor]:
         return dict(self.module.named_parameters()) | dict(self.module.named_buffers())
 
     def logits(self, images: Tensor, *, batch_statistics: Collection[str]) -> Tensor:
         self.module.eval()
-        for name, layer in self.module.named_modules():
-            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-                layer.train(f"{name}.running_mean" in batch_statistics)
-        output: Tensor = self.module(images)
+        for mean, layer in self._norms.items():
+            layer.train(mean in batch_statistics)
+        with _momenta(self._norms.values()):
+            output: Tensor = self.module(images)
         return output
+
+
+@contextlib.contextmanager
+def _momenta(norms: Iterable[nn.modules.batchnorm._BatchNorm]) -> Iterator[None]:
+    """Averages move as `QuickenAveragesPass` has it; None, PyTorch's mean over all batches, is traced as 0."""
+    before = [(layer, layer.momentum) for layer in norms]
+    try:
+        for layer, momentum in before:
+            layer.momentum = max(momentum or 0.0, 1 - LARGEST_KEPT)
+        yield
+    finally:
+        for layer, momentum in before:
+            layer.momentum = momentum
 
 
 def reference_step(
