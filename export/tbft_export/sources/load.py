@@ -101,6 +101,9 @@ def _from_factory(
         ) from error
     finally:
         sys.path.remove(here)
+    while isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        module = module.module
+    module = getattr(module, "_orig_mod", module)  # Of torch.compile, which cannot be traced.
     if not isinstance(module, nn.Module):
         raise TbftError(f"'{spec}' returned a {type(module).__name__}, not a torch module", "return the model")
     if image_size is None:
@@ -126,13 +129,20 @@ def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunn
             f"model '{name}' cannot be traced with images of {image_size} x {image_size}: {reason_of(error)}",
             "it runs in PyTorch, whose TorchScript exporter to ONNX does not know what it does: write that otherwise",
         ) from error
-    floats = frozenset(key for key, value in module.state_dict().items() if value.is_floating_point())
-    forward = _clean(traced, floats, runner)
+    forward = _clean(traced, _weights(module, traced.graph), runner)
     check_signature(forward.graph, name)
     reference = _reference(module, forward)
     probe_reference(reference, forward, images, name)
     notes = _notes(forward.graph, momentum_of=module)
     return TrainedModel(name, forward, reference, image_size, class_count(forward.graph), fresh, notes=notes)
+
+
+def _weights(module: nn.Module, graph: ir.Graph) -> frozenset[str]:
+    """Parameters, and what batch norms average; other buffers, such as the mean of pixels, are constants."""
+    norms = [node for node in graph if node.op_type == "BatchNormalization"]
+    averages = {value.name for node in norms for value in node.inputs[3:5] if value is not None}
+    names = {name for name, _ in module.named_parameters(remove_duplicate=False)} | averages
+    return frozenset(key for key, value in module.state_dict().items() if key in names and value.is_floating_point())
 
 
 def _reference(module: nn.Module, forward: ForwardModel) -> Reference:

@@ -16,16 +16,23 @@ def options_of(name: str, drift: str = "output", **changes: object) -> ExportOpt
     return ExportOptions(f"support.peoples_modules:{name}", drift, image_size=8, **changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["plain", "as_dict", "as_output", "as_tuple", "as_list", "as_dataclass", "as_named_tuple", "changes_its_input"],
-)
+WAYS = ("plain", "as_dict", "as_output", "as_tuple", "as_list", "as_dataclass", "as_named_tuple")
+
+
+@pytest.mark.parametrize("name", [*WAYS, "changes_its_input", "in_parallel", "compiled"])
 @pytest.mark.parametrize("drift", ["output", "feature"])
 def test_the_logits_are_found(tmp_path: Path, name: str, drift: str) -> None:
     """The names of parameters stay those of the module."""
     exported = export_bundle(options_of(name, drift), tmp_path / "bundle")
     assert len(exported.manifest.classes) == peoples_modules.CLASSES
     assert "fc.weight" in load_file(tmp_path / "bundle" / "weights.safetensors")
+
+
+def test_buffers_are_no_parameters(tmp_path: Path) -> None:
+    """The mean of pixels stays what it is, and nothing has to be differentiated by their spread."""
+    plan = export_bundle(options_of("normalising", "full"), tmp_path / "bundle").manifest.plans[0]
+    assert {"conv1.weight", "fc.bias"} <= {parameter.name for parameter in plan.parameters}
+    assert not {"mean", "std"} & {parameter.name for parameter in plan.parameters}
 
 
 def test_a_torchscript_module_is_compared_node_by_node(tmp_path: Path) -> None:
