@@ -93,6 +93,11 @@ def test_a_head_behind_it_is_trained(tmp_path: Path, name: str) -> None:
     assert export_bundle(options_of(name), tmp_path / "bundle").checks[0].passed
 
 
+def test_layers_around_a_dead_one_are_trained(tmp_path: Path) -> None:
+    """Behind it every activation lies on the kink of a ReLU, where rounding decides."""
+    assert export_bundle(options_of("dead", "full"), tmp_path / "bundle").checks[0].passed
+
+
 @pytest.mark.parametrize("drift", ["input", "feature", "full"])
 def test_any_momentum_of_batch_norms(tmp_path: Path, drift: str) -> None:
     """None, 0, 1 and another one; averages of None and of 0 move by a tenth, which is said."""
