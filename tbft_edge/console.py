@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from tbft_artifacts.words import as_line, escaped, printable
@@ -51,6 +53,42 @@ def print_line(*parts: str) -> None:
 def say(text: str) -> None:
     """A line of words on stderr."""
     sys.stderr.write(as_line(text) + "\n")
+
+
+@contextlib.contextmanager
+def stdout_for_words() -> Iterator[None]:
+    """Inside, all that others write to stdout goes to stderr, also what C code and other processes write.
+
+    Stdout is for data: what a user's own network prints while it is made would come into the JSON.
+    """
+    sys.stdout.flush()
+    try:
+        saved = os.dup(1)
+    except OSError:  # Nobody reads it: it was closed.
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            os.dup2(2, 1)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        for stream in (sys.stdout, sys.__stdout__, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # What is closed has nothing left.
+                if stream is not None:
+                    stream.flush()
+        _flush_c()
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
+def _flush_c() -> None:
+    """What C code printed is on its way until then."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).fflush(None)
 
 
 def quoted(name: object) -> str:

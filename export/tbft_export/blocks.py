@@ -66,12 +66,35 @@ def find_blocks(graph: ir.Graph, parameters: Sequence[str]) -> Blocks:
     if not stages or not products:
         raise TbftError(
             "the parameter names show no residual stages followed by a linear layer: " + ", ".join(names[:8]),
-            "name a module to train with `blocks`; an .onnx file must keep parameter names and batch norms "
-            "(torch.onnx.export with training=PRESERVE and do_constant_folding=False)",
+            "name a module to train with `blocks`, one of these or a part; `drift` full and output need none; "
+            "an .onnx file must keep parameter names and batch norms (torch.onnx.export with training=PRESERVE and "
+            "do_constant_folding=False)",
         )
     front = names[: names.index(stages[0][-1]) + 1]
     blocks = tuple(block for stage in stages for module in stage for block in _residual_blocks(module, convolutions))
-    return Blocks(names, front, stages, _module(list(products)[-1], containers), blocks)
+    head = find_head(graph, parameters)
+    # A network may end in a convolution and have its last matrix product in a gate before it.
+    rear = _module(list(products)[-1], containers) if head not in convolutions else _layer(head)
+    return Blocks(names, front, stages, rear, blocks)
+
+
+def find_parts(graph: ir.Graph, parameters: Sequence[str]) -> Blocks:
+    """`find_blocks`, or where the names show no stages, the outermost modules and the last layer.
+
+    Raises TbftError if nothing is multiplied with a parameter, so that there is no last layer.
+    """
+    try:
+        return find_blocks(graph, parameters)
+    except TbftError as error:
+        head = find_head(graph, parameters)
+        if not head:
+            raise TbftError("the model has no layer with weights that could be trained", error.hint) from error
+        return Blocks(_outermost(parameters), (), (), _layer(head))
+
+
+def find_head(graph: ir.Graph, parameters: Sequence[str]) -> str:
+    """The weight of the last convolution or matrix product; nothing where there is none."""
+    return next(reversed(list(_weights_of(graph, parameters, "Conv", "Gemm", "MatMul"))), "")
 
 
 def describe_blocks(graph: ir.Graph, weights: frozenset[str], trained: Sequence[str]) -> tuple[Block, ...]:
@@ -121,9 +144,15 @@ def _weights_of(graph: ir.Graph, parameters: Sequence[str], *op_types: str) -> M
         value.name: node
         for node in graph
         if node.op_type in op_types
-        for value in node.inputs[:2]
+        for value in map(_turned, node.inputs[:2])
         if value is not None and value.name in parameters and value.name is not None
     }
+
+
+def _turned(value: ir.Value | None) -> ir.Value | None:
+    """What a Transpose turned, as exporters write a linear layer of more than one row per image."""
+    node = None if value is None else value.producer()
+    return value if node is None or node.op_type != "Transpose" else node.inputs[0]
 
 
 def _containers(convolutions: Sequence[str]) -> frozenset[str]:
@@ -194,6 +223,11 @@ def _residual_blocks(module: str, convolutions: Mapping[str, ir.Node]) -> list[s
     counts = [sum(is_inside(weight, part) for weight in inside) for part in parts]
     is_list = all(part.rpartition(".")[2].isdecimal() for part in parts) and min(counts) > 1
     return list(parts) if is_list else [module]
+
+
+def _layer(parameter: str) -> str:
+    """The module that a parameter belongs to itself."""
+    return parameter.rpartition(".")[0] or parameter
 
 
 def _module(parameter: str, containers: frozenset[str]) -> str:

@@ -32,10 +32,14 @@ from tbft_export.write_bundle import official_files, pack, write_manifest, write
 
 @dataclass(frozen=True)
 class Exported:
-    """The manifest that was written, and how each of its plans compared with PyTorch, in their order."""
+    """The manifest that was written, and how each of its plans compared with PyTorch, in their order.
+
+    `notes` are what the owner of the model may not know of it, a line each.
+    """
 
     manifest: Manifest
     checks: tuple[SelfCheck, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def has_official(self) -> bool:
@@ -110,7 +114,7 @@ def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, ou
         blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=plans), folder)
         _check(folder, out)
-    return Exported(manifest, tuple(each.check for each in made))
+    return Exported(manifest, tuple(each.check for each in made), trained.notes)
 
 
 def _check(folder: Path, out: Path) -> None:

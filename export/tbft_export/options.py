@@ -52,7 +52,7 @@ class ExportOptions:
     classes: tuple[str, ...] = ()
     """The names of the classes, in the order of the model's outputs."""
     new_head: bool = False
-    """Whether the last linear layer is a fresh one for these classes."""
+    """Whether the layer that gives the logits is a fresh one for these classes."""
     mean: tuple[float, float, float] | None = None
     """Per channel, of pixels in [0, 1]: that of a built-in network's training, and ImageNet's otherwise."""
     std: tuple[float, float, float] | None = None

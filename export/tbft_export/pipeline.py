@@ -27,6 +27,7 @@ from tbft_export.passes.restore_activations import RestoreActivationsPass
 from tbft_export.passes.results_last import ResultsLastPass
 from tbft_export.passes.rewrite_average_pool import RewriteAveragePoolPass
 from tbft_export.passes.score_channels import ScoreChannelsPass
+from tbft_export.passes.separate_readers import SeparateReadersPass
 from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
@@ -86,6 +87,7 @@ def before_gradient(
         RewriteAveragePoolPass(frozenset((*trainable, *sparse)), keep_tiling=not runs_on_ort_training),
         # It has no gradient for some, and a clumsy one for ReLU6.
         WriteOutActivationsPass() if runs_on_ort_training else StandInForActivationsPass(),
+        SeparateReadersPass(frozenset((*trainable, *sparse))),  # Fixed norms are none any more.
         common.ShapeInferencePass(),  # MaxPoolGrad and the lowerings read annotated shapes.
     ]
 

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.plan import Plan
+from tbft_export.blame import compiling, running
 from tbft_export.check.exits import check_exits
 from tbft_export.check.step import SelfCheck, check_bundle
+from tbft_export.check.whose import check_and_blame
 from tbft_export.compile.exits import compile_exits
 from tbft_export.compile.plan import compile_plan
 from tbft_export.compile.request import PlanRequest
@@ -83,12 +85,18 @@ def plan_maker(draft: Draft, images: LabelledImages | None, allow_loss: bool) ->
 
     def make(request: PlanRequest) -> Made:
         trained, training = draft.trained, request.training
-        compiled = compile_plan(trained.forward, request, draft.runner)
-        write_plan(compiled, draft.folder)
+        with compiling():
+            compiled = compile_plan(trained.forward, request, draft.runner)
+            write_plan(compiled, draft.folder)
         # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
-        check = check_bundle(
-            draft.folder, draft.manifest, compiled.plan, trained.reference, trained.classes, masked=training.masked
-        )
+        with running():
+            check = check_and_blame(
+                lambda reference: check_bundle(
+                    draft.folder, draft.manifest, compiled.plan, reference, trained.classes, masked=training.masked
+                ),
+                trained.reference,
+                trained.forward,
+            )
         if training.prefix != "int8":
             return Made(compiled.plan, check)
         assert images is not None
@@ -103,9 +111,11 @@ def exit_maker(draft: Draft, exits: ExitNetwork) -> Maker:
     def make(request: PlanRequest) -> Made:
         assert request.training.exits is not None
         way = request.training.exits.personalisation
-        compiled = compile_exits(exits, request, draft.runner)
-        write_plan(compiled, draft.folder)
-        check = check_exits(draft.folder, draft.manifest, compiled.plan, exits, way, draft.trained.reference)
+        with compiling():
+            compiled = compile_exits(exits, request, draft.runner)
+            write_plan(compiled, draft.folder)
+        with running():
+            check = check_exits(draft.folder, draft.manifest, compiled.plan, exits, way, draft.trained.reference)
         return Made(compiled.plan, check)
 
     return make

@@ -18,7 +18,7 @@ from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
-from tbft_edge.console import print_json
+from tbft_edge.console import print_json, say, stdout_for_words
 
 METHODS = ("tbft", "last-layer", "bn-only", "bias-only", "full", "mobiletl", "tinytrain", "persephonee")
 METHOD_HELP = f"How to choose what is trained: tbft (by --drift), {', '.join(METHODS[1:-1])} or {METHODS[-1]}."
@@ -107,7 +107,8 @@ def command(
         typer.Option(help="Class names separated by commas, a text file with one per line, or just their number."),
     ] = None,
     new_head: Annotated[
-        bool, typer.Option("--new-head", help="Replace the last linear layer by a fresh one for these --classes.")
+        bool,
+        typer.Option("--new-head", help="Replace the layer that gives the logits by a fresh one for these --classes."),
     ] = False,
     mean: Annotated[
         str | None,
@@ -170,7 +171,10 @@ def command(
             allow_accuracy_loss=allow_accuracy_loss,
             dump_after=dump_after,
         )
-        exported = export_bundle(options, out)
+        with stdout_for_words():
+            exported = export_bundle(options, out)
+    for note in exported.notes:
+        say(f"note: {note}")
     if json:
         print_json(export_result(exported, out))
     else:
@@ -202,10 +206,16 @@ def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:
         if not path.is_file():
             raise TbftError(f"--classes file '{path}' does not exist", "one class name per line")
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            # Editors on Windows put a mark ahead of the first name.
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
             raise TbftError(f"--classes file '{path}' is no UTF-8 text", "save it as UTF-8") from error
-        return None, tuple(line.strip() for line in lines if line.strip())
+        if any("\0" in line for line in lines):  # UTF-16 without a mark
+            raise TbftError(f"--classes file '{path}' is no UTF-8 text", "save it as UTF-8")
+        names = tuple(line.strip() for line in lines if line.strip())
+        if not names:
+            raise TbftError(f"--classes file '{path}' is empty", "one class name per line")
+        return None, names
     return None, tuple(name.strip() for name in text.split(","))
 
 

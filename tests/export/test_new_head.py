@@ -66,8 +66,9 @@ def test_the_head_is_the_same_every_time() -> None:
         torch.manual_seed(seed)
         expected = torch.rand(1, generator=torch.Generator().manual_seed(seed))
         module = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.Linear(4, 9, bias=False)))
+        images = torch.zeros(2, 4)
         torch.manual_seed(seed)
-        assert replace_head(module, 3, "m") == ("1.1.weight",)
+        assert replace_head(module, 3, "m", images) == ("1.1.weight",)
         assert torch.equal(torch.rand(1), expected)
         heads.append(module.get_parameter("1.1.weight").detach())
     assert torch.equal(heads[0], heads[1])
@@ -98,7 +99,7 @@ def early_linear() -> nn.Module:
     [
         ({"classes": ()}, "for how many classes", "`classes`"),
         ({"model": "model.onnx"}, "whose head stays", "torch module"),
-        ({"model": "support.odd_models:feature_map"}, "no linear layer", "model itself"),
+        ({"model": "support.odd_models:feature_map"}, "not .N, 3, S, S. to .N, classes.", "classifier"),
         ({"model": "export.test_new_head:early_linear"}, "does not give its logits", "model itself"),
         ({"new_head": False, "classes": (), "class_count": 3}, "has 4 classes, not 3", "`new_head`"),
     ],

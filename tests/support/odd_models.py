@@ -106,14 +106,15 @@ def plain_chain() -> nn.Module:
 
 
 class TwoOutputs(nn.Module):
-    """Logits and features."""
+    """Logits, and what could be some as well."""
 
     def __init__(self) -> None:
         super().__init__()
         self.net = plain_chain()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.net(x), x
+        logits = self.net(x)
+        return logits, logits.exp()
 
 
 def two_outputs() -> nn.Module:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
@@ -17,6 +14,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import LOGITS
 from tbft_artifacts.plan import OptimizerKind
 from tbft_export.graph.forward import IR_VERSION
+from tbft_export.quiet import quiet
 
 TRAINING_MODEL = "training_model.onnx"
 EVAL_MODEL = "eval_model.onnx"
@@ -36,7 +34,7 @@ def write_ort_training(
 
     Raises TbftError if an operator between the loss and a trained parameter has no gradient.
     """
-    with _quiet():
+    with quiet(2):  # ORT's INFO lines
         from onnxruntime.training import artifacts
         from onnxruntime.training.onnxblock import _graph_utils
 
@@ -93,19 +91,5 @@ def _without_gradient(error: Exception) -> TbftError:
             f"operator {missing['operator']} at node '{missing['node']}' has no gradient in ONNX Runtime Training",
             "write the layer with operators that have one, or train a block behind it",
         )
+    reason = reason.rpartition("[ONNXRuntimeError] :")[2].strip()
     return TbftError(f"ONNX Runtime Training cannot differentiate this model: {reason[-300:]}", "train another block")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep ORT's INFO lines, written by C++ straight to file descriptor 2, off the user's screen."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(saved, 2)
-        os.close(saved)

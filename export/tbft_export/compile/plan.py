@@ -12,7 +12,7 @@ from tbft_artifacts.sparse import SparseUpdate
 from tbft_export.blocks import trainable_parameters
 from tbft_export.compile.request import CompiledPlan, PlanRequest
 from tbft_export.compile.statistics import batch_statistics
-from tbft_export.compile.training import full_cost, training_model
+from tbft_export.compile.training import check_types, full_cost, training_model
 from tbft_export.compile.update import build_update
 from tbft_export.convolutions.forms import forms_of
 from tbft_export.convolutions.sparse import check_statistics, most_chosen, sparse_layers, without_rows
@@ -42,6 +42,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
     if asked.prefix == "int8":
         _check_quantizable(prefix, policy)
     suffix = extract(forward.model, boundary, forward.graph.outputs[0])
+    check_types(suffix.graph)
     statistics = batch_statistics(forward.graph, suffix.graph, policy)
     training = training_model(
         suffix.clone(), forward.weights, trainable, statistics, runner, sparse=asked.sparse, masked=asked.masked

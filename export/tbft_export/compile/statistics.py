@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import onnx_ir as ir
 
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BatchNorm
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export.graph.forward import ForwardModel
@@ -24,10 +26,21 @@ def statistics_model(forward: ForwardModel, runner: PassRunner) -> ir.Model | No
 
 
 def batch_statistics(forward: ir.Graph, suffix: ir.Graph, policy: BatchNormPolicy) -> tuple[str, ...]:
-    """The norms, by their running mean, that `policy` gives the batch's statistics, of a model and its part trained."""
+    """The norms, by their running mean, that `policy` gives the batch's statistics, of a model and its part trained.
+
+    Raises TbftError for one that is applied more than once.
+    """
     if policy in ("frozen", "adapt"):
         return ()
-    return tuple(norm.mean for norm in batch_norms(suffix if policy == "block" else forward))
+    means = tuple(norm.mean for norm in batch_norms(suffix if policy == "block" else forward))
+    for mean, count in Counter(means).items():
+        if count > 1:
+            raise TbftError(
+                f"batch norm '{mean.removesuffix('.running_mean')}' is applied {count} times in the network, each time "
+                "to other statistics",
+                "`batch_norm` frozen leaves its averages as they are; or make a norm for each time",
+            )
+    return means
 
 
 def batch_norms(graph: ir.Graph) -> tuple[BatchNorm, ...]:

@@ -39,6 +39,17 @@ def training_model(
     return runner.run(training, from_ort_training(stand_ins(prepared.graph), masked=masked))
 
 
+def check_types(suffix: ir.Graph) -> None:
+    """Raises TbftError that names a node which turns numbers into others than float32: no gradient comes through."""
+    for node in suffix:
+        to = ir.DataType(node.attributes.get_int("to", ir.DataType.FLOAT)) if node.op_type == "Cast" else None
+        if to in (ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16):
+            raise TbftError(
+                f"the network computes in {to.name.lower()} from node '{node.name}' on, not in float32",
+                "take the conversion out of its forward, or train a block behind it",
+            )
+
+
 def full_cost(
     forward: ForwardModel, parameters: Sequence[str], policy: BatchNormPolicy, runner: PassRunner
 ) -> Cost | None:

@@ -28,6 +28,7 @@ class Answer:
     where nobody knows which of them drifted. `policy` is that of batch norms; batch statistics are worth 1 to 20
     points of accuracy where convolutions are trained. `rate` is the learning rate of SGD with them, "head" that of a
     head, which has no norm. `has_prefix`: training begins behind the input, so that what is before may be quantised.
+    What does not `needs_stages` is there in any network.
     """
 
     blocks: Callable[[Blocks], tuple[str, ...]]
@@ -35,6 +36,7 @@ class Answer:
     rate: float | Literal["head"]
     has_prefix: bool
     others: Callable[[Blocks], tuple[tuple[str, ...], ...]] = lambda _: ()
+    needs_stages: bool = True
 
 
 # From the input to the output, then everything. Drift at the input is undone where the input enters, drift of
@@ -54,8 +56,8 @@ ANSWERS: dict[Drift, Answer] = {
         others=lambda network: network.stages[1:-1],
     ),
     # What is before the head has to hold still where labels changed (6 points).
-    "output": Answer(lambda network: (network.rear,), "frozen", "head", has_prefix=True),
-    "full": Answer(lambda network: network.names, "batch", 0.002, has_prefix=False),
+    "output": Answer(lambda network: (network.rear,), "frozen", "head", has_prefix=True, needs_stages=False),
+    "full": Answer(lambda network: network.names, "batch", 0.002, has_prefix=False, needs_stages=False),
 }
 
 

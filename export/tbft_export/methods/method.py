@@ -11,7 +11,7 @@ import onnx_ir as ir
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
-from tbft_export.blocks import Blocks, describe_blocks, find_blocks, select, trainable_parameters
+from tbft_export.blocks import Blocks, describe_blocks, find_blocks, find_parts, select, trainable_parameters
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.training_plan import TrainingPlan
 
@@ -34,6 +34,11 @@ class Network:
         return find_blocks(self.forward.graph, self.parameters)
 
     @cached_property
+    def parts(self) -> Blocks:
+        """The same for what needs no stages: the whole, or the head. Raises TbftError if there is no such layer."""
+        return find_parts(self.forward.graph, self.parameters)
+
+    @cached_property
     def modules(self) -> tuple[str, ...]:
         """The names of its blocks, or where the parameters show none, of its outermost modules."""
         return tuple(block.name for block in describe_blocks(self.forward.graph, self.forward.weights, ()))
@@ -52,9 +57,13 @@ class Network:
         classes = self.forward.graph.outputs[0].shape
         for name in reversed(self.inside(blocks)):
             shape = self.forward.graph.initializers[name].shape
-            if shape is not None and classes is not None and len(shape) == 2:
+            if shape is None or classes is None:
+                continue
+            if len(shape) == 2:
                 rows, columns = shape.numpy()
                 return int(columns if rows == classes[1] else rows)
+            if len(shape) == 4 and (shape[0], *shape[2:]) == (classes[1], 1, 1):  # A head may be a convolution.
+                return int(shape[1])  # type: ignore[arg-type]
         return 1
 
     def modules_of(self, parameters: Sequence[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.plan import Drift
 from tbft_export.methods.drifts import ANSWERS, Target, default_learning_rate, targets, usual_target
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
@@ -24,7 +25,7 @@ def tbft(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
         raise TbftError("it is not said what drifted", f"give `drift` {', '.join(ANSWERS)} or all")
     if options.drift != "all":
         named = Target(options.drift, options.blocks)
-        return (_plan(network, options, named if options.blocks else usual_target(network.blocks, options.drift)),)
+        return (_plan(network, options, named if options.blocks else _usual(network, options.drift)),)
     if options.blocks:
         raise TbftError(
             f"`drift` all finds the blocks itself, but `blocks` {options.blocks[0]} was given",
@@ -36,14 +37,18 @@ def tbft(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
 @method("last-layer", "prefix")
 def last_layer(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
     """The head alone, as for drift of the output, whatever drifted."""
-    plan = _plan(network, options, usual_target(network.blocks, "output"), "last-layer")
+    plan = _plan(network, options, _usual(network, "output"), "last-layer")
     return (replace(plan, drift=None),)
 
 
 @method("full")
 def full(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
     """Everything: the baseline."""
-    return (_plan(network, options, usual_target(network.blocks, "full"), "full"),)
+    return (_plan(network, options, _usual(network, "full"), "full"),)
+
+
+def _usual(network: Network, drift: Drift) -> Target:
+    return usual_target(network.blocks if ANSWERS[drift].needs_stages else network.parts, drift)
 
 
 def _plan(network: Network, options: MethodOptions, target: Target, name: str = "tbft") -> TrainingPlan:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from tbft_artifacts.errors import TbftError
 from tbft_export.graph.activations import read_activation
 from tbft_export.graph.forward import ForwardModel
-from tbft_export.graph.operands import constant_input, ints
+from tbft_export.graph.operands import constant_input, ints, uses_auto_pad
 from tbft_export.passes.freeze_batch_norm import running_mean
 
 Operands = list[Tensor]
@@ -34,6 +34,11 @@ class OnnxReference:
         values: dict[str | None, Tensor] = dict(self._tensors.items())
         values[self.graph.inputs[0].name] = images
         for node in self.graph:
+            if uses_auto_pad(node):
+                raise TbftError(
+                    f"node '{node.name}' ({node.op_type}) leaves its padding to be found (auto_pad)",
+                    "export the model again with explicit pads",
+                )
             operands = [values[value.name] for value in node.inputs if value is not None]
             if node.op_type == "BatchNormalization":
                 result = _batch_norm(node, operands, running_mean(node) in batch_statistics)
@@ -82,7 +87,20 @@ def _max_pool(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _average_pool(node: ir.Node, x: Operands) -> Tensor:
-    return functional.avg_pool2d(_padded(node, x[0]), ints(node, "kernel_shape", []), ints(node, "strides", [1, 1]))
+    def average(values: Tensor) -> Tensor:
+        kernel, strides = ints(node, "kernel_shape", []), ints(node, "strides", [1, 1])
+        ceil = bool(node.attributes.get_int("ceil_mode", 0))
+        return functional.avg_pool2d(_padded(node, values), kernel, strides, ceil_mode=ceil)
+
+    if node.attributes.get_int("count_include_pad", 0) or not any(ints(node, "pads", [0])):
+        return average(x[0])
+    return average(x[0]) / average(torch.ones_like(x[0]))
+
+
+def _unsqueeze(x: Tensor, axes: list[int]) -> Tensor:
+    for axis in sorted(each % (x.dim() + len(axes)) for each in axes):
+        x = x.unsqueeze(axis)
+    return x
 
 
 def _gemm(node: ir.Node, x: Operands) -> Tensor:
@@ -139,6 +157,14 @@ _OPERATORS: dict[str, Callable[[ir.Node, Operands], Tensor]] = {
     "ReduceMean": _reduce_mean,
     "Relu": lambda _node, x: torch.relu(x[0]),
     "Reshape": lambda _node, x: x[0].reshape([size or x[0].shape[axis] for axis, size in enumerate(x[1].tolist())]),
+    "Identity": lambda _node, x: x[0],
+    "LogSoftmax": lambda node, x: torch.log_softmax(x[0], node.attributes.get_int("axis", -1)),
+    "Neg": lambda _node, x: -x[0],
     "Sigmoid": lambda _node, x: torch.sigmoid(x[0]),
+    "Softmax": lambda node, x: torch.softmax(x[0], node.attributes.get_int("axis", -1)),
+    "Squeeze": lambda _node, x: torch.squeeze(x[0], tuple(x[1].tolist())) if len(x) > 1 else torch.squeeze(x[0]),
     "Sub": lambda _node, x: x[0] - x[1],
+    "Tanh": lambda _node, x: torch.tanh(x[0]),
+    "Transpose": lambda node, x: x[0].permute(ints(node, "perm", list(range(x[0].dim()))[::-1])),
+    "Unsqueeze": lambda _node, x: _unsqueeze(x[0], x[1].tolist()),
 }

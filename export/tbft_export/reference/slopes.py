@@ -10,6 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+# Activations below are rounding: a norm's epsilon makes at most some hundred times as much of that of its input.
+_NOTHING = 1e-5
+
 # The slope at x, with the kinks of the activation where those of x - shift are.
 Slope = Callable[[Tensor], Tensor]
 
@@ -36,7 +39,9 @@ class Slopes(TorchFunctionMode):
         x: Tensor = args[0] if args else kwargs["input"]
         with torch.no_grad():
             y = func(x.clone(), *args[1:], **{name: value for name, value in kwargs.items() if name != "input"})
-            factor = slope(x - self.shift * x.abs().max())
+            largest = x.abs().max()
+            # Behind a dead layer all of it is 0 but for rounding, of numbers that a norm took out again.
+            factor = slope(x - self.shift * (largest if largest > _NOTHING else 1.0))
         return _GivenSlope.apply(x, y, factor)  # type: ignore[no-untyped-call]
 
     def _slope(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Slope | None:

@@ -13,7 +13,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_export.sources import efficientnet_lite
 from tbft_export.sources.efficientnet_lite import EfficientNetLite0
 from tbft_export.sources.resnet26 import ResNet26
-from tbft_export.sources.weights import load_into, read_state_dict
+from tbft_export.sources.weights import find_state, load_into
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def load_built_in(name: str, weights: Path | None, image_size: int) -> nn.Module
     path = _published_file(network) if weights is None else weights
     if path is None:
         raise TbftError(f"model '{name}' has no weights", _where_to_get(network))
-    state = read_state_dict(path)
+    state = find_state(path, frozenset({network.head})).tensors
     try:
         module = network.make(_classes(state, network.head), image_size)
     except ValueError as error:

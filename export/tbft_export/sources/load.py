@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import importlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import onnx
 import onnx_ir as ir
 import torch
-from onnx import version_converter
 from torch import nn
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.model_card import METADATA, ModelCard, decode_card
-from tbft_artifacts.names import LOGITS
-from tbft_export.graph.forward import BATCH, IMAGES, IR_VERSION, OPSET, ForwardModel
+from tbft_artifacts.model_card import ModelCard
+from tbft_export.graph.forward import ForwardModel
+from tbft_export.passes.freeze_batch_norm import running_mean
 from tbft_export.pipeline import PassRunner, clean_forward
 from tbft_export.reference.onnx_reference import OnnxReference
-from tbft_export.reference.torch_reference import Reference, TorchReference
+from tbft_export.reference.torch_reference import Reference, TorchReference, reason_of
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
 from tbft_export.sources.new_head import replace_head
+from tbft_export.sources.onnx_file import read_onnx
+from tbft_export.sources.probe import example_images, final_activation, probe_module, probe_reference
+from tbft_export.sources.signature import CHANNELS, check_signature, class_count
 from tbft_export.sources.trace import torch_to_onnx
-from tbft_export.sources.weights import check_fit, load_into, read_state_dict
-
-CHANNELS = 3
+from tbft_export.sources.weights import find_state, load_into
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class TrainedModel:
     """A trained model: its forward graph, the same in PyTorch, and what the graph shows of it.
 
     `fresh` names parameters that nobody trained yet: those of a new head. `card` is what a finalized model says of
-    its classes and preprocessing.
+    its classes and preprocessing. `notes` are what its owner may not know of it, a line each.
     """
 
     name: str
@@ -43,6 +42,7 @@ class TrainedModel:
     classes: int
     fresh: tuple[str, ...] = ()
     card: ModelCard | None = None
+    notes: tuple[str, ...] = ()
 
 
 def load_model(
@@ -56,8 +56,8 @@ def load_model(
 ) -> TrainedModel:
     """Load `model`: the name of a built-in network, `package.module:factory`, or a path to an `.onnx` file.
 
-    With `new_head` the last linear layer is a fresh one for `classes`. Raises TbftError if the model cannot be
-    found, its weights do not fit, or its graph is not images (N, 3, S, S) -> logits (N, classes).
+    With `new_head` the layer that gives the logits is a fresh one for `classes`. Raises TbftError if the model cannot
+    be found, its weights do not fit, or its graph is not images (N, 3, S, S) -> logits (N, classes).
     """
     if new_head and classes is None:
         raise TbftError("it is not said for how many classes the new head is", "give `classes`")
@@ -77,11 +77,6 @@ def load_model(
     else:
         hint = f"use {', '.join(BUILT_IN)}, package.module:factory, or the path of an .onnx file"
         raise TbftError(f"unknown model '{model}'", hint)
-    if new_head and source.classes != classes:
-        raise TbftError(
-            f"the last linear layer of model '{model}' does not give its logits, so it is no head to replace",
-            "change the head in the model itself",
-        )
     if classes not in (None, source.classes):
         raise TbftError(
             f"model '{model}' has {source.classes} classes, not {classes}",
@@ -99,83 +94,81 @@ def _from_factory(
     try:
         factory = getattr(importlib.import_module(module_name), attribute)
         module = factory()  # Still with the folder on the path: it may import its neighbours only now.
-    except Exception as error:  # The user's own code may raise anything.
+    except (Exception, SystemExit) as error:  # The user's own code may raise anything.
         raise TbftError(
             f"model '{spec}' cannot be made: {type(error).__name__}: {error}",
             "run from the folder that holds it; the factory takes no arguments",
         ) from error
     finally:
         sys.path.remove(here)
+    while isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        module = module.module
+    module = getattr(module, "_orig_mod", module)  # Of torch.compile, which cannot be traced.
     if not isinstance(module, nn.Module):
         raise TbftError(f"'{spec}' returned a {type(module).__name__}, not a torch module", "return the model")
     if image_size is None:
         raise TbftError(f"the image size of '{spec}' is not known", "give `image_size`")
+    note = ""
     if weights is not None:
-        load_into(module, read_state_dict(weights), weights)
-    return _from_module(spec, module, image_size, runner, head)
+        state = find_state(weights, frozenset(module.state_dict()))
+        load_into(module, state.tensors, weights)
+        note = state.note
+    trained = _from_module(spec, module, image_size, runner, head)
+    return replace(trained, notes=(*([note] if note else []), *trained.notes))
 
 
 def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunner, head: int | None) -> TrainedModel:
-    module = module.float().cpu()
-    fresh = () if head is None else replace_head(module, head, name)
+    images = example_images(CHANNELS, image_size)
+    module = probe_module(module, images, name)
+    fresh = () if head is None else replace_head(module, head, name, images)
     try:
         with torch.no_grad():
             traced = torch_to_onnx(module, CHANNELS, image_size)
-    except Exception as error:  # The user's own forward, or the exporter, may raise anything.
-        reason = " ".join(str(error).split())[:300]
+    except Exception as error:  # PyTorch's exporter may raise anything.
         raise TbftError(
-            f"model '{name}' cannot be traced with images of {image_size} x {image_size}: {reason}",
-            "check `image_size`, and that the forward takes (N, 3, S, S) images",
+            f"model '{name}' cannot be traced with images of {image_size} x {image_size}: {reason_of(error)}",
+            "it runs in PyTorch, whose TorchScript exporter to ONNX does not know what it does: write that otherwise",
         ) from error
-    floats = frozenset(key for key, value in module.state_dict().items() if value.is_floating_point())
-    forward = _clean(traced, floats, runner)
-    _check_signature(forward.graph, name)
-    return TrainedModel(name, forward, TorchReference(module), image_size, _classes(forward.graph), fresh)
+    forward = _clean(traced, _weights(module, traced.graph), runner)
+    check_signature(forward.graph, name)
+    reference = _reference(module, forward)
+    probe_reference(reference, forward, images, name)
+    notes = _notes(forward.graph, momentum_of=module)
+    return TrainedModel(name, forward, reference, image_size, class_count(forward.graph), fresh, notes=notes)
+
+
+def _weights(module: nn.Module, graph: ir.Graph) -> frozenset[str]:
+    """Parameters, and what batch norms average; other buffers, such as the mean of pixels, are constants."""
+    norms = [node for node in graph if node.op_type == "BatchNormalization"]
+    averages = {value.name for node in norms for value in node.inputs[3:5] if value is not None}
+    names = {name for name, _ in module.named_parameters(remove_duplicate=False)} | averages
+    return frozenset(key for key, value in module.state_dict().items() if key in names and value.is_floating_point())
+
+
+def _reference(module: nn.Module, forward: ForwardModel) -> Reference:
+    """The module itself; its graph where the module does not say which layers are batch norms (TorchScript)."""
+    norms = {running_mean(node) for node in forward.graph if node.op_type == "BatchNormalization"}
+    reference = TorchReference(module)
+    return reference if norms <= reference.norms else OnnxReference(forward)
 
 
 def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> TrainedModel:
-    try:
-        proto = onnx.load(path)
-        onnx.checker.check_model(proto)
-    except Exception as error:  # OSError, ValidationError, and protobuf's DecodeError, which is not public
-        raise TbftError(f"'{path}' is no valid ONNX model: {error}", "export the model again") from error
-    if any(opset.domain in ("", "ai.onnx") and opset.version != OPSET for opset in proto.opset_import):
-        proto = version_converter.convert_version(proto, OPSET)
-    traced = ir.from_proto(proto)
-    traced.ir_version = IR_VERSION
-    initializers = dict(traced.graph.initializers)
-    for value in list(traced.graph.inputs):
-        if value.name in initializers:
-            traced.graph.inputs.remove(value)
-    _check_signature(traced.graph, str(path))
-    _name_signature(traced.graph)
-    floats = frozenset(
-        name
-        for name, value in initializers.items()
-        if value.dtype == ir.DataType.FLOAT and value.shape and len(value.shape)
-    )
-    if weights is not None:
-        _replace_initializers(traced.graph, floats, weights)
-    forward = _clean(traced, floats, runner)
+    file = read_onnx(path, weights)
+    forward = _clean(file.model, file.floats, runner)
     size = forward.graph.inputs[0].shape
     assert size is not None
+    image_size = int(size[2])  # type: ignore[arg-type]
+    reference = OnnxReference(forward)
+    probe_reference(reference, forward, example_images(CHANNELS, image_size), path.stem)
     return TrainedModel(
         name=path.stem,
         forward=forward,
-        reference=OnnxReference(forward),
-        image_size=int(size[2]),  # type: ignore[arg-type]
-        classes=_classes(forward.graph),
-        card=_card(proto),
+        reference=reference,
+        image_size=image_size,
+        classes=class_count(forward.graph),
+        card=file.card,
+        notes=_notes(forward.graph),
     )
-
-
-def _card(proto: onnx.ModelProto) -> ModelCard | None:
-    """What a model that `finalize` wrote says of itself; None of any other, or where it makes no sense."""
-    said = next((entry.value for entry in proto.metadata_props if entry.key == METADATA), None)
-    try:
-        return None if said is None else decode_card(said, proto.graph.name)
-    except TbftError:
-        return None
 
 
 def _clean(traced: ir.Model, floats: frozenset[str], runner: PassRunner) -> ForwardModel:
@@ -183,50 +176,14 @@ def _clean(traced: ir.Model, floats: frozenset[str], runner: PassRunner) -> Forw
     return ForwardModel(model, frozenset(name for name in model.graph.initializers if name in floats))
 
 
-def _check_signature(graph: ir.Graph, name: str) -> None:
-    shapes = [value.shape for value in (*graph.inputs, *graph.outputs)]
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1 or any(shape is None for shape in shapes):
-        raise TbftError(
-            f"model '{name}' has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs, not one of each",
-            "export a classifier: images in, logits out",
+def _notes(graph: ir.Graph, momentum_of: nn.Module | None = None) -> tuple[str, ...]:
+    notes = []
+    if (activation := final_activation(graph)) is not None:
+        notes.append(f"the model ends in {activation}, which the loss takes for logits: better leave it out")
+    layers = [] if momentum_of is None else momentum_of.modules()
+    if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.momentum is None for layer in layers):
+        notes.append(
+            "batch norms with momentum=None, PyTorch's mean over all batches, move a running average here, by a tenth "
+            "at each step"
         )
-    images, logits = shapes
-    assert images is not None
-    assert logits is not None
-    square = len(images) == 4 and images[1] == CHANNELS and isinstance(images[2], int) and images[2] == images[3]
-    if not square or len(logits) != 2 or not isinstance(logits[1], int):
-        raise TbftError(
-            f"model '{name}' maps {list(images)} to {list(logits)}, not (N, {CHANNELS}, S, S) to (N, classes)",
-            "export a classifier of square RGB images with fixed size",
-        )
-
-
-def _name_signature(graph: ir.Graph) -> None:
-    """Give input, output and batch the names that every bundle uses, and forget other shapes."""
-    images, logits = graph.inputs[0], graph.outputs[0]
-    for node in graph:
-        for value in node.outputs:
-            value.shape = None if value is not logits else value.shape
-    images.name, logits.name = IMAGES, LOGITS
-    for value in (images, logits):
-        assert value.shape is not None
-        value.shape = ir.Shape([BATCH, *value.shape[1:]])
-
-
-def _replace_initializers(graph: ir.Graph, floats: frozenset[str], weights: Path) -> None:
-    state = read_state_dict(weights)
-    expected = {name: tuple(tensor.shape.numpy()) for name, tensor in _tensors(graph).items() if name in floats}
-    check_fit(expected, state, weights)
-    for name in floats:
-        graph.initializers[name].const_value = ir.tensor(state[name].numpy(), name=name)
-
-
-def _tensors(graph: ir.Graph) -> dict[str, ir.TensorProtocol]:
-    found = {name: value.const_value for name, value in graph.initializers.items()}
-    return {name: tensor for name, tensor in found.items() if tensor is not None}
-
-
-def _classes(graph: ir.Graph) -> int:
-    shape = graph.outputs[0].shape
-    assert shape is not None
-    return int(shape[1])  # type: ignore[arg-type]
+    return tuple(notes)

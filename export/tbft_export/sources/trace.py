@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from tbft_artifacts.names import LOGITS
 from tbft_export.graph.forward import BATCH, IMAGES, OPSET
+from tbft_export.quiet import quiet
 
 
 def torch_to_onnx(module: nn.Module, channels: int, image_size: int) -> ir.Model:
@@ -22,7 +24,8 @@ def torch_to_onnx(module: nn.Module, channels: int, image_size: int) -> ir.Model
     """
     buffer = io.BytesIO()
     example = torch.zeros(2, channels, image_size, image_size)
-    with warnings.catch_warnings():
+    # Where it fails, it prints the graph so far; what the module itself prints was to be seen before.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(1):
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,17 +12,28 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tbft_artifacts.errors import TbftError
+from tbft_export.sources.kinds import check_kinds
+from tbft_export.sources.state_names import COUNTER, common_prefix, find_tensors, first_tensors
 
-# Where training scripts commonly put the state dict inside a checkpoint.
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
-_DATA_PARALLEL = "module."
-_COUNTER = "num_batches_tracked"
+
+@dataclass(frozen=True)
+class State:
+    """Tensors by name, in float32 where they are numbers of a network, and what its owner may not know of them."""
+
+    tensors: dict[str, Tensor]
+    note: str = ""
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of `find_state` for a network whose names are not known."""
+    return find_state(path).tensors
+
+
+def find_state(path: Path, expected: frozenset[str] = frozenset()) -> State:
     """A state dict from `.pth`, `.pt` (loaded with `weights_only=True`) or `.safetensors`, as float32.
 
-    Raises TbftError for a missing file, an unknown kind, or one that is no state dict.
+    Of a checkpoint those tensors which have the `expected` names, or have them behind what wrappers put ahead. Raises
+    TbftError for a missing file, an unknown kind, one that is no state dict, and tensors that are no numbers.
     """
     if not path.is_file():
         raise TbftError(f"weights file '{path}' does not exist", "check `weights`")
@@ -35,7 +47,16 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             content = _read_torch(path)
         case _:
             raise TbftError(f"'{path}' is neither .pth, .pt nor .safetensors", "save a state dict in one of those")
-    return _unwrap(content, path)
+    found, note = find_tensors(content, expected) if expected else (None, "")
+    found = found or first_tensors(content)
+    if found is None:
+        raise TbftError(f"'{path}' holds no state dict", "save it with torch.save(model.state_dict(), path)")
+    check_kinds(found.tensors, f"'{path}'")
+    tensors = {name: each.float() if each.is_floating_point() else each for name, each in found.tensors.items()}
+    for name, value in tensors.items():
+        if not torch.isfinite(value).all():
+            raise TbftError(f"tensor '{name}' of '{path}' holds values that are no numbers", "train the model again")
+    return State(tensors, note)
 
 
 def load_into(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
@@ -50,8 +71,8 @@ def check_fit(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tenso
 
     Counters of batches are neither needed nor in the way.
     """
-    problems = [f"missing {name}" for name in expected if name not in state and not name.endswith(_COUNTER)]
-    problems += [f"unexpected {name}" for name in state if name not in expected and not name.endswith(_COUNTER)]
+    problems = [f"missing {name}" for name in expected if name not in state and not name.endswith(COUNTER)]
+    problems += [f"unexpected {name}" for name in state if name not in expected and not name.endswith(COUNTER)]
     problems += [
         f"{name} is {tuple(state[name].shape)}, not {shape}"
         for name, shape in expected.items()
@@ -59,10 +80,13 @@ def check_fit(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tenso
     ]
     if problems:
         shown = "; ".join(problems[:6]) + (f"; and {len(problems) - 6} more" if len(problems) > 6 else "")
-        raise TbftError(
-            f"weights '{path}' do not fit the model: {shown}",
-            "check `model`, `classes` and `image_size` against how the weights were trained",
-        )
+        names = frozenset(name for name in expected if not name.endswith(COUNTER))
+        hint = "check `model`, `classes` and `image_size` against how the weights were trained"
+        if prefix := common_prefix(state, names):
+            hint = f"names in the file begin with '{prefix}', which the model's do not: save the weights without it"
+        elif prefix := common_prefix(expected, frozenset(state)):
+            hint = f"names of the model begin with '{prefix}', which those in the file do not: save the weights with it"
+        raise TbftError(f"weights '{path}' do not fit the model: {shown}", hint)
 
 
 def _read_torch(path: Path) -> object:
@@ -74,25 +98,3 @@ def _read_torch(path: Path) -> object:
             f"'{path}' cannot be read as plain tensors: {reason}",
             "save only the state dict: torch.save(model.state_dict(), path)",
         ) from error
-
-
-def _unwrap(content: object, path: Path) -> dict[str, Tensor]:
-    while isinstance(content, Mapping):
-        inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        if inner is None:
-            break
-        content = inner
-    if not isinstance(content, Mapping) or not content or not all(map(_is_plain, content, content.values())):
-        raise TbftError(f"'{path}' holds no state dict", "save it with torch.save(model.state_dict(), path)")
-    parallel = all(name.startswith(_DATA_PARALLEL) for name in content)
-    start = len(_DATA_PARALLEL) if parallel else 0
-    state = {name[start:]: value.float() if value.is_floating_point() else value for name, value in content.items()}
-    for name, value in state.items():
-        if not torch.isfinite(value).all():
-            raise TbftError(f"tensor '{name}' of '{path}' holds values that are no numbers", "train the model again")
-    return state
-
-
-def _is_plain(name: object, value: object) -> bool:
-    """Whether this is a named, dense tensor of real numbers."""
-    return isinstance(name, str) and isinstance(value, Tensor) and not (value.is_sparse or value.is_complex())

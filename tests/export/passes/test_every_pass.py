@@ -22,6 +22,7 @@ from tbft_export.passes.remove_training_leftovers import RemoveTrainingLeftovers
 from tbft_export.passes.restore_activations import RestoreActivationsPass
 from tbft_export.passes.results_last import ResultsLastPass
 from tbft_export.passes.rewrite_average_pool import RewriteAveragePoolPass
+from tbft_export.passes.separate_readers import SeparateReadersPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
@@ -57,6 +58,7 @@ def test_every_pass_is_tested() -> None:
         RestoreActivationsPass({}),
         ResultsLastPass(),
         RewriteAveragePoolPass({"x"}),
+        SeparateReadersPass(frozenset()),
         StandInForActivationsPass(),
         TakeGradientsPass(),
         UseBatchStatisticsPass(),
