@@ -1,0 +1,171 @@
+"""The real command in a forked child of this process, which has everything imported already."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import io
+import os
+import select
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuzz.limits import DISK_BYTES, MEMORY_BYTES, SECONDS
+from tbft_edge.main import main
+
+_POLL_MS = 10
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+# A look at the disk walks through folders, so not every time.
+_POLLS_PER_LOOK_AT_DISK = 8
+
+
+@dataclass(frozen=True)
+class Room:
+    """The folders of one case. The command runs in `work`; what it writes to its streams is kept beside."""
+
+    path: Path
+
+    @property
+    def work(self) -> Path:
+        return self.path / "work"
+
+    @property
+    def temporary(self) -> Path:
+        """TMPDIR of the command."""
+        return self.path / "tmp"
+
+    @property
+    def home(self) -> Path:
+        return self.path / "home"
+
+    @property
+    def out(self) -> Path:
+        return self.path / "stdout"
+
+    @property
+    def err(self) -> Path:
+        return self.path / "stderr"
+
+    def make(self) -> None:
+        for folder in (self.work, self.temporary, self.home):
+            folder.mkdir(parents=True)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended. `code` is negative where a signal ended it; `stopped` is why this process had to."""
+
+    code: int
+    out: bytes
+    err: bytes
+    seconds: float
+    peak_bytes: int
+    stopped: str | None
+
+
+def run(arguments: Sequence[str], room: Room) -> Outcome:
+    """Run `tbft-edge arguments` in `room.work`, watched."""
+    began = time.monotonic()
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        _be_the_command(arguments, room)
+    stopped = _watch(child, room, began + SECONDS)
+    _, status, usage = os.wait4(child, 0)
+    with contextlib.suppress(ProcessLookupError):  # Whatever it started and left.
+        os.killpg(child, signal.SIGKILL)
+    return Outcome(
+        code=os.waitstatus_to_exitcode(status),
+        out=room.out.read_bytes() if room.out.exists() else b"",
+        err=room.err.read_bytes() if room.err.exists() else b"",
+        seconds=time.monotonic() - began,
+        peak_bytes=usage.ru_maxrss * 1024,
+        stopped=stopped,
+    )
+
+
+def _be_the_command(arguments: Sequence[str], room: Room) -> None:
+    """Never returns: the process ends as the command does."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        os.chdir(room.work)
+        os.environ["TMPDIR"], os.environ["HOME"] = str(room.temporary), str(room.home)
+        tempfile.tempdir = None
+        _redirect(room)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+        sys.argv = ["tbft-edge", *arguments]
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except BaseException:  # What `main` lets through is a defect, and must be seen as one.
+        import traceback
+
+        os.write(2, traceback.format_exc().encode(errors="replace"))
+        code = 1
+    finally:
+        os._exit(code)
+
+
+def _redirect(room: Room) -> None:
+    """Streams into files, as a log has them."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    for number, path in ((1, room.out), (2, room.err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w"), "utf-8", write_through=True)
+    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w"), "utf-8", "backslashreplace", write_through=True)
+
+
+def _watch(child: int, room: Room, deadline: float) -> str | None:
+    """Wait until the child ended; end it where it takes too much of anything, and say of what."""
+    descriptor = os.pidfd_open(child)
+    try:
+        polls = 0
+        while not select.select([descriptor], [], [], _POLL_MS / 1000)[0]:
+            polls += 1
+            excess = _excess(child, room, deadline, look_at_disk=polls % _POLLS_PER_LOOK_AT_DISK == 0)
+            if excess:
+                os.kill(child, signal.SIGKILL)
+                return excess
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _excess(child: int, room: Room, deadline: float, *, look_at_disk: bool) -> str | None:
+    if time.monotonic() > deadline:
+        return f"still running after {SECONDS} s"
+    if _resident(child) > MEMORY_BYTES:
+        return f"more than {MEMORY_BYTES >> 20} MiB of memory"
+    if look_at_disk and disk_use(room.path) > DISK_BYTES:
+        return f"more than {DISK_BYTES >> 20} MiB written"
+    return None
+
+
+def _resident(process: int) -> int:
+    try:
+        return int(Path(f"/proc/{process}/statm").read_bytes().split()[1]) * _PAGE
+    except (OSError, IndexError):  # It ended meanwhile.
+        return 0
+
+
+def disk_use(folder: Path) -> int:
+    """Bytes on the disk of everything below `folder`."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118  (walked often)
+    return total
