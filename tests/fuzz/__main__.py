@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
-
-# One thread per process, and none at all in this one, since it is forked.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[_name] = "1"
-
 import argparse
 import collections
+import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fuzz import suite
 from fuzz.desk import is_possible, make_desk
 from fuzz.surfaces import SURFACES
+from support.forked_command import preload
+from support.on_cores import each
 
 SECONDS_PER_CASE = 0.22
 KEPT = Path("build/fuzz")
@@ -34,14 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ids = [asked.case] if asked.case else suite.chosen(asked.cases, asked.only)
     minutes = len(ids) * SECONDS_PER_CASE / asked.cores / 60
     _say(f"{len(ids)} cases on {asked.cores} cores with seed {asked.seed}: about {minutes + 0.2:.1f} minutes")
-    shutil.rmtree(KEPT, ignore_errors=True)
+    shutil.rmtree(asked.kept, ignore_errors=True)
     began = time.monotonic()
-    suite.preload()
+    preload()
     # Not a TemporaryDirectory, which children would remove as they end.
     scratch = Path(tempfile.mkdtemp(prefix="tbft-edge-fuzz-", dir=_place()))
     try:
-        tried = suite.Suite(make_desk(scratch / "desk"), scratch / "rooms", KEPT.resolve(), asked.seed)
-        found = list(_told(suite.findings(tried, ids, asked.cores), len(ids)))
+        tried = suite.Suite(make_desk(scratch / "desk"), scratch / "rooms", asked.kept.resolve(), asked.seed)
+        found = list(_told(each(tried.try_case, ids, asked.cores, suite.Finding), len(ids)))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return _sum_up(found, asked, time.monotonic() - began)
@@ -54,6 +51,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=sorted(SURFACES), help="a surface; may be repeated")
     parser.add_argument("--case", help="this one alone, such as manifests-000123")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="default: all")
+    parser.add_argument("--kept", type=Path, default=KEPT, help=f"where cases that failed are kept; default: {KEPT}")
     return parser.parse_args(arguments)
 
 
@@ -64,8 +62,8 @@ def _place() -> str | None:
     return str(memory) if is_there else None
 
 
-def _told(findings: object, total: int) -> object:
-    for number, finding in enumerate(findings, 1):  # type: ignore[call-overload]
+def _told(findings: Iterable[suite.Finding], total: int) -> Iterator[suite.Finding]:
+    for number, finding in enumerate(findings, 1):
         if finding.problems:
             _say(f"{finding.case}: {finding.problems[0]}\n    {finding.what[:160]}")
         if number % 500 == 0:
@@ -84,7 +82,7 @@ def _sum_up(found: Sequence[suite.Finding], asked: argparse.Namespace, seconds: 
     _say(f"{len(found)} cases in {seconds:.0f} s, seed {asked.seed}; ended {ends}; {len(failed)} failed")
     if failed:
         again = f"FUZZ_ARGS='--seed {asked.seed} --case {failed[0].case}'"
-        _say(f"input and command of each that failed lie in {KEPT}; one again: make fuzz {again}")
+        _say(f"input and command of each that failed lie in {asked.kept}; one again: make fuzz {again}")
     return 1 if failed else 0
 
 

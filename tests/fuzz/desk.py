@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from fuzz import child
 from support.bundles import COMPILED, compiled
+from support.forked_command import Room, run
 from support.toys import coloured_squares, save_folders, save_squares
 from tbft_runtime import Silent, TrainOptions, train
 from tbft_runtime.run.epoch import Epoch
@@ -128,7 +128,7 @@ def _save_jpegs(folder: Path) -> None:
 class _Killed(Silent):
     """Ends the process as a pulled plug does, when the first epoch is safe."""
 
-    def epoch(self, epoch: Epoch, total: int, best: bool) -> None:
+    def epoch(self, epoch: Epoch, total: int, best: bool) -> None:  # noqa: ARG002
         os._exit(0)
 
 
@@ -150,9 +150,9 @@ def _in_a_child(work: Callable[[], None]) -> None:
 
 
 def _command(desk: Desk, *arguments: str) -> bytes:
-    room = child.Room(desk.folder / "room")
+    room = Room(desk.folder / "room")
     room.make()
-    ended = child.run(arguments, room)
+    ended = run(arguments, room)
     shutil.rmtree(room.path)
     if ended.code:
         raise RuntimeError(f"{' '.join(arguments)} ended with {ended.code}: {ended.err.decode(errors='replace')}")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from fuzz.case import Case
-from fuzz.child import Room
+from support.forked_command import Room
 
 # As atomic files are named while they are written.
 UNFINISHED = ("*/.*.tmp", "*/.tmp??????", ".*.tmp")
@@ -39,9 +39,7 @@ def problems(case: Case, before: Listing, room: Room, *, ended_well: bool) -> li
     new = [path for path in after if path not in before and path not in allowed]
     found = [f"left {path}" for path in new if not _is_below(path, outputs)]
     found += [
-        f"changed {path}"
-        for path, about in before.items()
-        if after.get(path) != about and not _is_below(path, outputs)
+        f"changed {path}" for path, about in before.items() if after.get(path) != about and not _is_below(path, outputs)
     ]
     found += [f"left unfinished {path}" for path in new if any(fnmatch.fnmatch(path, each) for each in UNFINISHED)]
     for output in outputs:

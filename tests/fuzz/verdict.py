@@ -14,9 +14,8 @@ from safetensors.numpy import load_file
 
 from fuzz import traces
 from fuzz.case import Case
-from fuzz.child import Outcome, Room
-from fuzz.limits import MEMORY_BYTES
 from support.commands import ERROR
+from support.forked_command import Limits, Outcome, Room
 from support.hostile import unseen
 
 REFUSED, DIVERGED = 2, 3
@@ -25,14 +24,14 @@ _NO_NUMBER = re.compile(r"(?<![\w.])-?(nan|inf|infinity)\b", re.IGNORECASE)
 _OWN_LINE_ENDS = "\r\n"
 
 
-def problems(case: Case, outcome: Outcome, before: traces.Listing, room: Room) -> list[str]:
+def problems(case: Case, outcome: Outcome, before: traces.Listing, room: Room, limits: Limits) -> list[str]:
     """What is wrong with an ending, a line each; nothing if it is as it should be."""
     if outcome.stopped:
         return [outcome.stopped]
     if outcome.code < 0:
         return [f"ended by signal {-outcome.code}"]
     out, err = _text(outcome.out), _text(outcome.err)
-    found = [] if outcome.peak_bytes <= MEMORY_BYTES else [f"took {outcome.peak_bytes >> 20} MiB of memory"]
+    found = [] if outcome.peak_bytes <= limits.memory_bytes else [f"took {outcome.peak_bytes >> 20} MiB of memory"]
     if "Traceback (most recent call last)" in err:
         found.append(f"a traceback: {err.strip().splitlines()[-1][:200]}")
     if hidden := unseen((out + err).replace(_OWN_LINE_ENDS, "\n")):
@@ -41,7 +40,7 @@ def problems(case: Case, outcome: Outcome, before: traces.Listing, room: Room) -
         found += _answer(case, out, err, room)
     elif outcome.code in (REFUSED, DIVERGED):
         found += _refusal(err)
-    else:
+    elif not found:
         found.append(f"exit code {outcome.code}")
     return found + traces.problems(case, before, room, ended_well=outcome.code == 0)
 
@@ -143,8 +142,11 @@ def _differences(tensors: dict[str, np.ndarray], expected: dict[str, np.ndarray]
 
 
 def _learned(tensors: dict[str, np.ndarray], base: dict[str, np.ndarray]) -> list[str]:
-    pairs = [(value, base[name.removeprefix("current/")]) for name, value in tensors.items()
-             if name.removeprefix("current/") in base]
+    pairs = [
+        (value, base[name.removeprefix("current/")])
+        for name, value in tensors.items()
+        if name.removeprefix("current/") in base
+    ]
     if pairs and all(value.tobytes() == before.tobytes() for value, before in pairs):
         return ["training ended well and trained nothing"]
     return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -134,7 +135,7 @@ def random_numbers(rng: Random) -> Evil:
 def doubling(rng: Random) -> Evil:
     """Thirty small nodes, each of which gives twice what it gets."""
     names = [INPUT, *(f"double{level}" for level in range(rng.choice((20, 30))))]
-    nodes = [node("Concat", [a, a], [b], axis=rng.choice((0, 3))) for a, b in zip(names, names[1:], strict=False)]
+    nodes = [node("Concat", [a, a], [b], axis=rng.choice((0, 3))) for a, b in pairwise(names)]
     return Evil(nodes=nodes, adds=names[-1])
 
 

@@ -82,7 +82,9 @@ def loop(rng: Random) -> Evil:
 
 
 def local_function(rng: Random) -> Evil:
-    own = function("Steal", ["x"], ["y"], [constant("taken", _stolen(rng, "")), node("Add", ["x", "taken"], ["y"])], "own")
+    own = function(
+        "Steal", ["x"], ["y"], [constant("taken", _stolen(rng, "")), node("Add", ["x", "taken"], ["y"])], "own"
+    )
     return Evil(
         nodes=[node("Steal", [MEAN], ["stolen"], "own")],
         adds="stolen",
@@ -99,9 +101,7 @@ def sparse_initializer(rng: Random) -> Evil:
 
 def sparse_attribute(rng: Random) -> Evil:
     content = sparse(_stolen(rng, ""), np.arange(4, dtype=np.int64), [4])
-    return Evil(
-        nodes=[node("Constant", [], ["stolen"], sparse_value=Sparse(content))], adds="stolen", must_refuse=True
-    )
+    return Evil(nodes=[node("Constant", [], ["stolen"], sparse_value=Sparse(content))], adds="stolen", must_refuse=True)
 
 
 def location_without_mark(rng: Random) -> Evil:

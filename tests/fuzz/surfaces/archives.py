@@ -19,8 +19,12 @@ NAME = "bundle.tar.gz"
 
 def make(desk: Desk, rng: Random, folder: Path) -> Case:
     """Bytes of the archive, of what it unpacks to, or of one file in it."""
-    files = {path.relative_to(root).as_posix(): path.read_bytes()
-             for root in (desk.bundle(rng.choice(_BUNDLES)),) for path in sorted(root.rglob("*")) if path.is_file()}
+    files = {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for root in (desk.bundle(rng.choice(_BUNDLES)),)
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
     match rng.randrange(4):
         case 0:
             changed = rng.choice((change_bytes, change_file))(packed(files), rng)

@@ -16,7 +16,13 @@ _BUNDLES = ("feature-frozen", "output-frozen", "feature-batch", "feature-int8", 
 _SWAPS = (
     *((b"Relu", b"Sqrt"), (b"Conv", b"Cosh"), (b"MatMul", b"Concat"), (b"Gemm", b"Tile"), (b"Add", b"Div")),
     *((b"Mul", b"Pow"), (b"Mul", b"Mod"), (b"Sub", b"Mod"), (b"Reshape", b"Nonzero"), (b"Transpose", b"Unsqueeze")),
-    *((b"Add", b"Sub"), (b"Gather", b"Expand"), (b"Cast", b"Loop"), (b"ReduceMean", b"ReduceProd"), (b"images", b"labels")),
+    *(
+        (b"Add", b"Sub"),
+        (b"Gather", b"Expand"),
+        (b"Cast", b"Loop"),
+        (b"ReduceMean", b"ReduceProd"),
+        (b"images", b"labels"),
+    ),
     *((b"logits", b"images"), (b"batch", b"hctab"), (b"weight", b"weighs"), (b"kernel_shape", b"kernel_shop!")),
 )
 

@@ -15,7 +15,15 @@ from fuzz.rehash import copy_bundle, write_manifest
 from support.hostile import EVIL, LONG
 from tbft_artifacts.manifest import MANIFEST
 
-_BUNDLES = ("feature-frozen", "output-frozen", "feature-batch", "input-batch", "feature-int8", "all-drifts", "tinytrain")
+_BUNDLES = (
+    "feature-frozen",
+    "output-frozen",
+    "feature-batch",
+    "input-batch",
+    "feature-int8",
+    "all-drifts",
+    "tinytrain",
+)
 
 
 def make(desk: Desk, rng: Random, folder: Path) -> Case:
@@ -100,11 +108,14 @@ def _plan(manifest: dict[str, Any], rng: Random) -> str:
     name = rng.choice((*names, "batch_statistics", "parameters", "boundary", "blocks", "cost"))
     value: Any = rng.choice((0, -1, 2**31, 2**62, 1, 10**6))
     if name == "boundary":
-        value = {"name": rng.choice((plan["boundary"]["name"], "nothing")), "shape": rng.choice(([], [2**32, 2**32], [0], [-1, 8, 8], [1]))}
+        value = {
+            "name": rng.choice((plan["boundary"]["name"], "nothing")),
+            "shape": rng.choice(([], [2**32, 2**32], [0], [-1, 8, 8], [1])),
+        }
     elif isinstance(plan[name], list):
         value = rng.choice(([], plan[name] * 2, plan[name][::-1]))
     elif isinstance(plan[name], dict):
-        value = {key: value for key in plan[name]}
+        value = dict.fromkeys(plan[name], value)
     plan[name] = value
     return f"{name} of {plan['id']}: {str(value)[:60]}"
 

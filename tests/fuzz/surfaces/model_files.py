@@ -58,7 +58,12 @@ def _card(card: dict[str, Any], rng: Random) -> tuple[bytes, str]:
             changed = change_file(to_json(card), rng)
             return changed.value, changed.what
         case 2:
-            kinds = {"fewer": ["a"], "none": [], "more": list("abcdefgh"), "unprintable": [EVIL, "b\nx\ty", "\x1b[m", LONG]}
+            kinds = {
+                "fewer": ["a"],
+                "none": [],
+                "more": list("abcdefgh"),
+                "unprintable": [EVIL, "b\nx\ty", "\x1b[m", LONG],
+            }
             kind = rng.choice(sorted(kinds))
             return to_json(card | {"classes": kinds[kind]}), f"classes {kind}"
         case 3:

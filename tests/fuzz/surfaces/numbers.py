@@ -11,9 +11,40 @@ from fuzz.desk import Desk
 
 _NUMBERS = (
     *("0", "-1", "1", "2", "3", "1000", str(2**31 - 1), str(2**31), str(2**62), str(2**63), str(2**64), "9" * 400),
-    *("nan", "inf", "-inf", "1e308", "1e-320", "3.4e38", "0.0", "-0.0", "0.5", "1.0", "x", "", " 7", "１", "0x10", "1_000"),
+    *(
+        "nan",
+        "inf",
+        "-inf",
+        "1e308",
+        "1e-320",
+        "3.4e38",
+        "0.0",
+        "-0.0",
+        "0.5",
+        "1.0",
+        "x",
+        "",
+        " 7",
+        "１",
+        "0x10",
+        "1_000",
+    ),
 )
-_AMOUNTS = ("0", "1", "1kB", "50MB", "999999999999GB", "1e9", "nan", "-1MB", "1.5g", "9" * 400 + "GB", "0%", "100%", "15%")
+_AMOUNTS = (
+    "0",
+    "1",
+    "1kB",
+    "50MB",
+    "999999999999GB",
+    "1e9",
+    "nan",
+    "-1MB",
+    "1.5g",
+    "9" * 400 + "GB",
+    "0%",
+    "100%",
+    "15%",
+)
 _OF_TRAIN = (
     *("--epochs", "--batch-size", "--patience", "--seed", "--threads", "--lr", "--momentum", "--weight-decay"),
     *("--val-fraction", "--exit-accuracy"),
@@ -37,7 +68,11 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
         case "tune":
             name = rng.choice(("--batch-size", "--threads"))
             case = Case("", ("tune", bundle, "--out", "run", f"{name}={given}", "--json"), ("run",))
-            return _said(case) if given not in ("1", "2", "3", "1000") else _said(replace(case, arguments=("tune", bundle)))
+            return (
+                _said(case)
+                if given not in ("1", "2", "3", "1000")
+                else _said(replace(case, arguments=("tune", bundle)))
+            )
         case "predict":
             return _said(Case("", ("predict", bundle, str(desk.photos), f"--threads={given}", "--json"), pictures=8))
         case _:
@@ -46,7 +81,9 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
 
 def _train(kind: str, desk: Desk, rng: Random) -> Case:
     names = _OF_TRAIN if kind == "train" else ("--memory-budget", "--update-budget", "--compute-budget")
-    given = {name: rng.choice(_NUMBERS if kind == "train" else _AMOUNTS) for name in rng.sample(names, rng.choice((1, 1, 2)))}
+    given = {
+        name: rng.choice(_NUMBERS if kind == "train" else _AMOUNTS) for name in rng.sample(names, rng.choice((1, 1, 2)))
+    }
     options = [f"{name}={value}" for name, value in given.items()]
     # Epochs without end are what was asked for then.
     patience = ["--patience=2"] if "--patience" not in given else []

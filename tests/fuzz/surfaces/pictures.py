@@ -94,7 +94,9 @@ def _exif(desk: Desk, rng: Random, place: Path) -> list[Path]:
     for _ in range(rng.choice((0, 1, 3))):
         kind = rng.choice((0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 99))
         count = rng.choice((0, 1, 2, 4, 2**31, 2**32 - 1))
-        entries.append((rng.choice((0x010E, 0x8769, 0x8825, 0x0111, 0x0117, 0x927C, 0xFFFF)), kind, count, rng.randbytes(4)))
+        entries.append(
+            (rng.choice((0x010E, 0x8769, 0x8825, 0x0111, 0x0117, 0x927C, 0xFFFF)), kind, count, rng.randbytes(4))
+        )
     entries *= rng.choice((1, 1, 300))
     body = b"".join(struct.pack("<HHI", tag, kind, count) + value for tag, kind, count, value in entries)
     following = struct.pack("<I", rng.choice((0, 8, 2**32 - 1)))
@@ -142,7 +144,9 @@ def _no_files(desk: Desk, rng: Random, place: Path) -> list[Path]:
 
 
 def _names(desk: Desk, rng: Random, place: Path) -> list[Path]:
-    raw = rng.choice((b"caf\xe9", EVIL.encode()[:200], b"\xff\xfe", b"-rf", b"a\nb\tc", b" ", b"..x", "é".encode(), b"\x1b[2J"))
+    raw = rng.choice(
+        (b"caf\xe9", EVIL.encode()[:200], b"\xff\xfe", b"-rf", b"a\nb\tc", b" ", b"..x", "é".encode(), b"\x1b[2J")
+    )
     path = place / (os.fsdecode(raw) + rng.choice((".png", ".jpg")))
     if rng.random() < 0.5:
         path.write_bytes(b"no picture")
@@ -153,7 +157,9 @@ def _names(desk: Desk, rng: Random, place: Path) -> list[Path]:
 
 def _folders(desk: Desk, rng: Random, place: Path) -> list[Path]:
     """Folders of the system, and those that nobody names so."""
-    raw = rng.choice((b"lost+found", b"System Volume Information", b"@eaDir", b".hidden", b"eel", b"caf\xe9", b"unlabelled", b"a\nb"))
+    raw = rng.choice(
+        (b"lost+found", b"System Volume Information", b"@eaDir", b".hidden", b"eel", b"caf\xe9", b"unlabelled", b"a\nb")
+    )
     folder = place.parent / os.fsdecode(raw)
     folder.mkdir(exist_ok=True)
     path = folder / "within.png"

@@ -42,7 +42,9 @@ def _run_file(desk: Desk, rng: Random, folder: Path) -> Case:
     shutil.copytree(desk.run, folder / "run")
     what = _broken(folder / "run" / "run.json", rng)
     if rng.random() < 0.5:
-        return Case(what, ("finalize", "run", "--out", "model.onnx", "--allow-worse", "--json"), outputs=("model.onnx",))
+        return Case(
+            what, ("finalize", "run", "--out", "model.onnx", "--allow-worse", "--json"), outputs=("model.onnx",)
+        )
     return commands.any_of_model(what, desk, "run", rng)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -66,7 +65,20 @@ def _traversal(rng: Random) -> bytes:
 
 
 def _odd_name(rng: Random) -> bytes:
-    names = ("", ".", "..", "./", "a//b", "manifest.json/", EVIL[:60], "x" * 99, "con\\x", "a\\..\\b", "plans", "./manifest.json")
+    names = (
+        "",
+        ".",
+        "..",
+        "./",
+        "a//b",
+        "manifest.json/",
+        EVIL[:60],
+        "x" * 99,
+        "con\\x",
+        "a\\..\\b",
+        "plans",
+        "./manifest.json",
+    )
     return _member(rng.choice(names), b"odd")
 
 
@@ -97,9 +109,9 @@ def _with_checksum(header: bytearray) -> bytes:
 
 def _pax_sparse(rng: Random) -> bytes:
     size = rng.choice((10**9, 10**12))
-    return _pax({"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x", "GNU.sparse.realsize": str(size)}) + (
-        _member("x", b"1\n0\n0\n")
-    )
+    return _pax(
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "x", "GNU.sparse.realsize": str(size)}
+    ) + (_member("x", b"1\n0\n0\n"))
 
 
 def _pax(fields: Mapping[str, str]) -> bytes:
@@ -114,12 +126,15 @@ def _pax(fields: Mapping[str, str]) -> bytes:
 
 def _pax_values(rng: Random) -> bytes:
     key = rng.choice(("path", "size", "linkpath", "mtime", "uid", "GNU.sparse.map", "GNU.sparse.size", "hdrcharset"))
-    value = rng.choice(("../../outside", "-1", "99999999999999999999", "nan", "1" * 5000, "1,2,3", "x\x1b[31m", "", "9e999"))
+    value = rng.choice(
+        ("../../outside", "-1", "99999999999999999999", "nan", "1" * 5000, "1,2,3", "x\x1b[31m", "", "9e999")
+    )
     return _pax({key: value}) + _member("x", b"x")
 
 
 def _huge_header(kind: bytes) -> Callable[[Random], bytes]:
     """A header that is read into memory as a whole."""
+
     def attack(rng: Random) -> bytes:
         return _member("huge", bytes(MANY_BYTES), type=kind) + _member("x", b"x")
 
@@ -178,5 +193,7 @@ ATTACKS: Mapping[str, Callable[[Random], bytes]] = {
     "empty-headers": _empty_headers,
     "deep": _deep,
     "trailing": _trailing,
-    "unknown-type": lambda rng: _member("x", b"x", type=rng.choice((b"9", b"Z", b"\xff", b"\0", b"7", b"D", b"M", b"V"))),
+    "unknown-type": lambda rng: _member(
+        "x", b"x", type=rng.choice((b"9", b"Z", b"\xff", b"\0", b"7", b"D", b"M", b"V"))
+    ),
 }

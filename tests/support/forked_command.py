@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
+import importlib
 import io
 import os
+import pkgutil
 import select
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz.limits import DISK_BYTES, MEMORY_BYTES, SECONDS
 from tbft_edge.main import main
 
 _POLL_MS = 10
+_PRELOADED = (
+    *("tbft_artifacts", "tbft_runtime", "tbft_edge.commands", "tbft_edge.facts", "tbft_edge.pages", "tbft_edge.tables"),
+    "tbft_edge.progress",
+)
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # A look at the disk walks through folders, so not every time.
 _POLLS_PER_LOOK_AT_DISK = 8
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a command may take before it is ended. `disk_bytes`: of its room, its input included."""
+
+    seconds: float = 30
+    memory_bytes: int = 1 << 30
+    disk_bytes: int = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -68,14 +84,24 @@ class Outcome:
     stopped: str | None
 
 
-def run(arguments: Sequence[str], room: Room) -> Outcome:
-    """Run `tbft-edge arguments` in `room.work`, watched."""
+def run(
+    arguments: Sequence[str],
+    room: Room,
+    limits: Limits = Limits(),
+    first: Callable[[], None] = lambda: None,
+    watch: Callable[[int], None] = lambda _: None,
+) -> Outcome:
+    """Run `tbft-edge arguments` in `room.work`, watched.
+
+    `first` runs in the child ahead of the command, `watch` here with the child's process id while it runs.
+    """
     began = time.monotonic()
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
-        _be_the_command(arguments, room)
-    stopped = _watch(child, room, began + SECONDS)
+        _be_the_command(arguments, room, first)
+    watch(child)
+    stopped = _wait(child, room, limits, began + limits.seconds)
     _, status, usage = os.wait4(child, 0)
     with contextlib.suppress(ProcessLookupError):  # Whatever it started and left.
         os.killpg(child, signal.SIGKILL)
@@ -89,7 +115,7 @@ def run(arguments: Sequence[str], room: Room) -> Outcome:
     )
 
 
-def _be_the_command(arguments: Sequence[str], room: Room) -> None:
+def _be_the_command(arguments: Sequence[str], room: Room, first: Callable[[], None]) -> None:
     """Never returns: the process ends as the command does."""
     code = 1
     try:
@@ -98,24 +124,27 @@ def _be_the_command(arguments: Sequence[str], room: Room) -> None:
         os.environ["TMPDIR"], os.environ["HOME"] = str(room.temporary), str(room.home)
         tempfile.tempdir = None
         _redirect(room)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.argv = ["tbft-edge", *arguments]
-        try:
-            main()
-            code = 0
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        first()
+        code = _code_of(main)
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
     except BaseException:  # What `main` lets through is a defect, and must be seen as one.
-        import traceback
-
         os.write(2, traceback.format_exc().encode(errors="replace"))
         code = 1
     finally:
         os._exit(code)
+
+
+def _code_of(command: Callable[[], None]) -> int:
+    try:
+        command()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
 
 
 def _redirect(room: Room) -> None:
@@ -128,29 +157,25 @@ def _redirect(room: Room) -> None:
     sys.stderr = io.TextIOWrapper(io.FileIO(2, "w"), "utf-8", "backslashreplace", write_through=True)
 
 
-def _watch(child: int, room: Room, deadline: float) -> str | None:
-    """Wait until the child ended; end it where it takes too much of anything, and say of what."""
+def _wait(child: int, room: Room, limits: Limits, deadline: float) -> str | None:
+    """Until the child ended; end it where it takes too much of anything, and say of what."""
     descriptor = os.pidfd_open(child)
     try:
         polls = 0
         while not select.select([descriptor], [], [], _POLL_MS / 1000)[0]:
             polls += 1
-            excess = _excess(child, room, deadline, look_at_disk=polls % _POLLS_PER_LOOK_AT_DISK == 0)
-            if excess:
-                os.kill(child, signal.SIGKILL)
-                return excess
+            if polls % _POLLS_PER_LOOK_AT_DISK == 0 and disk_use(room.path) > limits.disk_bytes:
+                excess = f"more than {limits.disk_bytes >> 20} MiB written"
+            elif time.monotonic() > deadline:
+                excess = f"still running after {limits.seconds:.0f} s"
+            elif _resident(child) > limits.memory_bytes:
+                excess = f"more than {limits.memory_bytes >> 20} MiB of memory"
+            else:
+                continue
+            os.kill(child, signal.SIGKILL)
+            return excess
     finally:
         os.close(descriptor)
-    return None
-
-
-def _excess(child: int, room: Room, deadline: float, *, look_at_disk: bool) -> str | None:
-    if time.monotonic() > deadline:
-        return f"still running after {SECONDS} s"
-    if _resident(child) > MEMORY_BYTES:
-        return f"more than {MEMORY_BYTES >> 20} MiB of memory"
-    if look_at_disk and disk_use(room.path) > DISK_BYTES:
-        return f"more than {DISK_BYTES >> 20} MiB written"
     return None
 
 
@@ -169,3 +194,17 @@ def disk_use(folder: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118  (walked often)
     return total
+
+
+def preload() -> None:
+    """Import what commands import when they run, so that each child starts with it."""
+    for name in _PRELOADED:
+        package = importlib.import_module(name)
+        for module in pkgutil.walk_packages(getattr(package, "__path__", []), f"{name}."):
+            with contextlib.suppress(ImportError):  # Commands of the host need more than a device has.
+                importlib.import_module(module.name)
+    from PIL import Image
+
+    Image.init()
+    gc.collect()
+    gc.freeze()  # Else the first collection in each child would copy everything.
