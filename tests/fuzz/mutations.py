@@ -139,7 +139,7 @@ def _change_at(value: Any, path: tuple[Any, ...], rng: Random) -> str:
         parent.insert(key, copy.deepcopy(before))
         return "doubled"
     if kind == 2 and len(parent) > 1:
-        other = rng.choice([each for each in (parent if isinstance(parent, dict) else range(len(parent)))])
+        other = rng.choice(list(parent if isinstance(parent, dict) else range(len(parent))))
         parent[key], parent[other] = copy.deepcopy(parent[other]), before
         return f"swapped with {other}"
     if isinstance(before, (list, dict)) and kind < 6:

@@ -50,7 +50,7 @@ class Suite:
         try:
             rng = random.Random(f"{self.seed}/{case_id}")
             case = SURFACES[surface].make(self.desk, rng, room.work)
-            before = traces.listing(room.path)
+            before = traces.listing(room.disk)
             self._keep_input(room, case_id)
             outcome = run(case.arguments, room, LIMITS)
             found = verdict.problems(case, outcome, before, room, LIMITS)

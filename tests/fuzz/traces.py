@@ -11,7 +11,7 @@ from support.forked_command import Room
 
 # As atomic files are named while they are written.
 UNFINISHED = ("*/.*.tmp", "*/.tmp??????", ".*.tmp")
-# Path relative to the room -> size and time of change, or the kind of what is no file.
+# Path relative to the disk -> size and time of change, or the kind of what is no file.
 Listing = dict[str, tuple[int, int, int]]
 
 
@@ -33,17 +33,16 @@ def listing(folder: Path) -> Listing:
 
 def problems(case: Case, before: Listing, room: Room, *, ended_well: bool) -> list[str]:
     """What the command left or changed that it should not have."""
-    after = listing(room.path)
+    after = listing(room.disk)
     outputs = [f"work/{name}" for name in case.outputs]
-    allowed = {room.out.name, room.err.name}
-    new = [path for path in after if path not in before and path not in allowed]
+    new = [path for path in after if path not in before]
     found = [f"left {path}" for path in new if not _is_below(path, outputs)]
     found += [
         f"changed {path}" for path, about in before.items() if after.get(path) != about and not _is_below(path, outputs)
     ]
     found += [f"left unfinished {path}" for path in new if any(fnmatch.fnmatch(path, each) for each in UNFINISHED)]
     for output in outputs:
-        made = room.path / output
+        made = room.disk / output
         if output in before or not made.is_dir():
             continue
         if not ended_well and not (made / "state.safetensors").exists():

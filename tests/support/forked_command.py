@@ -42,22 +42,28 @@ class Limits:
 
 @dataclass(frozen=True)
 class Room:
-    """The folders of one case. The command runs in `work`; what it writes to its streams is kept beside."""
+    """The folders of one command. It runs in `work`; its streams are kept beside the disk that it knows."""
 
     path: Path
 
     @property
+    def disk(self) -> Path:
+        """Everything that the command may change."""
+        return self.path / "disk"
+
+    @property
     def work(self) -> Path:
-        return self.path / "work"
+        """Its working directory."""
+        return self.disk / "work"
 
     @property
     def temporary(self) -> Path:
-        """TMPDIR of the command."""
-        return self.path / "tmp"
+        """Its TMPDIR."""
+        return self.disk / "tmp"
 
     @property
     def home(self) -> Path:
-        return self.path / "home"
+        return self.disk / "home"
 
     @property
     def out(self) -> Path:
@@ -164,7 +170,7 @@ def _wait(child: int, room: Room, limits: Limits, deadline: float) -> str | None
         polls = 0
         while not select.select([descriptor], [], [], _POLL_MS / 1000)[0]:
             polls += 1
-            if polls % _POLLS_PER_LOOK_AT_DISK == 0 and disk_use(room.path) > limits.disk_bytes:
+            if polls % _POLLS_PER_LOOK_AT_DISK == 0 and disk_use(room.disk) > limits.disk_bytes:
                 excess = f"more than {limits.disk_bytes >> 20} MiB written"
             elif time.monotonic() > deadline:
                 excess = f"still running after {limits.seconds:.0f} s"

@@ -68,11 +68,7 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
         case "tune":
             name = rng.choice(("--batch-size", "--threads"))
             case = Case("", ("tune", bundle, "--out", "run", f"{name}={given}", "--json"), ("run",))
-            return (
-                _said(case)
-                if given not in ("1", "2", "3", "1000")
-                else _said(replace(case, arguments=("tune", bundle)))
-            )
+            return _said(case)
         case "predict":
             return _said(Case("", ("predict", bundle, str(desk.photos), f"--threads={given}", "--json"), pictures=8))
         case _:

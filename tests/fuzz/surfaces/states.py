@@ -28,8 +28,7 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
     path = folder / "run" / rng.choice(("state.safetensors", "state.safetensors", "run.json"))
     what = f"{path.relative_to(folder)} {_spoil(path, rng)}"
     if rng.random() < 0.5:
-        case = Case(what, ("finalize", "run", "--out", "model.onnx", "--allow-worse"), outputs=("model.onnx",))
-        return case
+        return Case(what, ("finalize", "run", "--out", "model.onnx", "--allow-worse"), outputs=("model.onnx",))
     return replace(commands.predict(what, desk, "run"), as_if_whole=desk.predicted)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import tarfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -32,8 +31,7 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
     with gzip.open(folder / NAME, "wb", compresslevel=1) as packed:
         for part in (attack, whole, end) if in_front else (whole, attack, end):
             packed.write(part)
-    case = commands.any_of_bundle(f"{kind} {'in front' if in_front else 'behind'}", desk, NAME, rng)
-    return replace(case, must_refuse=kind in LEAD_OUT)
+    return commands.any_of_bundle(f"{kind} {'in front' if in_front else 'behind'}", desk, NAME, rng)
 
 
 def _member(name: str, content: bytes = b"", **about: object) -> bytes:
@@ -60,7 +58,13 @@ def _special(kind: bytes) -> Callable[[Random], bytes]:
 
 
 def _traversal(rng: Random) -> bytes:
-    names = ("../outside", "../../outside", "/tmp/outside-of-tbft-edge", "plans/../../../outside", "a/../../../outside")
+    names = (
+        "../outside",
+        "../../outside",
+        "/tmp/tbft-edge-fuzz-outside",
+        "plans/../../../outside",
+        "a/../../../outside",
+    )
     return _member(rng.choice(names), b"outside")
 
 
@@ -169,8 +173,6 @@ def _trailing(rng: Random) -> bytes:
     return bytes(2 * _BLOCK) + rng.randbytes(2000)
 
 
-# Nothing of these may be taken.
-LEAD_OUT = frozenset({"symbolic-link", "hard-link", "device", "character-device", "pipe", "traversal"})
 ATTACKS: Mapping[str, Callable[[Random], bytes]] = {
     "symbolic-link": _link(tarfile.SYMTYPE),
     "hard-link": _link(tarfile.LNKTYPE),
