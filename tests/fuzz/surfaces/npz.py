@@ -17,11 +17,12 @@ from fuzz import commands
 from fuzz.case import Case
 from fuzz.desk import Desk
 from fuzz.mutations import change_file
+from fuzz.packing import Part, Zeros, zip_of
 from support.hostile import EVIL
 
 NAME = "data.npz"
 COUNT = 24
-_LONG = 400 << 20
+_LONG = Zeros(1200)
 
 
 def make(desk: Desk, rng: Random, folder: Path) -> Case:
@@ -57,10 +58,9 @@ def _with_header(text: str, version: tuple[int, int] = (1, 0), values: bytes = b
     return b"\x93NUMPY" + bytes(version) + size + header + values
 
 
-def _archive(compress: bool = False, **members: bytes) -> bytes:
+def _archive(**members: bytes) -> bytes:
     written = io.BytesIO()
-    how = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-    with zipfile.ZipFile(written, "w", how, compresslevel=1) as archive:
+    with zipfile.ZipFile(written, "w") as archive:
         for name, content in members.items():
             archive.writestr(f"{name}.npy", content)
     return written.getvalue()
@@ -116,21 +116,22 @@ def _header(images: np.ndarray, labels: np.ndarray, rng: Random) -> tuple[bytes,
 
 
 def _bomb(images: np.ndarray, labels: np.ndarray, rng: Random) -> tuple[bytes, str]:
-    """Hundreds of megabytes of zeros in a few hundred kilobytes."""
-    members = {"images": _npy(images), "labels": _npy(labels)}
+    """More than a gigabyte of zeros in a megabyte."""
+    members: dict[str, list[Part]] = {"images.npy": [_npy(images)], "labels.npy": [_npy(labels)]}
     name = rng.choice(("images", "labels", "classes"))
+    size = _LONG.megabytes << 20
     shapes: dict[str, tuple[str, str]] = {
-        "images": ("|u1", f"({_LONG // 192}, 8, 8, 3)" if rng.random() < 0.5 else "(1, 11000, 11000, 3)"),
-        "labels": ("<i8", f"({_LONG // 8},)"),
-        "classes": (rng.choice(("<U1", f"<U{_LONG // 16}")), f"({_LONG // 4 if rng.random() < 0.5 else 4},)"),
+        "images": ("|u1", f"({size // 192}, 8, 8, 3)" if rng.random() < 0.5 else f"(1, 20971, {size // 62914}, 3)"),
+        "labels": ("<i8", f"({size // 8},)"),
+        "classes": rng.choice((("<U1", f"({size // 4},)"), (f"<U{size // 16}", "(4,)"))),
     }
     kind, shape = shapes[name]
     text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n"
+    head = _with_header(text)
     if rng.random() < 0.2:
-        members[name] = b"\x93NUMPY\x02\x00" + struct.pack("<I", _LONG) + b" " * _LONG
-        return _archive(compress=True, **members), f"{name}: a header of {_LONG} bytes"
-    members[name] = _with_header(text, values=bytes(_LONG))
-    return _archive(compress=True, **members), f"{name} of zeros, {kind} {shape}"
+        head, text = b"\x93NUMPY\x02\x00" + struct.pack("<I", size), f"a header of {size} bytes"
+    members[f"{name}.npy"] = [head, _LONG]
+    return zip_of(members), f"{name} of zeros, {text[:80]!r}"
 
 
 def _image_kinds(images: np.ndarray, labels: np.ndarray, rng: Random) -> tuple[bytes, str]:

@@ -117,7 +117,7 @@ def _other_formats(desk: Desk, rng: Random, place: Path) -> list[Path]:
 
 
 def _modes(desk: Desk, rng: Random, place: Path) -> list[Path]:
-    mode = rng.choice(("1", "L", "LA", "P", "RGBA", "I", "I;16"))
+    mode = rng.choice(("1", "L", "LA", "P", "RGBA", "I;16"))
     path = place / f"mode-{mode.replace(';', '')}.png"
     Image.new(mode, (8, 8)).save(path)
     return [path]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,10 +10,12 @@ from random import Random
 from fuzz import commands
 from fuzz.case import Case
 from fuzz.desk import Desk
+from fuzz.packing import Part, Zeros, gzip_of
 from fuzz.surfaces.archives import NAME, tar_of
 from support.hostile import EVIL
 
-MANY_BYTES = 300 << 20
+# More than any bundle has, and more than may be in memory.
+LARGE, HUGE = Zeros(300), Zeros(1200)
 _BLOCK = 512
 
 
@@ -23,14 +24,14 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
     root = desk.bundle("output-frozen")
     files = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
     kind = rng.choice(sorted(ATTACKS))
-    attack = ATTACKS[kind](rng)
+    made = ATTACKS[kind](rng)
+    attack = [made] if isinstance(made, bytes) else made
     whole = tar_of(files)[: -2 * _BLOCK].rstrip(b"\0")
     whole += bytes(-len(whole) % _BLOCK)
     in_front = rng.random() < 0.5
     end = bytes(2 * _BLOCK)
-    with gzip.open(folder / NAME, "wb", compresslevel=1) as packed:
-        for part in (attack, whole, end) if in_front else (whole, attack, end):
-            packed.write(part)
+    parts = (*attack, whole, end) if in_front else (whole, *attack, end)
+    (folder / NAME).write_bytes(gzip_of(parts))
     return commands.any_of_bundle(f"{kind} {'in front' if in_front else 'behind'}", desk, NAME, rng)
 
 
@@ -136,13 +137,9 @@ def _pax_values(rng: Random) -> bytes:
     return _pax({key: value}) + _member("x", b"x")
 
 
-def _huge_header(kind: bytes) -> Callable[[Random], bytes]:
+def _huge_header(kind: bytes) -> Callable[[Random], list[Part]]:
     """A header that is read into memory as a whole."""
-
-    def attack(rng: Random) -> bytes:
-        return _member("huge", bytes(MANY_BYTES), type=kind) + _member("x", b"x")
-
-    return attack
+    return lambda _: [_member("huge", type=kind, size=HUGE.megabytes << 20), HUGE, _member("x", b"x")]
 
 
 def _stated(rng: Random) -> bytes:
@@ -153,8 +150,8 @@ def _stated(rng: Random) -> bytes:
     return _with_checksum(header)
 
 
-def _bomb(rng: Random) -> bytes:
-    return _member(rng.choice(("zeros", "predict.onnx")), bytes(MANY_BYTES))
+def _bomb(rng: Random) -> list[Part]:
+    return [_member(rng.choice(("zeros", "predict.onnx")), size=LARGE.megabytes << 20), LARGE]
 
 
 def _crowd(rng: Random) -> bytes:
@@ -173,7 +170,7 @@ def _trailing(rng: Random) -> bytes:
     return bytes(2 * _BLOCK) + rng.randbytes(2000)
 
 
-ATTACKS: Mapping[str, Callable[[Random], bytes]] = {
+ATTACKS: Mapping[str, Callable[[Random], bytes | list[Part]]] = {
     "symbolic-link": _link(tarfile.SYMTYPE),
     "hard-link": _link(tarfile.LNKTYPE),
     "device": _special(tarfile.BLKTYPE),
