@@ -32,6 +32,7 @@ FAULTS: Sequence[tuple[How, int]] = (
     (How.FAIL_ONCE, errno.EMFILE),
     (How.FAIL_ONCE, errno.ENOSPC),
 )
+SIGNALS = {"sigkill": signal.SIGKILL, "sigterm": signal.SIGTERM}
 _ANNOUNCED = re.compile(rb"^epoch (\d+)/", re.MULTILINE)
 
 
@@ -90,16 +91,23 @@ class Bench:
             if outcome.code:
                 raise RuntimeError(f"{target} does not even work undisturbed: {outcome.err.decode(errors='replace')}")
             counts.append(self.shim.operations)
-            seconds = outcome.seconds
+            seconds = min(seconds, outcome.seconds) if seconds else outcome.seconds
             result, left = TARGETS[target].result(room, outcome), names(room)
             shutil.rmtree(room.path)
         return Reference(result, left, seconds, *counts)
 
     def try_one(self, trial: Trial) -> Told:
         """Strike, go on, compare."""
+        told = self._try_once(trial, trial.at)
+        # On a machine that does other things, too, the command may have been slower when it was left alone.
+        if trial.kind in SIGNALS and not told.struck and not told.problems:
+            return self._try_once(trial, trial.at // 2)
+        return told
+
+    def _try_once(self, trial: Trial, at: int) -> Told:
         room = self._room(trial.name.replace(":", "-"), trial.target)
         try:
-            struck, problems = self._strike(trial, room)
+            struck, problems = self._strike(trial, at, room)
             problems += self.finished(trial.target, room)
             return Told(trial.name, trial.kind, struck, problems)
         finally:
@@ -127,19 +135,19 @@ class Bench:
         TARGETS[target].prepare(self.desk, room)
         return room
 
-    def _strike(self, trial: Trial, room: Room) -> tuple[bool, list[str]]:
+    def _strike(self, trial: Trial, at: int, room: Room) -> tuple[bool, list[str]]:
         arguments = TARGETS[trial.target].arguments(self.desk)
-        if trial.kind in ("sigkill", "sigterm"):
-            number = signal.SIGKILL if trial.kind == "sigkill" else signal.SIGTERM
-            pause = self.references[trial.target].seconds * trial.at / 1000
+        if trial.kind in SIGNALS:
+            number = SIGNALS[trial.kind]
+            pause = self.references[trial.target].seconds * at / 1000
             outcome = run(arguments, room, LIMITS, watch=_signal_after(pause, number))
             struck, expected = outcome.code != 0, (0, -number, 128 + number)
             problems = [] if outcome.code in expected else [f"exit code {outcome.code} by {number.name}"]
         else:
             how = How(trial.how)
-            first = self.shim.armed(how, trial.at, room.disk, trial.error, reads=trial.reads)
+            first = self.shim.armed(how, at, room.disk, trial.error, reads=trial.reads)
             outcome = run(arguments, room, LIMITS, first)
-            struck = self.shim.operations >= trial.at
+            struck = self.shim.operations >= at
             if how in (How.FAIL_ONCE, How.FAIL_ON):
                 wrong = refusal(outcome)
                 problems = [wrong] if wrong else []
@@ -191,7 +199,7 @@ def planned(references: Mapping[str, Reference], kills: int, faults: int, seed: 
     targets = sorted(references)
     for index in range(kills - len(trials)):
         target = targets[index % len(targets)]
-        trials.append(Trial(target, "sigterm" if rng.random() < 0.3 else "sigkill", rng.randrange(1100)))
+        trials.append(Trial(target, "sigterm" if rng.random() < 0.3 else "sigkill", rng.randrange(1000)))
     for target, number in _shares({name: each.with_reads for name, each in references.items()}, faults).items():
         for index, at in enumerate(_spread(references[target].with_reads, number)):
             how, error = FAULTS[index % len(FAULTS)]
