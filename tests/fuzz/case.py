@@ -15,6 +15,8 @@ class Case:
     arguments: tuple[str, ...]
     outputs: tuple[str, ...] = ()
     """Files and folders that the command may make or change."""
+    may_be_slow: bool = False
+    """Whether it may take longer than anyone waits, if signals end it."""
     must_refuse: bool = False
     """Whether no answer would be right: the input asks for what nobody may have."""
     pictures: int | None = None

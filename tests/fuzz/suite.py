@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import select
 import shutil
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ from support.forked_command import Limits, Room, run
 # Of a failing case, larger files are told of and not kept: the case can be made again.
 _KEPT_BYTES = 32 << 20
 LIMITS = Limits()
+# Seconds until what may be slow is interrupted.
+PATIENCE = 4
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -52,7 +56,7 @@ class Suite:
             case = SURFACES[surface].make(self.desk, rng, room.work)
             before = traces.listing(room.disk)
             self._keep_input(room, case_id)
-            outcome = run(case.arguments, room, LIMITS)
+            outcome = run(case.arguments, room, LIMITS, watch=_interrupt if case.may_be_slow else _wait)
             found = verdict.problems(case, outcome, before, room, LIMITS)
             if found:
                 self._keep(room, case_id)
@@ -75,6 +79,22 @@ class Suite:
 
     def _forget(self, case_id: str) -> None:
         shutil.rmtree(self.kept / case_id, ignore_errors=True)
+
+
+def _wait(_process: int) -> None:
+    """As long as the limits say."""
+
+
+def _interrupt(process: int) -> None:
+    """End a process that takes long as an impatient user does, or a service manager: by a signal, and another one."""
+    descriptor = os.pidfd_open(process)
+    try:
+        for patience in (PATIENCE, 1):
+            if select.select([descriptor], [], [], patience)[0]:
+                return
+            os.kill(process, signal.SIGTERM)
+    finally:
+        os.close(descriptor)
 
 
 def _copy(source: Path, target: Path) -> None:

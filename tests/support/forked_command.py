@@ -26,6 +26,7 @@ _PRELOADED = (
     *("tbft_artifacts", "tbft_runtime", "tbft_edge.commands", "tbft_edge.facts", "tbft_edge.pages", "tbft_edge.tables"),
     "tbft_edge.progress",
 )
+_HANDLED = (signal.SIGINT, signal.SIGTERM)
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # A look at the disk walks through folders, so not every time.
 _POLLS_PER_LOOK_AT_DISK = 8
@@ -103,9 +104,12 @@ def run(
     """
     began = time.monotonic()
     sys.stdout.flush()
+    # Signals wait until the child has handlers of its own.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
     child = os.fork()
     if child == 0:
-        _be_the_command(arguments, room, first)
+        _be_the_command(arguments, room, lambda: (signal.pthread_sigmask(signal.SIG_SETMASK, before), first()))
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     watch(child)
     stopped = _wait(child, room, limits, began + limits.seconds)
     _, status, usage = os.wait4(child, 0)
@@ -121,7 +125,7 @@ def run(
     )
 
 
-def _be_the_command(arguments: Sequence[str], room: Room, first: Callable[[], None]) -> None:
+def _be_the_command(arguments: Sequence[str], room: Room, first: Callable[[], object]) -> None:
     """Never returns: the process ends as the command does."""
     code = 1
     try:

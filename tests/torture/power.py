@@ -74,10 +74,15 @@ def cuts(bench: Bench, number: int, seed: int) -> Sequence[Told]:
     """Cut the power so many times, at random moments of a training."""
     rng = random.Random(seed)
     targets = [name for name in TARGETS if name.startswith("train-")]
-    return [
-        _cut(bench, targets[index % len(targets)], _OPTIONS[index // len(targets) % 2], rng.random() * 1.05, index)
-        for index in range(number)
-    ]
+    told = []
+    for index in range(number):
+        target, options = targets[index % len(targets)], _OPTIONS[index // len(targets) % 2]
+        moment = rng.random()
+        told.append(_cut(bench, target, options, moment, index))
+        # On a machine that does other things, too, the command may have been slower when it was left alone.
+        if not told[-1].struck:
+            told[-1] = _cut(bench, target, options, moment / 2, index)
+    return told
 
 
 def _cut(bench: Bench, target: str, options: str, moment: float, index: int) -> Told:

@@ -149,7 +149,7 @@ def long_product(rng: Random) -> Evil:
     """Little memory, and years of work."""
     nodes = [numbers("square", 3000, 3000), node("Expand", [MEAN, "square"], ["power0"])]
     nodes += [node("MatMul", [f"power{level}", "power0"], [f"power{level + 1}"]) for level in range(2000)]
-    return Evil(nodes=nodes, adds="power2000")
+    return Evil(nodes=nodes, adds="power2000", slow=True)
 
 
 def large_kernel(rng: Random) -> Evil:
@@ -167,7 +167,7 @@ def cumulative(rng: Random) -> Evil:
     """Long, and on one thread."""
     nodes = [numbers("far", 2 * 10**8), node("ConstantOfShape", ["far"], ["long"]), number("axis", 0, np.int64)]
     nodes += [node("CumSum", ["long", "axis"], ["sums"]), node("TopK", ["sums", "far"], ["sorted", "places"])]
-    return Evil(nodes=nodes, adds="sorted")
+    return Evil(nodes=nodes, adds="sorted", slow=True)
 
 
 EVILS: Mapping[str, Callable[[Random], Evil]] = {

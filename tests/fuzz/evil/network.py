@@ -43,6 +43,8 @@ class Evil:
     raw: bytes | None = None
     """The whole model instead."""
     must_refuse: bool = False
+    slow: bool = False
+    """Work for hours, in little memory: no more can be asked than that a signal ends it."""
 
 
 # Names that parts may use: the graph's input, a float per graph, that as int32 and as int64 scalars.

@@ -33,7 +33,7 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
     evil = EVILS[kind](rng)
     # What a graph may try to read: the working directory is the device's root for a service.
     (folder / SECRET).write_bytes(np.full(1 << 14, 31337.0, np.float32).tobytes())
-    return replace(_placed(kind, evil, desk, rng, folder), must_refuse=evil.must_refuse)
+    return replace(_placed(kind, evil, desk, rng, folder), must_refuse=evil.must_refuse, may_be_slow=evil.slow)
 
 
 def _placed(kind: str, evil: Evil, desk: Desk, rng: Random, folder: Path) -> Case:
