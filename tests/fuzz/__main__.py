@@ -15,7 +15,7 @@ from pathlib import Path
 from fuzz import suite
 from fuzz.desk import is_possible, make_desk
 from fuzz.surfaces import SURFACES
-from support.forked_command import preload
+from support.forked_command import preload, remove
 from support.on_cores import each
 
 SECONDS_PER_CASE = 0.22
@@ -39,8 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         tried = suite.Suite(make_desk(scratch / "desk"), scratch / "rooms", asked.kept.resolve(), asked.seed)
         found = list(_told(each(tried.try_case, ids, asked.cores, suite.Finding), len(ids)))
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove(scratch)
     return _sum_up(found, asked, time.monotonic() - began)
 
 

@@ -10,6 +10,7 @@ import io
 import os
 import pkgutil
 import select
+import shutil
 import signal
 import sys
 import tempfile
@@ -110,8 +111,13 @@ def run(
     if child == 0:
         _be_the_command(arguments, room, lambda: (signal.pthread_sigmask(signal.SIG_SETMASK, before), first()))
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    watch(child)
-    stopped = _wait(child, room, limits, began + limits.seconds)
+    try:
+        watch(child)
+        stopped = _wait(child, room, limits, began + limits.seconds)
+    except BaseException:  # Nobody would end it any more.
+        os.kill(child, signal.SIGKILL)
+        os.wait4(child, 0)
+        raise
     _, status, usage = os.wait4(child, 0)
     with contextlib.suppress(ProcessLookupError):  # Whatever it started and left.
         os.killpg(child, signal.SIGKILL)
@@ -218,3 +224,10 @@ def preload() -> None:
     Image.init()
     gc.collect()
     gc.freeze()  # Else the first collection in each child would copy everything.
+
+
+def remove(scratch: Path) -> None:
+    """Remove a folder of rooms at the end, whoever is impatient."""
+    for number in _HANDLED:
+        signal.signal(number, signal.SIG_IGN)
+    shutil.rmtree(scratch, ignore_errors=True)

@@ -39,7 +39,7 @@ def each(
         yield from _results(readers, kind)
     except BaseException:
         for worker in workers:
-            os.kill(worker, signal.SIGINT)
+            os.kill(worker, signal.SIGTERM)
         raise
     finally:
         codes = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
@@ -50,7 +50,8 @@ def each(
 def _work(work: Callable[[_Thing], _Result], things: Sequence[_Thing], writer: int) -> None:
     """Never returns."""
     code = 1
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with os.fdopen(writer, "wb") as pipe:
             for thing in things:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import collections
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -13,10 +12,9 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 from support.bundles import COMPILED
-from support.forked_command import preload
+from support.forked_command import preload, remove
 from support.on_cores import each
 from torture import power, shim
 from torture.targets import TARGETS, make_desk
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if reason := shim.why_not():
         _say(f"nothing is tortured here: {reason}")
         return 0
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     scratch = Path(tempfile.mkdtemp(prefix="tbft-edge-torture-"))
     try:
         library = os.environ.get(_LIBRARY)
@@ -44,26 +42,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _again_with(shim.build(scratch), arguments)
         os.environ.pop("LD_PRELOAD", None)
         return _torture(asked, scratch, shim.Shim(Path(library)))
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        remove(scratch)
 
 
 def _again_with(library: Path, arguments: Sequence[str] | None) -> int:
     """The same in a process that has the library preloaded."""
     command = [sys.executable, "-m", "torture", *(sys.argv[1:] if arguments is None else arguments)]
-    process = os.spawnve(
-        os.P_NOWAIT, sys.executable, command, os.environ | {"LD_PRELOAD": str(library), _LIBRARY: str(library)}
-    )
-    try:
-        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    except KeyboardInterrupt:  # It was interrupted as well, or is told now, and has to clean up first.
-        os.kill(process, signal.SIGTERM)
-        os.waitpid(process, 0)
-        return 130
+    environment = os.environ | {"LD_PRELOAD": str(library), _LIBRARY: str(library)}
+    process = os.spawnve(os.P_NOWAIT, sys.executable, command, environment)
+    # A terminal tells both of Ctrl-C; that one has to clean up.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os.kill(process, signal.SIGTERM))
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
 def _torture(asked: argparse.Namespace, scratch: Path, library: shim.Shim) -> int:

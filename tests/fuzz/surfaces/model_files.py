@@ -32,11 +32,15 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
 
 
 def card_of(model: Path) -> str:
-    """The card of a finalized model, found by its beginning: the last field of the file."""
+    """The card of a finalized model, found by its beginning: the last field of the file.
+
+    Without a checksum, which who knows what a card is would renew, or leave out as older versions did.
+    """
     content = model.read_bytes()
     begin = content.rindex(b'{"bundle_id"')
-    text, _ = json.JSONDecoder().raw_decode(content[begin:].decode(errors="replace"))
-    return json.dumps(text)
+    card, _ = json.JSONDecoder().raw_decode(content[begin:].decode(errors="replace"))
+    card.pop("sha256", None)
+    return json.dumps(card)
 
 
 def with_card(model: bytes, card: bytes) -> bytes:
