@@ -21,13 +21,15 @@ IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-host test-device test-arm test-image arm-tools image-tools browser \
-	bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
+	fuzz torture bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
 	lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
 	@echo "make test    every test, in both environments"
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
+	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
+	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 10 minutes on two cores; TORTURE_ARGS='--seed N'"
 	@echo "make bench   speed and memory beside PyTorch and ORT Training, 40 minutes; BENCH_ARGS=--quick: 4 minutes"
 	@echo "make bench-page  write docs/results/benchmarks.md and the README's table from the results of make bench"
 	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
@@ -55,7 +57,7 @@ test-host: $(HOST)/.installed $(DEVICE)/.installed $(BUNDLES)/.made
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
 	$(DEVICE)/bin/python -m pytest -rs -m alone tests/runtime
 	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m "not alone" \
-		tests/artifacts tests/runtime tests/edge tests/pages
+		tests/fuzz tests/torture tests/artifacts tests/runtime tests/edge tests/pages
 
 # Said plainly where nothing could be emulated: pytest shows the reason of each skip.
 test-arm: $(DEVICE)/.tested $(BUNDLES)/.made arm-tools
@@ -88,6 +90,15 @@ image-tools:
 		apt-get install -y -qq --no-install-recommends $(IMAGE_TOOLS) >/dev/null; fi; \
 	mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc || true; \
 	update-binfmts --enable qemu-aarch64 || true
+
+# The command runs in children of a process that has everything imported; threads of that would be lost in them.
+FORKING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(DEVICE)/bin/python -m
+
+fuzz: $(DEVICE)/.installed $(BUNDLES)/.made
+	$(FORKING) fuzz $(FUZZ_ARGS)
+
+torture: $(DEVICE)/.installed $(BUNDLES)/.made
+	$(FORKING) torture $(TORTURE_ARGS)
 
 bench: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.run $(BENCH_ARGS)
