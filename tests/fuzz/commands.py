@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from random import Random
 
 from fuzz.case import Case
@@ -62,8 +61,3 @@ def any_of_bundle(what: str, desk: Desk, bundle: str, rng: Random) -> Case:
 def any_of_model(what: str, desk: Desk, model: str, rng: Random) -> Case:
     """`predict` or `eval`."""
     return rng.choice((predict, predict, predict_aloud, evaluate))(what, desk, model)
-
-
-def here(folder: Path, name: str) -> Path:
-    """A path of the case, by the name that its command line has for it."""
-    return folder / name

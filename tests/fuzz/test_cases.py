@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fuzz.desk import BUNDLES, Desk
-from fuzz.packing import Zeros, gzip_of, zip_of
+from fuzz.packing import Part, Zeros, gzip_of, zip_of
 from fuzz.suite import chosen
 from fuzz.surfaces import SURFACES
 from support.bundles import compiled
@@ -61,7 +61,7 @@ def test_every_surface_has_its_share() -> None:
 def test_packed_zeros_unpack() -> None:
     """Bombs are whole files: readers do not refuse them for a wrong checksum."""
     content = b"before" + bytes(3 << 20) + b"behind"
-    parts = [b"before", Zeros(3), b"behind"]
+    parts: list[Part] = [b"before", Zeros(3), b"behind"]
     assert gzip.decompress(gzip_of(parts)) == content
     with zipfile.ZipFile(io.BytesIO(zip_of({"a.npy": parts, "b.npy": [b"b"]}))) as archive:
         assert archive.testzip() is None

@@ -12,11 +12,19 @@ from tbft_runtime.graphs.onnx_file import bytes_field, number_field
 
 FLOAT, INT32, INT64, STRING, BOOL, FLOAT16, DOUBLE = 1, 6, 7, 8, 9, 10, 11
 _KINDS: Mapping[str, int] = {"f4": FLOAT, "i4": INT32, "i8": INT64, "b1": BOOL, "f2": FLOAT16, "f8": DOUBLE}
-_FLOAT, _INT, _STRING, _TENSOR, _GRAPH, _FLOATS, _INTS, _STRINGS = 1, 2, 3, 4, 5, 6, 7, 8
+# Kinds of attributes.
+_FLOAT, _INT, _STRING, _TENSOR, _GRAPH, _INTS = 1, 2, 3, 4, 5, 7
 _SPARSE_TENSOR = 11
 OPSET, IR_VERSION = 17, 8
 
 Dims = Sequence[int | str]
+
+
+@dataclass(frozen=True)
+class TensorValue:
+    """A tensor as the value of an attribute."""
+
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Sparse:
     content: bytes
 
 
-Attribute = int | float | str | bytes | Sequence[int] | Subgraph | Sparse
+Attribute = int | float | str | Sequence[int] | TensorValue | Subgraph | Sparse
 
 
 def integer(number: int, value: int) -> bytes:
@@ -71,13 +79,13 @@ def value(name: str, kind: int, dims: Dims) -> bytes:
     return bytes_field(1, name.encode()) + bytes_field(2, bytes_field(1, number_field(1, kind) + bytes_field(2, shape)))
 
 
-def _attribute(name: str, given: Attribute | TensorValue) -> bytes:
+def _attribute(name: str, given: Attribute) -> bytes:
     begin = bytes_field(1, name.encode())
     match given:
         case int():
             return begin + integer(3, given) + number_field(20, _INT)
         case float():
-            return begin + number_field_32(2, given) + number_field(20, _FLOAT)
+            return begin + float_field(2, given) + number_field(20, _FLOAT)
         case str():
             return begin + bytes_field(4, given.encode()) + number_field(20, _STRING)
         case Subgraph():
@@ -86,27 +94,16 @@ def _attribute(name: str, given: Attribute | TensorValue) -> bytes:
             return begin + bytes_field(22, given.content) + number_field(20, _SPARSE_TENSOR)
         case TensorValue():
             return begin + bytes_field(5, given.content) + number_field(20, _TENSOR)
-        case bytes():
-            return begin + given
         case _:
             return begin + b"".join(integer(8, each) for each in given) + number_field(20, _INTS)
 
 
-@dataclass(frozen=True)
-class TensorValue:
-    """A tensor as the value of an attribute."""
-
-    content: bytes
-
-
-def number_field_32(number: int, number_of: float) -> bytes:
+def float_field(number: int, given: float) -> bytes:
     """A field with a float32."""
-    return bytes([number << 3 | 5]) + struct.pack("<f", number_of)
+    return bytes([number << 3 | 5]) + struct.pack("<f", given)
 
 
-def node(
-    kind: str, inputs: Sequence[str], outputs: Sequence[str], domain: str = "", **attributes: Attribute | TensorValue
-) -> bytes:
+def node(kind: str, inputs: Sequence[str], outputs: Sequence[str], domain: str = "", **attributes: Attribute) -> bytes:
     """A NodeProto."""
     fields = b"".join(bytes_field(1, name.encode()) for name in inputs)
     fields += b"".join(bytes_field(2, name.encode()) for name in outputs)

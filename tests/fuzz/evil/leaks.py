@@ -13,17 +13,16 @@ from support.onnx_bytes import (
     Sparse,
     Subgraph,
     TensorValue,
-    bytes_field,
     constant,
     external,
     function,
     graph,
     node,
-    number_field,
     sparse,
     tensor,
     value,
 )
+from tbft_runtime.graphs.onnx_file import bytes_field, number_field
 
 _LOCATIONS = (
     *("secret.bin", "./secret.bin", "../work/secret.bin", "../secret.bin", "/etc/hostname", "/proc/self/environ"),

@@ -47,7 +47,7 @@ class Evil:
     """Work for hours, in little memory: no more can be asked than that a signal ends it."""
 
 
-# Names that parts may use: the graph's input, a float per graph, that as int32 and as int64 scalars.
+# Names that parts may use: the input, its mean (a scalar), the output without the evil, and that with it.
 INPUT, MEAN, HONEST, OUT = "in", "mean", "honest", "out"
 
 

@@ -17,14 +17,13 @@ from support.onnx_bytes import (
     INT64,
     STRING,
     Subgraph,
-    bytes_field,
     graph,
     model,
     node,
-    number_field,
     tensor,
     value,
 )
+from tbft_runtime.graphs.onnx_file import bytes_field, number_field
 
 
 def other_kind(rng: Random) -> Evil:

@@ -12,9 +12,8 @@ from fuzz.case import Case
 from fuzz.desk import Desk
 from fuzz.mutations import change_file, change_json, nested, paths, to_json
 from support.hostile import EVIL, LONG
-from support.onnx_bytes import bytes_field
 from tbft_artifacts.model_card import METADATA
-from tbft_runtime.graphs.onnx_file import embed
+from tbft_runtime.graphs.onnx_file import bytes_field, embed
 
 MODEL = "model.onnx"
 

@@ -45,9 +45,8 @@ def _broken(path: Path, rng: Random) -> tuple[bytes, str]:
     match kind:
         case 2 | 3:
             value = rng.choice(_VALUES)
-            changed = tensor.copy()
-            changed.reshape(-1)[:: rng.choice((1, tensor.size))] = value
-            tensors[name] = changed
+            tensors[name] = tensor.copy()
+            tensors[name].reshape(-1)[:: rng.choice((1, tensor.size))] = value
             what = f"{name} has {value}"
         case 4:
             value = rng.choice(_VALUES)
