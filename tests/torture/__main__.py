@@ -20,8 +20,8 @@ from torture import power, shim
 from torture.targets import TARGETS, make_desk
 from torture.trials import Bench, Told, planned
 
-SECONDS_PER_TRIAL = 0.7
-SECONDS_PER_CUT = 2.0
+SECONDS_PER_TRIAL = 0.45
+SECONDS_PER_CUT = 1.5
 _LIBRARY = "TBFT_EDGE_TORTURE_SHIM"
 
 

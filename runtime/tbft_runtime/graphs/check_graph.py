@@ -52,6 +52,8 @@ class CheckedGraph:
     initializer_bytes: int
     folded_bytes: int
     """The most that one node may make while constants are folded."""
+    divisors: frozenset[bytes]
+    """Sizes of tensors, by which integers are divided; of an empty one that would be 0."""
 
 
 def check_graph(content: bytes, rules: Rules, shown: str) -> CheckedGraph:
@@ -70,6 +72,7 @@ class _Walk:
         self.folding = Folding()
         # The empty name stands for an operand that is left out.
         self.made: set[bytes] = {b""}
+        self.divisors: set[bytes] = set()
 
     def model(self) -> CheckedGraph:
         parts = message(self.content, 0, len(self.content), onnx.MODEL, "the model")
@@ -130,7 +133,8 @@ class _Walk:
         if len(nodes) > MOST_NODES:
             raise ValueError(f"it has {len(nodes):,} nodes, and {MOST_NODES:,} are the most")
         external, held = self._read(initializers, nodes)
-        return CheckedGraph(metadata, len(nodes), external, held, self.folding.most_bytes(held))
+        folded = self.folding.most_bytes(held)
+        return CheckedGraph(metadata, len(nodes), external, held, folded, frozenset(self.divisors))
 
     def _read(self, initializers: list[Field], nodes: list[Field]) -> tuple[tuple[str, ...], int]:
         external: list[str] = []
@@ -177,7 +181,10 @@ class _Walk:
     def _check_operands(self, operator: str, node: Node) -> None:
         """What ONNX Runtime takes on trust, and crashes without."""
         if operator in _DIVISIONS and self.types.may_be_integers(node) and not self.types.is_positive(node, 1):
-            raise _fault(node, "divides integers by what may be 0 or -1")
+            # The gradient of a mean does so.
+            if not self.types.is_size(node, 1):
+                raise _fault(node, "divides integers by what may be 0 or -1")
+            self.divisors.add(node.inputs[1])
         if operator == "OneHot" and not self.types.is_positive(node, 1):
             raise _fault(node, "is of a depth that may be none")
         if b"" in (node.inputs[:1] if operator in MAY_LACK else node.inputs):

@@ -12,6 +12,7 @@ from tbft_artifacts.bundle import Bundle, device_graphs
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import help_with, read_at_most
 from tbft_runtime.graphs.check_graph import BUNDLE_RULES, MODEL_RULES, CheckedGraph, check_graph
+from tbft_runtime.graphs.onnx_file import with_sizes_above_0
 
 # Of graphs of bundles, by the sha256 of their bytes: the same one is loaded again in every epoch.
 _CHECKED: dict[str, CheckedGraph] = {}
@@ -35,7 +36,7 @@ def bundle_graph(bundle: Bundle, name: str) -> GraphFile:
     shown = os.fspath((bundle.shown or bundle.folder) / name)
     if digest not in _CHECKED:
         _CHECKED[digest] = check_graph(content, BUNDLE_RULES, shown)
-    return GraphFile(content, _CHECKED[digest], shown)
+    return _as_it_may_be_loaded(content, _CHECKED[digest], shown)
 
 
 def check_graphs(bundle: Bundle) -> None:
@@ -67,4 +68,8 @@ def model_file(path: Path) -> GraphFile:
 
 def checked_model(content: bytes, shown: str) -> GraphFile:
     """The content of such a file, which errors call `shown`. Raises TbftError if it may not be loaded."""
-    return GraphFile(content, check_graph(content, MODEL_RULES, shown), shown)
+    return _as_it_may_be_loaded(content, check_graph(content, MODEL_RULES, shown), shown)
+
+
+def _as_it_may_be_loaded(content: bytes, checked: CheckedGraph, shown: str) -> GraphFile:
+    return GraphFile(with_sizes_above_0(content, checked.divisors), checked, shown)

@@ -1,14 +1,16 @@
-"""Change the initializers of an ONNX file without the onnx package; everything else is copied as it is."""
+"""Change parts of an ONNX file without the onnx package; everything else is copied as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
 from tbft_runtime.graphs.onnx_schema import (
     FLOAT32,
     GRAPH_INITIALIZER,
+    GRAPH_NODE,
+    INT64,
     MODEL_GRAPH,
     MODEL_METADATA,
     TENSOR_DIMS,
@@ -18,6 +20,10 @@ from tbft_runtime.graphs.onnx_schema import (
     TENSOR_TYPE,
 )
 from tbft_runtime.graphs.protobuf import BYTES, bytes_field, fields, number_field
+
+# Fields of a NodeProto.
+_INPUT, _OUTPUT, _OPERATOR = 1, 2, 4
+_ONE, _COUNTED = b"tbft_edge.one", b"#counted"
 
 
 def external_initializers(model: bytes) -> list[str]:
@@ -49,6 +55,34 @@ def embed(model: bytes, tensors: Mapping[str, np.ndarray], metadata: Mapping[str
     for key, text in metadata.items():
         output += bytes_field(MODEL_METADATA, bytes_field(1, key.encode()) + bytes_field(2, text.encode()))
     return bytes(output)
+
+
+def with_sizes_above_0(model: bytes, sizes: Collection[bytes]) -> bytes:
+    """The same model, in which these results of `Size` are 1 where the tensor is empty.
+
+    The processor ends a process that divides integers by 0, and no exporter writes what divides by an empty tensor's.
+    """
+    if not sizes:
+        return model
+    one = number_field(TENSOR_TYPE, INT64) + bytes_field(TENSOR_NAME, _ONE)
+    graph = bytearray(bytes_field(GRAPH_INITIALIZER, one + bytes_field(TENSOR_RAW, (1).to_bytes(8, "little"))))
+    for number, value, raw in _parts(_graph(model)):
+        made = [part for key, part, _ in _parts(value) if key == _OUTPUT] if number == GRAPH_NODE else []
+        graph += _counted(value, made[0]) if made and made[0] in sizes else raw
+    output = bytearray()
+    for number, _, raw in _parts(model):
+        output += bytes_field(MODEL_GRAPH, bytes(graph)) if number == MODEL_GRAPH else raw
+    return bytes(output)
+
+
+def _counted(size: bytes, name: bytes) -> bytes:
+    """Two nodes in the place of `size`, which makes `name`: itself, and the larger one of what it makes and 1."""
+    renamed = b"".join(
+        bytes_field(_OUTPUT, name + _COUNTED) if number == _OUTPUT else raw for number, _, raw in _parts(size)
+    )
+    largest = bytes_field(_INPUT, name + _COUNTED) + bytes_field(_INPUT, _ONE)
+    largest += bytes_field(_OUTPUT, name) + bytes_field(_OPERATOR, b"Max")
+    return bytes_field(GRAPH_NODE, renamed) + bytes_field(GRAPH_NODE, largest)
 
 
 def _graph(model: bytes) -> bytes:

@@ -27,6 +27,7 @@ class ValueTypes:
     def __init__(self) -> None:
         self._elements: dict[bytes, int] = {}
         self._positive: set[bytes] = set()
+        self._sizes: set[bytes] = set()
 
     def know(self, name: bytes, element: int, *, divides: bool = False) -> None:
         """`name` is of that type; `divides` says that all its values are above 0."""
@@ -38,6 +39,10 @@ class ValueTypes:
         """Whether the operand at that place is a constant of integers above 0."""
         return len(node.inputs) > place and node.inputs[place] in self._positive
 
+    def is_size(self, node: Node, place: int) -> bool:
+        """Whether the operand at that place is how many elements a tensor has."""
+        return len(node.inputs) > place and node.inputs[place] in self._sizes
+
     def may_be_integers(self, division: Node) -> bool:
         """Whether nobody knows it to be of floats; both operands are of one type."""
         return not any(self._elements.get(name) in onnx.FLOATING for name in division.inputs)
@@ -48,6 +53,8 @@ class ValueTypes:
         # Those behind the first may be of another type; of Split they are alike.
         for name in node.outputs if operator == "Split" else node.outputs[:1]:
             self._elements[name] = element
+            if operator == "Size":
+                self._sizes.add(name)
 
     def _result(self, operator: str, node: Node) -> int:
         if operator in _ALWAYS:
