@@ -97,6 +97,8 @@ def _names(tar: TarStream, archive: Path) -> Iterator[tuple[PurePosixPath, Membe
     """The members by where they would lie: `./a` is `a`."""
     for member in tar.members():
         name = PurePosixPath(member.name)
+        if member.name == "/" and not member.is_file:
+            continue  # The folder itself, as Python's tarfile packs it under no name.
         if name.is_absolute() or ".." in name.parts or "\\" in member.name or "\0" in member.name:
             raise TbftError(f"'{archive}' holds '{member.name}', which leads out of it", "do not trust it")
         yield name, member

@@ -120,5 +120,7 @@ def _remove(folder: Path) -> None:
                 shutil.rmtree(entry, ignore_errors=True)
             elif entry.name != _LOCK:
                 entry.unlink()
-        (folder / _LOCK).unlink(missing_ok=True)
+        # What could not be removed keeps its mark, by which the next one knows it.
+        if [entry.name for entry in folder.iterdir()] == [_LOCK]:
+            (folder / _LOCK).unlink()
         folder.rmdir()

@@ -15,6 +15,7 @@ from support.commands import Ended
 from support.runs import fine_tune
 from support.toys import coloured_squares, png
 from tbft_artifacts.manifest import WEIGHTS
+from tbft_runtime.run.state import STATE_STAMP
 
 Command = Callable[..., Ended]
 RUN = ("--epochs", "1", "--meter", "none", "--threads", "1")
@@ -70,6 +71,7 @@ def test_a_state_is_refused_by_the_name_of_its_tensor(
     """A model of it would answer nothing but nan, and training go on from there."""
     tensor = "fc.weight.momentum" if group == "slots" else "fc.weight"
     spoil(run / "state.safetensors", f"{group}/{tensor}", np.nan)
+    STATE_STAMP.put(run / "state.safetensors")
     ended = command("finalize", run, "--out", tmp_path / "model.onnx", "--allow-worse")
     assert (ended.code, f"tensor '{tensor}'" in ended.err) == (3, True), ended
     assert not (tmp_path / "model.onnx").exists()
@@ -119,6 +121,7 @@ def test_a_finalized_model_was_tried(command: Command, run: Path, tmp_path: Path
     for name in ("best/fc.weight", "best/fc.bias"):
         state[name] = np.full_like(state[name], 3.4e38)
     save_file(state, run / "state.safetensors", metadata)
+    STATE_STAMP.put(run / "state.safetensors")
     ended = command("finalize", run, "--out", tmp_path / "model.onnx", "--allow-worse")
     assert ended.code == 3, ended
     assert not (tmp_path / "model.onnx").exists()
@@ -145,4 +148,4 @@ def test_fewer_names_than_answers_are_an_error(command: Command, tmp_path: Path)
     for more in ((), ("--json",)):
         ended = command("predict", bundle, tmp_path / "a.png", *more)
         assert (ended.code, ended.out) == (2, ""), ended
-        assert "2 classes" in ended.err
+        assert "not float32 (N, 2)" in ended.err

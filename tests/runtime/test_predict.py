@@ -141,8 +141,8 @@ def test_evaluation_says_why_a_whole_picture_is_skipped(models: dict[str, Path],
     result = evaluate(models["run"], tmp_path / "data", 1, watching)
     assert result.skipped_images == ("cat/broken.jpg", "cat/large.png", "dog/pipe.jpg")
     assert watching.notes == [
-        "skipped 3 unreadable images: cat/broken.jpg, cat/large.png (20,000 × 20,000 pixels are more than 89 "
-        "megapixels), dog/pipe.jpg (it is a pipe, and no regular file)"
+        "skipped 3 unreadable images: 'cat/broken.jpg', 'cat/large.png' (20,000 × 20,000 pixels are more than 89 "
+        "megapixels), 'dog/pipe.jpg' (it is a pipe, and no regular file)"
     ]
 
 

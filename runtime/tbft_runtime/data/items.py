@@ -48,5 +48,5 @@ class ImageSource(Protocol):
 
 def skipped_note(skipped: Sequence[tuple[str, str]], where: str = "") -> str:
     """A line that names the first of some unreadable images (name, problem), and says why where that helps."""
-    shown = ", ".join(f"{name} ({problem})" if problem else name for name, problem in skipped[:5])
+    shown = ", ".join(f"'{name}' ({problem})" if problem else f"'{name}'" for name, problem in skipped[:5])
     return f"skipped {len(skipped)} unreadable images{where}: {shown}" + (", …" if len(skipped) > 5 else "")

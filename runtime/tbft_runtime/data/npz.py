@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -194,7 +195,11 @@ def _class_names(archive: zipfile.ZipFile, path: Path) -> list[str] | None:
             raise TbftError(f"'classes' of '{path}' is {header}, not a list of names", "save names as text")
         if header.shape[0] > MOST_CLASSES or header.bytes > _MOST_CLASS_BYTES or not header.bytes:
             raise TbftError(f"'classes' of '{path}' is {header}", f"name at most {MOST_CLASSES:,} classes")
-        names = read_array(file, header.bytes, path).view(header.dtype)
+        content = read_array(file, header.bytes, path)
+        names = content.view(header.dtype)
+    # numpy makes text of any numbers, which breaks wherever it is used.
+    if header.dtype.kind == "U" and (content.view(header.dtype.byteorder + "u4") > sys.maxunicode).any():
+        raise TbftError(f"'classes' of '{path}' holds what is no text", "save names as text")
     try:
         return [name.decode() if isinstance(name, bytes) else _text(name) for name in names.tolist()]
     except Exception as error:  # numpy raises more than ValueError for numbers that are no characters.

@@ -39,7 +39,7 @@ _METADATA = "training"
 # That of safetensors for everything that is no tensor.
 _METADATA_LIMIT = 100_000_000
 # In the metadata, JSON is a string of JSON.
-_STAMP = Stamp(rb"{\"sha256\":\"", last=False)
+STATE_STAMP = Stamp(rb"{\"sha256\":\"", last=False)
 FORMAT = 2
 _DAMAGE = (SafetensorError, UnicodeError, KeyError, TypeError, ValueError)
 _T = TypeVar("_T")
@@ -162,7 +162,7 @@ def save_state(state: TrainingState, path: Path) -> None:
             save_file(tensors, temporary, {_METADATA: msgspec.json.encode(progress).decode()})
         except SafetensorError as error:
             raise _cause(error, path) from error
-        _STAMP.put(temporary)
+        STATE_STAMP.put(temporary)
         keep_previous(path, previous_of(path))
 
 
@@ -188,7 +188,7 @@ def load_state(path: Path) -> TrainingState | None:
     # safetensors calls a file that may not be read missing; the system says why.
     path.open("rb").close()
     try:
-        as_stamped = _STAMP.fits(path)
+        as_stamped = STATE_STAMP.fits(path)
         with safe_open(path, "numpy") as file:
             content = file.metadata()[_METADATA]
             for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
