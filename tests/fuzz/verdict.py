@@ -20,7 +20,7 @@ from support.forked_command import Limits, Outcome, Room
 from support.hostile import unseen
 
 REFUSED, DIVERGED = 2, 3
-_NO_NUMBER = re.compile(r"(?<![\w.])-?(nan|inf|infinity)\b", re.IGNORECASE)
+_NO_NUMBER = re.compile(r"(?<![\w.\x27\x22])-?(nan|inf|infinity)\b", re.IGNORECASE)
 # What people read in these is a document of another kind, with line ends of its own.
 _OWN_LINE_ENDS = "\r\n"
 

@@ -108,6 +108,7 @@ ODD: dict[str, dict[str, bytes]] = {
     "no dimension of labels": {"labels": npy(3)},
     "no dimension of images": {"images": npy(np.uint8(3))},
     "numbers that are no characters": {"classes": described("<U1", (4,)) + struct.pack("<4I", 1, 2, 3, 2**31)},
+    "numbers beyond all characters": {"classes": described("<U1", (4,)) + struct.pack("<4I", 97, 98, 99, 2**32 - 1)},
     "half a character": {"classes": described("<U1", (4,)) + struct.pack("<4I", 97, 98, 99, 0xD800)},
     "bytes that are no UTF-8": {"classes": npy(np.array([b"ant", b"b\xe9", b"cat", b"dog"]))},
     "numbers with a comma for names": {"classes": npy([0.5, 1, 2, 3])},

@@ -83,7 +83,11 @@ class Preprocessing:
         step = next(step for step in self.steps if isinstance(step, Normalize))
         mean = np.array(step.mean, np.float32)
         std = np.array(step.std, np.float32)
-        scaled = (images.astype(np.float32) / np.float32(255) - mean) / std
+        scaled = images.astype(np.float32)
+        # In place: of a large image each copy is a good part of a board's memory.
+        scaled /= np.float32(255)
+        scaled -= mean
+        scaled /= std
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
     def smaller(self, picture: Size) -> int:

@@ -9,17 +9,24 @@ import numpy as np
 
 from tbft_runtime.data.items import Item
 
-BATCH = 32
+# More at once are hardly faster, and take more memory: each pixel is twelve bytes of a network's input.
+_MOST_IMAGES, _MOST_PIXELS = 32, 32 * 256**2
 
 _Image = TypeVar("_Image")
 
 
-def in_batches(images: Iterable[_Image]) -> Iterator[list[_Image]]:
-    """At most `BATCH` at a time, in order."""
+def images_per_batch(image_size: int) -> int:
+    """How many images of so many pixels a side a model is given at a time."""
+    return max(1, min(_MOST_IMAGES, _MOST_PIXELS // image_size**2))
+
+
+def in_batches(images: Iterable[_Image], image_size: int) -> Iterator[list[_Image]]:
+    """Some at a time, in order."""
+    most = images_per_batch(image_size)
     batch: list[_Image] = []
     for image in images:
         batch.append(image)
-        if len(batch) == BATCH:
+        if len(batch) == most:
             yield batch
             batch = []
     if batch:

@@ -22,7 +22,7 @@ from tbft_runtime.graphs.graph_file import bundle_graph, model_file
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
 from tbft_runtime.graphs.weights import load_weights
-from tbft_runtime.inference.batches import BATCH
+from tbft_runtime.inference.batches import images_per_batch
 from tbft_runtime.logits import check_logits, only_output
 from tbft_runtime.run.folder import RunFolder, open_trained
 from tbft_runtime.run.settings import Settings
@@ -93,7 +93,7 @@ def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState
                 weights,
                 threads,
                 signature=roles.stage(plan, number, len(manifest.classes)),
-                room=Room(BATCH, manifest.image_size),
+                room=Room(images_per_batch(manifest.image_size), manifest.image_size),
             )
             for number in range(len(plan.exits))
         ],
@@ -112,7 +112,7 @@ def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> M
         weights,
         threads,
         signature=roles.whole_model(len(manifest.classes)),
-        room=Room(BATCH, manifest.image_size),
+        room=Room(images_per_batch(manifest.image_size), manifest.image_size),
     )
     return Model(graph, manifest.classes, Preprocessing(manifest.preprocessing, manifest.image_size))
 
@@ -131,7 +131,11 @@ def _from_file(path: Path, threads: int) -> Model:
         raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'")
     card = decode_card(file.checked.metadata[METADATA], str(path))
     graph = load_graph(
-        file, {}, threads, signature=roles.whole_model(len(card.classes)), room=Room(BATCH, card.image_size)
+        file,
+        {},
+        threads,
+        signature=roles.whole_model(len(card.classes)),
+        room=Room(images_per_batch(card.image_size), card.image_size),
     )
     return Model(graph, card.classes, Preprocessing(card.preprocessing, card.image_size))
 

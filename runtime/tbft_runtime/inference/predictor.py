@@ -94,7 +94,7 @@ class Predictor:
         """
         found = [
             answer
-            for batch in in_batches(prepared(images, self.model.preprocessing))
+            for batch in in_batches(prepared(images, self.model.preprocessing), self.model.preprocessing.image_size)
             for answer in self.answers(np.stack(batch))
         ]
         labels, rows, exits = zip(*found, strict=True)
