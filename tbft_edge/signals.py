@@ -1,7 +1,7 @@
 """Ctrl-C, a service that is stopped (SIGTERM) and a lost terminal (SIGHUP) end a command in one way.
 
 The first of them raises KeyboardInterrupt: what was begun is cleaned up, and how to go on is said. The next one ends
-the process at once.
+the process at once, also while a library computes, which hears of neither.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from tbft_edge import process
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A terminal that is closed, a service manager and a parent process may tell of one thing twice.
 _ONE_EVENT_SECONDS = 0.25
-_STACK_BYTES = 1 << 18
+# Of sigaction(2): what the system does with the signal becomes its default again once it came.
+_ONCE = 0x80000000
+_SET_BYTES = 128
 
 
 class _Listener:
@@ -38,6 +40,8 @@ class _Listener:
                 os._exit(_code(number))
             return
         self.first, self._heard_at = number, time.monotonic()
+        # From here on Python listens between any two instructions.
+        signal.signal(number, self.interrupt)
         process.end_children()
         if self.held:
             self.waiting = True
@@ -75,9 +79,34 @@ def held() -> Iterator[None]:
         yield
     finally:
         _listener.held = False
+        _handle_once()
     if _listener.waiting:
         _listener.waiting = False
         raise KeyboardInterrupt
+
+
+def _handle_once() -> None:
+    """Let the system itself end the process by a second signal of a kind.
+
+    Python's handler only notes that a signal came while a library computes, and a stranger's graph may do so for long.
+    """
+    import ctypes
+
+    class Action(ctypes.Structure):
+        _fields_ = (
+            ("handler", ctypes.c_void_p),
+            ("mask", ctypes.c_byte * _SET_BYTES),
+            ("flags", ctypes.c_uint),
+            ("restorer", ctypes.c_void_p),
+        )
+
+    action, library = Action(), ctypes.CDLL(None)
+    for number in _ENDING:
+        if signal.getsignal(number) == _listener.interrupt and not library.sigaction(
+            number, None, ctypes.byref(action)
+        ):
+            action.flags |= _ONCE
+            library.sigaction(number, ctypes.byref(action), None)
 
 
 def exit_code() -> int | None:

@@ -22,7 +22,7 @@ NUMBERS: tuple[Any, ...] = (
 STRINGS: tuple[Any, ...] = (
     *("", " ", "x", "..", ".", "/", "/etc/hostname", "../../etc/hostname", "a/b", "a\\b", "C:\\x", "-rf", "--json"),
     *("\0", "\n", "a\tb", "\x1b[31mred", "\u202eevil", EVIL, "x" * 300, "y" * 100_000, "9" * 5000, "1.9.9.9.9.9"),
-    *("null", "nan", "\ud800", "é", "😀", "sgd", "adam", "frozen", "batch", "direct", "winograd", "fp16", "ram"),
+    *("null", "Null", "\ud800", "é", "😀", "sgd", "adam", "frozen", "batch", "direct", "winograd", "fp16", "ram"),
 )
 OTHERS: tuple[Any, ...] = (None, True, False, [], {}, [[]], [None], {"": None})
 
