@@ -43,7 +43,9 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
         case 1 | 2:
             case = Case(what, ("predict", bundle, PHOTOS, "--threads", "1", "--json"))
             is_plain = all(path.suffix in (".png", ".jpg") for path in made)
-            return replace(case, pictures=good + len(made)) if is_plain and kind not in _NO_FILES else case
+            # Hidden files are no data.
+            seen = [path for path in made if not path.name.startswith(".")]
+            return replace(case, pictures=good + len(seen)) if is_plain and kind not in _NO_FILES else case
         case 3:
             return Case(what, ("eval", bundle, "--data", PHOTOS, "--threads", "1", "--json"))
         case _:
