@@ -64,8 +64,10 @@ def opened(path: str | os.PathLike[str], expect_id: str | None = None) -> Iterat
         yield open_bundle(folder, shown=path, expect_id=expect_id)
 
 
-def unpack(archive: Path, folder: Path, expect_id: str | None = None) -> None:
+def unpack(archive: Path, folder: Path, expect_id: str | None = None, shown: Path | None = None) -> None:
     """Unpack the bundle in `archive` into the new folder `folder`: the files that its manifest lists, and no other.
+
+    Errors call the folder `shown`.
 
     Raises TbftError as `opened` does; `folder` is then as it was. That the files are what was exported is for
     `open_bundle` to say.
@@ -73,7 +75,7 @@ def unpack(archive: Path, folder: Path, expect_id: str | None = None) -> None:
     place, more = folder.parent, "free some space; what was saved before is kept"
     with _opened_file(archive) as file:
         packed = find_bundle(file, archive, expect_id)
-        with _told(archive, place, more), atomic_folder(folder) as temporary:
+        with _told(archive, place, more), atomic_folder(folder, shown) as temporary:
             _take(file, archive, packed, temporary, place, more)
 
 

@@ -69,19 +69,20 @@ def check_place(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; when the block ends well it becomes `path`.
+def atomic_folder(path: Path, shown: Path | None = None) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; when the block ends well it becomes `path`, which errors call `shown`.
 
     Until then nobody else may look into it. Raises TbftError if `path` exists and is not an empty folder.
     """
-    with clear_disk_errors(path):
+    shown = shown or path
+    with clear_disk_errors(shown):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise TbftError(f"'{path}' exists already", "remove it, or choose another `out`")
+            raise TbftError(f"'{shown}' exists already", "remove it, or choose another `out`")
         path = path.resolve()  # `.` has no name to put a temporary folder beside.
     remove_older(path)
     temporary = beside(path)
     try:
-        with clear_disk_errors(path):
+        with clear_disk_errors(shown):
             temporary.mkdir(parents=True)
             rights = stat.S_IMODE(temporary.stat().st_mode)
             set_rights(temporary, PRIVATE_FOLDER)

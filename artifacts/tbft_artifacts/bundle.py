@@ -73,7 +73,7 @@ class Bundle:
                 drifts = any(plan.drift is not None for plan in plans)
                 raise TbftError(
                     f"bundle '{self.folder}' holds several plans: {known}",
-                    "'train `drift` auto' finds out which; 'train' and 'tune' also take `drift`, every command `plan`"
+                    "'train' with `drift` auto finds out which; 'tune' takes `drift`, too, and every command `plan`"
                     if drifts
                     else "choose one with `plan`",
                 )

@@ -52,8 +52,9 @@ def _names(manifest: Manifest) -> Iterator[str]:
     yield from filter(None, single)
     yield from class_faults(manifest.classes)
     yield from name_faults("a producer", manifest.producers)
-    statistics = [name for norm in manifest.batch_norms for name in (norm.mean, norm.variance)]
-    yield from name_faults("a statistic", statistics)
+    # A module that is called twice is two norms with the same ones.
+    pairs = dict.fromkeys((norm.mean, norm.variance) for norm in manifest.batch_norms)
+    yield from name_faults("a statistic", [name for pair in pairs for name in pair])
     yield from name_faults("a block", [block.name for block in manifest.blocks])
     yield from name_faults("a file", manifest.files)
     yield from name_faults("a plan", [plan.id for plan in manifest.plans], LONGEST_ID)

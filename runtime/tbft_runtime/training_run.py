@@ -160,7 +160,7 @@ def _open(path: Path, folder: RunFolder, stored: RunFile | None, expect_id: str 
 
 def _unpacked(archive: Path, folder: RunFolder, bundle_id: str) -> Bundle:
     """The bundle in `archive`, in the run's folder; what lay there goes when the new one is known to be good."""
-    unpack(archive, folder.fresh_bundle, bundle_id)
+    unpack(archive, folder.fresh_bundle, bundle_id, shown=folder.bundle)
     try:
         bundle = open_bundle(folder.fresh_bundle, shown=archive, expect_id=bundle_id)
     except TbftError:

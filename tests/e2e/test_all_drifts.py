@@ -54,7 +54,7 @@ def test_the_device_chooses(everything: Step, data: Path, fresh: Path, tmp_path:
     choose = ("train", everything.path, "--data", data, "--epochs", "3", "--threads", "1", "--json")
     error = refused(run(DEVICE, *choose, "--out", tmp_path / "run"))
     assert ", ".join(ALL_PLANS) in error.message
-    assert error.hint.startswith("'train --drift auto'")
+    assert error.hint.startswith("'train' with --drift auto")
     assert "--plan" in error.hint
     assert list(tmp_path.iterdir()) == []
     for option, value, blocks in (("--drift", "output", ["fc"]), ("--plan", "feature-layer2-block-sgd", ["layer2"])):

@@ -107,9 +107,14 @@ def test_what_a_graph_breaks_with_is_cleaned(tmp_path: Path) -> None:
     model = onnx.load(folder / "predict.onnx", load_external_data=False)
     (logits,) = model.graph.output
     model.graph.node[-1].output[0] = "before"
-    shape = onnx.numpy_helper.from_array(np.array([7, 13], np.int64), f"shape{EVIL}")
-    model.graph.initializer.append(shape)
-    model.graph.node.append(onnx.helper.make_node("Reshape", ["before", shape.name], [logits.name], name=EVIL + LONG))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([7, 13], np.int64), f"times{EVIL}"))
+    # Only when it runs is it known that this cannot be.
+    for operator, operands, result in (
+        ("Shape", ["before"], "shape"),
+        ("Mul", ["shape", f"times{EVIL}"], "product"),
+        ("Reshape", ["before", "product"], logits.name),
+    ):
+        model.graph.node.append(onnx.helper.make_node(operator, operands, [result], name=f"{operator}{EVIL}{LONG}"))
     onnx.save(model, folder / "predict.onnx")
     write_manifest(folder, read_manifest(folder))
     ended = run(DEVICE, "eval", folder, "--data", save_squares(tmp_path / "data.npz"))

@@ -154,9 +154,12 @@ def test_export_ends_like_it(number: signal.Signals, seconds: float, tmp_path: P
     time.sleep(seconds)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode in (ENDINGS[number], 0), err  # On a quick machine it is done by then.
+    # On a quick machine it is done by then, or Python is already ending, which hears no more.
+    assert process.returncode in (ENDINGS[number], 0, -number), err
     assert "Traceback" not in err
-    assert {path.name for path in tmp_path.iterdir()} <= ({"bundle"} if process.returncode == 0 else set())
+    assert {path.name for path in tmp_path.iterdir()} <= (
+        set() if process.returncode == ENDINGS[number] else {"bundle"}
+    )
 
 
 def test_the_container_is_stopped_and_started_as_services_are() -> None:

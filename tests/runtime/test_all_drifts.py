@@ -57,7 +57,7 @@ def test_a_drift_chooses_its_plan(drift: Drift, plan: str, tmp_path: Path, squar
 
 
 WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
-    "nothing": ({}, ", ".join(ALL_PLANS), "'train `drift` auto' finds out which; 'train' and 'tune' also take `drift`"),
+    "nothing": ({}, ", ".join(ALL_PLANS), "'train' with `drift` auto finds out which"),
     "unknown": ({"plan": "rear"}, "no plan 'rear'", ", ".join(ALL_PLANS)),
     "both": ({"plan": "output-frozen-sgd", "drift": "output"}, "both `plan`", "leave one"),
 }

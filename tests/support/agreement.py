@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from support.batches import Batch
 from support.decisions import Decisions, ShareDecisions, WatchedGradient
-from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.bundle import Bundle, file_entry
 from tbft_artifacts.manifest import STATISTICS
 from tbft_artifacts.plan import ConvolutionForm, OptimizerKind, Plan
 from tbft_export.compile.update import build_update, optimizer
@@ -63,6 +63,10 @@ def plan_with_optimizer(bundle: Bundle, kind: OptimizerKind) -> Plan:
     )
     shutil.copytree(bundle.path(plan.file("")), bundle.path(changed.file("")), dirs_exist_ok=True)
     ir.save(build_update([changed.flat], kind), bundle.path(changed.update))
+    folder = bundle.path(changed.file(""))
+    # What is not listed is not read.
+    entries = {changed.file(path.name): file_entry(path) for path in folder.iterdir() if path.is_file()}
+    bundle.manifest.files.update(entries)
     return changed
 
 

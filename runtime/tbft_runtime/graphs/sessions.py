@@ -168,11 +168,10 @@ def load_graph(
 
 def _session(file: GraphFile, options: ort.SessionOptions, most_bytes: int | None) -> ort.InferenceSession:
     """A session whose tensors take `most_bytes`, in an arena of its own as without that limit."""
-    if most_bytes is None:
-        return ort.InferenceSession(file.content, options, providers=["CPUExecutionProvider"])
-    options.add_session_config_entry("session.use_env_allocators", "1")
     with _ARENA:
-        _put_arena(most_bytes)
+        if most_bytes is None or not _put_arena(most_bytes):
+            return ort.InferenceSession(file.content, options, providers=["CPUExecutionProvider"])
+        options.add_session_config_entry("session.use_env_allocators", "1")
         try:
             return ort.InferenceSession(file.content, options, providers=["CPUExecutionProvider"])
         finally:
@@ -180,9 +179,14 @@ def _session(file: GraphFile, options: ort.SessionOptions, most_bytes: int | Non
             _put_arena(most_bytes)
 
 
-def _put_arena(most_bytes: int) -> None:
+def _put_arena(most_bytes: int) -> bool:
+    """Whether the next session can have an arena with that limit; earlier versions take one for the whole process."""
     place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
-    ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": most_bytes}))
+    try:
+        ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": most_bytes}))
+    except RuntimeError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
