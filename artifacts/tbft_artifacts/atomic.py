@@ -60,6 +60,15 @@ def atomic_file(path: Path, *, mode: int = BY_UMASK, durable: bool = True) -> It
             os.close(descriptor)
 
 
+def replace_if_other(path: Path, content: bytes, *, mode: int = BY_UMASK) -> None:
+    """Let the file at `path` hold `content`, as `atomic_file` does; one that holds it already wears no card."""
+    with contextlib.suppress(OSError):
+        if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
+            return
+    with atomic_file(path, mode=mode) as temporary:
+        temporary.write_bytes(content)
+
+
 def check_place(path: Path) -> None:
     """Raise TbftError if a file could not be written at `path`: better said before the work than behind it."""
     with clear_disk_errors(path):

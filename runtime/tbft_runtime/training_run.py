@@ -22,6 +22,7 @@ from tbft_runtime.meters.registry import choose
 from tbft_runtime.profiling.run import profile_run
 from tbft_runtime.progress import Progress, Silent
 from tbft_runtime.reporting.build import build_report, write_report
+from tbft_runtime.reporting.read import read_report
 from tbft_runtime.reporting.result import TrainResult, train_result
 from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.options import TrainOptions
@@ -105,13 +106,23 @@ def _train(
         run=printable(folder.path),
     )
     report = build_report(bundle.manifest, beginning.run, state, result, None)
-    write_report(report, folder.report_file)
+    # That of a run which was finished before tells what its own processes took, not what this one does.
+    if tuning.accounts.has_part or not _has_report(folder):
+        write_report(report, folder.report_file)
     if options.profile:
         # Last: it takes memory of its own, and the report is safe by then.
         room = None if options.memory_budget is None else options.memory_budget - beginning.memory.total
         write_report(replace(report, profile=profile_run(tuning, state, room)), folder.report_file)
     folder.remove_cache()
     return result
+
+
+def _has_report(folder: RunFolder) -> bool:
+    try:
+        read_report(folder.path)
+    except TbftError:
+        return False
+    return True
 
 
 def _earlier(folder: RunFolder, progress: Progress, *, resume: bool) -> TrainingState | None:

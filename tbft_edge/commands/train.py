@@ -182,15 +182,14 @@ def _metrics(path: Path | None, note: Callable[[str], None]) -> AbstractContextM
 
 def _write_page(out: Path) -> Path:
     """The run's report as a page beside it."""
-    from tbft_artifacts.atomic import atomic_file
+    from tbft_artifacts.atomic import replace_if_other
     from tbft_edge.pages.run_page import run_page
     from tbft_runtime import read_report
     from tbft_runtime.run.folder import RunFolder
 
     folder = RunFolder(out)
     path = folder.page_file
-    with atomic_file(path, mode=folder.mode) as temporary:
-        temporary.write_text(run_page(read_report(out)), encoding="utf-8")
+    replace_if_other(path, run_page(read_report(out)).encode(), mode=folder.mode)
     return path
 
 

@@ -256,3 +256,13 @@ def test_an_old_state_does_not_share_memory_with_the_best(tmp_path: Path, square
     for name in state.current:
         state.current[name] += 1
     assert all(not np.array_equal(state.best[name], state.current[name]) for name in state.best)
+
+
+def test_a_finished_run_is_not_written_again(tmp_path: Path, squares: Path) -> None:
+    """A service that is started again when it is done would wear the card, every minute for years."""
+    run = tmp_path / "run"
+    fine_tune("feature-frozen", squares, run, epochs=2)
+    before = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in run.iterdir()}
+    fine_tune("feature-frozen", squares, run, epochs=2, resume=True)
+    after = {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in run.iterdir()}
+    assert after == before

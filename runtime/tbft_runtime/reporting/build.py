@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.atomic import replace_if_other
 from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.rights import shared_as
 from tbft_runtime.energy.result import Telemetry
@@ -72,8 +72,7 @@ def build_report(
 
 def write_report(report: Report, path: Path) -> None:
     """Replace the file at `path` as a whole."""
-    with atomic_file(path, mode=shared_as(path.parent)) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+    replace_if_other(path, msgspec.json.format(msgspec.json.encode(report), indent=1), mode=shared_as(path.parent))
 
 
 @dataclass

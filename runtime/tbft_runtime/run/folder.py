@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tbft_artifacts.archive import opened
-from tbft_artifacts.atomic import atomic_file, clear_disk_errors, is_full_disk
+from tbft_artifacts.atomic import clear_disk_errors, is_full_disk, replace_if_other
 from tbft_artifacts.bundle import Bundle, bundle_id
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
@@ -188,8 +188,7 @@ class RunFolder:
         return known if known is not None and (stored is None or not stored.is_of_same_run(known)) else stored
 
     def write_run(self, run: RunFile) -> None:
-        with atomic_file(self.run_file, mode=self.mode) as temporary:
-            temporary.write_bytes(sealed(run))
+        replace_if_other(self.run_file, sealed(run), mode=self.mode)
 
     def read_state(self) -> TrainingState | None:
         """What was saved last, or None.

@@ -37,8 +37,8 @@ class Accounts:
     stopwatch: Stopwatch
     epochs: int
     _open: list[_Account] = field(default_factory=list)
-    # Whether the last part of the state is this process's.
-    _has_part: bool = False
+    has_part: bool = False
+    """Whether the last part of the state is this process's: it did something of the run."""
 
     def prepare(self, state: TrainingState) -> None:
         """Everything until now came before the first epoch."""
@@ -71,13 +71,13 @@ class Accounts:
         self._open.clear()
         state.epochs.settle()
         # A process that found nothing left to do is no part of the run: its board may be another one.
-        if self._has_part or not state.parts:
+        if self.has_part or not state.parts:
             self._keep_part(state, self.metering.summary())
 
     def _keep_part(self, state: TrainingState, part: RunPart) -> None:
         """Put this process's part behind those of earlier ones, or in place of its own."""
-        state.parts[len(state.parts) - self._has_part :] = [part]
-        self._has_part = True
+        state.parts[len(state.parts) - self.has_part :] = [part]
+        self.has_part = True
 
     def _close(self, state: TrainingState, account: _Account) -> None:
         self.metering.now()

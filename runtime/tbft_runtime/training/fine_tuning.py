@@ -67,8 +67,10 @@ class FineTuning:
             state.run = self.record
             self.progress.resumed(state.epochs, state.best_epoch)
         stopped = self._run_epochs(state) if self.settings.epochs else "adapted"
-        self.accounts.finish(state)
-        self.save(state)
+        # A service that is started again and again when it is done must not wear the card.
+        if self.accounts.has_part or state.epochs.recent or not state.parts:
+            self.accounts.finish(state)
+            self.save(state)
         return state, stopped
 
     def save(self, state: TrainingState) -> None:
