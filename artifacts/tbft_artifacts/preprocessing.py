@@ -8,6 +8,8 @@ from msgspec import Meta
 
 from tbft_artifacts.structs import Pixels, Struct
 
+# From the least to the largest that any normalisation has.
+MEANS, DEVIATIONS = (-1e3, 1e3), (1e-4, 1e4)
 _CHANNELS = Meta(min_length=3, max_length=3)
 
 ResizeFilter = Literal["bilinear", "bicubic", "nearest"]
@@ -37,8 +39,8 @@ class CenterCrop(Struct, frozen=True, tag="center_crop"):
 class Normalize(Struct, frozen=True, tag="normalize"):
     """uint8 pixel p of channel c -> (p / 255 - mean[c]) / std[c], as float32 in (C, H, W)."""
 
-    mean: Annotated[tuple[Annotated[float, Meta(ge=-1e3, le=1e3)], ...], _CHANNELS]
-    std: Annotated[tuple[Annotated[float, Meta(ge=1e-4, le=1e4)], ...], _CHANNELS]
+    mean: Annotated[tuple[Annotated[float, Meta(ge=MEANS[0], le=MEANS[1])], ...], _CHANNELS]
+    std: Annotated[tuple[Annotated[float, Meta(ge=DEVIATIONS[0], le=DEVIATIONS[1])], ...], _CHANNELS]
 
 
 PreprocessingStep = ExifTranspose | ToRgb | Resize | CenterCrop | Normalize

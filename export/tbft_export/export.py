@@ -122,7 +122,10 @@ def _check(folder: Path, out: Path) -> None:
     try:
         open_bundle(folder, shown=out)
     except TbftError as error:
-        raise TbftError(f"no device would take it: {error.message}", "call modules and classes otherwise") from error
+        raise TbftError(
+            f"no device would take it: {error.message}",
+            "docs/bundle.md says what a device takes; names of modules and classes can be others",
+        ) from error
 
 
 def _exits(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,8 @@ from typer.core import TyperCommand
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
-from tbft_artifacts.structs import LARGEST_BATCH
+from tbft_artifacts.preprocessing import DEVIATIONS, MEANS
+from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_IMAGE
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, say, stdout_for_words
@@ -98,6 +98,7 @@ def command(
         int | None,
         typer.Option(
             min=1,
+            max=LARGEST_IMAGE,
             help="Side of the square input; by default 32 for resnet26, 224 for efficientnet-lite0; needed for other "
             "torch modules.",
         ),
@@ -228,6 +229,10 @@ def _channels(text: str | None, option: str) -> tuple[float, float, float] | Non
         values = []
     if len(values) == 1:
         values *= 3
-    if len(values) != 3 or not all(map(math.isfinite, values)) or (option == "--std" and min(values) <= 0):
-        raise TbftError(f"{option} '{text}' is not one or three numbers", f"for example {option} 0.485,0.456,0.406")
+    least, largest = DEVIATIONS if option == "--std" else MEANS
+    if len(values) != 3 or not all(least <= value <= largest for value in values):
+        raise TbftError(
+            f"{option} '{text}' is not one or three numbers from {least:g} to {largest:g}",
+            f"for example {option} 0.485,0.456,0.406",
+        )
     return values[0], values[1], values[2]

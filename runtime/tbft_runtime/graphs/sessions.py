@@ -228,6 +228,6 @@ def checked_threads(threads: int | None) -> int:
     if not 1 <= threads <= cores * THREADS_PER_CORE:
         raise TbftError(
             f"`threads` {threads} is not between 1 and {cores * THREADS_PER_CORE}, {THREADS_PER_CORE} for each core",
-            "give `threads`, or leave it out: one for each core is fastest",
+            f"give `threads` from 1 to {cores * THREADS_PER_CORE}: one for each core is fastest",
         )
     return threads

@@ -282,7 +282,7 @@ def open_trained(
     place = bundle or (folder.bundle if unpacked else from_stored(run.bundle))
     with contextlib.ExitStack() as stack:
         try:
-            found = stack.enter_context(opened(place))
+            found = stack.enter_context(opened(place, expect_id))
         except TbftError as error:
             raise TbftError(error.message, _REPAIR if unpacked else _PUT_BACK) from error
         if found.manifest.bundle_id != run.settings.bundle_id:
