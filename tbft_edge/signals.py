@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -48,6 +49,14 @@ class _Listener:
         else:
             raise KeyboardInterrupt
 
+    def swallowed(self, lost: sys.UnraisableHookArgs) -> None:
+        """An interruption that fell into a destructor or a callback, where Python drops it, comes again behind it."""
+        if lost.exc_type is KeyboardInterrupt and self.first is not None:
+            number, self.first = self.first, None
+            signal.raise_signal(number)
+        else:
+            sys.__unraisablehook__(lost)
+
 
 _listener = _Listener()
 
@@ -62,9 +71,11 @@ def heard() -> Iterator[None]:
     _listener = _Listener()
     ours = [number for number in _ENDING if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)]
     handlers = {number: signal.signal(number, _listener.interrupt) for number in ours}
+    hook, sys.unraisablehook = sys.unraisablehook, _listener.swallowed
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         # Once one was heard, the process ends: another one must not find Python's handler while it does.
         if _listener.first is None:
             for number, handler in handlers.items():

@@ -169,3 +169,29 @@ def test_the_container_is_stopped_and_started_as_services_are() -> None:
     for words in ("init: true", "restart: unless-stopped", r"tmpfs:\n      - /tmp"):
         assert re.search(words, compose)
     assert "\nSTOPSIGNAL SIGINT\n" in image
+
+
+SWALLOWS = """
+import os, signal, sys, time, typer
+from tbft_edge import main
+app = typer.Typer()
+class Closed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+@app.command()
+def slow():
+    Closed()
+    time.sleep(600)
+main.app = app
+sys.argv = ["tbft-edge"]
+main.main()
+"""
+
+
+def test_an_interruption_that_a_destructor_swallows_comes_again() -> None:
+    """Python drops what is raised there, prints a traceback, and the command would go on."""
+    process = subprocess.run(
+        [DEVICE / "python", "-c", SWALLOWS], capture_output=True, text=True, preexec_fn=heed_interrupts, timeout=60
+    )
+    assert (process.returncode, process.stderr.strip()) == (143, "")

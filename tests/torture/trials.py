@@ -154,7 +154,8 @@ class Bench:
             else:
                 problems = [] if outcome.code in (0, -signal.SIGKILL) else [f"exit code {outcome.code}"]
         if b"Traceback" in outcome.err and not problems:
-            problems.append("a traceback")
+            said = outcome.err.decode(errors="replace").strip().splitlines()
+            problems.append(f"a traceback: {' | '.join(said[-6:])[:500]}")
         return struck, problems + lost_epochs(room, outcome)
 
 
