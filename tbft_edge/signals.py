@@ -20,6 +20,7 @@ from tbft_edge import process
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A terminal that is closed, a service manager and a parent process may tell of one thing twice.
 _ONE_EVENT_SECONDS = 0.25
+_AGAIN_SECONDS = 0.02
 # Of sigaction(2): what the system does with the signal becomes its default again once it came.
 _ONCE = 0x80000000
 _SET_BYTES = 128
@@ -53,7 +54,9 @@ class _Listener:
         """An interruption that fell into a destructor or a callback, where Python drops it, comes again behind it."""
         if lost.exc_type is KeyboardInterrupt and self.first is not None:
             number, self.first = self.first, None
-            signal.raise_signal(number)
+            # Not at once: it would fall into this very function.
+            signal.signal(signal.SIGALRM, lambda _, frame: self.interrupt(number, frame))
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
         else:
             sys.__unraisablehook__(lost)
 
