@@ -15,7 +15,7 @@ from typing import overload
 
 import msgspec
 
-from tbft_artifacts.atomic import atomic_file, clear_disk_errors
+from tbft_artifacts.atomic import atomic_file, check_replaceable, clear_disk_errors
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.rights import shared_as
@@ -83,6 +83,8 @@ class Epochs(Sequence[Epoch]):
         """Leave out what was damaged since it was written, up to epoch `last`; how many epochs are lost with that."""
         if self._path is None or self._is_whole(self._path):
             return 0
+        # A state that was taken back still has epochs that are in the file by now.
+        last = min([last, *(epoch.number - 1 for epoch in self._recent)])
         before, mark = self.mark.epochs, Mark()
         with atomic_file(self._path, mode=shared_as(self._path.parent)) as temporary, temporary.open("wb") as file:
             number = 0
@@ -163,6 +165,7 @@ def _append(path: Path, mark: Mark, lines: Iterable[bytes]) -> Mark:
     first = next(lines := iter(lines), None)
     if first is None:
         return mark
+    check_replaceable(path)
     with clear_disk_errors(path), os.fdopen(os.open(path, _OPEN, shared_as(path.parent)), "r+b") as file:
         file.truncate(mark.size)
         file.seek(mark.size)
