@@ -51,13 +51,14 @@ ARRAYS = st.dictionaries(
     st.lists(st.floats(width=32, allow_nan=False), max_size=4).map(lambda values: np.array(values, np.float32)),
     max_size=3,
 )
-NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+NUMBER = st.floats(-1e18, 1e18)
+SECONDS = st.floats(0, 1e9)
 PART = st.floats(0, 1)
 EVALUATIONS = st.builds(Evaluation, NUMBER, PART, st.integers(0, 1000))
 LAPS = st.lists(st.floats(0, 1e9), max_size=3).map(Laps.of)
-PHASE_TIMES = st.builds(PhaseTime, phase=st.sampled_from(PHASES), seconds=NUMBER, joules=st.none() | NUMBER, laps=LAPS)
+PHASE_TIMES = st.builds(PhaseTime, phase=st.sampled_from(PHASES), seconds=SECONDS, joules=st.none() | NUMBER, laps=LAPS)
 PARTS = st.builds(
-    RunPart, seconds=NUMBER, metering_seconds=NUMBER, source=st.none() | st.just(FAKE), board=st.just(BOARD)
+    RunPart, seconds=SECONDS, metering_seconds=SECONDS, source=st.none() | st.just(FAKE), board=st.just(BOARD)
 )
 EPOCHS = st.builds(
     Epoch,
@@ -65,12 +66,12 @@ EPOCHS = st.builds(
     train_loss=NUMBER,
     train_accuracy=st.none() | PART,
     validation=EVALUATIONS,
-    seconds=NUMBER,
+    seconds=SECONDS,
     steps=LAPS,
     warm_up=st.booleans(),
     phases=st.lists(PHASE_TIMES, max_size=3),
     energy=st.none() | st.builds(stretch_energy, NUMBER, NUMBER),
-    telemetry=st.lists(st.builds(telemetry, NUMBER, st.none() | NUMBER), max_size=3),
+    telemetry=st.lists(st.builds(telemetry, SECONDS, st.none() | NUMBER), max_size=3),
 )
 
 
@@ -98,7 +99,7 @@ STATES = st.builds(
     preparation=st.lists(PHASE_TIMES, max_size=2),
     parts=st.lists(
         st.builds(
-            RunPart, seconds=NUMBER, metering_seconds=NUMBER, source=st.none() | st.just(FAKE), board=st.just(BOARD)
+            RunPart, seconds=SECONDS, metering_seconds=SECONDS, source=st.none() | st.just(FAKE), board=st.just(BOARD)
         ),
         max_size=2,
     ),

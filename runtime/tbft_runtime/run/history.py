@@ -129,6 +129,8 @@ class Epochs(Sequence[Epoch]):
     def _is_whole(self, path: Path) -> bool:
         mark = Mark()
         for line in _lines(path, self.mark.size):
+            if _epoch(line) is None:
+                return False
             mark = mark.after(line)
         return mark == self.mark
 
