@@ -21,6 +21,7 @@ from tbft_runtime.energy.result import StretchEnergy, Telemetry
 from tbft_runtime.laps import Laps
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.exit_answers import ExitAnswers
+from tbft_runtime.run.generations import keep_previous
 from tbft_runtime.run.history import Epochs
 from tbft_runtime.run.state import TrainingState, load_state, previous_of, save_state
 from tbft_runtime.timing import PHASES, PhaseTime
@@ -233,3 +234,12 @@ def test_a_file_of_another_program_is_damaged(tmp_path: Path) -> None:
     for name in ("plain", "tagged"):
         with pytest.raises(TbftError, match="is damaged"):
             load_state(tmp_path / name)
+
+
+def test_the_state_before_is_kept_under_any_name(tmp_path: Path) -> None:
+    """Also one to which nothing can be added, where the temporary file beside it needs another."""
+    path, previous = tmp_path / ("s" * 255), tmp_path / ("p" * 255)
+    path.write_bytes(b"state")
+    keep_previous(path, previous)
+    assert previous.samefile(path)
+    assert set(listing(tmp_path)) == {path.name, previous.name}
