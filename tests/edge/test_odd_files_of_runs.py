@@ -1,4 +1,4 @@
-"""Pipes, folders, devices and sockets in the place of a run's own files: no command waits for one, or breaks.
+"""Pipes, folders, devices and terabytes in the place of a run's own files: no command waits for one, or breaks.
 
 A pipe is what nobody writes to; whoever opens it for reading waits for ever. Each command does without the file, or
 says in one line what it is.
@@ -48,7 +48,12 @@ def a_socket(path: Path) -> None:
         made.bind(path.name)
 
 
-KINDS = {"pipe": pipe, "folder": folder, "device": device, "socket": a_socket}
+def terabyte(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(10**12)
+
+
+KINDS = {"pipe": pipe, "folder": folder, "device": device, "socket": a_socket, "terabyte": terabyte}
 
 
 @pytest.fixture(scope="module")

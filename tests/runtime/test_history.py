@@ -98,6 +98,17 @@ def test_lines_of_later_epochs_are_none_of_an_earlier_state(path: Path) -> None:
     assert numbers_of(found) == [2, 3]
 
 
+def test_a_terabyte_of_nothing_is_not_read(path: Path) -> None:
+    """It is no line, wherever it begins, and has to fit into no memory."""
+    found = opened(path, 3)
+    with path.open("r+b") as file:
+        file.truncate(100)
+        file.truncate(10**12)
+    assert found.mend(3) == 3
+    assert numbers_of(found) == []
+    assert path.stat().st_size == 0
+
+
 def test_a_file_that_is_gone_is_an_empty_one(path: Path) -> None:
     """Every epoch in it is lost, and said to be."""
     found = opened(path, 5)
