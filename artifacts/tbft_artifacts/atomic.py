@@ -33,10 +33,7 @@ def atomic_file(path: Path, *, mode: int = BY_UMASK, durable: bool = True) -> It
     fails the temporary file is removed and `path` stays as it was; what killed processes left is removed before. A
     full disk becomes a TbftError.
     """
-    with clear_disk_errors(path):
-        kind = "a folder" if path.is_dir() else "no plain file" if path.exists() and not path.is_file() else None
-    if kind is not None:
-        raise TbftError(f"'{path}' cannot be written: it is {kind}", "name a file with `out`")
+    check_replaceable(path)
     remove_older(path)
     temporary = beside(path)
     descriptor = None
@@ -67,6 +64,14 @@ def replace_if_other(path: Path, content: bytes, *, mode: int = BY_UMASK) -> Non
             return
     with atomic_file(path, mode=mode) as temporary:
         temporary.write_bytes(content)
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise TbftError if something lies at `path` that no file may take the place of."""
+    with clear_disk_errors(path):
+        kind = "a folder" if path.is_dir() else "no plain file" if path.exists() and not path.is_file() else None
+    if kind is not None:
+        raise TbftError(f"'{path}' cannot be written: it is {kind}", "remove it, or choose another place")
 
 
 def check_place(path: Path) -> None:

@@ -110,6 +110,7 @@ def open_bundle(
     """
     folder = Path(folder)
     shown = folder if shown is None else Path(shown)
+    _check_inside(folder, MANIFEST, shown)
     try:
         content = read_at_most(folder / MANIFEST, MANIFEST_LIMIT)
     except OSError as error:
@@ -239,13 +240,17 @@ def check_name(name: str, bundle: Path) -> None:
         )
 
 
-def _check_file(folder: Path, name: str, entry: FileEntry, bundle: Path) -> None:
-    path = folder / name
+def _check_inside(folder: Path, name: str, bundle: Path) -> None:
+    """Raises TbftError for a link that leads out of the bundle."""
     # Not `resolve`, which of links in a circle makes a RuntimeError.
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+    if not Path(os.path.realpath(folder / name)).is_relative_to(os.path.realpath(folder)):
         raise TbftError(f"'{name}' of bundle '{bundle}' is a link out of it", "do not trust this bundle")
+
+
+def _check_file(folder: Path, name: str, entry: FileEntry, bundle: Path) -> None:
+    _check_inside(folder, name, bundle)
     try:
-        found = file_entry(path, entry.bytes)
+        found = file_entry(folder / name, entry.bytes)
     except OSError as error:
         raise TbftError(
             f"'{name}' of bundle '{bundle}' cannot be read ({error.strerror})", "copy the bundle again"

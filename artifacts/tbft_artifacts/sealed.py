@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tbft_artifacts.decode import decode
+from tbft_artifacts.errors import TbftError
 
 _SEAL = "sha256"
 
@@ -21,9 +22,12 @@ def sealed(record: msgspec.Struct) -> bytes:
 def is_as_sealed(content: bytes) -> bool | None:
     """Whether JSON says what it said when it was sealed; None if it never was.
 
-    Raises TbftError if it is no JSON.
+    What holds more than can be read, such as a number of more than 64 bits in a field that nobody knows, does not.
     """
-    fields = decode(content, object, len(content), failed="it is damaged", hint="")
+    try:
+        fields = decode(content, object, len(content), failed="it is damaged", hint="")
+    except TbftError:
+        return False
     if not isinstance(fields, dict) or _SEAL not in fields:
         return None
     seal = fields.pop(_SEAL)

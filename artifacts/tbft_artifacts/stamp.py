@@ -33,16 +33,18 @@ class Stamp:
             file.seek(place)
             file.write(digits)
 
-    def fits(self, path: Path) -> bool | None:
-        """Whether the file is as it was when it was stamped; None if it never was. Raises OSError."""
-        with path.open("rb") as file:
-            place = self._place(file)
-            if place is None:
-                return None
-            file.seek(place)
-            found = file.read(_DIGITS)
-            # An empty string was left for digits that nobody put there.
-            return None if found.startswith(b'"') else found == _digits(file, place)
+    def fits(self, file: BinaryIO) -> bool | None:
+        """Whether an open file, or one in memory, is as it was when it was stamped; None if it never was.
+
+        Raises OSError.
+        """
+        place = self._place(file)
+        if place is None:
+            return None
+        file.seek(place)
+        found = file.read(_DIGITS)
+        # An empty string was left for digits that nobody put there.
+        return None if found.startswith(b'"') else found == _digits(file, place)
 
     def _place(self, file: BinaryIO) -> int | None:
         """Looked for piece by piece: a file may be larger than the memory."""

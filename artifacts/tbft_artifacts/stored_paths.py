@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+from tbft_artifacts.errors import TbftError
+
 _SCHEME = "file://"
 
 
@@ -33,10 +35,16 @@ def stored(path: Path) -> str:
 def from_stored(text: str) -> Path:
     r"""The path that was stored.
 
+    Raises:
+        TbftError: It has a NUL, which no path has.
+
     Example:
         >>> os.fsencode(from_stored("file:///caf%E9"))
         b'/caf\xe9'
     """
     if not text.startswith(_SCHEME):
         return Path(text)
-    return Path(os.fsdecode(unquote_to_bytes(text.removeprefix(_SCHEME))))
+    path = unquote_to_bytes(text.removeprefix(_SCHEME))
+    if b"\0" in path:
+        raise TbftError(f"'{text}' is no path: it has a NUL in it", "somebody changed the file that names it")
+    return Path(os.fsdecode(path))

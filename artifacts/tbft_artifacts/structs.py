@@ -38,6 +38,13 @@ Epochs = Annotated[int, Meta(ge=0, le=MOST_EPOCHS)]
 Patience = Annotated[int, Meta(ge=1, le=MOST_EPOCHS)]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Rate = Annotated[float, Meta(ge=0, le=LARGEST_RATE)]
+# What is measured of a run: longer than any takes, and more joules, watts or degrees than there are. Sums of these,
+# and products of two, are finite, however many there are.
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Milliseconds = Annotated[float, Meta(ge=0, le=1e12)]
+Measured = Annotated[float, Meta(ge=-1e18, le=1e18)]
+# A mean cross-entropy, of logits as large as float32 takes them.
+Loss = Annotated[float, Meta(ge=-1e100, le=1e100)]
 # Between nothing and all of something.
 Part = Annotated[float, Meta(ge=0, le=1)]
 # A name or an id, and a path: neither may be endless, nor end early for the system.

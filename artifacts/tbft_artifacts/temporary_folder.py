@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.locks import take
 from tbft_artifacts.regular import LIMITS, help_with, unreadable
 
 _PREFIX = "tbft-edge-temporary-"
@@ -70,21 +70,11 @@ def _held(place: Path) -> tuple[Path, int]:
                 f"no temporary folder can be made in '{place}' ({error.strerror})",
                 help_with(error) if error.errno in LIMITS else "free some space there, or set TMPDIR to another folder",
             ) from error
-        if _lock(lock) and os.fstat(lock).st_nlink:
+        # Where a file system knows no locks nobody can take it, and so nobody removes the folder.
+        if take(lock) is not False and os.fstat(lock).st_nlink:
             return folder, lock
         os.close(lock)
     raise TbftError(f"no temporary folder stays in '{place}'", "set TMPDIR to another folder")
-
-
-def _lock(lock: int) -> bool:
-    """Whether it could be taken. Where a file system knows no locks, nobody can, and so nobody removes the folder."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _sweep(place: Path) -> None:
@@ -106,8 +96,8 @@ def _remove_left(folder: Path, found: os.stat_result) -> None:
         folder.rmdir()  # Whoever makes it has not come further; one that holds something is none of these.
         return
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _remove(folder)
+        if take(lock):
+            _remove(folder)
     finally:
         os.close(lock)
 

@@ -6,25 +6,33 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import msgspec
 import numpy as np
+
+from tbft_artifacts.structs import Milliseconds, Some
 
 # A bin reaches from its lower end to so many times that. Its middle stands for all in it, half a percent off at most.
 WIDTH = 1.01
 # Where bin 0 begins; what is shorter is counted there.
 SHORTEST_MS = 1e-3
 
+# That of the longest laps, of 30 years.
+LAST_BIN = 3500
+
 # Bin -> how many laps it holds.
 Bins = Mapping[int, int]
+# As others may have written one: a power of WIDTH is taken of it.
+Bin = Annotated[int, msgspec.Meta(ge=0, le=LAST_BIN)]
 
 
 class Laps(msgspec.Struct, frozen=True):
     """Laps of one stretch: their sum in milliseconds, the bin of the first one, and (bin, how many)."""
 
-    ms: float
-    first: int | None
-    bins: tuple[tuple[int, int], ...]
+    ms: Milliseconds
+    first: Bin | None
+    bins: Annotated[tuple[tuple[Bin, Some], ...], msgspec.Meta(max_length=LAST_BIN + 1)]
 
     @classmethod
     def of(cls, laps_ms: Sequence[float]) -> Laps:
@@ -88,7 +96,7 @@ def histogram(bins: Bins, most: int) -> tuple[tuple[float, ...], tuple[int, ...]
 
 
 def _bin(ms: float) -> int:
-    return math.floor(math.log(ms / SHORTEST_MS) / math.log(WIDTH)) if ms > SHORTEST_MS else 0
+    return min(LAST_BIN, math.floor(math.log(ms / SHORTEST_MS) / math.log(WIDTH))) if ms > SHORTEST_MS else 0
 
 
 def _edge(number: float) -> float:

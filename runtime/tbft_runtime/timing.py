@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from tbft_artifacts.structs import Measured, Seconds
 from tbft_runtime.laps import Laps
 
 _T = TypeVar("_T")
@@ -27,8 +28,8 @@ class PhaseTime(msgspec.Struct, frozen=True, kw_only=True):
     """What a phase took in a stretch of a run: seconds, joules (None: no meter) and its laps."""
 
     phase: Phase
-    seconds: float
-    joules: float | None
+    seconds: Seconds
+    joules: Measured | None
     laps: Laps
 
 

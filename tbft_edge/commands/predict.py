@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.words import printable
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption, ModelExpectIdOption, ThreadsOption
 from tbft_edge.console import print_json, print_line, say
@@ -26,13 +27,15 @@ def command(
     A run with several exits answers at the first one that is sure enough; --json says at which.
     """
     with extra("device"):
+        from msgspec.structs import replace
+
         from tbft_runtime.inference.prediction import Prediction, answered
 
         found: list[Prediction] = []
         try:
             for prediction in answered(model, images, threads, _skipped, expect_id):
                 if json:
-                    found.append(prediction)
+                    found.append(replace(prediction, image=printable(prediction.image)))
                 else:
                     print_line(prediction.image, prediction.label, percent(prediction.probability))
         except TbftError:

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.stored_paths import from_stored, stored
 from tbft_artifacts.words import printable
 
@@ -34,3 +36,10 @@ def test_the_bytes_of_others_can_be_read() -> None:
     assert stored(path) == "file:///photos/caf%E9"
     assert printable(path) == "/photos/caf\\xe9"
     assert printable("Bücher") == "Bücher"
+
+
+@pytest.mark.parametrize("text", ["file:///x%00y", "file:///%00", "file:///photos/a\x00b"])
+def test_a_path_with_a_nul_is_an_error(text: str) -> None:
+    """No system has such a path; asked for one, Python raises what nobody expects of a path."""
+    with pytest.raises(TbftError, match="NUL"):
+        from_stored(text)

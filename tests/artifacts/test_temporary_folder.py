@@ -190,7 +190,7 @@ def test_a_disk_without_locks_holds_them_too(place: Path, monkeypatch: pytest.Mo
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr("tbft_artifacts.temporary_folder.fcntl.flock", refuse)
+    monkeypatch.setattr("tbft_artifacts.locks.fcntl.flock", refuse)
     with temporary_folder() as one, temporary_folder() as other:
         assert one.is_dir()
         assert other.is_dir()

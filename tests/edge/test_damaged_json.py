@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
@@ -150,3 +151,27 @@ def test_a_power_model(damage: bytes, command: Command, tmp_path: Path, squares:
     (tmp_path / "power.json").write_bytes(damage)
     meter = ("--meter", f"estimate:{tmp_path / 'power.json'}")
     assert "power model" in refused(command("eval", compiled("output-frozen"), "--data", squares, *meter))
+
+
+@pytest.mark.parametrize("use", ["predict", "eval", "finalize"])
+def test_a_bundle_that_no_path_leads_to(use: str, copy: Path, command: Command, squares: Path, tmp_path: Path) -> None:
+    """A NUL in the file of a run, whose checksum is right: one line, with what helps."""
+    folder = RunFolder(copy)
+    said = folder.read_run()
+    assert said is not None
+    folder.write_run(msgspec.structs.replace(said, bundle="file:///x%00y"))
+    words = {"predict": [squares], "eval": ["--data", squares], "finalize": ["--out", tmp_path / "model.onnx"]}
+    error = refused(command(use, copy, *words[use]))
+    assert "NUL" in error
+    assert "put the bundle back" in error
+
+
+def test_a_tuning_with_a_number_that_nobody_reads(copy: Path, command: Command, squares: Path, tmp_path: Path) -> None:
+    """In a field that nobody knows: it is ignored as any damaged one, and the run begins."""
+    bundle, out = compiled("output-frozen"), tmp_path / "tuned"
+    assert command("tune", bundle, "--out", out, "--threads", "1").code == 0
+    content = (out / "tuning.json").read_bytes()
+    (out / "tuning.json").write_bytes(content.replace(b"{", b'{"zz": %d,' % 10**40, 1))
+    ended = command("train", bundle, "--data", squares, "--out", out, *SMALL)
+    assert ended.code == 0, ended
+    assert "tuning.json' is ignored" in ended.err

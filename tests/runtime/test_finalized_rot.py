@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from support.damages import DAMAGES, damage, flipped
 from support.runs import fine_tune
 from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.stamp import Stamp
 from tbft_runtime import Predictor, finalize
 
 IMAGES, _ = coloured_squares(4)
@@ -81,3 +84,43 @@ def test_a_weight_that_was_changed_is_told_from_one_that_was_not(model: Path, tm
     with pytest.raises(TbftError, match="is not as it was finalized") as caught:
         Predictor.open(tmp_path / "model.onnx")
     assert "finalize" in caught.value.hint
+
+
+def odd_models(folder: Path) -> dict[str, Path]:
+    os.mkfifo(folder / "pipe.onnx")
+    (folder / "device.onnx").symlink_to("/dev/zero")
+    (folder / "folder.onnx").mkdir()
+    with (folder / "sparse.onnx").open("wb") as file:
+        file.truncate(30 << 30)
+    return {kind: folder / f"{kind}.onnx" for kind in ("pipe", "device", "folder", "sparse")}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "sparse"])
+def test_nothing_is_read_of_what_is_no_model(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe that nobody writes to, and terabytes of nothing: refused before any of it is read."""
+    model = odd_models(tmp_path)[kind]
+
+    def fits(_stamp: Stamp, _file: BinaryIO) -> bool | None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(Stamp, "fits", fits)
+    with pytest.raises(TbftError, match=rf"{kind}\.onnx"):
+        Predictor.open(model, threads=1)
+
+
+def test_what_was_checked_is_what_answers(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever changes the file once its checksum was compared changes no answer: it is not read again."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.read_bytes())
+    real = Stamp.fits
+
+    def fits(stamp: Stamp, file: BinaryIO) -> bool | None:
+        found = real(stamp, file)
+        damage(path, DAMAGES["zeroed"])
+        return found
+
+    monkeypatch.setattr(Stamp, "fits", fits)
+    found = answers(path)
+    monkeypatch.undo()
+    assert path.read_bytes() != model.read_bytes()
+    assert found == answers(model)

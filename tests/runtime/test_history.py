@@ -98,6 +98,17 @@ def test_lines_of_later_epochs_are_none_of_an_earlier_state(path: Path) -> None:
     assert numbers_of(found) == [2, 3]
 
 
+def test_a_terabyte_of_nothing_is_not_read(path: Path) -> None:
+    """It is no line, wherever it begins, and has to fit into no memory."""
+    found = opened(path, 3)
+    with path.open("r+b") as file:
+        file.truncate(100)
+        file.truncate(10**12)
+    assert found.mend(3) == 3
+    assert numbers_of(found) == []
+    assert path.stat().st_size == 0
+
+
 def test_a_file_that_is_gone_is_an_empty_one(path: Path) -> None:
     """Every epoch in it is lost, and said to be."""
     found = opened(path, 5)
@@ -105,3 +116,25 @@ def test_a_file_that_is_gone_is_an_empty_one(path: Path) -> None:
     assert found.mend(5) == 5
     assert numbers_of(found) == []
     assert found.mark == Mark()
+
+
+@given(bits=st.lists(st.integers(0, 10**6), min_size=1, max_size=3), known=st.integers(0, 4), recent=st.integers(0, 2))
+@settings(max_examples=100, deadline=None)
+def test_no_epoch_is_there_twice(
+    tmp_path_factory: pytest.TempPathFactory, bits: list[int], known: int, recent: int
+) -> None:
+    """A state that was taken back holds epochs itself which are in the damaged file by now."""
+    path = tmp_path_factory.mktemp("twice") / "history.jsonl"
+    epochs(1, 2, 3, 4, 5).write(path)
+    mark = opened(path, known).mark
+    content = path.read_bytes()
+    for bit in bits:
+        content = flipped(content, bit)
+    path.write_bytes(content)
+    own = [made_up_epoch(number, 9.0) for number in range(known + 1, known + 1 + recent)]
+    found = Epochs(own, path, mark)
+    found.mend(known + recent)
+    numbers = numbers_of(found)
+    assert numbers == sorted(set(numbers))
+    assert [epoch for epoch in found if epoch.number > known] == own
+    assert len(found) == len(numbers)

@@ -174,3 +174,11 @@ def test_images_are_kept_only_to_be_answered_again(
     """Without exits and without a meter nothing is measured one by one, and no image takes memory for it."""
     monkeypatch.setattr(inference, "ImageSample", None)
     assert evaluate(models["bundle"], squares, 1).single is None
+
+
+def test_pictures_can_be_opened_by_the_names_that_come_back(models: dict[str, Path], tmp_path: Path) -> None:
+    """Also where these are no UTF-8; commands, whose JSON anybody reads, show such names instead."""
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    path.write_bytes(png(IMAGES[0]))
+    (found,) = predict(models["bundle"], [tmp_path], 1)
+    assert Path(found.image).samefile(path)

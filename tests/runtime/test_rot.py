@@ -6,11 +6,11 @@ import errno
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
-from support.damages import DAMAGES, damage
+from support.damages import DAMAGES, damage, flipped
 from support.runs import Recorder, assert_equal_runs, fine_tune, state_of, tensors_of
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.stamp import Stamp
@@ -112,10 +112,10 @@ def test_a_sector_that_cannot_be_read_is_damage(
     run = shutil.copytree(cut, tmp_path / "run")
     real, number = Stamp.fits, errno.EACCES
 
-    def fits(self: Stamp, path: Path) -> bool | None:
-        if path == run / STATE and path.stat().st_ino == inode:
-            raise OSError(number, os.strerror(number), str(path))
-        return real(self, path)
+    def fits(self: Stamp, file: BinaryIO) -> bool | None:
+        if os.fstat(file.fileno()).st_ino == inode:
+            raise OSError(number, os.strerror(number), str(run / STATE))
+        return real(self, file)
 
     inode = (run / STATE).stat().st_ino
     monkeypatch.setattr(Stamp, "fits", fits)
@@ -153,6 +153,31 @@ def test_lost_lines_of_the_history_are_left_out(cut: Path, squares: Path, tmp_pa
     report = read_report(run)
     assert (report.lost_epochs, report.result.epochs, len(report.epochs)) == (1, 5, 4)
     assert any("what 1 of 5 epochs took was lost" in doubt for doubt in doubts(report))
+
+
+@pytest.mark.parametrize("line", [0, 1])
+@pytest.mark.parametrize("how", [*DAMAGES, "gone"])
+def test_state_and_history_both_damaged_cost_no_run(
+    how: str, line: int, cut: Path, whole: Path, squares: Path, tmp_path: Path
+) -> None:
+    """The state before has epochs that the file holds as well: none is there twice, and the weights are the right ones.
+
+    Line 1 is behind what that state knows of the file.
+    """
+    run = damaged(cut, tmp_path, STATE, how)
+    lines = (run / HISTORY).read_bytes().splitlines(keepends=True)
+    assert len(lines) > line
+    lines[line] = flipped(lines[line], 400)
+    (run / HISTORY).write_bytes(b"".join(lines))
+    fine_tune("feature-frozen", squares, run, resume=True, **OPTIONS)
+    expected = tensors_of(whole)
+    assert {name: value.tobytes() for name, value in tensors_of(run).items()} == {
+        name: value.tobytes() for name, value in expected.items()
+    }
+    numbers = [epoch.number for epoch in state_of(run).epochs]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == 5
+    assert len(numbers) >= 4
 
 
 @pytest.mark.parametrize("file", [STATE, "run.json", "report.json"])

@@ -16,6 +16,7 @@ from support.files import listing
 from support.runs import RUN_FILES, Recorder, assert_equal_runs, fine_tune, state_of
 from support.toys import save_squares
 from tbft_artifacts.errors import TbftError
+from tbft_runtime import finalize
 from tbft_runtime.run.folder import RunFolder
 
 STATES = ("state.safetensors", "state.previous.safetensors")
@@ -161,3 +162,32 @@ def test_an_earlier_state_of_another_plan_is_refused(tmp_path: Path, squares: Pa
     shutil.copy(tmp_path / "other" / STATES[0], tmp_path / "run")
     with pytest.raises(TbftError, match="other tensors than its plan trains"):
         fine_tune("feature-frozen", squares, tmp_path / "run", epochs=2, resume=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"best_epoch": 3},
+        {"best_epoch": -1},
+        {"best_epoch": 10**30},
+        {"epoch": 7},
+        {"epoch": -1},
+        {"step": -1},
+        {"epochs": []},
+    ],
+    ids=str,
+)
+def test_an_earlier_state_that_contradicts_itself_is_damaged(
+    change: dict[str, Any], tmp_path: Path, squares: Path
+) -> None:
+    """Its best epoch is looked up by number: one that is not there is one line, and no traceback."""
+    run = tmp_path / "run"
+    fine_tune("feature-frozen", squares, run, epochs=2)
+    as_before(run)
+    with safe_open(run / STATES[0], "numpy") as file:
+        said = json.loads(file.metadata()["training"])
+    save_file(load_file(run / STATES[0]), run / STATES[0], {"training": json.dumps(said | change)})
+    with pytest.raises(TbftError, match="is damaged"):
+        fine_tune("feature-frozen", squares, run, epochs=4, resume=True)
+    with pytest.raises(TbftError, match="is damaged"):
+        finalize(run, tmp_path / "model.onnx", allow_worse=True)

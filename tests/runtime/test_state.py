@@ -21,6 +21,7 @@ from tbft_runtime.energy.result import StretchEnergy, Telemetry
 from tbft_runtime.laps import Laps
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.exit_answers import ExitAnswers
+from tbft_runtime.run.generations import keep_previous
 from tbft_runtime.run.history import Epochs
 from tbft_runtime.run.state import TrainingState, load_state, previous_of, save_state
 from tbft_runtime.timing import PHASES, PhaseTime
@@ -51,13 +52,14 @@ ARRAYS = st.dictionaries(
     st.lists(st.floats(width=32, allow_nan=False), max_size=4).map(lambda values: np.array(values, np.float32)),
     max_size=3,
 )
-NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+NUMBER = st.floats(-1e18, 1e18)
+SECONDS = st.floats(0, 1e9)
 PART = st.floats(0, 1)
 EVALUATIONS = st.builds(Evaluation, NUMBER, PART, st.integers(0, 1000))
 LAPS = st.lists(st.floats(0, 1e9), max_size=3).map(Laps.of)
-PHASE_TIMES = st.builds(PhaseTime, phase=st.sampled_from(PHASES), seconds=NUMBER, joules=st.none() | NUMBER, laps=LAPS)
+PHASE_TIMES = st.builds(PhaseTime, phase=st.sampled_from(PHASES), seconds=SECONDS, joules=st.none() | NUMBER, laps=LAPS)
 PARTS = st.builds(
-    RunPart, seconds=NUMBER, metering_seconds=NUMBER, source=st.none() | st.just(FAKE), board=st.just(BOARD)
+    RunPart, seconds=SECONDS, metering_seconds=SECONDS, source=st.none() | st.just(FAKE), board=st.just(BOARD)
 )
 EPOCHS = st.builds(
     Epoch,
@@ -65,12 +67,12 @@ EPOCHS = st.builds(
     train_loss=NUMBER,
     train_accuracy=st.none() | PART,
     validation=EVALUATIONS,
-    seconds=NUMBER,
+    seconds=SECONDS,
     steps=LAPS,
     warm_up=st.booleans(),
     phases=st.lists(PHASE_TIMES, max_size=3),
     energy=st.none() | st.builds(stretch_energy, NUMBER, NUMBER),
-    telemetry=st.lists(st.builds(telemetry, NUMBER, st.none() | NUMBER), max_size=3),
+    telemetry=st.lists(st.builds(telemetry, SECONDS, st.none() | NUMBER), max_size=3),
 )
 
 
@@ -98,7 +100,7 @@ STATES = st.builds(
     preparation=st.lists(PHASE_TIMES, max_size=2),
     parts=st.lists(
         st.builds(
-            RunPart, seconds=NUMBER, metering_seconds=NUMBER, source=st.none() | st.just(FAKE), board=st.just(BOARD)
+            RunPart, seconds=SECONDS, metering_seconds=SECONDS, source=st.none() | st.just(FAKE), board=st.just(BOARD)
         ),
         max_size=2,
     ),
@@ -232,3 +234,12 @@ def test_a_file_of_another_program_is_damaged(tmp_path: Path) -> None:
     for name in ("plain", "tagged"):
         with pytest.raises(TbftError, match="is damaged"):
             load_state(tmp_path / name)
+
+
+def test_the_state_before_is_kept_under_any_name(tmp_path: Path) -> None:
+    """Also one to which nothing can be added, where the temporary file beside it needs another."""
+    path, previous = tmp_path / ("s" * 255), tmp_path / ("p" * 255)
+    path.write_bytes(b"state")
+    keep_previous(path, previous)
+    assert previous.samefile(path)
+    assert set(listing(tmp_path)) == {path.name, previous.name}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from tbft_artifacts.structs import Measured
+
 # Other processes that keep so many cores busy change what is measured.
 BUSY_CORES = 0.25
 
@@ -25,12 +27,12 @@ class BoardState(msgspec.Struct, frozen=True, kw_only=True):
     None where the board cannot tell. `other_load` is how many cores other processes kept busy.
     """
 
-    celsius: float | None
-    megahertz: float | None
+    celsius: Measured | None
+    megahertz: Measured | None
     governor: str | None
     throttled: tuple[str, ...] | None
     throttled_before: tuple[str, ...] | None
-    other_load: float | None
+    other_load: Measured | None
     available_bytes: int | None
 
 
@@ -44,8 +46,8 @@ class BoardSummary(msgspec.Struct, frozen=True, kw_only=True):
     identity: BoardIdentity
     before: BoardState
     after: BoardState
-    hottest_celsius: float | None
-    slowest_megahertz: float | None
-    fastest_megahertz: float | None
+    hottest_celsius: Measured | None
+    slowest_megahertz: Measured | None
+    fastest_megahertz: Measured | None
     throttled: tuple[str, ...] | None
-    other_load: float | None
+    other_load: Measured | None

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from tbft_artifacts.structs import Seconds
 from tbft_runtime.board.state import BoardIdentity, BoardSummary
 from tbft_runtime.energy.result import MeteringCost
+from tbft_runtime.energy.total import share
 from tbft_runtime.meters.meter import Source
 
 
@@ -19,8 +21,8 @@ class RunPart(msgspec.Struct, frozen=True, kw_only=True):
     `source` is what its joules came from; None without a meter.
     """
 
-    seconds: float
-    metering_seconds: float
+    seconds: Seconds
+    metering_seconds: Seconds
     source: Source | None
     board: BoardSummary
 
@@ -47,7 +49,7 @@ def whole_board(parts: Sequence[RunPart]) -> BoardSummary:
 def whole_cost(parts: Sequence[RunPart]) -> MeteringCost:
     """What measuring took in all parts (one or more)."""
     cpu_seconds = sum(part.metering_seconds for part in parts)
-    return MeteringCost(cpu_seconds=cpu_seconds, share=cpu_seconds / sum(part.seconds for part in parts))
+    return MeteringCost(cpu_seconds=cpu_seconds, share=share(cpu_seconds, sum(part.seconds for part in parts)))
 
 
 def _identity(boards: Sequence[BoardIdentity]) -> BoardIdentity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tbft_artifacts.structs import Large, Measured, Seconds
 from tbft_runtime.meters.meter import Source
 
 
@@ -18,21 +19,21 @@ class StretchEnergy(msgspec.Struct, frozen=True, kw_only=True):
     """What a meter said of one stretch of a run; `sampling_joules` has the sign of the difference."""
 
     source: Source
-    idle_watts: float | None
-    joules: float
-    covered_seconds: float
-    sampling_joules: float
-    samples: int
-    failed: int
+    idle_watts: Measured | None
+    joules: Measured
+    covered_seconds: Seconds
+    sampling_joules: Measured
+    samples: Large
+    failed: Large
 
 
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     """Board and meter at a moment, `seconds` after the stretch began; watts are the mean since the moment before."""
 
-    seconds: float
-    watts: float | None
-    celsius: float | None
-    megahertz: float | None
+    seconds: Seconds
+    watts: Measured | None
+    celsius: Measured | None
+    megahertz: Measured | None
 
 
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,11 @@ from tbft_runtime.energy.result import Energy, StretchEnergy
 from tbft_runtime.meters.meter import Source
 
 
+def share(part: float, whole: float) -> float:
+    """How much of `whole` is `part`, 0 to 1; of nothing, nothing."""
+    return min(1.0, part / whole) if whole > 0 else 0.0
+
+
 def unmeasured(seconds: float, reason: str) -> Energy:
     """There are no joules, and why."""
     return Energy(
@@ -71,7 +76,7 @@ class EnergySum:
             source=self._last,
             unavailable=None,
             seconds=self.seconds,
-            covered=min(1.0, ours.covered / self.seconds),
+            covered=share(ours.covered, self.seconds),
             joules=ours.joules,
             idle_watts=None if ours.idle_joules is None else ours.idle_joules / ours.covered,
             net_joules=None if ours.idle_joules is None else ours.joules - ours.idle_joules,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from safetensors import safe_open
 
 from tbft_artifacts.bundle import Bundle, device_graphs
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.regular import help_with, read_at_most
+from tbft_artifacts.regular import help_with, open_regular
 from tbft_runtime.graphs.check_graph import BUNDLE_RULES, MODEL_RULES, CheckedGraph, check_graph
 from tbft_runtime.graphs.onnx_file import with_sizes_above_0
 
@@ -55,14 +56,21 @@ def lacks_weight(shown: str, needed: str) -> TbftError:
     return TbftError(f"graph '{shown}' needs weight '{needed}', which the bundle lacks", "export it again")
 
 
-def model_file(path: Path) -> GraphFile:
-    """A model by itself. Raises TbftError if it cannot be read, or may not be loaded."""
+def model_file(path: Path, check: Callable[[bytes], None] = lambda _: None) -> GraphFile:
+    """A model by itself, the very bytes of which passed `check`.
+
+    Raises TbftError if it cannot be read, or may not be loaded, and what `check` raises.
+    """
     try:
-        content = read_at_most(path, _LARGEST)
+        with open_regular(path) as file:
+            # Nothing is read of what is too long to be kept in memory.
+            too_long = os.fstat(file.fileno()).st_size > _LARGEST
+            content = b"" if too_long else file.read(_LARGEST + 1)
     except OSError as error:
         raise TbftError(f"model '{path}' cannot be read ({error.strerror})", help_with(error)) from error
-    if len(content) > _LARGEST:
+    if too_long or len(content) > _LARGEST:
         raise TbftError(f"model '{path}' has more than 1 GiB", "give an .onnx file")
+    check(content)
     return checked_model(content, os.fspath(path))
 
 

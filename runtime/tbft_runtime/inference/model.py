@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -120,8 +122,7 @@ def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> M
 def _from_file(path: Path, threads: int) -> Model:
     if not path.exists():
         raise TbftError(f"model '{path}' does not exist", "make it with 'tbft-edge finalize'")
-    _check_stamp(path)
-    file = model_file(path)
+    file = model_file(path, partial(_check_stamp, path))
     if file.checked.external:
         raise TbftError(
             f"'{path}' keeps the values of '{file.checked.external[0]}' in another file",
@@ -140,15 +141,9 @@ def _from_file(path: Path, threads: int) -> Model:
     return Model(graph, card.classes, Preprocessing(card.preprocessing, card.image_size))
 
 
-def _check_stamp(path: Path) -> None:
+def _check_stamp(path: Path, content: bytes) -> None:
     """Raises TbftError if the file is not as it was finalized; files from before there was a checksum have none."""
-    try:
-        as_finalized = STAMP.fits(path)
-    except OSError as error:
-        raise TbftError(
-            f"model '{path}' cannot be read ({error.strerror})", "check its permissions and the disk"
-        ) from error
-    if as_finalized is False:
+    if STAMP.fits(BytesIO(content)) is False:
         raise TbftError(
             f"model '{path}' is not as it was finalized: it is damaged, or another program changed it",
             "copy it again, or make it again with 'tbft-edge finalize'",

@@ -23,7 +23,10 @@ from tbft_runtime.inference.predictor import Predictor
 
 
 class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The likeliest class of one image, its probability, and where there are several, the exit that answered."""
+    """The likeliest class of one image, its probability, and where there are several, the exit that answered.
+
+    `image` is its name as the system has it, by which it can be opened.
+    """
 
     image: str
     label: str

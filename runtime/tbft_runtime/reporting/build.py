@@ -14,6 +14,7 @@ from tbft_artifacts.atomic import replace_if_other
 from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.rights import shared_as
 from tbft_runtime.energy.result import Telemetry
+from tbft_runtime.energy.total import share
 from tbft_runtime.laps import LapSum, histogram
 from tbft_runtime.meters.meter import Source
 from tbft_runtime.profiling.profile import Profile
@@ -156,7 +157,7 @@ def _record(epoch: Epoch) -> EpochRecord:
         validation_accuracy=epoch.validation.accuracy,
         seconds=epoch.seconds,
         joules=epoch.energy.joules if epoch.energy is not None and covered > 0 else None,
-        covered=min(1.0, covered / epoch.seconds),
+        covered=share(covered, epoch.seconds),
         phases=tuple(map(_phase, epoch.phases)),
     )
 

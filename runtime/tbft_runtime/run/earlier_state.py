@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tbft_artifacts.structs import Epochs, Large, Loss, Measured, Milliseconds, Part, Seconds
 from tbft_runtime.energy.parts import RunPart
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
 from tbft_runtime.laps import Laps
@@ -13,9 +14,9 @@ from tbft_runtime.timing import Phase, PhaseTime
 
 class _PhaseLaps(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
-    seconds: float
-    joules: float | None
-    laps_ms: list[float]
+    seconds: Seconds
+    joules: Measured | None
+    laps_ms: list[Milliseconds]
 
     def now(self) -> PhaseTime:
         """As it is kept today."""
@@ -23,12 +24,12 @@ class _PhaseLaps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _EpochLaps(msgspec.Struct, frozen=True, kw_only=True):
-    number: int
-    train_loss: float
-    train_accuracy: float | None
+    number: Epochs
+    train_loss: Loss
+    train_accuracy: Part | None
     validation: Evaluation
-    seconds: float
-    step_ms: list[float]
+    seconds: Seconds
+    step_ms: list[Milliseconds]
     warm_up: bool
     phases: list[_PhaseLaps] = []
     energy: StretchEnergy | None = None
@@ -53,14 +54,20 @@ class _EpochLaps(msgspec.Struct, frozen=True, kw_only=True):
 class EarlierProgress(msgspec.Struct):
     """What such a state says beside its tensors."""
 
-    epoch: int
-    step: int
-    best_epoch: int
+    epoch: Epochs
+    step: Large
+    best_epoch: Epochs
     before: Evaluation | None
     adapted: Evaluation | None
     epochs: list[_EpochLaps]
     preparation: list[_PhaseLaps]
     parts: list[RunPart]
+
+    def __post_init__(self) -> None:
+        """Every epoch is there: the best one is found by its number."""
+        numbers = [epoch.number for epoch in self.epochs]
+        if numbers != list(range(1, self.epoch + 1)) or self.best_epoch > self.epoch:
+            raise ValueError(f"it has epochs {numbers[:3]}…, of {self.epoch}, of which {self.best_epoch} is the best")
 
     @property
     def best(self) -> Evaluation | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tbft_artifacts.structs import Count, Epochs, Part
+from tbft_artifacts.structs import Count, Epochs, Loss, Part, Seconds
 from tbft_runtime.energy.result import StretchEnergy, Telemetry
 from tbft_runtime.laps import Laps
 from tbft_runtime.timing import PhaseTime
@@ -13,7 +13,7 @@ from tbft_runtime.timing import PhaseTime
 class Evaluation(msgspec.Struct, frozen=True):
     """Mean cross-entropy and accuracy (0 to 1) over `images` images."""
 
-    loss: float
+    loss: Loss
     accuracy: Part
     images: Count
 
@@ -27,10 +27,10 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     number: Epochs
-    train_loss: float
+    train_loss: Loss
     train_accuracy: Part | None
     validation: Evaluation
-    seconds: float
+    seconds: Seconds
     steps: Laps
     warm_up: bool
     phases: list[PhaseTime] = []

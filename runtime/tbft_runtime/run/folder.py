@@ -279,17 +279,14 @@ def open_trained(
         )
     # A bundle that came as an archive lies in the run's folder, wherever that was moved to.
     unpacked = bundle is None and os.path.lexists(folder.bundle)
-    place = bundle or (folder.bundle if unpacked else from_stored(run.bundle))
     with contextlib.ExitStack() as stack:
         try:
+            place = bundle or (folder.bundle if unpacked else from_stored(run.bundle))
             found = stack.enter_context(opened(place, expect_id))
         except TbftError as error:
             raise TbftError(error.message, _REPAIR if unpacked else _PUT_BACK) from error
         if found.manifest.bundle_id != run.settings.bundle_id:
-            raise TbftError(
-                f"'{place}' is not the bundle that '{path}' was trained from",
-                _PUT_BACK,
-            )
+            raise TbftError(f"'{place}' is not the bundle that '{path}' was trained from", _PUT_BACK)
         check_settings(run.settings, found, path)
         plan = found.plan(run.settings.plan)
         if run.selection is not None:

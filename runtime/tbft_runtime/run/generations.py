@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from pathlib import Path
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.rights import shared_as
+from tbft_artifacts.temporary import beside
 
 
 def keep_previous(path: Path, previous: Path) -> None:
@@ -18,7 +18,7 @@ def keep_previous(path: Path, previous: Path) -> None:
     """
     if not path.exists():
         return
-    temporary = previous.with_name(f".{previous.name}.{secrets.token_hex(4)}.tmp")
+    temporary = beside(previous)
     try:
         os.link(path, temporary)
         temporary.replace(previous)

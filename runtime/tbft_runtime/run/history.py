@@ -15,10 +15,11 @@ from typing import overload
 
 import msgspec
 
-from tbft_artifacts.atomic import atomic_file, clear_disk_errors
+from tbft_artifacts.atomic import atomic_file, check_replaceable, clear_disk_errors
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.rights import shared_as
+from tbft_artifacts.structs import Count, Large
 from tbft_runtime.run.epoch import Epoch
 
 _HEX = 8
@@ -30,9 +31,9 @@ _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 class Mark(msgspec.Struct, frozen=True):
     """How much of the file belongs to a state: so many epochs in `size` bytes, and the CRC-32 of these."""
 
-    epochs: int = 0
-    size: int = 0
-    checksum: int = 0
+    epochs: Count = 0
+    size: Large = 0
+    checksum: Large = 0
 
     def after(self, line: bytes) -> Mark:
         """With one more line."""
@@ -83,10 +84,13 @@ class Epochs(Sequence[Epoch]):
         """Leave out what was damaged since it was written, up to epoch `last`; how many epochs are lost with that."""
         if self._path is None or self._is_whole(self._path):
             return 0
+        # A state that was taken back still has epochs that are in the file by now.
+        last = min([last, *(epoch.number - 1 for epoch in self._recent)])
         before, mark = self.mark.epochs, Mark()
         with atomic_file(self._path, mode=shared_as(self._path.parent)) as temporary, temporary.open("wb") as file:
             number = 0
-            for line in _lines(self._path, None):
+            # The state that follows one that was taken back may have written behind its mark.
+            for line in _lines(self._path, self.mark.size + _LIMIT):
                 epoch = _epoch(line)
                 if epoch is not None and number < epoch.number <= last:
                     number = epoch.number
@@ -127,6 +131,8 @@ class Epochs(Sequence[Epoch]):
     def _is_whole(self, path: Path) -> bool:
         mark = Mark()
         for line in _lines(path, self.mark.size):
+            if _epoch(line) is None:
+                return False
             mark = mark.after(line)
         return mark == self.mark
 
@@ -147,13 +153,13 @@ def _epoch(line: bytes) -> Epoch | None:
         return None
 
 
-def _lines(path: Path, size: int | None) -> Iterator[bytes]:
-    """The lines in the first `size` bytes of a file, or in all; none if there is no such file."""
+def _lines(path: Path, size: int) -> Iterator[bytes]:
+    """The lines in the first `size` bytes of a file, parts of one that is too long; none if there is no such file."""
     if size == 0 or not path.is_file():
         return
     with path.open("rb") as file:
-        left = path.stat().st_size if size is None else size
-        while left and (line := file.readline(left)):
+        left = size
+        while left > 0 and (line := file.readline(min(left, _LIMIT))):
             left -= len(line)
             yield line
 
@@ -163,6 +169,7 @@ def _append(path: Path, mark: Mark, lines: Iterable[bytes]) -> Mark:
     first = next(lines := iter(lines), None)
     if first is None:
         return mark
+    check_replaceable(path)
     with clear_disk_errors(path), os.fdopen(os.open(path, _OPEN, shared_as(path.parent)), "r+b") as file:
         file.truncate(mark.size)
         file.seek(mark.size)

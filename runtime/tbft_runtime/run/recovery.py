@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tbft_artifacts.atomic import check_replaceable
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.run_file import RunFile
@@ -45,6 +46,9 @@ def _newest(folder: RunFolder, note: Note) -> TrainingState | None:
     except DamagedStateError as error:
         raise TbftError(f"{problem}; {error.message}", error.hint) from error
     assert state is not None
+    if folder.state_file.is_dir():
+        # Anything else that is no file, such as a pipe, gives way to one.
+        check_replaceable(folder.state_file)
     folder.previous_file.replace(folder.state_file)
     note(f"{problem}; the run goes on from the state before, after epoch {state.epoch}")
     return state

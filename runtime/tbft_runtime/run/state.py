@@ -19,6 +19,7 @@ from safetensors.numpy import save_file
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import open_regular
 from tbft_artifacts.rights import shared_as
 from tbft_artifacts.stamp import UNSTAMPED, Stamp
 from tbft_artifacts.structs import Epochs as EpochNumber
@@ -41,6 +42,8 @@ _METADATA_LIMIT = 100_000_000
 # In the metadata, JSON is a string of JSON.
 STATE_STAMP = Stamp(rb"{\"sha256\":\"", last=False)
 FORMAT = 2
+# A disk that fails, and what is no file at all.
+_NO_STATE = {errno.EIO, errno.EISDIR, errno.EINVAL}
 _DAMAGE = (SafetensorError, UnicodeError, KeyError, TypeError, ValueError)
 _T = TypeVar("_T")
 
@@ -185,11 +188,11 @@ def load_state(path: Path) -> TrainingState | None:
     if not path.exists():
         return None
     groups: dict[str, Arrays] = {group: {} for group in _GROUPS}
-    # safetensors calls a file that may not be read missing; the system says why.
-    path.open("rb").close()
     try:
-        as_stamped = STATE_STAMP.fits(path)
-        with safe_open(path, "numpy") as file:
+        # safetensors calls a file that may not be read missing, and waits for pipes; and it knows before anything
+        # else is read whether a file is as long as it has to be.
+        with open_regular(path) as whole, safe_open(path, "numpy") as file:
+            as_stamped = STATE_STAMP.fits(whole)
             content = file.metadata()[_METADATA]
             for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
                 group, _, name = key.partition("/")
@@ -198,9 +201,9 @@ def load_state(path: Path) -> TrainingState | None:
     except _DAMAGE as error:
         raise DamagedStateError(path, str(error)) from error
     except OSError as error:
-        if error.errno != errno.EIO:
+        if error.errno not in _NO_STATE:
             raise
-        raise DamagedStateError(path, os.strerror(errno.EIO)) from error
+        raise DamagedStateError(path, error.strerror or str(error)) from error
     if as_stamped is False or (as_stamped is None and _told(content, _Version, path).format >= FORMAT):
         raise DamagedStateError(path, "its content is not what was written")
     return state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
@@ -14,7 +14,7 @@ from tbft_artifacts.plan import BatchNormPolicy, Plan
 from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import shared_as
 from tbft_artifacts.sealed import is_as_sealed, sealed
-from tbft_artifacts.structs import Count, Images, Threads, Word
+from tbft_artifacts.structs import Count, Images, Milliseconds, Threads, Word
 from tbft_runtime.board.machine import processor
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.graphs.sessions import THREADS_PER_CORE, default_threads, onnxruntime_version
@@ -26,7 +26,7 @@ from tbft_runtime.run.settings import Settings
 _LIMIT = 4 * MIB
 
 Coordinate = Literal["threads", "spinning", "gradient_form", "micro_batch", "prefix_form"]
-Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+
 Value = int | str | bool | None
 
 

@@ -11,6 +11,7 @@ from fuzz import commands
 from fuzz.case import Case
 from fuzz.desk import Desk
 from fuzz.mutations import change_file, change_json, nested, paths, to_json
+from fuzz.odd_files import put_something_else
 from support.hostile import EVIL, LONG
 from tbft_artifacts.model_card import METADATA
 from tbft_runtime.graphs.onnx_file import bytes_field, embed
@@ -19,8 +20,11 @@ MODEL = "model.onnx"
 
 
 def make(desk: Desk, rng: Random, folder: Path) -> Case:
-    """One of both."""
+    """One of both, or no file at all."""
     content = desk.model.read_bytes()
+    if rng.random() < 0.1:
+        (folder / MODEL).write_bytes(content)
+        return commands.any_of_model(f"{MODEL} {put_something_else(folder / MODEL, rng)}", desk, MODEL, rng)
     if rng.random() < 0.35:
         changed = change_file(content, rng)
         (folder / MODEL).write_bytes(changed.value)

@@ -11,6 +11,7 @@ from fuzz import commands
 from fuzz.case import Case
 from fuzz.desk import Desk
 from fuzz.mutations import change_file
+from fuzz.odd_files import put_something_else
 
 
 def make(desk: Desk, rng: Random, folder: Path) -> Case:
@@ -42,6 +43,8 @@ def _spoil(path: Path, rng: Random) -> str:
     if rng.random() < 0.06:
         path.unlink()
         return "gone"
+    if rng.random() < 0.08:
+        return put_something_else(path, rng)
     changed = change_file(path.read_bytes(), rng)
     path.write_bytes(changed.value)
     return changed.what
