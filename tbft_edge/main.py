@@ -178,4 +178,5 @@ def fail(error: TbftError) -> None:
     """Print what is wrong and what to do about it, and exit."""
     for line in (f"error: {error.message}", "", f"hint: {error.hint}"):
         say(with_flags(line))
-    sys.exit(error.exit_code)
+    # What fails while a command cleans up does not change why it ends.
+    sys.exit(signals.exit_code() or error.exit_code)

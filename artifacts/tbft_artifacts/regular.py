@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -39,8 +40,14 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         _check_regular(os.fstat(descriptor).st_mode, path)
         return os.fdopen(descriptor, "rb")
     except BaseException:
-        os.close(descriptor)
+        close_quietly(descriptor)
         raise
+
+
+def close_quietly(descriptor: int) -> None:
+    """Close it behind an error, which is what has to be told: an interruption may come when it is closed already."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
 
 
 def read_at_most(path: str | os.PathLike[str], limit: int) -> bytes:

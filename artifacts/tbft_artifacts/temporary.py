@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tbft_artifacts.locks import take
+from tbft_artifacts.regular import close_quietly
 
 _TOKEN = 8
 # `.NAME.TOKEN.tmp`.
@@ -43,7 +44,7 @@ def new_file(path: Path, mode: int) -> int:
             if os.fstat(descriptor).st_nlink:
                 return descriptor
         except BaseException:
-            os.close(descriptor)
+            close_quietly(descriptor)
             raise
         os.close(descriptor)
 
