@@ -128,6 +128,9 @@ def _run(command: click.Command) -> None:
     except BrokenPipeError:
         # As `head` wants it: it has read enough.
         sys.exit(UNREAD_EXIT_CODE)
+    except SystemExit as ended:
+        # click ends so where nobody reads on.
+        sys.exit(UNREAD_EXIT_CODE if isinstance(ended.__context__, BrokenPipeError) else ended.code)
     except OSError as error:
         fail(of_the_system(error))
     except (click.Abort, KeyboardInterrupt):

@@ -66,13 +66,15 @@ class Bundle:
         if drift is not None:
             found = self.manifest.plan_for(drift)
             if found is None:
-                raise TbftError(f"bundle '{self.folder}' has no plan for drift '{drift}'", f"it has: {known}")
+                raise TbftError(
+                    f"bundle '{self.shown or self.folder}' has no plan for drift '{drift}'", f"it has: {known}"
+                )
             return found
         if plan_id is None:
             if len(plans) != 1:
                 drifts = any(plan.drift is not None for plan in plans)
                 raise TbftError(
-                    f"bundle '{self.folder}' holds several plans: {known}",
+                    f"bundle '{self.shown or self.folder}' holds several plans: {known}",
                     "'train' with `drift` auto finds out which; 'tune' takes `drift`, too, and every command `plan`"
                     if drifts
                     else "choose one with `plan`",
@@ -81,7 +83,7 @@ class Bundle:
         for plan in plans:
             if plan.id == plan_id:
                 return plan
-        raise TbftError(f"bundle '{self.folder}' has no plan '{plan_id}'", f"choose one of: {known}")
+        raise TbftError(f"bundle '{self.shown or self.folder}' has no plan '{plan_id}'", f"choose one of: {known}")
 
 
 def open_bundle(

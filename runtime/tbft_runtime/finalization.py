@@ -26,6 +26,8 @@ from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.state import TrainingState, is_worse
 from tbft_runtime.training.sparse_rows import merged
 
+SUFFIX = ".onnx"
+
 
 class Finalized(msgspec.Struct, frozen=True):
     """The file that was written, and the validation accuracy of what is in it.
@@ -77,6 +79,9 @@ def finalize(
         ('model.onnx', 1.0)
     """
     run, out = Path(run), Path(out)
+    if out.suffix != SUFFIX:
+        # Any other name may be that of the state, the bundle or the images that it is made from.
+        raise TbftError(f"'{out}' is no name of an ONNX model", f"give `out` a name that ends in {SUFFIX}")
     with open_trained(run, None if bundle is None else Path(bundle), expect_id) as (opened, run_file, state):
         return _finalized(run, out, opened, run_file, state, allow_worse=allow_worse)
 
@@ -92,6 +97,8 @@ def _finalized(
             f"{accuracies[0]:.1%} before, {accuracies[1]:.1%} after",
             "train with another `lr` or more data, or take it anyway with `allow_worse`",
         )
+    if out.resolve().is_relative_to(opened.folder.resolve()):
+        raise TbftError(f"'{out}' lies in the bundle itself", "choose another `out`")
     manifest, plan = opened.manifest, opened.plan(run_file.settings.plan)
     card = ModelCard(
         manifest.bundle_id, plan.id, manifest.classes, manifest.image_size, manifest.preprocessing, UNSTAMPED

@@ -77,7 +77,7 @@ def train(
         try:
             return _train(Path(bundle), options, folder, progress, board)
         except Exception:
-            if not folder.has_state:
+            if not folder.has_epochs:
                 folder.discard(created)
             raise
 
@@ -130,6 +130,11 @@ def _earlier(folder: RunFolder, progress: Progress, *, resume: bool) -> Training
     # Before its first state a run has nothing worth keeping, and may begin anew.
     if folder.has_state and not resume:
         raise TbftError(f"'{folder.path}' holds a run already", "continue it with `resume`, or choose another `out`")
+    if folder.has_epochs and not folder.has_state:
+        raise TbftError(
+            f"the states of the run in '{folder.path}' are gone, and with them its epochs",
+            f"put '{folder.state_file.name}' back, or choose another `out`",
+        )
     return earlier_part(folder, progress.note)
 
 

@@ -98,7 +98,8 @@ COMMANDS: Mapping[str, Callable[[Desk], list[list[str | Path]]]] = {
         ["corrupt", desk.path("pictures"), "--list"],
     ],
     "finalize": lambda desk: [
-        ["finalize", desk.path(name), "--out", desk.path(f"{name}-final"), "--allow-worse"] for name in ("run", "early")
+        ["finalize", desk.path(name), "--out", desk.path(f"{name}-final").with_suffix(".onnx"), "--allow-worse"]
+        for name in ("run", "early")
     ],
     "report": lambda desk: [
         *(["report", desk.path(name)] for name in ("run", "chosen", "early")),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from support.runs import Recorder, assert_equal_runs, fine_tune
-from tbft_artifacts.errors import TbftError
+from tbft_artifacts.atomic import clear_disk_errors
 from tbft_runtime.boundary import activations as boundary
 from tbft_runtime.data.rows import FileRows
 from tbft_runtime.run.folder import RunFolder
@@ -78,7 +78,8 @@ def test_the_cache_gives_way_to_the_state(tmp_path: Path, squares: Path, monkeyp
 
     def write_state(self: RunFolder, state: TrainingState) -> None:
         if state.epoch == 2 and any(path.stat().st_size for path in self.cache.glob("*.rows")):
-            raise TbftError("no space left on the disk", "free some space")
+            with clear_disk_errors(self.state_file):
+                raise OSError(errno.ENOSPC, "No space left on device")
         real(self, state)
 
     monkeypatch.setattr(RunFolder, "write_state", write_state)

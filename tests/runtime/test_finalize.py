@@ -18,7 +18,7 @@ from support.runs import fine_tune, state_of
 from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, ModelCard
-from tbft_runtime import finalize, predict
+from tbft_runtime import TrainOptions, finalize, predict, train
 from tbft_runtime.graphs.sessions import load_graph
 from tbft_runtime.inference.model import open_model
 from tbft_runtime.run.epoch import Evaluation
@@ -172,3 +172,21 @@ def test_a_run_without_a_state(run: Path, tmp_path: Path) -> None:
     with pytest.raises(TbftError, match="has saved no epoch yet") as caught:
         finalize(run, tmp_path / "model.onnx")
     assert "`resume`" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["run/state.safetensors", "run/run.json", "bundle.tar.gz", "-", "model.txt"])
+def test_nothing_but_a_model_is_replaced(name: str, tmp_path: Path, squares: Path) -> None:
+    """The name of the state, the bundle or the images that it is made from would have cost them."""
+    fine_tune("output-frozen", squares, tmp_path / "run", epochs=1)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
+    with pytest.raises(TbftError, match="no name of an ONNX model"):
+        finalize(tmp_path / "run", tmp_path / name, allow_worse=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before
+
+
+def test_a_graph_of_the_bundle_is_not_replaced(tmp_path: Path, squares: Path) -> None:
+    """It has the name of a model, too."""
+    bundle = compiled_copy("output-frozen", tmp_path / "bundle")
+    train(bundle, TrainOptions(squares, tmp_path / "run", epochs=1, meter="none"))
+    with pytest.raises(TbftError, match="lies in the bundle itself"):
+        finalize(tmp_path / "run", bundle / "predict.onnx", allow_worse=True)

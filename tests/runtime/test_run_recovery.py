@@ -191,3 +191,14 @@ def test_an_earlier_state_that_contradicts_itself_is_damaged(
         fine_tune("feature-frozen", squares, run, epochs=4, resume=True)
     with pytest.raises(TbftError, match="is damaged"):
         finalize(run, tmp_path / "model.onnx", allow_worse=True)
+
+
+def test_epochs_whose_states_are_gone_are_not_lost_without_a_word(tmp_path: Path, squares: Path) -> None:
+    """A run that has a history began before: to begin anew would replace it."""
+    fine_tune("output-frozen", squares, tmp_path / "run", epochs=3)
+    for name in STATES:
+        (tmp_path / "run" / name).unlink()
+    history = (tmp_path / "run" / "history.jsonl").read_bytes()
+    with pytest.raises(TbftError, match="are gone"):
+        fine_tune("output-frozen", squares, tmp_path / "run", epochs=3, resume=True)
+    assert (tmp_path / "run" / "history.jsonl").read_bytes() == history

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -92,6 +93,12 @@ def check_fit(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tenso
 def _read_torch(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        # PyTorch's own words are about how to run whatever is in there.
+        raise TbftError(
+            f"'{path}' cannot be read as plain tensors: it is damaged, or holds more, such as a whole module",
+            "save only the state dict: torch.save(model.state_dict(), path)",
+        ) from error
     except Exception as error:  # A damaged file can make the unpickler raise almost anything.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TbftError(

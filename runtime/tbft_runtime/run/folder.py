@@ -78,12 +78,16 @@ class RunFolder:
         return self.state_file.exists() or self.previous_file.exists()
 
     @property
+    def has_epochs(self) -> bool:
+        """Whether there is something to lose: a state, or the history of one that is gone."""
+        return self.has_state or (self.history_file.is_file() and self.history_file.stat().st_size > 0)
+
+    @property
     def report_file(self) -> Path:
         return self.path / "report.json"
 
     @property
     def page_file(self) -> Path:
-        """The report for people."""
         return self.path / "report.html"
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tbft_artifacts.atomic import is_full_disk
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
 from tbft_artifacts.names import NO_LABEL
@@ -77,8 +78,8 @@ class FineTuning:
         """Write the state, and then the cache, so that a pulled plug costs neither."""
         try:
             self.folder.write_state(state)
-        except TbftError:
-            if self.boundary is None or not self.boundary.give_way():
+        except TbftError as error:
+            if not is_full_disk(error) or self.boundary is None or not self.boundary.give_way():
                 raise
             self.folder.write_state(state)
         if self.boundary is not None:

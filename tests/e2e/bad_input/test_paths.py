@@ -52,6 +52,6 @@ def test_a_file_in_place_of_the_run(bundle: Path, data: Path, desk: Path) -> Non
 
 def test_finalize_into_nowhere(trained: Step, desk: Path) -> None:
     """A folder that does not exist, or one in place of the file."""
-    (desk / "folder").mkdir()
-    for out in (desk / "nowhere" / "model.onnx", desk / "folder"):
+    (desk / "folder.onnx").mkdir()
+    for out in (desk / "nowhere" / "model.onnx", desk / "folder.onnx"):
         assert "cannot be written" in refused_here(desk, "finalize", trained.path, "--out", out).message
