@@ -227,7 +227,7 @@ def test_leftovers_of_a_killed_process_are_removed(one_epoch: Path, squares: Pat
 def test_a_start_without_a_state_is_no_run(tmp_path: Path, squares: Path) -> None:
     """The plug was pulled before the first state: there is nothing to resume, and nothing in the way."""
     fine_tune("feature-frozen", squares, tmp_path / "run", epochs=1, seed=1)
-    for name in ("state.safetensors", "state.previous.safetensors"):
+    for name in ("state.safetensors", "state.previous.safetensors", "history.jsonl"):
         (tmp_path / "run" / name).unlink()
     fine_tune("feature-frozen", squares, tmp_path / "run", epochs=1, seed=2)
     fine_tune("feature-frozen", squares, tmp_path / "fresh", epochs=1, seed=2)
