@@ -13,14 +13,10 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, STAMP, ModelCard
 from tbft_artifacts.stamp import UNSTAMPED
-from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.graph_file import bundle_graph, checked_model
-from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.onnx_file import embed
-from tbft_runtime.graphs.sessions import load_graph
 from tbft_runtime.graphs.weights import check_finite, load_weights
-from tbft_runtime.inference.model import Model
+from tbft_runtime.inference.model import whole_model
 from tbft_runtime.run.folder import open_trained
 from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.state import TrainingState, is_worse
@@ -117,9 +113,5 @@ def _finalized(
 
 def _try(model: bytes, card: ModelCard, shown: str) -> None:
     """Raises TbftError for a model that cannot be loaded, or does not answer a grey image with finite numbers."""
-    size = card.image_size
-    graph = load_graph(
-        checked_model(model, shown), {}, 1, signature=roles.whole_model(len(card.classes)), room=Room(1, size)
-    )
-    grey = np.full((1, size, size, 3), 128, np.uint8)
-    Model(graph, card.classes, Preprocessing(card.preprocessing, size)).logits(grey)
+    grey = np.full((1, card.image_size, card.image_size, 3), 128, np.uint8)
+    whole_model(checked_model(model, shown), {}, 1, card).logits(grey)

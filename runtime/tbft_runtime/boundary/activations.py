@@ -14,7 +14,7 @@ from tbft_artifacts.plan import Plan
 from tbft_runtime.board.machine import available_memory
 from tbft_runtime.boundary.cache import BoundaryCache, DiskCache, RowKind, in_memory, stored_bytes
 from tbft_runtime.boundary.key import cache_key
-from tbft_runtime.boundary.prefix import Prefix, boundary_of, load_prefix
+from tbft_runtime.boundary.prefix import Prefix, load_prefix
 from tbft_runtime.data.dataset import Part, TrainingData
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.progress import Progress
@@ -98,8 +98,8 @@ class BoundaryActivations:
         activations = np.empty((len(indices), *self.plan.boundary.shape), self.dtype)
         for start in range(0, len(indices), self.prefix.images_at_once):
             chunk = slice(start, start + self.prefix.images_at_once)
-            images = part.images(indices[chunk])
-            activations[chunk] = self._narrow(boundary_of(self.plan, self.prefix.run(images), len(images)))
+            computed = self.prefix.run(part.images(indices[chunk]))[self.plan.boundary.name]
+            activations[chunk] = self._narrow(computed)
         return activations
 
     def _narrow(self, activations: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.graph_file import bundle_graph
@@ -49,21 +48,6 @@ class Prefix:
     def compute(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """`run` without dividing."""
         return self.graph.run({self.graph.inputs[0]: images})
-
-
-def boundary_of(plan: Plan, outputs: Tensors, images: int) -> np.ndarray:
-    """The boundary activation among the outputs of a prefix, for so many images.
-
-    Raises TbftError where the plan says another shape: numpy would stretch what is too small.
-    """
-    found = outputs.get(plan.boundary.name)
-    if found is None or found.shape != (images, *plan.boundary.shape):
-        shape = "nothing" if found is None else f"{found.shape[1:]}"
-        raise TbftError(
-            f"the prefix of plan '{plan.id}' gives {shape} for an image, and the plan says {plan.boundary.shape}",
-            "export the bundle again",
-        )
-    return found
 
 
 def load_prefix(

@@ -9,7 +9,7 @@ import numpy as np
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import STATISTICS
 from tbft_artifacts.plan import PREDICT, Plan
-from tbft_runtime.boundary.prefix import boundary_of, load_prefix
+from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.diagnosis.decide import SURE
 from tbft_runtime.diagnosis.heads import right_by_class_means, right_by_fitted_head, standard_errors
 from tbft_runtime.diagnosis.placement import module_of, norm_plans
@@ -20,7 +20,7 @@ from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.lanes import in_lanes
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
-from tbft_runtime.logits import check_logits, only_output
+from tbft_runtime.logits import check_logits
 from tbft_runtime.run.diagnosis_record import LabelEvidence, NormShift
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import Arrays
@@ -77,7 +77,7 @@ def label_evidence(
     labels, classes = samples.labels, len(bundle.manifest.classes)
     prefix = load_prefix(bundle, head, settings, weights, images=len(samples))
     assert prefix is not None, "a head that is trained alone has the network before it"
-    boundary = boundary_of(head, prefix.run(samples.images), len(samples))
+    boundary = prefix.run(samples.images)[head.boundary.name]
     # Under batch statistics the boundary is not what the model as it is would make of an image.
     shared = head.prefix_is_fixed
     logits = (
@@ -118,24 +118,22 @@ def _head(bundle: Bundle, head: Plan, weights: Tensors, boundary: np.ndarray) ->
         signature=roles.suffix(head, len(manifest.classes)),
         room=Room(len(boundary), manifest.image_size),
     )
-    logits = only_output(graph.run({graph.inputs[0]: boundary}))
-    return check_logits(logits, len(boundary), len(manifest.classes))
+    return check_logits(graph.answer(boundary))
 
 
 def _whole(bundle: Bundle, weights: Tensors, samples: Samples, threads: int, at_once: int | None) -> np.ndarray:
     """Answers (n, classes) of the whole model, with fixed statistics."""
     manifest = bundle.manifest
-    classes = len(manifest.classes)
     parts = samples.parts(GROUPS) if at_once is None else samples.parts_of(at_once)
     graph = load_graph(
         bundle_graph(bundle, PREDICT),
         weights,
         1,
-        signature=roles.whole_model(classes),
+        signature=roles.whole_model(len(manifest.classes)),
         room=Room(len(samples), manifest.image_size),
     )
 
     def answers(images: np.ndarray) -> np.ndarray:
-        return check_logits(only_output(graph.run({graph.inputs[0]: images})), len(images), classes)
+        return check_logits(graph.answer(images))
 
     return np.concatenate(in_lanes(threads, answers, parts))

@@ -13,14 +13,13 @@ from numpy.random import default_rng
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import Plan
-from tbft_runtime.boundary.prefix import boundary_of, load_prefix
+from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.diagnosis.heads import learned_by_class_means
 from tbft_runtime.diagnosis.samples import Samples
 from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
-from tbft_runtime.logits import only_output
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.training.step import TrainStep, initial_state
 
@@ -39,7 +38,7 @@ def race(
     """
     half = len(samples) // 2
     step = TrainStep(bundle, plan, settings, weights, load_prefix(bundle, plan, settings, weights, images=len(samples)))
-    boundary = boundary_of(plan, step.to_boundary(samples.images), len(samples))
+    boundary = step.to_boundary(samples.images)[plan.boundary.name]
     first, second = samples.labels[:half], samples.labels[half:]
     if plan.drift == "output":
         features = boundary.reshape(len(boundary), -1)
@@ -60,7 +59,7 @@ def race(
     right = 0
     for start in range(0, len(second), at_once or len(second)):
         part = slice(start, start + (at_once or len(second)))
-        logits = only_output(suffix.run({suffix.inputs[0]: boundary[half:][part]}))
+        logits = suffix.answer(boundary[half:][part])
         if not np.isfinite(logits).all():
             return 0.0
         right += int((logits.argmax(axis=1) == second[part]).sum())

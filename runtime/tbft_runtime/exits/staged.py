@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import ACTIVATION, LOGITS
 from tbft_artifacts.plan import Exit
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import confidence
-from tbft_runtime.graphs.sessions import Graph, Tensors
-from tbft_runtime.logits import check_logits, check_shape
+from tbft_runtime.graphs.sessions import Graph
+from tbft_runtime.logits import check_logits
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class StagedModel:
         values = self.preprocessing.normalize(pixels)
         for number, stage in enumerate(self.stages):
             found = stage.run({stage.inputs[0]: values})
-            logits[undecided] = self._logits(found, len(undecided))
+            logits[undecided] = found[LOGITS]
             for image in undecided:
                 exits[image] = self.exits[number].name
             if number == len(self.stages) - 1:
@@ -55,7 +54,7 @@ class StagedModel:
             if not goes_on.any():
                 break
             undecided, values = undecided[goes_on], found[ACTIVATION][goes_on]
-        return Answers(check_logits(logits, len(pixels), len(self.classes)), exits)
+        return Answers(check_logits(logits), exits)
 
     def every_exit(self, pixels: np.ndarray) -> np.ndarray:
         """Logits (N, E, classes) of all exits: (N, S, S, 3) uint8 prepared pixels."""
@@ -63,13 +62,6 @@ class StagedModel:
         values = self.preprocessing.normalize(pixels)
         for stage in self.stages:
             found = stage.run({stage.inputs[0]: values})
-            logits.append(self._logits(found, len(pixels)))
+            logits.append(found[LOGITS])
             values = found.get(ACTIVATION, values)
         return np.stack(logits, axis=1)
-
-    def _logits(self, found: Tensors, images: int) -> np.ndarray:
-        if LOGITS not in found:
-            raise TbftError(f"a stage of the model has no output '{LOGITS}'", "export the bundle again")
-        check_shape(found[LOGITS], images, len(self.classes))
-        logits: np.ndarray = found[LOGITS]
-        return logits

@@ -22,8 +22,7 @@ def whole_model(classes: int) -> Signature:
 def prefix(plan: Plan, norms: Sequence[BatchNorm]) -> Signature:
     """Images -> boundary activation, and where the statistics of a batch are used, those of some of `norms`."""
     known = {} if plan.prefix_is_fixed else batch_statistics(norms)
-    boundary = {ANY if plan.prefix_is_fixed else plan.boundary.name: _boundary(plan)}
-    return Signature({ANY: _IMAGES}, boundary, optional=known)
+    return Signature({ANY: _IMAGES}, {plan.boundary.name: _boundary(plan)}, optional=known)
 
 
 def suffix(plan: Plan, classes: int) -> Signature:

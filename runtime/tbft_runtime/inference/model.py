@@ -13,19 +13,20 @@ import numpy as np
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.model_card import METADATA, STAMP, decode_card
+from tbft_artifacts.manifest import Manifest
+from tbft_artifacts.model_card import METADATA, STAMP, ModelCard, decode_card
 from tbft_artifacts.plan import PREDICT, Plan
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.exits.policy import NEVER
 from tbft_runtime.exits.record import calibration_of
 from tbft_runtime.exits.staged import Answers, StagedModel
 from tbft_runtime.graphs import roles
-from tbft_runtime.graphs.graph_file import bundle_graph, model_file
+from tbft_runtime.graphs.graph_file import GraphFile, bundle_graph, model_file
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.inference.batches import images_per_batch
-from tbft_runtime.logits import check_logits, only_output
+from tbft_runtime.logits import check_logits
 from tbft_runtime.run.folder import RunFolder, open_trained
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
@@ -42,8 +43,7 @@ class Model:
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         """(N, S, S, 3) uint8 prepared pixels -> (N, classes), all finite. Raises TbftError for other answers."""
-        found = self.graph.run({self.graph.inputs[0]: self.preprocessing.normalize(pixels)})
-        return check_logits(only_output(found), len(pixels), len(self.classes))
+        return check_logits(self.graph.answer(self.preprocessing.normalize(pixels)))
 
     def answers(self, pixels: np.ndarray) -> Answers:
         """The same, as of a model that has more exits."""
@@ -107,16 +107,20 @@ def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState
     )
 
 
-def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> Model:
-    manifest = bundle.manifest
+def whole_model(file: GraphFile, weights: Tensors, threads: int, said: Manifest | ModelCard) -> Model:
+    """The model whose graph is in `file`, fed and named as is `said` of it. Raises TbftError as `load_graph`."""
     graph = load_graph(
-        bundle_graph(bundle, name),
+        file,
         weights,
         threads,
-        signature=roles.whole_model(len(manifest.classes)),
-        room=Room(images_per_batch(manifest.image_size), manifest.image_size),
+        signature=roles.whole_model(len(said.classes)),
+        room=Room(images_per_batch(said.image_size), said.image_size),
     )
-    return Model(graph, manifest.classes, Preprocessing(manifest.preprocessing, manifest.image_size))
+    return Model(graph, said.classes, Preprocessing(said.preprocessing, said.image_size))
+
+
+def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> Model:
+    return whole_model(bundle_graph(bundle, name), weights, threads, bundle.manifest)
 
 
 def _from_file(path: Path, threads: int) -> Model:
@@ -130,15 +134,7 @@ def _from_file(path: Path, threads: int) -> Model:
         )
     if METADATA not in file.checked.metadata:
         raise TbftError(f"'{path}' does not say how it is fed", "give a file made by 'tbft-edge finalize'")
-    card = decode_card(file.checked.metadata[METADATA], str(path))
-    graph = load_graph(
-        file,
-        {},
-        threads,
-        signature=roles.whole_model(len(card.classes)),
-        room=Room(images_per_batch(card.image_size), card.image_size),
-    )
-    return Model(graph, card.classes, Preprocessing(card.preprocessing, card.image_size))
+    return whole_model(file, {}, threads, decode_card(file.checked.metadata[METADATA], str(path)))
 
 
 def _check_stamp(path: Path, content: bytes) -> None:

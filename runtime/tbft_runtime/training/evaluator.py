@@ -14,7 +14,6 @@ from tbft_runtime.graphs.lanes import in_lanes
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
 from tbft_runtime.graphs.signature import Signature
-from tbft_runtime.logits import only_output
 from tbft_runtime.run.execution import EVALUATION_BATCH
 from tbft_runtime.tally import Tally
 
@@ -49,7 +48,7 @@ class Evaluator:
 
         def logits(values: np.ndarray) -> np.ndarray:
             for graph in graphs:
-                values = only_output(graph.run({graph.inputs[0]: values}))
+                values = graph.answer(values)
             return values
 
         batches = list(self.part.in_order(self.images))
