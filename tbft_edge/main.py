@@ -11,7 +11,9 @@ import click
 import typer
 import typer.core
 
+from tbft_artifacts.atomic import NO_SPACE
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import LIMITS
 from tbft_edge import signals, streams
 from tbft_edge.commands import (
     bench,
@@ -37,7 +39,7 @@ BROKEN_EXIT_CODE = 1
 INTERRUPTED_EXIT_CODE = 130
 # Of a program whose reader went away, as a shell says it of one that SIGPIPE ended.
 UNREAD_EXIT_CODE = 141
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+_DISK = NO_SPACE | {errno.EIO, errno.EROFS}
 _NO_MEMORY = TbftError(
     "there is not enough memory",
     "close other programs, raise the limit of this one (ulimit -v), or train within a `memory_budget`",
@@ -46,7 +48,6 @@ _WORDS_OF_NO_MEMORY = (
     *("failed to map segment from shared object", "cannot allocate memory", "Cannot allocate memory"),
     *("can't start new thread", "std::bad_alloc", "bad allocation", "Unable to allocate"),
 )
-_PROCESS = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 
 # Plain help is quicker on a Pi and reads the same everywhere. Where rich is installed, typer escapes
 # "[required]" for it even when its markup is off.
@@ -168,7 +169,7 @@ def of_the_system(error: OSError) -> TbftError:
     words = error.strerror or str(error) or type(error).__name__
     if error.errno in _DISK:
         return TbftError(f"{place}{words}", "free some space, or check the disk")
-    if error.errno in _PROCESS:
+    if error.errno in LIMITS:
         return TbftError(f"{place}{words}", "close other programs, or raise the limits of this one (ulimit -a)")
     if error.errno == errno.ENOEXEC:
         return TbftError(f"{place}cannot be started: {words}", "it is no program for this machine's processor")

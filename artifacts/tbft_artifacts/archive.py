@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from tbft_artifacts.atomic import atomic_folder
+from tbft_artifacts.atomic import NO_SPACE, atomic_folder
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.packed import Packed, find_bundle, take_files
@@ -17,7 +17,6 @@ from tbft_artifacts.regular import help_with, open_regular, unreadable
 from tbft_artifacts.temporary_folder import temporary_folder
 
 SUFFIX = ".tar.gz"
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _OTHER_PLACE = "free some space there, or set TMPDIR to a folder of another disk; a bundle's folder needs no unpacking"
 
@@ -129,7 +128,7 @@ def _told(archive: Path, place: Path, more: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_SPACE:
+        if error.errno in NO_SPACE:
             raise TbftError(f"no space left in '{place}' to unpack '{archive}'", more) from error
         raise TbftError(
             f"'{archive}' cannot be unpacked into '{place}' ({error.strerror})",

@@ -15,7 +15,8 @@ from tbft_artifacts.flush import flush
 from tbft_artifacts.rights import BY_UMASK, PRIVATE_FILE, PRIVATE_FOLDER, set_rights
 from tbft_artifacts.temporary import beside, held, new_file, remove_older
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# What systems say where there is no room for more.
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _WRONG_PLACE = {
     *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY),
     *(errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EILSEQ, errno.ENXIO),
@@ -122,7 +123,7 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if not _is_about(error, path):
             raise
-        if error.errno in _NO_SPACE:
+        if error.errno in NO_SPACE:
             raise TbftError(
                 f"no space left on the disk for '{path}'", "free some space; what was saved before is kept"
             ) from error
@@ -137,7 +138,7 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
 
 def is_full_disk(error: TbftError) -> bool:
     """Whether `clear_disk_errors` raised it since there was no space left."""
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_SPACE
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_SPACE
 
 
 def _is_about(error: OSError, path: Path) -> bool:

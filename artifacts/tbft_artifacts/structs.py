@@ -20,6 +20,8 @@ LARGEST_PREFIX_IMAGES = 1 << 12
 MOST_THREADS = 1 << 10
 # A run of so many epochs takes years.
 MOST_EPOCHS = 1_000_000
+# Bytes of memory; a double counts them exactly.
+LARGEST_BUDGET = 2**53
 # A learning rate and its like: what float32 has room for, with which training diverges and says so.
 LARGEST_RATE = 3.4e38
 

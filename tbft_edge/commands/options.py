@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.structs import LARGEST_BUDGET
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 ExpectIdOption = Annotated[
@@ -53,10 +54,6 @@ _MEMORY_UNITS = {
 }
 
 
-# Bytes; a double counts them exactly.
-_MOST_MEMORY = 2**53
-
-
 def memory_size(text: str, option: str) -> int:
     """Bytes of an amount such as 256MB (million), 512m (1024 * 1024) or 1g. Raises TbftError if it is none."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text.strip())
@@ -64,7 +61,7 @@ def memory_size(text: str, option: str) -> int:
     if found is None or unit not in _MEMORY_UNITS:
         raise TbftError(f"{option} '{text}' is no amount of memory", f"for example {option} 256MB or {option} 1g")
     wanted = float(found[1]) * _MEMORY_UNITS[unit]
-    if not 1 <= wanted <= _MOST_MEMORY:
+    if not 1 <= wanted <= LARGEST_BUDGET:
         raise TbftError(f"{option} '{text}' is more memory than there is, or none", f"for example {option} 256MB")
     return int(wanted)
 

@@ -14,7 +14,7 @@ from support.made_up_reports import made_up_epoch, made_up_report, made_up_stret
 from support.runs import fine_tune, state_of
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.laps import Laps
-from tbft_runtime.reporting.build import MOST_EPOCHS, build_report, write_report
+from tbft_runtime.reporting.build import KEPT_EPOCHS, build_report, write_report
 from tbft_runtime.reporting.read import LIMIT, read_report
 from tbft_runtime.run.epoch import Epoch
 from tbft_runtime.run.folder import RunFolder
@@ -79,9 +79,9 @@ def test_bytes_of_an_epoch_do_not_depend_on_those_before(tmp_path: Path) -> None
 
 def test_all_epochs_are_told_up_to_ten_thousand(run: Path, tmp_path: Path) -> None:
     """Most runs have far fewer."""
-    report = read_report(reported(run, MOST_EPOCHS, tmp_path))
+    report = read_report(reported(run, KEPT_EPOCHS, tmp_path))
     assert report.epoch_stride == 1
-    assert [epoch.number for epoch in report.epochs] == list(range(1, MOST_EPOCHS + 1))
+    assert [epoch.number for epoch in report.epochs] == list(range(1, KEPT_EPOCHS + 1))
 
 
 def test_a_report_of_very_many_epochs_can_be_read_again(run: Path, tmp_path: Path) -> None:

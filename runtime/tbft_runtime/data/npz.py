@@ -14,6 +14,7 @@ from typing import IO
 
 import numpy as np
 
+from tbft_artifacts.check_names import MOST_CLASSES
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.regular import open_regular
@@ -25,7 +26,6 @@ from tbft_runtime.data.preprocessing import Preprocessing
 # What reading an archive that is not what it says it is can raise.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
 MOST_IMAGES = 10_000_000
-MOST_CLASSES = 10_000
 _MOST_CLASS_BYTES = 16 << 20
 _MOST_UNSTREAMED = 1 << 30
 _PIECE = 1 << 20

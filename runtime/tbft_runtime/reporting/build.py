@@ -38,7 +38,7 @@ from tbft_runtime.training.accounts import TELEMETRY_POINTS
 
 HISTOGRAM_BINS = 30
 # More epochs than these nobody reads one by one; the file stays within what is read again.
-MOST_EPOCHS = 10_000
+KEPT_EPOCHS = 10_000
 
 
 def build_report(
@@ -114,7 +114,7 @@ class _Recorded:
 
     @classmethod
     def of(cls, state: TrainingState, source: Source | None) -> _Recorded:
-        found = cls(source, -(-len(state.epochs) // MOST_EPOCHS) or 1, state.best_epoch)
+        found = cls(source, -(-len(state.epochs) // KEPT_EPOCHS) or 1, state.best_epoch)
         for epoch in state.epochs:
             found._add(epoch)
         if found._last is not None:

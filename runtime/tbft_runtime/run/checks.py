@@ -7,12 +7,9 @@ from collections.abc import Callable
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
-from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_RATE, MOST_EPOCHS
+from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_BUDGET, LARGEST_RATE, MOST_EPOCHS
 from tbft_runtime.graphs.sessions import checked_threads
 from tbft_runtime.run.settings import Settings
-
-# Bytes; a double counts them exactly.
-LARGEST_BUDGET = 2**53
 
 Check = Callable[[Settings, Plan], None]
 
