@@ -34,7 +34,7 @@ def try_network(network: Network, device_python: Path, folder: Path) -> Tried:
     tried = Tried(network.name, network.shape, sum(each.numel() for each in module.parameters()))
     out = folder / "bundle"
     begin = time.perf_counter()
-    run = subprocess.Popen(_command(network, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(_command(network, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
     try:
         answer, words = run.communicate(timeout=_LONGEST)
     except subprocess.TimeoutExpired:
@@ -103,6 +103,6 @@ def _train(python: Path, bundle: Path, plan: Plan, batches: Path, moved: Path) -
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     # What the host's environment adds for the networks of others is none of a device's.
     environment.pop("PYTHONPATH", None)
-    done = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True, env=environment)
+    done = subprocess.run(list(map(str, command)), check=True, capture_output=True, encoding="utf-8", env=environment)
     times: list[float] = json.loads(done.stdout)
     return times
