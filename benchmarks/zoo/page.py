@@ -13,8 +13,8 @@ _HEAD = """# A zoo of networks
 holds the result against PyTorch in float64. Weights are seeded, and statistics of norms a little off those of the
 images: no network here is trained. *Of the bound* is how far the device's weights end from float64's, as a part of what
 they may: four times what PyTorch's own float32 is off at most in three runs, in two of which images are moved by
-1e-5, or half a hundredth of how far training went. In deep networks a single activation that falls on the other side of a
-kink changes as much.
+1e-5, or half a hundredth of how far training went. In deep networks a single activation that falls on the other side of
+a kink changes as much.
 """
 
 
