@@ -18,7 +18,7 @@ from tbft_artifacts.manifest import Manifest
 from tbft_export.blocks import describe_blocks
 from tbft_export.check.step import SelfCheck
 from tbft_export.compile.exits import exit_blocks
-from tbft_export.compile.official import is_official, write_official_artifacts
+from tbft_export.compile.official import check_official, write_official_artifacts
 from tbft_export.compile.request import PlanRequest
 from tbft_export.compile.statistics import statistics_model
 from tbft_export.exits.network import ExitNetwork, train_exits
@@ -93,6 +93,8 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Export
 
 def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, out: Path) -> Exported:
     requests = plan_requests(options, trained)
+    if options.official:
+        check_official([request.training for request in requests])
     forward = trained.forward
     with atomic_folder(out) as folder:
         manifest = describe(options, trained)
@@ -105,11 +107,10 @@ def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, ou
         maker = plan_maker(draft, images, options.allow_accuracy_loss) if exits is None else exit_maker(draft, exits)
         made = make_plans(requests, maker)
         plans = tuple(each.plan for each in made)
-        if len(requests) == 1 and is_official(requests[0].training):
-            # They hold the weights once more, so a bundle of many plans is for this project's runtime alone.
-            official = folder / plans[0].ort_training
+        for plan in plans if options.official else ():
+            official = folder / plan.ort_training
             official.mkdir()
-            write_official_artifacts(forward, plans[0], official, runner)
+            write_official_artifacts(forward, plan, official, runner)
         blocks = describe_blocks(forward.graph, forward.weights, [block for plan in plans for block in plan.blocks])
         blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=plans), folder)

@@ -131,6 +131,14 @@ def command(
     allow_accuracy_loss: Annotated[
         bool, typer.Option("--allow-accuracy-loss", help="Take an int8 prefix that costs more than 1 point.")
     ] = False,
+    official: Annotated[
+        bool,
+        typer.Option(
+            "--official",
+            help="Write ONNX Runtime Training's own artifacts, too, for devices that have a build of it; they hold the "
+            "weights once more.",
+        ),
+    ] = False,
     dump_after: Annotated[
         str | None, typer.Option(help="Print the graph on stderr after this compiler pass, such as TakeGradientsPass.")
     ] = None,
@@ -170,6 +178,7 @@ def command(
             prefix=prefix,
             calibration=None if calibration is None else partial(read_images, calibration, cache=Path(cache)),
             allow_accuracy_loss=allow_accuracy_loss,
+            official=official,
             dump_after=dump_after,
         )
         with stdout_for_words():
