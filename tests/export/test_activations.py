@@ -229,7 +229,7 @@ def test_an_activation_is_an_entry_and_a_lowering(tmp_path: Path, monkeypatch: p
     registry.all_lowerings()
     monkeypatch.setitem(ACTIVATIONS, "Elu", ActivationKind("Elu", written_out, attributes={"alpha": 1.0}))
     monkeypatch.setitem(registry._LOWERINGS, ("tbft", "EluGrad"), registry.Lowering("tbft", "EluGrad", elu_grad))
-    options = ExportOptions("support.tiny_models:tiny_elu", "full", image_size=8)
+    options = ExportOptions("support.tiny_models:tiny_elu", "full", image_size=8, official=True)
     assert export_bundle(options, tmp_path / "bundle").has_official
 
 
@@ -237,7 +237,14 @@ def test_an_activation_is_an_entry_and_a_lowering(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("policy", ["frozen", "batch"])
 def test_export(tmp_path: Path, policy: BatchNormPolicy, masked: bool) -> None:
     """Through all of them at once; the export itself compares with PyTorch. ORT's own graph cannot say a mask."""
-    options = ExportOptions("support.odd_models:activated", "full", blocks=BLOCKS, batch_norm=policy, image_size=9)
+    options = ExportOptions(
+        "support.odd_models:activated",
+        "full",
+        blocks=BLOCKS,
+        batch_norm=policy,
+        image_size=9,
+        official=not masked,
+    )
     with masked_plans(masked):
         exported = export_bundle(options, tmp_path / "bundle")
     official = tmp_path / "bundle" / exported.manifest.plans[0].ort_training / "training_model.onnx"
