@@ -78,7 +78,7 @@ def try_network(network: Network, device_python: Path, folder: Path) -> Tried:
         usage["peak_bytes"],
         sum(entry.bytes for entry in bundle.manifest.files.values()),
         plans=tuple(plans),
-        left_out=said.get("left_out", {}),
+        left_out={each["plan"]: each["reason"] for each in said.get("left_out", [])},
     )
 
 
