@@ -34,6 +34,7 @@ from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.train_rows import TrainRowsPass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
+from tbft_export.passes.write_out_layers import WriteOutLayersPass
 
 # Constants of the lowerings are far smaller than this; weights are larger or have a name of their own.
 LARGEST_CONSTANT = 1 << 20
@@ -85,6 +86,8 @@ def before_gradient(
         FreezeBatchNormPass(frozenset(trainable), frozenset(batch_statistics)),
         # Its gradient crashes in ORT Training; of windows that tile the image it has a lowering.
         RewriteAveragePoolPass(frozenset((*trainable, *sparse)), keep_tiling=not runs_on_ort_training),
+        # It has no gradient for these either, or asks for outputs that they do not have.
+        WriteOutLayersPass(frozenset((*trainable, *sparse))),
         # It has no gradient for some, and a clumsy one for ReLU6.
         WriteOutActivationsPass() if runs_on_ort_training else StandInForActivationsPass(),
         SeparateReadersPass(frozenset((*trainable, *sparse))),  # Fixed norms are none any more.

@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
+from tbft_export.graph.behind import nodes_behind
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.operands import has_static_shape, ints, static_shape, uses_auto_pad
 from tbft_export.lowerings.pooling import windows_tile
@@ -34,22 +35,10 @@ class RewriteAveragePoolPass(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
-        for node in _behind(model.graph, self.trainable):
+        for node in nodes_behind(model.graph, self.trainable):
             if node.op_type == "AveragePool":
                 modified |= _rewrite(node, self.keep_tiling)
         return ir.passes.PassResult(model, modified)
-
-
-def _behind(graph: ir.Graph, trainable: Set[str]) -> list[ir.Node]:
-    """The nodes whose result depends on a trained parameter: the gradient passes through no others."""
-    sources = (*graph.inputs, *graph.initializers.values())
-    reached: set[ir.Value | None] = {value for value in sources if value.name in trainable}
-    nodes = []
-    for node in graph:
-        if not reached.isdisjoint(node.inputs):
-            reached.update(node.outputs)
-            nodes.append(node)
-    return nodes
 
 
 def _rewrite(node: ir.Node, keep_tiling: bool) -> bool:

@@ -27,6 +27,7 @@ from tbft_export.passes.stand_in_for_activations import StandInForActivationsPas
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
+from tbft_export.passes.write_out_layers import WriteOutLayersPass
 
 RELU = "g (float[n,3] x) => (float[n,3] y) { y = Relu(x) }"
 
@@ -63,6 +64,7 @@ def test_every_pass_is_tested() -> None:
         TakeGradientsPass(),
         UseBatchStatisticsPass(),
         WriteOutActivationsPass(),
+        WriteOutLayersPass({"x"}),
     ],
     ids=lambda step: type(step).__name__,
 )
