@@ -12,6 +12,7 @@ from support.covers import covered
 from support.onnx_models import operators, parse
 from support.passes import apply
 from tbft_export import passes
+from tbft_export.passes.explicit_padding import ExplicitPaddingPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
 from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
@@ -49,6 +50,7 @@ def test_every_pass_is_tested() -> None:
 @pytest.mark.parametrize(
     "step",
     [
+        ExplicitPaddingPass(),
         FoldConstantsPass(frozenset()),
         FoldPadPass(),
         FreezeBatchNormPass(frozenset()),
