@@ -18,6 +18,7 @@ from tbft_export.check.whose import check_and_blame
 from tbft_export.compile.exits import compile_exits
 from tbft_export.compile.plan import compile_plan
 from tbft_export.compile.request import PlanRequest
+from tbft_export.compile.training import FullCosts
 from tbft_export.compile.update import optimizer
 from tbft_export.exits.network import ExitNetwork
 from tbft_export.images import LabelledImages
@@ -111,11 +112,12 @@ def make_plans(
 
 def plan_maker(draft: Draft, images: LabelledImages | None, allow_loss: bool) -> Maker:
     """Makes plans that train parts of the network; int8 prefixes are calibrated with `images`."""
+    full_costs = FullCosts(draft.trained.forward, draft.runner)
 
     def make(request: PlanRequest) -> Made:
         trained, training = draft.trained, request.training
         with compiling():
-            compiled = compile_plan(trained.forward, request, draft.runner)
+            compiled = compile_plan(trained.forward, request, draft.runner, full_costs)
             write_plan(compiled, draft.folder)
         # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
         with running():
@@ -136,12 +138,13 @@ def plan_maker(draft: Draft, images: LabelledImages | None, allow_loss: bool) ->
 
 def exit_maker(draft: Draft, exits: ExitNetwork) -> Maker:
     """Makes plans that personalise the `exits` of the network."""
+    full_costs = FullCosts(exits.base, draft.runner)
 
     def make(request: PlanRequest) -> Made:
         assert request.training.exits is not None
         way = request.training.exits.personalisation
         with compiling():
-            compiled = compile_exits(exits, request, draft.runner)
+            compiled = compile_exits(exits, request, draft.runner, full_costs)
             write_plan(compiled, draft.folder)
         with running():
             check = check_exits(draft.folder, draft.manifest, compiled.plan, exits, way, draft.trained.reference)
