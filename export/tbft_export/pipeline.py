@@ -19,6 +19,7 @@ from tbft_export.passes.count_correct import CountCorrectPass
 from tbft_export.passes.explicit_padding import ExplicitPaddingPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
+from tbft_export.passes.fold_sizes import FoldSizesPass
 from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -64,6 +65,7 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
         QuickenAveragesPass(),
         common.ShapeInferencePass(),  # Folding `Shape` needs static dimensions.
         FoldConstantsPass(weights),
+        FoldSizesPass(weights),  # What is left of shape arithmetic: that with the batch in it.
         ExplicitPaddingPass(),  # Of images whose size is known; the next one adds to it.
         FoldPadPass(),  # Its amounts are constants only now.
         common.RemoveUnusedNodesPass(),  # Leftovers of what was folded.

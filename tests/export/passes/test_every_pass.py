@@ -15,6 +15,7 @@ from tbft_export import passes
 from tbft_export.passes.explicit_padding import ExplicitPaddingPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
+from tbft_export.passes.fold_sizes import FoldSizesPass
 from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -53,6 +54,7 @@ def test_every_pass_is_tested() -> None:
         ExplicitPaddingPass(),
         FoldConstantsPass(frozenset()),
         FoldPadPass(),
+        FoldSizesPass(frozenset()),
         FreezeBatchNormPass(frozenset()),
         FreezeWeightsPass({}, []),
         LowerTrainingOperatorsPass(),
