@@ -35,6 +35,7 @@ from tbft_export.passes.stand_in_for_activations import StandInForActivationsPas
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.train_rows import TrainRowsPass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
+from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
 from tbft_export.passes.write_out_layers import WriteOutLayersPass
 
@@ -90,6 +91,7 @@ def before_gradient(
         # ORT differentiates any BatchNormalization that is left as one with batch statistics.
         FreezeBatchNormPass(frozenset(trainable), frozenset(batch_statistics)),
         WriteOutLayersPass(trained),  # Those that ORT has no gradient for.
+        WidenOneDimensionPass(trained),  # Behind the last, which leaves a Conv or a pool; the next one knows images.
         # Its gradient crashes in ORT Training; of windows that tile the image it has a lowering.
         RewriteAveragePoolPass(trained, keep_tiling=not runs_on_ort_training),
         # It has no gradient for some, and a clumsy one for ReLU6.

@@ -28,6 +28,7 @@ from tbft_export.passes.separate_readers import SeparateReadersPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
+from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
 from tbft_export.passes.write_out_layers import WriteOutLayersPass
 
@@ -67,6 +68,7 @@ def test_every_pass_is_tested() -> None:
         StandInForActivationsPass(),
         TakeGradientsPass(),
         UseBatchStatisticsPass(),
+        WidenOneDimensionPass({"x"}),
         WriteOutActivationsPass(),
         WriteOutLayersPass({"x"}),
     ],
