@@ -15,7 +15,7 @@ from support.onnx_models import parse
 from support.passes import apply
 from support.trained_layers import assert_layer_trains
 from tbft_artifacts.errors import TbftError
-from tbft_export.passes.write_out_layers import WriteOutLayersPass
+from tbft_export.passes.write_out_moves import WriteOutMovesPass
 
 ASYMMETRIC = 'mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"'
 HALF_PIXEL = 'mode="linear", coordinate_transformation_mode="half_pixel"'
@@ -23,7 +23,7 @@ CORNERS = 'mode="linear", coordinate_transformation_mode="align_corners"'
 CUBIC = 'mode="cubic", coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.75'
 
 
-@covers("WriteOutLayersPass")
+@covers("WriteOutMovesPass")
 @pytest.mark.parametrize("block", [2, 3])
 @pytest.mark.parametrize("mode", ["DCR", "CRD"])
 def test_depth_to_space(block: int, mode: str) -> None:
@@ -150,11 +150,11 @@ def test_what_is_only_known_when_it_runs_is_refused_by_name(layer: str, what: st
         s=np.array([1, 1, 2, 2], np.float32),
     )
     with pytest.raises(TbftError, match=what) as caught:
-        WriteOutLayersPass({"x", "u", "v"})(model)
+        WriteOutMovesPass({"x", "u", "v"})(model)
     assert "train a block behind it" in caught.value.hint
 
 
 def test_before_what_is_trained_anything_may_stand() -> None:
     """No gradient passes through it."""
     model = parse("g (float[n,4,h,w] x, float[4] v) => (float[n,4,i,j] y) { p = GlobalMaxPool(x) y = Mul(p, v) }")
-    assert not apply(WriteOutLayersPass({"v"}), model)
+    assert not apply(WriteOutMovesPass({"v"}), model)

@@ -16,7 +16,7 @@ from tbft_export.graph.operands import constant_input, has_static_shape
 from tbft_export.graph.resize import taps
 
 
-class WriteOutLayersPass(ir.passes.InPlacePass):
+class WriteOutMovesPass(ir.passes.InPlacePass):
     """A layer behind a trained parameter that ORT has no gradient for, or a wrong one -> one that it gets right.
 
     ===============================  =======================================================================
