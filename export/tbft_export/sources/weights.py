@@ -61,7 +61,10 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> Non
     """Copy `state` into `module`. Raises TbftError that names the tensors which do not fit."""
     expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     check_fit(expected, state, path)
-    module.load_state_dict(dict(state), strict=False)
+    # It knows of which version its layers are; MNASNet's ask for that.
+    fresh = module.state_dict()
+    fresh.update(state)
+    module.load_state_dict(fresh, strict=False)
 
 
 def check_fit(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tensor], path: Path) -> None:
