@@ -76,7 +76,7 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Export
         options.model,
         None if options.weights is None else Path(options.weights),
         len(options.classes) if options.new_head and options.classes else options.class_count,
-        options.image_size,
+        options.given_shape,
         runner,
         new_head=options.new_head,
     )

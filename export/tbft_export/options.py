@@ -11,6 +11,7 @@ from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_export.images import ImageReader
 from tbft_export.methods.method import MethodOptions
 from tbft_export.pipeline import pass_names
+from tbft_export.sources.given_shape import GivenShape
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,19 @@ class ExportOptions:
     """0; 0.01 for adamw."""
     batch_size: int = 32
     """Images of a step; a device may choose another number."""
-    image_size: int | None = None
-    """Side of the square input in pixels."""
+    image_size: int | tuple[int, int] | None = None
+    """Side of a square input in pixels, or height and width."""
+    channels: int | None = None
+    """Channels of a torch module's input: 3 of a picture in colours, 1 of a grey one."""
     class_count: int | None = None
     """How many classes the model has, where their names are not given."""
     classes: tuple[str, ...] = ()
     """The names of the classes, in the order of the model's outputs."""
     new_head: bool = False
     """Whether the layer that gives the logits is a fresh one for these classes."""
-    mean: tuple[float, float, float] | None = None
+    mean: tuple[float, ...] | None = None
     """Per channel, of pixels in [0, 1]: that of a built-in network's training, and ImageNet's otherwise."""
-    std: tuple[float, float, float] | None = None
+    std: tuple[float, ...] | None = None
     """Likewise."""
     prefix: PrefixKind = "float32"
     """Arithmetic of the frozen part."""
@@ -65,6 +68,12 @@ class ExportOptions:
     """Whether an int8 prefix may cost more than one point of accuracy."""
     dump_after: str | None = None
     """The compiler pass after which the graph is printed on stderr."""
+
+    @property
+    def given_shape(self) -> GivenShape:
+        """What is said of the network's input."""
+        size = self.image_size
+        return GivenShape((size, size) if isinstance(size, int) else size, self.channels)
 
     @property
     def of_method(self) -> MethodOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import MOST_CHANNELS
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_artifacts.preprocessing import DEVIATIONS, MEANS
@@ -95,12 +97,16 @@ def command(
         int, typer.Option(min=1, max=LARGEST_BATCH, help="Default batch size; a device may choose another.")
     ] = 32,
     image_size: Annotated[
+        str | None,
+        typer.Option(
+            help="Side of a square input, or HEIGHTxWIDTH: 48x192. By default 32 for resnet26, 224 for "
+            "efficientnet-lite0; needed for other torch modules.",
+        ),
+    ] = None,
+    channels: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            max=LARGEST_IMAGE,
-            help="Side of the square input; by default 32 for resnet26, 224 for efficientnet-lite0; needed for other "
-            "torch modules.",
+            min=1, max=MOST_CHANNELS, help="Channels of a torch module's input: 3 (RGB) by default, 1 of grey pictures."
         ),
     ] = None,
     classes: Annotated[
@@ -114,7 +120,8 @@ def command(
     mean: Annotated[
         str | None,
         typer.Option(
-            help="Mean per channel of pixels in [0, 1]: r,g,b. That of a built-in network's training, else ImageNet's."
+            help="Mean per channel, or of all, of pixels in [0, 1]: r,g,b. That of a built-in network's training, else "
+            "ImageNet's."
         ),
     ] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation per channel, likewise.")] = None,
@@ -161,7 +168,8 @@ def command(
             momentum=momentum,
             weight_decay=weight_decay,
             batch_size=batch_size,
-            image_size=image_size,
+            image_size=_sides(image_size),
+            channels=channels,
             class_count=count,
             classes=names,
             new_head=new_head,
@@ -220,19 +228,31 @@ def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:
     return None, tuple(name.strip() for name in text.split(","))
 
 
-def _channels(text: str | None, option: str) -> tuple[float, float, float] | None:
+def _sides(text: str | None) -> tuple[int, int] | None:
+    """(height, width) of "64" or "48x192"."""
+    if text is None:
+        return None
+    parts = text.split("x")
+    sides = [int(part) for part in parts if re.fullmatch("[0-9]{1,9}", part)]
+    if len(sides) != len(parts) or len(sides) > 2 or not all(1 <= side <= LARGEST_IMAGE for side in sides):
+        raise TbftError(
+            f"--image-size '{text}' is not one or two numbers from 1 to {LARGEST_IMAGE}",
+            "for example --image-size 64, or --image-size 48x192: height and width",
+        )
+    return sides[0], sides[-1]
+
+
+def _channels(text: str | None, option: str) -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
-        values = [float(part) for part in text.split(",")]
+        values = tuple(float(part) for part in text.split(","))
     except ValueError:
-        values = []
-    if len(values) == 1:
-        values *= 3
+        values = ()
     least, largest = DEVIATIONS if option == "--std" else MEANS
-    if len(values) != 3 or not all(least <= value <= largest for value in values):
+    if not values or not all(least <= value <= largest for value in values):
         raise TbftError(
-            f"{option} '{text}' is not one or three numbers from {least:g} to {largest:g}",
+            f"{option} '{text}' is not a number from {least:g} to {largest:g} for each channel, or one for all",
             f"for example {option} 0.485,0.456,0.406",
         )
-    return values[0], values[1], values[2]
+    return values

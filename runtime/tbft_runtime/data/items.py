@@ -13,7 +13,7 @@ UNLABELLED = "unlabelled"
 
 @dataclass(frozen=True)
 class Item:
-    """One image: a name to show, its label or `NO_LABEL`, and pixels (S, S, 3), or None if unreadable.
+    """One image: a name to show, its label or `NO_LABEL`, and pixels (H, W, C), or None if unreadable.
 
     `problem` says why it is, and `bytes` what reading it took at most, beside what the process held.
     """

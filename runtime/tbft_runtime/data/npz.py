@@ -16,6 +16,7 @@ import numpy as np
 
 from tbft_artifacts.check_names import MOST_CLASSES
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import GREY
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.regular import open_regular
 from tbft_runtime.data.bounds import DECODER_BYTES, room, too_many_pixels
@@ -35,7 +36,7 @@ _SAVE = "save it with np.savez(path, images=…, labels=…)"
 
 
 class NpzSource:
-    """`images` (N, H, W, 3) uint8 and `labels` (N,), streamed: one image is in memory at a time."""
+    """`images` (N, H, W, 3) uint8, or (N, H, W) grey, and `labels` (N,), streamed: one image is in memory at a time."""
 
     def __init__(
         self,
@@ -52,8 +53,10 @@ class NpzSource:
                 raise TbftError(f"data '{path}' holds two arrays of one name", _SAVE)
             self._checksums = [(entry.filename, entry.CRC, entry.file_size) for entry in entries]
             with _array(archive, "images", path) as (_, header):
-                _check_images(header, path)
-                self.shape, self._fortran = header.shape, header.fortran
+                _check_images(header, path, preprocessing)
+                # Grey pixels may have an axis of their own channel, or none.
+                self.shape = header.shape if len(header.shape) == 4 else (*header.shape, GREY)
+                self._fortran = header.fortran
             self._check_size(memory_budget)
             most = np.iinfo(np.int64).max if classes is None else len(classes)
             self.labels = _labels(archive, self.shape[0], most, path)
@@ -81,13 +84,13 @@ class NpzSource:
 
     def _check_size(self, memory_budget: int | None) -> None:
         """Raises TbftError for images that are too large to be read here."""
-        count, height, width, _ = self.shape
+        count, height, width, channels = self.shape
         self.bytes = DECODER_BYTES + _PIXEL_BYTES * height * width
-        if not height == width == self.preprocessing.image_size:
+        if self.shape[1:] != self.preprocessing.row_shape:
             self.bytes += self.preprocessing.working_bytes((width, height), 1)
         if self._fortran:
             # An image's bytes lie all over such a file.
-            self.bytes += 3 * count * height * width
+            self.bytes += channels * count * height * width
         problem = too_many_pixels(width, height) or room(memory_budget).problem(self.bytes)
         if self._fortran and self.bytes > _MOST_UNSTREAMED:
             problem = "images in Fortran order are read at once, and these are too many for that"
@@ -160,18 +163,18 @@ def read_array(file: IO[bytes], size: int, path: Path) -> np.ndarray:
 
 
 def _whole(file: IO[bytes], shape: tuple[int, ...], path: Path) -> Iterator[np.ndarray]:
-    """Images (H, W, 3) of an array in Fortran order."""
+    """Images (H, W, C) of an array in Fortran order."""
     images = read_array(file, math.prod(shape), path).reshape(shape, order="F")
     for image in images:
         yield np.ascontiguousarray(image)
 
 
-def _check_images(header: Header, path: Path) -> None:
-    shape = header.shape
-    if header.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape[1:3]:
-        raise TbftError(f"'images' of '{path}' is {header}, not uint8 (N, H, W, 3)", "save RGB bytes")
-    if shape[0] > MOST_IMAGES:
-        raise TbftError(f"'{path}' holds {shape[0]:,} images, more than {MOST_IMAGES:,}", "split it")
+def _check_images(header: Header, path: Path, preprocessing: Preprocessing) -> None:
+    if header.dtype != np.uint8 or not preprocessing.takes_arrays(header.shape):
+        hint = "save RGB bytes" + (", or grey ones (N, H, W)" if preprocessing.takes_grey else "")
+        raise TbftError(f"'images' of '{path}' is {header}, not uint8 (N, H, W, 3)", hint)
+    if header.shape[0] > MOST_IMAGES:
+        raise TbftError(f"'{path}' holds {header.shape[0]:,} images, more than {MOST_IMAGES:,}", "split it")
 
 
 def _labels(archive: zipfile.ZipFile, count: int, classes: int, path: Path) -> np.ndarray:

@@ -17,7 +17,7 @@ from tbft_runtime.data.preprocessing import Preprocessing
 def prepared(
     images: np.ndarray | Iterable[str | os.PathLike[str]], preprocessing: Preprocessing
 ) -> Iterator[np.ndarray]:
-    """Pixels (S, S, 3) uint8 of each image, of arrays and files alike.
+    """Pixels (H, W, C) uint8 of each image, of arrays and files alike.
 
     Raises TbftError for what is no picture, and if there is none.
     """
@@ -43,7 +43,7 @@ def each_path(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
 
 
 def named_picture(file: Path, preprocessing: Preprocessing) -> np.ndarray:
-    """Pixels (S, S, 3) uint8 of a picture that was named itself. Raises TbftError if it cannot be read."""
+    """Pixels (H, W, C) uint8 of a picture that was named itself. Raises TbftError if it cannot be read."""
     picture = read(file, preprocessing, room(None))
     if picture.pixels is None:
         raise unreadable_picture(str(file), picture.problem)
@@ -64,10 +64,11 @@ def _files(paths: Iterable[str | os.PathLike[str]], preprocessing: Preprocessing
 
 
 def _frames(images: np.ndarray, preprocessing: Preprocessing) -> Iterator[np.ndarray]:
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape[1:3]:
+    if images.dtype != np.uint8 or not preprocessing.takes_arrays(images.shape):
         raise TbftError(
             f"images are {images.dtype} {images.shape}, not uint8 (N, H, W, 3)",
             "give RGB bytes from 0 to 255; a single frame (H, W, 3) as frame[np.newaxis]",
         )
-    for image in images:
+    frames = images if images.ndim == 4 else images[..., np.newaxis]
+    for image in frames:
         yield preprocessing.prepare_array(image)

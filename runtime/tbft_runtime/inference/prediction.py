@@ -85,7 +85,7 @@ def answered(
     """
     predictor = Predictor.open(model_path, threads, expect_id)
     pictures = _Pictures(predictor.model.preprocessing, predictor.model.classes, on_skipped)
-    for batch in in_batches(pictures.of(inputs), predictor.model.preprocessing.image_size):
+    for batch in in_batches(pictures.of(inputs), predictor.model.preprocessing.shape):
         for item, (label, row, found) in zip(batch, predictor.answers(pixels_of(batch)), strict=True):
             yield Prediction(item.name, label, float(row.max()), found)
     if pictures.unreadable:
