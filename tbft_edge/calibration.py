@@ -34,8 +34,11 @@ class CalibrationImages:
         return self.preprocessing.normalize(self.store.pixels.read(self.store.labelled[indices]))
 
 
-def read_images(data: Path, manifest: Manifest, cache: Path) -> CalibrationImages:
-    """Prepare the images at `data` into the folder `cache`. Raises TbftError as training does."""
+def read_images(data: Path, manifest: Manifest, cache: Path, name: str = "calibration") -> CalibrationImages:
+    """Prepare the images at `data` into the folder `cache`.
+
+    They lie there under a `name` of their own. Raises TbftError as training does.
+    """
     from tbft_runtime.data.items import skipped_note
     from tbft_runtime.data.preprocessing import Preprocessing
     from tbft_runtime.data.sources import open_source
@@ -43,7 +46,7 @@ def read_images(data: Path, manifest: Manifest, cache: Path) -> CalibrationImage
 
     preprocessing = Preprocessing(manifest.preprocessing, manifest.shape)
     source = open_source(data, manifest.classes, preprocessing)
-    store = open_store(source, preprocessing.row_shape, cache, "calibration")
+    store = open_store(source, preprocessing.row_shape, cache, name)
     if store.skipped:
         say(skipped_note(store.skipped_with_reasons, f" in '{data}'"))
     return CalibrationImages(store, preprocessing)

@@ -11,9 +11,9 @@ from tbft_artifacts.structs import Pixels, Struct
 
 # From the least to the largest that any normalisation has.
 MEANS, DEVIATIONS = (-1e3, 1e3), (1e-4, 1e4)
+# Of a signal, whatever its unit is.
+SIGNAL_MEANS, SIGNAL_DEVIATIONS = (-1e6, 1e6), (1e-6, 1e6)
 _EACH_CHANNEL = Meta(min_length=1, max_length=MOST_CHANNELS)
-Means = Annotated[tuple[Annotated[float, Meta(ge=MEANS[0], le=MEANS[1])], ...], _EACH_CHANNEL]
-Deviations = Annotated[tuple[Annotated[float, Meta(ge=DEVIATIONS[0], le=DEVIATIONS[1])], ...], _EACH_CHANNEL]
 
 ResizeFilter = Literal["bilinear", "bicubic", "nearest"]
 
@@ -58,15 +58,15 @@ class CenterCrop(Struct, frozen=True, tag="center_crop"):
 class Normalize(Struct, frozen=True, tag="normalize"):
     """uint8 pixel p of channel c -> (p / 255 - mean[c]) / std[c], as float32 in (C, H, W)."""
 
-    mean: Means
-    std: Deviations
+    mean: Annotated[tuple[Annotated[float, Meta(ge=MEANS[0], le=MEANS[1])], ...], _EACH_CHANNEL]
+    std: Annotated[tuple[Annotated[float, Meta(ge=DEVIATIONS[0], le=DEVIATIONS[1])], ...], _EACH_CHANNEL]
 
 
 class Standardize(Struct, frozen=True, tag="standardize"):
     """Number x of channel c -> (x - mean[c]) / std[c], as float32 in (C, H, W): of signals, which are no pixels."""
 
-    mean: Means
-    std: Deviations
+    mean: Annotated[tuple[Annotated[float, Meta(ge=SIGNAL_MEANS[0], le=SIGNAL_MEANS[1])], ...], _EACH_CHANNEL]
+    std: Annotated[tuple[Annotated[float, Meta(ge=SIGNAL_DEVIATIONS[0], le=SIGNAL_DEVIATIONS[1])], ...], _EACH_CHANNEL]
 
 
 PreprocessingStep = ExifTranspose | ToRgb | ToGrey | Resize | CenterCrop | Normalize | Standardize

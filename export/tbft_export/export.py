@@ -23,6 +23,7 @@ from tbft_export.compile.request import PlanRequest
 from tbft_export.compile.statistics import statistics_model
 from tbft_export.exits.network import ExitNetwork, train_exits
 from tbft_export.manifest import describe
+from tbft_export.normalization import measured
 from tbft_export.options import ExportOptions, check_options
 from tbft_export.pipeline import PassRunner
 from tbft_export.plans import Draft, exit_maker, make_plans, plan_maker, plan_requests
@@ -96,6 +97,8 @@ def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, ou
     forward = trained.forward
     with atomic_folder(out) as folder:
         manifest = describe(options, trained)
+        if options.measure is not None:
+            manifest = measured(manifest, options.measure)
         # Ahead of the long work: a wrong path or class name is a quick answer.
         images = None if options.calibration is None else options.calibration(manifest)
         exits = _exits(options, requests, trained, manifest)

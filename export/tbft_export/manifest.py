@@ -86,7 +86,7 @@ def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[Prepr
     if trained.card is not None:
         # As it was fed when it was trained; a mean or std that is given wins.
         return tuple(_normalize(step, options, channels) for step in trained.card.preprocessing)
-    if channels not in (GREY, RGB):
+    if options.given_shape.is_signal or channels not in (GREY, RGB) or height == 1:
         return (_normalize(Standardize((0.0,) * channels, (1.0,) * channels), options, channels),)
     beside = width_beside(height, width)
     return (

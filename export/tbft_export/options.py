@@ -56,6 +56,12 @@ class ExportOptions:
     """The names of the classes, in the order of the model's outputs."""
     new_head: bool = False
     """Whether the layer that gives the logits is a fresh one for these classes."""
+    window: int | None = None
+    """Samples of a window of a signal, (N, channels, window): the input of a network that is given no pictures."""
+    patch: tuple[int, int] | None = None
+    """Height and width of a patch of numbers, (N, channels, height, width), such as a spectrogram."""
+    measure: ImageReader | None = None
+    """Reads data of which mean and standard deviation of each channel are measured."""
     mean: tuple[float, ...] | None = None
     """Per channel, of pixels in [0, 1]: that of a built-in network's training, and ImageNet's otherwise."""
     std: tuple[float, ...] | None = None
@@ -73,6 +79,10 @@ class ExportOptions:
     def given_shape(self) -> GivenShape:
         """What is said of the network's input."""
         size = self.image_size
+        if self.window is not None:
+            return GivenShape((1, self.window), self.channels, is_signal=True)
+        if self.patch is not None:
+            return GivenShape(self.patch, self.channels, is_signal=True)
         return GivenShape((size, size) if isinstance(size, int) else size, self.channels)
 
     @property
@@ -83,6 +93,12 @@ class ExportOptions:
 
 def check_options(options: ExportOptions) -> None:
     """Raise TbftError for options that do not go together, before any work is done."""
+    sizes = {name: getattr(options, name) for name in ("image_size", "window", "patch")}
+    given = [f"`{name}`" for name, value in sizes.items() if value is not None]
+    if len(given) > 1:
+        raise TbftError(f"{' and '.join(given)} both say what goes in", "leave one of them out")
+    if options.measure is not None and (options.mean is not None or options.std is not None):
+        raise TbftError("`mean` or `std` was given, and is to be measured, too", "leave `measure` or the numbers out")
     if options.dump_after is not None and options.dump_after not in pass_names():
         raise TbftError(f"there is no compiler pass '{options.dump_after}'", f"passes: {', '.join(pass_names())}")
     if options.prefix == "int8" and options.calibration is None:

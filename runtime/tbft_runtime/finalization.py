@@ -118,6 +118,6 @@ def _finalized(
 
 
 def _try(model: bytes, card: ModelCard, shown: str) -> None:
-    """Raises TbftError for a model that cannot be loaded, or does not answer a grey image with finite numbers."""
+    """Raises TbftError for a model that cannot be loaded, or does not answer an image of noise with finite numbers."""
     found = whole_model(checked_model(model, shown), {}, 1, card)
-    found.logits(np.full((1, *found.preprocessing.row_shape), 128, np.uint8))
+    found.logits(found.preprocessing.noise(1, np.random.default_rng(0)))

@@ -139,11 +139,11 @@ def _loaded(bundle: Bundle, plan: Plan, settings: Settings, channels: Channels) 
 
 
 def random_batch(bundle: Bundle, batch_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random images (N, C, H, W) float32, as the bundle prepares pixels, and labels (N,) int64."""
+    """Random images (N, C, H, W) float32, as the bundle prepares them, and labels (N,) int64."""
     manifest = bundle.manifest
     rng = np.random.default_rng(seed)
     preprocessing = Preprocessing(manifest.preprocessing, manifest.shape)
-    pixels = rng.integers(0, 256, (batch_size, *preprocessing.row_shape), dtype=np.uint8)
+    pixels = preprocessing.noise(batch_size, rng)
     labels = rng.integers(0, len(manifest.classes), batch_size)
     return preprocessing.normalize(pixels), labels
 

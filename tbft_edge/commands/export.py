@@ -13,10 +13,10 @@ import typer
 from typer.core import TyperCommand
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.input_shape import MOST_CHANNELS
+from tbft_artifacts.input_shape import LONGEST_SIDE, MOST_CHANNELS
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
-from tbft_artifacts.preprocessing import DEVIATIONS, MEANS
+from tbft_artifacts.preprocessing import DEVIATIONS, MEANS, SIGNAL_DEVIATIONS, SIGNAL_MEANS
 from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_IMAGE
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
@@ -106,7 +106,28 @@ def command(
     channels: Annotated[
         int | None,
         typer.Option(
-            min=1, max=MOST_CHANNELS, help="Channels of a torch module's input: 3 (RGB) by default, 1 of grey pictures."
+            min=1,
+            max=MOST_CHANNELS,
+            help="Channels of a torch module's input: 3 (RGB) by default, 1 of grey pictures, any number of a signal.",
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=LONGEST_SIDE,
+            help="For signals: samples of a window, (N, channels, window). The values are a sensor's, and no pixels.",
+        ),
+    ] = None,
+    patch: Annotated[
+        str | None,
+        typer.Option(help="For signals: a patch of numbers, HEIGHTxWIDTH, such as a spectrogram of 49x10."),
+    ] = None,
+    measure: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled data like that which the network was trained on, as for train: mean and standard deviation "
+            "of each channel are measured there."
         ),
     ] = None,
     classes: Annotated[
@@ -148,6 +169,7 @@ def command(
     One train step of what is written is compared with PyTorch before the bundle appears.
     """
     count, names = _classes(classes)
+    is_signal = window is not None or patch is not None
     with extra("export"), tempfile.TemporaryDirectory() as cache:
         from tbft_edge.calibration import read_images
         from tbft_edge.tables.export import export_result, print_export
@@ -168,13 +190,16 @@ def command(
             momentum=momentum,
             weight_decay=weight_decay,
             batch_size=batch_size,
-            image_size=_sides(image_size),
+            image_size=_sides(image_size, "--image-size"),
             channels=channels,
+            window=window,
+            patch=_sides(patch, "--patch"),
+            measure=None if measure is None else partial(read_images, measure, cache=Path(cache), name="measured"),
             class_count=count,
             classes=names,
             new_head=new_head,
-            mean=_channels(mean, "--mean"),
-            std=_channels(std, "--std"),
+            mean=_channels(mean, "--mean", SIGNAL_MEANS if is_signal else MEANS),
+            std=_channels(std, "--std", SIGNAL_DEVIATIONS if is_signal else DEVIATIONS),
             prefix=prefix,
             calibration=None if calibration is None else partial(read_images, calibration, cache=Path(cache)),
             allow_accuracy_loss=allow_accuracy_loss,
@@ -228,7 +253,7 @@ def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:
     return None, tuple(name.strip() for name in text.split(","))
 
 
-def _sides(text: str | None) -> tuple[int, int] | None:
+def _sides(text: str | None, option: str) -> tuple[int, int] | None:
     """(height, width) of "64" or "48x192"."""
     if text is None:
         return None
@@ -236,20 +261,20 @@ def _sides(text: str | None) -> tuple[int, int] | None:
     sides = [int(part) for part in parts if re.fullmatch("[0-9]{1,9}", part)]
     if len(sides) != len(parts) or len(sides) > 2 or not all(1 <= side <= LARGEST_IMAGE for side in sides):
         raise TbftError(
-            f"--image-size '{text}' is not one or two numbers from 1 to {LARGEST_IMAGE}",
-            "for example --image-size 64, or --image-size 48x192: height and width",
+            f"{option} '{text}' is not one or two numbers from 1 to {LARGEST_IMAGE}",
+            f"for example {option} 64, or {option} 48x192: height and width",
         )
     return sides[0], sides[-1]
 
 
-def _channels(text: str | None, option: str) -> tuple[float, ...] | None:
+def _channels(text: str | None, option: str, bounds: tuple[float, float]) -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
         values = tuple(float(part) for part in text.split(","))
     except ValueError:
         values = ()
-    least, largest = DEVIATIONS if option == "--std" else MEANS
+    least, largest = bounds
     if not values or not all(least <= value <= largest for value in values):
         raise TbftError(
             f"{option} '{text}' is not a number from {least:g} to {largest:g} for each channel, or one for all",

@@ -124,3 +124,18 @@ def test_what_does_not_fit_is_refused(changes: dict[str, object], said: str, hin
     with pytest.raises(TbftError, match=said) as caught:
         export_bundle(ExportOptions(**given), tmp_path / "bundle")  # type: ignore[arg-type]
     assert hint in caught.value.hint
+
+
+def test_three_channels_of_a_signal_are_no_picture(tmp_path: Path) -> None:
+    """An acceleration has three axes, and its window one row; `window` says that they are no colours."""
+    changes = {"image_size": None, "window": 20, "channels": 3}
+    manifest = export_bundle(options("wide", **changes), tmp_path / "bundle").manifest
+    assert manifest.shape == InputShape(3, 1, 20)
+    assert manifest.normalization == Standardize((0.0,) * 3, (1.0,) * 3)
+
+
+def test_one_channel_of_a_patch_is_no_grey_picture(tmp_path: Path) -> None:
+    changes = {"image_size": None, "patch": (8, 8), "channels": None}
+    manifest = export_bundle(options("grey", **changes), tmp_path / "bundle").manifest
+    assert manifest.shape == InputShape(1, 8, 8)
+    assert manifest.normalization == Standardize((0.0,), (1.0,))

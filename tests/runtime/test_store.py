@@ -36,6 +36,10 @@ class CountingSource:
     fail_at: int = -1
     reads: int = 0
 
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.uint8)
+
     def __len__(self) -> int:
         return len(self.images)
 

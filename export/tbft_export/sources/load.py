@@ -22,6 +22,7 @@ from tbft_export.reference.torch_reference import Reference, TorchReference, rea
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
 from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.new_head import replace_head
+from tbft_export.sources.one_dimension import give_windows
 from tbft_export.sources.onnx_file import read_onnx
 from tbft_export.sources.probe import example_images, final_activation, probe_module, probe_reference, sides_of
 from tbft_export.sources.signature import check_signature, class_count, input_shape
@@ -71,6 +72,7 @@ def load_model(
                 "give the torch module itself: `model` package.module:factory",
             )
         source = _from_onnx(Path(model), weights, runner)
+        given.check_file(model, source.shape)
     elif model in BUILT_IN:
         shape = given.square_rgb(model, BUILT_IN[model].image_size)
         source = _from_module(model, load_built_in(model, weights, shape.width), shape, runner, head)
@@ -109,6 +111,8 @@ def _from_factory(
     if not isinstance(module, nn.Module):
         raise TbftError(f"'{spec}' returned a {type(module).__name__}, not a torch module", "return the model")
     shape = given.of_module(spec)
+    if given.is_signal:
+        give_windows(module, shape)
     note = ""
     if weights is not None:
         state = find_state(weights, frozenset(module.state_dict()))

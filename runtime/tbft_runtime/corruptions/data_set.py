@@ -18,7 +18,8 @@ from tbft_artifacts.words import printable
 from tbft_runtime.corruptions.corrupt import check_corruption, corrupt, images_at_once
 from tbft_runtime.data.folder import FolderSource
 from tbft_runtime.data.items import Item
-from tbft_runtime.data.npz import NpzSource, read_exactly
+from tbft_runtime.data.npz import NpzSource
+from tbft_runtime.data.npz_archive import read_exactly
 from tbft_runtime.data.preprocessing import AS_TAKEN
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.progress import Progress, Silent

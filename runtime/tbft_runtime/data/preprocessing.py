@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from tbft_artifacts.input_shape import GREY, RGB, InputShape
-from tbft_artifacts.preprocessing import ExifTranspose, Normalize, PreprocessingStep, ToGrey, ToRgb
+from tbft_artifacts.preprocessing import ExifTranspose, Normalize, PreprocessingStep, Standardize, ToGrey, ToRgb
 from tbft_runtime.data.colours import scaled, to_rgb
 from tbft_runtime.data.windows import Cut, Size, cuts, window
 
@@ -84,11 +84,15 @@ class Preprocessing:
         return self.prepare(Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == GREY else pixels))
 
     def normalize(self, images: np.ndarray) -> np.ndarray:
-        """(N, H, W, C) uint8 -> (N, C, H, W) float32, contiguous."""
-        step = next(step for step in self.steps if isinstance(step, Normalize))
+        """Pixels (N, H, W, C) uint8 or a signal's (N, C, H, W) -> (N, C, H, W) float32, contiguous."""
+        step = next(step for step in self.steps if isinstance(step, Normalize | Standardize))
         mean = np.array(step.mean, np.float32)
         std = np.array(step.std, np.float32)
         scaled = images.astype(np.float32)
+        if isinstance(step, Standardize):
+            scaled -= mean[:, np.newaxis, np.newaxis]
+            scaled /= std[:, np.newaxis, np.newaxis]
+            return scaled
         # In place: of a large image each copy is a good part of a board's memory.
         scaled /= np.float32(255)
         scaled -= mean
@@ -120,8 +124,23 @@ class Preprocessing:
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of prepared pixels."""
+        """(H, W, C) of prepared pixels, (C, H, W) of a signal."""
+        if self.is_signal:
+            return self.shape
         return self.shape.height, self.shape.width, self.shape.channels
+
+    @property
+    def is_signal(self) -> bool:
+        """Whether what goes in are numbers of a sensor, and no pictures."""
+        return any(isinstance(step, Standardize) for step in self.steps)
+
+    def noise(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Rows of noise as they could be stored: (n, *row_shape)."""
+        if not self.is_signal:
+            return rng.integers(0, 256, (count, *self.row_shape), dtype=np.uint8)
+        step = next(step for step in self.steps if isinstance(step, Standardize))
+        mean, std = (np.array(each, np.float32)[:, np.newaxis, np.newaxis] for each in (step.mean, step.std))
+        return np.asarray(mean + std * rng.standard_normal((count, *self.row_shape), np.float32))
 
     @property
     def takes_grey(self) -> bool:

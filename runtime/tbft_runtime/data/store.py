@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from tbft_artifacts.sealed import is_as_sealed, sealed
 from tbft_artifacts.words import printable
 from tbft_runtime.board.machine import give_memory_back
 from tbft_runtime.data.items import ImageSource
-from tbft_runtime.data.rows import FileRows
+from tbft_runtime.data.rows import FileRows, row_bytes
 from tbft_runtime.timing import Stopwatch
 
 _KINDS = "JPEG and PNG files, or an .npz with images"
@@ -35,6 +34,7 @@ class _Index(msgspec.Struct, frozen=True):
 
     fingerprint: str
     shape: tuple[int, ...]
+    dtype: str
     checksum: int
     labels: list[int]
     skipped: list[str]
@@ -43,10 +43,10 @@ class _Index(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class ImageStore:
-    """`pixels` are rows (H, W, C) uint8; `labels` (N,) int64; `skipped` names unreadable images.
+    """`pixels` are rows (H, W, C) uint8, of signals (C, H, W) float32 or int16; `labels` (N,) int64.
 
-    `problems` say why each of them is, or are empty where there is nothing to add. `reading` is what an image
-    took at most, in bytes, while it was prepared here; 0 if all were there already.
+    `skipped` names unreadable images; `problems` say why each of them is, or are empty where there is nothing to add.
+    `reading` is what an image took at most, in bytes, while it was prepared here; 0 if all were there already.
     """
 
     pixels: FileRows
@@ -77,7 +77,7 @@ def open_store(
 ) -> ImageStore:
     """Prepare every image of `source` into `folder/name.pixels`, or reuse what is there already.
 
-    `shape` is that of each, (H, W, C). `on_image` is called after each image, `stopwatch` gets a lap for each, and
+    `shape` is that of each row. `on_image` is called after each image, `stopwatch` gets a lap for each, and
     `note` hears of damage. Raises TbftError
     if no image can be read, or the disk is full.
     """
@@ -87,7 +87,7 @@ def open_store(
     index = _read_index(index_path)
     largest = 0
     # Only where something is there already: it takes a pass over all files.
-    if index is None or not _is_current(index, source.fingerprint(), shape, pixels_path, note):
+    if index is None or not _is_current(index, source, shape, pixels_path, note):
         # Pixels first: the index is what says that they are complete.
         index_path.unlink(missing_ok=True)
         labels: list[int] = []
@@ -107,7 +107,7 @@ def open_store(
                     labels.append(item.label)
                 on_image()
         give_memory_back()
-        index = _Index(source.fingerprint(), shape, checksum, labels, skipped, problems)
+        index = _Index(source.fingerprint(), shape, source.dtype.str, checksum, labels, skipped, problems)
         with atomic_file(index_path, mode=PRIVATE_FILE) as temporary:
             temporary.write_bytes(sealed(index))
     if not index.labels:
@@ -116,7 +116,7 @@ def open_store(
         hint = "raise `memory_budget`, or give smaller ones" if "`memory_budget`" in why else _KINDS
         raise TbftError(f"no images in the data{skipped_words}", hint)
     return ImageStore(
-        pixels=FileRows(pixels_path, shape, np.dtype(np.uint8)),
+        pixels=FileRows(pixels_path, shape, source.dtype),
         labels=np.array(index.labels, np.int64),
         skipped=tuple(index.skipped),
         problems=tuple(index.problems),
@@ -125,12 +125,12 @@ def open_store(
 
 
 def _is_current(
-    index: _Index, fingerprint: str, shape: tuple[int, ...], pixels: Path, note: Callable[[str], None]
+    index: _Index, source: ImageSource, shape: tuple[int, ...], pixels: Path, note: Callable[[str], None]
 ) -> bool:
     """Whether the index belongs to the same images, and all their pixels are there as they were written."""
-    if (index.fingerprint, index.shape) != (fingerprint, shape):
+    if (index.shape, index.dtype) != (shape, source.dtype.str) or index.fingerprint != source.fingerprint():
         return False
-    if not pixels.is_file() or pixels.stat().st_size != len(index.labels) * math.prod(shape):
+    if not pixels.is_file() or pixels.stat().st_size != len(index.labels) * row_bytes(shape, source.dtype):
         return False
     if _checksum(pixels) == index.checksum:
         return True

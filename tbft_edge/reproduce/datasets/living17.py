@@ -83,6 +83,10 @@ class _Pictures:
     files: tuple[tuple[Path, int], ...]
     classes: tuple[str, ...]
 
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.uint8)
+
     def __len__(self) -> int:
         return len(self.files)
 
