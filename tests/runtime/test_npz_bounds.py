@@ -19,7 +19,7 @@ from support.bundles import CLASSES
 from support.preparing import preprocessing_to
 from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.data import bounds, npz
+from tbft_runtime.data import bounds, npz, npz_archive
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import open_source
 
