@@ -13,6 +13,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, ModelCard, decode_card
 from tbft_artifacts.names import LOGITS
 from tbft_export.graph.forward import BATCH, IMAGES, IR_VERSION, OPSET
+from tbft_export.sources.one_dimension import widen_input
 from tbft_export.sources.onnx_habits import settle
 from tbft_export.sources.signature import check_signature
 from tbft_export.sources.weights import check_fit, find_state
@@ -51,6 +52,7 @@ def read_onnx(path: Path, weights: Path | None) -> OnnxFile:
     traced.ir_version = IR_VERSION
     _check_types(traced.graph, path)
     settle(traced.graph)
+    widen_input(traced.graph)
     check_signature(traced.graph, str(path))
     _name_signature(traced.graph)
     floats = frozenset(
