@@ -79,6 +79,7 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Export
         options.image_size,
         runner,
         new_head=options.new_head,
+        output=options.output,
     )
     out = Path(out)
     if not is_archive(out):

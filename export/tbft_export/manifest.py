@@ -67,12 +67,13 @@ def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[Prepr
     if trained.card is not None:
         # As it was fed when it was trained; a mean or std that is given wins.
         return tuple(_normalize(step, options) for step in trained.card.preprocessing)
+    shown = trained.normalize or Normalize(mean=mean, std=std)
     return (
         ExifTranspose(),
         ToRgb(),
         Resize(size=trained.image_size),
         CenterCrop(size=trained.image_size),
-        Normalize(mean=options.mean or mean, std=options.std or std),
+        _normalize(shown, options),
     )
 
 

@@ -51,6 +51,8 @@ class ExportOptions:
     """How many classes the model has, where their names are not given."""
     classes: tuple[str, ...] = ()
     """The names of the classes, in the order of the model's outputs."""
+    output: str | None = None
+    """Which output of an `.onnx` file are the logits, where it has several."""
     new_head: bool = False
     """Whether the layer that gives the logits is a fresh one for these classes."""
     mean: tuple[float, float, float] | None = None

@@ -111,10 +111,14 @@ def command(
         bool,
         typer.Option("--new-head", help="Replace the layer that gives the logits by a fresh one for these --classes."),
     ] = False,
+    output: Annotated[
+        str | None, typer.Option(help="Which output of an .onnx file are the logits, where it has several.")
+    ] = None,
     mean: Annotated[
         str | None,
         typer.Option(
-            help="Mean per channel of pixels in [0, 1]: r,g,b. That of a built-in network's training, else ImageNet's."
+            help="Mean per channel of pixels in [0, 1]: r,g,b. That of a built-in network's training, 0 where an .onnx "
+            "file normalises its input itself, else ImageNet's."
         ),
     ] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation per channel, likewise.")] = None,
@@ -164,6 +168,7 @@ def command(
             image_size=image_size,
             class_count=count,
             classes=names,
+            output=output,
             new_head=new_head,
             mean=_channels(mean, "--mean"),
             std=_channels(std, "--std"),

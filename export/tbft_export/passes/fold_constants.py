@@ -11,6 +11,8 @@ from tbft_export.graph.nodes import initializer
 
 # Anything larger is data, not shape arithmetic, and would only make the graph file bigger.
 LARGEST_FOLDED = 4096
+# How names of what was folded end.
+FOLDED = "_folded"
 
 
 class FoldConstantsPass(ir.passes.InPlacePass):
@@ -63,7 +65,7 @@ class FoldConstantsPass(ir.passes.InPlacePass):
         return value.const_value.numpy()
 
     def _replace_by_constant(self, graph: ir.Graph, output: ir.Value, value: np.ndarray) -> None:
-        constant = initializer(graph, f"{output.name}_folded", value)
+        constant = initializer(graph, f"{output.name}{FOLDED}", value)
         ir.convenience.replace_all_uses_with(output, constant)
 
 

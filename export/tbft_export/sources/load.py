@@ -13,6 +13,7 @@ from torch import nn
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import ModelCard
+from tbft_artifacts.preprocessing import Normalize
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.passes.freeze_batch_norm import running_mean
 from tbft_export.pipeline import PassRunner, clean_forward
@@ -20,7 +21,7 @@ from tbft_export.reference.onnx_reference import OnnxReference
 from tbft_export.reference.torch_reference import Reference, TorchReference, reason_of
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
 from tbft_export.sources.new_head import replace_head
-from tbft_export.sources.onnx_file import read_onnx
+from tbft_export.sources.onnx.read import read_onnx
 from tbft_export.sources.probe import example_images, final_activation, probe_module, probe_reference
 from tbft_export.sources.signature import CHANNELS, check_signature, class_count
 from tbft_export.sources.trace import torch_to_onnx
@@ -32,7 +33,8 @@ class TrainedModel:
     """A trained model: its forward graph, the same in PyTorch, and what the graph shows of it.
 
     `fresh` names parameters that nobody trained yet: those of a new head. `card` is what a finalized model says of
-    its classes and preprocessing. `notes` are what its owner may not know of it, a line each.
+    its classes and preprocessing, `normalize` how the graph itself shows that pixels are fed. `notes` are what its
+    owner may not know of it, a line each.
     """
 
     name: str
@@ -42,6 +44,7 @@ class TrainedModel:
     classes: int
     fresh: tuple[str, ...] = ()
     card: ModelCard | None = None
+    normalize: Normalize | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -53,22 +56,26 @@ def load_model(
     runner: PassRunner,
     *,
     new_head: bool = False,
+    output: str | None = None,
 ) -> TrainedModel:
     """Load `model`: the name of a built-in network, `package.module:factory`, or a path to an `.onnx` file.
 
-    With `new_head` the layer that gives the logits is a fresh one for `classes`. Raises TbftError if the model cannot
+    With `new_head` the layer that gives the logits is a fresh one for `classes`. `output` is the name of the logits
+    among several outputs of an `.onnx` file. Raises TbftError if the model cannot
     be found, its weights do not fit, or its graph is not images (N, 3, S, S) -> logits (N, classes).
     """
     if new_head and classes is None:
         raise TbftError("it is not said for how many classes the new head is", "give `classes`")
     head = classes if new_head else None
+    if output is not None and not model.endswith(".onnx"):
+        raise TbftError(f"`output` names one of an .onnx file, and '{model}' is none", "return the logits alone")
     if model.endswith(".onnx"):
         if new_head:
             raise TbftError(
                 f"'{model}' is an .onnx file, whose head stays what it is",
                 "give the torch module itself: `model` package.module:factory",
             )
-        source = _from_onnx(Path(model), weights, runner)
+        source = _from_onnx(Path(model), weights, image_size, output, runner)
     elif model in BUILT_IN:
         size = BUILT_IN[model].image_size if image_size is None else image_size
         source = _from_module(model, load_built_in(model, weights, size), size, runner, head)
@@ -152,22 +159,25 @@ def _reference(module: nn.Module, forward: ForwardModel) -> Reference:
     return reference if norms <= reference.norms else OnnxReference(forward)
 
 
-def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> TrainedModel:
-    file = read_onnx(path, weights)
+def _from_onnx(
+    path: Path, weights: Path | None, image_size: int | None, output: str | None, runner: PassRunner
+) -> TrainedModel:
+    file = read_onnx(path, weights, image_size, output)
     forward = _clean(file.model, file.floats, runner)
-    size = forward.graph.inputs[0].shape
-    assert size is not None
-    image_size = int(size[2])  # type: ignore[arg-type]
+    shape = forward.graph.inputs[0].shape
+    assert shape is not None
+    size = int(shape[2])  # type: ignore[arg-type]
     reference = OnnxReference(forward)
-    probe_reference(reference, forward, example_images(CHANNELS, image_size), path.stem)
+    probe_reference(reference, forward, example_images(CHANNELS, size), path.stem)
     return TrainedModel(
         name=path.stem,
         forward=forward,
         reference=reference,
-        image_size=image_size,
+        image_size=size,
         classes=class_count(forward.graph),
         card=file.card,
-        notes=_notes(forward.graph),
+        normalize=file.normalize,
+        notes=(*file.notes, *_notes(forward.graph)),
     )
 
 
