@@ -106,7 +106,7 @@ def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, ou
         maker = plan_maker(draft, images, options.allow_accuracy_loss) if exits is None else exit_maker(draft, exits)
         made = make_plans(requests, maker)
         plans = tuple(each.plan for each in made)
-        if len(requests) == 1 and is_official(requests[0].training):
+        if len(requests) == 1 and is_official(requests[0].training, forward.graph):
             # They hold the weights once more, so a bundle of many plans is for this project's runtime alone.
             official = folder / plans[0].ort_training
             official.mkdir()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx_ir as ir
+
 from tbft_artifacts.plan import Plan
 from tbft_export.compile.gradient import write_ort_training
 from tbft_export.graph.forward import ForwardModel
@@ -11,9 +13,10 @@ from tbft_export.pipeline import PassRunner, before_gradient
 from tbft_export.training_plan import TrainingPlan
 
 
-def is_official(plan: TrainingPlan) -> bool:
-    """Whether those artifacts can train as `plan` says: with exact gradients of whole tensors."""
-    return not (plan.masked or plan.sparse or plan.exits)
+def is_official(plan: TrainingPlan, forward: ir.Graph) -> bool:
+    """Whether those artifacts can train as `plan` says: with exact gradients of whole tensors, of a model in floats."""
+    in_floats = all(node.op_type != "DequantizeLinear" for node in forward)
+    return in_floats and not (plan.masked or plan.sparse or plan.exits)
 
 
 def write_official_artifacts(forward: ForwardModel, plan: Plan, folder: Path, runner: PassRunner) -> None:

@@ -23,6 +23,8 @@ class FoldConstantsPass(ir.passes.InPlacePass):
     3. A node whose inputs are all initializers that are not weights becomes an initializer, if the
        result has at most `LARGEST_FOLDED` elements.
 
+    Weights in integers stay so: `DequantizeLinear` is what tells ONNX Runtime that it may compute in them.
+
     `weights` names the initializers that a device may replace; they are never folded.
     """
 
@@ -45,6 +47,8 @@ class FoldConstantsPass(ir.passes.InPlacePass):
 
     def _constant_outputs(self, node: ir.Node) -> list[np.ndarray] | None:
         if node.domain not in ("", "ai.onnx") or any(output.is_graph_output() for output in node.outputs):
+            return None
+        if node.op_type == "DequantizeLinear":
             return None
         if node.op_type == "Constant":  # Case 1
             constant = ir.convenience.get_const_tensor(node.outputs[0])

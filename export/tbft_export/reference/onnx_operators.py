@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from tbft_export.graph.activations import read_activation
 from tbft_export.graph.operands import constant_input, ints
+from tbft_export.reference.quantised_operators import QUANTISED
 
 Operands = list[Tensor]
 
@@ -95,6 +96,7 @@ def _reduce_mean(node: ir.Node, x: Operands) -> Tensor:
 
 # Operands are those that are there; a node of several results gives a tuple of them.
 OPERATORS: Mapping[str, Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]] = {
+    **QUANTISED,
     "Add": lambda _node, x: x[0] + x[1],
     "AveragePool": _average_pool,
     "Clip": _clip,

@@ -24,6 +24,7 @@ from tbft_export.sources.onnx.normalisation import read_normalisation
 from tbft_export.sources.onnx.opset import check_opset, convert_opset
 from tbft_export.sources.onnx.outputs import choose_output, cut_probabilities, flatten_logits, leave_ends
 from tbft_export.sources.onnx.parse import parse_file
+from tbft_export.sources.onnx.quantised import Quantised, check_arithmetic, free_quantised
 from tbft_export.sources.signature import check_signature
 from tbft_export.sources.weights import check_fit, find_state
 
@@ -52,6 +53,7 @@ def read_onnx(path: Path, weights: Path | None, image_size: int | None = None, o
     name = str(path)
     model = common.InlinePass()(ir.from_proto(proto)).model
     check_opset(model, name)
+    check_arithmetic(model.graph, name)
     lift_weights(model.graph)
     check_one_input(model.graph, name)
     took_bytes = take_floats(model.graph)
@@ -62,6 +64,7 @@ def read_onnx(path: Path, weights: Path | None, image_size: int | None = None, o
     model, notes = _convert(model, name)
     notes = (*chosen, *notes)
     graph = model.graph
+    quantised = free_quantised(graph)
     if (cut := cut_probabilities(graph)) is not None:
         notes += (f"the model's last {cut} was left out, since the loss has one: the likeliest class is the same",)
     leave_ends(graph)
@@ -73,9 +76,11 @@ def read_onnx(path: Path, weights: Path | None, image_size: int | None = None, o
     keep_reserved(graph)
     _name_signature(graph)
     pixels = read_normalisation(graph, took_bytes=took_bytes)
-    name_weights(graph, _floats(graph) - pixels.constants)
-    notes += tuple(note for note in (pixels.note, _about_norms(graph)) if note)
-    return OnnxFile(model, _floats(graph) - pixels.constants, _card(proto), pixels.normalize, notes)
+    name_weights(graph, _floats(graph, quantised) - pixels.constants)
+    about = quantised.note if quantised is not None else _about_norms(graph)
+    notes += tuple(note for note in (pixels.note, about) if note)
+    floats = _floats(graph, quantised) - pixels.constants
+    return OnnxFile(model, floats, _card(proto), pixels.normalize, notes)
 
 
 def _convert(model: ir.Model, name: str) -> tuple[ir.Model, tuple[str, ...]]:
@@ -102,12 +107,18 @@ def _forget_shapes(graph: ir.Graph) -> None:
             value.shape = None
 
 
-def _floats(graph: ir.Graph) -> frozenset[str]:
-    """The names of what may be weights: every initializer of float32 that is more than a number."""
+def _floats(graph: ir.Graph, quantised: Quantised | None = None) -> frozenset[str]:
+    """The names of what may be weights: every initializer of float32 that is more than a number.
+
+    Of a quantised file those alone behind the last rounding of activations.
+    """
     return frozenset(
         name
         for name, value in graph.initializers.items()
-        if value.dtype == ir.DataType.FLOAT and value.shape and len(value.shape)
+        if value.dtype == ir.DataType.FLOAT
+        and value.shape
+        and len(value.shape)
+        and (quantised is None or (value.uses() and all(user in quantised.free for user, _ in value.uses())))
     )
 
 
