@@ -23,6 +23,7 @@ from tbft_export.compile.request import PlanRequest
 from tbft_export.compile.statistics import statistics_model
 from tbft_export.exits.network import ExitNetwork, train_exits
 from tbft_export.manifest import describe
+from tbft_export.normalization import measured
 from tbft_export.options import ExportOptions, check_options
 from tbft_export.pipeline import PassRunner
 from tbft_export.plans import Draft, exit_maker, make_plans, plan_maker, plan_requests
@@ -76,7 +77,7 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Export
         options.model,
         None if options.weights is None else Path(options.weights),
         len(options.classes) if options.new_head and options.classes else options.class_count,
-        options.image_size,
+        options.given_shape,
         runner,
         new_head=options.new_head,
         output=options.output,
@@ -97,6 +98,8 @@ def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, ou
     forward = trained.forward
     with atomic_folder(out) as folder:
         manifest = describe(options, trained)
+        if options.measure is not None:
+            manifest = measured(manifest, options.measure)
         # Ahead of the long work: a wrong path or class name is a quick answer.
         images = None if options.calibration is None else options.calibration(manifest)
         exits = _exits(options, requests, trained, manifest)

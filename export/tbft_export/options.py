@@ -11,6 +11,7 @@ from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_export.images import ImageReader
 from tbft_export.methods.method import MethodOptions
 from tbft_export.pipeline import pass_names
+from tbft_export.sources.given_shape import GivenShape
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,10 @@ class ExportOptions:
     """0; 0.01 for adamw."""
     batch_size: int = 32
     """Images of a step; a device may choose another number."""
-    image_size: int | None = None
-    """Side of the square input in pixels."""
+    image_size: int | tuple[int, int] | None = None
+    """Side of a square input in pixels, or height and width."""
+    channels: int | None = None
+    """Channels of a torch module's input: 3 of a picture in colours, 1 of a grey one."""
     class_count: int | None = None
     """How many classes the model has, where their names are not given."""
     classes: tuple[str, ...] = ()
@@ -55,9 +58,15 @@ class ExportOptions:
     """Which output of an `.onnx` file are the logits, where it has several."""
     new_head: bool = False
     """Whether the layer that gives the logits is a fresh one for these classes."""
-    mean: tuple[float, float, float] | None = None
+    window: int | None = None
+    """Samples of a window of a signal, (N, channels, window): the input of a network that is given no pictures."""
+    patch: tuple[int, int] | None = None
+    """Height and width of a patch of numbers, (N, channels, height, width), such as a spectrogram."""
+    measure: ImageReader | None = None
+    """Reads data of which mean and standard deviation of each channel are measured."""
+    mean: tuple[float, ...] | None = None
     """Per channel, of pixels in [0, 1]: that of a built-in network's training, and ImageNet's otherwise."""
-    std: tuple[float, float, float] | None = None
+    std: tuple[float, ...] | None = None
     """Likewise."""
     prefix: PrefixKind = "float32"
     """Arithmetic of the frozen part."""
@@ -69,6 +78,16 @@ class ExportOptions:
     """The compiler pass after which the graph is printed on stderr."""
 
     @property
+    def given_shape(self) -> GivenShape:
+        """What is said of the network's input."""
+        size = self.image_size
+        if self.window is not None:
+            return GivenShape((1, self.window), self.channels, is_signal=True)
+        if self.patch is not None:
+            return GivenShape(self.patch, self.channels, is_signal=True)
+        return GivenShape((size, size) if isinstance(size, int) else size, self.channels)
+
+    @property
     def of_method(self) -> MethodOptions:
         """Those that a method reads: the fields of the same names."""
         return MethodOptions(**{field.name: getattr(self, field.name) for field in fields(MethodOptions)})
@@ -76,6 +95,12 @@ class ExportOptions:
 
 def check_options(options: ExportOptions) -> None:
     """Raise TbftError for options that do not go together, before any work is done."""
+    sizes = {name: getattr(options, name) for name in ("image_size", "window", "patch")}
+    given = [f"`{name}`" for name, value in sizes.items() if value is not None]
+    if len(given) > 1:
+        raise TbftError(f"{' and '.join(given)} both say what goes in", "leave one of them out")
+    if options.measure is not None and (options.mean is not None or options.std is not None):
+        raise TbftError("`mean` or `std` was given, and is to be measured, too", "leave `measure` or the numbers out")
     if options.dump_after is not None and options.dump_after not in pass_names():
         raise TbftError(f"there is no compiler pass '{options.dump_after}'", f"passes: {', '.join(pass_names())}")
     if options.prefix == "int8" and options.calibration is None:

@@ -8,6 +8,7 @@ import onnx_ir as ir
 from tbft_artifacts.errors import TbftError
 from tbft_export.graph.nodes import initializer
 from tbft_export.graph.operands import constant_input
+from tbft_export.sources.given_shape import GivenShape
 
 _TO_CHANNELS_FIRST = (0, 3, 1, 2)
 _LAST = 3
@@ -96,25 +97,22 @@ def _turn_constants(graph: ir.Graph, node: ir.Node) -> None:
         node.replace_input_with(index, initializer(graph, f"{node.outputs[0].name}.{index}.turned", turned))
 
 
-def fix_size(graph: ir.Graph, name: str, image_size: int | None) -> None:
-    """Give images the size that the file says, or `image_size` where it leaves it open; the batch is left open.
+def fix_shape(graph: ir.Graph, name: str, given: GivenShape) -> None:
+    """Give images the shape that the file says, or what is `given` where it leaves that open; the batch stays open.
 
-    Raises TbftError where neither says it, and where they contradict each other.
+    Raises TbftError where neither says it.
     """
     images = graph.inputs[0]
     shape = images.shape
-    if shape is None or len(shape) < 2:
+    if shape is None or len(shape) not in (len("NCL"), len("NCHW")):
         return
-    sides = list(shape.dims[2:])
-    if any(not isinstance(side, int) for side in sides) and image_size is None:
-        raise TbftError(f"model '{name}' takes images of any size", "give the one to train with: `image_size`")
-    known = [side for side in sides if isinstance(side, int)]
-    if image_size is not None and any(side != image_size for side in known):
-        raise TbftError(
-            f"model '{name}' takes images of {' x '.join(map(str, known))} pixels, and `image_size` is {image_size}",
-            "leave `image_size` out, or export the model with dynamic height and width",
-        )
-    images.shape = ir.Shape([shape[0], shape[1], *(side if isinstance(side, int) else image_size for side in sides)])
+    wanted = (None, given.channels, *(given.sides or (None, None))[-(len(shape) - 2) :])
+    fixed = [size if isinstance(size, int) else said for size, said in zip(shape.dims, wanted, strict=True)]
+    for size, option in zip(fixed[1:], ("channels", "image_size", "image_size"), strict=False):
+        if size is None:
+            what = "images of any size" if option == "image_size" else "any number of channels"
+            raise TbftError(f"model '{name}' takes {what}", f"give the one to train with: `{option}`")
+    images.shape = ir.Shape([shape[0], *fixed[1:]])
 
 
 def free_batch(graph: ir.Graph) -> None:

@@ -16,8 +16,10 @@ from tbft_artifacts.preprocessing import Normalize
 from tbft_export.graph.builder import infer_shapes
 from tbft_export.graph.forward import BATCH, IMAGES, IR_VERSION
 from tbft_export.passes.fold_constants import FoldConstantsPass
+from tbft_export.sources.given_shape import NOTHING_SAID, GivenShape
+from tbft_export.sources.one_dimension import widen_input
 from tbft_export.sources.onnx.floats import leave_casts, use_float32
-from tbft_export.sources.onnx.inputs import check_one_input, fix_size, free_batch, take_channels_first, take_floats
+from tbft_export.sources.onnx.inputs import check_one_input, fix_shape, free_batch, take_channels_first, take_floats
 from tbft_export.sources.onnx.lift import leave_zeros, lift_weights, settle_weights
 from tbft_export.sources.onnx.names import keep_reserved, name_weights
 from tbft_export.sources.onnx.normalisation import read_normalisation
@@ -43,10 +45,12 @@ class OnnxFile:
     notes: tuple[str, ...] = ()
 
 
-def read_onnx(path: Path, weights: Path | None, image_size: int | None = None, output: str | None = None) -> OnnxFile:
+def read_onnx(
+    path: Path, weights: Path | None, given: GivenShape = NOTHING_SAID, output: str | None = None
+) -> OnnxFile:
     """Read a forward graph, with other `weights` if they are given.
 
-    `image_size` is the size of images where the file leaves it open, `output` the name of the logits where there are
+    `given` is the shape of images where the file leaves it open, `output` the name of the logits where there are
     several outputs. Raises TbftError for a file that is none, cannot be converted, or does not map images to logits.
     """
     proto = parse_file(path)
@@ -58,7 +62,7 @@ def read_onnx(path: Path, weights: Path | None, image_size: int | None = None, o
     check_one_input(model.graph, name)
     took_bytes = take_floats(model.graph)
     take_channels_first(model.graph)
-    fix_size(model.graph, name, image_size)
+    fix_shape(model.graph, name, given)
     free_batch(model.graph)
     chosen = choose_output(model.graph, name, output)
     model, notes = _convert(model, name)
@@ -69,6 +73,7 @@ def read_onnx(path: Path, weights: Path | None, image_size: int | None = None, o
         notes += (f"the model's last {cut} was left out, since the loss has one: the likeliest class is the same",)
     leave_ends(graph)
     flatten_logits(graph)
+    widen_input(graph)
     check_signature(graph, name)
     if weights is not None:
         _replace_initializers(graph, _floats(graph), weights)

@@ -17,6 +17,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.preprocessing import Normalize
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.graph.forward import IMAGES
+from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.onnx.read import OnnxFile, read_onnx
 
 PIXELS = np.random.default_rng(1).random((2, 3, 8, 8)).astype(np.float32)
@@ -115,7 +116,7 @@ def test_a_bundle_of_a_chosen_output(tmp_path: Path) -> None:
             "with",
         ),
         ({"images": "float[n,5] q, float[n,3,8,8]"}, "has 2 inputs, not one: q, x", "nothing else"),
-        ({"logits": "float[n,1,4] y", "after": "y = Unsqueeze (z, one)"}, "not (N, 3, S, S) to", "square RGB"),
+        ({"logits": "float[n,1,4] y", "after": "y = Unsqueeze (z, one)"}, "not (N, C, H, W) to", "fixed channels"),
     ],
 )
 def test_forms_that_are_refused(tmp_path: Path, changes: dict[str, str], said: str, hint: str) -> None:
@@ -216,10 +217,31 @@ def test_a_size_that_is_left_open(tmp_path: Path, images: str) -> None:
     assert "`image_size`" in error.hint
 
 
+def test_a_shape_that_is_left_open(tmp_path: Path) -> None:
+    """As text recognition has it: neither square nor of one size; channels, too, where nothing reads them."""
+    body = BODY.replace("c = Conv <kernel_shape=[3,3], pads=[1,1,1,1]> ({start}, w, b)", "c = Abs ({start})")
+    path = small(tmp_path / "m.onnx", images="float[n,c,h,w]", body=body, fw=np.ones((4, 2), F))
+    file = read_onnx(path, None, GivenShape((6, 10), 2))
+    assert list(file.model.graph.inputs[0].shape or [])[1:] == [2, 6, 10]
+    error = refusal(ExportOptions(str(path), "output", image_size=(6, 10)), tmp_path)
+    assert "takes any number of channels" in error.message
+    assert "`channels`" in error.hint
+
+
+def test_windows_of_a_signal(tmp_path: Path) -> None:
+    """(N, C, L) is taken as images of one row."""
+    body = BODY.replace("c = Conv <kernel_shape=[3,3], pads=[1,1,1,1]> ({start}, w, b)", "c = Abs ({start})")
+    path = small(tmp_path / "m.onnx", images="float[n,3,l]", body=body, fw=np.ones((4, 3), F))
+    file = read_onnx(path, None, GivenShape((1, 20), is_signal=True))
+    assert list(file.model.graph.inputs[0].shape or [])[1:] == [3, 1, 20]
+    windows = np.random.default_rng(3).random((2, 3, 20)).astype(F)
+    np.testing.assert_allclose(logits(file, windows[:, :, None]), original(path, windows), rtol=1e-5)
+
+
 def test_a_size_that_is_another_one(tmp_path: Path) -> None:
     path = small(tmp_path / "m.onnx")
     error = refusal(ExportOptions(str(path), "output", image_size=16), tmp_path)
-    assert "takes images of 8 x 8 pixels, and `image_size` is 16" in error.message
+    assert "takes 8 × 8 pixels, which is not what was said of it" in error.message
 
 
 @pytest.mark.parametrize("allowzero", ["", "<allowzero=1>"])
