@@ -86,6 +86,7 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress:
         options.given_shape,
         runner,
         new_head=options.new_head,
+        output=options.output,
     )
     out = Path(out)
     if not is_archive(out):
@@ -104,7 +105,7 @@ def _write(
 ) -> Exported:
     requests = plan_requests(options, trained)
     if options.official:
-        check_official([request.training for request in requests])
+        check_official([request.training for request in requests], forward.graph)
     forward = trained.forward
     with atomic_folder(out) as folder:
         manifest = describe(options, trained)

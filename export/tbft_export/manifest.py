@@ -99,7 +99,9 @@ def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[Prepr
 
 
 def _usual(trained: TrainedModel) -> Normalize:
-    """What a built-in network was trained with; ImageNet's otherwise, whose greys are its luminance."""
+    """What a built-in network was trained with, or its graph shows; ImageNet's otherwise, whose greys are luminance."""
+    if trained.normalize is not None:
+        return trained.normalize
     built_in = BUILT_IN.get(trained.name)
     if built_in is not None:
         return Normalize((built_in.mean,) * RGB, (built_in.std,) * RGB)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, get_args
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
+from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.named import check_weights_file, model_kind
 
 if TYPE_CHECKING:
     from tbft_export.images import ImageReader
     from tbft_export.methods.method import MethodOptions
-    from tbft_export.sources.given_shape import GivenShape
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class ExportOptions:
     """How many classes the model has, where their names are not given."""
     classes: tuple[str, ...] = ()
     """The names of the classes, in the order of the model's outputs."""
+    output: str | None = None
+    """Which output of an `.onnx` file are the logits, where it has several."""
     new_head: bool = False
     """Whether the layer that gives the logits is a fresh one for these classes."""
     window: int | None = None

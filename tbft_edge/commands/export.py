@@ -145,11 +145,14 @@ def command(
         bool,
         typer.Option("--new-head", help="Replace the layer that gives the logits by a fresh one for these --classes."),
     ] = False,
+    output: Annotated[
+        str | None, typer.Option(help="Which output of an .onnx file are the logits, where it has several.")
+    ] = None,
     mean: Annotated[
         str | None,
         typer.Option(
-            help="Mean per channel, or of all, of pixels in [0, 1]: r,g,b. That of a built-in network's training, else "
-            "ImageNet's."
+            help="Mean per channel, or of all, of pixels in [0, 1]: r,g,b. That of a built-in network's training, 0 "
+            "where an .onnx file normalises its input itself, else ImageNet's."
         ),
     ] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation per channel, likewise.")] = None,
@@ -221,6 +224,7 @@ def command(
             measure=None if measure is None else partial(read_images, measure, cache=Path(cache), name="measured"),
             class_count=count,
             classes=names,
+            output=output,
             new_head=new_head,
             mean=_channels(mean, "--mean", SIGNAL_MEANS if is_signal else MEANS),
             std=_channels(std, "--std", SIGNAL_DEVIATIONS if is_signal else DEVIATIONS),

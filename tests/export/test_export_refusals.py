@@ -159,7 +159,7 @@ def test_class_names_that_do_not_fit(tmp_path: Path, classes: tuple[str, ...], s
         ({"model": "support.odd_models:two_outputs"}, "returns several tensors"),
         ({"model": "support.odd_models:feature_map"}, "to (N, 4, 6, 6), not to (N, classes)"),
         ({"model": "support.odd_models:broken_shapes"}, "support.odd_models:broken_shapes"),
-        ({"model": "nowhere.onnx"}, "'nowhere.onnx' is no valid ONNX model"),
+        ({"model": "nowhere.onnx"}, "'nowhere.onnx' does not exist"),
     ],
     ids=lambda value: str(value)[:40],
 )

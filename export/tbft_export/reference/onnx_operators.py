@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from tbft_export.graph.activations import read_activation
 from tbft_export.graph.operands import constant_input, ints
+from tbft_export.reference.quantised_operators import QUANTISED
 
 Operands = list[Tensor]
 Operator = Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]
@@ -93,26 +94,6 @@ def _einsum(node: ir.Node, x: Operands) -> Tensor:
     return product
 
 
-def _quantize(node: ir.Node, x: Operands) -> Tensor:
-    zero_point = node.inputs[2] if len(node.inputs) > 2 else None
-    lowest, highest = (-128, 127) if zero_point is not None and zero_point.dtype == ir.DataType.INT8 else (0, 255)
-    scale, *zero = (_along_axis(node, x[0], each) for each in x[1:])
-    return torch.clamp(torch.round(x[0] / scale) + (zero[0].long() if zero else 0), lowest, highest).long()
-
-
-def _dequantize(node: ir.Node, x: Operands) -> Tensor:
-    scale, *zero = (_along_axis(node, x[0], each) for each in x[1:])
-    return (x[0].long() - (zero[0].long() if zero else 0)) * scale
-
-
-def _along_axis(node: ir.Node, x: Tensor, vector: Tensor) -> Tensor:
-    """One number for all, or one for each place along `axis`."""
-    if vector.numel() == 1:
-        return vector.reshape(())
-    axis = node.attributes.get_int("axis", 1) % x.dim()
-    return vector.reshape(-1, *[1] * (x.dim() - 1 - axis))
-
-
 def _cumulative_sum(node: ir.Node, x: Operands) -> Tensor:
     axis = int(x[1])
     y = x[0].flip(axis) if node.attributes.get_int("reverse", 0) else x[0]
@@ -144,6 +125,7 @@ def _selu(node: ir.Node, x: Operands) -> Tensor:
 
 # Operands are those that are there; a node of several results gives a tuple of them.
 OPERATORS: Mapping[str, Operator] = {
+    **QUANTISED,
     "Add": lambda _node, x: x[0] + x[1],
     "Clip": _clip,
     "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0)),
@@ -203,9 +185,6 @@ OPERATORS: Mapping[str, Operator] = {
     "ReduceLogSumExp": _reduction(lambda x, axes, keep: torch.logsumexp(x, axes, keepdim=keep)),
     "ReduceProd": _reduction(_product),
     "ReduceSumSquare": _reduction(lambda x, axes, keep: torch.sum(x * x, axes, keepdim=keep)),
-    # Integers.
-    "DequantizeLinear": _dequantize,
-    "QuantizeLinear": _quantize,
     # Moving.
     "Trilu": _trilu,
 }

@@ -47,3 +47,6 @@ class GivenShape:
                 "give one number as `image_size` and leave `channels` out, or a module of your own",
             )
         return square_rgb(width)
+
+
+NOTHING_SAID = GivenShape()

@@ -14,6 +14,7 @@ from torch import nn
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.input_shape import InputShape
 from tbft_artifacts.model_card import ModelCard
+from tbft_artifacts.preprocessing import Normalize
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.passes.freeze_batch_norm import running_mean
 from tbft_export.pipeline import PassRunner, clean_forward
@@ -24,7 +25,7 @@ from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.named import model_kind
 from tbft_export.sources.new_head import replace_head
 from tbft_export.sources.one_dimension import give_windows
-from tbft_export.sources.onnx_file import read_onnx
+from tbft_export.sources.onnx.read import read_onnx
 from tbft_export.sources.probe import example_images, final_activation, probe_module, probe_reference, sides_of
 from tbft_export.sources.signature import check_signature, class_count, input_shape
 from tbft_export.sources.trace import torch_to_onnx
@@ -36,7 +37,8 @@ class TrainedModel:
     """A trained model: its forward graph, the same in PyTorch, and what the graph shows of it.
 
     `fresh` names parameters that nobody trained yet: those of a new head. `card` is what a finalized model says of
-    its classes and preprocessing. `notes` are what its owner may not know of it, a line each.
+    its classes and preprocessing, `normalize` how the graph itself shows that pixels are fed. `notes` are what its
+    owner may not know of it, a line each.
     """
 
     name: str
@@ -46,6 +48,7 @@ class TrainedModel:
     classes: int
     fresh: tuple[str, ...] = ()
     card: ModelCard | None = None
+    normalize: Normalize | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -57,22 +60,25 @@ def load_model(
     runner: PassRunner,
     *,
     new_head: bool = False,
+    output: str | None = None,
 ) -> TrainedModel:
     """Load `model`: the name of a built-in network, `package.module:factory`, or a path to an `.onnx` file.
 
-    With `new_head` the layer that gives the logits is a fresh one for `classes`. Raises TbftError if the model cannot
-    be found, its weights do not fit, or its graph is not images (N, C, H, W) -> logits (N, classes).
+    With `new_head` the layer that gives the logits is a fresh one for `classes`. `output` is the name of the logits
+    among several outputs of an `.onnx` file. Raises TbftError if the model cannot be found, its weights do not fit, or
+    its graph is not images (N, C, H, W) -> logits (N, classes).
     """
     head = classes if new_head else None
     kind = model_kind(model)
+    if output is not None and kind != "onnx":
+        raise TbftError(f"`output` names one of an .onnx file, and '{model}' is none", "return the logits alone")
     if kind == "onnx":
         if new_head:
             raise TbftError(
                 f"'{model}' is an .onnx file, whose head stays what it is",
                 "give the torch module itself: `model` package.module:factory",
             )
-        source = _from_onnx(Path(model), weights, runner)
-        given.check_file(model, source.shape)
+        source = _from_onnx(Path(model), weights, given, output, runner)
     elif kind == "built-in":
         shape = given.square_rgb(model, BUILT_IN[model].image_size)
         source = _from_module(model, load_built_in(model, weights, shape.width), shape, runner, head)
@@ -154,10 +160,13 @@ def _reference(module: nn.Module, forward: ForwardModel) -> Reference:
     return reference if norms <= reference.norms else OnnxReference(forward)
 
 
-def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> TrainedModel:
-    file = read_onnx(path, weights)
+def _from_onnx(
+    path: Path, weights: Path | None, given: GivenShape, output: str | None, runner: PassRunner
+) -> TrainedModel:
+    file = read_onnx(path, weights, given, output)
     forward = _clean(file.model, file.floats, runner)
     shape = input_shape(forward.graph)
+    given.check_file(str(path), shape)
     reference = OnnxReference(forward)
     probe_reference(reference, forward, example_images(shape), path.stem)
     return TrainedModel(
@@ -167,7 +176,8 @@ def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> TrainedM
         shape=shape,
         classes=class_count(forward.graph),
         card=file.card,
-        notes=_notes(forward.graph),
+        normalize=file.normalize,
+        notes=(*file.notes, *_notes(forward.graph)),
     )
 
 
