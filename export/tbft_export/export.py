@@ -15,7 +15,7 @@ from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
-from tbft_export.blocks import describe_blocks
+from tbft_export.blocks.find import describe_blocks
 from tbft_export.check.step import SelfCheck
 from tbft_export.compile.exits import exit_blocks
 from tbft_export.compile.official import is_official, write_official_artifacts
