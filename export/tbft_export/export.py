@@ -18,14 +18,14 @@ from tbft_artifacts.manifest import Manifest
 from tbft_export.blocks.find import describe_blocks
 from tbft_export.check.step import SelfCheck
 from tbft_export.compile.exits import exit_blocks
-from tbft_export.compile.official import is_official, write_official_artifacts
+from tbft_export.compile.official import check_official, write_official_artifacts
 from tbft_export.compile.request import PlanRequest
 from tbft_export.compile.statistics import statistics_model
 from tbft_export.exits.network import ExitNetwork, train_exits
 from tbft_export.manifest import describe
 from tbft_export.options import ExportOptions, check_options
 from tbft_export.pipeline import PassRunner
-from tbft_export.plans import Draft, exit_maker, make_plans, plan_maker, plan_requests
+from tbft_export.plans import Draft, LeftOut, exit_maker, make_plans, plan_maker, plan_requests
 from tbft_export.sources.load import TrainedModel, load_model
 from tbft_export.write_bundle import official_files, pack, write_manifest, write_models, write_weights
 
@@ -34,12 +34,14 @@ from tbft_export.write_bundle import official_files, pack, write_manifest, write
 class Exported:
     """The manifest that was written, and how each of its plans compared with PyTorch, in their order.
 
-    `notes` are what the owner of the model may not know of it, a line each.
+    `notes` are what the owner of the model may not know of it, a line each. `left_out` are plans that cannot be made,
+    where the export was to keep going.
     """
 
     manifest: Manifest
     checks: tuple[SelfCheck, ...]
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def has_official(self) -> bool:
@@ -93,6 +95,8 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Export
 
 def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, out: Path) -> Exported:
     requests = plan_requests(options, trained)
+    if options.official:
+        check_official([request.training for request in requests])
     forward = trained.forward
     with atomic_folder(out) as folder:
         manifest = describe(options, trained)
@@ -103,18 +107,17 @@ def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, ou
         write_models(forward, statistics_model(forward, runner), folder)
         draft = Draft(folder, manifest, trained, runner)
         maker = plan_maker(draft, images, options.allow_accuracy_loss) if exits is None else exit_maker(draft, exits)
-        made = make_plans(requests, maker)
+        made, left_out = make_plans(requests, maker, folder, keep_going=options.keep_going)
         plans = tuple(each.plan for each in made)
-        if len(requests) == 1 and is_official(requests[0].training):
-            # They hold the weights once more, so a bundle of many plans is for this project's runtime alone.
-            official = folder / plans[0].ort_training
+        for plan in plans if options.official else ():
+            official = folder / plan.ort_training
             official.mkdir()
-            write_official_artifacts(forward, plans[0], official, runner)
+            write_official_artifacts(forward, plan, official, runner)
         blocks = describe_blocks(forward.graph, forward.weights, [block for plan in plans for block in plan.blocks])
         blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=plans), folder)
         _check(folder, out)
-    return Exported(manifest, tuple(each.check for each in made), trained.notes)
+    return Exported(manifest, tuple(each.check for each in made), trained.notes, left_out)
 
 
 def _check(folder: Path, out: Path) -> None:

@@ -63,6 +63,10 @@ class ExportOptions:
     """Reads the images with which an int8 prefix is quantised, and its loss of accuracy measured."""
     allow_accuracy_loss: bool = False
     """Whether an int8 prefix may cost more than one point of accuracy."""
+    keep_going: bool = False
+    """Whether of several plans those that cannot be made are left out, instead of none being written."""
+    official: bool = False
+    """Whether ONNX Runtime Training's own artifacts are written, too; they hold the weights once more."""
     dump_after: str | None = None
     """The compiler pass after which the graph is printed on stderr."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
-from tbft_artifacts.plan import Plan
+from tbft_artifacts.plan import PLANS, Plan
 from tbft_export.blame import compiling, running
 from tbft_export.check.exits import check_exits
 from tbft_export.check.step import SelfCheck, check_bundle
@@ -35,6 +35,14 @@ class Made(NamedTuple):
 
     plan: Plan
     check: SelfCheck
+
+
+class LeftOut(NamedTuple):
+    """A plan, by its id, that cannot be made, why, and what to do about it."""
+
+    plan: str
+    reason: str
+    hint: str
 
 
 Maker = Callable[[PlanRequest], Made]
@@ -71,13 +79,34 @@ def plan_requests(options: ExportOptions, trained: TrainedModel) -> tuple[PlanRe
     )
 
 
-def make_plans(requests: Sequence[PlanRequest], make: Maker) -> tuple[Made, ...]:
-    """All plans, in their order. Where they are several, an error says in which it came up."""
-    made = []
+def make_plans(
+    requests: Sequence[PlanRequest], make: Maker, folder: Path, *, keep_going: bool = False
+) -> tuple[tuple[Made, ...], tuple[LeftOut, ...]]:
+    """All plans, in their order, written into `folder`, and with `keep_going` those that cannot be made.
+
+    Where they are several, an error says in which it came up. Raises TbftError for the first that cannot be made, with
+    `keep_going` if none can.
+    """
+    if len(requests) == 1:
+        return (make(requests[0]),), ()
+    made, left_out = [], []
+    passed_on = False
     for request in requests:
-        with _naming(request) if len(requests) > 1 else contextlib.nullcontext():
-            made.append(make(request))
-    return tuple(made)
+        # Of sparse plans the first that is made scores the channels of all.
+        asked = replace(request, scores=request.scores or (passed_on and bool(request.training.sparse)))
+        try:
+            made.append(make(asked))
+            passed_on = passed_on and not asked.scores
+        except TbftError as error:
+            if not keep_going:
+                raise _of_plan(asked, error) from error
+            left_out.append(LeftOut(asked.id, error.message, error.hint))
+            shutil.rmtree(folder / PLANS / asked.id, ignore_errors=True)
+            passed_on = passed_on or asked.scores
+    if not made:
+        first = left_out[0]
+        raise TbftError(f"none of the {len(left_out)} plans can be made; {first.plan}: {first.reason}", first.hint)
+    return tuple(made), tuple(left_out)
 
 
 def plan_maker(draft: Draft, images: LabelledImages | None, allow_loss: bool) -> Maker:
@@ -121,9 +150,6 @@ def exit_maker(draft: Draft, exits: ExitNetwork) -> Maker:
     return make
 
 
-@contextlib.contextmanager
-def _naming(request: PlanRequest) -> Iterator[None]:
-    try:
-        yield
-    except TbftError as error:
-        raise TbftError(f"plan {request.id}: {error.message}", error.hint) from error
+def _of_plan(request: PlanRequest, error: TbftError) -> TbftError:
+    hint = f"{error.hint}; or leave out what cannot be made with `keep_going`"
+    return TbftError(f"plan {request.id}: {error.message}", hint)

@@ -19,6 +19,7 @@ from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_IMAGE
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, say, stdout_for_words
+from tbft_edge.flags import with_flags
 
 METHODS = ("tbft", "last-layer", "bn-only", "bias-only", "full", "mobiletl", "tinytrain", "persephonee")
 METHOD_HELP = f"How to choose what is trained: tbft (by --drift), {', '.join(METHODS[1:-1])} or {METHODS[-1]}."
@@ -131,6 +132,21 @@ def command(
     allow_accuracy_loss: Annotated[
         bool, typer.Option("--allow-accuracy-loss", help="Take an int8 prefix that costs more than 1 point.")
     ] = False,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going",
+            help="Of several plans leave out those that cannot be made, and say why; without it nothing is written.",
+        ),
+    ] = False,
+    official: Annotated[
+        bool,
+        typer.Option(
+            "--official",
+            help="Write ONNX Runtime Training's own artifacts, too, for devices that have a build of it; they hold the "
+            "weights once more.",
+        ),
+    ] = False,
     dump_after: Annotated[
         str | None, typer.Option(help="Print the graph on stderr after this compiler pass, such as TakeGradientsPass.")
     ] = None,
@@ -170,12 +186,16 @@ def command(
             prefix=prefix,
             calibration=None if calibration is None else partial(read_images, calibration, cache=Path(cache)),
             allow_accuracy_loss=allow_accuracy_loss,
+            keep_going=keep_going,
+            official=official,
             dump_after=dump_after,
         )
         with stdout_for_words():
             exported = export_bundle(options, out)
     for note in exported.notes:
         say(f"note: {note}")
+    for left_out in exported.left_out:
+        say(f"left out: plan {left_out.plan}: {with_flags(left_out.reason)}")
     if json:
         print_json(export_result(exported, out))
     else:

@@ -12,6 +12,7 @@ from support.covers import covered
 from support.onnx_models import operators, parse
 from support.passes import apply
 from tbft_export import passes
+from tbft_export.passes.explicit_padding import ExplicitPaddingPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
 from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
@@ -27,6 +28,7 @@ from tbft_export.passes.stand_in_for_activations import StandInForActivationsPas
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
+from tbft_export.passes.write_out_layers import WriteOutLayersPass
 
 RELU = "g (float[n,3] x) => (float[n,3] y) { y = Relu(x) }"
 
@@ -48,6 +50,7 @@ def test_every_pass_is_tested() -> None:
 @pytest.mark.parametrize(
     "step",
     [
+        ExplicitPaddingPass(),
         FoldConstantsPass(frozenset()),
         FoldPadPass(),
         FreezeBatchNormPass(frozenset()),
@@ -63,6 +66,7 @@ def test_every_pass_is_tested() -> None:
         TakeGradientsPass(),
         UseBatchStatisticsPass(),
         WriteOutActivationsPass(),
+        WriteOutLayersPass({"x"}),
     ],
     ids=lambda step: type(step).__name__,
 )
