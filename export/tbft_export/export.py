@@ -15,7 +15,7 @@ from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
-from tbft_export.blocks import describe_blocks
+from tbft_export.blocks.find import describe_blocks
 from tbft_export.check.step import SelfCheck
 from tbft_export.compile.exits import exit_blocks
 from tbft_export.compile.official import check_official, write_official_artifacts
@@ -104,9 +104,9 @@ def _write(
     options: ExportOptions, trained: TrainedModel, runner: PassRunner, progress: Progress, out: Path
 ) -> Exported:
     requests = plan_requests(options, trained)
+    forward = trained.forward
     if options.official:
         check_official([request.training for request in requests], forward.graph)
-    forward = trained.forward
     with atomic_folder(out) as folder:
         manifest = describe(options, trained)
         if options.measure is not None:
