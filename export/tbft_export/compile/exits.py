@@ -44,7 +44,7 @@ def compile_exits(network: ExitNetwork, request: PlanRequest, runner: PassRunner
     }
     gradient = build_gradient(heads, training.exits.personalisation)
     stages = build_stages(network.base, network.early)
-    parameters = trainable_parameters(network.base.graph, network.base.weights)
+    parameters = trainable_parameters(network.base.graph, network.base.trainable)
     plan = Plan(
         id=request.id,
         method=training.method,

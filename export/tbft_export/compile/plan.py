@@ -52,7 +52,7 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
     elements = sum(math.prod(parameter.shape) for parameter in parameters)
     cost = training_cost(training.graph, None if prefix is None else prefix.graph, elements)
     cost = without_rows(cost, layers)
-    everything = trainable_parameters(forward.graph, forward.weights)
+    everything = trainable_parameters(forward.graph, forward.trainable)
     full = cost if trainable == everything else full_cost(forward, everything, policy, runner)
 
     tensors = {name: forward.tensor(name) for name in forward.weights}

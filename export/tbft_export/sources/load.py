@@ -19,6 +19,7 @@ from tbft_export.pipeline import PassRunner, clean_forward
 from tbft_export.reference.onnx_reference import OnnxReference
 from tbft_export.reference.torch_reference import Reference, TorchReference, reason_of
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
+from tbft_export.sources.frozen import frozen_in, normalises_input, note_on
 from tbft_export.sources.new_head import replace_head
 from tbft_export.sources.onnx_file import read_onnx
 from tbft_export.sources.probe import example_images, final_activation, probe_module, probe_reference
@@ -129,11 +130,11 @@ def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunn
             f"model '{name}' cannot be traced with images of {image_size} x {image_size}: {reason_of(error)}",
             "it runs in PyTorch, whose TorchScript exporter to ONNX does not know what it does: write that otherwise",
         ) from error
-    forward = _clean(traced, _weights(module, traced.graph), runner)
+    forward = replace(_clean(traced, _weights(module, traced.graph), runner), fixed=frozen_in(module))
     check_signature(forward.graph, name)
     reference = _reference(module, forward)
     probe_reference(reference, forward, images, name)
-    notes = _notes(forward.graph, momentum_of=module)
+    notes = (*_notes(forward.graph, momentum_of=module), *note_on(forward.fixed, forward.weights))
     return TrainedModel(name, forward, reference, image_size, class_count(forward.graph), fresh, notes=notes)
 
 
@@ -155,6 +156,7 @@ def _reference(module: nn.Module, forward: ForwardModel) -> Reference:
 def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> TrainedModel:
     file = read_onnx(path, weights)
     forward = _clean(file.model, file.floats, runner)
+    forward = replace(forward, fixed=normalises_input(forward.graph, forward.weights))
     size = forward.graph.inputs[0].shape
     assert size is not None
     image_size = int(size[2])  # type: ignore[arg-type]
