@@ -22,6 +22,7 @@ from tbft_export.blocks.layers import trainable_parameters
 from tbft_export.pipeline import PassRunner
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
 from tbft_export.sources.efficientnet_lite import EfficientNetLite0, SameConv2d
+from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.load import load_model
 
 LITE = "efficientnet-lite0"
@@ -69,7 +70,7 @@ def test_same_padding(kernel: int, stride: int, size: int) -> None:
 
 def test_its_blocks(weights: Path) -> None:
     """Blocks with outputs of 32, 16, 8, 4 and 2 pixels on a side; one more convolution belongs to the last."""
-    graph = load_model(LITE, weights, None, 64, PassRunner()).forward
+    graph = load_model(LITE, weights, None, GivenShape((64, 64)), PassRunner()).forward
     blocks = find_blocks(graph.graph, trainable_parameters(graph.graph, graph.weights))
     numbered = [[0], [1, 2], [3, 4], [5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 15]]
     stages = [tuple(f"_blocks.{number}" for number in numbers) for numbers in numbered]

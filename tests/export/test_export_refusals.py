@@ -159,9 +159,9 @@ def test_class_names_that_do_not_fit(tmp_path: Path, classes: tuple[str, ...], s
         ({"model": "builtins:dict"}, "'builtins:dict' returned a dict, not a torch module"),
         ({"image_size": None}, f"the image size of '{TINY}' is not known"),
         ({"model": "support.odd_models:two_outputs"}, "returns several tensors"),
-        ({"model": "support.odd_models:feature_map"}, "not (N, 3, S, S) to (N, classes)"),
+        ({"model": "support.odd_models:feature_map"}, "to (N, 4, 6, 6), not to (N, classes)"),
         ({"model": "support.odd_models:broken_shapes"}, "support.odd_models:broken_shapes"),
-        ({"model": "nowhere.onnx"}, "'nowhere.onnx' is no valid ONNX model"),
+        ({"model": "nowhere.onnx"}, "'nowhere.onnx' does not exist"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -179,7 +179,7 @@ def test_an_onnx_file_that_is_no_classifier(tmp_path: Path) -> None:
     text = "g (float[n,3] x) => (float[n,3] y) { y = Relu(x) }"
     onnx.save(ir.to_proto(parse(text)), tmp_path / "relu.onnx")
     error = refusal(ExportOptions(str(tmp_path / "relu.onnx"), "output"), tmp_path)
-    assert "not (N, 3, S, S) to (N, classes)" in error.message
+    assert "not (N, C, H, W) to (N, classes)" in error.message
 
 
 # The place to write to

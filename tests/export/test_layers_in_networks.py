@@ -128,3 +128,29 @@ def test_a_normalisation_inside() -> None:
     rng = np.random.default_rng(0)
     images = rng.random((4, 3, SIZE, SIZE), np.float32)
     assert_gradients_are_pytorchs(Normalised(), images, rng.integers(0, CLASSES, 4))
+
+
+class Encoder(nn.Module):
+    """Vision transformers of torchvision, and of many others: PyTorch's own layer of attention and a linear part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, CHANNELS, 2, 2)
+        self.layer = nn.TransformerEncoderLayer(
+            CHANNELS, 2, 16, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.norm = nn.LayerNorm(CHANNELS)
+        self.fc = nn.Linear(CHANNELS, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.fc(self.norm(self.layer(rows(self.patches(x)))).mean(1))
+        return logits
+
+
+def test_pytorchs_own_attention() -> None:
+    """In eval mode PyTorch takes a fast path that cannot be traced; afterwards it may again."""
+    torch.manual_seed(4)
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((3, 3, 8, 8), np.float32)
+    assert_gradients_are_pytorchs(Encoder(), images, rng.integers(0, CLASSES, 3))
+    assert torch.backends.mha.get_fastpath_enabled()

@@ -18,6 +18,7 @@ from tbft_export.blocks.names import Modules
 from tbft_export.graph.boundary import crossings, find_boundary
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.pipeline import PassRunner
+from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.load import load_model
 
 SIZE = 16
@@ -66,7 +67,7 @@ def made() -> nn.Module:
 
 def forward_of(module: nn.Module) -> ForwardModel:
     drawn[:] = [module]
-    return load_model(f"{__name__}:made", None, None, SIZE, PassRunner()).forward
+    return load_model(f"{__name__}:made", None, None, GivenShape((SIZE, SIZE)), PassRunner()).forward
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,27 +5,29 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from collections.abc import Iterator
 
 import onnx
 import onnx_ir as ir
 import torch
 from torch import nn
 
+from tbft_artifacts.input_shape import InputShape
 from tbft_artifacts.names import LOGITS
 from tbft_export.graph.forward import BATCH, IMAGES, OPSET
 from tbft_export.quiet import quiet
 
 
-def torch_to_onnx(module: nn.Module, channels: int, image_size: int) -> ir.Model:
+def torch_to_onnx(module: nn.Module, shape: InputShape) -> ir.Model:
     """Trace `module` in eval mode with the TorchScript exporter.
 
     That exporter keeps parameter names and gives one node per layer; the newer one either folds
     batch norms into convolutions or leaves casts that the gradient builder cannot differentiate.
     """
     buffer = io.BytesIO()
-    example = torch.zeros(2, channels, image_size, image_size)
+    example = torch.zeros(2, *shape)
     # Where it fails, it prints the graph so far; what the module itself prints was to be seen before.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(1):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(1), _attention_in_layers():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
@@ -48,3 +50,14 @@ def torch_to_onnx(module: nn.Module, channels: int, image_size: int) -> ir.Model
     del proto.graph.input[:]
     proto.graph.input.extend(images)
     return ir.from_proto(proto)
+
+
+@contextlib.contextmanager
+def _attention_in_layers() -> Iterator[None]:
+    """In eval mode nn.MultiheadAttention is one operator of PyTorch, which has no name in ONNX: not inside."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)

@@ -15,6 +15,7 @@ from tbft_export import passes
 from tbft_export.passes.explicit_padding import ExplicitPaddingPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
+from tbft_export.passes.fold_sizes import FoldSizesPass
 from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -27,8 +28,9 @@ from tbft_export.passes.separate_readers import SeparateReadersPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
+from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
-from tbft_export.passes.write_out_layers import WriteOutLayersPass
+from tbft_export.passes.write_out_moves import WriteOutMovesPass
 
 RELU = "g (float[n,3] x) => (float[n,3] y) { y = Relu(x) }"
 
@@ -53,6 +55,7 @@ def test_every_pass_is_tested() -> None:
         ExplicitPaddingPass(),
         FoldConstantsPass(frozenset()),
         FoldPadPass(),
+        FoldSizesPass(frozenset()),
         FreezeBatchNormPass(frozenset()),
         FreezeWeightsPass({}, []),
         LowerTrainingOperatorsPass(),
@@ -65,8 +68,9 @@ def test_every_pass_is_tested() -> None:
         StandInForActivationsPass(),
         TakeGradientsPass(),
         UseBatchStatisticsPass(),
+        WidenOneDimensionPass({"x"}),
         WriteOutActivationsPass(),
-        WriteOutLayersPass({"x"}),
+        WriteOutMovesPass({"x"}),
     ],
     ids=lambda step: type(step).__name__,
 )

@@ -15,6 +15,7 @@ from support.refusals import refusal
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.methods.method import Network
 from tbft_export.pipeline import PassRunner
+from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.load import TrainedModel, load_model
 
 SIZE = 16
@@ -54,7 +55,7 @@ buffers = partial(Normalised, "sub, div")
 
 
 def loaded(factory: str) -> TrainedModel:
-    return load_model(f"{__name__}:{factory}", None, None, SIZE, PassRunner())
+    return load_model(f"{__name__}:{factory}", None, None, GivenShape((SIZE, SIZE)), PassRunner())
 
 
 def trained(model: TrainedModel) -> set[str]:
@@ -74,7 +75,7 @@ def test_what_normalises_the_input_of_a_file_is_no_parameter(tmp_path: Path, way
         dynamic_axes={"x": {0: "n"}},
         input_names=["x"],
     )
-    model = load_model(str(path), None, None, None, PassRunner())
+    model = load_model(str(path), None, None, GivenShape(), PassRunner())
     assert model.forward.fixed == {"mean", "scale"} & model.forward.weights
     assert trained(model) == {"net"}
 
