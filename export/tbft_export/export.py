@@ -129,7 +129,7 @@ def _write(
             official = folder / plan.ort_training
             official.mkdir()
             write_official_artifacts(forward, plan, official, runner)
-        blocks = describe_blocks(forward.graph, forward.weights, [block for plan in plans for block in plan.blocks])
+        blocks = describe_blocks(forward.graph, forward.trainable, [block for plan in plans for block in plan.blocks])
         blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=plans), folder)
         _check(folder, out)
