@@ -15,7 +15,7 @@ from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
-from tbft_export.blocks import describe_blocks
+from tbft_export.blocks.find import describe_blocks
 from tbft_export.check.step import SelfCheck
 from tbft_export.compile.exits import exit_blocks
 from tbft_export.compile.official import check_official, write_official_artifacts
@@ -23,9 +23,11 @@ from tbft_export.compile.request import PlanRequest
 from tbft_export.compile.statistics import statistics_model
 from tbft_export.exits.network import ExitNetwork, train_exits
 from tbft_export.manifest import describe
+from tbft_export.normalization import measured
 from tbft_export.options import ExportOptions, check_options
 from tbft_export.pipeline import PassRunner
 from tbft_export.plans import Draft, LeftOut, exit_maker, make_plans, plan_maker, plan_requests
+from tbft_export.progress import Progress, Silent
 from tbft_export.sources.load import TrainedModel, load_model
 from tbft_export.write_bundle import official_files, pack, write_manifest, write_models, write_weights
 
@@ -49,7 +51,7 @@ class Exported:
         return bool(official_files(self.manifest))
 
 
-def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Exported:
+def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress: Progress | None = None) -> Exported:
     """Compile a model as a method says, and check what came out.
 
     One train step of each plan is compared with PyTorch before the bundle appears.
@@ -57,6 +59,7 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Export
     Args:
         options: The model and its weights, what drifted or another method, and how it is trained.
         out: The folder to write, or the `.tar.gz`.
+        progress: Is told of each step.
 
     Returns:
         The manifest that was written, and by how much each plan's step differs from PyTorch's.
@@ -73,41 +76,50 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Export
         [('layer3',)]
     """
     check_options(options)
+    progress = progress or Silent()
+    progress.begin(f"reading {options.model}", 1)
     runner = PassRunner(options.dump_after)
     trained = load_model(
         options.model,
         None if options.weights is None else Path(options.weights),
         len(options.classes) if options.new_head and options.classes else options.class_count,
-        options.image_size,
+        options.given_shape,
         runner,
         new_head=options.new_head,
+        output=options.output,
     )
     out = Path(out)
     if not is_archive(out):
-        return _write(options, trained, runner, out)
+        return _write(options, trained, runner, progress, out)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "bundle"
-        exported = _write(options, trained, runner, folder)
+        exported = _write(options, trained, runner, progress, folder)
+        progress.begin("packing", 1)
         with atomic_file(out) as archive:
             pack(folder, archive)
     return exported
 
 
-def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, out: Path) -> Exported:
+def _write(
+    options: ExportOptions, trained: TrainedModel, runner: PassRunner, progress: Progress, out: Path
+) -> Exported:
     requests = plan_requests(options, trained)
-    if options.official:
-        check_official([request.training for request in requests])
     forward = trained.forward
+    if options.official:
+        check_official([request.training for request in requests], forward.graph)
     with atomic_folder(out) as folder:
         manifest = describe(options, trained)
+        if options.measure is not None:
+            manifest = measured(manifest, options.measure)
         # Ahead of the long work: a wrong path or class name is a quick answer.
         images = None if options.calibration is None else options.calibration(manifest)
+        progress.begin("writing weights and models" if options.source is None else "training exits", 1)
         exits = _exits(options, requests, trained, manifest)
         write_weights(folder, forward, *([] if exits is None else [exits.forward]))
         write_models(forward, statistics_model(forward, runner), folder)
         draft = Draft(folder, manifest, trained, runner)
         maker = plan_maker(draft, images, options.allow_accuracy_loss) if exits is None else exit_maker(draft, exits)
-        made, left_out = make_plans(requests, maker, folder, keep_going=options.keep_going)
+        made, left_out = make_plans(requests, maker, folder, progress, keep_going=options.keep_going)
         plans = tuple(each.plan for each in made)
         for plan in plans if options.official else ():
             official = folder / plan.ort_training

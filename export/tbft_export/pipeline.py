@@ -19,6 +19,7 @@ from tbft_export.passes.count_correct import CountCorrectPass
 from tbft_export.passes.explicit_padding import ExplicitPaddingPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
+from tbft_export.passes.fold_sizes import FoldSizesPass
 from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -35,6 +36,7 @@ from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.train_rows import TrainRowsPass
 from tbft_export.passes.unroll_recurrence import UnrollRecurrencePass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
+from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
 from tbft_export.passes.write_out_layers import WriteOutLayersPass
 from tbft_export.passes.write_out_moves import WriteOutMovesPass
@@ -66,6 +68,7 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
         QuickenAveragesPass(),
         common.ShapeInferencePass(),  # Folding `Shape` needs static dimensions.
         FoldConstantsPass(weights),
+        FoldSizesPass(weights),  # What is left of shape arithmetic: that with the batch in it.
         UnrollRecurrencePass(),  # Over sequences whose length is known only now.
         ExplicitPaddingPass(),  # Of images whose size is known; the next one adds to it.
         FoldPadPass(),  # Its amounts are constants only now.
@@ -91,6 +94,7 @@ def before_gradient(
         # ORT differentiates any BatchNormalization that is left as one with batch statistics.
         FreezeBatchNormPass(frozenset(trainable), frozenset(batch_statistics)),
         WriteOutMovesPass(trained),  # It has no gradient for these, or a wrong one.
+        WidenOneDimensionPass(trained),  # Behind the last, which leaves a Conv or a pool; the next one knows images.
         # Its gradient crashes in ORT Training; of windows that tile the image it has a lowering.
         RewriteAveragePoolPass(trained, keep_tiling=not runs_on_ort_training),
         # It has no gradient for these either, or asks for outputs that they do not have.

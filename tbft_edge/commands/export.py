@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import click
 import typer
 from typer.core import TyperCommand
 
+from tbft_artifacts.archive import is_archive
+from tbft_artifacts.atomic import check_empty
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import LONGEST_SIDE, MOST_CHANNELS
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
-from tbft_artifacts.preprocessing import DEVIATIONS, MEANS
+from tbft_artifacts.preprocessing import DEVIATIONS, MEANS, SIGNAL_DEVIATIONS, SIGNAL_MEANS
 from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_IMAGE
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, say, stdout_for_words
 from tbft_edge.flags import with_flags
+
+if TYPE_CHECKING:
+    from tbft_export.progress import Progress
 
 METHODS = ("tbft", "last-layer", "bn-only", "bias-only", "full", "mobiletl", "tinytrain", "persephonee")
 METHOD_HELP = f"How to choose what is trained: tbft (by --drift), {', '.join(METHODS[1:-1])} or {METHODS[-1]}."
@@ -96,12 +104,37 @@ def command(
         int, typer.Option(min=1, max=LARGEST_BATCH, help="Default batch size; a device may choose another.")
     ] = 32,
     image_size: Annotated[
+        str | None,
+        typer.Option(
+            help="Side of a square input, or HEIGHTxWIDTH: 48x192. By default 32 for resnet26, 224 for "
+            "efficientnet-lite0; needed for other torch modules.",
+        ),
+    ] = None,
+    channels: Annotated[
         int | None,
         typer.Option(
             min=1,
-            max=LARGEST_IMAGE,
-            help="Side of the square input; by default 32 for resnet26, 224 for efficientnet-lite0; needed for other "
-            "torch modules.",
+            max=MOST_CHANNELS,
+            help="Channels of a torch module's input: 3 (RGB) by default, 1 of grey pictures, any number of a signal.",
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=LONGEST_SIDE,
+            help="For signals: samples of a window, (N, channels, window). The values are a sensor's, and no pixels.",
+        ),
+    ] = None,
+    patch: Annotated[
+        str | None,
+        typer.Option(help="For signals: a patch of numbers, HEIGHTxWIDTH, such as a spectrogram of 49x10."),
+    ] = None,
+    measure: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled data like that which the network was trained on, as for train: mean and standard deviation "
+            "of each channel are measured there."
         ),
     ] = None,
     classes: Annotated[
@@ -112,10 +145,14 @@ def command(
         bool,
         typer.Option("--new-head", help="Replace the layer that gives the logits by a fresh one for these --classes."),
     ] = False,
+    output: Annotated[
+        str | None, typer.Option(help="Which output of an .onnx file are the logits, where it has several.")
+    ] = None,
     mean: Annotated[
         str | None,
         typer.Option(
-            help="Mean per channel of pixels in [0, 1]: r,g,b. That of a built-in network's training, else ImageNet's."
+            help="Mean per channel, or of all, of pixels in [0, 1]: r,g,b. That of a built-in network's training, 0 "
+            "where an .onnx file normalises its input itself, else ImageNet's."
         ),
     ] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation per channel, likewise.")] = None,
@@ -157,10 +194,13 @@ def command(
     One train step of what is written is compared with PyTorch before the bundle appears.
     """
     count, names = _classes(classes)
-    with extra("export"), tempfile.TemporaryDirectory() as cache:
+    _check_method(method)
+    is_signal = window is not None or patch is not None
+    # At first what says without torch whether the options are right: importing that takes seconds.
+    with extra("export", "tbft_export.options"), tempfile.TemporaryDirectory() as cache:
         from tbft_edge.calibration import read_images
-        from tbft_edge.tables.export import export_result, print_export
-        from tbft_export import ExportOptions, export_bundle
+        from tbft_export import ExportOptions
+        from tbft_export.options import check_options
 
         options = ExportOptions(
             model=model,
@@ -177,12 +217,17 @@ def command(
             momentum=momentum,
             weight_decay=weight_decay,
             batch_size=batch_size,
-            image_size=image_size,
+            image_size=_sides(image_size, "--image-size"),
+            channels=channels,
+            window=window,
+            patch=_sides(patch, "--patch"),
+            measure=None if measure is None else partial(read_images, measure, cache=Path(cache), name="measured"),
             class_count=count,
             classes=names,
+            output=output,
             new_head=new_head,
-            mean=_channels(mean, "--mean"),
-            std=_channels(std, "--std"),
+            mean=_channels(mean, "--mean", SIGNAL_MEANS if is_signal else MEANS),
+            std=_channels(std, "--std", SIGNAL_DEVIATIONS if is_signal else DEVIATIONS),
             prefix=prefix,
             calibration=None if calibration is None else partial(read_images, calibration, cache=Path(cache)),
             allow_accuracy_loss=allow_accuracy_loss,
@@ -190,8 +235,14 @@ def command(
             official=official,
             dump_after=dump_after,
         )
-        with stdout_for_words():
-            exported = export_bundle(options, out)
+        check_options(options)
+        if not is_archive(out):
+            check_empty(out)
+        with extra("export"), stdout_for_words(), _progress(quiet=json or dump_after is not None) as progress:
+            from tbft_edge.tables.export import export_result, print_export
+            from tbft_export import export_bundle
+
+            exported = export_bundle(options, out, progress)
     for note in exported.notes:
         say(f"note: {note}")
     for left_out in exported.left_out:
@@ -200,6 +251,24 @@ def command(
         print_json(export_result(exported, out))
     else:
         print_export(exported, options, out)
+
+
+def _progress(*, quiet: bool) -> AbstractContextManager[Progress | None]:
+    """What a terminal shows meanwhile; nothing for a program, and where a graph is dumped for reading."""
+    if quiet:
+        return nullcontext()
+    from tbft_edge.progress import ConsoleProgress
+
+    return ConsoleProgress()
+
+
+def _check_method(name: str) -> None:
+    """Raises TbftError for a method that there is not."""
+    from tbft_artifacts.plugins import plugin_names
+
+    known = sorted({*METHODS, *plugin_names("method", METHODS)})
+    if name not in known:
+        raise TbftError(f"there is no method '{name}'", f"methods: {', '.join(known)}")
 
 
 def _foreign_methods() -> str:
@@ -240,19 +309,31 @@ def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:
     return None, tuple(name.strip() for name in text.split(","))
 
 
-def _channels(text: str | None, option: str) -> tuple[float, float, float] | None:
+def _sides(text: str | None, option: str) -> tuple[int, int] | None:
+    """(height, width) of "64" or "48x192"."""
+    if text is None:
+        return None
+    parts = text.split("x")
+    sides = [int(part) for part in parts if re.fullmatch("[0-9]{1,9}", part)]
+    if len(sides) != len(parts) or len(sides) > 2 or not all(1 <= side <= LARGEST_IMAGE for side in sides):
+        raise TbftError(
+            f"{option} '{text}' is not one or two numbers from 1 to {LARGEST_IMAGE}",
+            f"for example {option} 64, or {option} 48x192: height and width",
+        )
+    return sides[0], sides[-1]
+
+
+def _channels(text: str | None, option: str, bounds: tuple[float, float]) -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
-        values = [float(part) for part in text.split(",")]
+        values = tuple(float(part) for part in text.split(","))
     except ValueError:
-        values = []
-    if len(values) == 1:
-        values *= 3
-    least, largest = DEVIATIONS if option == "--std" else MEANS
-    if len(values) != 3 or not all(least <= value <= largest for value in values):
+        values = ()
+    least, largest = bounds
+    if not values or not all(least <= value <= largest for value in values):
         raise TbftError(
-            f"{option} '{text}' is not one or three numbers from {least:g} to {largest:g}",
+            f"{option} '{text}' is not a number from {least:g} to {largest:g} for each channel, or one for all",
             f"for example {option} 0.485,0.456,0.406",
         )
-    return values[0], values[1], values[2]
+    return values

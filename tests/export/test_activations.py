@@ -19,6 +19,7 @@ from support.exports import masked_plans
 from support.lowering import assert_close, leaf, lowered, normal
 from support.onnx_models import operators, parse, run
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import square_rgb
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.graph.activations import ACTIVATIONS, Activation, ActivationKind
@@ -305,7 +306,7 @@ def test_an_exact_plan_is_not_a_masked_one(tmp_path: Path, monkeypatch: pytest.M
 def test_an_onnx_file(tmp_path: Path) -> None:
     """Its reference computes the nodes, and knows the same activations."""
     module = odd_models.activated()
-    traced = torch_to_onnx(module, 3, 9)
+    traced = torch_to_onnx(module, square_rgb(9))
     ir.save(traced, tmp_path / "model.onnx")
     for masked in (False, True):
         options = ExportOptions(str(tmp_path / "model.onnx"), "full", blocks=BLOCKS, batch_norm="frozen")

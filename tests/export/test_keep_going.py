@@ -13,6 +13,7 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_export import ExportOptions, export_bundle, plans
 from tbft_export.plans import Draft, Made, Maker, PlanRequest
+from tbft_export.progress import PlanSteps
 
 # What is in front of its rounding has no gradient.
 ROUNDS = "support.tiny_models:tiny_without_gradient"
@@ -59,8 +60,8 @@ def failing(monkeypatch: pytest.MonkeyPatch, *ids: str) -> None:
     def failing_maker(draft: Draft, *others: object) -> Maker:
         make = maker(draft, *others)  # type: ignore[arg-type]
 
-        def make_or_fail(request: PlanRequest) -> Made:
-            made = make(request)
+        def make_or_fail(request: PlanRequest, steps: PlanSteps) -> Made:
+            made = make(request, steps)
             if not ids or request.id in ids:
                 raise TbftError(f"{request.id} disagrees", "a hint")
             return made

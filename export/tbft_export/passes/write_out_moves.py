@@ -136,7 +136,9 @@ def _lrn(emit: Emitter) -> bool:
     band = (offsets >= -((size - 1) // 2)) & (offsets <= size // 2)
     filters = (band * (attributes.get_float("alpha", 1e-4) / size)).astype(np.float32)
     x = emit.node.inputs[0]
-    around = emit.op("Conv", emit.op("Mul", x, x), filters.reshape(channels, channels, *[1] * (len(shape) - 2)))
+    squares = emit.op("Mul", x, x)
+    squares.shape = shape  # What is written next asks for it.
+    around = emit.op("Conv", squares, filters.reshape(channels, channels, *[1] * (len(shape) - 2)))
     base = emit.op("Add", around, attributes.get_float("bias", 1.0))
     emit.replace(emit.op("Mul", x, emit.op("Pow", base, -attributes.get_float("beta", 0.75))))
     return True

@@ -12,58 +12,10 @@ from torch.nn import functional
 
 from tbft_export.graph.activations import read_activation
 from tbft_export.graph.operands import constant_input, ints
+from tbft_export.reference.quantised_operators import QUANTISED
 
 Operands = list[Tensor]
 Operator = Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]
-
-
-def _padded(node: ir.Node, x: Tensor, value: float = 0.0) -> Tensor:
-    """With what `pads` says around the 1, 2 or 3 axes behind the channels."""
-    spatial = x.dim() - 2
-    pads = ints(node, "pads", [0] * 2 * spatial)
-    sides = [pads[axis + side * spatial] for axis in reversed(range(spatial)) for side in (0, 1)]
-    return functional.pad(x, sides, value=value)
-
-
-def _each(node: ir.Node, name: str, x: Tensor) -> list[int]:
-    """An attribute with a number for each axis behind the channels, 1 where it is left out."""
-    return ints(node, name, [1] * (x.dim() - 2))
-
-
-def _conv(node: ir.Node, x: Operands) -> Tensor:
-    convolve = {3: functional.conv1d, 4: functional.conv2d, 5: functional.conv3d}[x[0].dim()]
-    return convolve(
-        _padded(node, x[0]),
-        x[1],
-        x[2] if len(x) > 2 else None,
-        stride=_each(node, "strides", x[0]),
-        dilation=_each(node, "dilations", x[0]),
-        groups=node.attributes.get_int("group", 1),
-    )
-
-
-def _max_pool(node: ir.Node, x: Operands) -> Tensor:
-    pool = {3: functional.max_pool1d, 4: functional.max_pool2d, 5: functional.max_pool3d}[x[0].dim()]
-    return pool(
-        _padded(node, x[0], float("-inf")),
-        ints(node, "kernel_shape", []),
-        _each(node, "strides", x[0]),
-        dilation=_each(node, "dilations", x[0]),
-        ceil_mode=bool(node.attributes.get_int("ceil_mode", 0)),
-    )
-
-
-def _average_pool(node: ir.Node, x: Operands) -> Tensor:
-    pool = {3: functional.avg_pool1d, 4: functional.avg_pool2d, 5: functional.avg_pool3d}[x[0].dim()]
-
-    def average(values: Tensor) -> Tensor:
-        kernel, strides = ints(node, "kernel_shape", []), _each(node, "strides", x[0])
-        ceil = bool(node.attributes.get_int("ceil_mode", 0))
-        return pool(_padded(node, values), kernel, strides, ceil_mode=ceil)
-
-    if node.attributes.get_int("count_include_pad", 0) or not any(ints(node, "pads", [0])):
-        return average(x[0])
-    return average(x[0]) / average(torch.ones_like(x[0]))
 
 
 def _unsqueeze(x: Tensor, axes: list[int]) -> Tensor:
@@ -95,13 +47,6 @@ def _hard_sigmoid(node: ir.Node, x: Operands) -> Tensor:
     return torch.clamp(alpha * x[0] + beta, 0, 1)
 
 
-def _pad(_node: ir.Node, x: Operands) -> Tensor:
-    pads = x[1].tolist()
-    rank = len(pads) // 2
-    pairs = [pads[axis + side * rank] for axis in reversed(range(rank)) for side in (0, 1)]
-    return functional.pad(x[0], pairs)
-
-
 def _reduce_mean(node: ir.Node, x: Operands) -> Tensor:
     keep = bool(node.attributes.get_int("keepdims", 1))
     return torch.mean(x[0], dim=ints(node, "axes", list(range(x[0].dim()))), keepdim=keep)
@@ -120,13 +65,6 @@ def _instance_norm(node: ir.Node, x: Operands) -> Tensor:
     variance, mean = torch.var_mean(x[0], dim=axes, correction=0, keepdim=True)
     scale, bias = (each.reshape(-1, *[1] * len(axes)) for each in x[1:])
     return (x[0] - mean) / torch.sqrt(variance + epsilon) * scale + bias
-
-
-def _lrn(node: ir.Node, x: Operands) -> Tensor:
-    """Over an odd number of channels: ONNX Runtime takes no even one."""
-    alpha, beta = node.attributes.get_float("alpha", 1e-4), node.attributes.get_float("beta", 0.75)
-    size, bias = node.attributes.get_int("size", 1), node.attributes.get_float("bias", 1.0)
-    return functional.local_response_norm(x[0], size, alpha, beta, bias)
 
 
 def _lp_normalization(node: ir.Node, x: Operands) -> Tensor:
@@ -150,46 +88,10 @@ def _product(x: Tensor, axes: list[int], keep: bool) -> Tensor:
     return x
 
 
-def _depth_to_space(node: ir.Node, x: Operands) -> Tensor:
-    size = node.attributes.get_int("blocksize", 1)
-    if node.attributes.get_string("mode", "DCR") == "CRD":
-        return functional.pixel_shuffle(x[0], size)
-    batch, channels, height, width = x[0].shape
-    blocks = x[0].reshape(batch, size, size, channels // size**2, height, width).permute(0, 3, 4, 1, 5, 2)
-    return blocks.reshape(batch, -1, height * size, width * size)
-
-
-def _space_to_depth(node: ir.Node, x: Operands) -> Tensor:
-    size = node.attributes.get_int("blocksize", 1)
-    batch, channels, height, width = x[0].shape
-    blocks = x[0].reshape(batch, channels, height // size, size, width // size, size).permute(0, 3, 5, 1, 2, 4)
-    return blocks.reshape(batch, -1, height // size, width // size)
-
-
 def _einsum(node: ir.Node, x: Operands) -> Tensor:
     equation = node.attributes.get_string("equation", "")
     product: Tensor = torch.einsum(str(equation), *x)
     return product
-
-
-def _quantize(node: ir.Node, x: Operands) -> Tensor:
-    zero_point = node.inputs[2] if len(node.inputs) > 2 else None
-    lowest, highest = (-128, 127) if zero_point is not None and zero_point.dtype == ir.DataType.INT8 else (0, 255)
-    scale, *zero = (_along_axis(node, x[0], each) for each in x[1:])
-    return torch.clamp(torch.round(x[0] / scale) + (zero[0].long() if zero else 0), lowest, highest).long()
-
-
-def _dequantize(node: ir.Node, x: Operands) -> Tensor:
-    scale, *zero = (_along_axis(node, x[0], each) for each in x[1:])
-    return (x[0].long() - (zero[0].long() if zero else 0)) * scale
-
-
-def _along_axis(node: ir.Node, x: Tensor, vector: Tensor) -> Tensor:
-    """One number for all, or one for each place along `axis`."""
-    if vector.numel() == 1:
-        return vector.reshape(())
-    axis = node.attributes.get_int("axis", 1) % x.dim()
-    return vector.reshape(-1, *[1] * (x.dim() - 1 - axis))
 
 
 def _cumulative_sum(node: ir.Node, x: Operands) -> Tensor:
@@ -223,21 +125,17 @@ def _selu(node: ir.Node, x: Operands) -> Tensor:
 
 # Operands are those that are there; a node of several results gives a tuple of them.
 OPERATORS: Mapping[str, Operator] = {
+    **QUANTISED,
     "Add": lambda _node, x: x[0] + x[1],
-    "AveragePool": _average_pool,
     "Clip": _clip,
     "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0)),
-    "Conv": _conv,
     "Div": lambda _node, x: x[0] / x[1],
     "Flatten": lambda node, x: torch.flatten(x[0], node.attributes.get_int("axis", 1)),
     "Gemm": _gemm,
-    "GlobalAveragePool": lambda _node, x: torch.mean(x[0], dim=tuple(range(2, x[0].dim())), keepdim=True),
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda _node, x: functional.hardswish(x[0]),
     "MatMul": lambda _node, x: x[0] @ x[1],
-    "MaxPool": _max_pool,
     "Mul": lambda _node, x: x[0] * x[1],
-    "Pad": _pad,
     "ReduceMean": _reduce_mean,
     "Relu": lambda _node, x: torch.relu(x[0]),
     "Reshape": lambda _node, x: x[0].reshape([size or x[0].shape[axis] for axis, size in enumerate(x[1].tolist())]),
@@ -276,25 +174,17 @@ OPERATORS: Mapping[str, Operator] = {
     "Sin": lambda _node, x: torch.sin(x[0]),
     # Norms.
     "InstanceNormalization": _instance_norm,
-    "LRN": _lrn,
     "LayerNormalization": _layer_norm,
     "LpNormalization": _lp_normalization,
     # Over axes.
     "CumSum": _cumulative_sum,
     "Einsum": _einsum,
-    "GlobalMaxPool": lambda _node, x: torch.amax(x[0], dim=tuple(range(2, x[0].dim())), keepdim=True),
     "ReduceL1": _reduction(lambda x, axes, keep: torch.sum(torch.abs(x), axes, keepdim=keep)),
     "ReduceL2": _reduction(lambda x, axes, keep: torch.linalg.vector_norm(x, dim=axes, keepdim=keep)),
     "ReduceLogSum": _reduction(lambda x, axes, keep: torch.log(torch.sum(x, axes, keepdim=keep))),
     "ReduceLogSumExp": _reduction(lambda x, axes, keep: torch.logsumexp(x, axes, keepdim=keep)),
     "ReduceProd": _reduction(_product),
     "ReduceSumSquare": _reduction(lambda x, axes, keep: torch.sum(x * x, axes, keepdim=keep)),
-    # Integers.
-    "DequantizeLinear": _dequantize,
-    "QuantizeLinear": _quantize,
     # Moving.
-    "DepthToSpace": _depth_to_space,
-    "SpaceToDepth": _space_to_depth,
-    "Tile": lambda _node, x: torch.tile(x[0], tuple(x[1].tolist())),
     "Trilu": _trilu,
 }

@@ -15,6 +15,7 @@ from tbft_export import passes
 from tbft_export.passes.explicit_padding import ExplicitPaddingPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
+from tbft_export.passes.fold_sizes import FoldSizesPass
 from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -28,8 +29,9 @@ from tbft_export.passes.stand_in_for_activations import StandInForActivationsPas
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.unroll_recurrence import UnrollRecurrencePass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
+from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
-from tbft_export.passes.write_out_layers import WriteOutLayersPass
+from tbft_export.passes.write_out_moves import WriteOutMovesPass
 
 RELU = "g (float[n,3] x) => (float[n,3] y) { y = Relu(x) }"
 
@@ -54,6 +56,7 @@ def test_every_pass_is_tested() -> None:
         ExplicitPaddingPass(),
         FoldConstantsPass(frozenset()),
         FoldPadPass(),
+        FoldSizesPass(frozenset()),
         FreezeBatchNormPass(frozenset()),
         FreezeWeightsPass({}, []),
         LowerTrainingOperatorsPass(),
@@ -67,8 +70,9 @@ def test_every_pass_is_tested() -> None:
         TakeGradientsPass(),
         UnrollRecurrencePass(),
         UseBatchStatisticsPass(),
+        WidenOneDimensionPass({"x"}),
         WriteOutActivationsPass(),
-        WriteOutLayersPass({"x"}),
+        WriteOutMovesPass({"x"}),
     ],
     ids=lambda step: type(step).__name__,
 )
