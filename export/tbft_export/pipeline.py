@@ -37,6 +37,7 @@ from tbft_export.passes.train_rows import TrainRowsPass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
+from tbft_export.passes.write_out_layers import WriteOutLayersPass
 from tbft_export.passes.write_out_moves import WriteOutMovesPass
 
 # Constants of the lowerings are far smaller than this; weights are larger or have a name of their own.
@@ -90,10 +91,12 @@ def before_gradient(
     return [
         # ORT differentiates any BatchNormalization that is left as one with batch statistics.
         FreezeBatchNormPass(frozenset(trainable), frozenset(batch_statistics)),
-        WriteOutMovesPass(trained),  # Those that ORT has no gradient for.
+        WriteOutMovesPass(trained),  # It has no gradient for these, or a wrong one.
         WidenOneDimensionPass(trained),  # Behind the last, which leaves a Conv or a pool; the next one knows images.
         # Its gradient crashes in ORT Training; of windows that tile the image it has a lowering.
         RewriteAveragePoolPass(trained, keep_tiling=not runs_on_ort_training),
+        # It has no gradient for these either, or asks for outputs that they do not have.
+        WriteOutLayersPass(trained),
         # It has no gradient for some, and a clumsy one for ReLU6.
         WriteOutActivationsPass() if runs_on_ort_training else StandInForActivationsPass(),
         SeparateReadersPass(trained),  # Fixed norms are none any more.

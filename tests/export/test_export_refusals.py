@@ -35,7 +35,8 @@ def test_a_block_behind_an_operator_without_a_gradient_can_be_trained(
     tmp_path: Path, model: str, drift: str, block: str
 ) -> None:
     """As the hint says; the official artifacts too."""
-    exported = export_bundle(tiny_options(model=f"support.{model}", drift=drift), tmp_path / "bundle")
+    options = tiny_options(model=f"support.{model}", drift=drift, official=True)
+    exported = export_bundle(options, tmp_path / "bundle")
     assert exported.manifest.plans[0].blocks == (block,)
     assert (tmp_path / "bundle" / exported.manifest.plans[0].ort_training / "training_model.onnx").is_file()
 

@@ -19,6 +19,7 @@ from tbft_export.pipeline import PassRunner, clean_forward
 from tbft_export.reference.onnx_reference import OnnxReference
 from tbft_export.reference.torch_reference import Reference, TorchReference, reason_of
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
+from tbft_export.sources.named import model_kind
 from tbft_export.sources.new_head import replace_head
 from tbft_export.sources.onnx_file import read_onnx
 from tbft_export.sources.probe import example_images, final_activation, probe_module, probe_reference
@@ -59,24 +60,20 @@ def load_model(
     With `new_head` the layer that gives the logits is a fresh one for `classes`. Raises TbftError if the model cannot
     be found, its weights do not fit, or its graph is not images (N, 3, S, S) -> logits (N, classes).
     """
-    if new_head and classes is None:
-        raise TbftError("it is not said for how many classes the new head is", "give `classes`")
     head = classes if new_head else None
-    if model.endswith(".onnx"):
+    kind = model_kind(model)
+    if kind == "onnx":
         if new_head:
             raise TbftError(
                 f"'{model}' is an .onnx file, whose head stays what it is",
                 "give the torch module itself: `model` package.module:factory",
             )
         source = _from_onnx(Path(model), weights, runner)
-    elif model in BUILT_IN:
+    elif kind == "built-in":
         size = BUILT_IN[model].image_size if image_size is None else image_size
         source = _from_module(model, load_built_in(model, weights, size), size, runner, head)
-    elif ":" in model:
-        source = _from_factory(model, weights, image_size, runner, head)
     else:
-        hint = f"use {', '.join(BUILT_IN)}, package.module:factory, or the path of an .onnx file"
-        raise TbftError(f"unknown model '{model}'", hint)
+        source = _from_factory(model, weights, image_size, runner, head)
     if classes not in (None, source.classes):
         raise TbftError(
             f"model '{model}' has {source.classes} classes, not {classes}",
