@@ -16,6 +16,7 @@ from tbft_artifacts.input_shape import InputShape
 from tbft_artifacts.names import LOGITS
 from tbft_export.graph.forward import BATCH, IMAGES, OPSET
 from tbft_export.quiet import quiet
+from tbft_export.sources.adaptive_pools import written_out_pools
 
 
 def torch_to_onnx(module: nn.Module, shape: InputShape) -> ir.Model:
@@ -27,7 +28,8 @@ def torch_to_onnx(module: nn.Module, shape: InputShape) -> ir.Model:
     buffer = io.BytesIO()
     example = torch.zeros(2, *shape)
     # Where it fails, it prints the graph so far; what the module itself prints was to be seen before.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(1), _attention_in_layers():
+    silence = contextlib.redirect_stdout(io.StringIO())
+    with warnings.catch_warnings(), silence, quiet(1), _attention_in_layers(), written_out_pools():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
