@@ -40,6 +40,7 @@ def main(folder: Path, names: list[str]) -> None:
             drift=drift,  # type: ignore[arg-type]
             batch_norm=policy,  # type: ignore[arg-type]
             image_size=int(size),
+            official=True,  # ORT Training runs them for comparison.
         )
         export_bundle(options, folder / name)
 

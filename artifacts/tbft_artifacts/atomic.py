@@ -83,6 +83,14 @@ def check_place(path: Path) -> None:
         temporary.unlink()
 
 
+def check_empty(path: Path, shown: Path | None = None) -> None:
+    """Raise TbftError, which calls it `shown`, if `path` exists and is not an empty folder."""
+    shown = shown or path
+    with clear_disk_errors(shown):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise TbftError(f"'{shown}' exists already", "remove it, or choose another `out`")
+
+
 @contextlib.contextmanager
 def atomic_folder(path: Path, shown: Path | None = None) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; when the block ends well it becomes `path`, which errors call `shown`.
@@ -90,9 +98,8 @@ def atomic_folder(path: Path, shown: Path | None = None) -> Iterator[Path]:
     Until then nobody else may look into it. Raises TbftError if `path` exists and is not an empty folder.
     """
     shown = shown or path
+    check_empty(path, shown)
     with clear_disk_errors(shown):
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise TbftError(f"'{shown}' exists already", "remove it, or choose another `out`")
         path = path.resolve()  # `.` has no name to put a temporary folder beside.
     remove_older(path)
     temporary = beside(path)

@@ -13,6 +13,8 @@ from tbft_artifacts.sparse import SparseLayer, SparseUpdate
 from tbft_artifacts.structs import Count, Images, Large, Memory, Part, Rate, Shape, Struct
 
 PREDICT = "predict.onnx"
+# The folder of a bundle that holds a folder for each plan, by its id.
+PLANS = "plans"
 BYTES_PER_FLOAT = 4
 
 Drift = Literal["input", "feature", "output", "full"]
@@ -219,7 +221,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
 
     def file(self, name: str) -> str:
         """Path inside the bundle of one of the plan's files, such as `gradient.onnx`."""
-        return f"plans/{self.id}/{name}"
+        return f"{PLANS}/{self.id}/{name}"
 
     @property
     def has_prefix(self) -> bool:

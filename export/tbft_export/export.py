@@ -18,7 +18,7 @@ from tbft_artifacts.manifest import Manifest
 from tbft_export.blocks import describe_blocks
 from tbft_export.check.step import SelfCheck
 from tbft_export.compile.exits import exit_blocks
-from tbft_export.compile.official import is_official, write_official_artifacts
+from tbft_export.compile.official import check_official, write_official_artifacts
 from tbft_export.compile.request import PlanRequest
 from tbft_export.compile.statistics import statistics_model
 from tbft_export.exits.network import ExitNetwork, train_exits
@@ -26,7 +26,8 @@ from tbft_export.manifest import describe
 from tbft_export.normalization import measured
 from tbft_export.options import ExportOptions, check_options
 from tbft_export.pipeline import PassRunner
-from tbft_export.plans import Draft, exit_maker, make_plans, plan_maker, plan_requests
+from tbft_export.plans import Draft, LeftOut, exit_maker, make_plans, plan_maker, plan_requests
+from tbft_export.progress import Progress, Silent
 from tbft_export.sources.load import TrainedModel, load_model
 from tbft_export.write_bundle import official_files, pack, write_manifest, write_models, write_weights
 
@@ -35,12 +36,14 @@ from tbft_export.write_bundle import official_files, pack, write_manifest, write
 class Exported:
     """The manifest that was written, and how each of its plans compared with PyTorch, in their order.
 
-    `notes` are what the owner of the model may not know of it, a line each.
+    `notes` are what the owner of the model may not know of it, a line each. `left_out` are plans that cannot be made,
+    where the export was to keep going.
     """
 
     manifest: Manifest
     checks: tuple[SelfCheck, ...]
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def has_official(self) -> bool:
@@ -48,7 +51,7 @@ class Exported:
         return bool(official_files(self.manifest))
 
 
-def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Exported:
+def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress: Progress | None = None) -> Exported:
     """Compile a model as a method says, and check what came out.
 
     One train step of each plan is compared with PyTorch before the bundle appears.
@@ -56,6 +59,7 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Export
     Args:
         options: The model and its weights, what drifted or another method, and how it is trained.
         out: The folder to write, or the `.tar.gz`.
+        progress: Is told of each step.
 
     Returns:
         The manifest that was written, and by how much each plan's step differs from PyTorch's.
@@ -72,6 +76,8 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Export
         [('layer3',)]
     """
     check_options(options)
+    progress = progress or Silent()
+    progress.begin(f"reading {options.model}", 1)
     runner = PassRunner(options.dump_after)
     trained = load_model(
         options.model,
@@ -84,17 +90,22 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str]) -> Export
     )
     out = Path(out)
     if not is_archive(out):
-        return _write(options, trained, runner, out)
+        return _write(options, trained, runner, progress, out)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "bundle"
-        exported = _write(options, trained, runner, folder)
+        exported = _write(options, trained, runner, progress, folder)
+        progress.begin("packing", 1)
         with atomic_file(out) as archive:
             pack(folder, archive)
     return exported
 
 
-def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, out: Path) -> Exported:
+def _write(
+    options: ExportOptions, trained: TrainedModel, runner: PassRunner, progress: Progress, out: Path
+) -> Exported:
     requests = plan_requests(options, trained)
+    if options.official:
+        check_official([request.training for request in requests])
     forward = trained.forward
     with atomic_folder(out) as folder:
         manifest = describe(options, trained)
@@ -102,23 +113,23 @@ def _write(options: ExportOptions, trained: TrainedModel, runner: PassRunner, ou
             manifest = measured(manifest, options.measure)
         # Ahead of the long work: a wrong path or class name is a quick answer.
         images = None if options.calibration is None else options.calibration(manifest)
+        progress.begin("writing weights and models" if options.source is None else "training exits", 1)
         exits = _exits(options, requests, trained, manifest)
         write_weights(folder, forward, *([] if exits is None else [exits.forward]))
         write_models(forward, statistics_model(forward, runner), folder)
         draft = Draft(folder, manifest, trained, runner)
         maker = plan_maker(draft, images, options.allow_accuracy_loss) if exits is None else exit_maker(draft, exits)
-        made = make_plans(requests, maker)
+        made, left_out = make_plans(requests, maker, folder, progress, keep_going=options.keep_going)
         plans = tuple(each.plan for each in made)
-        if len(requests) == 1 and is_official(requests[0].training, forward.graph):
-            # They hold the weights once more, so a bundle of many plans is for this project's runtime alone.
-            official = folder / plans[0].ort_training
+        for plan in plans if options.official else ():
+            official = folder / plan.ort_training
             official.mkdir()
-            write_official_artifacts(forward, plans[0], official, runner)
+            write_official_artifacts(forward, plan, official, runner)
         blocks = describe_blocks(forward.graph, forward.weights, [block for plan in plans for block in plan.blocks])
         blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=plans), folder)
         _check(folder, out)
-    return Exported(manifest, tuple(each.check for each in made), trained.notes)
+    return Exported(manifest, tuple(each.check for each in made), trained.notes, left_out)
 
 
 def _check(folder: Path, out: Path) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
-from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
-from tbft_export.images import ImageReader
-from tbft_export.methods.method import MethodOptions
-from tbft_export.pipeline import pass_names
+from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
 from tbft_export.sources.given_shape import GivenShape
+from tbft_export.sources.named import check_weights_file, model_kind
+
+if TYPE_CHECKING:
+    from tbft_export.images import ImageReader
+    from tbft_export.methods.method import MethodOptions
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,10 @@ class ExportOptions:
     """Reads the images with which an int8 prefix is quantised, and its loss of accuracy measured."""
     allow_accuracy_loss: bool = False
     """Whether an int8 prefix may cost more than one point of accuracy."""
+    keep_going: bool = False
+    """Whether of several plans those that cannot be made are left out, instead of none being written."""
+    official: bool = False
+    """Whether ONNX Runtime Training's own artifacts are written, too; they hold the weights once more."""
     dump_after: str | None = None
     """The compiler pass after which the graph is printed on stderr."""
 
@@ -90,19 +97,32 @@ class ExportOptions:
     @property
     def of_method(self) -> MethodOptions:
         """Those that a method reads: the fields of the same names."""
+        from tbft_export.methods.method import MethodOptions
+
         return MethodOptions(**{field.name: getattr(self, field.name) for field in fields(MethodOptions)})
 
 
 def check_options(options: ExportOptions) -> None:
-    """Raise TbftError for options that do not go together, before any work is done."""
+    """Raise TbftError for options that are wrong or do not go together, before any work is done.
+
+    That is quick: neither torch nor the compiler is imported for it.
+    """
+    if model_kind(options.model) != "onnx" and options.output is not None:
+        raise TbftError(f"`output` names one of an .onnx file, and '{options.model}' is none", "leave `output` out")
+    if options.weights is not None:
+        check_weights_file(Path(options.weights))
+    if options.method == "tbft" and options.drift is None:
+        raise TbftError("it is not said what drifted", f"give `drift` {', '.join(get_args(Drift))} or all")
+    if options.new_head and not (options.classes or options.class_count):
+        raise TbftError("it is not said for how many classes the new head is", "give `classes`")
     sizes = {name: getattr(options, name) for name in ("image_size", "window", "patch")}
     given = [f"`{name}`" for name, value in sizes.items() if value is not None]
     if len(given) > 1:
         raise TbftError(f"{' and '.join(given)} both say what goes in", "leave one of them out")
     if options.measure is not None and (options.mean is not None or options.std is not None):
         raise TbftError("`mean` or `std` was given, and is to be measured, too", "leave `measure` or the numbers out")
-    if options.dump_after is not None and options.dump_after not in pass_names():
-        raise TbftError(f"there is no compiler pass '{options.dump_after}'", f"passes: {', '.join(pass_names())}")
+    if options.dump_after is not None:
+        _check_pass(options.dump_after)
     if options.prefix == "int8" and options.calibration is None:
         raise TbftError(
             "an int8 prefix needs images to calibrate with", "give a few hundred labelled ones with `calibration`"
@@ -111,3 +131,10 @@ def check_options(options: ExportOptions) -> None:
         raise TbftError(
             "calibration and accuracy loss concern an int8 prefix, which was not asked for", "add `prefix` int8"
         )
+
+
+def _check_pass(name: str) -> None:
+    from tbft_export.pipeline import pass_names
+
+    if name not in pass_names():
+        raise TbftError(f"there is no compiler pass '{name}'", f"passes: {', '.join(pass_names())}")

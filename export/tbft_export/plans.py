@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
-from tbft_artifacts.plan import Plan
+from tbft_artifacts.plan import PLANS, Plan
 from tbft_export.blame import compiling, running
 from tbft_export.check.exits import check_exits
 from tbft_export.check.step import SelfCheck, check_bundle
@@ -18,6 +18,7 @@ from tbft_export.check.whose import check_and_blame
 from tbft_export.compile.exits import compile_exits
 from tbft_export.compile.plan import compile_plan
 from tbft_export.compile.request import PlanRequest
+from tbft_export.compile.training import FullCosts
 from tbft_export.compile.update import optimizer
 from tbft_export.exits.network import ExitNetwork
 from tbft_export.images import LabelledImages
@@ -25,6 +26,7 @@ from tbft_export.methods.method import Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.options import ExportOptions
 from tbft_export.pipeline import PassRunner
+from tbft_export.progress import PlanSteps, Progress
 from tbft_export.quantization.replace_prefix import replace_prefix
 from tbft_export.sources.load import TrainedModel
 from tbft_export.write_bundle import write_plan
@@ -37,7 +39,15 @@ class Made(NamedTuple):
     check: SelfCheck
 
 
-Maker = Callable[[PlanRequest], Made]
+class LeftOut(NamedTuple):
+    """A plan, by its id, that cannot be made, why, and what to do about it."""
+
+    plan: str
+    reason: str
+    hint: str
+
+
+Maker = Callable[[PlanRequest, PlanSteps], Made]
 
 
 @dataclass(frozen=True)
@@ -71,24 +81,49 @@ def plan_requests(options: ExportOptions, trained: TrainedModel) -> tuple[PlanRe
     )
 
 
-def make_plans(requests: Sequence[PlanRequest], make: Maker) -> tuple[Made, ...]:
-    """All plans, in their order. Where they are several, an error says in which it came up."""
-    made = []
-    for request in requests:
-        with _naming(request) if len(requests) > 1 else contextlib.nullcontext():
-            made.append(make(request))
-    return tuple(made)
+def make_plans(
+    requests: Sequence[PlanRequest], make: Maker, folder: Path, progress: Progress, *, keep_going: bool = False
+) -> tuple[tuple[Made, ...], tuple[LeftOut, ...]]:
+    """All plans, in their order, written into `folder`, and with `keep_going` those that cannot be made.
+
+    Where they are several, an error says in which it came up. Raises TbftError for the first that cannot be made, with
+    `keep_going` if none can.
+    """
+    total = len(requests)
+    if total == 1:
+        return (make(requests[0], PlanSteps(progress, requests[0].id, 1, 1)),), ()
+    made, left_out = [], []
+    passed_on = False
+    for number, request in enumerate(requests, 1):
+        # Of sparse plans the first that is made scores the channels of all.
+        asked = replace(request, scores=request.scores or (passed_on and bool(request.training.sparse)))
+        try:
+            made.append(make(asked, PlanSteps(progress, asked.id, number, total)))
+            passed_on = passed_on and not asked.scores
+        except TbftError as error:
+            if not keep_going:
+                raise _of_plan(asked, error) from error
+            left_out.append(LeftOut(asked.id, error.message, error.hint))
+            shutil.rmtree(folder / PLANS / asked.id, ignore_errors=True)
+            passed_on = passed_on or asked.scores
+    if not made:
+        first = left_out[0]
+        raise TbftError(f"none of the {total} plans can be made; {first.plan}: {first.reason}", first.hint)
+    return tuple(made), tuple(left_out)
 
 
 def plan_maker(draft: Draft, images: LabelledImages | None, allow_loss: bool) -> Maker:
     """Makes plans that train parts of the network; int8 prefixes are calibrated with `images`."""
+    full_costs = FullCosts(draft.trained.forward, draft.runner)
 
-    def make(request: PlanRequest) -> Made:
+    def make(request: PlanRequest, steps: PlanSteps) -> Made:
         trained, training = draft.trained, request.training
+        steps.begin("compiling the gradient")
         with compiling():
-            compiled = compile_plan(trained.forward, request, draft.runner)
+            compiled = compile_plan(trained.forward, request, draft.runner, full_costs)
             write_plan(compiled, draft.folder)
         # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
+        steps.begin("checking a train step against PyTorch")
         with running():
             check = check_and_blame(
                 lambda reference: check_bundle(
@@ -100,6 +135,7 @@ def plan_maker(draft: Draft, images: LabelledImages | None, allow_loss: bool) ->
         if training.prefix != "int8":
             return Made(compiled.plan, check)
         assert images is not None
+        steps.begin("quantising the prefix")
         return Made(replace_prefix(compiled, images, allow_loss, draft.folder), check)
 
     return make
@@ -107,13 +143,16 @@ def plan_maker(draft: Draft, images: LabelledImages | None, allow_loss: bool) ->
 
 def exit_maker(draft: Draft, exits: ExitNetwork) -> Maker:
     """Makes plans that personalise the `exits` of the network."""
+    full_costs = FullCosts(exits.base, draft.runner)
 
-    def make(request: PlanRequest) -> Made:
+    def make(request: PlanRequest, steps: PlanSteps) -> Made:
         assert request.training.exits is not None
         way = request.training.exits.personalisation
+        steps.begin("compiling the exits")
         with compiling():
-            compiled = compile_exits(exits, request, draft.runner)
+            compiled = compile_exits(exits, request, draft.runner, full_costs)
             write_plan(compiled, draft.folder)
+        steps.begin("checking a train step against PyTorch")
         with running():
             check = check_exits(draft.folder, draft.manifest, compiled.plan, exits, way, draft.trained.reference)
         return Made(compiled.plan, check)
@@ -121,9 +160,6 @@ def exit_maker(draft: Draft, exits: ExitNetwork) -> Maker:
     return make
 
 
-@contextlib.contextmanager
-def _naming(request: PlanRequest) -> Iterator[None]:
-    try:
-        yield
-    except TbftError as error:
-        raise TbftError(f"plan {request.id}: {error.message}", error.hint) from error
+def _of_plan(request: PlanRequest, error: TbftError) -> TbftError:
+    hint = f"{error.hint}; or leave out what cannot be made with `keep_going`"
+    return TbftError(f"plan {request.id}: {error.message}", hint)

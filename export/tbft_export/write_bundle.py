@@ -109,13 +109,17 @@ def write_graph(model: ir.Model, folder: Path, name: str) -> None:
     Raises TbftError for one with an operator that devices refuse.
     """
     check_standard(model)
-    clone = model.clone()
-    clone.producer_name = "tbft-edge"
+    model.producer_name = "tbft-edge"
     ranges = _byte_ranges(folder / WEIGHTS)
-    for value in clone.graph.initializers.values():
-        if value.name is not None and value.name in ranges:
-            value.const_value = _external(value, ranges[value.name], folder)
-    ir.save(clone, folder / name)
+    shared = [value for value in model.graph.initializers.values() if value.name in ranges]
+    tensors = [value.const_value for value in shared]
+    try:
+        for value in shared:
+            value.const_value = _external(value, ranges[value.name or ""], folder)
+        ir.save(model, folder / name)
+    finally:
+        for value, tensor in zip(shared, tensors, strict=True):
+            value.const_value = tensor
 
 
 def _external(value: ir.Value, span: tuple[int, int], folder: Path) -> ir.ExternalTensor:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import click
 import typer
 from typer.core import TyperCommand
 
+from tbft_artifacts.archive import is_archive
+from tbft_artifacts.atomic import check_empty
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.input_shape import LONGEST_SIDE, MOST_CHANNELS
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
@@ -21,6 +24,10 @@ from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_IMAGE
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, say, stdout_for_words
+from tbft_edge.flags import with_flags
+
+if TYPE_CHECKING:
+    from tbft_export.progress import Progress
 
 METHODS = ("tbft", "last-layer", "bn-only", "bias-only", "full", "mobiletl", "tinytrain", "persephonee")
 METHOD_HELP = f"How to choose what is trained: tbft (by --drift), {', '.join(METHODS[1:-1])} or {METHODS[-1]}."
@@ -162,6 +169,21 @@ def command(
     allow_accuracy_loss: Annotated[
         bool, typer.Option("--allow-accuracy-loss", help="Take an int8 prefix that costs more than 1 point.")
     ] = False,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going",
+            help="Of several plans leave out those that cannot be made, and say why; without it nothing is written.",
+        ),
+    ] = False,
+    official: Annotated[
+        bool,
+        typer.Option(
+            "--official",
+            help="Write ONNX Runtime Training's own artifacts, too, for devices that have a build of it; they hold the "
+            "weights once more.",
+        ),
+    ] = False,
     dump_after: Annotated[
         str | None, typer.Option(help="Print the graph on stderr after this compiler pass, such as TakeGradientsPass.")
     ] = None,
@@ -172,11 +194,13 @@ def command(
     One train step of what is written is compared with PyTorch before the bundle appears.
     """
     count, names = _classes(classes)
+    _check_method(method)
     is_signal = window is not None or patch is not None
-    with extra("export"), tempfile.TemporaryDirectory() as cache:
+    # At first what says without torch whether the options are right: importing that takes seconds.
+    with extra("export", "tbft_export.options"), tempfile.TemporaryDirectory() as cache:
         from tbft_edge.calibration import read_images
-        from tbft_edge.tables.export import export_result, print_export
-        from tbft_export import ExportOptions, export_bundle
+        from tbft_export import ExportOptions
+        from tbft_export.options import check_options
 
         options = ExportOptions(
             model=model,
@@ -207,16 +231,44 @@ def command(
             prefix=prefix,
             calibration=None if calibration is None else partial(read_images, calibration, cache=Path(cache)),
             allow_accuracy_loss=allow_accuracy_loss,
+            keep_going=keep_going,
+            official=official,
             dump_after=dump_after,
         )
-        with stdout_for_words():
-            exported = export_bundle(options, out)
+        check_options(options)
+        if not is_archive(out):
+            check_empty(out)
+        with extra("export"), stdout_for_words(), _progress(quiet=json or dump_after is not None) as progress:
+            from tbft_edge.tables.export import export_result, print_export
+            from tbft_export import export_bundle
+
+            exported = export_bundle(options, out, progress)
     for note in exported.notes:
         say(f"note: {note}")
+    for left_out in exported.left_out:
+        say(f"left out: plan {left_out.plan}: {with_flags(left_out.reason)}")
     if json:
         print_json(export_result(exported, out))
     else:
         print_export(exported, options, out)
+
+
+def _progress(*, quiet: bool) -> AbstractContextManager[Progress | None]:
+    """What a terminal shows meanwhile; nothing for a program, and where a graph is dumped for reading."""
+    if quiet:
+        return nullcontext()
+    from tbft_edge.progress import ConsoleProgress
+
+    return ConsoleProgress()
+
+
+def _check_method(name: str) -> None:
+    """Raises TbftError for a method that there is not."""
+    from tbft_artifacts.plugins import plugin_names
+
+    known = sorted({*METHODS, *plugin_names("method", METHODS)})
+    if name not in known:
+        raise TbftError(f"there is no method '{name}'", f"methods: {', '.join(known)}")
 
 
 def _foreign_methods() -> str:

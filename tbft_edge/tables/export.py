@@ -30,6 +30,7 @@ def export_result(exported: Exported, out: Path) -> dict[str, object]:
         "bundle_id": manifest.bundle_id,
         "bytes": bundle_bytes(manifest),
         "preprocessing": manifest.preprocessing,
+        "left_out": [each._asdict() for each in exported.left_out],
     }
     plans = [_plan(plan, check) for plan, check in zip(manifest.plans, exported.checks, strict=True)]
     return bundle | ({"plans": plans} if len(plans) > 1 else plans[0])

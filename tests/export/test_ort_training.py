@@ -17,7 +17,10 @@ from support import settled_models
 from support.agreement import plan_with_optimizer, relative_errors
 from support.batches import Batch, random_batches
 from support.exports import Exporter, forward_of
+from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind, Plan
+from tbft_export import ExportOptions, export_bundle
 from tbft_export.compile.official import write_official_artifacts
 from tbft_export.pipeline import PassRunner
 
@@ -171,25 +174,50 @@ def test_ten_steps_in_ort_training(
     """A device with an ORT Training build gets what that build's own rules give, in training and in evaluation."""
     bundle = exported(network, drift, policy)
     plan = plan_with_optimizer(bundle, kind)
-    folder = bundle.path(plan.ort_training)
-    if kind != bundle.plan().optimizer.kind:
-        folder = tmp_path
-        write_official_artifacts(forward_of(f"settled_models:{network}"), plan, folder, PassRunner())
+    write_official_artifacts(forward_of(f"settled_models:{network}"), plan, tmp_path, PassRunner())
     module: nn.Module = getattr(settled_models, network)()
     found = []
     for seed in SEEDS:
         size, classes = settled_models.IMAGE_SIZES[network], settled_models.CLASSES[network]
         batches = random_batches(SIZES, size, classes, seed)
-        found.append(disagreements(folder, module, plan, RATES[network][kind], batches))
+        found.append(disagreements(tmp_path, module, plan, RATES[network][kind], batches))
         if not found[-1]:
             break
     assert not found[-1], found
 
 
-def test_only_the_target_block_is_trained(exported: Exporter) -> None:
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """One with the official artifacts of every plan."""
+    out = tmp_path_factory.mktemp("official") / "bundle"
+    size = settled_models.IMAGE_SIZES["resnet18_like"]
+    model = "support.settled_models:resnet18_like"
+    options = ExportOptions(model, "all", batch_norm="frozen", image_size=size, official=True)
+    assert export_bundle(options, out).has_official
+    return open_bundle(out)
+
+
+def test_they_are_written_for_every_plan_when_asked_for(bundle: Bundle, exported: Exporter) -> None:
+    """And change nothing else: each other file is that of an export without them, where there are none."""
+    files, usual = bundle.manifest.files, exported("resnet18_like", "all", "frozen").manifest.files
+    for plan in bundle.manifest.plans:
+        assert f"{plan.ort_training}/training_model.onnx" in files
+    assert {name: entry for name, entry in files.items() if "/ort_training/" not in name} == usual
+
+
+@pytest.mark.parametrize("method", ["mobiletl", "tinytrain"])
+def test_what_they_cannot_train_is_refused(tmp_path: Path, method: str) -> None:
+    """A mask instead of a gradient, and chosen channels."""
+    options = ExportOptions("support.tiny_models:tiny_deep", method=method, image_size=8, official=True)
+    with pytest.raises(TbftError, match=f"own artifacts cannot train as `method` {method} does") as refused:
+        export_bundle(options, tmp_path / "bundle")
+    assert "leave `official` out" in refused.value.hint
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_only_the_target_block_is_trained(bundle: Bundle) -> None:
     """Every other weight of the checkpoint is the same after a step."""
-    bundle = exported("resnet18_like", "feature", "frozen")
-    plan = bundle.plan()
+    plan = bundle.plan("feature-frozen-sgd")
     official = OfficialTraining(bundle.path(plan.ort_training), 0.1)
     before = {name: value.copy() for name, value in official.tensors().items()}
     official.step(random_batches((4,), settled_models.IMAGE_SIZES["resnet18_like"], 5, seed=0)[0])

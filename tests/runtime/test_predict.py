@@ -155,7 +155,7 @@ def test_evaluation_needs_labels(models: dict[str, Path], tmp_path: Path) -> Non
 
 def test_an_onnx_file_from_elsewhere_is_refused(tmp_path: Path, squares: Path) -> None:
     """Without its metadata nobody knows how such a model is fed."""
-    foreign = compiled("feature-frozen") / "plans" / "feature-frozen-sgd" / "ort_training" / "optimizer_model.onnx"
+    foreign = compiled("feature-frozen") / "plans" / "feature-frozen-sgd" / "update.onnx"
     for path in (foreign, tmp_path / "nowhere.onnx"):
         with pytest.raises(TbftError) as caught:
             evaluate(path, squares, 1)

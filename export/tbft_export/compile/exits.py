@@ -11,7 +11,7 @@ from tbft_artifacts.manifest import Block
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Boundary, ConvolutionForm, Cost, Exit, Plan
 from tbft_export.blocks import trainable_parameters
 from tbft_export.compile.request import CompiledPlan, PlanRequest
-from tbft_export.compile.training import full_cost
+from tbft_export.compile.training import FullCosts
 from tbft_export.compile.update import build_update
 from tbft_export.convolutions.forms import forms_of
 from tbft_export.exits.attach import FEATURES
@@ -26,7 +26,9 @@ from tbft_export.graph.subgraph import extract, value_named
 from tbft_export.pipeline import PassRunner, check_standard, forward_in
 
 
-def compile_exits(network: ExitNetwork, request: PlanRequest, runner: PassRunner) -> CompiledPlan:
+def compile_exits(
+    network: ExitNetwork, request: PlanRequest, runner: PassRunner, full_costs: FullCosts
+) -> CompiledPlan:
     """Compile the plan that trains the exits of `network` and nothing else.
 
     Raises TbftError for an operator that is not standard ONNX.
@@ -63,7 +65,7 @@ def compile_exits(network: ExitNetwork, request: PlanRequest, runner: PassRunner
         batch_size=request.batch_size,
         micro_batch=micro_batch(width * BYTES_PER_FLOAT, request.batch_size),
         cost=_cost(prefix.graph, heads),
-        full_cost=full_cost(network.base, parameters, training.policy, runner),
+        full_cost=full_costs.of(parameters, training.policy),
         exits=_describe(network, stages),
         unlabelled=training.exits.personalisation != "labels",
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import onnx
@@ -16,7 +16,6 @@ from tbft_artifacts.plan import OptimizerKind
 from tbft_export.graph.forward import IR_VERSION
 from tbft_export.quiet import quiet
 
-TRAINING_MODEL = "training_model.onnx"
 EVAL_MODEL = "eval_model.onnx"
 
 
@@ -24,7 +23,7 @@ def write_ort_training(
     forward: ir.Model,
     trainable: Sequence[str],
     frozen: Sequence[str],
-    optimizer: OptimizerKind | None,
+    optimizer: OptimizerKind,
     folder: Path,
 ) -> None:
     """Write the official artifacts that train the parameters `trainable` of `forward` into `folder`.
@@ -34,26 +33,20 @@ def write_ort_training(
 
     Raises TbftError if an operator between the loss and a trained parameter has no gradient.
     """
-    with quiet(2):  # ORT's INFO lines
+    with _building():
         from onnxruntime.training import artifacts
-        from onnxruntime.training.onnxblock import _graph_utils
 
-        # A counter of the process goes into the names of values; equal models give equal bundles.
-        _graph_utils._GRAPH_TOKEN = 0
         kinds = {"sgd": artifacts.OptimType.SGD, "adam": artifacts.OptimType.AdamW, "adamw": artifacts.OptimType.AdamW}
-        try:
-            artifacts.generate_artifacts(
-                ir.to_proto(forward),
-                requires_grad=list(trainable),
-                frozen_params=list(frozen),
-                loss=artifacts.LossType.CrossEntropyLoss,
-                loss_input_names=[LOGITS],
-                optimizer=None if optimizer is None else kinds[optimizer],
-                additional_output_names=[LOGITS],
-                artifact_directory=folder,
-            )
-        except Exception as error:  # ORT's C++ errors come as plain RuntimeError or Exception.
-            raise _without_gradient(error) from error
+        artifacts.generate_artifacts(
+            ir.to_proto(forward),
+            requires_grad=list(trainable),
+            frozen_params=list(frozen),
+            loss=artifacts.LossType.CrossEntropyLoss,
+            loss_input_names=[LOGITS],
+            optimizer=kinds[optimizer],
+            additional_output_names=[LOGITS],
+            artifact_directory=folder,
+        )
     for path in folder.glob("*.onnx"):
         _make_loadable(path)
 
@@ -61,11 +54,59 @@ def write_ort_training(
 def build_training_model(forward: ir.Model, trainable: Sequence[str], frozen: Sequence[str]) -> ir.Model:
     """ORT's training graph of `forward`: loss, logits and an accumulated gradient per parameter.
 
-    All weights are graph inputs. Shapes of forward values are annotated, training operators included.
+    All weights are graph inputs, those of `forward` from now on, too: it is what ORT's artifacts make of them, and the
+    values of a large network need not be copied and checked a dozen times. Shapes of forward values are annotated,
+    training operators included.
+
+    Raises TbftError if an operator between the loss and a trained parameter has no gradient.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        write_ort_training(forward, trainable, frozen, None, Path(folder))
-        return ir.from_proto(onnx.load(Path(folder) / TRAINING_MODEL))
+    _take_in(forward.graph, {*trainable, *frozen})
+    with _building():
+        from onnxruntime.training import onnxblock
+
+        class Training(onnxblock.TrainingBlock):  # type: ignore[misc]
+            """As `generate_artifacts` has it, which also writes the values of all weights into a checkpoint."""
+
+            def build(self, logits: str) -> tuple[str, str]:
+                loss = onnxblock.loss.CrossEntropyLoss()(logits)
+                inputs = self.base.graph.input
+                inputs.insert(1, inputs.pop())  # The labels; weights become inputs only behind them.
+                return loss, logits
+
+        training = Training()
+        for name in trainable:
+            training.requires_grad(name)
+        for name in frozen:
+            training.requires_grad(name, False)
+        with onnxblock.base(ir.to_proto(forward)):
+            training(LOGITS)
+            model, _ = training.to_model_proto()
+    model.ir_version = IR_VERSION
+    return ir.serde.deserialize_model(model)
+
+
+def _take_in(graph: ir.Graph, weights: set[str]) -> None:
+    """Turn initializers into inputs."""
+    for name in [name for name in graph.initializers if name in weights]:
+        value = graph.initializers.pop(name)
+        tensor = value.const_value
+        assert tensor is not None
+        value.const_value, value.shape, value.dtype = None, ir.Shape(tensor.shape.numpy()), tensor.dtype
+        graph.inputs.append(value)
+
+
+@contextlib.contextmanager
+def _building() -> Iterator[None]:
+    """Inside, ORT Training is quiet, and what it raises is TbftError."""
+    with quiet(2):  # ORT's INFO lines
+        from onnxruntime.training.onnxblock import _graph_utils
+
+        # A counter of the process goes into the names of values; equal models give equal bundles.
+        _graph_utils._GRAPH_TOKEN = 0
+        try:
+            yield
+        except Exception as error:  # ORT's C++ errors come as plain RuntimeError or Exception.
+            raise _without_gradient(error) from error
 
 
 def _make_loadable(path: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-import onnx_ir as ir
-
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_export.compile.gradient import write_ort_training
 from tbft_export.graph.forward import ForwardModel
@@ -13,10 +13,14 @@ from tbft_export.pipeline import PassRunner, before_gradient
 from tbft_export.training_plan import TrainingPlan
 
 
-def is_official(plan: TrainingPlan, forward: ir.Graph) -> bool:
-    """Whether those artifacts can train as `plan` says: with exact gradients of whole tensors, of a model in floats."""
-    in_floats = all(node.op_type != "DequantizeLinear" for node in forward)
-    return in_floats and not (plan.masked or plan.sparse or plan.exits)
+def check_official(plans: Iterable[TrainingPlan]) -> None:
+    """Raises TbftError unless those artifacts can train as each of `plans` says: exact gradients of whole tensors."""
+    for plan in plans:
+        if plan.masked or plan.sparse or plan.exits:
+            raise TbftError(
+                f"ONNX Runtime Training's own artifacts cannot train as `method` {plan.method} does",
+                "leave `official` out, or choose another `method`",
+            )
 
 
 def write_official_artifacts(forward: ForwardModel, plan: Plan, folder: Path, runner: PassRunner) -> None:

@@ -12,7 +12,7 @@ from tbft_artifacts.sparse import SparseUpdate
 from tbft_export.blocks import trainable_parameters
 from tbft_export.compile.request import CompiledPlan, PlanRequest
 from tbft_export.compile.statistics import batch_statistics
-from tbft_export.compile.training import check_types, full_cost, training_model
+from tbft_export.compile.training import FullCosts, check_types, training_model
 from tbft_export.compile.update import build_update
 from tbft_export.convolutions.forms import forms_of
 from tbft_export.convolutions.sparse import check_statistics, most_chosen, sparse_layers, without_rows
@@ -25,8 +25,10 @@ from tbft_export.pipeline import PassRunner, after_gradient, batch_mode, check_s
 from tbft_export.training_plan import TrainingPlan
 
 
-def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner) -> CompiledPlan:
-    """Compile one plan.
+def compile_plan(
+    forward: ForwardModel, request: PlanRequest, runner: PassRunner, full_costs: FullCosts | None = None
+) -> CompiledPlan:
+    """Compile one plan. What training everything would cost is asked of `full_costs`, which several plans may share.
 
     Raises TbftError for operators that cannot be trained through, where an int8 prefix is asked for that does not
     exist or does not stay as it is, and for sparse weights that are no convolution's or with batch statistics.
@@ -53,7 +55,8 @@ def compile_plan(forward: ForwardModel, request: PlanRequest, runner: PassRunner
     cost = training_cost(training.graph, None if prefix is None else prefix.graph, elements)
     cost = without_rows(cost, layers)
     everything = trainable_parameters(forward.graph, forward.weights)
-    full = cost if trainable == everything else full_cost(forward, everything, policy, runner)
+    full_costs = full_costs or FullCosts(forward, runner)
+    full = cost if trainable == everything else full_costs.of(everything, policy)
 
     tensors = {name: forward.tensor(name) for name in forward.weights}
     gradients = {

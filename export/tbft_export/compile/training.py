@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
@@ -50,14 +51,27 @@ def check_types(suffix: ir.Graph) -> None:
             )
 
 
-def full_cost(
-    forward: ForwardModel, parameters: Sequence[str], policy: BatchNormPolicy, runner: PassRunner
-) -> Cost | None:
-    """What full fine-tuning would cost; None if the frozen part has an operator without a gradient."""
-    # Its suffix is the whole model.
-    statistics = batch_statistics(forward.graph, forward.graph, policy)
-    try:
-        training = training_model(forward.model.clone(), forward.weights, parameters, statistics, runner)
-    except TbftError:
-        return None
-    return training_cost(training.graph, None, sum(forward.tensor(name).size for name in parameters))
+@dataclass(frozen=True)
+class FullCosts:
+    """What full fine-tuning of `forward` would cost, found once for plans whose batch norms do the same."""
+
+    forward: ForwardModel
+    runner: PassRunner
+    _found: dict[tuple[tuple[str, ...], ...], Cost | None] = field(default_factory=dict)
+
+    def of(self, parameters: Sequence[str], policy: BatchNormPolicy) -> Cost | None:
+        """Of training all `parameters`; None if the network has an operator without a gradient."""
+        # Its suffix is the whole model.
+        statistics = batch_statistics(self.forward.graph, self.forward.graph, policy)
+        key = tuple(parameters), statistics
+        if key not in self._found:
+            self._found[key] = self._cost(parameters, statistics)
+        return self._found[key]
+
+    def _cost(self, parameters: Sequence[str], statistics: Sequence[str]) -> Cost | None:
+        forward = self.forward
+        try:
+            training = training_model(forward.model.clone(), forward.weights, parameters, statistics, self.runner)
+        except TbftError:
+            return None
+        return training_cost(training.graph, None, sum(forward.tensor(name).size for name in parameters))

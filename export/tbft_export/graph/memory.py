@@ -31,7 +31,7 @@ def plan_memory(model: ir.Model, rows: Mapping[str, int] | None = None) -> Graph
 
     `rows` are symbolic dimensions that are no batch, with the most that they can be: so much is planned for.
     """
-    proto = _without_weights(ir.to_proto(model))
+    proto = _without_weights(model)
     peaks = {images: peak_bytes(proto, images, rows) for images in PLANNED_BATCHES}
     first, last = PLANNED_BATCHES[0], PLANNED_BATCHES[-1]
     image_bytes = -(-(peaks[last] - peaks[first]) // (last - first))
@@ -75,12 +75,23 @@ def peak_bytes(model: onnx.ModelProto, images: int, rows: Mapping[str, int] | No
     return peak
 
 
-def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+def _without_weights(model: ir.Model) -> onnx.ModelProto:
     """`model` with the shapes of large tensors only: planning copies it for every batch."""
-    for tensor in model.graph.initializer:
-        if math.prod(tensor.dims) > LARGEST_SHAPE_TENSOR:
-            tensor.ClearField("raw_data")
-    return model
+    tensors = {value: value.const_value for value in model.graph.initializers.values()}
+    large = [value for value, tensor in tensors.items() if tensor is not None and tensor.size > LARGEST_SHAPE_TENSOR]
+    try:
+        for value in large:
+            value.const_value = _shape_alone(tensors[value])
+        return ir.to_proto(model)
+    finally:
+        for value in large:
+            value.const_value = tensors[value]
+
+
+def _shape_alone(tensor: ir.TensorProtocol | None) -> ir.ExternalTensor:
+    """As `tensor`, with its values nowhere."""
+    assert tensor is not None
+    return ir.ExternalTensor("", None, None, tensor.dtype, shape=ir.Shape(tensor.shape.numpy()), name=tensor.name or "")
 
 
 def _owners(nodes: Sequence[onnx.NodeProto]) -> Mapping[str, str]:

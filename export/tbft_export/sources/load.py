@@ -22,6 +22,7 @@ from tbft_export.reference.onnx_reference import OnnxReference
 from tbft_export.reference.torch_reference import Reference, TorchReference, reason_of
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
 from tbft_export.sources.given_shape import GivenShape
+from tbft_export.sources.named import model_kind
 from tbft_export.sources.new_head import replace_head
 from tbft_export.sources.one_dimension import give_windows
 from tbft_export.sources.onnx.read import read_onnx
@@ -67,26 +68,20 @@ def load_model(
     among several outputs of an `.onnx` file. Raises TbftError if the model cannot be found, its weights do not fit, or
     its graph is not images (N, C, H, W) -> logits (N, classes).
     """
-    if new_head and classes is None:
-        raise TbftError("it is not said for how many classes the new head is", "give `classes`")
     head = classes if new_head else None
-    if output is not None and not model.endswith(".onnx"):
-        raise TbftError(f"`output` names one of an .onnx file, and '{model}' is none", "return the logits alone")
-    if model.endswith(".onnx"):
+    kind = model_kind(model)
+    if kind == "onnx":
         if new_head:
             raise TbftError(
                 f"'{model}' is an .onnx file, whose head stays what it is",
                 "give the torch module itself: `model` package.module:factory",
             )
         source = _from_onnx(Path(model), weights, given, output, runner)
-    elif model in BUILT_IN:
+    elif kind == "built-in":
         shape = given.square_rgb(model, BUILT_IN[model].image_size)
         source = _from_module(model, load_built_in(model, weights, shape.width), shape, runner, head)
-    elif ":" in model:
-        source = _from_factory(model, weights, given, runner, head)
     else:
-        hint = f"use {', '.join(BUILT_IN)}, package.module:factory, or the path of an .onnx file"
-        raise TbftError(f"unknown model '{model}'", hint)
+        source = _from_factory(model, weights, given, runner, head)
     if classes not in (None, source.classes):
         raise TbftError(
             f"model '{model}' has {source.classes} classes, not {classes}",

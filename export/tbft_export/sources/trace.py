@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from collections.abc import Iterator
 
 import onnx
 import onnx_ir as ir
@@ -26,7 +27,7 @@ def torch_to_onnx(module: nn.Module, shape: InputShape) -> ir.Model:
     buffer = io.BytesIO()
     example = torch.zeros(2, *shape)
     # Where it fails, it prints the graph so far; what the module itself prints was to be seen before.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(1):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(1), _attention_in_layers():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
@@ -49,3 +50,14 @@ def torch_to_onnx(module: nn.Module, shape: InputShape) -> ir.Model:
     del proto.graph.input[:]
     proto.graph.input.extend(images)
     return ir.from_proto(proto)
+
+
+@contextlib.contextmanager
+def _attention_in_layers() -> Iterator[None]:
+    """In eval mode nn.MultiheadAttention is one operator of PyTorch, which has no name in ONNX: not inside."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)

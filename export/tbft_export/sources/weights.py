@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tbft_artifacts.errors import TbftError
 from tbft_export.sources.kinds import check_kinds
+from tbft_export.sources.named import check_weights_file
 from tbft_export.sources.state_names import COUNTER, common_prefix, find_tensors, first_tensors
 
 
@@ -36,18 +37,14 @@ def find_state(path: Path, expected: frozenset[str] = frozenset()) -> State:
     Of a checkpoint those tensors which have the `expected` names, or have them behind what wrappers put ahead. Raises
     TbftError for a missing file, an unknown kind, one that is no state dict, and tensors that are no numbers.
     """
-    if not path.is_file():
-        raise TbftError(f"weights file '{path}' does not exist", "check `weights`")
-    match path.suffix:
-        case ".safetensors":
-            try:
-                content: object = load_file(path)
-            except SafetensorError as error:
-                raise TbftError(f"'{path}' is no valid safetensors file: {error}", "save the weights again") from error
-        case ".pth" | ".pt":
-            content = _read_torch(path)
-        case _:
-            raise TbftError(f"'{path}' is neither .pth, .pt nor .safetensors", "save a state dict in one of those")
+    check_weights_file(path)
+    if path.suffix == ".safetensors":
+        try:
+            content: object = load_file(path)
+        except SafetensorError as error:
+            raise TbftError(f"'{path}' is no valid safetensors file: {error}", "save the weights again") from error
+    else:
+        content = _read_torch(path)
     found, note = find_tensors(content, expected) if expected else (None, "")
     found = found or first_tensors(content)
     if found is None:
@@ -64,7 +61,10 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> Non
     """Copy `state` into `module`. Raises TbftError that names the tensors which do not fit."""
     expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     check_fit(expected, state, path)
-    module.load_state_dict(dict(state), strict=False)
+    # It knows of which version its layers are; MNASNet's ask for that.
+    fresh = module.state_dict()
+    fresh.update(state)
+    module.load_state_dict(fresh, strict=False)
 
 
 def check_fit(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tensor], path: Path) -> None:

@@ -51,7 +51,8 @@ def test_copies_where_gradients_would_collide(body: str, left: list[str] | None)
 def test_dense_networks_are_exported(tmp_path: Path, net: str, drift: Drift | None) -> None:
     """With the official artifacts, too; the export compares a step with PyTorch."""
     method = "bn-only" if drift is None else "tbft"
-    export_bundle(ExportOptions(f"support.common_nets:{net}", drift, method, image_size=32), tmp_path / "bundle")
+    options = ExportOptions(f"support.common_nets:{net}", drift, method, image_size=32, official=True)
+    export_bundle(options, tmp_path / "bundle")
     (plan,) = (tmp_path / "bundle" / "plans").iterdir()
     assert list((tmp_path / "bundle").rglob("training_model.onnx"))
     assert (plan / "gradient.onnx").is_file()

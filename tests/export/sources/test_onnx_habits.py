@@ -182,9 +182,14 @@ def finds_padding(model: onnx.ModelProto) -> None:
     ("change", "said"),
     [
         (not_a_number, "tensor 'fc.weight'"),
-        (finds_padding, "auto_pad"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, change: Change, said: str) -> None:
     path = written(tmp_path / "model.onnx", change)
     assert said in refusal(ExportOptions(str(path), "feature"), tmp_path).message
+
+
+def test_padding_that_is_to_be_found_is_found(tmp_path: Path) -> None:
+    """As converters from TensorFlow leave it."""
+    path = written(tmp_path / "model.onnx", finds_padding)
+    assert export_bundle(ExportOptions(str(path), "feature"), tmp_path / "bundle").manifest.plans
