@@ -27,6 +27,7 @@ from tbft_export.sources.onnx.opset import check_opset, convert_opset
 from tbft_export.sources.onnx.outputs import choose_output, cut_probabilities, flatten_logits, leave_ends
 from tbft_export.sources.onnx.parse import parse_file
 from tbft_export.sources.onnx.quantised import Quantised, check_arithmetic, free_quantised
+from tbft_export.sources.onnx.spellings import spell_alike
 from tbft_export.sources.signature import check_signature
 from tbft_export.sources.weights import check_fit, find_state
 
@@ -111,8 +112,9 @@ def _give_logits(graph: ir.Graph) -> tuple[str, ...]:
 
 
 def _in_opset(model: ir.Model, name: str) -> ir.Model:
-    """The same in the compiler's opset, with shapes."""
+    """The same in the compiler's opset and words, with shapes."""
     convert_opset(model, name)
+    spell_alike(model.graph)
     model.ir_version = IR_VERSION
     return infer_shapes(model)
 
