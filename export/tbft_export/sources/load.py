@@ -124,7 +124,8 @@ def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunn
     except Exception as error:  # PyTorch's exporter may raise anything.
         raise TbftError(
             f"model '{name}' cannot be traced with images of {image_size} x {image_size}: {reason_of(error)}",
-            "it runs in PyTorch, whose TorchScript exporter to ONNX does not know what it does: write that otherwise",
+            "it runs in PyTorch, whose TorchScript exporter to ONNX does not know what it does: write it otherwise, or "
+            "try the newer one: torch.onnx.export(module, (images,), 'm.onnx', dynamo=True), and `model` m.onnx",
         ) from error
     forward = _clean(traced, _weights(module, traced.graph), runner)
     check_signature(forward.graph, name)

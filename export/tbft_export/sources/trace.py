@@ -14,6 +14,7 @@ from torch import nn
 from tbft_artifacts.names import LOGITS
 from tbft_export.graph.forward import BATCH, IMAGES, OPSET
 from tbft_export.quiet import quiet
+from tbft_export.sources.traceable import traceable
 
 
 def torch_to_onnx(module: nn.Module, channels: int, image_size: int) -> ir.Model:
@@ -25,7 +26,7 @@ def torch_to_onnx(module: nn.Module, channels: int, image_size: int) -> ir.Model
     buffer = io.BytesIO()
     example = torch.zeros(2, channels, image_size, image_size)
     # Where it fails, it prints the graph so far; what the module itself prints was to be seen before.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(1):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(1), traceable():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
