@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 DEVICE_PYTHON ?= $(PYTHON)
 HOST := .venv/host
 DEVICE := .venv/device
+ZOO := .venv/zoo
 BUNDLES := build/test-bundles
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := $(shell find export artifacts tests/support -name '*.py')
@@ -21,7 +22,7 @@ IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-host test-device test-arm test-image arm-tools image-tools browser \
-	fuzz torture bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
+	fuzz torture zoo bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
 	lint format clean
 
 help:
@@ -30,6 +31,7 @@ help:
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
 	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 4 minutes on two cores; TORTURE_ARGS='--seed N'"
+	@echo "make zoo     export and train 79 networks of torchvision, timm and pytorchcv, an hour; ZOO_ARGS=--quick: 5 minutes"
 	@echo "make bench   speed and memory beside PyTorch and ORT Training, 40 minutes; BENCH_ARGS=--quick: 4 minutes"
 	@echo "make bench-page  write docs/results/benchmarks.md and the README's table from the results of make bench"
 	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
@@ -100,6 +102,10 @@ fuzz: $(DEVICE)/.installed $(BUNDLES)/.made
 torture: $(DEVICE)/.installed $(BUNDLES)/.made
 	$(FORKING) torture $(TORTURE_ARGS)
 
+# Beside the host's environment, which stays what a user has.
+zoo: $(ZOO)/.installed $(DEVICE)/.installed
+	$(ZOO)/bin/python -m benchmarks.zoo $(ZOO_ARGS)
+
 bench: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.run $(BENCH_ARGS)
 
@@ -141,6 +147,12 @@ $(HOST)/.installed: pyproject.toml constraints.txt
 	@echo "installing the host environment (torch, onnx, ORT Training) in $(HOST)"
 	$(PYTHON) -m venv $(HOST)
 	$(HOST)/bin/pip install $(PIP_FLAGS) --editable '.[export,dev]'
+	@touch $@
+
+$(ZOO)/.installed: pyproject.toml constraints.txt
+	@echo "installing the host environment with torchvision, timm and pytorchcv in $(ZOO)"
+	$(PYTHON) -m venv $(ZOO)
+	$(ZOO)/bin/pip install $(PIP_FLAGS) --editable '.[export,zoo]'
 	@touch $@
 
 $(DEVICE)/.installed: pyproject.toml constraints.txt

@@ -84,7 +84,7 @@ def _data(folder: Path) -> Path:
     manifest = open_bundle(BUNDLE).manifest
     rng = np.random.default_rng(0)
     path = folder / "data.npz"
-    size = manifest.image_size
+    size = manifest.shape.width
     images = rng.integers(0, 256, (IMAGES, size, size, 3), dtype=np.uint8)
     np.savez(path, images=images, labels=rng.integers(0, len(manifest.classes), IMAGES))
     return path

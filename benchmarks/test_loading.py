@@ -33,7 +33,7 @@ def bundle() -> Bundle:
 @pytest.fixture(scope="module")
 def preprocessing(bundle: Bundle) -> Preprocessing:
     """As the bundle orders."""
-    return Preprocessing(bundle.manifest.preprocessing, bundle.manifest.image_size)
+    return Preprocessing(bundle.manifest.preprocessing, bundle.manifest.shape)
 
 
 def test_open_bundle(benchmark: BenchmarkFixture, bundle: Bundle) -> None:
@@ -67,4 +67,4 @@ def test_prepare_photos(
         coarse.resize(CAMERA).save(folder / f"{number}.jpg", quality=90)
     source = open_source(tmp_path / "photos", classes, preprocessing)
     numbers = itertools.count()
-    benchmark(lambda: open_store(source, IMAGE_SIZE, tmp_path / f"store{next(numbers)}", "train"))
+    benchmark(lambda: open_store(source, (IMAGE_SIZE, IMAGE_SIZE, 3), tmp_path / f"store{next(numbers)}", "train"))

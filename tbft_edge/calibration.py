@@ -30,19 +30,23 @@ class CalibrationImages:
         return labels
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """The model's input (n, 3, S, S) float32 for indices (n,)."""
+        """The model's input (n, C, H, W) float32 for indices (n,)."""
         return self.preprocessing.normalize(self.store.pixels.read(self.store.labelled[indices]))
 
 
-def read_images(data: Path, manifest: Manifest, cache: Path) -> CalibrationImages:
-    """Prepare the images at `data` into the folder `cache`. Raises TbftError as training does."""
+def read_images(data: Path, manifest: Manifest, cache: Path, name: str = "calibration") -> CalibrationImages:
+    """Prepare the images at `data` into the folder `cache`.
+
+    They lie there under a `name` of their own. Raises TbftError as training does.
+    """
     from tbft_runtime.data.items import skipped_note
     from tbft_runtime.data.preprocessing import Preprocessing
     from tbft_runtime.data.sources import open_source
     from tbft_runtime.data.store import open_store
 
-    preprocessing = Preprocessing(manifest.preprocessing, manifest.image_size)
-    store = open_store(open_source(data, manifest.classes, preprocessing), manifest.image_size, cache, "calibration")
+    preprocessing = Preprocessing(manifest.preprocessing, manifest.shape)
+    source = open_source(data, manifest.classes, preprocessing)
+    store = open_store(source, preprocessing.row_shape, cache, name)
     if store.skipped:
         say(skipped_note(store.skipped_with_reasons, f" in '{data}'"))
     return CalibrationImages(store, preprocessing)

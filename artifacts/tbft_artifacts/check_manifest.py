@@ -12,6 +12,7 @@ from pathlib import Path
 from tbft_artifacts.check_names import LONGEST_ID, class_faults, name_fault, name_faults
 from tbft_artifacts.check_preprocessing import preprocessing_faults
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import MOST_VALUES
 from tbft_artifacts.manifest import MANIFEST, Manifest
 from tbft_artifacts.plan import OPTIMIZERS, Plan
 
@@ -23,7 +24,7 @@ LARGEST_BOUNDARY = 1 << 30
 
 def check_manifest(manifest: Manifest, bundle: Path) -> None:
     """Raises TbftError for the first thing that no exporter writes; errors call the bundle `bundle`."""
-    for fault in (*_names(manifest), *preprocessing_faults(manifest.preprocessing, manifest.image_size)):
+    for fault in (*_names(manifest), *_shape(manifest), *preprocessing_faults(manifest.preprocessing, manifest.shape)):
         raise _refused(bundle, f"has {fault}")
     for plan in manifest.plans:
         for fault in _plan_faults(plan, manifest):
@@ -32,6 +33,11 @@ def check_manifest(manifest: Manifest, bundle: Path) -> None:
 
 def _refused(bundle: Path, what: str) -> TbftError:
     return TbftError(f"{MANIFEST} of bundle '{bundle}' {what}", "export the bundle again, or do not trust it")
+
+
+def _shape(manifest: Manifest) -> Iterator[str]:
+    if manifest.shape.values > MOST_VALUES:
+        yield f"an input of {manifest.shape.values:,} numbers, more than {MOST_VALUES:,}"
 
 
 def _names(manifest: Manifest) -> Iterator[str]:
@@ -83,7 +89,7 @@ def _plan_faults(plan: Plan, manifest: Manifest) -> Iterator[str]:
             yield f"with {fault}"
     if math.prod(plan.boundary.shape) > LARGEST_BOUNDARY:
         yield f"whose boundary has the shape {plan.boundary.shape}"
-    if not plan.has_prefix and plan.boundary.shape != (3, manifest.image_size, manifest.image_size):
+    if not plan.has_prefix and plan.boundary.shape != manifest.shape:
         yield f"that begins with images, in the shape {plan.boundary.shape}"
     if not plan.gradient_forms or len(plan.gradient_memory) != len(set(plan.gradient_forms)):
         yield "with other forms of its gradient graph than it says the memory of"

@@ -1,27 +1,71 @@
-"""Whether a device can prepare pictures by the steps that a bundle or a model names."""
+"""Whether a device can prepare pictures or signals by the steps that a bundle or a model names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, PreprocessingStep, Resize, ToRgb
+from tbft_artifacts.input_shape import GREY, RGB, InputShape
+from tbft_artifacts.preprocessing import (
+    CenterCrop,
+    ExifTranspose,
+    Normalize,
+    PreprocessingStep,
+    Resize,
+    Standardize,
+    ToGrey,
+    ToRgb,
+)
 
-# As they follow each other: a step may be missing unless it is in `_NEEDED`.
-_ORDER = (ExifTranspose, ToRgb, Resize, CenterCrop, Normalize)
-_NEEDED = {ToRgb: "rgb", CenterCrop: "center_crop", Normalize: "normalize"}
+# As they follow each other: a step may be missing unless it is needed.
+_OF_PICTURES = (ExifTranspose, ToRgb, ToGrey, Resize, CenterCrop, Normalize)
+_COLOURS = {RGB: (ToRgb, "rgb"), GREY: (ToGrey, "grey")}
 
 
-def preprocessing_faults(steps: Sequence[PreprocessingStep], image_size: int) -> Iterator[str]:
-    """What keeps `steps` from making images of `image_size` pixels a side of any picture, in words behind "has"."""
-    order = [_ORDER.index(type(step)) for step in steps]
+def preprocessing_faults(steps: Sequence[PreprocessingStep], shape: InputShape) -> Iterator[str]:
+    """What keeps `steps` from making the input of a network of what it is given, in words behind "has"."""
+    if any(isinstance(step, Standardize) for step in steps):
+        yield from _faults_of_signals(steps, shape)
+    else:
+        yield from _faults_of_pictures(steps, shape)
+
+
+def _faults_of_signals(steps: Sequence[PreprocessingStep], shape: InputShape) -> Iterator[str]:
+    if len(steps) != 1 or not isinstance(steps[0], Standardize):
+        yield "steps of preprocessing beside 'standardize', which is all that numbers need"
+        return
+    yield from _faults_of_channels(steps[0], shape)
+
+
+def _faults_of_pictures(steps: Sequence[PreprocessingStep], shape: InputShape) -> Iterator[str]:
+    order = [_OF_PICTURES.index(type(step)) for step in steps]
     if order != sorted(set(order)):
         yield "steps of preprocessing twice, or in an order in which pictures cannot be prepared"
         return
-    for kind, name in _NEEDED.items():
+    if shape.channels not in _COLOURS:
+        yield f"pictures of {shape.channels} channels, which have {GREY} or {RGB}"
+        return
+    needed = dict((_COLOURS[shape.channels], (CenterCrop, "center_crop"), (Normalize, "normalize")))
+    for kind, name in needed.items():
         if not any(isinstance(step, kind) for step in steps):
             yield f"no step of preprocessing '{name}'"
-    sizes = [step.size for step in steps if isinstance(step, CenterCrop)]
-    if any(size != image_size for size in sizes):
-        yield f"images cropped to {sizes[0]} pixels, where the network takes {image_size}"
-    if any(isinstance(step, Resize) and step.size < image_size for step in steps):
-        yield f"images scaled to fewer pixels than the {image_size} that are cut out"
+    if sum(isinstance(step, ToRgb | ToGrey) for step in steps) > 1:
+        yield "steps of preprocessing to colours and to grey"
+    for step in steps:
+        if isinstance(step, CenterCrop) and step.sides != (shape.height, shape.width):
+            yield f"images cropped to {_pixels(step.sides)}, where the network takes {_pixels(shape[1:])}"
+        if isinstance(step, Resize) and (step.sides[0] < shape.height or step.sides[1] < shape.width):
+            yield f"images scaled to fewer pixels than the {_pixels(shape[1:])} that are cut out"
+        if isinstance(step, Normalize):
+            yield from _faults_of_channels(step, shape)
+
+
+def _faults_of_channels(step: Normalize | Standardize, shape: InputShape) -> Iterator[str]:
+    for what, values in (("mean", step.mean), ("std", step.std)):
+        if len(values) != shape.channels:
+            yield f"a {what} of {len(values)} channels, where the network takes {shape.channels}"
+
+
+def _pixels(sides: tuple[int, ...]) -> str:
+    """Height and width in words; the side alone where they are equal."""
+    height, width = sides
+    return f"{height} pixels" if height == width else f"{height} × {width} pixels"

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from tbft_artifacts.input_shape import InputShape, said_shape
 from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import Drift, Plan
-from tbft_artifacts.preprocessing import Normalize, PreprocessingStep
+from tbft_artifacts.preprocessing import Normalize, PreprocessingStep, Standardize
 from tbft_artifacts.structs import Count, Large, Part, Pixels, Sha256, Some, Struct
 
 FORMAT = 1
@@ -65,7 +67,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     `bundle_id` is the sha256 of the manifest without it, so of the content of every file. `parent`
     is the bundle that this one was made from. `blocks` hold every trainable parameter of the network, in the
     order of its graph; a plan trains all or nothing of each. `plans` are in the order of what they train, and
-    `full` the last; several may be for one drift.
+    `full` the last; several may be for one drift. `image_size` is the side of a square RGB input, `input_shape` says
+    any other; just one of them is there, so that the ids of bundles from before stay what they are.
     """
 
     format: Count
@@ -74,7 +77,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     parent: str | None = None
     model: str
     classes: tuple[str, ...]
-    image_size: Pixels
+    image_size: Pixels | UnsetType = UNSET
+    input_shape: InputShape | UnsetType = UNSET
     preprocessing: tuple[PreprocessingStep, ...]
     batch_norms: tuple[BatchNorm, ...]
     blocks: tuple[Block, ...]
@@ -82,10 +86,18 @@ class Manifest(Struct, frozen=True, kw_only=True):
     producers: dict[str, str]
     files: dict[str, FileEntry]
 
+    def __post_init__(self) -> None:
+        said_shape(self.image_size, self.input_shape)
+
     @property
-    def normalization(self) -> Normalize:
-        """The preprocessing step that makes numbers of pixels."""
-        return next(step for step in self.preprocessing if isinstance(step, Normalize))
+    def shape(self) -> InputShape:
+        """What the network takes: channels, height, width."""
+        return said_shape(self.image_size, self.input_shape)
+
+    @property
+    def normalization(self) -> Normalize | Standardize:
+        """The preprocessing step that makes the input's numbers of pixels, or of a signal's."""
+        return next(step for step in self.preprocessing if isinstance(step, Normalize | Standardize))
 
     @property
     def sparse_plans(self) -> tuple[Plan, ...]:

@@ -17,7 +17,7 @@ WRITTEN = frozenset(
     {
         *("Add", "And", "ArgMax", "AveragePool", "Cast", "Clip", "Concat", "ConstantOfShape", "Conv", "ConvTranspose"),
         *("DequantizeLinear", "Div", "Equal", "Exp", "Expand", "Flatten", "Gather", "GatherElements", "Gemm"),
-        *("GlobalAveragePool", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity", "Less"),
+        *("Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity", "Less"),
         *("LogSoftmax", "MatMul", "Mul", "Neg", "OneHot", "Pad", "Pow", "QuantizeLinear", "Reciprocal", "ReduceMax"),
         *("ReduceMean", "ReduceSum", "Relu", "Reshape", "ScatterND", "Shape", "Sigmoid", "Size", "Slice", "Split"),
         *("Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Where"),
@@ -28,7 +28,7 @@ WRITTEN = frozenset(
 LAYERS = frozenset(
     {
         *("Abs", "BatchNormalization", "Ceil", "Celu", "Constant", "Cos", "CumSum", "DepthToSpace", "Dropout"),
-        *("Einsum", "Elu", "Erf", "Floor", "GlobalLpPool", "GlobalMaxPool", "GridSample"),
+        *("Einsum", "Elu", "Erf", "Floor", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "GridSample"),
         *("Hardmax", "InstanceNormalization", "IsInf", "IsNaN", "LRN", "LayerNormalization", "LeakyRelu"),
         *("LessOrEqual", "Log", "LpNormalization", "LpPool", "Max", "MaxPool", "Mean"),
         *("MeanVarianceNormalization", "Min", "Mish", "Not", "Or", "PRelu", "Range", "ReduceL1", "ReduceL2"),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
+from tbft_artifacts.input_shape import MOST_CHANNELS
 from tbft_artifacts.structs import Pixels, Struct
 
 # From the least to the largest that any normalisation has.
 MEANS, DEVIATIONS = (-1e3, 1e3), (1e-4, 1e4)
-_CHANNELS = Meta(min_length=3, max_length=3)
+# Of a signal, whatever its unit is.
+SIGNAL_MEANS, SIGNAL_DEVIATIONS = (-1e6, 1e6), (1e-6, 1e6)
+_EACH_CHANNEL = Meta(min_length=1, max_length=MOST_CHANNELS)
 
 ResizeFilter = Literal["bilinear", "bicubic", "nearest"]
 
@@ -23,24 +26,52 @@ class ToRgb(Struct, frozen=True, tag="rgb"):
     """Convert to three channels, red, green, blue."""
 
 
+class ToGrey(Struct, frozen=True, tag="grey"):
+    """Convert to one channel: 0.299 red + 0.587 green + 0.114 blue, as ITU-R 601 and Pillow have it."""
+
+
 class Resize(Struct, frozen=True, tag="resize"):
-    """Scale so that the shorter side has `size` pixels."""
+    """Scale so that the shorter side has `size` pixels; with a `width`, so that `size` rows of `width` are covered."""
 
     size: Pixels
     filter: ResizeFilter = "bilinear"
+    width: Pixels | UnsetType = UNSET
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width that the picture covers."""
+        return self.size, self.size if isinstance(self.width, UnsetType) else self.width
 
 
 class CenterCrop(Struct, frozen=True, tag="center_crop"):
-    """Cut `size` x `size` pixels out of the middle."""
+    """Cut `size` x `size` pixels out of the middle; with a `width`, `size` rows of `width`."""
 
     size: Pixels
+    width: Pixels | UnsetType = UNSET
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of what is cut out."""
+        return self.size, self.size if isinstance(self.width, UnsetType) else self.width
 
 
 class Normalize(Struct, frozen=True, tag="normalize"):
     """uint8 pixel p of channel c -> (p / 255 - mean[c]) / std[c], as float32 in (C, H, W)."""
 
-    mean: Annotated[tuple[Annotated[float, Meta(ge=MEANS[0], le=MEANS[1])], ...], _CHANNELS]
-    std: Annotated[tuple[Annotated[float, Meta(ge=DEVIATIONS[0], le=DEVIATIONS[1])], ...], _CHANNELS]
+    mean: Annotated[tuple[Annotated[float, Meta(ge=MEANS[0], le=MEANS[1])], ...], _EACH_CHANNEL]
+    std: Annotated[tuple[Annotated[float, Meta(ge=DEVIATIONS[0], le=DEVIATIONS[1])], ...], _EACH_CHANNEL]
 
 
-PreprocessingStep = ExifTranspose | ToRgb | Resize | CenterCrop | Normalize
+class Standardize(Struct, frozen=True, tag="standardize"):
+    """Number x of channel c -> (x - mean[c]) / std[c], as float32 in (C, H, W): of signals, which are no pixels."""
+
+    mean: Annotated[tuple[Annotated[float, Meta(ge=SIGNAL_MEANS[0], le=SIGNAL_MEANS[1])], ...], _EACH_CHANNEL]
+    std: Annotated[tuple[Annotated[float, Meta(ge=SIGNAL_DEVIATIONS[0], le=SIGNAL_DEVIATIONS[1])], ...], _EACH_CHANNEL]
+
+
+PreprocessingStep = ExifTranspose | ToRgb | ToGrey | Resize | CenterCrop | Normalize | Standardize
+
+
+def width_beside(height: int, width: int) -> int | UnsetType:
+    """The `width` of a step beside its `size`, which is the height; nothing where it is the same."""
+    return UNSET if width == height else width

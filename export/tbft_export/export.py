@@ -15,7 +15,7 @@ from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
-from tbft_export.blocks import describe_blocks
+from tbft_export.blocks.find import describe_blocks
 from tbft_export.check.step import SelfCheck
 from tbft_export.compile.exits import exit_blocks
 from tbft_export.compile.official import check_official, write_official_artifacts
@@ -23,6 +23,7 @@ from tbft_export.compile.request import PlanRequest
 from tbft_export.compile.statistics import statistics_model
 from tbft_export.exits.network import ExitNetwork, train_exits
 from tbft_export.manifest import describe
+from tbft_export.normalization import measured
 from tbft_export.options import ExportOptions, check_options
 from tbft_export.pipeline import PassRunner
 from tbft_export.plans import Draft, LeftOut, exit_maker, make_plans, plan_maker, plan_requests
@@ -82,9 +83,10 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress:
         options.model,
         None if options.weights is None else Path(options.weights),
         len(options.classes) if options.new_head and options.classes else options.class_count,
-        options.image_size,
+        options.given_shape,
         runner,
         new_head=options.new_head,
+        output=options.output,
     )
     out = Path(out)
     if not is_archive(out):
@@ -102,11 +104,13 @@ def _write(
     options: ExportOptions, trained: TrainedModel, runner: PassRunner, progress: Progress, out: Path
 ) -> Exported:
     requests = plan_requests(options, trained)
-    if options.official:
-        check_official([request.training for request in requests])
     forward = trained.forward
+    if options.official:
+        check_official([request.training for request in requests], forward.graph)
     with atomic_folder(out) as folder:
         manifest = describe(options, trained)
+        if options.measure is not None:
+            manifest = measured(manifest, options.measure)
         # Ahead of the long work: a wrong path or class name is a quick answer.
         images = None if options.calibration is None else options.calibration(manifest)
         progress.begin("writing weights and models" if options.source is None else "training exits", 1)

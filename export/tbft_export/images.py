@@ -20,10 +20,10 @@ class LabelledImages(Protocol):
         """(N,) int64."""
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """The model's input (n, 3, S, S) float32 for indices (n,)."""
+        """The model's input (n, C, H, W) float32 for indices (n,)."""
 
 
-# Reads images as the manifest says, which has no plan yet: its class names, image size and preprocessing.
+# Reads images as the manifest says, which has no plan yet: its class names, shape and preprocessing.
 ImageReader = Callable[[Manifest], LabelledImages]
 
 

@@ -6,8 +6,19 @@ from importlib.metadata import version
 
 from tbft_artifacts.check_names import class_faults
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import GREY, RGB, as_said
 from tbft_artifacts.manifest import FORMAT, Manifest
-from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, PreprocessingStep, Resize, ToRgb
+from tbft_artifacts.preprocessing import (
+    CenterCrop,
+    ExifTranspose,
+    Normalize,
+    PreprocessingStep,
+    Resize,
+    Standardize,
+    ToGrey,
+    ToRgb,
+    width_beside,
+)
 from tbft_export.compile.statistics import batch_norms
 from tbft_export.options import ExportOptions
 from tbft_export.sources.built_in import BUILT_IN
@@ -17,6 +28,8 @@ MINIMUM_RUNTIME = "0.1.0"
 _PRODUCERS = ("tbft-edge", "torch", "onnx", "onnx-ir", "onnxruntime-training-cpu")
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+# Of grey pictures: 0.299 red + 0.587 green + 0.114 blue of the means; channels that go together vary as one.
+_IMAGENET_GREY_MEAN, _IMAGENET_GREY_STD = (0.459,), (0.226,)
 
 
 def describe(options: ExportOptions, trained: TrainedModel) -> Manifest:
@@ -24,12 +37,14 @@ def describe(options: ExportOptions, trained: TrainedModel) -> Manifest:
 
     Raises TbftError for class names that do not fit the model, or that no folder of pictures could have.
     """
+    image_size, input_shape = as_said(trained.shape)
     return Manifest(
         format=FORMAT,
         minimum_runtime=MINIMUM_RUNTIME,
         model=trained.name,
         classes=_class_names(options, trained),
-        image_size=trained.image_size,
+        image_size=image_size,
+        input_shape=input_shape,
         preprocessing=_preprocessing(options, trained),
         batch_norms=batch_norms(trained.forward.graph),
         blocks=(),
@@ -61,22 +76,50 @@ def _class_names(options: ExportOptions, trained: TrainedModel) -> tuple[str, ..
 
 
 def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[PreprocessingStep, ...]:
-    built_in = BUILT_IN.get(trained.name)
-    mean = _IMAGENET_MEAN if built_in is None else (built_in.mean,) * 3
-    std = _IMAGENET_STD if built_in is None else (built_in.std,) * 3
+    channels, height, width = trained.shape
+    for name, values in (("mean", options.mean), ("std", options.std)):
+        if values is not None and len(values) not in (1, channels):
+            raise TbftError(
+                f"`{name}` has {len(values)} numbers, and the model takes {channels} channels",
+                "give one number for each channel, or one for all",
+            )
     if trained.card is not None:
         # As it was fed when it was trained; a mean or std that is given wins.
-        return tuple(_normalize(step, options) for step in trained.card.preprocessing)
+        return tuple(_normalize(step, options, channels) for step in trained.card.preprocessing)
+    if options.given_shape.is_signal or channels not in (GREY, RGB) or height == 1:
+        return (_normalize(Standardize((0.0,) * channels, (1.0,) * channels), options, channels),)
+    beside = width_beside(height, width)
     return (
         ExifTranspose(),
-        ToRgb(),
-        Resize(size=trained.image_size),
-        CenterCrop(size=trained.image_size),
-        Normalize(mean=options.mean or mean, std=options.std or std),
+        ToRgb() if channels == RGB else ToGrey(),
+        Resize(size=height, width=beside),
+        CenterCrop(size=height, width=beside),
+        _normalize(_usual(trained), options, channels),
     )
 
 
-def _normalize(step: PreprocessingStep, options: ExportOptions) -> PreprocessingStep:
-    if not isinstance(step, Normalize):
+def _usual(trained: TrainedModel) -> Normalize:
+    """What a built-in network was trained with, or its graph shows; ImageNet's otherwise, whose greys are luminance."""
+    if trained.normalize is not None:
+        return trained.normalize
+    built_in = BUILT_IN.get(trained.name)
+    if built_in is not None:
+        return Normalize((built_in.mean,) * RGB, (built_in.std,) * RGB)
+    if trained.shape.channels == RGB:
+        return Normalize(_IMAGENET_MEAN, _IMAGENET_STD)
+    return Normalize(_IMAGENET_GREY_MEAN, _IMAGENET_GREY_STD)
+
+
+def _normalize(step: PreprocessingStep, options: ExportOptions, channels: int) -> PreprocessingStep:
+    if not isinstance(step, Normalize | Standardize):
         return step
-    return Normalize(mean=options.mean or step.mean, std=options.std or step.std)
+    mean, std = _each(options.mean, channels) or step.mean, _each(options.std, channels) or step.std
+    return type(step)(mean=mean, std=std)
+
+
+def _each(values: tuple[float, ...] | None, channels: int) -> tuple[float, ...] | None:
+    """A number for each channel; one alone is for all."""
+    if values is None:
+        return None
+    numbers = tuple(map(float, values))
+    return numbers * channels if len(numbers) == 1 else numbers

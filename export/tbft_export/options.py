@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
+from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.named import check_weights_file, model_kind
 
 if TYPE_CHECKING:
@@ -48,17 +49,27 @@ class ExportOptions:
     """0; 0.01 for adamw."""
     batch_size: int = 32
     """Images of a step; a device may choose another number."""
-    image_size: int | None = None
-    """Side of the square input in pixels."""
+    image_size: int | tuple[int, int] | None = None
+    """Side of a square input in pixels, or height and width."""
+    channels: int | None = None
+    """Channels of a torch module's input: 3 of a picture in colours, 1 of a grey one."""
     class_count: int | None = None
     """How many classes the model has, where their names are not given."""
     classes: tuple[str, ...] = ()
     """The names of the classes, in the order of the model's outputs."""
+    output: str | None = None
+    """Which output of an `.onnx` file are the logits, where it has several."""
     new_head: bool = False
     """Whether the layer that gives the logits is a fresh one for these classes."""
-    mean: tuple[float, float, float] | None = None
+    window: int | None = None
+    """Samples of a window of a signal, (N, channels, window): the input of a network that is given no pictures."""
+    patch: tuple[int, int] | None = None
+    """Height and width of a patch of numbers, (N, channels, height, width), such as a spectrogram."""
+    measure: ImageReader | None = None
+    """Reads data of which mean and standard deviation of each channel are measured."""
+    mean: tuple[float, ...] | None = None
     """Per channel, of pixels in [0, 1]: that of a built-in network's training, and ImageNet's otherwise."""
-    std: tuple[float, float, float] | None = None
+    std: tuple[float, ...] | None = None
     """Likewise."""
     prefix: PrefixKind = "float32"
     """Arithmetic of the frozen part."""
@@ -72,6 +83,16 @@ class ExportOptions:
     """Whether ONNX Runtime Training's own artifacts are written, too; they hold the weights once more."""
     dump_after: str | None = None
     """The compiler pass after which the graph is printed on stderr."""
+
+    @property
+    def given_shape(self) -> GivenShape:
+        """What is said of the network's input."""
+        size = self.image_size
+        if self.window is not None:
+            return GivenShape((1, self.window), self.channels, is_signal=True)
+        if self.patch is not None:
+            return GivenShape(self.patch, self.channels, is_signal=True)
+        return GivenShape((size, size) if isinstance(size, int) else size, self.channels)
 
     @property
     def of_method(self) -> MethodOptions:
@@ -93,6 +114,12 @@ def check_options(options: ExportOptions) -> None:
         raise TbftError("it is not said what drifted", f"give `drift` {', '.join(get_args(Drift))} or all")
     if options.new_head and not (options.classes or options.class_count):
         raise TbftError("it is not said for how many classes the new head is", "give `classes`")
+    sizes = {name: getattr(options, name) for name in ("image_size", "window", "patch")}
+    given = [f"`{name}`" for name, value in sizes.items() if value is not None]
+    if len(given) > 1:
+        raise TbftError(f"{' and '.join(given)} both say what goes in", "leave one of them out")
+    if options.measure is not None and (options.mean is not None or options.std is not None):
+        raise TbftError("`mean` or `std` was given, and is to be measured, too", "leave `measure` or the numbers out")
     if options.dump_after is not None:
         _check_pass(options.dump_after)
     if options.prefix == "int8" and options.calibration is None:

@@ -16,8 +16,10 @@ from tbft_artifacts.sparse import SparseLayer
 from tbft_artifacts.words import clean
 from tbft_export.graph.activations import Activation
 from tbft_export.passes.count_correct import CountCorrectPass
+from tbft_export.passes.explicit_padding import ExplicitPaddingPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
+from tbft_export.passes.fold_sizes import FoldSizesPass
 from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -33,7 +35,10 @@ from tbft_export.passes.stand_in_for_activations import StandInForActivationsPas
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.train_rows import TrainRowsPass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
+from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
+from tbft_export.passes.write_out_layers import WriteOutLayersPass
+from tbft_export.passes.write_out_moves import WriteOutMovesPass
 
 # Constants of the lowerings are far smaller than this; weights are larger or have a name of their own.
 LARGEST_CONSTANT = 1 << 20
@@ -62,6 +67,8 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
         QuickenAveragesPass(),
         common.ShapeInferencePass(),  # Folding `Shape` needs static dimensions.
         FoldConstantsPass(weights),
+        FoldSizesPass(weights),  # What is left of shape arithmetic: that with the batch in it.
+        ExplicitPaddingPass(),  # Of images whose size is known; the next one adds to it.
         FoldPadPass(),  # Its amounts are constants only now.
         common.RemoveUnusedNodesPass(),  # Leftovers of what was folded.
         common.ShapeInferencePass(),  # Folded pads and axes give shapes that were unknown before.
@@ -80,14 +87,19 @@ def before_gradient(
     Norms whose running mean `batch_statistics` names use the batch's statistics. Of the weights `sparse` rows are
     trained: a fixed norm's scale still goes into the filters, since it is as fixed.
     """
+    trained = frozenset((*trainable, *sparse))
     return [
         # ORT differentiates any BatchNormalization that is left as one with batch statistics.
         FreezeBatchNormPass(frozenset(trainable), frozenset(batch_statistics)),
+        WriteOutMovesPass(trained),  # It has no gradient for these, or a wrong one.
+        WidenOneDimensionPass(trained),  # Behind the last, which leaves a Conv or a pool; the next one knows images.
         # Its gradient crashes in ORT Training; of windows that tile the image it has a lowering.
-        RewriteAveragePoolPass(frozenset((*trainable, *sparse)), keep_tiling=not runs_on_ort_training),
+        RewriteAveragePoolPass(trained, keep_tiling=not runs_on_ort_training),
+        # It has no gradient for these either, or asks for outputs that they do not have.
+        WriteOutLayersPass(trained),
         # It has no gradient for some, and a clumsy one for ReLU6.
         WriteOutActivationsPass() if runs_on_ort_training else StandInForActivationsPass(),
-        SeparateReadersPass(frozenset((*trainable, *sparse))),  # Fixed norms are none any more.
+        SeparateReadersPass(trained),  # Fixed norms are none any more.
         common.ShapeInferencePass(),  # MaxPoolGrad and the lowerings read annotated shapes.
     ]
 

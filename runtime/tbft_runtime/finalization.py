@@ -97,7 +97,13 @@ def _finalized(
         raise TbftError(f"'{out}' lies in the bundle itself", "choose another `out`")
     manifest, plan = opened.manifest, opened.plan(run_file.settings.plan)
     card = ModelCard(
-        manifest.bundle_id, plan.id, manifest.classes, manifest.image_size, manifest.preprocessing, UNSTAMPED
+        bundle_id=manifest.bundle_id,
+        plan=plan.id,
+        classes=manifest.classes,
+        image_size=manifest.image_size,
+        input_shape=manifest.input_shape,
+        preprocessing=manifest.preprocessing,
+        sha256=UNSTAMPED,
     )
     file = bundle_graph(opened, plan.predict)
     check_finite(state.best, f"the best state of '{run}'", "train again with a lower `lr`")
@@ -112,6 +118,6 @@ def _finalized(
 
 
 def _try(model: bytes, card: ModelCard, shown: str) -> None:
-    """Raises TbftError for a model that cannot be loaded, or does not answer a grey image with finite numbers."""
-    grey = np.full((1, card.image_size, card.image_size, 3), 128, np.uint8)
-    whole_model(checked_model(model, shown), {}, 1, card).logits(grey)
+    """Raises TbftError for a model that cannot be loaded, or does not answer an image of noise with finite numbers."""
+    found = whole_model(checked_model(model, shown), {}, 1, card)
+    found.logits(found.preprocessing.noise(1, np.random.default_rng(0)))

@@ -139,13 +139,13 @@ def _loaded(bundle: Bundle, plan: Plan, settings: Settings, channels: Channels) 
 
 
 def random_batch(bundle: Bundle, batch_size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random images (N, 3, S, S) float32, as the bundle prepares pixels, and labels (N,) int64."""
+    """Random images (N, C, H, W) float32, as the bundle prepares them, and labels (N,) int64."""
     manifest = bundle.manifest
     rng = np.random.default_rng(seed)
-    size = manifest.image_size
-    pixels = rng.integers(0, 256, (batch_size, size, size, 3), dtype=np.uint8)
+    preprocessing = Preprocessing(manifest.preprocessing, manifest.shape)
+    pixels = preprocessing.noise(batch_size, rng)
     labels = rng.integers(0, len(manifest.classes), batch_size)
-    return Preprocessing(manifest.preprocessing, size).normalize(pixels), labels
+    return preprocessing.normalize(pixels), labels
 
 
 def main() -> None:

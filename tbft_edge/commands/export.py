@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -15,9 +16,10 @@ from typer.core import TyperCommand
 from tbft_artifacts.archive import is_archive
 from tbft_artifacts.atomic import check_empty
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import LONGEST_SIDE, MOST_CHANNELS
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
-from tbft_artifacts.preprocessing import DEVIATIONS, MEANS
+from tbft_artifacts.preprocessing import DEVIATIONS, MEANS, SIGNAL_DEVIATIONS, SIGNAL_MEANS
 from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_IMAGE
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
@@ -102,12 +104,37 @@ def command(
         int, typer.Option(min=1, max=LARGEST_BATCH, help="Default batch size; a device may choose another.")
     ] = 32,
     image_size: Annotated[
+        str | None,
+        typer.Option(
+            help="Side of a square input, or HEIGHTxWIDTH: 48x192. By default 32 for resnet26, 224 for "
+            "efficientnet-lite0; needed for other torch modules.",
+        ),
+    ] = None,
+    channels: Annotated[
         int | None,
         typer.Option(
             min=1,
-            max=LARGEST_IMAGE,
-            help="Side of the square input; by default 32 for resnet26, 224 for efficientnet-lite0; needed for other "
-            "torch modules.",
+            max=MOST_CHANNELS,
+            help="Channels of a torch module's input: 3 (RGB) by default, 1 of grey pictures, any number of a signal.",
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=LONGEST_SIDE,
+            help="For signals: samples of a window, (N, channels, window). The values are a sensor's, and no pixels.",
+        ),
+    ] = None,
+    patch: Annotated[
+        str | None,
+        typer.Option(help="For signals: a patch of numbers, HEIGHTxWIDTH, such as a spectrogram of 49x10."),
+    ] = None,
+    measure: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled data like that which the network was trained on, as for train: mean and standard deviation "
+            "of each channel are measured there."
         ),
     ] = None,
     classes: Annotated[
@@ -118,10 +145,14 @@ def command(
         bool,
         typer.Option("--new-head", help="Replace the layer that gives the logits by a fresh one for these --classes."),
     ] = False,
+    output: Annotated[
+        str | None, typer.Option(help="Which output of an .onnx file are the logits, where it has several.")
+    ] = None,
     mean: Annotated[
         str | None,
         typer.Option(
-            help="Mean per channel of pixels in [0, 1]: r,g,b. That of a built-in network's training, else ImageNet's."
+            help="Mean per channel, or of all, of pixels in [0, 1]: r,g,b. That of a built-in network's training, 0 "
+            "where an .onnx file normalises its input itself, else ImageNet's."
         ),
     ] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation per channel, likewise.")] = None,
@@ -164,6 +195,7 @@ def command(
     """
     count, names = _classes(classes)
     _check_method(method)
+    is_signal = window is not None or patch is not None
     # At first what says without torch whether the options are right: importing that takes seconds.
     with extra("export", "tbft_export.options"), tempfile.TemporaryDirectory() as cache:
         from tbft_edge.calibration import read_images
@@ -185,12 +217,17 @@ def command(
             momentum=momentum,
             weight_decay=weight_decay,
             batch_size=batch_size,
-            image_size=image_size,
+            image_size=_sides(image_size, "--image-size"),
+            channels=channels,
+            window=window,
+            patch=_sides(patch, "--patch"),
+            measure=None if measure is None else partial(read_images, measure, cache=Path(cache), name="measured"),
             class_count=count,
             classes=names,
+            output=output,
             new_head=new_head,
-            mean=_channels(mean, "--mean"),
-            std=_channels(std, "--std"),
+            mean=_channels(mean, "--mean", SIGNAL_MEANS if is_signal else MEANS),
+            std=_channels(std, "--std", SIGNAL_DEVIATIONS if is_signal else DEVIATIONS),
             prefix=prefix,
             calibration=None if calibration is None else partial(read_images, calibration, cache=Path(cache)),
             allow_accuracy_loss=allow_accuracy_loss,
@@ -272,19 +309,31 @@ def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:
     return None, tuple(name.strip() for name in text.split(","))
 
 
-def _channels(text: str | None, option: str) -> tuple[float, float, float] | None:
+def _sides(text: str | None, option: str) -> tuple[int, int] | None:
+    """(height, width) of "64" or "48x192"."""
+    if text is None:
+        return None
+    parts = text.split("x")
+    sides = [int(part) for part in parts if re.fullmatch("[0-9]{1,9}", part)]
+    if len(sides) != len(parts) or len(sides) > 2 or not all(1 <= side <= LARGEST_IMAGE for side in sides):
+        raise TbftError(
+            f"{option} '{text}' is not one or two numbers from 1 to {LARGEST_IMAGE}",
+            f"for example {option} 64, or {option} 48x192: height and width",
+        )
+    return sides[0], sides[-1]
+
+
+def _channels(text: str | None, option: str, bounds: tuple[float, float]) -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
-        values = [float(part) for part in text.split(",")]
+        values = tuple(float(part) for part in text.split(","))
     except ValueError:
-        values = []
-    if len(values) == 1:
-        values *= 3
-    least, largest = DEVIATIONS if option == "--std" else MEANS
-    if len(values) != 3 or not all(least <= value <= largest for value in values):
+        values = ()
+    least, largest = bounds
+    if not values or not all(least <= value <= largest for value in values):
         raise TbftError(
-            f"{option} '{text}' is not one or three numbers from {least:g} to {largest:g}",
+            f"{option} '{text}' is not a number from {least:g} to {largest:g} for each channel, or one for all",
             f"for example {option} 0.485,0.456,0.406",
         )
-    return values[0], values[1], values[2]
+    return values

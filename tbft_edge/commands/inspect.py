@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tbft_artifacts.input_shape import RGB, InputShape
 from tbft_artifacts.manifest import Block, Manifest
 from tbft_artifacts.plan import Plan
 from tbft_edge.commands.options import ExpectIdOption, JsonOption
@@ -45,7 +46,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
             ["id", manifest.bundle_id],
             ["format", f"{manifest.format} (needs tbft-edge {manifest.minimum_runtime} or newer)"],
             ["parent", manifest.parent or "none"],
-            ["input", f"{manifest.image_size} x {manifest.image_size} RGB"],
+            ["input", _input(manifest.shape)],
             ["classes", ", ".join(manifest.classes)],
             ["batch norms", str(len(manifest.batch_norms))],
             ["files", f"{len(manifest.files)}, all as exported, {size(total)}"],
@@ -58,6 +59,10 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
         yield _sparse(manifest.sparse_plans)
     blocks = [[block.name, f"{block.parameters:,}", _trained_by(block, manifest)] for block in manifest.blocks]
     yield Table("Blocks, from the input to the output", ["block", "parameters", "trained by"], blocks)
+
+
+def _input(shape: InputShape) -> str:
+    return f"{shape.height} x {shape.width} RGB" if shape.channels == RGB else shape.words
 
 
 def _sparse(plans: Sequence[Plan]) -> Table:

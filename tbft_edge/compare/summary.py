@@ -39,7 +39,7 @@ def summarize(
         test=None if options.test is None or settings.test is None else str(Origin.of(options.test, settings.test)),
         test_images=_test_images(first, runs, options),
         train_images=first.result.train_images,
-        image_size=" and ".join(sorted({f"{report.image_size} px" for report in reports})),
+        image_size=" and ".join(sorted({report.shape.short_words for report in reports})),
         seed=options.seed,
         repeats=options.repeats,
         epochs=options.epochs,
@@ -162,7 +162,7 @@ def _differences(runs: Sequence[Run]) -> Iterable[str]:
     reports = [(run.entry.name, run.report) for run in runs if run.report is not None]
     for what, values in (
         ("model", [report.model for _, report in reports]),
-        ("image size", [f"{report.image_size} px" for _, report in reports]),
+        ("image size", [report.shape.short_words for _, report in reports]),
         ("images", [report.data for _, report in reports]),
         ("images to train on", [f"{report.result.train_images:,}" for _, report in reports]),
         ("batch size", [str(report.result.batch_size) for _, report in reports]),

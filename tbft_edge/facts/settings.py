@@ -59,8 +59,7 @@ def blocks(result: TrainResult) -> Fact:
 
 def network(report: Report) -> Fact:
     """The model, and what goes in and out."""
-    pixels = f"{report.image_size} × {report.image_size} pixels"
-    return Fact("model", f"{report.model}, {count(len(report.classes), 'class')}, {pixels}")
+    return Fact("model", f"{report.model}, {count(len(report.classes), 'class')}, {report.shape.words}")
 
 
 def began(report: Report) -> Fact:

@@ -45,7 +45,8 @@ def _network(report: Report) -> Markup:
     described = "; ".join(
         f"{b.name}: {b.parameters:,} parameters, {'trained' if b.trained else 'frozen'}" for b in report.blocks
     )
-    before, behind = f"image {report.image_size} × {report.image_size}", count(len(report.classes), "class")
+    before = f"image {report.shape.sides}" if report.shape.height > 1 else report.shape.words
+    behind = count(len(report.classes), "class")
     chart = network(f"Blocks from image to classes. {described}", report.blocks, before, behind)
     return figure("The network", note, chart)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tbft_artifacts.preprocessing import Standardize
 from tbft_edge.console import quoted, say
 from tbft_edge.figures import percent, size
 from tbft_edge.tables.plans import plan_table
@@ -77,7 +78,8 @@ def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
             + (f"; exactly zero, so left out: {', '.join(check.zero_gradients)}" if check.zero_gradients else "")
         )
     normalize = manifest.normalization
-    say(f"pixels are scaled to [0, 1], then normalised with mean {_list(normalize.mean)}, std {_list(normalize.std)}")
+    scaled = "numbers are" if isinstance(normalize, Standardize) else "pixels are scaled to [0, 1], then"
+    say(f"{scaled} normalised with mean {_list(normalize.mean)}, std {_list(normalize.std)}")
     if exported.has_official and options.optimizer != "adamw":
         words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]
         say(f"ort_training/ has ORT's {words} exist only in the device graphs")

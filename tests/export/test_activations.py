@@ -1,4 +1,4 @@
-"""ReLU6, hard-swish, hard-sigmoid, sigmoid and SiLU: gradients as in PyTorch, or masks as in MobileTL."""
+"""Activation functions: gradients as in PyTorch, or masks as in MobileTL."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from support.exports import masked_plans
 from support.lowering import assert_close, leaf, lowered, normal
 from support.onnx_models import operators, parse, run
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import square_rgb
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.graph.activations import ACTIVATIONS, Activation, ActivationKind
@@ -53,9 +54,16 @@ EXACT: dict[str, tuple[str, Callable[[Tensor], Tensor], str, str]] = {
         "tbft.HardSigmoidGrad <alpha=0.16666667>",
         "y",
     ),
+    "elu": ("Elu <alpha=0.7> (x)", lambda x: functional.elu(x, 0.7), "tbft.EluGrad <alpha=0.7>", "y"),
+    "selu": ("Selu (x)", functional.selu, "tbft.SeluGrad", "y"),
+    "celu": ("Celu <alpha=0.7> (x)", lambda x: functional.celu(x, 0.7), "tbft.CeluGrad <alpha=0.7>", "y"),
+    "softplus": ("Softplus (x)", functional.softplus, "tbft.SoftplusGrad", "x"),
+    "softsign": ("Softsign (x)", functional.softsign, "tbft.SoftsignGrad", "y"),
 }
 SMOOTH: dict[str, tuple[Callable[[Tensor], Tensor], str, str]] = {
     "sigmoid": (torch.sigmoid, "SigmoidGrad", "y"),
+    "tanh": (torch.tanh, "TanhGrad", "y"),
+    "gelu": (functional.gelu, "GeluGrad", "x"),
     "silu": (functional.silu, "QuickGeluGrad <alpha=1.0>", "x"),
     "quick gelu": (lambda x: x * torch.sigmoid(1.5 * x), "QuickGeluGrad <alpha=1.5>", "x"),
 }
@@ -73,7 +81,8 @@ def test_every_activation_is_tested() -> None:
     assert tested == {f"tbft.{name}Grad": kind.gradient_reads for name, kind in ACTIVATIONS.items()}
 
 
-@covers("tbft::Relu6Grad", "tbft::HardSwishGrad", "tbft::HardSigmoidGrad")
+@covers("tbft::Relu6Grad", "tbft::HardSwishGrad", "tbft::HardSigmoidGrad", "tbft::EluGrad", "tbft::SeluGrad")
+@covers("tbft::CeluGrad", "tbft::SoftplusGrad", "tbft::SoftsignGrad")
 @pytest.mark.parametrize("name", list(EXACT))
 def test_an_exact_gradient(name: str) -> None:
     """At the kinks, where PyTorch takes the outer slope, and right beside them."""
@@ -93,7 +102,8 @@ def test_an_exact_gradient(name: str) -> None:
     np.testing.assert_allclose(found["dx"], expected, rtol=1e-6, atol=1e-6)
 
 
-@covers("com.microsoft::SigmoidGrad", "com.microsoft::QuickGeluGrad")
+@covers("com.microsoft::SigmoidGrad", "com.microsoft::QuickGeluGrad", "com.microsoft::TanhGrad")
+@covers("com.microsoft::GeluGrad")
 @pytest.mark.parametrize("name", list(SMOOTH))
 def test_a_smooth_gradient(name: str) -> None:
     """Also against ONNX Runtime's own kernel, and far out, where an exponential might overflow."""
@@ -120,6 +130,37 @@ def test_quick_gelu(alpha: float) -> None:
     assert_close(found, run(parse(text), {"x": x}))
 
 
+@covers("com.microsoft::Gelu")
+def test_gelu() -> None:
+    """What ORT makes of x * (1 + erf(x / sqrt 2)) / 2 is written with standard operators again."""
+    x = 4 * normal(np.random.default_rng(0), 9, 5)
+    text = "g (float[n,5] x) => (float[n,5] y) { y = com.microsoft.Gelu (x) }"
+    found, _ = lowered(text, {"x": x})
+    assert_close(found, {"y": functional.gelu(torch.from_numpy(x))})
+    assert_close(found, run(parse(text), {"x": x}))
+
+
+@covers("com.microsoft::LeakyReluGrad")
+@pytest.mark.parametrize("alpha", [0.0, 0.1, 1.0])
+def test_leaky_relu_grad(alpha: float) -> None:
+    """At 0 and beside it, too."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([VALUES, 3 * normal(rng, 9, VALUES.size)])
+    dy = normal(rng, *x.shape)
+    shape = f"float[n,{VALUES.size}]"
+    text = f"g ({shape} dy, {shape} y) => ({shape} dx) {{ dx = com.microsoft.LeakyReluGrad <alpha={alpha}> (dy, y) }}"
+    found, _ = lowered(text, {"dy": dy, "y": functional.leaky_relu(torch.from_numpy(x), alpha).numpy()})
+    assert_close(found, {"dx": torch_gradient(lambda each: functional.leaky_relu(each, alpha), x, dy)})
+
+
+@pytest.mark.parametrize("operator", ["com.microsoft.LeakyReluGrad", "tbft.EluGrad", "tbft.SeluGrad", "tbft.CeluGrad"])
+def test_a_negative_slope_is_refused(operator: str) -> None:
+    """The output is read, and would not tell the sides apart."""
+    text = f"g (float[n,5] dy, float[n,5] y) => (float[n,5] dx) {{ dx = {operator} <alpha=-0.5> (dy, y) }}"
+    with pytest.raises(TbftError, match=r"is of an activation with a negative alpha, -0\.5"):
+        lowered(text, {})
+
+
 def activation_graph(node: str, gradient: str = "") -> ir.Model:
     bounds = {"low": np.array(0, np.float32), "high": np.array(6, np.float32)}
     return parse(f"g (float[n,4] x, float[n,4] dy) => (float[n,4] y) {{ y = {node} {gradient} }}", **bounds)
@@ -131,7 +172,7 @@ def test_written_out_for_ort_training(name: str) -> None:
     """The same values with operators that ORT can differentiate."""
     node, function, _, _ = EXACT[name]
     model = WriteOutActivationsPass()(activation_graph(node)).model
-    assert set(operators(model)) <= {"Relu", "Sub", "Mul", "Add"}
+    assert set(operators(model)) <= {"Relu", "Sub", "Mul", "Add", "Exp", "Neg", "Abs", "Log", "Div"}
     x = np.resize(VALUES, (5, 4))
     found = run(model, {"x": x, "dy": x})
     np.testing.assert_allclose(found["y"], function(torch.from_numpy(x)).numpy(), atol=1e-6)
@@ -152,11 +193,14 @@ def test_one_of_a_kind_stands_in_for_two() -> None:
     assert operators(stand_in_for("Clip (x, low, high)", "Clip (x, low, high)")) == ["Relu", "Neg", "Neg"]
 
 
-@pytest.mark.parametrize("other", ["Relu (x)", "HardSwish (x)"])
-def test_two_kinds_of_one_value_are_refused(other: str) -> None:
-    """As ReLUs of one value they would be merged, and one would be computed as the other."""
-    with pytest.raises(TbftError, match=r"'Clip_0' and .*_1' are different activations of one value"):
-        stand_in_for("Clip (x, low, high)", other)
+@pytest.mark.parametrize("others", [["Relu (x)"], ["HardSwish (x)"], ["Relu (x)", "Elu (x)", "Softplus (x)"]])
+def test_another_kind_reads_a_copy(others: list[str]) -> None:
+    """As ReLUs of one value ORT would merge them, and copies of one value, too: each copy is one of the copy before."""
+    model = stand_in_for("Clip (x, low, high)", *others)
+    relus = [node for node in model.graph if node.op_type == "Relu"]
+    assert len(relus) == len({node.inputs[0] for node in relus}) == 1 + len(others)
+    copies = [node for node in model.graph if node.op_type == "Identity"]
+    assert len({node.inputs[0] for node in copies}) == len(copies) == len(others)
 
 
 @covers("RestoreActivationsPass")
@@ -262,7 +306,7 @@ def test_an_exact_plan_is_not_a_masked_one(tmp_path: Path, monkeypatch: pytest.M
 def test_an_onnx_file(tmp_path: Path) -> None:
     """Its reference computes the nodes, and knows the same activations."""
     module = odd_models.activated()
-    traced = torch_to_onnx(module, 3, 9)
+    traced = torch_to_onnx(module, square_rgb(9))
     ir.save(traced, tmp_path / "model.onnx")
     for masked in (False, True):
         options = ExportOptions(str(tmp_path / "model.onnx"), "full", blocks=BLOCKS, batch_norm="frozen")

@@ -26,7 +26,7 @@ WRONG = {
     "weights": (("--model", "resnet26", "--drift", "all", "--weights", "none.pth"), "'none.pth' does not exist"),
     "head": (("--model", "resnet26", "--drift", "all", "--new-head"), "for how many classes the new head is"),
     "int8": (("--model", "resnet26", "--drift", "all", "--prefix", "int8"), "needs images to calibrate with"),
-    "mean": (("--model", "resnet26", "--drift", "all", "--mean", "grey"), "--mean 'grey' is not one or three"),
+    "mean": (("--model", "resnet26", "--drift", "all", "--mean", "grey"), "--mean 'grey' is not a number"),
     "out": (("--model", "resnet26", "--drift", "all", "--out", "."), "'.' exists already"),
 }
 

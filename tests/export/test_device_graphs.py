@@ -18,6 +18,7 @@ from support.batches import random_batches
 from support.exports import Exporter
 from support.settled_models import CLASSES, IMAGE_SIZES, resnet18_like
 from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.input_shape import square_rgb
 from tbft_artifacts.manifest import STATISTICS, WEIGHTS
 from tbft_artifacts.plan import PREDICT, BatchNormPolicy, Drift, OptimizerKind
 from tbft_export import ExportOptions, export_bundle
@@ -184,7 +185,7 @@ def test_an_onnx_file_gives_the_gradients_of_its_torch_module(
     """Both sources meet in one forward graph."""
     network = "resnet18_like"
     path = tmp_path / "forward.onnx"
-    onnx.save(ir.to_proto(torch_to_onnx(resnet18_like(), 3, IMAGE_SIZES[network])), path)
+    onnx.save(ir.to_proto(torch_to_onnx(resnet18_like(), square_rgb(IMAGE_SIZES[network]))), path)
     export_bundle(ExportOptions(str(path), "feature", batch_norm=policy), tmp_path / "bundle")
 
     found, expected = open_bundle(tmp_path / "bundle"), exported(network, "feature", policy)

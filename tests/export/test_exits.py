@@ -25,6 +25,7 @@ from tbft_export.graph.cost import forward_flops
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.pipeline import PassRunner
+from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.load import load_model
 from tbft_runtime.graphs.sessions import load_graph
 
@@ -110,7 +111,7 @@ def test_stages_compute_each_layer_once(bundle: Bundle) -> None:
     (plan, *_) = bundle.manifest.plans
     flops = [each.flops for each in plan.exits]
     heads = sum(parameter.shape[0] * parameter.shape[1] for parameter in plan.parameters if len(parameter.shape) == 2)
-    graph = load_model(f"support.{MODEL}", None, None, SIZE, PassRunner()).forward.graph
+    graph = load_model(f"support.{MODEL}", None, None, GivenShape((SIZE, SIZE)), PassRunner()).forward.graph
     own = 2 * CLASSES * plan.parameters[-2].shape[1]
     assert flops == sorted(flops)
     assert flops[-1] == forward_flops(graph) - own + 2 * heads

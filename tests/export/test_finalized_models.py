@@ -26,7 +26,13 @@ def finalized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     manifest = export_bundle(options, folder / "bundle").manifest
     model = onnx.load(folder / "bundle" / PREDICT)
-    card = ModelCard(manifest.bundle_id, None, manifest.classes, manifest.image_size, manifest.preprocessing)
+    card = ModelCard(
+        bundle_id=manifest.bundle_id,
+        plan=None,
+        classes=manifest.classes,
+        image_size=manifest.image_size,
+        preprocessing=manifest.preprocessing,
+    )
     model.metadata_props.add(key=METADATA, value=msgspec.json.encode(card).decode())
     onnx.save(model, folder / "model.onnx")
     return folder / "model.onnx"

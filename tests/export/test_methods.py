@@ -23,6 +23,7 @@ from tbft_export.methods import registry
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method, method_names, plan_training
 from tbft_export.pipeline import PassRunner
+from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.load import load_model
 from tbft_export.training_plan import TrainingPlan
 
@@ -129,6 +130,17 @@ def test_a_name_is_taken_once() -> None:
         method("full")(lambda _network, _options: ())
 
 
+# Networks without residual blocks
+
+
+@pytest.mark.parametrize("name", ["mobiletl", "tinytrain"])
+def test_what_counts_residual_blocks_says_that_there_are_none(name: str) -> None:
+    """In one line, with a way on."""
+    with pytest.raises(TbftError, match=r"the model has (no|0) residual blocks") as caught:
+        plan_training(name, network("families:vgg"), MethodOptions(top_blocks=1))
+    assert "lower" not in caught.value.hint
+
+
 # MobileTL
 
 
@@ -139,7 +151,7 @@ def test_mobiletl_trains_only_the_shift_of_inner_norms(name: str) -> None:
     (found,) = plan_training("mobiletl", mobile, MethodOptions(top_blocks=2))
     assert found.masked
     assert found.blocks[:2] == mobile.blocks.residual_blocks[-2:]
-    assert found.blocks[-1] == mobile.blocks.rear
+    assert found.blocks[-1:] == mobile.blocks.rear
     behind = mobile.inside(found.blocks)
     scales = [norm.inputs[1].name or "" for norm in mobile.norms if norm.inputs[1] is not None]
     last = [
@@ -168,7 +180,9 @@ def test_mobiletl_refuses_what_it_cannot_do() -> None:
 @pytest.mark.parametrize(("name", "kept"), [("full_mobilenet_v2", 0.55), ("full_mobilenet_v3", 0.48)])
 def test_mobiletl_keeps_about_half_for_the_backward_pass(name: str, kept: float) -> None:
     """Against the same blocks with every parameter trained and exact gradients (the paper: 46 % and 53 %)."""
-    mobile = Network(load_model(f"support.mobile_models:{name}", None, None, 96, PassRunner()).forward)
+    mobile = Network(
+        load_model(f"support.mobile_models:{name}", None, None, GivenShape((96, 96)), PassRunner()).forward
+    )
     (lean,) = plan_training("mobiletl", mobile, MethodOptions(top_blocks=5))
     vanilla = replace(lean, masked=False, parameters=mobile.inside(lean.blocks))
     few, many = (

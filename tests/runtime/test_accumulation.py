@@ -35,8 +35,7 @@ def trained(name: str, micro_batch: int, threads: int, steps: int = 3) -> tuple[
     state = initial_state(bundle, plan, settings, base)
     step = TrainStep(bundle, plan, settings, base, load_prefix(bundle, plan, settings, base))
     rng = np.random.default_rng(0)
-    size = bundle.manifest.image_size
-    images = rng.standard_normal((IMAGES, 3, size, size), np.float32)
+    images = rng.standard_normal((IMAGES, *bundle.manifest.shape), np.float32)
     labels = rng.integers(0, len(bundle.manifest.classes), IMAGES)
     return [step.run(state, images, labels).loss for _ in range(steps)], state.current
 

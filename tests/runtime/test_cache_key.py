@@ -29,7 +29,7 @@ FLOAT = np.dtype(np.float32)
 def opened(bundle: Bundle, data: Path, folder: Path, **options: Any) -> TrainingData:
     plan = bundle.plan()
     settings = resolve(TrainOptions(data=data, out=folder, **options), plan, bundle)
-    return open_data(bundle, plan, settings, open_sources(bundle, settings), folder, Silent(), Stopwatch())
+    return open_data(plan, settings, open_sources(bundle, settings), folder, Silent(), Stopwatch())
 
 
 @dataclasses.dataclass

@@ -77,7 +77,11 @@ def test_the_metadata_tells_where_a_model_comes_from(tmp_path: Path, squares: Pa
     card = msgspec.json.decode(session.get_modelmeta().custom_metadata_map[METADATA], type=ModelCard)
     manifest = read_manifest(compiled("feature-adapt"))
     assert msgspec.structs.replace(card, sha256="") == ModelCard(
-        manifest.bundle_id, manifest.plans[0].id, CLASSES, manifest.image_size, manifest.preprocessing
+        bundle_id=manifest.bundle_id,
+        plan=manifest.plans[0].id,
+        classes=CLASSES,
+        image_size=manifest.image_size,
+        preprocessing=manifest.preprocessing,
     )
     unstamped = (tmp_path / "model.onnx").read_bytes().replace(card.sha256.encode(), b"0" * 64)
     assert hashlib.sha256(unstamped).hexdigest() == card.sha256

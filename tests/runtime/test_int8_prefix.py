@@ -35,7 +35,7 @@ def bundle() -> Bundle:
 def in_two_graphs(bundle: Bundle, pixels: np.ndarray, weights: Tensors) -> np.ndarray:
     """Logits as training computes them: the prefix, then the suffix from its boundary activation."""
     (plan,) = bundle.manifest.plans
-    value = Preprocessing(bundle.manifest.preprocessing, bundle.manifest.image_size).normalize(pixels)
+    value = Preprocessing(bundle.manifest.preprocessing, bundle.manifest.shape).normalize(pixels)
     for name in (plan.prefix, plan.suffix):
         graph = load_graph(bundle.path(name), weights, 1)
         (value,) = graph.run({graph.inputs[0]: value}).values()

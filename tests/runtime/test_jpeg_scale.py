@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from support.preparing import preprocessing_to
+from tbft_artifacts.input_shape import square_rgb
 from tbft_artifacts.preprocessing import CenterCrop, Resize, ToRgb
 from tbft_runtime.data.bounds import Room
 from tbft_runtime.data.decoders import coefficient_bytes, open_picture
@@ -43,7 +44,7 @@ def test_at_least_twice_the_size_is_decoded(width: int, height: int, size: int) 
 @pytest.mark.parametrize("steps", [(), (ToRgb(),), (CenterCrop(8),), (CenterCrop(99), Resize(8))])
 def test_pixels_that_are_cropped_first_are_all_decoded(steps: tuple[ToRgb | Resize | CenterCrop, ...]) -> None:
     """A crop means pixels of the picture as it is."""
-    assert Preprocessing(steps, 8).smaller((8000, 8000)) == 1
+    assert Preprocessing(steps, square_rgb(8)).smaller((8000, 8000)) == 1
     assert AS_TAKEN.smaller((8000, 8000)) == 1
 
 

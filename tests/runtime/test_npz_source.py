@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from support.bundles import CLASSES
 from support.toys import coloured_squares
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import square_rgb
 from tbft_artifacts.names import NO_LABEL
 from tbft_runtime.data.npz import NpzSource
 from tbft_runtime.data.preprocessing import Preprocessing
@@ -75,7 +76,7 @@ def test_memory_does_not_grow_with_the_number_of_images(
         tracemalloc.start()
         try:
             source = open_source(path, CLASSES, preprocessing)
-            open_store(source, preprocessing.image_size, tmp_path, str(count))
+            open_store(source, preprocessing.row_shape, tmp_path, str(count))
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -236,7 +237,7 @@ def test_damaged_files_end_in_an_error_or_the_same_images(
     changed = bytes([content[position] ^ mask]) + content[position + 1 :]
     path = tmp_path_factory.mktemp("damaged") / "data.npz"
     path.write_bytes(content[:position] + (changed if mask else b""))
-    preprocessing = Preprocessing((), 8)
+    preprocessing = Preprocessing((), square_rgb(8))
     try:
         items = list(NpzSource(path, CLASSES, preprocessing).items())
     except TbftError:

@@ -25,6 +25,7 @@ FREE = Room(None)
 READ = """
 import sys
 from pathlib import Path
+from tbft_artifacts.input_shape import square_rgb
 from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Resize, ToRgb
 from tbft_runtime.board.machine import peak_memory, resident_memory
 from tbft_runtime.data.bounds import Room
@@ -32,9 +33,10 @@ from tbft_runtime.data.pictures import read
 from tbft_runtime.data.preprocessing import AS_TAKEN, Preprocessing
 
 size = int(sys.argv[2])
-steps = Preprocessing((ExifTranspose(), ToRgb(), Resize(size), CenterCrop(size)), size) if size else AS_TAKEN
+steps = (ExifTranspose(), ToRgb(), Resize(size), CenterCrop(size)) if size else ()
+preprocessing = Preprocessing(steps, square_rgb(size)) if size else AS_TAKEN
 before = resident_memory()
-picture = read(Path(sys.argv[1]), steps, Room(None))
+picture = read(Path(sys.argv[1]), preprocessing, Room(None))
 assert picture.pixels is not None, picture.problem
 print(peak_memory() - before, picture.bytes)
 """

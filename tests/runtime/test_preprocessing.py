@@ -15,6 +15,7 @@ from PIL import Image
 
 from support.bundles import IMAGE_SIZE
 from support.toys import coloured_squares, png, png_of
+from tbft_artifacts.input_shape import square_rgb
 from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
 from tbft_runtime.data.pictures import read_picture
 from tbft_runtime.data.preprocessing import Preprocessing
@@ -27,7 +28,8 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def steps_to(size: int, resize: Resize) -> Preprocessing:
-    return Preprocessing((ExifTranspose(), ToRgb(), resize, CenterCrop(size), Normalize((0.5,) * 3, (0.5,) * 3)), size)
+    steps = (ExifTranspose(), ToRgb(), resize, CenterCrop(size), Normalize((0.5,) * 3, (0.5,) * 3))
+    return Preprocessing(steps, square_rgb(size))
 
 
 TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {

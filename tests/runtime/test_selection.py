@@ -171,7 +171,7 @@ def test_fisher_information_is_a_mean_over_images(bundle: Bundle, tmp_path: Path
     """13 images in parts of 4, the last one of 1, on two threads, are 13 at once."""
     deepest = bundle.manifest.sparse_plans[0]
     settings = resolve(TrainOptions(data=squares, out=tmp_path, threads=2), deepest, bundle)
-    data = open_data(bundle, deepest, settings, open_sources(bundle, settings), tmp_path, Recorder(), Stopwatch())
+    data = open_data(deepest, settings, open_sources(bundle, settings), tmp_path, Recorder(), Stopwatch())
     found = []
     for size in (4, 13):
         execution = msgspec.structs.replace(settings.execution, micro_batch=size)

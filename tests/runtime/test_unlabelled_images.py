@@ -42,7 +42,7 @@ def data_of(bundle: Path, data: Path, cache: Path, validation: Path | None = Non
     opened = open_bundle(bundle)
     plan = opened.plan()
     settings = resolve(TrainOptions(data=data, out=cache, validation=validation), plan, opened)
-    return open_data(opened, plan, settings, open_sources(opened, settings), cache, Silent(), Stopwatch())
+    return open_data(plan, settings, open_sources(opened, settings), cache, Silent(), Stopwatch())
 
 
 def test_they_train_beside_the_labelled_ones(learner: Path, mixed: Path, tmp_path: Path) -> None:

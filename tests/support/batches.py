@@ -12,7 +12,7 @@ PATCHES = 4
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (N, 3, S, S) float32 and labels (N,) int64."""
+    """Images (N, C, H, W) float32 and labels (N,) int64."""
 
     images: np.ndarray
     labels: np.ndarray

@@ -15,13 +15,13 @@ from tbft_export.quantization.split import split
 
 @dataclass(frozen=True)
 class ArrayImages:
-    """Images (N, 3, S, S) float32 in memory; an `ImageReader` of itself."""
+    """Images (N, C, H, W) float32 in memory; an `ImageReader` of itself."""
 
     values: np.ndarray
     labels: np.ndarray
 
     def __call__(self, manifest: Manifest) -> ArrayImages:
-        assert self.values.shape[2] == manifest.image_size
+        assert self.values.shape[1:] == manifest.shape
         return self
 
     def images(self, indices: np.ndarray) -> np.ndarray:

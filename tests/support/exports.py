@@ -22,6 +22,7 @@ from tbft_export.graph.forward import ForwardModel
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import plan_training
 from tbft_export.pipeline import PassRunner
+from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.load import load_model
 from tbft_export.training_plan import TrainingPlan
 
@@ -72,7 +73,7 @@ def masked_plans(masked: bool = True) -> Iterator[None]:
 def forward_of(model: str) -> ForwardModel:
     """The forward graph of `module:factory` in this package; tests only read it."""
     size = IMAGE_SIZES.get(model.partition(":")[2], odd_models.IMAGE_SIZE)
-    return load_model(f"support.{model}", None, None, size, PassRunner()).forward
+    return load_model(f"support.{model}", None, None, GivenShape((size, size)), PassRunner()).forward
 
 
 def real_batches(sizes: tuple[int, ...], seed: int) -> list[Batch]:

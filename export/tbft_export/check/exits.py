@@ -39,8 +39,8 @@ def check_exits(
     than `TOLERANCE`.
     """
     rng = np.random.default_rng(0)
-    size = manifest.image_size
-    images = rng.standard_normal((max(1, min(CHECK_BATCH, CHECK_PIXELS // size**2)), 3, size, size), np.float32)
+    count = max(1, min(CHECK_BATCH, CHECK_PIXELS // manifest.shape.pixels))
+    images = rng.standard_normal((count, *manifest.shape), np.float32)
     with torch.no_grad():
         expected = reference.logits(torch.from_numpy(images), batch_statistics=()).numpy()
     suffix = Session(folder, plan.suffix)

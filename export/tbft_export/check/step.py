@@ -108,10 +108,9 @@ def _check_once(
     masked: bool,
 ) -> SelfCheck | None:
     """One attempt; None where PyTorch finds no gradient for these images, so that nothing can be compared."""
-    size = manifest.image_size
     # Batch statistics of a last map of one pixel need two images.
-    count = max(2 if plan.batch_statistics else 1, min(CHECK_BATCH, CHECK_PIXELS // size**2))
-    images = rng.standard_normal((count, 3, size, size), np.float32)
+    count = max(2 if plan.batch_statistics else 1, min(CHECK_BATCH, CHECK_PIXELS // manifest.shape.pixels))
+    images = rng.standard_normal((count, *manifest.shape), np.float32)
     labels = rng.integers(0, classes, count)
     parameters = [parameter.name for parameter in plan.parameters]
     weights = {name: tensor.detach().numpy().copy() for name, tensor in reference.tensors().items()}

@@ -94,6 +94,39 @@ def _hard_swish(emit: NodeWriter, x: ir.Value, _: Attributes) -> ir.Value:
     return emit.op("Mul", x, _hard_sigmoid(emit, x, {"alpha": 1 / 6, "beta": 0.5}))
 
 
+def _elu(emit: NodeWriter, x: ir.Value, attributes: Attributes) -> ir.Value:
+    """relu(x) + alpha * (exp(min(x, 0)) - 1)."""
+    return _bent(emit, x, attributes["alpha"], 1.0)
+
+
+def _selu(emit: NodeWriter, x: ir.Value, attributes: Attributes) -> ir.Value:
+    """gamma * (relu(x) + alpha * (exp(min(x, 0)) - 1))."""
+    return emit.op("Mul", _bent(emit, x, attributes["alpha"], 1.0), attributes["gamma"])
+
+
+def _celu(emit: NodeWriter, x: ir.Value, attributes: Attributes) -> ir.Value:
+    """relu(x) + alpha * (exp(min(x, 0) / alpha) - 1)."""
+    return _bent(emit, x, attributes["alpha"], 1 / attributes["alpha"])
+
+
+def _softplus(emit: NodeWriter, x: ir.Value, _: Attributes) -> ir.Value:
+    """log(1 + exp(x)) = relu(x) + log(1 + exp(-|x|)), of which nothing overflows."""
+    decay = emit.op("Exp", emit.op("Neg", emit.op("Abs", x)))
+    return emit.op("Add", emit.op("Relu", x), emit.op("Log", emit.op("Add", decay, 1.0)))
+
+
+def _softsign(emit: NodeWriter, x: ir.Value, _: Attributes) -> ir.Value:
+    """x / (1 + |x|)."""
+    return emit.op("Div", x, emit.op("Add", emit.op("Abs", x), 1.0))
+
+
+def _bent(emit: NodeWriter, x: ir.Value, alpha: float, steepness: float) -> ir.Value:
+    """relu(x) + alpha * (exp(steepness * min(x, 0)) - 1); min(x, 0) = x - relu(x) has the slope 1 at 0."""
+    above = emit.op("Relu", x)
+    below = emit.op("Mul", emit.op("Sub", x, above), steepness)
+    return emit.op("Add", above, emit.op("Mul", emit.op("Sub", emit.op("Exp", below), 1.0), alpha))
+
+
 def _clipped(emit: NodeWriter, x: ir.Value, bound: float) -> ir.Value:
     """clip(x, 0, bound) = bound - relu(bound - relu(x))."""
     return emit.op("Sub", bound, emit.op("Relu", emit.op("Sub", bound, emit.op("Relu", x))))
@@ -103,4 +136,21 @@ ACTIVATIONS: Mapping[str, ActivationKind] = {
     "Relu6": ActivationKind("Clip", _relu6, operands=RELU6, can_be_masked=True),
     "HardSwish": ActivationKind("HardSwish", _hard_swish, gradient_reads="x", can_be_masked=True),
     "HardSigmoid": ActivationKind("HardSigmoid", _hard_sigmoid, attributes={"alpha": 0.2, "beta": 0.5}),
+    "Elu": ActivationKind("Elu", _elu, attributes={"alpha": 1.0}),
+    "Selu": ActivationKind("Selu", _selu, attributes={"alpha": 1.67326319, "gamma": 1.05070102}),
+    "Celu": ActivationKind("Celu", _celu, attributes={"alpha": 1.0}),
+    "Softplus": ActivationKind("Softplus", _softplus, gradient_reads="x"),
+    "Softsign": ActivationKind("Softsign", _softsign),
 }
+
+# Those whose gradient ONNX Runtime Training has, or that are written out (PRelu).
+_OTHERS = frozenset({"Relu", "Sigmoid", "Tanh", "LeakyRelu", "PRelu"})
+OPERATORS = _OTHERS | {kind.op_type for kind in ACTIVATIONS.values()}
+
+
+def begins_activation(node: ir.Node) -> bool:
+    """Whether `node` is an activation function or the first operator of GELU, which has none: erf(x / sqrt 2)."""
+    if node.op_type in OPERATORS:
+        return True
+    scales = node.op_type in ("Div", "Mul") and constant_input(node, 1) is not None
+    return scales and any(use.node.op_type == "Erf" for use in node.outputs[0].uses())

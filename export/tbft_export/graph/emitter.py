@@ -37,6 +37,11 @@ class Emitter(NodeWriter):
         writer = NodeWriter(self.graph, self._named_after(original), self._nodes.append)
         return writer.write(original.op_type, operands, original.attributes.values()).outputs[0]
 
+    def is_needed(self, index: int) -> bool:
+        """Whether anything reads the node's output of that number; one that is not there is not needed."""
+        output = self.node.outputs[index] if index < len(self.node.outputs) else None
+        return output is not None and (bool(output.uses()) or output.is_graph_output())
+
     def replace(self, *outputs: ir.Value | None) -> None:
         """Put the collected nodes where the node stands; `outputs` take over from its outputs.
 

@@ -76,7 +76,7 @@ def conv_grad(emit: Emitter) -> None:
     wanted = [bool(value.name) and bool(value.uses() or value.is_graph_output()) for value in emit.node.outputs]
     wanted += [False] * (3 - len(wanted))
     dx = _input_gradient(emit, convolution, dy, w) if wanted[0] else None
-    dw = _weight_gradient(emit, convolution, dy, x) if wanted[1] else None
+    dw = weight_gradient(emit, convolution, dy, x) if wanted[1] else None
     db = emit.op("ReduceSum", dy, [0, 2, 3], keepdims=0) if wanted[2] else None
     emit.replace(dx, dw, db)
 
@@ -132,7 +132,8 @@ def _swap_channels(emit: Emitter, conv: Convolution, w: ir.Value | None) -> ir.V
     return emit.op("Reshape", swapped, [conv.channels, outputs, *conv.kernel])
 
 
-def _weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
+def weight_gradient(emit: Emitter, conv: Convolution, dy: ir.Value | None, x: ir.Value | None) -> ir.Value:
+    """dW (K, C/g, kh, kw) in the form that its sizes make fastest."""
     if emit.form == "winograd" and winograd.suits(conv):
         return winograd.weight_gradient(emit, conv, dy, x)
     if conv.group > 1:

@@ -6,14 +6,12 @@ import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import is_inside
-from tbft_export.graph.activations import ACTIVATIONS
+from tbft_export.graph.activations import begins_activation
 from tbft_export.methods.drifts import default_learning_rate
 from tbft_export.methods.method import MethodOptions, Network
 from tbft_export.methods.registry import method
 from tbft_export.training_plan import TrainingPlan
 
-# Operators of the activation functions behind a norm; hard-swish may be written out as x * HardSigmoid(x).
-_ACTIVATIONS = frozenset({"Relu", "Sigmoid", *(kind.op_type for kind in ACTIVATIONS.values())})
 # Of the blocks of a network this part is trained by default: 5 of MobileNetV2's 17, as in the paper's table.
 DEFAULT_SHARE = 0.3
 
@@ -32,10 +30,14 @@ def mobiletl(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ..
     sections 3.2 to 3.4. What the paper leaves open: a norm behind the last block, ahead of the head, counts as an
     inner one if an activation function follows; the head is trained.
 
-    Raises TbftError for more blocks than there are, and for norms with the statistics of the batch, whose backward
-    pass would need what they normalise.
+    Raises TbftError for a network without such blocks, for more blocks than there are, and for norms with the
+    statistics of the batch, whose backward pass would need what they normalise.
     """
     blocks = network.blocks.residual_blocks
+    if not blocks:
+        raise TbftError(
+            "the model has no residual blocks, which mobiletl counts from the end", "choose another `method`"
+        )
     count = options.top_blocks or max(1, round(DEFAULT_SHARE * len(blocks)))
     if count > len(blocks):
         raise TbftError(f"the model has {len(blocks)} residual blocks, not {count}", "lower `top_blocks`")
@@ -79,4 +81,4 @@ def _inner_scales(network: Network) -> frozenset[str]:
 
 
 def _is_activated(norm: ir.Node) -> bool:
-    return any(node.op_type in _ACTIVATIONS for node, _ in norm.outputs[0].uses())
+    return any(begins_activation(node) for node, _ in norm.outputs[0].uses())

@@ -11,6 +11,8 @@ from tbft_export.graph.nodes import initializer
 
 # Anything larger is data, not shape arithmetic, and would only make the graph file bigger.
 LARGEST_FOLDED = 4096
+# How names of what was folded end.
+FOLDED = "_folded"
 
 
 class FoldConstantsPass(ir.passes.InPlacePass):
@@ -20,6 +22,8 @@ class FoldConstantsPass(ir.passes.InPlacePass):
     2. `Shape` of a value whose selected dimensions are all static becomes an initializer.
     3. A node whose inputs are all initializers that are not weights becomes an initializer, if the
        result has at most `LARGEST_FOLDED` elements.
+
+    Weights in integers stay so: `DequantizeLinear` is what tells ONNX Runtime that it may compute in them.
 
     `weights` names the initializers that a device may replace; they are never folded.
     """
@@ -44,6 +48,8 @@ class FoldConstantsPass(ir.passes.InPlacePass):
     def _constant_outputs(self, node: ir.Node) -> list[np.ndarray] | None:
         if node.domain not in ("", "ai.onnx") or any(output.is_graph_output() for output in node.outputs):
             return None
+        if node.op_type == "DequantizeLinear":
+            return None
         if node.op_type == "Constant":  # Case 1
             constant = ir.convenience.get_const_tensor(node.outputs[0])
             return None if constant is None else [constant.numpy()]
@@ -63,7 +69,7 @@ class FoldConstantsPass(ir.passes.InPlacePass):
         return value.const_value.numpy()
 
     def _replace_by_constant(self, graph: ir.Graph, output: ir.Value, value: np.ndarray) -> None:
-        constant = initializer(graph, f"{output.name}_folded", value)
+        constant = initializer(graph, f"{output.name}{FOLDED}", value)
         ir.convenience.replace_all_uses_with(output, constant)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
+from tbft_export.graph.behind import nodes_behind
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.operands import has_static_shape, ints, static_shape, uses_auto_pad
 from tbft_export.lowerings.pooling import windows_tile
@@ -21,10 +22,11 @@ class RewriteAveragePoolPass(ir.passes.InPlacePass):
     1. Windows that tile the image (stride = kernel, no padding, nothing cut off):
        `y[n, c, i, j] = mean over a, b of x.reshape(N, C, H/k, k, W/k, k)[n, c, i, a, j, b]`.
        With `keep_tiling` they stay: the gradient that ORT names for them has a lowering.
-    2. Otherwise a depthwise Conv whose weights are 1 / (k_h * k_w); padding must count as zeros.
+    2. Otherwise a depthwise Conv whose weights are 1 / (k_h * k_w). Where windows count fewer pixels than that, since
+       they leave padding out of the mean or reach beyond it, it is multiplied by k_h * k_w / (rows[i] * columns[j]).
 
-    Raises TbftError for windows of form 2 that leave padding out of the mean, round up or use `auto_pad`, and
-    for what is no image of known size.
+    Raises TbftError for windows of form 2 whose `auto_pad` is left to ONNX Runtime, and for what is no image of known
+    size.
     """
 
     def __init__(self, trainable: Set[str], *, keep_tiling: bool = False) -> None:
@@ -34,22 +36,10 @@ class RewriteAveragePoolPass(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
-        for node in _behind(model.graph, self.trainable):
+        for node in nodes_behind(model.graph, self.trainable):
             if node.op_type == "AveragePool":
                 modified |= _rewrite(node, self.keep_tiling)
         return ir.passes.PassResult(model, modified)
-
-
-def _behind(graph: ir.Graph, trainable: Set[str]) -> list[ir.Node]:
-    """The nodes whose result depends on a trained parameter: the gradient passes through no others."""
-    sources = (*graph.inputs, *graph.initializers.values())
-    reached: set[ir.Value | None] = {value for value in sources if value.name in trainable}
-    nodes = []
-    for node in graph:
-        if not reached.isdisjoint(node.inputs):
-            reached.update(node.outputs)
-            nodes.append(node)
-    return nodes
 
 
 def _rewrite(node: ir.Node, keep_tiling: bool) -> bool:
@@ -66,20 +56,42 @@ def _rewrite(node: ir.Node, keep_tiling: bool) -> bool:
         windows = emit.op("Reshape", x, [0, channels, rows, kernel_h, columns, kernel_w])
         emit.replace(emit.op("ReduceMean", windows, axes=[3, 5], keepdims=0))
         return True
-    strides = ints(node, "strides", (1, 1))
-    pads = ints(node, "pads", (0, 0, 0, 0))
-    include_pad = node.attributes.get_int("count_include_pad", 0)  # Case 2
-    rounds_up = node.attributes.get_int("ceil_mode", 0)
-    if (any(pads) and not include_pad) or rounds_up:
-        reason = "its windows leave padding out of the mean, or its output size is rounded up"
-        raise _refusal(node, reason, "use AvgPool2d(..., count_include_pad=True, ceil_mode=False)")
     if uses_auto_pad(node):
         raise _refusal(node, "it uses auto_pad", "export the model with explicit padding")
+    strides = ints(node, "strides", (1, 1))  # Case 2
+    (top, bottom), per_row = _counted(node, height, 0)
+    (left, right), per_column = _counted(node, width, 1)
     mean = np.full((channels, 1, kernel_h, kernel_w), 1.0 / (kernel_h * kernel_w), np.float32)
-    emit.replace(
-        emit.op("Conv", x, mean, group=channels, kernel_shape=[kernel_h, kernel_w], strides=strides, pads=pads)
+    y = emit.op(
+        "Conv",
+        x,
+        mean,
+        group=channels,
+        kernel_shape=[kernel_h, kernel_w],
+        strides=strides,
+        pads=[top, left, bottom, right],
     )
+    share = kernel_h * kernel_w / np.outer(per_row, per_column)
+    emit.replace(y if (share == 1).all() else emit.op("Mul", y, share[None, None].astype(np.float32)))
     return True
+
+
+def _counted(node: ir.Node, length: int, axis: int) -> tuple[tuple[int, int], np.ndarray]:
+    """On one axis: the padding before and behind that all windows need, and how many pixels each of them counts."""
+    pads = ints(node, "pads", (0, 0, 0, 0))
+    begin, end = pads[axis], pads[axis + 2]
+    kernel, stride = node.attributes["kernel_shape"].as_ints()[axis], ints(node, "strides", (1, 1))[axis]
+    over = length + begin + end - kernel
+    count = over // stride + 1
+    if node.attributes.get_int("ceil_mode", 0) and over % stride and count * stride < length + begin:
+        count += 1
+    starts = np.arange(count) * stride - begin
+    if node.attributes.get_int("count_include_pad", 0):
+        first, last = -begin, length + end
+    else:
+        first, last = 0, length
+    counted = np.minimum(starts + kernel, last) - np.maximum(starts, first)
+    return (begin, max(end, int(starts[-1]) + kernel - length)), counted
 
 
 def _refusal(node: ir.Node, reason: str, hint: str) -> TbftError:

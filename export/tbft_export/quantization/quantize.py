@@ -26,7 +26,7 @@ _PREPARED = ("onnx.quant.pre_process", "onnxruntime.quant")
 def quantize_prefix(prefix: ir.Model, batches: Iterable[np.ndarray]) -> ir.Model:
     """The prefix with a QuantizeLinear/DequantizeLinear pair around each value that becomes 8-bit.
 
-    `batches` are images (N, 3, S, S) float32 that show the range of every activation. Input and output
+    `batches` are images (N, C, H, W) float32 that show the range of every activation. Input and output
     stay float32; the operators are those of opset 17, and ONNX Runtime fuses each Conv with its pairs,
     and a ReLU behind it, into one integer kernel. Raises TbftError if there is no Conv, or ONNX Runtime
     cannot quantise the graph.

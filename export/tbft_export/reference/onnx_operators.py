@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 import onnx_ir as ir
@@ -11,45 +12,10 @@ from torch.nn import functional
 
 from tbft_export.graph.activations import read_activation
 from tbft_export.graph.operands import constant_input, ints
+from tbft_export.reference.quantised_operators import QUANTISED
 
 Operands = list[Tensor]
-
-
-def _padded(node: ir.Node, x: Tensor, value: float = 0.0) -> Tensor:
-    top, left, bottom, right = ints(node, "pads", [0, 0, 0, 0])
-    return functional.pad(x, (left, right, top, bottom), value=value)
-
-
-def _conv(node: ir.Node, x: Operands) -> Tensor:
-    return functional.conv2d(
-        _padded(node, x[0]),
-        x[1],
-        x[2] if len(x) > 2 else None,
-        stride=ints(node, "strides", [1, 1]),
-        dilation=ints(node, "dilations", [1, 1]),
-        groups=node.attributes.get_int("group", 1),
-    )
-
-
-def _max_pool(node: ir.Node, x: Operands) -> Tensor:
-    return functional.max_pool2d(
-        _padded(node, x[0], float("-inf")),
-        ints(node, "kernel_shape", []),
-        ints(node, "strides", [1, 1]),
-        dilation=ints(node, "dilations", [1, 1]),
-        ceil_mode=bool(node.attributes.get_int("ceil_mode", 0)),
-    )
-
-
-def _average_pool(node: ir.Node, x: Operands) -> Tensor:
-    def average(values: Tensor) -> Tensor:
-        kernel, strides = ints(node, "kernel_shape", []), ints(node, "strides", [1, 1])
-        ceil = bool(node.attributes.get_int("ceil_mode", 0))
-        return functional.avg_pool2d(_padded(node, values), kernel, strides, ceil_mode=ceil)
-
-    if node.attributes.get_int("count_include_pad", 0) or not any(ints(node, "pads", [0])):
-        return average(x[0])
-    return average(x[0]) / average(torch.ones_like(x[0]))
+Operator = Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]
 
 
 def _unsqueeze(x: Tensor, axes: list[int]) -> Tensor:
@@ -81,35 +47,95 @@ def _hard_sigmoid(node: ir.Node, x: Operands) -> Tensor:
     return torch.clamp(alpha * x[0] + beta, 0, 1)
 
 
-def _pad(_node: ir.Node, x: Operands) -> Tensor:
-    pads = x[1].tolist()
-    rank = len(pads) // 2
-    pairs = [pads[axis + side * rank] for axis in reversed(range(rank)) for side in (0, 1)]
-    return functional.pad(x[0], pairs)
-
-
 def _reduce_mean(node: ir.Node, x: Operands) -> Tensor:
     keep = bool(node.attributes.get_int("keepdims", 1))
     return torch.mean(x[0], dim=ints(node, "axes", list(range(x[0].dim()))), keepdim=keep)
 
 
+def _layer_norm(node: ir.Node, x: Operands) -> Tensor:
+    axis = node.attributes.get_int("axis", -1) % x[0].dim()
+    bias = x[2] if len(x) > 2 else None
+    return functional.layer_norm(x[0], x[0].shape[axis:], x[1], bias, node.attributes.get_float("epsilon", 1e-5))
+
+
+def _instance_norm(node: ir.Node, x: Operands) -> Tensor:
+    epsilon = node.attributes.get_float("epsilon", 1e-5)
+    # PyTorch's own refuses images of one pixel.
+    axes = tuple(range(2, x[0].dim()))
+    variance, mean = torch.var_mean(x[0], dim=axes, correction=0, keepdim=True)
+    scale, bias = (each.reshape(-1, *[1] * len(axes)) for each in x[1:])
+    return (x[0] - mean) / torch.sqrt(variance + epsilon) * scale + bias
+
+
+def _lp_normalization(node: ir.Node, x: Operands) -> Tensor:
+    axis = node.attributes.get_int("axis", -1)
+    length: Tensor = torch.linalg.vector_norm(x[0], node.attributes.get_int("p", 2), dim=axis, keepdim=True)
+    return x[0] / length
+
+
+def _axes(node: ir.Node, x: Operands) -> list[int]:
+    return x[1].tolist() if len(x) > 1 else ints(node, "axes", range(x[0].dim()))
+
+
+def _reduction(function: Callable[[Tensor, list[int], bool], Tensor]) -> Operator:
+    """`function` of the operand, the axes, and whether they stay."""
+    return lambda node, x: function(x[0], _axes(node, x), bool(node.attributes.get_int("keepdims", 1)))
+
+
+def _product(x: Tensor, axes: list[int], keep: bool) -> Tensor:
+    for axis in sorted((each % x.dim() for each in axes), reverse=True):
+        x = torch.prod(x, dim=axis, keepdim=keep)
+    return x
+
+
+def _einsum(node: ir.Node, x: Operands) -> Tensor:
+    equation = node.attributes.get_string("equation", "")
+    product: Tensor = torch.einsum(str(equation), *x)
+    return product
+
+
+def _cumulative_sum(node: ir.Node, x: Operands) -> Tensor:
+    axis = int(x[1])
+    y = x[0].flip(axis) if node.attributes.get_int("reverse", 0) else x[0]
+    total = torch.cumsum(y, axis)
+    total = total - y if node.attributes.get_int("exclusive", 0) else total
+    return total.flip(axis) if node.attributes.get_int("reverse", 0) else total
+
+
+def _trilu(node: ir.Node, x: Operands) -> Tensor:
+    diagonal = int(x[1]) if len(x) > 1 else 0
+    return torch.triu(x[0], diagonal) if node.attributes.get_int("upper", 1) else torch.tril(x[0], diagonal)
+
+
+def _shrink(node: ir.Node, x: Operands) -> Tensor:
+    bias, bound = node.attributes.get_float("bias", 0.0), node.attributes.get_float("lambd", 0.5)
+    below = torch.where(x[0] < -bound, x[0] + bias, torch.zeros_like(x[0]))
+    return torch.where(x[0] > bound, x[0] - bias, below)
+
+
+def _attribute(function: Callable[[Tensor, float], Tensor], name: str, default: float) -> Operator:
+    """An activation with one attribute."""
+    return lambda node, x: function(x[0], node.attributes.get_float(name, default))
+
+
+def _selu(node: ir.Node, x: Operands) -> Tensor:
+    alpha = node.attributes.get_float("alpha", 1.67326319)
+    return node.attributes.get_float("gamma", 1.05070102) * functional.elu(x[0], alpha)
+
+
 # Operands are those that are there; a node of several results gives a tuple of them.
-OPERATORS: Mapping[str, Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]] = {
+OPERATORS: Mapping[str, Operator] = {
+    **QUANTISED,
     "Add": lambda _node, x: x[0] + x[1],
-    "AveragePool": _average_pool,
     "Clip": _clip,
     "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0)),
-    "Conv": _conv,
     "Div": lambda _node, x: x[0] / x[1],
     "Flatten": lambda node, x: torch.flatten(x[0], node.attributes.get_int("axis", 1)),
     "Gemm": _gemm,
-    "GlobalAveragePool": lambda _node, x: torch.mean(x[0], dim=(2, 3), keepdim=True),
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda _node, x: functional.hardswish(x[0]),
     "MatMul": lambda _node, x: x[0] @ x[1],
-    "MaxPool": _max_pool,
     "Mul": lambda _node, x: x[0] * x[1],
-    "Pad": _pad,
     "ReduceMean": _reduce_mean,
     "Relu": lambda _node, x: torch.relu(x[0]),
     "Reshape": lambda _node, x: x[0].reshape([size or x[0].shape[axis] for axis, size in enumerate(x[1].tolist())]),
@@ -123,4 +149,42 @@ OPERATORS: Mapping[str, Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...
     "Tanh": lambda _node, x: torch.tanh(x[0]),
     "Transpose": lambda node, x: x[0].permute(ints(node, "perm", list(range(x[0].dim()))[::-1])),
     "Unsqueeze": lambda _node, x: _unsqueeze(x[0], x[1].tolist()),
+    # Activations.
+    "Abs": lambda _node, x: torch.abs(x[0]),
+    "Celu": _attribute(functional.celu, "alpha", 1.0),
+    "Elu": _attribute(functional.elu, "alpha", 1.0),
+    "Erf": lambda _node, x: torch.erf(x[0]),
+    "LeakyRelu": _attribute(functional.leaky_relu, "alpha", 0.01),
+    "Mish": lambda _node, x: functional.mish(x[0]),
+    "PRelu": lambda _node, x: torch.where(x[0] > 0, x[0], x[0] * x[1]),
+    "Selu": _selu,
+    "Shrink": _shrink,
+    "Softplus": lambda _node, x: functional.softplus(x[0]),
+    "Softsign": lambda _node, x: functional.softsign(x[0]),
+    "ThresholdedRelu": _attribute(lambda x, alpha: functional.threshold(x, alpha, 0.0), "alpha", 1.0),
+    # Of each element.
+    "Ceil": lambda _node, x: torch.ceil(x[0]),
+    "Cos": lambda _node, x: torch.cos(x[0]),
+    "Floor": lambda _node, x: torch.floor(x[0]),
+    "Max": lambda _node, x: functools.reduce(torch.maximum, x),
+    "Mean": lambda _node, x: functools.reduce(torch.add, x) / len(x),
+    "Min": lambda _node, x: functools.reduce(torch.minimum, x),
+    "Round": lambda _node, x: torch.round(x[0]),
+    "Sign": lambda _node, x: torch.sign(x[0]),
+    "Sin": lambda _node, x: torch.sin(x[0]),
+    # Norms.
+    "InstanceNormalization": _instance_norm,
+    "LayerNormalization": _layer_norm,
+    "LpNormalization": _lp_normalization,
+    # Over axes.
+    "CumSum": _cumulative_sum,
+    "Einsum": _einsum,
+    "ReduceL1": _reduction(lambda x, axes, keep: torch.sum(torch.abs(x), axes, keepdim=keep)),
+    "ReduceL2": _reduction(lambda x, axes, keep: torch.linalg.vector_norm(x, dim=axes, keepdim=keep)),
+    "ReduceLogSum": _reduction(lambda x, axes, keep: torch.log(torch.sum(x, axes, keepdim=keep))),
+    "ReduceLogSumExp": _reduction(lambda x, axes, keep: torch.logsumexp(x, axes, keepdim=keep)),
+    "ReduceProd": _reduction(_product),
+    "ReduceSumSquare": _reduction(lambda x, axes, keep: torch.sum(x * x, axes, keepdim=keep)),
+    # Moving.
+    "Trilu": _trilu,
 }

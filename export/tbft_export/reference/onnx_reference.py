@@ -14,6 +14,9 @@ from tbft_export.graph.forward import ForwardModel
 from tbft_export.graph.operands import uses_auto_pad
 from tbft_export.passes.freeze_batch_norm import running_mean
 from tbft_export.reference.onnx_operators import OPERATORS, Operands
+from tbft_export.reference.onnx_spatial import SPATIAL_OPERATORS
+
+_OPERATORS = {**OPERATORS, **SPATIAL_OPERATORS}
 
 
 class OnnxReference:
@@ -41,8 +44,8 @@ class OnnxReference:
             found: Tensor | tuple[Tensor, ...]
             if node.op_type == "BatchNormalization":
                 found = _batch_norm(node, operands, running_mean(node) in batch_statistics)
-            elif node.op_type in OPERATORS:
-                found = OPERATORS[node.op_type](node, operands)
+            elif node.op_type in _OPERATORS:
+                found = _OPERATORS[node.op_type](node, operands)
             else:
                 raise TbftError(
                     f"operator {node.op_type} at node '{node.name}' cannot be compared with PyTorch",

@@ -12,18 +12,22 @@ import torch
 from torch import nn
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import InputShape
 from tbft_artifacts.model_card import ModelCard
+from tbft_artifacts.preprocessing import Normalize
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.passes.freeze_batch_norm import running_mean
 from tbft_export.pipeline import PassRunner, clean_forward
 from tbft_export.reference.onnx_reference import OnnxReference
 from tbft_export.reference.torch_reference import Reference, TorchReference, reason_of
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
+from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.named import model_kind
 from tbft_export.sources.new_head import replace_head
-from tbft_export.sources.onnx_file import read_onnx
-from tbft_export.sources.probe import example_images, final_activation, probe_module, probe_reference
-from tbft_export.sources.signature import CHANNELS, check_signature, class_count
+from tbft_export.sources.one_dimension import give_windows
+from tbft_export.sources.onnx.read import read_onnx
+from tbft_export.sources.probe import example_images, final_activation, probe_module, probe_reference, sides_of
+from tbft_export.sources.signature import check_signature, class_count, input_shape
 from tbft_export.sources.trace import torch_to_onnx
 from tbft_export.sources.weights import find_state, load_into
 
@@ -33,16 +37,18 @@ class TrainedModel:
     """A trained model: its forward graph, the same in PyTorch, and what the graph shows of it.
 
     `fresh` names parameters that nobody trained yet: those of a new head. `card` is what a finalized model says of
-    its classes and preprocessing. `notes` are what its owner may not know of it, a line each.
+    its classes and preprocessing, `normalize` how the graph itself shows that pixels are fed. `notes` are what its
+    owner may not know of it, a line each.
     """
 
     name: str
     forward: ForwardModel
     reference: Reference
-    image_size: int
+    shape: InputShape
     classes: int
     fresh: tuple[str, ...] = ()
     card: ModelCard | None = None
+    normalize: Normalize | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -50,30 +56,34 @@ def load_model(
     model: str,
     weights: Path | None,
     classes: int | None,
-    image_size: int | None,
+    given: GivenShape,
     runner: PassRunner,
     *,
     new_head: bool = False,
+    output: str | None = None,
 ) -> TrainedModel:
     """Load `model`: the name of a built-in network, `package.module:factory`, or a path to an `.onnx` file.
 
-    With `new_head` the layer that gives the logits is a fresh one for `classes`. Raises TbftError if the model cannot
-    be found, its weights do not fit, or its graph is not images (N, 3, S, S) -> logits (N, classes).
+    With `new_head` the layer that gives the logits is a fresh one for `classes`. `output` is the name of the logits
+    among several outputs of an `.onnx` file. Raises TbftError if the model cannot be found, its weights do not fit, or
+    its graph is not images (N, C, H, W) -> logits (N, classes).
     """
     head = classes if new_head else None
     kind = model_kind(model)
+    if output is not None and kind != "onnx":
+        raise TbftError(f"`output` names one of an .onnx file, and '{model}' is none", "return the logits alone")
     if kind == "onnx":
         if new_head:
             raise TbftError(
                 f"'{model}' is an .onnx file, whose head stays what it is",
                 "give the torch module itself: `model` package.module:factory",
             )
-        source = _from_onnx(Path(model), weights, runner)
+        source = _from_onnx(Path(model), weights, given, output, runner)
     elif kind == "built-in":
-        size = BUILT_IN[model].image_size if image_size is None else image_size
-        source = _from_module(model, load_built_in(model, weights, size), size, runner, head)
+        shape = given.square_rgb(model, BUILT_IN[model].image_size)
+        source = _from_module(model, load_built_in(model, weights, shape.width), shape, runner, head)
     else:
-        source = _from_factory(model, weights, image_size, runner, head)
+        source = _from_factory(model, weights, given, runner, head)
     if classes not in (None, source.classes):
         raise TbftError(
             f"model '{model}' has {source.classes} classes, not {classes}",
@@ -83,7 +93,7 @@ def load_model(
 
 
 def _from_factory(
-    spec: str, weights: Path | None, image_size: int | None, runner: PassRunner, head: int | None
+    spec: str, weights: Path | None, given: GivenShape, runner: PassRunner, head: int | None
 ) -> TrainedModel:
     module_name, _, attribute = spec.partition(":")
     here = str(Path.cwd())
@@ -103,27 +113,28 @@ def _from_factory(
     module = getattr(module, "_orig_mod", module)  # Of torch.compile, which cannot be traced.
     if not isinstance(module, nn.Module):
         raise TbftError(f"'{spec}' returned a {type(module).__name__}, not a torch module", "return the model")
-    if image_size is None:
-        raise TbftError(f"the image size of '{spec}' is not known", "give `image_size`")
+    shape = given.of_module(spec)
+    if given.is_signal:
+        give_windows(module, shape)
     note = ""
     if weights is not None:
         state = find_state(weights, frozenset(module.state_dict()))
         load_into(module, state.tensors, weights)
         note = state.note
-    trained = _from_module(spec, module, image_size, runner, head)
+    trained = _from_module(spec, module, shape, runner, head)
     return replace(trained, notes=(*([note] if note else []), *trained.notes))
 
 
-def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunner, head: int | None) -> TrainedModel:
-    images = example_images(CHANNELS, image_size)
+def _from_module(name: str, module: nn.Module, shape: InputShape, runner: PassRunner, head: int | None) -> TrainedModel:
+    images = example_images(shape)
     module = probe_module(module, images, name)
     fresh = () if head is None else replace_head(module, head, name, images)
     try:
         with torch.no_grad():
-            traced = torch_to_onnx(module, CHANNELS, image_size)
+            traced = torch_to_onnx(module, shape)
     except Exception as error:  # PyTorch's exporter may raise anything.
         raise TbftError(
-            f"model '{name}' cannot be traced with images of {image_size} x {image_size}: {reason_of(error)}",
+            f"model '{name}' cannot be traced with images of {sides_of(images)}: {reason_of(error)}",
             "it runs in PyTorch, whose TorchScript exporter to ONNX does not know what it does: write it otherwise, or "
             "try the newer one: torch.onnx.export(module, (images,), 'm.onnx', dynamo=True), and `model` m.onnx",
         ) from error
@@ -132,7 +143,7 @@ def _from_module(name: str, module: nn.Module, image_size: int, runner: PassRunn
     reference = _reference(module, forward)
     probe_reference(reference, forward, images, name)
     notes = _notes(forward.graph, momentum_of=module)
-    return TrainedModel(name, forward, reference, image_size, class_count(forward.graph), fresh, notes=notes)
+    return TrainedModel(name, forward, reference, shape, class_count(forward.graph), fresh, notes=notes)
 
 
 def _weights(module: nn.Module, graph: ir.Graph) -> frozenset[str]:
@@ -150,22 +161,24 @@ def _reference(module: nn.Module, forward: ForwardModel) -> Reference:
     return reference if norms <= reference.norms else OnnxReference(forward)
 
 
-def _from_onnx(path: Path, weights: Path | None, runner: PassRunner) -> TrainedModel:
-    file = read_onnx(path, weights)
+def _from_onnx(
+    path: Path, weights: Path | None, given: GivenShape, output: str | None, runner: PassRunner
+) -> TrainedModel:
+    file = read_onnx(path, weights, given, output)
     forward = _clean(file.model, file.floats, runner)
-    size = forward.graph.inputs[0].shape
-    assert size is not None
-    image_size = int(size[2])  # type: ignore[arg-type]
+    shape = input_shape(forward.graph)
+    given.check_file(str(path), shape)
     reference = OnnxReference(forward)
-    probe_reference(reference, forward, example_images(CHANNELS, image_size), path.stem)
+    probe_reference(reference, forward, example_images(shape), path.stem)
     return TrainedModel(
         name=path.stem,
         forward=forward,
         reference=reference,
-        image_size=image_size,
+        shape=shape,
         classes=class_count(forward.graph),
         card=file.card,
-        notes=_notes(forward.graph),
+        normalize=file.normalize,
+        notes=(*file.notes, *_notes(forward.graph)),
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import InputShape
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.graph.operands import constant_input
 from tbft_export.reference.torch_reference import Reference, reason_of
@@ -21,10 +22,10 @@ IMAGES = 2
 _ROWS = "end the network in one number per class: of two classes two, of which softmax makes what sigmoid made of one"
 
 
-def example_images(channels: int, size: int) -> Tensor:
-    """Some images of noise, the same each time: (N, C, S, S)."""
+def example_images(shape: InputShape) -> Tensor:
+    """Some images of noise, the same each time: (N, C, H, W)."""
     rng = np.random.default_rng(0)
-    return torch.from_numpy(rng.standard_normal((IMAGES, channels, size, size), np.float32))
+    return torch.from_numpy(rng.standard_normal((IMAGES, *shape), np.float32))
 
 
 def probe_module(module: nn.Module, images: Tensor, name: str) -> nn.Module:
@@ -114,10 +115,9 @@ def _run(forward: Callable[[], object], name: str, images: Tensor) -> object:
     except TbftError:
         raise
     except Exception as error:  # The user's own forward may raise anything.
-        size = images.shape[-1]
         raise TbftError(
-            f"model '{name}' fails in PyTorch itself with images of {size} x {size}: {reason_of(error)}",
-            "check `image_size`, and that the forward takes (N, 3, S, S) images and nothing else",
+            f"model '{name}' fails in PyTorch itself with images of {sides_of(images)}: {reason_of(error)}",
+            f"check `image_size` and `channels`, and that the forward takes {_taken(images)} images and nothing else",
         ) from error
 
 
@@ -130,11 +130,19 @@ def _check_logits(output: object, name: str, images: Tensor) -> Tensor:
         if output.dtype != torch.float32:
             raise TbftError(f"model '{name}' gives logits in {output.dtype}", "let its forward end in torch.float32")
         return output
-    hint = "export a classifier of square RGB images with fixed size"
+    hint = "export a classifier: images in, one number per class out"
     if has_rows and len(shape) == 1:
         hint = _ROWS
     elif has_rows and all(each == 1 for each in shape[2:]):
         hint = "end its forward in flatten(1)"
-    taken = f"(N, {', '.join(map(str, images.shape[1:]))})"
     given = f"({', '.join(['N', *map(str, shape[1:])])})" if has_rows else str(tuple(shape))
-    raise TbftError(f"model '{name}' maps {taken} to {given}, not (N, 3, S, S) to (N, classes)", hint)
+    raise TbftError(f"model '{name}' maps {_taken(images)} to {given}, not to (N, classes)", hint)
+
+
+def sides_of(images: Tensor) -> str:
+    """Height and width of images (N, C, H, W), in words."""
+    return " x ".join(map(str, images.shape[2:]))
+
+
+def _taken(images: Tensor) -> str:
+    return f"(N, {', '.join(map(str, images.shape[1:]))})"

@@ -1,16 +1,15 @@
-"""What every forward graph maps: square RGB images to logits."""
+"""What every forward graph maps: images or signals of one shape to logits."""
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-
-CHANNELS = 3
+from tbft_artifacts.input_shape import InputShape
 
 
 def check_signature(graph: ir.Graph, name: str) -> None:
-    """Raises TbftError unless `graph` maps (N, 3, S, S), of a known size, to (N, classes)."""
+    """Raises TbftError unless `graph` maps (N, C, H, W), of known sizes, to (N, classes)."""
     shapes = [value.shape for value in (*graph.inputs, *graph.outputs)]
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 or any(shape is None for shape in shapes):
         raise TbftError(
@@ -20,12 +19,19 @@ def check_signature(graph: ir.Graph, name: str) -> None:
     images, logits = shapes
     assert images is not None
     assert logits is not None
-    square = len(images) == 4 and images[1] == CHANNELS and isinstance(images[2], int) and images[2] == images[3]
-    if not square or len(logits) != 2 or not isinstance(logits[1], int):
+    known = len(images) == 4 and all(isinstance(size, int) and size > 0 for size in images[1:])
+    if not known or len(logits) != 2 or not isinstance(logits[1], int):
         raise TbftError(
-            f"model '{name}' maps {list(images)} to {list(logits)}, not (N, {CHANNELS}, S, S) to (N, classes)",
-            "export a classifier of square RGB images with fixed size",
+            f"model '{name}' maps {list(images)} to {list(logits)}, not (N, C, H, W) to (N, classes)",
+            "export a classifier of images with fixed channels, height and width",
         )
+
+
+def input_shape(graph: ir.Graph) -> InputShape:
+    """Channels, height and width of what a checked graph takes."""
+    shape = graph.inputs[0].shape
+    assert shape is not None
+    return InputShape(*(int(size) for size in shape[1:]))  # type: ignore[arg-type]
 
 
 def class_count(graph: ir.Graph) -> int:

@@ -11,20 +11,21 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
+from tbft_artifacts.input_shape import InputShape
 from tbft_artifacts.names import LOGITS
 from tbft_export.graph.forward import BATCH, IMAGES, OPSET
 from tbft_export.quiet import quiet
 from tbft_export.sources.traceable import traceable
 
 
-def torch_to_onnx(module: nn.Module, channels: int, image_size: int) -> ir.Model:
+def torch_to_onnx(module: nn.Module, shape: InputShape) -> ir.Model:
     """Trace `module` in eval mode with the TorchScript exporter.
 
     That exporter keeps parameter names and gives one node per layer; the newer one either folds
     batch norms into convolutions or leaves casts that the gradient builder cannot differentiate.
     """
     buffer = io.BytesIO()
-    example = torch.zeros(2, channels, image_size, image_size)
+    example = torch.zeros(2, *shape)
     # Where it fails, it prints the graph so far; what the module itself prints was to be seen before.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(1), traceable():
         warnings.simplefilter("ignore")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,12 +60,12 @@ def _read_safetensors(path: Path) -> object:
 
 def load_into(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Copy `state` into `module`. Raises TbftError that names the tensors which do not fit."""
-    own = module.state_dict()
-    check_fit({name: tuple(value.shape) for name, value in own.items()}, state, path)
-    given = OrderedDict(state)
-    # Modules ask which version of them a state is of. What fits this one by name and shape is of this one.
-    given._metadata = getattr(own, "_metadata", OrderedDict())  # type: ignore[attr-defined]
-    module.load_state_dict(given, strict=False)
+    expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    check_fit(expected, state, path)
+    # It knows of which version its layers are; MNASNet's ask for that.
+    fresh = module.state_dict()
+    fresh.update(state)
+    module.load_state_dict(fresh, strict=False)
 
 
 def check_fit(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tensor], path: Path) -> None:

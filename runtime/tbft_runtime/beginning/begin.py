@@ -90,7 +90,7 @@ def begin(
         check_state(state, bundle.manifest, plan, settings, folder.path)
     if state is None or state.epoch < settings.epochs:
         metering.measure_idle(progress.note)
-    data = decided.data or open_data(bundle, plan, settings, sources, folder.cache, progress, stopwatch)
+    data = decided.data or open_data(plan, settings, sources, folder.cache, progress, stopwatch)
     if stored is not None and stored.data_fingerprint != data.fingerprint:
         raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another `out`")
     if settings.epochs:

@@ -32,7 +32,7 @@ def diagnosed(bundle: Bundle, options: TrainOptions, cache: Path, progress: Prog
     # Of these settings only those matter that are the same for every plan.
     settings = resolve(dataclasses.replace(options, batch_norm=None), any_plan, bundle)
     sources = open_sources(bundle, settings, options.memory_budget)
-    data = open_data(bundle, any_plan, settings, sources, cache, progress, stopwatch)
+    data = open_data(any_plan, settings, sources, cache, progress, stopwatch)
     weights = load_weights(bundle)
     diagnosis = diagnose_part(bundle, data.train, settings, DEFAULT_SAMPLES, weights, progress, options.memory_budget)
     progress.note(

@@ -50,7 +50,7 @@ def selected(
     deepest = bundle.manifest.sparse_plans[0]
     settings = resolve(options, deepest, bundle)
     data = open_data(
-        bundle, deepest, settings, open_sources(bundle, settings, options.memory_budget), cache, progress, stopwatch
+        deepest, settings, open_sources(bundle, settings, options.memory_budget), cache, progress, stopwatch
     )
     # What scoring takes is there for training again.
     process = plan_memory(bundle, deepest, settings, data.images).process

@@ -159,7 +159,7 @@ def open_boundary(
 
 
 def depends_on_batch(prefix: Prefix, images: np.ndarray) -> bool:
-    """Whether the prefix gives other bits for images (n, 3, S, S) alone, in a short batch, or in another order.
+    """Whether the prefix gives other bits for images (n, C, H, W) alone, in a short batch, or in another order.
 
     Kernels that sum in another order for other sizes would do that; then what was kept could not be
     told apart from what is computed only by luck.

@@ -41,7 +41,7 @@ def cache_key(
         data.train.indices.tobytes(),
         data.validation.indices.tobytes(),
         msgspec.json.encode(manifest.preprocessing),
-        str(manifest.image_size),
+        str(tuple(manifest.shape)),
         str(dtype),
         str(plan.boundary.shape),
         onnxruntime_version(),

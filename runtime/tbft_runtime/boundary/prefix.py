@@ -35,7 +35,7 @@ class Prefix:
         return (self.part or 1) * self.lanes
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Boundary activations of images (N, 3, S, S), and the statistics of the batch where those are used."""
+        """Boundary activations of images (N, C, H, W), and the statistics of the batch where those are used."""
         if self.part is None:
             return self.compute(images)
         size = min(self.part, -(-len(images) // self.lanes))
@@ -78,7 +78,7 @@ def load_prefix(
             weights,
             threads,
             signature=roles.prefix(plan, manifest.moving_norms(plan)),
-            room=Room(max(images, most), manifest.image_size),
+            room=Room(max(images, most), manifest.shape),
             spinning=execution.spinning,
             trace=traces and traces / "prefix",
         ),

@@ -13,11 +13,13 @@ from PIL import Image
 
 from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import RGB
 from tbft_artifacts.words import printable
 from tbft_runtime.corruptions.corrupt import check_corruption, corrupt, images_at_once
 from tbft_runtime.data.folder import FolderSource
 from tbft_runtime.data.items import Item
-from tbft_runtime.data.npz import NpzSource, read_exactly
+from tbft_runtime.data.npz import NpzSource
+from tbft_runtime.data.npz_archive import read_exactly
 from tbft_runtime.data.preprocessing import AS_TAKEN
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.progress import Progress, Silent
@@ -67,8 +69,8 @@ def corrupt_data(
 ) -> CorruptedData:
     """Write a corrupted copy of `data`, an `.npz` or a folder with a folder per class, as `out`, the same kind.
 
-    Of an `.npz` all other arrays are kept. Pictures become PNG files in the same folders, unreadable ones
-    are left out. An image's index is its place in the data, unreadable ones counted.
+    Of an `.npz` all other arrays are kept, and grey images become RGB. Pictures become PNG files in the same folders,
+    unreadable ones are left out. An image's index is its place in the data, unreadable ones counted.
 
     Raises TbftError for bad parameters, data without a readable image, and an `out` that exists,
     lies in `data` or is of the other kind.
@@ -107,7 +109,7 @@ def _write_npz(source: NpzSource, corruptor: _Corruptor, out: Path) -> None:
             copied.compress_type = entry.compress_type
             with after.open(copied, "w", force_zip64=True) as file:
                 if entry.filename == _IMAGES:
-                    header = {"descr": "|u1", "fortran_order": False, "shape": source.shape}
+                    header = {"descr": "|u1", "fortran_order": False, "shape": (*source.shape[:3], RGB)}
                     np.lib.format.write_array_header_1_0(file, header)
                     for _, pixels in corruptor.stream(source):
                         file.write(pixels.tobytes())

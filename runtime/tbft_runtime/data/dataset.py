@@ -39,7 +39,7 @@ class Part:
         return len(self.indices)
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """The model's input (n, 3, S, S) float32 for store indices (n,)."""
+        """The model's input (n, C, H, W) float32 for store indices (n,)."""
         return self.preprocessing.normalize(self.store.pixels.read(indices))
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
@@ -101,7 +101,7 @@ def open_sources(bundle: Bundle, settings: Settings, memory_budget: int | None =
     Raises TbftError if there are none, or they do not fit the bundle.
     """
     manifest = bundle.manifest
-    preprocessing = Preprocessing(manifest.preprocessing, manifest.image_size)
+    preprocessing = Preprocessing(manifest.preprocessing, manifest.shape)
 
     def source(path: str) -> ImageSource:
         return open_source(from_stored(path), manifest.classes, preprocessing, memory_budget)
@@ -111,7 +111,6 @@ def open_sources(bundle: Bundle, settings: Settings, memory_budget: int | None =
 
 
 def open_data(
-    bundle: Bundle,
     plan: Plan,
     settings: Settings,
     sources: Sources,
@@ -123,8 +122,8 @@ def open_data(
 
     Raises TbftError if there are none, or labels are needed and there are none.
     """
-    preprocessing, source, image_size = sources.preprocessing, sources.train, bundle.manifest.image_size
-    store = _prepare(source, image_size, cache, "train", progress, stopwatch)
+    preprocessing, source = sources.preprocessing, sources.train
+    store = _prepare(source, preprocessing, cache, "train", progress, stopwatch)
     fingerprint, reading = source.fingerprint(), store.reading
     labelled = store.labelled
     if settings.epochs and not labelled.size and not (plan.unlabelled and sources.validation):
@@ -142,7 +141,7 @@ def open_data(
         everything = np.setdiff1d(np.arange(len(store.labels)), labelled[held_out])
         skipped = store.skipped
     else:
-        held_out_store = _prepare(sources.validation, image_size, cache, "validation", progress, stopwatch)
+        held_out_store = _prepare(sources.validation, preprocessing, cache, "validation", progress, stopwatch)
         used = np.union1d(labelled, unlabelled)
         validation = Part(held_out_store, held_out_store.labelled, preprocessing, len(used))
         everything = np.arange(len(store.labels))
@@ -165,10 +164,16 @@ def open_data(
 
 
 def _prepare(
-    source: ImageSource, image_size: int, cache: Path, name: str, progress: Progress, stopwatch: Stopwatch
+    source: ImageSource,
+    preprocessing: Preprocessing,
+    cache: Path,
+    name: str,
+    progress: Progress,
+    stopwatch: Stopwatch,
 ) -> ImageStore:
     progress.begin(f"preparing {name} images", len(source))
-    store = open_store(source, image_size, cache, name, lambda: progress.advance(1), stopwatch, progress.note)
+    shape = preprocessing.row_shape
+    store = open_store(source, shape, cache, name, lambda: progress.advance(1), stopwatch, progress.note)
     if store.skipped:
         progress.note(skipped_note(store.skipped_with_reasons))
     return store

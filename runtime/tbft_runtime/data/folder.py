@@ -53,6 +53,10 @@ class FolderSource:
         if outside:
             raise _without_classes(path, len(outside), classes)
 
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.uint8)
+
     def __len__(self) -> int:
         return len(self._files)
 

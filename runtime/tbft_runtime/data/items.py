@@ -13,7 +13,8 @@ UNLABELLED = "unlabelled"
 
 @dataclass(frozen=True)
 class Item:
-    """One image: a name to show, its label or `NO_LABEL`, and pixels (S, S, 3), or None if unreadable.
+    """One image: a name to show, its label or `NO_LABEL`, and pixels (H, W, C) or a
+    signal's values (C, H, W), or None if unreadable.
 
     `problem` says why it is, and `bytes` what reading it took at most, beside what the process held.
     """
@@ -35,6 +36,10 @@ class ImageSource(Protocol):
     @property
     def labels(self) -> np.ndarray:
         """(N,) int64 of all images, unreadable ones included; `NO_LABEL` where there is none."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of what `items` give: uint8 of pictures."""
 
     def __len__(self) -> int:
         """How many images there are, unreadable ones included."""

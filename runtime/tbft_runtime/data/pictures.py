@@ -30,7 +30,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture file that was read: prepared pixels (S, S, 3), or None and the `problem`.
+    """A picture file that was read: prepared pixels (H, W, C), or None and the `problem`.
 
     `checksum` is the CRC of the file's bytes, None if they could not be read; `bytes` is what reading it took at most,
     beside what the process held.
@@ -56,7 +56,7 @@ def read(file: Path, preprocessing: Preprocessing, room: Room) -> Picture:
 
 
 def read_picture(file: Path, preprocessing: Preprocessing) -> np.ndarray | None:
-    """The prepared pixels (S, S, 3) of a JPEG or PNG file, or None if it cannot be read."""
+    """The prepared pixels (H, W, C) of a JPEG or PNG file, or None if it cannot be read."""
     return read(file, preprocessing, Room(None)).pixels
 
 

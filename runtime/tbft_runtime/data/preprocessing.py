@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from tbft_artifacts.preprocessing import ExifTranspose, Normalize, PreprocessingStep, ToRgb
+from tbft_artifacts.input_shape import GREY, RGB, InputShape
+from tbft_artifacts.preprocessing import ExifTranspose, Normalize, PreprocessingStep, Standardize, ToGrey, ToRgb
 from tbft_runtime.data.colours import scaled, to_rgb
 from tbft_runtime.data.windows import Cut, Size, cuts, window
 
@@ -42,14 +43,14 @@ _AS_PIXELS = 10
 class Preprocessing:
     """The ordered steps of a manifest, split where pixels become numbers.
 
-    `prepare` makes uint8 pixels (S, S, 3), small enough to keep; `normalize` makes the model's input.
+    `prepare` makes uint8 pixels (H, W, C), small enough to keep; `normalize` makes the model's input.
     """
 
     steps: tuple[PreprocessingStep, ...]
-    image_size: int
+    shape: InputShape
 
     def prepare(self, picture: Image.Image) -> np.ndarray:
-        """A picture, decoded or only opened -> (S, S, 3) uint8.
+        """A picture, decoded or only opened -> (H, W, C) uint8.
 
         A JPEG that is only opened, and much larger than what is made of it, is decoded smaller. Raises whatever Pillow
         raises for a picture that is damaged.
@@ -70,20 +71,28 @@ class Preprocessing:
         for cut in cuts(self.steps):
             picture = _cut(picture, size, factor, begins, cut)
             size, factor, begins = picture.size, 1, (0, 0)
-        return np.asarray(to_rgb(picture), np.uint8)
+        rgb = to_rgb(picture)
+        if not self._is_grey:
+            return np.asarray(rgb, np.uint8)
+        # Of a picture that is grey already these are its own values.
+        return np.asarray(rgb.convert("L"), np.uint8)[:, :, np.newaxis]
 
     def prepare_array(self, pixels: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8 RGB -> (S, S, 3) uint8; the same array if it has that size."""
-        if pixels.shape[0] == pixels.shape[1] == self.image_size:
+        """(h, w, 3) uint8 RGB or (h, w, 1) grey -> (H, W, C) uint8; the same array if it has that shape."""
+        if pixels.shape == self.row_shape:
             return pixels
-        return self.prepare(Image.fromarray(pixels))
+        return self.prepare(Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == GREY else pixels))
 
     def normalize(self, images: np.ndarray) -> np.ndarray:
-        """(N, S, S, 3) uint8 -> (N, 3, S, S) float32, contiguous."""
-        step = next(step for step in self.steps if isinstance(step, Normalize))
+        """Pixels (N, H, W, C) uint8 or a signal's (N, C, H, W) -> (N, C, H, W) float32, contiguous."""
+        step = next(step for step in self.steps if isinstance(step, Normalize | Standardize))
         mean = np.array(step.mean, np.float32)
         std = np.array(step.std, np.float32)
         scaled = images.astype(np.float32)
+        if isinstance(step, Standardize):
+            scaled -= mean[:, np.newaxis, np.newaxis]
+            scaled /= std[:, np.newaxis, np.newaxis]
+            return scaled
         # In place: of a large image each copy is a good part of a board's memory.
         scaled /= np.float32(255)
         scaled -= mean
@@ -111,7 +120,41 @@ class Preprocessing:
     def _least(self) -> int | None:
         """Pixels that a side of a picture is decoded to at least; None: all there are."""
         first = next(cuts(self.steps), None)
-        return None if first is None or first.resize is None else _SPARE * first.resize
+        return None if first is None or first.resize is None else _SPARE * max(first.resize)
+
+    @property
+    def row_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of prepared pixels, (C, H, W) of a signal."""
+        if self.is_signal:
+            return self.shape
+        return self.shape.height, self.shape.width, self.shape.channels
+
+    @property
+    def is_signal(self) -> bool:
+        """Whether what goes in are numbers of a sensor, and no pictures."""
+        return any(isinstance(step, Standardize) for step in self.steps)
+
+    def noise(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Rows of noise as they could be stored: (n, *row_shape)."""
+        if not self.is_signal:
+            return rng.integers(0, 256, (count, *self.row_shape), dtype=np.uint8)
+        step = next(step for step in self.steps if isinstance(step, Standardize))
+        mean, std = (np.array(each, np.float32)[:, np.newaxis, np.newaxis] for each in (step.mean, step.std))
+        return np.asarray(mean + std * rng.standard_normal((count, *self.row_shape), np.float32))
+
+    @property
+    def takes_grey(self) -> bool:
+        """Whether arrays may be grey: for a network that is, and where nobody asks for colours."""
+        return self.shape.channels == GREY or not self.shape.pixels
+
+    def takes_arrays(self, shape: tuple[int, ...]) -> bool:
+        """Whether uint8 arrays of a shape are images: (N, H, W, 3), or grey ones (N, H, W) or (N, H, W, 1)."""
+        is_grey = len(shape) == 3 or shape[3:] == (GREY,)
+        return (shape[3:] == (RGB,) or (is_grey and self.takes_grey)) and 0 not in shape[1:3]
+
+    @property
+    def _is_grey(self) -> bool:
+        return any(isinstance(step, ToGrey) for step in self.steps)
 
     @property
     def _turns(self) -> bool:
@@ -119,7 +162,7 @@ class Preprocessing:
 
 
 # Only what it takes to have pixels at all: pictures keep their sizes.
-AS_TAKEN = Preprocessing((ExifTranspose(), ToRgb()), image_size=0)
+AS_TAKEN = Preprocessing((ExifTranspose(), ToRgb()), InputShape(RGB, 0, 0))
 
 
 def orientation(picture: Image.Image) -> int:

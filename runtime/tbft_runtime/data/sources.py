@@ -11,6 +11,7 @@ from tbft_runtime.data.items import ImageSource
 from tbft_runtime.data.listing import unreadable
 from tbft_runtime.data.npz import NpzSource
 from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.data.signals import is_npz, open_signals
 
 
 def open_source(
@@ -22,6 +23,8 @@ def open_source(
     to read, or labels and class names do not fit `classes`.
     """
     try:
+        if preprocessing.is_signal:
+            return open_signals(path, classes, preprocessing)
         if path.is_dir():
             return FolderSource(path, classes, preprocessing, memory_budget)
         if is_npz(path) and path.is_file():
@@ -30,8 +33,3 @@ def open_source(
     except OSError as error:
         raise unreadable(error) from error
     raise TbftError(f"data '{path}' {problem}", "give an .npz (images, labels) or a folder with a folder per class")
-
-
-def is_npz(path: Path) -> bool:
-    """Whether a file of that name is read as an `.npz`."""
-    return path.suffix.lower() == ".npz"

@@ -20,7 +20,7 @@ from tbft_artifacts.sealed import is_as_sealed, sealed
 from tbft_artifacts.words import printable
 from tbft_runtime.board.machine import give_memory_back
 from tbft_runtime.data.items import ImageSource
-from tbft_runtime.data.rows import FileRows
+from tbft_runtime.data.rows import FileRows, row_bytes
 from tbft_runtime.timing import Stopwatch
 
 _KINDS = "JPEG and PNG files, or an .npz with images"
@@ -33,7 +33,8 @@ class _Index(msgspec.Struct, frozen=True):
     """What lies beside the pixels: whose they are, their CRC-32, labels, and the images that could not be read."""
 
     fingerprint: str
-    image_size: int
+    shape: tuple[int, ...]
+    dtype: str
     checksum: int
     labels: list[int]
     skipped: list[str]
@@ -42,10 +43,10 @@ class _Index(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class ImageStore:
-    """`pixels` are rows (S, S, 3) uint8; `labels` (N,) int64; `skipped` names unreadable images.
+    """`pixels` are rows (H, W, C) uint8, of signals (C, H, W) float32 or int16; `labels` (N,) int64.
 
-    `problems` say why each of them is, or are empty where there is nothing to add. `reading` is what an image
-    took at most, in bytes, while it was prepared here; 0 if all were there already.
+    `skipped` names unreadable images; `problems` say why each of them is, or are empty where there is nothing to add.
+    `reading` is what an image took at most, in bytes, while it was prepared here; 0 if all were there already.
     """
 
     pixels: FileRows
@@ -67,7 +68,7 @@ class ImageStore:
 
 def open_store(
     source: ImageSource,
-    image_size: int,
+    shape: tuple[int, ...],
     folder: Path,
     name: str,
     on_image: Callable[[], None] = lambda: None,
@@ -76,7 +77,8 @@ def open_store(
 ) -> ImageStore:
     """Prepare every image of `source` into `folder/name.pixels`, or reuse what is there already.
 
-    `on_image` is called after each image, `stopwatch` gets a lap for each, and `note` hears of damage. Raises TbftError
+    `shape` is that of each row. `on_image` is called after each image, `stopwatch` gets a lap for each, and
+    `note` hears of damage. Raises TbftError
     if no image can be read, or the disk is full.
     """
     with clear_disk_errors(folder):
@@ -85,7 +87,7 @@ def open_store(
     index = _read_index(index_path)
     largest = 0
     # Only where something is there already: it takes a pass over all files.
-    if index is None or not _is_current(index, source.fingerprint(), image_size, pixels_path, note):
+    if index is None or not _is_current(index, source, shape, pixels_path, note):
         # Pixels first: the index is what says that they are complete.
         index_path.unlink(missing_ok=True)
         labels: list[int] = []
@@ -105,7 +107,7 @@ def open_store(
                     labels.append(item.label)
                 on_image()
         give_memory_back()
-        index = _Index(source.fingerprint(), image_size, checksum, labels, skipped, problems)
+        index = _Index(source.fingerprint(), shape, source.dtype.str, checksum, labels, skipped, problems)
         with atomic_file(index_path, mode=PRIVATE_FILE) as temporary:
             temporary.write_bytes(sealed(index))
     if not index.labels:
@@ -114,7 +116,7 @@ def open_store(
         hint = "raise `memory_budget`, or give smaller ones" if "`memory_budget`" in why else _KINDS
         raise TbftError(f"no images in the data{skipped_words}", hint)
     return ImageStore(
-        pixels=FileRows(pixels_path, (image_size, image_size, 3), np.dtype(np.uint8)),
+        pixels=FileRows(pixels_path, shape, source.dtype),
         labels=np.array(index.labels, np.int64),
         skipped=tuple(index.skipped),
         problems=tuple(index.problems),
@@ -122,11 +124,13 @@ def open_store(
     )
 
 
-def _is_current(index: _Index, fingerprint: str, image_size: int, pixels: Path, note: Callable[[str], None]) -> bool:
+def _is_current(
+    index: _Index, source: ImageSource, shape: tuple[int, ...], pixels: Path, note: Callable[[str], None]
+) -> bool:
     """Whether the index belongs to the same images, and all their pixels are there as they were written."""
-    if (index.fingerprint, index.image_size) != (fingerprint, image_size):
+    if (index.shape, index.dtype) != (shape, source.dtype.str) or index.fingerprint != source.fingerprint():
         return False
-    if not pixels.is_file() or pixels.stat().st_size != len(index.labels) * image_size * image_size * 3:
+    if not pixels.is_file() or pixels.stat().st_size != len(index.labels) * row_bytes(shape, source.dtype):
         return False
     if _checksum(pixels) == index.checksum:
         return True

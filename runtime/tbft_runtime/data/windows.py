@@ -19,11 +19,11 @@ MOST_SCALED = 1 << 26
 
 @dataclass(frozen=True)
 class Cut:
-    """A scaling to a shorter side of `resize` pixels, then the middle `crop` pixels; None leaves one of them out."""
+    """A scaling to the size that just covers `resize`, then the middle `crop` pixels; None leaves one of them out."""
 
-    resize: int | None
+    resize: Size | None
     filter: ResizeFilter
-    crop: int | None
+    crop: Size | None
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,15 @@ def cuts(steps: Sequence[PreprocessingStep]) -> Iterator[Cut]:
         match step:
             case Resize():
                 if waiting is not None:
-                    yield Cut(waiting.size, waiting.filter, None)
+                    yield Cut(_across(waiting), waiting.filter, None)
                 waiting = step
             case CenterCrop() if waiting is not None:
-                yield Cut(waiting.size, waiting.filter, step.size)
+                yield Cut(_across(waiting), waiting.filter, _across(step))
                 waiting = None
             case CenterCrop():
-                yield Cut(None, "nearest", step.size)
+                yield Cut(None, "nearest", _across(step))
     if waiting is not None:
-        yield Cut(waiting.size, waiting.filter, None)
+        yield Cut(_across(waiting), waiting.filter, None)
 
 
 def window(picture: Size, cut: Cut) -> Window:
@@ -62,7 +62,7 @@ def window(picture: Size, cut: Cut) -> Window:
     whole = _scaled(picture, cut.resize)
     crop = (0, 0, *whole) if cut.crop is None else _middle(whole, cut.crop)
     part = (0, 0, *whole)
-    if cut.crop is not None and max(whole) > ORDINARY * cut.crop:
+    if cut.crop is not None and max(whole) > ORDINARY * max(cut.crop):
         part = (max(0, crop[0]), max(0, crop[1]), min(whole[0], crop[2]), min(whole[1], crop[3]))
     size = part[2] - part[0], part[3] - part[1]
     if whole == picture:
@@ -78,14 +78,24 @@ def window(picture: Size, cut: Cut) -> Window:
     )
 
 
-def _scaled(picture: Size, shorter_side: int | None) -> Size:
-    shorter = min(picture)
-    if shorter_side is None or shorter == shorter_side:
-        return picture
-    width, height = (max(shorter_side, round(side * shorter_side / shorter)) for side in picture)
+def _across(step: Resize | CenterCrop) -> Size:
+    """Width and height, in Pillow's order."""
+    height, width = step.sides
     return width, height
 
 
-def _middle(size: Size, side: int) -> WholeBox:
-    left, top = (size[0] - side) // 2, (size[1] - side) // 2
-    return left, top, left + side, top + side
+def _scaled(picture: Size, covered: Size | None) -> Size:
+    """The size with the same ratio of sides, nearly, that is as wide or as high as `covered`, and no smaller."""
+    if covered is None:
+        return picture
+    # The side that has to grow most decides.
+    tight = 0 if covered[0] * picture[1] >= covered[1] * picture[0] else 1
+    width, height = (
+        max(least, round(side * covered[tight] / picture[tight])) for side, least in zip(picture, covered, strict=True)
+    )
+    return width, height
+
+
+def _middle(size: Size, part: Size) -> WholeBox:
+    left, top = (size[0] - part[0]) // 2, (size[1] - part[1]) // 2
+    return left, top, left + part[0], top + part[1]

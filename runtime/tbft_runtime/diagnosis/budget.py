@@ -92,7 +92,7 @@ def _values(bundle: Bundle, plans: Sequence[Plan], settings: Settings, scale: Sc
     """Bytes of the samples, and of what the largest of the passes over them holds."""
     assert scale.images is not None
     manifest = bundle.manifest
-    image = 3 * manifest.image_size**2 * BYTES_PER_FLOAT
+    image = manifest.shape.values * BYTES_PER_FLOAT
     passes = [int(ARENA * scale.threads * forward_bytes(bundle, None, scale.images))]
     if manifest.batch_norms:
         group = -(-scale.samples // GROUPS)

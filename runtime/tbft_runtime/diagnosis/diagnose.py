@@ -79,7 +79,7 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
         # Of these settings only those matter that are the same for every plan.
         settings = resolve(asked, plans[0], verified)
         sources = open_sources(verified, settings)
-        data = open_data(verified, plans[0], settings, sources, folder, progress, Stopwatch())
+        data = open_data(plans[0], settings, sources, folder, progress, Stopwatch())
         return diagnose_part(verified, data.train, settings, options.samples, load_weights(verified), progress)
 
 

@@ -42,7 +42,7 @@ def statistics_evidence(
         weights,
         1,
         signature=roles.statistics(norms),
-        room=Room(len(samples), manifest.image_size),
+        room=Room(len(samples), manifest.shape),
     )
     statistics = group_statistics(graph, norms, samples.parts(GROUPS), threads)
     found = []
@@ -116,7 +116,7 @@ def _head(bundle: Bundle, head: Plan, weights: Tensors, boundary: np.ndarray) ->
         weights,
         1,
         signature=roles.suffix(head, len(manifest.classes)),
-        room=Room(len(boundary), manifest.image_size),
+        room=Room(len(boundary), manifest.shape),
     )
     return check_logits(graph.answer(boundary))
 
@@ -130,7 +130,7 @@ def _whole(bundle: Bundle, weights: Tensors, samples: Samples, threads: int, at_
         weights,
         1,
         signature=roles.whole_model(len(manifest.classes)),
-        room=Room(len(samples), manifest.image_size),
+        room=Room(len(samples), manifest.shape),
     )
 
     def answers(images: np.ndarray) -> np.ndarray:

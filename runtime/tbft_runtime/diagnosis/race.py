@@ -54,7 +54,7 @@ def race(
         {**weights, **state.current},
         settings.threads,
         signature=roles.suffix(plan, len(bundle.manifest.classes)),
-        room=Room(len(samples), bundle.manifest.image_size),
+        room=Room(len(samples), bundle.manifest.shape),
     )
     right = 0
     for start in range(0, len(second), at_once or len(second)):

@@ -17,7 +17,7 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Samples:
-    """`images` (n, 3, S, S) float32, the model's input, in random order; `labels` (n,) int64."""
+    """`images` (n, C, H, W) float32, the model's input, in random order; `labels` (n,) int64."""
 
     images: np.ndarray
     labels: np.ndarray

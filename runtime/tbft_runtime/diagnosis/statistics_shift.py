@@ -40,7 +40,7 @@ def group_statistics(
     threads: int,
     on_images: Callable[[int], None] = lambda _: None,
 ) -> Arrays:
-    """Mean and variance of every norm's input, by name, each (G, C): a row for each group of images (n, 3, S, S)."""
+    """Mean and variance of every norm's input, by name, each (G, C): a row for each group of images (n, C, H, W)."""
 
     def measured(images: np.ndarray) -> dict[str, np.ndarray]:
         return graph.run({graph.inputs[0]: images})

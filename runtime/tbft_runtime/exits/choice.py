@@ -21,7 +21,7 @@ def check_one_way(bundle: Bundle, data: Path) -> None:
     plans = [plan for plan in manifest.plans if plan.exits]
     if len(plans) < 2 or len(plans) < len(manifest.plans):
         return
-    preprocessing = Preprocessing(manifest.preprocessing, manifest.image_size)
+    preprocessing = Preprocessing(manifest.preprocessing, manifest.shape)
     labels = open_source(data, manifest.classes, preprocessing).labels
     known = ", ".join(plan.id for plan in plans)
     raise TbftError(

@@ -34,7 +34,7 @@ class StagedModel:
     preprocessing: Preprocessing
 
     def answers(self, pixels: np.ndarray) -> Answers:
-        """Of the first exit that is sure enough: (N, S, S, 3) uint8 prepared pixels.
+        """Of the first exit that is sure enough: (N, H, W, C) uint8 prepared pixels.
 
         Only the images that are still undecided go on, so that a stage runs for none where all have left.
         """
@@ -57,7 +57,7 @@ class StagedModel:
         return Answers(check_logits(logits), exits)
 
     def every_exit(self, pixels: np.ndarray) -> np.ndarray:
-        """Logits (N, E, classes) of all exits: (N, S, S, 3) uint8 prepared pixels."""
+        """Logits (N, E, classes) of all exits: (N, H, W, C) uint8 prepared pixels."""
         logits = []
         values = self.preprocessing.normalize(pixels)
         for stage in self.stages:

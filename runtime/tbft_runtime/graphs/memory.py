@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from tbft_artifacts.input_shape import InputShape
+
 _FLOOR = 256 << 20
 # Weights: themselves, packed, turned, and as they were.
 _TIMES_WEIGHTS = 8
@@ -21,15 +23,15 @@ _SMALL, _SHARE = 64**2, 4
 
 @dataclass(frozen=True)
 class Room:
-    """What a session has to do: so many images of so many pixels a side at the same time; `trains`: also backward."""
+    """What a session has to do: so many images of a shape at the same time; `trains`: also backward."""
 
     images: int
-    image_size: int
+    shape: InputShape
     trains: bool = False
 
     def bytes(self, weights: int) -> int:
         """The most bytes, with so many bytes of weights."""
-        pixels = self.image_size**2
+        pixels = self.shape.pixels
         counted = min(pixels, _SMALL) + max(0, pixels - _SMALL) // _SHARE
         each = _TRAINING if self.trains else _FORWARD
         return min(_FLOOR + _TIMES_WEIGHTS * weights + self.images * counted * each, sys.maxsize)

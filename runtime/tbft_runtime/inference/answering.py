@@ -76,7 +76,7 @@ class ImageSample:
         return cls(max(1, -(-count // IMAGES)))
 
     def add(self, pixels: np.ndarray) -> None:
-        """More images (N, S, S, 3)."""
+        """More images (N, H, W, C)."""
         numbers = np.arange(self._seen, self._seen + len(pixels))
         self._kept.append(pixels[numbers % self.every == 0])
         self._seen += len(pixels)
@@ -94,7 +94,7 @@ def single_answers(
     metering: Metering,
     why: str | None,
 ) -> SingleAnswers:
-    """What a model takes for one image (N, S, S, 3) at a time; one with exits beside its `whole` network.
+    """What a model takes for one image (N, H, W, C) at a time; one with exits beside its `whole` network.
 
     `why` says why there is no meter, if there is none.
     """
@@ -107,7 +107,7 @@ def single_answers(
 
 
 def measure_answers(ways: Sequence[Answer], pixels: np.ndarray, metering: Metering, no_energy: str) -> list[AnswerCost]:
-    """What each way to answer takes for each of `pixels` (N, S, S, 3) uint8; `no_energy` says why there are no joules.
+    """What each way to answer takes for each of `pixels` (N, H, W, C) uint8; `no_energy` says why there are no joules.
 
     With a meter each turn lasts for some seconds, so that the meter sees it.
     """

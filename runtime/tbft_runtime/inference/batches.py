@@ -7,22 +7,23 @@ from typing import TypeVar
 
 import numpy as np
 
+from tbft_artifacts.input_shape import InputShape
 from tbft_runtime.data.items import Item
 
-# More at once are hardly faster, and take more memory: each pixel is twelve bytes of a network's input.
-_MOST_IMAGES, _MOST_PIXELS = 32, 32 * 256**2
+# More at once are hardly faster, and take more memory: each value is four bytes of a network's input.
+_MOST_IMAGES, _MOST_VALUES = 32, 32 * 3 * 256**2
 
 _Image = TypeVar("_Image")
 
 
-def images_per_batch(image_size: int) -> int:
-    """How many images of so many pixels a side a model is given at a time."""
-    return max(1, min(_MOST_IMAGES, _MOST_PIXELS // image_size**2))
+def images_per_batch(shape: InputShape) -> int:
+    """How many images of a shape a model is given at a time."""
+    return max(1, min(_MOST_IMAGES, _MOST_VALUES // shape.values))
 
 
-def in_batches(images: Iterable[_Image], image_size: int) -> Iterator[list[_Image]]:
+def in_batches(images: Iterable[_Image], shape: InputShape) -> Iterator[list[_Image]]:
     """Some at a time, in order."""
-    most = images_per_batch(image_size)
+    most = images_per_batch(shape)
     batch: list[_Image] = []
     for image in images:
         batch.append(image)
@@ -34,5 +35,5 @@ def in_batches(images: Iterable[_Image], image_size: int) -> Iterator[list[_Imag
 
 
 def pixels_of(items: list[Item]) -> np.ndarray:
-    """(N, S, S, 3) uint8 of those that could be read."""
+    """(N, H, W, C) uint8 of those that could be read."""
     return np.stack([item.pixels for item in items if item.pixels is not None])

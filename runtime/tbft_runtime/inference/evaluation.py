@@ -92,7 +92,7 @@ def evaluate(
     with Metering(board, choice.meter, on_vitals=progress.vitals) as metering:
         metering.measure_idle(progress.note)
         progress.begin("evaluating", len(source))
-        for batch in in_batches(source.items(), model.preprocessing.image_size):
+        for batch in in_batches(source.items(), model.preprocessing.shape):
             skipped += [(printable(item.name), printable(item.problem)) for item in batch if item.pixels is None]
             known = [item for item in batch if item.pixels is not None and item.label != NO_LABEL]
             if known:

@@ -42,7 +42,7 @@ class Model:
     preprocessing: Preprocessing
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
-        """(N, S, S, 3) uint8 prepared pixels -> (N, classes), all finite. Raises TbftError for other answers."""
+        """(N, H, W, C) uint8 prepared pixels -> (N, classes), all finite. Raises TbftError for other answers."""
         return check_logits(self.graph.answer(self.preprocessing.normalize(pixels)))
 
     def answers(self, pixels: np.ndarray) -> Answers:
@@ -95,7 +95,7 @@ def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState
                 weights,
                 threads,
                 signature=roles.stage(plan, number, len(manifest.classes)),
-                room=Room(images_per_batch(manifest.image_size), manifest.image_size),
+                room=Room(images_per_batch(manifest.shape), manifest.shape),
             )
             for number in range(len(plan.exits))
         ],
@@ -103,7 +103,7 @@ def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState
         # Where no validation image has a label, nothing says how sure is sure enough.
         threshold=NEVER if found is None else found.early.threshold,
         classes=manifest.classes,
-        preprocessing=Preprocessing(manifest.preprocessing, manifest.image_size),
+        preprocessing=Preprocessing(manifest.preprocessing, manifest.shape),
     )
 
 
@@ -114,9 +114,9 @@ def whole_model(file: GraphFile, weights: Tensors, threads: int, said: Manifest 
         weights,
         threads,
         signature=roles.whole_model(len(said.classes)),
-        room=Room(images_per_batch(said.image_size), said.image_size),
+        room=Room(images_per_batch(said.shape), said.shape),
     )
-    return Model(graph, said.classes, Preprocessing(said.preprocessing, said.image_size))
+    return Model(graph, said.classes, Preprocessing(said.preprocessing, said.shape))
 
 
 def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> Model:

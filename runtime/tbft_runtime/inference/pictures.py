@@ -12,17 +12,22 @@ from tbft_artifacts.errors import TbftError
 from tbft_runtime.data.bounds import room
 from tbft_runtime.data.pictures import DAMAGED, read
 from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.data.sources import open_source
 
 
 def prepared(
     images: np.ndarray | Iterable[str | os.PathLike[str]], preprocessing: Preprocessing
 ) -> Iterator[np.ndarray]:
-    """Pixels (S, S, 3) uint8 of each image, of arrays and files alike.
+    """Pixels (H, W, C) uint8 of each image, or a signal's values (C, H, W), of arrays and files alike.
 
     Raises TbftError for what is no picture, and if there is none.
     """
     count = 0
-    for pixels in _frames(images, preprocessing) if isinstance(images, np.ndarray) else _files(images, preprocessing):
+    if preprocessing.is_signal:
+        given = _windows(images, preprocessing)
+    else:
+        given = _frames(images, preprocessing) if isinstance(images, np.ndarray) else _files(images, preprocessing)
+    for pixels in given:
         yield pixels
         count += 1
     if not count:
@@ -43,7 +48,7 @@ def each_path(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
 
 
 def named_picture(file: Path, preprocessing: Preprocessing) -> np.ndarray:
-    """Pixels (S, S, 3) uint8 of a picture that was named itself. Raises TbftError if it cannot be read."""
+    """Pixels (H, W, C) uint8 of a picture that was named itself. Raises TbftError if it cannot be read."""
     picture = read(file, preprocessing, room(None))
     if picture.pixels is None:
         raise unreadable_picture(str(file), picture.problem)
@@ -64,10 +69,33 @@ def _files(paths: Iterable[str | os.PathLike[str]], preprocessing: Preprocessing
 
 
 def _frames(images: np.ndarray, preprocessing: Preprocessing) -> Iterator[np.ndarray]:
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape[1:3]:
+    if images.dtype != np.uint8 or not preprocessing.takes_arrays(images.shape):
         raise TbftError(
             f"images are {images.dtype} {images.shape}, not uint8 (N, H, W, 3)",
             "give RGB bytes from 0 to 255; a single frame (H, W, 3) as frame[np.newaxis]",
         )
-    for image in images:
+    frames = images if images.ndim == 4 else images[..., np.newaxis]
+    for image in frames:
         yield preprocessing.prepare_array(image)
+
+
+def _windows(
+    given: np.ndarray | Iterable[str | os.PathLike[str]], preprocessing: Preprocessing
+) -> Iterator[np.ndarray]:
+    """Values of each window or patch, of an array and of files alike. Raises TbftError for what are none."""
+    shape = preprocessing.shape
+    if not isinstance(given, np.ndarray):
+        for path in each_path(given):
+            for item in open_source(path, None, preprocessing).items():
+                if item.pixels is None:
+                    raise TbftError(f"'{item.name}' cannot be read: {item.problem}", "leave it out")
+                yield item.pixels
+        return
+    if given.dtype not in (np.float32, np.int16) or given.size != len(given) * shape.values:
+        raise TbftError(
+            f"windows are {given.dtype} {given.shape}, not float32 or int16 (N, {', '.join(map(str, shape))})",
+            "give the sensor's own values; those of a single window as window[np.newaxis]",
+        )
+    if not np.isfinite(given).all():
+        raise TbftError("windows hold what are no finite numbers", "leave those out, or fill them in")
+    yield from given.reshape(-1, *shape)

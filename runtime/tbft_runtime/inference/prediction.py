@@ -16,7 +16,8 @@ from tbft_runtime.data.items import Item
 from tbft_runtime.data.listing import pictures_below
 from tbft_runtime.data.pictures import read
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.data.sources import is_npz, open_source
+from tbft_runtime.data.signals import is_npz
+from tbft_runtime.data.sources import open_source
 from tbft_runtime.inference.batches import in_batches, pixels_of
 from tbft_runtime.inference.pictures import each_path, unreadable_picture
 from tbft_runtime.inference.predictor import Predictor
@@ -85,7 +86,7 @@ def answered(
     """
     predictor = Predictor.open(model_path, threads, expect_id)
     pictures = _Pictures(predictor.model.preprocessing, predictor.model.classes, on_skipped)
-    for batch in in_batches(pictures.of(inputs), predictor.model.preprocessing.image_size):
+    for batch in in_batches(pictures.of(inputs), predictor.model.preprocessing.shape):
         for item, (label, row, found) in zip(batch, predictor.answers(pixels_of(batch)), strict=True):
             yield Prediction(item.name, label, float(row.max()), found)
     if pictures.unreadable:
@@ -106,7 +107,9 @@ class _Pictures:
         for path in each_path(inputs):
             if not path.exists():
                 raise TbftError(f"'{path}' does not exist", "name a picture, a folder of pictures or an .npz file")
-            if path.is_dir():
+            if self.preprocessing.is_signal:
+                yield from self._signals(path)
+            elif path.is_dir():
                 yield from self._folder(path)
             elif is_npz(path):
                 yield from open_source(path, self.classes, self.preprocessing).items()
@@ -133,6 +136,18 @@ class _Pictures:
             self.unreadable.append(
                 TbftError(f"none of the {len(files)} pictures in '{folder}' can be read", "copy them again")
             )
+
+    def _signals(self, path: Path) -> Iterator[Item]:
+        count = 0
+        source = open_source(path, self.classes, self.preprocessing)
+        for item in source.items():
+            if item.pixels is None:
+                self.on_skipped(item.name, item.problem)
+            else:
+                count += 1
+                yield item
+        if not count:
+            self.unreadable.append(TbftError(f"no window in '{path}' can be read", "see what was said of each"))
 
     def _refuse(self, error: TbftError, name: str, problem: str) -> None:
         """The first one is what the command ends with; of the others it is told meanwhile."""

@@ -94,14 +94,14 @@ class Predictor:
         """
         found = [
             answer
-            for batch in in_batches(prepared(images, self.model.preprocessing), self.model.preprocessing.image_size)
+            for batch in in_batches(prepared(images, self.model.preprocessing), self.model.preprocessing.shape)
             for answer in self.answers(np.stack(batch))
         ]
         labels, rows, exits = zip(*found, strict=True)
         return Predictions(np.array(rows, np.float32), labels, exits)
 
     def answers(self, pixels: np.ndarray) -> Iterator[tuple[str, np.ndarray, str | None]]:
-        """Of each image of prepared pixels (N, S, S, 3) uint8: label, probabilities (classes,) in double, exit."""
+        """Of each image of prepared pixels (N, H, W, C) uint8: label, probabilities (classes,) in double, exit."""
         answers = self.model.answers(pixels)
         for row, found in zip(softmax(answers.logits), answers.exits, strict=True):
             yield self.model.classes[int(row.argmax())], row, found

@@ -72,7 +72,7 @@ def profile_run(tuning: FineTuning, state: TrainingState, room: int | None = Non
 
 @dataclass(frozen=True)
 class TracedSteps:
-    """Train steps on one batch: images (N, 3, S, S) float32, labels (N,) int64; traces are written into `folder`.
+    """Train steps on one batch: images (N, C, H, W) float32, labels (N,) int64; traces are written into `folder`.
 
     `most_kernels` are traced at once; None: as many as there is memory for on any board.
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tbft_artifacts.input_shape import InputShape, square_rgb
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.meters.meter import Source
 from tbft_runtime.profiling.profile import Profile
@@ -101,8 +102,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The network's name."""
     classes: tuple[str, ...]
     """Their names, by number."""
-    image_size: int
-    """Side of the square input in pixels."""
+    image_size: int | None
+    """Side of a square colour picture in pixels, if that is what goes in."""
     blocks: tuple[BlockRecord, ...]
     """The network's, in order."""
     preparation: tuple[PhaseRecord, ...]
@@ -127,5 +128,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Every so many epochs one is in `epochs`, beginning with the first; everything else is of all of them."""
     lost_epochs: int = 0
     """Of how many epochs the disk lost what they took: no figure of times or joules has them."""
+    input_shape: InputShape | None = None
+    """Channels, height and width of what goes in; None in reports from before there were others than `image_size`."""
     diagnosis: Diagnosis | None = None
     """Why the device chose this plan; None where it was told."""
+
+    @property
+    def shape(self) -> InputShape:
+        """Channels, height and width of what goes in."""
+        return self.input_shape or square_rgb(self.image_size or 1)

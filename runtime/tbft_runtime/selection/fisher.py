@@ -42,7 +42,7 @@ def fisher_information(
         weights,
         1,
         signature=roles.fisher(plan),
-        room=Room(settings.execution.micro_batch * settings.threads, bundle.manifest.image_size, trains=True),
+        room=Room(settings.execution.micro_batch * settings.threads, bundle.manifest.shape, trains=True),
     )
 
     def scored(chunk: np.ndarray) -> dict[str, np.ndarray]:

@@ -33,7 +33,7 @@ def adapted_statistics(
         base,
         settings.threads,
         signature=roles.statistics(norms),
-        room=Room(settings.batch_size, bundle.manifest.image_size),
+        room=Room(settings.batch_size, bundle.manifest.shape),
     )
     everything = data.everything
     progress.begin("re-estimating batch-norm statistics", len(everything))

@@ -52,7 +52,7 @@ def reestimate(
 ) -> Arrays:
     """Mean and variance of every batch norm over all images: one pass in batch mode, weighted by image count.
 
-    `batches` are index arrays, `read` gives their images (N, 3, S, S). Batches see batch statistics
+    `batches` are index arrays, `read` gives their images (N, C, H, W). Batches see batch statistics
     in the layers before, as while training with batch statistics.
     """
     totals: Arrays = {}

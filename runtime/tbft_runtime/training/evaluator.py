@@ -39,7 +39,7 @@ class Evaluator:
 
         Raises TbftError for a graph that changed, or that gives anything else.
         """
-        room = Room(self.images * self.threads, self.bundle.manifest.image_size)
+        room = Room(self.images * self.threads, self.bundle.manifest.shape)
         graphs = [
             load_graph(bundle_graph(self.bundle, name), weights, 1, signature=signature, room=room)
             for name, signature in self.graphs.items()

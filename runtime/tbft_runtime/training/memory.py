@@ -84,7 +84,7 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
 
     weights = bundle.manifest.files[bundle.weights.name].bytes
     row = BYTES_PER_FLOAT * math.prod(plan.boundary.shape)
-    image = BYTES_PER_FLOAT * 3 * bundle.manifest.image_size**2
+    image = BYTES_PER_FLOAT * bundle.manifest.shape.values
     in_memory = settings.cache_in == "ram" and plan.has_prefix and plan.prefix_is_fixed and settings.cache != "off"
     return MemoryPlan(
         process=resident_memory() if process is None else process,

@@ -81,7 +81,7 @@ class TrainStep:
         # Parts of a batch on a thread each; a batch that cannot be divided, on all threads together.
         self.lanes = lanes_for(plan, settings)
         threads = 1 if plan.divides else settings.threads
-        room = Room(settings.batch_size, bundle.manifest.image_size, trains=True)
+        room = Room(settings.batch_size, bundle.manifest.shape, trains=True)
         self.gradient = load_graph(
             bundle_graph(bundle, plan.gradient_in(execution.gradient_form)),
             weights,
@@ -110,7 +110,7 @@ class TrainStep:
                 raise TbftError(f"no graph of plan {self.plan.id!r} gives '{name}'", "export the bundle again")
 
     def run(self, state: TrainingState, images: np.ndarray, labels: np.ndarray) -> StepResult:
-        """Train on a batch: images (N, 3, S, S) float32, labels (N,) int64. Changes `state` in place.
+        """Train on a batch: images (N, C, H, W) float32, labels (N,) int64. Changes `state` in place.
 
         If the loss is not finite, nothing is changed. Raises TbftError for a batch that gives a batch
         norm with batch statistics one value per channel.

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.input_shape import square_rgb
 from tbft_artifacts.preprocessing import CenterCrop, Resize, ToRgb
 from tbft_edge.reproduce.datasets.breeds import Superclass, read_hierarchy, superclasses
 from tbft_edge.reproduce.datasets.downloads import BREEDS, IMAGENET
@@ -31,7 +32,7 @@ SIDE = 128
 _LIVING_THING = "n00004258"
 # The authors' release does not say how a picture became 128 pixels; their fully connected layer says that it
 # did. The library they take the data from cuts 224 pixels out of a shorter side of 256: the same share here.
-_PREPARE = Preprocessing((ToRgb(), Resize(round(SIDE * 256 / 224)), CenterCrop(SIDE)), SIDE)
+_PREPARE = Preprocessing((ToRgb(), Resize(round(SIDE * 256 / 224)), CenterCrop(SIDE)), square_rgb(SIDE))
 
 
 def load_living17(
@@ -51,7 +52,7 @@ def load_living17(
     Raises TbftError if classes are missing, pictures cannot be read, or the disk is full.
     """
     source = _Pictures(*_find(imagenet, domain, part, table))
-    store = open_store(source, SIDE, cache, f"living17-{domain}-{part}", on_image)
+    store = open_store(source, _PREPARE.row_shape, cache, f"living17-{domain}-{part}", on_image)
     if store.skipped:
         raise TbftError(
             f"{len(store.skipped)} pictures of '{imagenet}' cannot be read: {', '.join(store.skipped[:5])}",
@@ -81,6 +82,10 @@ class _Pictures:
     root: Path
     files: tuple[tuple[Path, int], ...]
     classes: tuple[str, ...]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.uint8)
 
     def __len__(self) -> int:
         return len(self.files)

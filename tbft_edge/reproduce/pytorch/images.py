@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tbft_artifacts.input_shape import square_rgb
 from tbft_artifacts.preprocessing import Normalize
 from tbft_runtime.data.preprocessing import Preprocessing
 
 # (p / 255 - 0.5) / 0.5, computed by the very function that a device computes it with.
 _HALF = (0.5, 0.5, 0.5)
-_NORMALIZATION = Preprocessing((Normalize(mean=_HALF, std=_HALF),), image_size=0)
+_NORMALIZATION = Preprocessing((Normalize(mean=_HALF, std=_HALF),), square_rgb(0))
 
 
 class Labelled(Protocol):

@@ -12,8 +12,10 @@ from support.covers import covered
 from support.onnx_models import operators, parse
 from support.passes import apply
 from tbft_export import passes
+from tbft_export.passes.explicit_padding import ExplicitPaddingPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
+from tbft_export.passes.fold_sizes import FoldSizesPass
 from tbft_export.passes.freeze_batch_norm import FreezeBatchNormPass
 from tbft_export.passes.freeze_weights import FreezeWeightsPass
 from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
@@ -26,7 +28,9 @@ from tbft_export.passes.separate_readers import SeparateReadersPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
+from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
+from tbft_export.passes.write_out_moves import WriteOutMovesPass
 
 RELU = "g (float[n,3] x) => (float[n,3] y) { y = Relu(x) }"
 
@@ -48,8 +52,10 @@ def test_every_pass_is_tested() -> None:
 @pytest.mark.parametrize(
     "step",
     [
+        ExplicitPaddingPass(),
         FoldConstantsPass(frozenset()),
         FoldPadPass(),
+        FoldSizesPass(frozenset()),
         FreezeBatchNormPass(frozenset()),
         FreezeWeightsPass({}, []),
         LowerTrainingOperatorsPass(),
@@ -62,7 +68,9 @@ def test_every_pass_is_tested() -> None:
         StandInForActivationsPass(),
         TakeGradientsPass(),
         UseBatchStatisticsPass(),
+        WidenOneDimensionPass({"x"}),
         WriteOutActivationsPass(),
+        WriteOutMovesPass({"x"}),
     ],
     ids=lambda step: type(step).__name__,
 )

@@ -54,7 +54,7 @@ def test_a_torchscript_module_is_compared_node_by_node(tmp_path: Path) -> None:
         ("no_numbers", "output", "gives logits that are no numbers", "division by zero"),
         ("fails", "output", "fails in PyTorch itself with images of 8 x 8: KeyError: 'position_ids'", "`image_size`"),
         ("two_inputs", "output", "missing 1 required positional argument: 'mask'", "nothing else"),
-        ("grey", "output", "to have 1 channels, but got 3 channels", "(N, 3, S, S)"),
+        ("grey", "output", "to have 1 channels, but got 3 channels", "`channels`"),
         ("quits", "output", "cannot be made: SystemExit", "factory"),
         ("not_a_number", "output", "tensor 'fc.weight' of model 'support.peoples_modules:not_a_number'", "damaged"),
         ("infinite", "output", "tensor 'fc.weight' of model", "damaged"),

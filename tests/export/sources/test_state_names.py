@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from support import peoples_modules
 from support.refusals import refusal
 from tbft_export import Exported, ExportOptions, export_bundle
+from tbft_export.sources.weights import load_into
 
 State = dict[str, Tensor]
 
@@ -137,3 +138,22 @@ def test_tensors_that_are_no_plain_numbers(tmp_path: Path, made: Callable[[Tenso
     error = refusal(options_of(tmp_path / "weights.pth"), tmp_path)
     assert said in error.message
     assert "'fc.weight'" in error.message
+
+
+class Versioned(nn.Linear):
+    """A layer that asks of which version its weights are, as torchvision's MNASNet does."""
+
+    _version = 2
+
+    def _load_from_state_dict(self, state_dict: State, prefix: str, local_metadata: dict[str, Any], *rest: Any) -> None:
+        if local_metadata.get("version") not in (1, 2):
+            raise ValueError("version should be set to 1 or 2")
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+
+def test_layers_are_told_their_version(tmp_path: Path) -> None:
+    """Files of plain tensors do not say it."""
+    saved = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
+    layer = Versioned(3, 2)
+    load_into(layer, saved, tmp_path / "weights.pth")
+    assert torch.equal(layer.weight, saved["weight"])

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tbft_artifacts.input_shape import InputShape
 from tbft_export.graph.sessions import Session
 from tbft_export.sources.trace import torch_to_onnx
 from tbft_export.sources.traceable import pool_matrix, traceable
@@ -83,7 +84,7 @@ def traced(name: str) -> tuple[nn.Module, ir.Model]:
     torch.manual_seed(0)
     module = MODULES[name]().eval()
     with torch.no_grad():
-        return module, torch_to_onnx(module, 3, SIZE)
+        return module, torch_to_onnx(module, InputShape(3, SIZE, SIZE))
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,0 +1,169 @@
+"""An `.onnx` file -> its graph, in the form that the compiler works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.model_card import METADATA, ModelCard, decode_card
+from tbft_artifacts.names import LOGITS
+from tbft_artifacts.preprocessing import Normalize
+from tbft_export.graph.builder import infer_shapes
+from tbft_export.graph.forward import BATCH, IMAGES, IR_VERSION
+from tbft_export.passes.fold_constants import FoldConstantsPass
+from tbft_export.sources.given_shape import NOTHING_SAID, GivenShape
+from tbft_export.sources.one_dimension import widen_input
+from tbft_export.sources.onnx.floats import leave_casts, use_float32
+from tbft_export.sources.onnx.inputs import check_one_input, fix_shape, free_batch, take_channels_first, take_floats
+from tbft_export.sources.onnx.lift import leave_zeros, lift_weights, settle_weights
+from tbft_export.sources.onnx.names import keep_reserved, name_weights
+from tbft_export.sources.onnx.normalisation import read_normalisation
+from tbft_export.sources.onnx.opset import check_opset, convert_opset
+from tbft_export.sources.onnx.outputs import choose_output, cut_probabilities, flatten_logits, leave_ends
+from tbft_export.sources.onnx.parse import parse_file
+from tbft_export.sources.onnx.quantised import Quantised, check_arithmetic, free_quantised
+from tbft_export.sources.signature import check_signature
+from tbft_export.sources.weights import check_fit, find_state
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """The graph of a file, which of its initializers are weights, and what a finalized model says of itself.
+
+    `normalize` is how pixels are to be fed where the graph shows it, and `notes` are what was made of the file.
+    """
+
+    model: ir.Model
+    floats: frozenset[str]
+    card: ModelCard | None
+    normalize: Normalize | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_onnx(
+    path: Path, weights: Path | None, given: GivenShape = NOTHING_SAID, output: str | None = None
+) -> OnnxFile:
+    """Read a forward graph, with other `weights` if they are given.
+
+    `given` is the shape of images where the file leaves it open, `output` the name of the logits where there are
+    several outputs. Raises TbftError for a file that is none, cannot be converted, or does not map images to logits.
+    """
+    proto = parse_file(path)
+    name = str(path)
+    model = common.InlinePass()(ir.from_proto(proto)).model
+    check_opset(model, name)
+    check_arithmetic(model.graph, name)
+    lift_weights(model.graph)
+    check_one_input(model.graph, name)
+    took_bytes = take_floats(model.graph)
+    take_channels_first(model.graph)
+    fix_shape(model.graph, name, given)
+    free_batch(model.graph)
+    chosen = choose_output(model.graph, name, output)
+    model, notes = _convert(model, name)
+    notes = (*chosen, *notes)
+    graph = model.graph
+    quantised = free_quantised(graph)
+    if (cut := cut_probabilities(graph)) is not None:
+        notes += (f"the model's last {cut} was left out, since the loss has one: the likeliest class is the same",)
+    leave_ends(graph)
+    flatten_logits(graph)
+    widen_input(graph)
+    check_signature(graph, name)
+    if weights is not None:
+        _replace_initializers(graph, _floats(graph), weights)
+    settle_weights(graph)
+    keep_reserved(graph)
+    _name_signature(graph)
+    pixels = read_normalisation(graph, took_bytes=took_bytes)
+    name_weights(graph, _floats(graph, quantised) - pixels.constants)
+    about = quantised.note if quantised is not None else _about_norms(graph)
+    notes += tuple(note for note in (pixels.note, about) if note)
+    floats = _floats(graph, quantised) - pixels.constants
+    return OnnxFile(model, floats, _card(proto), pixels.normalize, notes)
+
+
+def _convert(model: ir.Model, name: str) -> tuple[ir.Model, tuple[str, ...]]:
+    """The same in float32 and in the compiler's opset, with every shape that is known, and what is to be said of it."""
+    _forget_shapes(model.graph)
+    notes = use_float32(model.graph)
+    model = infer_shapes(model)
+    leave_casts(model.graph)
+    model = FoldConstantsPass(_floats(model.graph))(model).model
+    model = infer_shapes(common.RemoveUnusedNodesPass()(model).model)
+    leave_zeros(model.graph)
+    convert_opset(model, name)
+    model.ir_version = IR_VERSION
+    return infer_shapes(model), notes
+
+
+def _forget_shapes(graph: ir.Graph) -> None:
+    """Forget what the file says of shapes inside, which was for its own batch and size."""
+    images = graph.inputs[0]
+    if images.shape is not None and len(images.shape):
+        images.shape = ir.Shape([BATCH, *images.shape.dims[1:]])
+    for node in graph:
+        for value in node.outputs:
+            value.shape = None
+
+
+def _floats(graph: ir.Graph, quantised: Quantised | None = None) -> frozenset[str]:
+    """The names of what may be weights: every initializer of float32 that is more than a number.
+
+    Of a quantised file those alone behind the last rounding of activations.
+    """
+    return frozenset(
+        name
+        for name, value in graph.initializers.items()
+        if value.dtype == ir.DataType.FLOAT
+        and value.shape
+        and len(value.shape)
+        and (quantised is None or (value.uses() and all(user in quantised.free for user, _ in value.uses())))
+    )
+
+
+def _about_norms(graph: ir.Graph) -> str:
+    """What becomes of batch norms that the exporter made part of its convolutions."""
+    kinds = {node.op_type for node in graph}
+    with_bias = [node for node in graph if node.op_type == "Conv" and len(node.inputs) > 2]
+    if "BatchNormalization" in kinds or not with_bias:
+        return ""
+    return (
+        "the file has no batch norms: if the model had some, they are part of its convolutions, whose weights and "
+        "biases are trained, and no batch's statistics are used"
+    )
+
+
+def _card(proto: onnx.ModelProto) -> ModelCard | None:
+    """What a model that `finalize` wrote says of itself; None of any other, or where it makes no sense."""
+    said = next((entry.value for entry in proto.metadata_props if entry.key == METADATA), None)
+    try:
+        return None if said is None else decode_card(said, proto.graph.name)
+    except TbftError:
+        return None
+
+
+def _name_signature(graph: ir.Graph) -> None:
+    """Give input, output and batch the names that every bundle uses, and forget other shapes."""
+    images, logits = graph.inputs[0], graph.outputs[0]
+    for node in graph:
+        for value in node.outputs:
+            value.shape = None if value is not logits else value.shape
+    images.name, logits.name = IMAGES, LOGITS
+    for value in (images, logits):
+        assert value.shape is not None
+        value.shape = ir.Shape([BATCH, *value.shape[1:]])
+
+
+def _replace_initializers(graph: ir.Graph, floats: frozenset[str], weights: Path) -> None:
+    tensors = {name: value.const_value for name, value in graph.initializers.items() if name in floats}
+    expected = {name: tuple(tensor.shape.numpy()) for name, tensor in tensors.items() if tensor is not None}
+    state = find_state(weights, frozenset(expected)).tensors
+    check_fit(expected, state, weights)
+    for name in floats:
+        graph.initializers[name].const_value = ir.tensor(state[name].numpy(), name=name)

@@ -1,0 +1,281 @@
+"""Files whose images or logits have another form are read as what they compute, and what was assumed is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from support.onnx_files import BODY, small
+from support.onnx_models import run
+from support.refusals import refusal
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.preprocessing import Normalize
+from tbft_export import ExportOptions, export_bundle
+from tbft_export.graph.forward import IMAGES
+from tbft_export.sources.given_shape import GivenShape
+from tbft_export.sources.onnx.read import OnnxFile, read_onnx
+
+PIXELS = np.random.default_rng(1).random((2, 3, 8, 8)).astype(np.float32)
+F = np.float32
+MEAN, STD = (np.array(each, F).reshape(3, 1, 1) for each in ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3)))
+WEIGHTS = {"w", "b", "fw", "fb"}
+
+
+def logits(file: OnnxFile, images: np.ndarray = PIXELS) -> np.ndarray:
+    """What is computed of images as the compiler has them."""
+    (found,) = run(file.model, {IMAGES: images}).values()
+    return found
+
+
+def original(path: Path, images: np.ndarray = PIXELS, output: str = "y") -> np.ndarray:
+    return run(ir.from_proto(onnx.load(path)), {"x": images})[output]
+
+
+# Logits
+
+
+@pytest.mark.parametrize(
+    ("after", "output", "opset"),
+    [
+        ("y = Softmax (z)", "float[n,4] y", 17),
+        ("y = Softmax <axis=1> (z)", "float[n,4] y", 11),
+        ("y = Softmax (z)", "float[n,4] y", 9),
+        ("y = LogSoftmax <axis=1> (z)", "float[n,4] y", 20),
+        ("s = Softmax (z) y = Identity (s)", "float[n,4] y", 17),
+        ("u = Identity (z) s = Softmax (u) y = Flatten (s)", "float[n,4] y", 17),
+    ],
+)
+def test_a_last_softmax_is_left_out(tmp_path: Path, after: str, output: str, opset: int) -> None:
+    path = small(tmp_path / "m.onnx", after=after, logits=output, opset=opset)
+    file = read_onnx(path, None)
+    expected = original(path)
+    assert any("Softmax was left out" in note for note in file.notes)
+    found = logits(file)
+    probabilities = np.exp(found) / np.exp(found).sum(1, keepdims=True)
+    np.testing.assert_allclose(probabilities, np.exp(expected) if "Log" in after else expected, rtol=1e-5)
+
+
+def test_a_softmax_over_images_stays(tmp_path: Path) -> None:
+    """It is no one's probability."""
+    path = small(tmp_path / "m.onnx", after="y = Softmax <axis=0> (z)")
+    file = read_onnx(path, None)
+    assert file.model.graph.outputs[0].producer().op_type == "Softmax"  # type: ignore[union-attr]
+    with pytest.raises(TbftError, match="ends in Softmax"):
+        export_bundle(ExportOptions(str(path), "output"), tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("end", ["", "s = Softmax <axis=1> (z) y = Identity (s)"])
+def test_a_map_of_one_pixel_is_flattened(tmp_path: Path, end: str) -> None:
+    """As networks that end in a convolution and a pool give it."""
+    body = BODY.replace("f = Flatten (p) {end} = Gemm <transB=1> (f, fw, fb)", "{end} = Conv (p, k)")
+    kernel = np.random.default_rng(2).standard_normal((4, 5, 1, 1)).astype(F)
+    path = small(tmp_path / "m.onnx", after=end, logits="float[n,4,1,1] y", body=body, k=kernel)
+    found = logits(read_onnx(path, None))
+    assert found.shape == (2, 4)
+    if not end:
+        np.testing.assert_allclose(found, original(path)[:, :, 0, 0], rtol=1e-5)
+
+
+TWO = {"after": "y = Neg (z) m = ReduceMean <axes=[1]> (z)", "logits": "float[n,4] y, float[n,1] m"}
+BOTH = {"after": "y = Neg (z) m = Abs (z)", "logits": "float[n,4] y, float[n,4] m"}
+
+
+def test_the_only_output_that_fits_is_taken(tmp_path: Path) -> None:
+    path = small(tmp_path / "m.onnx", **TWO)
+    file = read_onnx(path, None)
+    assert "of the outputs 'y' is taken for the logits, the only one that fits" in file.notes
+    np.testing.assert_allclose(logits(file), original(path), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["y", "m"])
+def test_an_output_is_chosen(tmp_path: Path, name: str) -> None:
+    path = small(tmp_path / "m.onnx", **BOTH)
+    file = read_onnx(path, None, output=name)
+    np.testing.assert_allclose(logits(file), original(path, output=name), rtol=1e-5)
+    assert len(file.model.graph.outputs) == 1
+
+
+def test_a_bundle_of_a_chosen_output(tmp_path: Path) -> None:
+    path = small(tmp_path / "m.onnx", **BOTH)
+    exported = export_bundle(ExportOptions(str(path), "output", output="y"), tmp_path / "bundle")
+    assert len(exported.manifest.classes) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "hint"),
+    [
+        (BOTH, "has 2 outputs, and it is not said which", "choose one with `output`: y (n, 4), m (n, 4)"),
+        (
+            {"after": "y = ArgMax <axis=1, keepdims=0> (z)", "logits": "int64[n] y"},
+            "the likeliest class (ArgMax)",
+            "with",
+        ),
+        ({"images": "float[n,5] q, float[n,3,8,8]"}, "has 2 inputs, not one: q, x", "nothing else"),
+        ({"logits": "float[n,1,4] y", "after": "y = Unsqueeze (z, one)"}, "not (N, C, H, W) to", "fixed channels"),
+    ],
+)
+def test_forms_that_are_refused(tmp_path: Path, changes: dict[str, str], said: str, hint: str) -> None:
+    path = small(tmp_path / "m.onnx", **changes, one=np.array([1]))
+    error = refusal(ExportOptions(str(path), "output"), tmp_path)
+    assert said in error.message
+    assert hint in error.hint
+
+
+def test_an_output_that_there_is_not(tmp_path: Path) -> None:
+    path = small(tmp_path / "m.onnx", **BOTH)
+    error = refusal(ExportOptions(str(path), "output", output="w"), tmp_path)
+    assert error.message.endswith("has no output 'w'")
+    assert error.hint == "`output` can be y (n, 4), m (n, 4)"
+
+
+def test_an_output_of_a_module_is_refused(tmp_path: Path) -> None:
+    options = ExportOptions("support.tiny_models:tiny", "output", image_size=8, output="y")
+    assert "`output` names one of an .onnx file" in refusal(options, tmp_path).message
+
+
+# Images
+
+
+TURN = "v = Transpose <perm=[0,3,1,2]> (x)"
+
+
+def test_channels_last(tmp_path: Path) -> None:
+    path = small(tmp_path / "m.onnx", TURN, images="float[n,8,8,3]")
+    file = read_onnx(path, None)
+    assert list(file.model.graph.inputs[0].shape or [])[1:] == [3, 8, 8]
+    np.testing.assert_allclose(logits(file), original(path, PIXELS.transpose(0, 2, 3, 1)), rtol=1e-5)
+
+
+def test_channels_last_behind_a_normalisation(tmp_path: Path) -> None:
+    """Its constants turn with the images."""
+    before = f"a = Sub (x, mean) d = Div (a, std) {TURN.replace('(x)', '(d)')}"
+    path = small(tmp_path / "m.onnx", before, images="float[n,8,8,3]", mean=MEAN.reshape(3), std=STD.reshape(1, 1, 3))
+    file = read_onnx(path, None)
+    assert file.floats == WEIGHTS
+    np.testing.assert_allclose(logits(file), original(path, PIXELS.transpose(0, 2, 3, 1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_bytes(tmp_path: Path, turned: bool) -> None:
+    before = "t = Transpose <perm=[0,3,1,2]> (x) v = Cast <to=1> (t)" if turned else "v = Cast <to=1> (x)"
+    path = small(tmp_path / "m.onnx", before, images=f"uint8[n,{'8,8,3' if turned else '3,8,8'}]")
+    file = read_onnx(path, None)
+    assert file.normalize == Normalize(mean=(0.0,) * 3, std=(1 / 255,) * 3)
+    assert any("takes bytes: it is fed pixels from 0 to 255" in note for note in file.notes)
+    pixels = np.round(PIXELS * 255)
+    fed = pixels.transpose(0, 2, 3, 1) if turned else pixels
+    np.testing.assert_allclose(logits(file, pixels), original(path, fed.astype(np.uint8)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("before", "constants", "deviation"),
+    [
+        ("a = Sub (x, mean) v = Div (a, std)", {"mean": MEAN, "std": STD}, 1.0),
+        ("a = Div (x, s) d = Sub (a, mean) v = Div (d, std)", {"s": F(255), "mean": MEAN, "std": STD}, 1 / 255),
+        ("a = Mul (x, s) v = Add (a, m)", {"s": F(1 / 127.5), "m": F(-1)}, 1 / 255),
+        ("a = Mul (x, s) v = Sub (a, m)", {"s": np.array([2], F), "m": np.array([1], F)}, 1.0),
+        ("v = Sub (x, m)", {"m": np.array([123.7, 116.8, 103.9], F).reshape(1, 3, 1, 1)}, 1 / 255),
+        ("v = Sub (m, x)", {"m": np.array([0.5, 0.5, 0.5], F).reshape(1, 3, 1, 1)}, 1.0),
+    ],
+)
+def test_a_normalisation_inside_is_no_weight(
+    tmp_path: Path, before: str, constants: dict[str, np.ndarray], deviation: float
+) -> None:
+    """Everything is trained but that, and pixels are fed as it expects them."""
+    path = small(tmp_path / "m.onnx", before, **constants)
+    exported = export_bundle(ExportOptions(str(path), "full"), tmp_path / "bundle")
+    assert {each.name for each in exported.manifest.plans[0].parameters} == WEIGHTS
+    assert exported.manifest.preprocessing[-1] == Normalize(mean=(0.0,) * 3, std=(deviation,) * 3)
+    assert any("normalises its input itself" in note for note in exported.notes)
+    np.testing.assert_allclose(logits(read_onnx(path, None)), original(path), rtol=1e-4)
+
+
+def test_a_mean_that_is_given_wins(tmp_path: Path) -> None:
+    path = small(tmp_path / "m.onnx", "v = Sub (x, m)", m=F(0.5))
+    options = ExportOptions(str(path), "output", mean=(0.1, 0.2, 0.3))
+    assert export_bundle(options, tmp_path / "bundle").manifest.preprocessing[-1] == Normalize(
+        mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0)
+    )
+
+
+def test_what_differs_from_pixel_to_pixel_is_a_weight(tmp_path: Path) -> None:
+    path = small(tmp_path / "m.onnx", "v = Add (x, position)", position=np.ones((1, 3, 8, 8), F))
+    assert read_onnx(path, None).floats == {*WEIGHTS, "position"}
+
+
+@pytest.mark.parametrize("images", ["float[n,3,h,w]", "float[n,3,8,w]", "float[1,3,h,h]"])
+def test_a_size_that_is_left_open(tmp_path: Path, images: str) -> None:
+    path = small(tmp_path / "m.onnx", images=images)
+    assert export_bundle(ExportOptions(str(path), "output", image_size=8), tmp_path / "b").manifest.image_size == 8
+    error = refusal(ExportOptions(str(path), "output"), tmp_path)
+    assert "takes images of any size" in error.message
+    assert "`image_size`" in error.hint
+
+
+def test_a_shape_that_is_left_open(tmp_path: Path) -> None:
+    """As text recognition has it: neither square nor of one size; channels, too, where nothing reads them."""
+    body = BODY.replace("c = Conv <kernel_shape=[3,3], pads=[1,1,1,1]> ({start}, w, b)", "c = Abs ({start})")
+    path = small(tmp_path / "m.onnx", images="float[n,c,h,w]", body=body, fw=np.ones((4, 2), F))
+    file = read_onnx(path, None, GivenShape((6, 10), 2))
+    assert list(file.model.graph.inputs[0].shape or [])[1:] == [2, 6, 10]
+    error = refusal(ExportOptions(str(path), "output", image_size=(6, 10)), tmp_path)
+    assert "takes any number of channels" in error.message
+    assert "`channels`" in error.hint
+
+
+def test_windows_of_a_signal(tmp_path: Path) -> None:
+    """(N, C, L) is taken as images of one row."""
+    body = BODY.replace("c = Conv <kernel_shape=[3,3], pads=[1,1,1,1]> ({start}, w, b)", "c = Abs ({start})")
+    path = small(tmp_path / "m.onnx", images="float[n,3,l]", body=body, fw=np.ones((4, 3), F))
+    file = read_onnx(path, None, GivenShape((1, 20), is_signal=True))
+    assert list(file.model.graph.inputs[0].shape or [])[1:] == [3, 1, 20]
+    windows = np.random.default_rng(3).random((2, 3, 20)).astype(F)
+    np.testing.assert_allclose(logits(file, windows[:, :, None]), original(path, windows), rtol=1e-5)
+
+
+def test_a_size_that_is_another_one(tmp_path: Path) -> None:
+    path = small(tmp_path / "m.onnx")
+    error = refusal(ExportOptions(str(path), "output", image_size=16), tmp_path)
+    assert "takes 8 × 8 pixels, which is not what was said of it" in error.message
+
+
+@pytest.mark.parametrize("allowzero", ["", "<allowzero=1>"])
+def test_a_batch_of_one_is_freed(tmp_path: Path, allowzero: str) -> None:
+    """As exporters write it for one image, both ways."""
+    body = BODY.replace("f = Flatten (p)", f"f = Reshape {allowzero} (p, shape)")
+    path = small(tmp_path / "m.onnx", images="float[1,3,8,8]", logits="float[1,4] y", body=body, shape=np.array([1, 5]))
+    found = logits(read_onnx(path, None))
+    np.testing.assert_allclose(found[:1], original(path, PIXELS[:1]), rtol=1e-5)
+    assert found.shape == (2, 4)
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"), [(np.float16, "float16"), (np.float64, "double"), (ml_dtypes.bfloat16, "bfloat16")]
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_other_floats(tmp_path: Path, dtype: type, name: str, inside: bool) -> None:
+    """Weights, and what is computed with them; with `inside` images and logits are float32, and cast."""
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    casts = {"before": f"v = Cast <to={kind}> (x)", "after": "y = Cast <to=1> (z)"} if inside else {}
+    path = small(tmp_path / "m.onnx", **casts)
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(array.astype(dtype), tensor.name))
+    for value in () if inside else (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = kind
+    onnx.save(model, path)
+    file = read_onnx(path, None)
+    assert f"numbers of the file that are {name} were made float32" in file.notes
+    assert [node.op_type for node in file.model.graph] == ["Conv", "Relu", "GlobalAveragePool", "Flatten", "Gemm"]
+    assert file.floats == WEIGHTS
+    np.testing.assert_allclose(logits(file), original(small(tmp_path / "f.onnx")), rtol=0.05, atol=0.05)
+    export_bundle(ExportOptions(str(path), "full"), tmp_path / "bundle")

@@ -1,0 +1,179 @@
+"""ONNX operators as PyTorch computes them for a model without torch source: the values are ONNX Runtime's."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+import torch
+from torch import Tensor
+
+from support.onnx_models import parse, run
+from support.passes import noise
+from tbft_export.reference.onnx_operators import OPERATORS
+
+SEQUENCE, IMAGES, GRID = (2, 6), (2, 4, 6, 6), (2, 4, 5)
+WEIGHTS = {
+    "kernel": noise(4, 2, 3, seed=1),
+    "filters": noise(4, 2, 3, 3, seed=2),
+    "scale": noise(4, seed=3),
+    "row": noise(6, seed=4),
+    "matrix": noise(6, 3, seed=5),
+    "slope": noise(4, 1, 1, seed=6),
+    "axis": np.array(1),
+    "one": np.array([1]),
+    "times": np.array([1, 2, 1, 3]),
+    "low": np.array(-0.2, np.float32),
+    "high": np.array(0.3, np.float32),
+    "sizes": np.array([0, -1]),
+    "amounts": np.array([0, 0, 1, 2, 0, 0, 3, 0]),
+}
+# A node of images, or of what is said.
+NODES = [
+    "Add (x, slope)",
+    "AveragePool <kernel_shape=[3,3], pads=[1,1,1,1]> (x)",
+    "AveragePool <kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1], count_include_pad=1> (x)",
+    "Clip (x, low, high)",
+    "Concat <axis=1> (x, x)",
+    "Conv <group=2, pads=[1,0,1,0]> (x, filters, scale)",
+    "Div (x, slope)",
+    "Flatten (x)",
+    "GlobalAveragePool (x)",
+    "HardSigmoid <alpha=0.3> (x)",
+    "HardSwish (x)",
+    "MatMul (x, matrix)",
+    "MaxPool <kernel_shape=[3,3], strides=[2,2], ceil_mode=1> (x)",
+    "Mul (x, slope)",
+    "Pad (x, amounts)",
+    "ReduceMean <axes=[2,3], keepdims=0> (x)",
+    "Relu (x)",
+    "Reshape (x, sizes)",
+    "Identity (x)",
+    "LogSoftmax <axis=1> (x)",
+    "Neg (x)",
+    "Sigmoid (x)",
+    "Softmax <axis=2> (x)",
+    "Sub (x, slope)",
+    "Tanh (x)",
+    "Transpose <perm=[0,2,3,1]> (x)",
+    "Unsqueeze (x, one)",
+    "Abs (x)",
+    "Celu <alpha=0.7> (x)",
+    "Elu <alpha=0.7> (x)",
+    "Erf (x)",
+    "LeakyRelu <alpha=0.2> (x)",
+    "PRelu (x, slope)",
+    "Selu (x)",
+    "Shrink <bias=0.1, lambd=0.3> (x)",
+    "Softplus (x)",
+    "Softsign (x)",
+    "ThresholdedRelu <alpha=0.3> (x)",
+    "Ceil (x)",
+    "Cos (x)",
+    "Floor (x)",
+    "Max (x, slope, low)",
+    "Mean (x, slope, low)",
+    "Min (x, slope, low)",
+    "Round (x)",
+    "Sign (x)",
+    "Sin (x)",
+    "InstanceNormalization <epsilon=0.01> (x, scale, scale)",
+    "LRN <size=3, alpha=0.1, beta=0.5, bias=2.0> (x)",
+    "LayerNormalization <epsilon=0.01> (x, row, row)",
+    "LayerNormalization (x, row)",
+    "LpNormalization <axis=1, p=1> (x)",
+    "LpNormalization (x)",
+    "CumSum (x, axis)",
+    "CumSum <exclusive=1, reverse=1> (x, axis)",
+    'Einsum <equation="nchw,wd->ndhc"> (x, matrix)',
+    "GlobalMaxPool (x)",
+    "ReduceL1 <axes=[1]> (x)",
+    "ReduceL2 <axes=[1,2], keepdims=0> (x)",
+    "ReduceLogSumExp <axes=[-1]> (x)",
+    "ReduceProd <axes=[1,3]> (x)",
+    "ReduceSumSquare (x)",
+    "DepthToSpace <blocksize=2> (x)",
+    'DepthToSpace <blocksize=2, mode="CRD"> (x)',
+    "SpaceToDepth <blocksize=3> (x)",
+    "Tile (x, times)",
+    "Trilu (x)",
+    "Trilu <upper=0> (x, axis)",
+]
+# Of other operands: (inputs, node).
+OTHERS = [
+    ({"x": noise(*GRID)}, "Conv <group=2, strides=[2], pads=[1,1]> (x, kernel)"),
+    ({"x": noise(*GRID)}, "MaxPool <kernel_shape=[2]> (x)"),
+    ({"x": noise(*GRID)}, "AveragePool <kernel_shape=[2], strides=[2]> (x)"),
+    ({"x": noise(*SEQUENCE)}, "Gemm <alpha=0.5> (x, matrix)"),
+    ({"x": noise(2, 1, 3)}, "Squeeze (x, one)"),
+    ({"x": np.abs(noise(*IMAGES))}, "ReduceLogSum <axes=[1]> (x)"),
+]
+
+
+def graph(node: str, images: np.ndarray) -> ir.Model:
+    sizes = ",".join(map(str, images.shape))
+    rank = {"Flatten": 2, "Reshape": 2, "Unsqueeze": 5, "Squeeze": 2, "Gemm": 2}.get(node.split()[0], images.ndim)
+    rank -= 2 if "keepdims=0" in node else 0
+    outputs = ",".join("abcde"[:rank])
+    weights = {
+        name: value for name, value in WEIGHTS.items() if name in node.replace(")", " ").replace(",", " ").split()
+    }
+    return parse(f"g (float[{sizes}] x) => (float[{outputs}] y) {{ y = {node} }}", **weights)
+
+
+def computed(model: ir.Model, images: np.ndarray, dtype: torch.dtype) -> Tensor:
+    node = model.graph.node(0)
+    values = {"x": torch.from_numpy(images).to(dtype)}
+    for name, value in model.graph.initializers.items():
+        assert value.const_value is not None
+        array = torch.from_numpy(value.const_value.numpy().copy())
+        values[name] = array.to(dtype) if array.is_floating_point() else array
+    found = OPERATORS[node.op_type](node, [values[each.name or ""] for each in node.inputs if each is not None])
+    assert isinstance(found, Tensor)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("inputs", "node"), [*(({"x": noise(*IMAGES)}, node) for node in NODES), *OTHERS], ids=lambda each: str(each)[:40]
+)
+def test_an_operator(inputs: dict[str, np.ndarray], node: str) -> None:
+    """In float32 as in float64, and with the shape that ONNX says."""
+    model = graph(node, inputs["x"])
+    expected = run(model, inputs)["y"]
+    for dtype in (torch.float32, torch.float64):
+        found = computed(model, inputs["x"], dtype)
+        assert found.shape == expected.shape
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_every_operator_is_tested() -> None:
+    """But Mish, which is none of opset 17."""
+    tested = {node.split()[0] for node in (*NODES, *(node for _, node in OTHERS))}
+    assert tested | {"QuantizeLinear", "DequantizeLinear"} == OPERATORS.keys() - {"Mish"}
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero"),
+    [
+        (np.float32(0.02), np.int8(3)),
+        (np.float32(0.01), np.uint8(100)),
+        (np.array([0.01, 0.02, 0.03, 0.5], np.float32), np.zeros(4, np.int8)),
+    ],
+    ids=["int8", "uint8", "for each channel"],
+)
+def test_integers(scale: np.ndarray, zero: np.ndarray) -> None:
+    """As a quantised network has them between its layers: rounded to even, and cut at the ends of the type."""
+    model = parse(
+        "g (float[2,4,6,6] x) => (float[2,4,6,6] y) { q = QuantizeLinear (x, s, z) y = DequantizeLinear (q, s, z) }",
+        s=np.asarray(scale),
+        z=np.asarray(zero),
+    )
+    images = noise(*IMAGES)
+    quantize, dequantize = model.graph
+    operands = [torch.from_numpy(np.asarray(each)) for each in (scale, zero)]
+    integers = OPERATORS["QuantizeLinear"](quantize, [torch.from_numpy(images), *operands])
+    assert isinstance(integers, Tensor)
+    found = OPERATORS["DequantizeLinear"](dequantize, [integers, *operands])
+    assert isinstance(found, Tensor)
+    np.testing.assert_allclose(found.numpy(), run(model, {"x": images})["y"], rtol=1e-6)
