@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.plan import PLANS, Plan
+from tbft_export.advice import advised
 from tbft_export.blame import compiling, running
 from tbft_export.check.exits import check_exits
 from tbft_export.check.network import CheckedNetwork
@@ -123,7 +124,10 @@ def plan_maker(draft: Draft, requests: Sequence[PlanRequest], images: LabelledIm
         training = request.training
         steps.begin("compiling the gradient")
         with compiling():
-            compiled = compile_plan(trained.forward, request, draft.runner, full_costs)
+            try:
+                compiled = compile_plan(trained.forward, request, draft.runner, full_costs)
+            except TbftError as error:
+                raise advised(error, trained, training) from error
             write_plan(compiled, draft.folder)
         # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
         steps.begin("checking a train step against PyTorch")
