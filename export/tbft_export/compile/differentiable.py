@@ -20,8 +20,8 @@ from tbft_export.training_plan import TrainingPlan
 # operator of its own, which a device computes where it has a lowering.
 # fmt: off
 _STANDARD = frozenset((
-    "Abs", "Add", "Cast", "Clip", "Concat", "Cos", "Erf", "Exp", "Expand", "Flatten", "Gather", "Gemm",
-    "GlobalAveragePool", "Identity", "Log", "MatMul", "Max", "Min", "Mul", "Neg", "Pad", "Pow", "Reciprocal",
+    "Abs", "Add", "Cast", "Clip", "Concat", "Cos", "Erf", "Exp", "Expand", "Flatten", "Gather",
+    "Gemm", "GlobalAveragePool", "Identity", "Log", "MatMul", "Max", "Min", "Mul", "Neg", "Pad", "Pow", "Reciprocal",
     "ReduceL2", "ReduceLogSumExp", "ReduceMean", "ReduceSum", "Relu", "Reshape", "ScatterElements", "ScatterND",
     "Sin", "Split", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where",
 ))
@@ -61,7 +61,18 @@ def _is_computed(node: ir.Node) -> bool:
 
 def has_gradient(node: ir.Node) -> bool:
     """Whether a gradient comes through an operator, as ONNX Runtime builds it and devices compute it."""
-    if node.op_type in _STANDARD or all(value.dtype not in _NUMBERS for value in node.outputs):
+    if node.op_type in _STANDARD or not _gives_numbers(node):
+        return True
+    # Zeros as many as a tensor has, made of its sizes.
+    if all(value is None or value.dtype not in _NUMBERS for value in node.inputs):
+        return True
+    # A maximum that values are compared with asks for none.
+    readers = [use.node for use in node.outputs[0].uses()]
+    if readers and not any(map(_gives_numbers, readers)):
         return True
     names = (f"{node.op_type}Grad", f"{node.op_type}Grad_13")
     return any(find_lowering(domain, name) is not None for domain in ("com.microsoft", "") for name in names)
+
+
+def _gives_numbers(node: ir.Node) -> bool:
+    return any(value.dtype in _NUMBERS for value in node.outputs)

@@ -157,7 +157,7 @@ def _gather(node: ir.Node, x: Operands) -> Tensor:
     axis = node.attributes.get_int("axis", 0) % x[0].dim()
     indices = x[1].to(torch.int64)
     flat = x[0].index_select(axis, indices.flatten() % x[0].shape[axis])
-    return flat.reshape(*x[0].shape[:axis], *indices.shape, *x[0].shape[axis + 1 :])
+    return flat.reshape((*x[0].shape[:axis], *indices.shape, *x[0].shape[axis + 1 :]))
 
 
 def _split(node: ir.Node, x: Operands) -> tuple[Tensor, ...]:
