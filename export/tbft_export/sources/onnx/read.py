@@ -15,6 +15,7 @@ from tbft_artifacts.names import LOGITS
 from tbft_artifacts.preprocessing import Normalize
 from tbft_export.graph.builder import infer_shapes
 from tbft_export.graph.forward import BATCH, IMAGES, IR_VERSION
+from tbft_export.graph.resize import is_scale
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.sources.given_shape import NOTHING_SAID, GivenShape
 from tbft_export.sources.one_dimension import widen_input
@@ -130,7 +131,7 @@ def _forget_shapes(graph: ir.Graph) -> None:
 
 
 def _floats(graph: ir.Graph, quantised: Quantised | None = None) -> frozenset[str]:
-    """The names of what may be weights: every initializer of float32 that is more than a number.
+    """The names of what may be weights: every initializer of float32 that is more than a number or a scale.
 
     Of a quantised file those alone behind the last rounding of activations.
     """
@@ -140,6 +141,7 @@ def _floats(graph: ir.Graph, quantised: Quantised | None = None) -> frozenset[st
         if value.dtype == ir.DataType.FLOAT
         and value.shape
         and len(value.shape)
+        and not is_scale(value)
         and (quantised is None or (value.uses() and all(user in quantised.free for user, _ in value.uses())))
     )
 
