@@ -28,7 +28,7 @@ class ExportOptions:
     method: str = "tbft"
     """What chooses the trained part: one of `tbft_export.methods`. "tbft" asks what drifted."""
     weights: Path | str | None = None
-    """Trained weights: a state dict in `.pth`, `.pt` or `.safetensors`."""
+    """Trained weights: a state dict or a checkpoint of torch.save, or `.safetensors`."""
     top_blocks: int | None = None
     """How many residual blocks a method that counts them trains, from the last one."""
     exits: int | None = None

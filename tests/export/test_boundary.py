@@ -10,7 +10,9 @@ from support.exports import forward_of
 from support.onnx_models import parse
 from support.settled_models import IMAGE_SIZES
 from tbft_artifacts.plan import Drift
-from tbft_export.blocks import find_blocks, select, trainable_parameters
+from tbft_export.blocks.find import find_blocks
+from tbft_export.blocks.layers import trainable_parameters
+from tbft_export.blocks.names import select
 from tbft_export.graph.boundary import find_boundary
 from tbft_export.methods.drifts import usual_target
 

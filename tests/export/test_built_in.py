@@ -17,7 +17,8 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.preprocessing import Normalize
 from tbft_export import ExportOptions, export_bundle
-from tbft_export.blocks import find_blocks, trainable_parameters
+from tbft_export.blocks.find import find_blocks
+from tbft_export.blocks.layers import trainable_parameters
 from tbft_export.pipeline import PassRunner
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
 from tbft_export.sources.efficientnet_lite import EfficientNetLite0, SameConv2d
@@ -68,13 +69,14 @@ def test_same_padding(kernel: int, stride: int, size: int) -> None:
 
 
 def test_its_blocks(weights: Path) -> None:
-    """Blocks with outputs of 32, 16, 8, 4 and 2 pixels on a side; one more convolution stands behind them."""
+    """Blocks with outputs of 32, 16, 8, 4 and 2 pixels on a side; one more convolution belongs to the last."""
     graph = load_model(LITE, weights, None, GivenShape((64, 64)), PassRunner()).forward
     blocks = find_blocks(graph.graph, trainable_parameters(graph.graph, graph.weights))
-    numbers = [[int(block.rpartition(".")[2]) for block in stage] for stage in blocks.stages]
-    assert numbers == [[0], [1, 2], [3, 4], [5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 15]]
+    numbered = [[0], [1, 2], [3, 4], [5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 15]]
+    stages = [tuple(f"_blocks.{number}" for number in numbers) for numbers in numbered]
+    assert list(blocks.stages) == [*stages[:-1], (*stages[-1], "_conv_head", "_bn1")]
     assert blocks.front == ("_conv_stem", "_bn0", "_blocks.0")
-    assert blocks.rear == "_fc"
+    assert blocks.rear == ("_fc",)
     assert blocks.names[-3:] == ("_conv_head", "_bn1", "_fc")
     assert len(blocks.residual_blocks) == 16
 

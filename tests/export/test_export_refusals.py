@@ -58,7 +58,9 @@ def test_an_unknown_block_lists_the_known_ones(tmp_path: Path) -> None:
 
 def test_a_network_without_blocks_can_still_be_given_one(tmp_path: Path) -> None:
     options = tiny_options(model="support.odd_models:plain_chain", drift="feature")
-    assert "no residual stages" in refusal(options, tmp_path).message
+    error = refusal(options, tmp_path)
+    assert error.message == "the network has nothing that feature drift calls for: its blocks are 0, 4"
+    assert error.hint.startswith("`drift` output and full train it; or name modules")
     error = refusal(tiny_options(model="support.odd_models:plain_chain", blocks=("9",)), tmp_path)
     assert error.hint == "blocks: 0, 4"
     named = tiny_options(model="support.odd_models:plain_chain", blocks=("4",))

@@ -28,7 +28,7 @@ from tbft_export.training_plan import TrainingPlan
 @method("rear", "top_blocks")
 def rear(network, options):
     '''The head, and as many of the last residual blocks as the user says.'''
-    blocks = (*network.blocks.residual_blocks[-(options.top_blocks or 1):], network.blocks.rear)
+    blocks = (*network.blocks.residual_blocks[-(options.top_blocks or 1):], *network.blocks.rear)
     return (
         TrainingPlan(
             method="rear", label="rear", drift=None, blocks=blocks,

@@ -130,6 +130,17 @@ def test_a_name_is_taken_once() -> None:
         method("full")(lambda _network, _options: ())
 
 
+# Networks without residual blocks
+
+
+@pytest.mark.parametrize("name", ["mobiletl", "tinytrain"])
+def test_what_counts_residual_blocks_says_that_there_are_none(name: str) -> None:
+    """In one line, with a way on."""
+    with pytest.raises(TbftError, match=r"the model has (no|0) residual blocks") as caught:
+        plan_training(name, network("families:vgg"), MethodOptions(top_blocks=1))
+    assert "lower" not in caught.value.hint
+
+
 # MobileTL
 
 
@@ -140,7 +151,7 @@ def test_mobiletl_trains_only_the_shift_of_inner_norms(name: str) -> None:
     (found,) = plan_training("mobiletl", mobile, MethodOptions(top_blocks=2))
     assert found.masked
     assert found.blocks[:2] == mobile.blocks.residual_blocks[-2:]
-    assert found.blocks[-1] == mobile.blocks.rear
+    assert found.blocks[-1:] == mobile.blocks.rear
     behind = mobile.inside(found.blocks)
     scales = [norm.inputs[1].name or "" for norm in mobile.norms if norm.inputs[1] is not None]
     last = [

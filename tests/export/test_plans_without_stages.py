@@ -1,4 +1,4 @@
-"""The whole of a network, and its head, are there without residual stages."""
+"""Networks without residual stages: chains, and perceptrons whose whole and head alone can be trained."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from support.refusals import refusal
+from tbft_artifacts.manifest import DriftChoice
 from tbft_export import ExportOptions, export_bundle
 
 WHOLE = {
     "lenet": ("0", "3", "7", "9"),
-    "squeezed": ("features", "classifier"),
+    "squeezed": ("features.0", "features.3", "classifier"),
     "perceptron": ("1", "2", "4"),
 }
-HEADS = {"lenet": "9", "squeezed": "classifier.1", "perceptron": "4"}
+HEADS = {"lenet": "9", "squeezed": "classifier", "perceptron": "4"}
 
 
 @pytest.mark.parametrize("net", WHOLE)
@@ -33,10 +34,22 @@ def test_plans_that_need_none(tmp_path: Path, net: str, way: str) -> None:
         assert (len(plan.parameters) == 2) == (way == "last-layer")
 
 
-@pytest.mark.parametrize("drift", ["input", "feature", "all"])
-def test_plans_that_need_stages_say_what_can_be_named(tmp_path: Path, drift: str) -> None:
-    options = ExportOptions("support.common_nets:lenet", drift, image_size=32)  # type: ignore[arg-type]
-    error = refusal(options, tmp_path)
-    assert "no residual stages followed by a linear layer: 0, 3, 7, 9" in error.message
-    assert "`blocks`, one of these" in error.hint
-    assert "`drift` full and output need none" in error.hint
+@pytest.mark.parametrize("drift", ["input", "feature"])
+def test_drifts_that_need_a_stage_say_which_work(tmp_path: Path, drift: DriftChoice) -> None:
+    """One line what there is, and one what trains it."""
+    error = refusal(ExportOptions("support.common_nets:perceptron", drift, image_size=32), tmp_path)
+    assert error.message == f"the network has nothing that {drift} drift calls for: its blocks are 1, 2, 4"
+    assert error.hint.startswith("`drift` output and full train it; or name modules to train with `blocks`")
+
+
+def test_a_chain_has_every_plan(tmp_path: Path) -> None:
+    """LeNet: its first two convolutions, the hidden layer that reads their map, the head, and everything."""
+    plans = export_bundle(
+        ExportOptions("support.common_nets:lenet", "all", image_size=32), tmp_path / "b"
+    ).manifest.plans
+    assert {plan.drift: plan.blocks for plan in plans} == {
+        "input": ("0", "3"),
+        "feature": ("7",),
+        "output": ("9",),
+        "full": ("0", "3", "7", "9"),
+    }

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from tbft_artifacts.manifest import Block
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Boundary, ConvolutionForm, Cost, Exit, Plan
-from tbft_export.blocks import trainable_parameters
+from tbft_export.blocks.layers import trainable_parameters
 from tbft_export.compile.request import CompiledPlan, PlanRequest
 from tbft_export.compile.training import FullCosts
 from tbft_export.compile.update import build_update
@@ -46,7 +46,7 @@ def compile_exits(
     }
     gradient = build_gradient(heads, training.exits.personalisation)
     stages = build_stages(network.base, network.early)
-    parameters = trainable_parameters(network.base.graph, network.base.weights)
+    parameters = trainable_parameters(network.base.graph, network.base.trainable)
     plan = Plan(
         id=request.id,
         method=training.method,

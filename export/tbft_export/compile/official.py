@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import onnx_ir as ir
+
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_export.compile.gradient import write_ort_training
@@ -13,8 +15,13 @@ from tbft_export.pipeline import PassRunner, before_gradient
 from tbft_export.training_plan import TrainingPlan
 
 
-def check_official(plans: Iterable[TrainingPlan]) -> None:
-    """Raises TbftError unless those artifacts can train as each of `plans` says: exact gradients of whole tensors."""
+def check_official(plans: Iterable[TrainingPlan], forward: ir.Graph) -> None:
+    """Raises TbftError unless those artifacts can train as each of `plans` says: exact gradients of whole tensors.
+
+    Of a model in floats, too.
+    """
+    if any(node.op_type == "DequantizeLinear" for node in forward):
+        raise TbftError("ONNX Runtime Training's own artifacts cannot hold a quantised model", "leave `official` out")
     for plan in plans:
         if plan.masked or plan.sparse or plan.exits:
             raise TbftError(

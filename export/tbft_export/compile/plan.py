@@ -9,7 +9,7 @@ import onnx_ir as ir
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BatchNormPolicy, Boundary, ConvolutionForm, Parameter, Plan
 from tbft_artifacts.sparse import SparseUpdate
-from tbft_export.blocks import trainable_parameters
+from tbft_export.blocks.layers import trainable_parameters
 from tbft_export.compile.request import CompiledPlan, PlanRequest
 from tbft_export.compile.statistics import batch_statistics
 from tbft_export.compile.training import FullCosts, check_types, training_model
@@ -54,7 +54,7 @@ def compile_plan(
     elements = sum(math.prod(parameter.shape) for parameter in parameters)
     cost = training_cost(training.graph, None if prefix is None else prefix.graph, elements)
     cost = without_rows(cost, layers)
-    everything = trainable_parameters(forward.graph, forward.weights)
+    everything = trainable_parameters(forward.graph, forward.trainable)
     full_costs = full_costs or FullCosts(forward, runner)
     full = cost if trainable == everything else full_costs.of(everything, policy)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
-from tbft_export.blocks import Blocks
+from tbft_export.blocks.find import Blocks
 
 # Measured with ResNet-26, 1,000 images, batches of 32. A head alone takes large steps: after flipped labels
 # 81.5 % at 0.03 and at 0.1, with noise before it 77.9 % at 0.1 and 58.1 % at 0.01.
@@ -28,7 +28,6 @@ class Answer:
     where nobody knows which of them drifted. `policy` is that of batch norms; batch statistics are worth 1 to 20
     points of accuracy where convolutions are trained. `rate` is the learning rate of SGD with them, "head" that of a
     head, which has no norm. `has_prefix`: training begins behind the input, so that what is before may be quantised.
-    What does not `needs_stages` is there in any network.
     """
 
     blocks: Callable[[Blocks], tuple[str, ...]]
@@ -36,7 +35,6 @@ class Answer:
     rate: float | Literal["head"]
     has_prefix: bool
     others: Callable[[Blocks], tuple[tuple[str, ...], ...]] = lambda _: ()
-    needs_stages: bool = True
 
 
 # From the input to the output, then everything. Drift at the input is undone where the input enters, drift of
@@ -49,15 +47,15 @@ ANSWERS: dict[Drift, Answer] = {
     # Statistics behind the boundary alone leave the activations before it cacheable. Each stage behind the front is a
     # target; which one is best depends on the drift.
     "feature": Answer(
-        lambda network: network.stages[-1],
+        lambda network: network.stages[-1] if network.stages else (),
         "block",
         0.01,
         has_prefix=True,
         others=lambda network: network.stages[1:-1],
     ),
     # What is before the head has to hold still where labels changed (6 points).
-    "output": Answer(lambda network: (network.rear,), "frozen", "head", has_prefix=True, needs_stages=False),
-    "full": Answer(lambda network: network.names, "batch", 0.002, has_prefix=False, needs_stages=False),
+    "output": Answer(lambda network: network.rear, "frozen", "head", has_prefix=True),
+    "full": Answer(lambda network: network.names, "batch", 0.002, has_prefix=False),
 }
 
 

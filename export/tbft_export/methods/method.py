@@ -11,7 +11,9 @@ import onnx_ir as ir
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
-from tbft_export.blocks import Blocks, describe_blocks, find_blocks, find_parts, select, trainable_parameters
+from tbft_export.blocks.find import Blocks, describe_blocks, find_blocks
+from tbft_export.blocks.layers import trainable_parameters
+from tbft_export.blocks.names import select
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.training_plan import TrainingPlan
 
@@ -26,22 +28,17 @@ class Network:
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         """Every trainable parameter, in the order in which the graph reads them."""
-        return tuple(trainable_parameters(self.forward.graph, self.forward.weights))
+        return tuple(trainable_parameters(self.forward.graph, self.forward.trainable))
 
     @cached_property
     def blocks(self) -> Blocks:
-        """The parts of the network. Raises TbftError if the names of its parameters show none."""
+        """The parts of the network. Raises TbftError if there is no layer with weights."""
         return find_blocks(self.forward.graph, self.parameters)
 
     @cached_property
-    def parts(self) -> Blocks:
-        """The same for what needs no stages: the whole, or the head. Raises TbftError if there is no such layer."""
-        return find_parts(self.forward.graph, self.parameters)
-
-    @cached_property
     def modules(self) -> tuple[str, ...]:
-        """The names of its blocks, or where the parameters show none, of its outermost modules."""
-        return tuple(block.name for block in describe_blocks(self.forward.graph, self.forward.weights, ()))
+        """The names of its blocks, or where it has no layer, of its outermost modules."""
+        return tuple(block.name for block in describe_blocks(self.forward.graph, self.forward.trainable, ()))
 
     @property
     def norms(self) -> tuple[ir.Node, ...]:

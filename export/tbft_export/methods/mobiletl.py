@@ -30,10 +30,14 @@ def mobiletl(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ..
     sections 3.2 to 3.4. What the paper leaves open: a norm behind the last block, ahead of the head, counts as an
     inner one if an activation function follows; the head is trained.
 
-    Raises TbftError for more blocks than there are, and for norms with the statistics of the batch, whose backward
-    pass would need what they normalise.
+    Raises TbftError for a network without such blocks, for more blocks than there are, and for norms with the
+    statistics of the batch, whose backward pass would need what they normalise.
     """
     blocks = network.blocks.residual_blocks
+    if not blocks:
+        raise TbftError(
+            "the model has no residual blocks, which mobiletl counts from the end", "choose another `method`"
+        )
     count = options.top_blocks or max(1, round(DEFAULT_SHARE * len(blocks)))
     if count > len(blocks):
         raise TbftError(f"the model has {len(blocks)} residual blocks, not {count}", "lower `top_blocks`")

@@ -35,10 +35,8 @@ def persephonee(network: Network, options: MethodOptions) -> tuple[TrainingPlan,
             "train the head first (export `method` last-layer, train, finalize) and export that .onnx file",
         )
     own_head(network.forward)
-    try:
-        residual_blocks = network.blocks.residual_blocks
-    except TbftError:
-        residual_blocks = ()  # Where names show none, every place at which the network can be cut is as good.
+    # Where a network has no residual blocks, every place at which it can be cut is as good.
+    residual_blocks = network.blocks.residual_blocks
     depths = choose_depths(network.forward.graph, residual_blocks, options.exits or DEFAULT_EXITS)
     return tuple(
         TrainingPlan(

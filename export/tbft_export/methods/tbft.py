@@ -48,7 +48,15 @@ def full(network: Network, options: MethodOptions) -> tuple[TrainingPlan, ...]:
 
 
 def _usual(network: Network, drift: Drift) -> Target:
-    return usual_target(network.blocks if ANSWERS[drift].needs_stages else network.parts, drift)
+    """What the drift calls for. Raises TbftError where the network has no such part."""
+    target = usual_target(network.blocks, drift)
+    if target.blocks:
+        return target
+    works = [each.drift for each in targets(network.blocks)]
+    raise TbftError(
+        f"the network has nothing that {drift} drift calls for: its blocks are {', '.join(network.blocks.names)}",
+        f"`drift` {' and '.join(works)} train it; or name modules to train with `blocks`, one of these or a part",
+    )
 
 
 def _plan(network: Network, options: MethodOptions, target: Target, name: str = "tbft") -> TrainingPlan:

@@ -52,7 +52,7 @@ def tinytrain(network: Network, options: MethodOptions) -> tuple[TrainingPlan, .
     parts = _parts(network)
     if not parts:
         raise TbftError("the model has no convolution whose channels could be chosen", "choose another `method`")
-    head = network.inside((network.blocks.rear,))
+    head = network.inside(network.blocks.rear)
     flops = [part.flops for part in parts]
     return tuple(
         _plan(network, options, parts[start:], head)
@@ -83,7 +83,7 @@ def _first(network: Network, parts: Sequence[_Part], top_blocks: int | None) -> 
         if top_blocks > len(blocks):
             raise TbftError(
                 f"the model has {len(blocks)} residual blocks where a plan could begin, not {top_blocks}",
-                "lower `top_blocks`",
+                "lower `top_blocks`" if blocks else "leave `top_blocks` out",
             )
         return blocks[-top_blocks]
     behind = _behind([part.flops for part in parts])

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from tbft_export.graph.activations import read_activation
-from tbft_export.graph.operands import constant_input, ints
+from tbft_export.graph.operands import ints
+from tbft_export.reference.quantised_operators import QUANTISED
 
 Operands = list[Tensor]
 Operator = Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]
@@ -31,10 +32,14 @@ def _gemm(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _clip(node: ir.Node, x: Operands) -> Tensor:
-    if read_activation(node) is not None:
+    """Between 0 and 6 it is an activation, whose gradient is 0 at both."""
+    bounds = iter(x[1:])
+    low, high = (
+        next(bounds) if len(node.inputs) > place and node.inputs[place] is not None else None for place in (1, 2)
+    )
+    if low is not None and high is not None and (float(low), float(high)) == (0.0, 6.0):
         return functional.relu6(x[0])
-    low, high = constant_input(node, 1), constant_input(node, 2)
-    return torch.clamp(x[0], None if low is None else float(low), None if high is None else float(high))
+    return torch.clamp(x[0], low, high)
 
 
 def _hard_sigmoid(node: ir.Node, x: Operands) -> Tensor:
@@ -44,11 +49,6 @@ def _hard_sigmoid(node: ir.Node, x: Operands) -> Tensor:
     if (round(alpha, 6), beta) == (round(1 / 6, 6), 0.5):
         return functional.hardsigmoid(x[0])
     return torch.clamp(alpha * x[0] + beta, 0, 1)
-
-
-def _reduce_mean(node: ir.Node, x: Operands) -> Tensor:
-    keep = bool(node.attributes.get_int("keepdims", 1))
-    return torch.mean(x[0], dim=ints(node, "axes", list(range(x[0].dim()))), keepdim=keep)
 
 
 def _layer_norm(node: ir.Node, x: Operands) -> Tensor:
@@ -93,26 +93,6 @@ def _einsum(node: ir.Node, x: Operands) -> Tensor:
     return product
 
 
-def _quantize(node: ir.Node, x: Operands) -> Tensor:
-    zero_point = node.inputs[2] if len(node.inputs) > 2 else None
-    lowest, highest = (-128, 127) if zero_point is not None and zero_point.dtype == ir.DataType.INT8 else (0, 255)
-    scale, *zero = (_along_axis(node, x[0], each) for each in x[1:])
-    return torch.clamp(torch.round(x[0] / scale) + (zero[0].long() if zero else 0), lowest, highest).long()
-
-
-def _dequantize(node: ir.Node, x: Operands) -> Tensor:
-    scale, *zero = (_along_axis(node, x[0], each) for each in x[1:])
-    return (x[0].long() - (zero[0].long() if zero else 0)) * scale
-
-
-def _along_axis(node: ir.Node, x: Tensor, vector: Tensor) -> Tensor:
-    """One number for all, or one for each place along `axis`."""
-    if vector.numel() == 1:
-        return vector.reshape(())
-    axis = node.attributes.get_int("axis", 1) % x.dim()
-    return vector.reshape(-1, *[1] * (x.dim() - 1 - axis))
-
-
 def _cumulative_sum(node: ir.Node, x: Operands) -> Tensor:
     axis = int(x[1])
     y = x[0].flip(axis) if node.attributes.get_int("reverse", 0) else x[0]
@@ -144,6 +124,7 @@ def _selu(node: ir.Node, x: Operands) -> Tensor:
 
 # Operands are those that are there; a node of several results gives a tuple of them.
 OPERATORS: Mapping[str, Operator] = {
+    **QUANTISED,
     "Add": lambda _node, x: x[0] + x[1],
     "Clip": _clip,
     "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0)),
@@ -154,7 +135,6 @@ OPERATORS: Mapping[str, Operator] = {
     "HardSwish": lambda _node, x: functional.hardswish(x[0]),
     "MatMul": lambda _node, x: x[0] @ x[1],
     "Mul": lambda _node, x: x[0] * x[1],
-    "ReduceMean": _reduce_mean,
     "Relu": lambda _node, x: torch.relu(x[0]),
     "Reshape": lambda _node, x: x[0].reshape([size or x[0].shape[axis] for axis, size in enumerate(x[1].tolist())]),
     "Identity": lambda _node, x: x[0],
@@ -203,9 +183,6 @@ OPERATORS: Mapping[str, Operator] = {
     "ReduceLogSumExp": _reduction(lambda x, axes, keep: torch.logsumexp(x, axes, keepdim=keep)),
     "ReduceProd": _reduction(_product),
     "ReduceSumSquare": _reduction(lambda x, axes, keep: torch.sum(x * x, axes, keepdim=keep)),
-    # Integers.
-    "DequantizeLinear": _dequantize,
-    "QuantizeLinear": _quantize,
     # Moving.
     "Trilu": _trilu,
 }

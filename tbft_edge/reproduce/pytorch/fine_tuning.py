@@ -20,7 +20,7 @@ from tbft_edge.reproduce.pytorch.evaluation import evaluate
 from tbft_edge.reproduce.pytorch.images import Labelled, network_input
 from tbft_edge.reproduce.pytorch.result import EpochEnd, PyTorchResult
 from tbft_edge.reproduce.pytorch.threads import torch_threads
-from tbft_export.blocks import select
+from tbft_export.blocks.names import select
 from tbft_export.reference.torch_reference import TorchReference
 from tbft_runtime.data.draw import shuffled
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tbft_edge.reproduce.blocks import MODULES, PaperBlock
-from tbft_export.blocks import select
+from tbft_export.blocks.names import select
 
 # Standard deviations of the noise (EuroMLSys 2024, arXiv 2403.15905, section 2).
 NOISE: dict[PaperBlock, float] = {"block1": 0.15, "block2": 0.15, "block3": 0.15, "fc": 4.8}
