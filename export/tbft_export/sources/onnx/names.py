@@ -42,13 +42,14 @@ def name_weights(graph: ir.Graph, weights: frozenset[str]) -> None:
     (`/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1`), or its kind and number (`conv3`). Every name is there once, and
     the same in each export of the file. What layers shared by chance gets a name for each, too.
     """
-    odd = _shared(weights) | _modules(weights)
-    layers = _name_layers(graph, weights, odd)
+    shared, modules = _shared(weights), _modules(weights)
+    layers = _name_layers(graph, weights, shared | modules)
     found: dict[ir.Value, str] = {}
     for node in graph:
         for value, role in _roles(node, weights):
             name = value.name or ""
-            if value not in found and (_is_lost(name) or (name in odd and layers[node].is_said)):
+            is_lost = _is_lost(name) or name in modules or (name in shared and layers[node].is_said)
+            if is_lost and value not in found:
                 found[value] = f"{layers[node].name}.{role}"
     for number, value in enumerate(found):
         # None is in the way of another.
