@@ -19,8 +19,9 @@ from tbft_export.graph.resize import is_scale
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.sources.given_shape import NOTHING_SAID, GivenShape
 from tbft_export.sources.one_dimension import widen_input
+from tbft_export.sources.onnx.channels import take_channels_first
 from tbft_export.sources.onnx.floats import leave_casts, use_float32
-from tbft_export.sources.onnx.inputs import check_one_input, fix_shape, free_batch, take_channels_first, take_floats
+from tbft_export.sources.onnx.inputs import check_one_input, fix_shape, free_batch, take_floats
 from tbft_export.sources.onnx.lift import leave_zeros, lift_weights, settle_weights
 from tbft_export.sources.onnx.names import keep_reserved, name_weights
 from tbft_export.sources.onnx.normalisation import read_normalisation
@@ -78,9 +79,10 @@ def read_onnx(
     _name_signature(graph)
     pixels = read_normalisation(graph, took_bytes=took_bytes)
     name_weights(graph, _floats(graph, quantised) - pixels.constants)
+    card = _card(proto)
     about = quantised.note if quantised is not None else _about_norms(graph)
-    notes = tuple(note for note in (*chosen, *made, *cut, pixels.note, about) if note)
-    return OnnxFile(model, _floats(graph, quantised) - pixels.constants, _card(proto), pixels.normalize, notes)
+    notes = tuple(note for note in (*chosen, *made, *cut, pixels.note if card is None else "", about) if note)
+    return OnnxFile(model, _floats(graph, quantised) - pixels.constants, card, pixels.normalize, notes)
 
 
 def _take_images(graph: ir.Graph, name: str, given: GivenShape) -> bool:
