@@ -25,6 +25,7 @@ from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.named import model_kind
 from tbft_export.sources.new_head import replace_head
 from tbft_export.sources.one_dimension import give_windows
+from tbft_export.sources.onnx.head import replace_graph_head
 from tbft_export.sources.onnx.read import read_onnx
 from tbft_export.sources.probe import example_images, final_activation, probe_module, probe_reference, sides_of
 from tbft_export.sources.signature import check_signature, class_count, input_shape
@@ -73,12 +74,7 @@ def load_model(
     if output is not None and kind != "onnx":
         raise TbftError(f"`output` names one of an .onnx file, and '{model}' is none", "return the logits alone")
     if kind == "onnx":
-        if new_head:
-            raise TbftError(
-                f"'{model}' is an .onnx file, whose head stays what it is",
-                "give the torch module itself: `model` package.module:factory",
-            )
-        source = _from_onnx(Path(model), weights, given, output, runner)
+        source = _from_onnx(Path(model), weights, given, output, runner, head)
     elif kind == "built-in":
         shape = given.square_rgb(model, BUILT_IN[model].image_size)
         source = _from_module(model, load_built_in(model, weights, shape.width), shape, runner, head)
@@ -162,10 +158,11 @@ def _reference(module: nn.Module, forward: ForwardModel) -> Reference:
 
 
 def _from_onnx(
-    path: Path, weights: Path | None, given: GivenShape, output: str | None, runner: PassRunner
+    path: Path, weights: Path | None, given: GivenShape, output: str | None, runner: PassRunner, head: int | None
 ) -> TrainedModel:
     file = read_onnx(path, weights, given, output)
     forward = _clean(file.model, file.floats, runner)
+    forward, fresh = (forward, ()) if head is None else replace_graph_head(forward, head, str(path))
     shape = input_shape(forward.graph)
     given.check_file(str(path), shape)
     reference = OnnxReference(forward)
@@ -176,6 +173,7 @@ def _from_onnx(
         reference=reference,
         shape=shape,
         classes=class_count(forward.graph),
+        fresh=fresh,
         card=file.card,
         normalize=file.normalize,
         notes=(*file.notes, *_notes(forward.graph)),
