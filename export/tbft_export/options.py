@@ -107,7 +107,8 @@ def check_options(options: ExportOptions) -> None:
 
     That is quick: neither torch nor the compiler is imported for it.
     """
-    model_kind(options.model)
+    if model_kind(options.model) != "onnx" and options.output is not None:
+        raise TbftError(f"`output` names one of an .onnx file, and '{options.model}' is none", "leave `output` out")
     if options.weights is not None:
         check_weights_file(Path(options.weights))
     if options.method == "tbft" and options.drift is None:

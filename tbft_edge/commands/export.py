@@ -27,6 +27,7 @@ from tbft_edge.console import print_json, say, stdout_for_words
 from tbft_edge.flags import with_flags
 
 if TYPE_CHECKING:
+    from tbft_export import ExportOptions
     from tbft_export.progress import Progress
 
 METHODS = ("tbft", "last-layer", "bn-only", "bias-only", "full", "mobiletl", "tinytrain", "persephonee")
@@ -51,7 +52,17 @@ def command(
             "file."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The bundle to write: a new folder, or a file ending in .tar.gz.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The bundle to write: a new folder, or a file ending in .tar.gz.")
+    ] = None,
+    plan_only: Annotated[
+        bool,
+        typer.Option(
+            "--plan-only",
+            help="Write nothing: show the parts of the network, and what each plan (by default those of --drift all) "
+            "would train and cost, and why one cannot be made.",
+        ),
+    ] = False,
     drift: Annotated[
         DriftChoice | None,
         typer.Option(
@@ -207,7 +218,7 @@ def command(
 
         options = ExportOptions(
             model=model,
-            drift=drift,
+            drift="all" if plan_only and drift is None and method == "tbft" and not blocks else drift,
             method=method,
             top_blocks=top_blocks,
             exits=exits,
@@ -239,6 +250,14 @@ def command(
             dump_after=dump_after,
         )
         check_options(options)
+        if plan_only:
+            _show_outline(options, json=json)
+            return
+        if out is None:
+            raise TbftError(
+                "it is not said where the bundle goes",
+                "give --out, a new folder or a file ending in .tar.gz; or --plan-only, which writes nothing",
+            )
         if not is_archive(out):
             check_empty(out)
         with extra("export"), stdout_for_words(), _progress(quiet=json or dump_after is not None) as progress:
@@ -254,6 +273,21 @@ def command(
         print_json(export_result(exported, out))
     else:
         print_export(exported, options, out)
+
+
+def _show_outline(options: ExportOptions, *, json: bool) -> None:
+    with extra("export"):
+        from tbft_edge.tables.outline import outline_result, print_outline
+        from tbft_export import outline_export
+
+        with stdout_for_words():
+            outline = outline_export(options)
+    for note in outline.notes:
+        say(f"note: {note}")
+    if json:
+        print_json(outline_result(outline))
+    else:
+        print_outline(outline)
 
 
 def _progress(*, quiet: bool) -> AbstractContextManager[Progress | None]:

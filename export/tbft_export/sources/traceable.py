@@ -64,7 +64,16 @@ def _pool(func: Callable[..., Any], input: Tensor, output_size: Any) -> Any:  # 
     rows, columns = (size if size is not None else own for size, own in zip(pair, (height, width), strict=True))
     if height % rows == 0 and width % columns == 0:
         return func(input, (rows, columns))
-    return pool_matrix(rows, height) @ input @ pool_matrix(columns, width).T
+    return pool_matrix(rows, height).to(input.dtype) @ input @ pool_matrix(columns, width).T.to(input.dtype)
+
+
+def _pool_signal(func: Callable[..., Any], input: Tensor, output_size: Any) -> Any:  # noqa: A002
+    """The same of (N, C, L)."""
+    length = int(input.shape[-1])
+    (size,) = (output_size,) if isinstance(output_size, int) else tuple(output_size)
+    if size is None or length % size == 0:
+        return func(input, output_size)
+    return input @ pool_matrix(size, length).T.to(input.dtype)
 
 
 def _attend(
@@ -86,6 +95,7 @@ def _attend(
 
 
 _WRITTEN: Mapping[Callable[..., Any], Callable[..., Any]] = {
+    functional.adaptive_avg_pool1d: _pool_signal,
     functional.adaptive_avg_pool2d: _pool,
     torch._C._nn.adaptive_avg_pool2d: _pool,
     functional.scaled_dot_product_attention: _attend,
