@@ -23,6 +23,7 @@ from tbft_export.reference.torch_reference import Reference, TorchReference, rea
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
 from tbft_export.sources.frozen import frozen_in, normalises_input, note_on
 from tbft_export.sources.given_shape import GivenShape
+from tbft_export.sources.libraries import WHOLE, Framing, load_library
 from tbft_export.sources.named import model_kind
 from tbft_export.sources.new_head import replace_head
 from tbft_export.sources.one_dimension import give_windows
@@ -39,8 +40,8 @@ class TrainedModel:
     """A trained model: its forward graph, the same in PyTorch, and what the graph shows of it.
 
     `fresh` names parameters that nobody trained yet: those of a new head. `card` is what a finalized model says of
-    its classes and preprocessing, `normalize` how the graph itself shows that pixels are fed. `notes` are what its
-    owner may not know of it, a line each.
+    its classes and preprocessing, `normalize` how the graph or its library shows that pixels are fed, `framing` how
+    its library cuts images. `notes` are what its owner may not know of it, a line each.
     """
 
     name: str
@@ -51,6 +52,7 @@ class TrainedModel:
     fresh: tuple[str, ...] = ()
     card: ModelCard | None = None
     normalize: Normalize | None = None
+    framing: Framing = WHOLE
     notes: tuple[str, ...] = ()
 
 
@@ -64,7 +66,7 @@ def load_model(
     new_head: bool = False,
     output: str | None = None,
 ) -> TrainedModel:
-    """Load `model`: the name of a built-in network, `package.module:factory`, or a path to an `.onnx` file.
+    """Load `model`: the name of a network, `package.module:factory`, or a path to an `.onnx` file.
 
     With `new_head` the layer that gives the logits is a fresh one for `classes`. `output` is the name of the logits
     among several outputs of an `.onnx` file. Raises TbftError if the model cannot be found, its weights do not fit, or
@@ -79,6 +81,9 @@ def load_model(
     elif kind == "built-in":
         shape = given.square_rgb(model, BUILT_IN[model].image_size)
         source = _from_module(model, load_built_in(model, weights, shape.width), shape, runner, head)
+    elif kind == "library":
+        assert weights is not None
+        source = _from_library(model, weights, given, runner, head)
     else:
         source = _from_factory(model, weights, given, runner, head)
     if classes not in (None, source.classes):
@@ -120,6 +125,13 @@ def _from_factory(
         note = state.note
     trained = _from_module(spec, module, shape, runner, head)
     return replace(trained, notes=(*([note] if note else []), *trained.notes))
+
+
+def _from_library(spec: str, weights: Path, given: GivenShape, runner: PassRunner, head: int | None) -> TrainedModel:
+    found = load_library(spec, weights, given)
+    trained = _from_module(spec, found.module, found.shape, runner, head)
+    notes = (*([found.note] if found.note else []), *trained.notes)
+    return replace(trained, normalize=found.normalize, framing=found.framing, notes=notes)
 
 
 def _from_module(name: str, module: nn.Module, shape: InputShape, runner: PassRunner, head: int | None) -> TrainedModel:
