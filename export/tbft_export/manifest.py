@@ -88,11 +88,11 @@ def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[Prepr
         return tuple(_normalize(step, options, channels) for step in trained.card.preprocessing)
     if options.given_shape.is_signal or channels not in (GREY, RGB) or height == 1:
         return (_normalize(Standardize((0.0,) * channels, (1.0,) * channels), options, channels),)
-    beside = width_beside(height, width)
+    beside, framing = width_beside(height, width), trained.framing
     return (
         ExifTranspose(),
         ToRgb() if channels == RGB else ToGrey(),
-        Resize(size=height, width=beside),
+        Resize(framing.resized(height), framing.filter, width_beside(*map(framing.resized, (height, width)))),
         CenterCrop(size=height, width=beside),
         _normalize(_usual(trained), options, channels),
     )
