@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from msgspec import UNSET
+
 from tbft_artifacts.check_names import class_faults
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.input_shape import GREY, RGB, as_said
 from tbft_artifacts.manifest import FORMAT, Manifest
 from tbft_artifacts.preprocessing import (
     CenterCrop,
+    CutWindows,
     ExifTranspose,
     Normalize,
     PreprocessingStep,
@@ -87,7 +90,7 @@ def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[Prepr
         # As it was fed when it was trained; a mean or std that is given wins.
         return tuple(_normalize(step, options, channels) for step in trained.card.preprocessing)
     if options.given_shape.is_signal or channels not in (GREY, RGB) or height == 1:
-        return (_normalize(Standardize((0.0,) * channels, (1.0,) * channels), options, channels),)
+        return (*_windows(options), _normalize(Standardize((0.0,) * channels, (1.0,) * channels), options, channels))
     beside = width_beside(height, width)
     return (
         ExifTranspose(),
@@ -96,6 +99,15 @@ def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[Prepr
         CenterCrop(size=height, width=beside),
         _normalize(_usual(trained), options, channels),
     )
+
+
+def _windows(options: ExportOptions) -> tuple[CutWindows, ...]:
+    table = options.table
+    if table is None or options.window is None:
+        return ()
+    stride = options.window if table.stride is None else table.stride
+    rate = UNSET if table.rate is None else float(table.rate)
+    return (CutWindows(columns=table.columns, stride=stride, time=table.time, label=table.label, rate=rate),)
 
 
 def _usual(trained: TrainedModel) -> Normalize:
