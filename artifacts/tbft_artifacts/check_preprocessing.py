@@ -13,6 +13,7 @@ from tbft_artifacts.preprocessing import (
     Normalize,
     PreprocessingStep,
     Resize,
+    Sound,
     Standardize,
     ToGrey,
     ToRgb,
@@ -33,13 +34,16 @@ def preprocessing_faults(steps: Sequence[PreprocessingStep], shape: InputShape) 
 
 def _faults_of_signals(steps: Sequence[PreprocessingStep], shape: InputShape) -> Iterator[str]:
     *before, last = steps
-    if not isinstance(last, Standardize) or len(before) > 1 or not all(isinstance(step, CutWindows) for step in before):
-        yield "steps of preprocessing of a signal beside 'windows' and, behind it, 'standardize'"
+    reads = all(isinstance(step, CutWindows | Sound) for step in before)
+    if not isinstance(last, Standardize) or len(before) > 1 or not reads:
+        yield "steps of preprocessing of a signal beside 'windows' or 'sound' and, behind it, 'standardize'"
         return
     yield from _faults_of_channels(last, shape)
     for step in before:
         if isinstance(step, CutWindows):
             yield from _faults_of_columns(step, shape)
+        elif shape[:2] != (1, 1):
+            yield f"sound, where the network takes {shape.words}"
 
 
 def _faults_of_columns(step: CutWindows, shape: InputShape) -> Iterator[str]:

@@ -77,6 +77,15 @@ class CutWindows(Struct, frozen=True, tag="windows"):
     rate: Annotated[float, Meta(gt=0, le=1e9)] | UnsetType = UNSET
 
 
+class Sound(Struct, frozen=True, tag="sound"):
+    """A recording of 16-bit PCM at `rate` samples a second -> the mean of its channels, as int16.
+
+    As many of its first samples are taken as the input is wide; zeros follow those of a shorter one.
+    """
+
+    rate: Some
+
+
 class Standardize(Struct, frozen=True, tag="standardize"):
     """Number x of channel c -> (x - mean[c]) / std[c], as float32 in (C, H, W): of signals, which are no pixels."""
 
@@ -84,7 +93,7 @@ class Standardize(Struct, frozen=True, tag="standardize"):
     std: Annotated[tuple[Annotated[float, Meta(ge=SIGNAL_DEVIATIONS[0], le=SIGNAL_DEVIATIONS[1])], ...], _EACH_CHANNEL]
 
 
-PreprocessingStep = ExifTranspose | ToRgb | ToGrey | Resize | CenterCrop | Normalize | CutWindows | Standardize
+PreprocessingStep = ExifTranspose | ToRgb | ToGrey | Resize | CenterCrop | Normalize | CutWindows | Sound | Standardize
 
 
 def width_beside(height: int, width: int) -> int | UnsetType:

@@ -17,6 +17,7 @@ from tbft_artifacts.preprocessing import (
     Normalize,
     PreprocessingStep,
     Resize,
+    Sound,
     Standardize,
     ToGrey,
     ToRgb,
@@ -31,6 +32,8 @@ MINIMUM_RUNTIME = "0.1.0"
 _PRODUCERS = ("tbft-edge", "torch", "onnx", "onnx-ir", "onnxruntime-training-cpu")
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+# Samples of 16 bits, as numbers from -1 to 1.
+_SAMPLES = Standardize((0.0,), (32768.0,))
 # Of grey pictures: 0.299 red + 0.587 green + 0.114 blue of the means; channels that go together vary as one.
 _IMAGENET_GREY_MEAN, _IMAGENET_GREY_STD = (0.459,), (0.226,)
 
@@ -90,6 +93,8 @@ def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[Prepr
         # As it was fed when it was trained; a mean or std that is given wins.
         return tuple(_normalize(step, options, channels) for step in trained.card.preprocessing)
     if options.given_shape.is_signal or channels not in (GREY, RGB) or height == 1:
+        if options.sound is not None:
+            return Sound(rate=options.sound.rate), _normalize(_SAMPLES, options, channels)
         return (*_windows(options), _normalize(Standardize((0.0,) * channels, (1.0,) * channels), options, channels))
     beside = width_beside(height, width)
     return (

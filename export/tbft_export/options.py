@@ -12,6 +12,7 @@ from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
 from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.named import check_weights_file, model_kind
+from tbft_export.sources.sound import SoundOptions
 
 if TYPE_CHECKING:
     from tbft_export.images import ImageReader
@@ -81,6 +82,8 @@ class ExportOptions:
     """Height and width of a patch of numbers, (N, channels, height, width), such as a spectrogram."""
     table: TableOptions | None = None
     """How rows of a table become windows; None: the network is given windows."""
+    sound: SoundOptions | None = None
+    """How recordings of sound are read; `window` says how many samples go in."""
     measure: ImageReader | None = None
     """Reads data of which mean and standard deviation of each channel are measured."""
     mean: tuple[float, ...] | None = None
@@ -106,7 +109,8 @@ class ExportOptions:
         size = self.image_size
         if self.window is not None:
             columns = None if self.table is None else len(self.table.columns)
-            return GivenShape((1, self.window), columns if self.channels is None else self.channels, is_signal=True)
+            channels = columns if self.channels is None else self.channels
+            return GivenShape((1, self.window), channels, is_signal=True, sound=self.sound)
         if self.patch is not None:
             return GivenShape(self.patch, self.channels, is_signal=True)
         return GivenShape((size, size) if isinstance(size, int) else size, self.channels)
@@ -137,6 +141,8 @@ def check_options(options: ExportOptions) -> None:
         raise TbftError(f"{' and '.join(given)} both say what goes in", "leave one of them out")
     if options.table is not None:
         _check_table(options.table, options)
+    if options.sound is not None:
+        _check_sound(options.sound, options)
     if options.measure is not None and (options.mean is not None or options.std is not None):
         raise TbftError("`mean` or `std` was given, and is to be measured, too", "leave `measure` or the numbers out")
     if options.dump_after is not None:
@@ -166,3 +172,23 @@ def _check_table(table: TableOptions, options: ExportOptions) -> None:
         raise TbftError(f"{len(table.columns)} `columns` are not {options.channels} `channels`", "leave `channels` out")
     for fault in name_faults("a column", [*table.columns, table.time]):
         raise TbftError(f"the table would have {fault}", "name each column once, with `columns` and `time_column`")
+
+
+def _check_sound(sound: SoundOptions, options: ExportOptions) -> None:
+    """Raise TbftError for sound without a window, of several channels, or features that do not fit."""
+    if options.window is None:
+        raise TbftError("it is not said how many samples of sound go in", "give `window`")
+    if options.channels not in (None, 1) or options.table is not None:
+        raise TbftError("sound has one channel, the mean of a recording's", "leave `channels` and `columns` out")
+    if sound.log_mel is not None:
+        sound.log_mel.shape(options.window)
+        if options.model.endswith(".onnx"):
+            raise TbftError(
+                "`log_mel` is computed ahead of a torch module, and an .onnx file was given",
+                "give the module, or export the file with its features inside",
+            )
+        if options.measure is not None or options.mean is not None or options.std is not None:
+            raise TbftError(
+                "what goes into `log_mel` are samples between -1 and 1, with no mean or deviation of their own",
+                "leave `measure`, `mean` and `std` out, and normalise features inside the module",
+            )

@@ -20,7 +20,7 @@ from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_artifacts.preprocessing import DEVIATIONS, MEANS, SIGNAL_DEVIATIONS, SIGNAL_MEANS
 from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.export_methods import METHOD_HELP, check_method, foreign_methods
-from tbft_edge.commands.export_values import channels_of, classes_of, names_of, sides_of
+from tbft_edge.commands.export_values import channels_of, classes_of, names_of, sides_of, sound_of
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, say, stdout_for_words
@@ -147,6 +147,19 @@ def command(
         float | None,
         typer.Option(min=1e-6, max=1e9, help="Rows a second, by a time in seconds. Others are refused then."),
     ] = None,
+    sound_rate: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000_000, help="For sound (.wav, 16-bit PCM): samples a second; --window says how many go in."
+        ),
+    ] = None,
+    log_mel: Annotated[
+        str | None,
+        typer.Option(
+            help="FRAME,HOP,BANDS: the module takes log-mel features of sound, (N, 1, frames, bands), which become a "
+            "part of the model; 640,320,10 of a second at 16 kHz are 49x10."
+        ),
+    ] = None,
     measure: Annotated[
         Path | None,
         typer.Option(
@@ -239,6 +252,7 @@ def command(
             window=window,
             patch=sides_of(patch, "--patch"),
             table=None if columns is None else TableOptions(names_of(columns), stride, time_column, label_column, rate),
+            sound=sound_of(sound_rate, log_mel),
             measure=None if measure is None else partial(read_images, measure, cache=Path(cache), name="measured"),
             class_count=count,
             classes=names,

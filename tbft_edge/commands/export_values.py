@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.structs import LARGEST_IMAGE
+
+if TYPE_CHECKING:
+    from tbft_export.sources.sound import SoundOptions
 
 
 def classes_of(text: str | None) -> tuple[int | None, tuple[str, ...]]:
@@ -67,3 +72,20 @@ def channels_of(text: str | None, option: str, bounds: tuple[float, float]) -> t
             f"for example {option} 0.485,0.456,0.406",
         )
     return values
+
+
+def sound_of(rate: int | None, log_mel: str | None) -> SoundOptions | None:
+    """How sound is read. Raises TbftError for features that are not three numbers, or of no sound."""
+    from tbft_export.sources.sound import LogMelOptions, SoundOptions
+
+    if rate is None:
+        if log_mel is not None:
+            raise TbftError("--log-mel are features of sound, whose rate was not said", "give --sound-rate")
+        return None
+    if log_mel is None:
+        return SoundOptions(rate)
+    parts = log_mel.split(",")
+    numbers = [int(part) for part in parts if re.fullmatch("[0-9]{1,6}", part)]
+    if len(numbers) != len(parts) or len(parts) != len(fields(LogMelOptions)):
+        raise TbftError(f"--log-mel '{log_mel}' is not FRAME,HOP,BANDS", "for example --log-mel 640,320,10")
+    return SoundOptions(rate, LogMelOptions(*numbers))
