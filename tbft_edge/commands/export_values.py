@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.structs import LARGEST_IMAGE
+from tbft_edge.commands.halves import extra
 
 if TYPE_CHECKING:
     from tbft_export.sources.sound import SoundOptions
@@ -21,6 +22,8 @@ def classes_of(text: str | None) -> tuple[int | None, tuple[str, ...]]:
     if text.isdecimal():
         return int(text), ()
     path = Path(text)
+    if path.is_dir():
+        return None, _class_folders(path)
     if path.suffix == ".txt":
         if not path.is_file():
             raise TbftError(f"--classes file '{path}' does not exist", "one class name per line")
@@ -41,6 +44,19 @@ def classes_of(text: str | None) -> tuple[int | None, tuple[str, ...]]:
 def names_of(text: str) -> tuple[str, ...]:
     """Names between commas."""
     return tuple(name.strip() for name in text.split(","))
+
+
+def _class_folders(path: Path) -> tuple[str, ...]:
+    """The classes of a folder of pictures, in the order that a device gives their labels."""
+    with extra("export", "tbft_runtime.data.listing"):
+        from tbft_runtime.data.listing import class_folders, unreadable
+    try:
+        names = tuple(class_folders(path))
+    except OSError as error:
+        raise unreadable(error) from error
+    if not names:
+        raise TbftError(f"--classes folder '{path}' holds no folders", "a folder per class, named like it")
+    return names
 
 
 def sides_of(text: str | None, option: str) -> tuple[int, int] | None:

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Callable[[Path], list[list[str | Path]]]] = {
     "export": lambda folder: [
         ["export", *MODEL, "--drift", "output", "--classes", classes(folder), "--out", folder / f"one{EVIL}"],
         ["export", *MODEL, "--method", "tinytrain", "--dump-after", "TakeGradientsPass", "--out", folder / "dumped"],
+        ["export", *MODEL, "--plan-only"],
     ],
     "ops": lambda _: [["ops"]],
 }

@@ -46,7 +46,7 @@ def compile_exits(
     }
     gradient = build_gradient(heads, training.exits.personalisation)
     stages = build_stages(network.base, network.early)
-    parameters = trainable_parameters(network.base.graph, network.base.weights)
+    parameters = trainable_parameters(network.base.graph, network.base.trainable)
     plan = Plan(
         id=request.id,
         method=training.method,

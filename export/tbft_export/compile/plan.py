@@ -54,7 +54,7 @@ def compile_plan(
     elements = sum(math.prod(parameter.shape) for parameter in parameters)
     cost = training_cost(training.graph, None if prefix is None else prefix.graph, elements)
     cost = without_rows(cost, layers)
-    everything = trainable_parameters(forward.graph, forward.weights)
+    everything = trainable_parameters(forward.graph, forward.trainable)
     full_costs = full_costs or FullCosts(forward, runner)
     full = cost if trainable == everything else full_costs.of(everything, policy)
 

@@ -16,16 +16,23 @@ IMAGES = "images"
 class ForwardModel:
     """The forward graph (batch, C, H, W) float32 `images` -> (batch, classes) `logits`.
 
-    `weights` names the initializers that come from the trained model: the parameters that may be
-    trained and the running statistics of batch norms. Everything else is a constant of the graph.
+    `weights` names the initializers that come from the trained model: its parameters and the running statistics of
+    batch norms. Everything else is a constant of the graph. Those of `fixed` are never trained: their owner froze
+    them, or they normalise the input.
     """
 
     model: ir.Model
     weights: frozenset[str]
+    fixed: frozenset[str] = frozenset()
 
     @property
     def graph(self) -> ir.Graph:
         return self.model.graph
+
+    @property
+    def trainable(self) -> frozenset[str]:
+        """The weights that may be trained, and running statistics."""
+        return self.weights - self.fixed
 
     def tensor(self, name: str) -> ir.TensorProtocol:
         """The values of a weight. Raises KeyError for a name that no initializer has."""

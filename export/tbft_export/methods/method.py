@@ -28,7 +28,7 @@ class Network:
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         """Every trainable parameter, in the order in which the graph reads them."""
-        return tuple(trainable_parameters(self.forward.graph, self.forward.weights))
+        return tuple(trainable_parameters(self.forward.graph, self.forward.trainable))
 
     @cached_property
     def blocks(self) -> Blocks:
@@ -38,7 +38,7 @@ class Network:
     @cached_property
     def modules(self) -> tuple[str, ...]:
         """The names of its blocks, or where it has no layer, of its outermost modules."""
-        return tuple(block.name for block in describe_blocks(self.forward.graph, self.forward.weights, ()))
+        return tuple(block.name for block in describe_blocks(self.forward.graph, self.forward.trainable, ()))
 
     @property
     def norms(self) -> tuple[ir.Node, ...]:

@@ -32,7 +32,7 @@ class LowerTrainingOperatorsPass(ir.passes.InPlacePass):
             elif node.domain not in ("", "ai.onnx"):
                 raise TbftError(
                     f"operator {node.domain}::{node.op_type} at node '{node.name}' has no lowering to standard ONNX",
-                    "run 'tbft-edge ops' for the operators that can be trained through",
+                    "write the layer with other operators, or train a block behind it",
                 )
         for domain in [domain for domain in model.graph.opset_imports if domain]:
             del model.graph.opset_imports[domain]

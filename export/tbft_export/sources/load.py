@@ -21,6 +21,7 @@ from tbft_export.pipeline import PassRunner, clean_forward
 from tbft_export.reference.onnx_reference import OnnxReference
 from tbft_export.reference.torch_reference import Reference, TorchReference, reason_of
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
+from tbft_export.sources.frozen import frozen_in, normalises_input, note_on
 from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.log_mel import LogMel, give_features
 from tbft_export.sources.named import model_kind
@@ -138,13 +139,14 @@ def _from_module(name: str, module: nn.Module, shape: InputShape, runner: PassRu
     except Exception as error:  # PyTorch's exporter may raise anything.
         raise TbftError(
             f"model '{name}' cannot be traced with images of {sides_of(images)}: {reason_of(error)}",
-            "it runs in PyTorch, whose TorchScript exporter to ONNX does not know what it does: write that otherwise",
+            "it runs in PyTorch, whose TorchScript exporter to ONNX does not know what it does: write it otherwise, or "
+            "try the newer one: torch.onnx.export(module, (images,), 'm.onnx', dynamo=True), and `model` m.onnx",
         ) from error
-    forward = _clean(traced, _weights(module, traced.graph), runner)
+    forward = replace(_clean(traced, _weights(module, traced.graph), runner), fixed=frozen_in(module))
     check_signature(forward.graph, name)
     reference = _reference(module, forward)
     probe_reference(reference, forward, images, name)
-    notes = _notes(forward.graph, momentum_of=module)
+    notes = (*_notes(forward.graph, momentum_of=module), *note_on(forward.fixed, forward.weights))
     return TrainedModel(name, forward, reference, shape, class_count(forward.graph), fresh, notes=notes)
 
 
@@ -168,6 +170,7 @@ def _from_onnx(
 ) -> TrainedModel:
     file = read_onnx(path, weights, given, output)
     forward = _clean(file.model, file.floats, runner)
+    forward = replace(forward, fixed=normalises_input(forward.graph, forward.weights))
     shape = input_shape(forward.graph)
     given.check_file(str(path), shape)
     reference = OnnxReference(forward)

@@ -72,6 +72,14 @@ def test_an_unknown_model_is_named(export: Export, desk: Path, model: str, named
     assert named in refusal.message
 
 
+def test_a_missing_bundle_is_asked_for(export: Export) -> None:
+    """Only to look at plans takes none."""
+    refusal = export(*EXPORT[1:])
+    assert "where the bundle goes" in refusal.message
+    assert "--out" in refusal.hint
+    assert "--plan-only" in refusal.hint
+
+
 def test_missing_weights_are_named(export: Export, desk: Path) -> None:
     """A mistyped path."""
     refusal = export("--model", "resnet26", "--weights", "nowhere.pth", "--drift", "output", "--out", desk / "bundle")
