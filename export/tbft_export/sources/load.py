@@ -24,6 +24,7 @@ from tbft_export.sources.built_in import BUILT_IN, load_built_in
 from tbft_export.sources.frozen import frozen_in, normalises_input, note_on
 from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.libraries import WHOLE, Framing, load_library
+from tbft_export.sources.log_mel import LogMel, give_features
 from tbft_export.sources.named import model_kind
 from tbft_export.sources.new_head import replace_head
 from tbft_export.sources.one_dimension import give_windows
@@ -116,7 +117,9 @@ def _from_factory(
     if not isinstance(module, nn.Module):
         raise TbftError(f"'{spec}' returned a {type(module).__name__}, not a torch module", "return the model")
     shape = given.of_module(spec)
-    if given.is_signal:
+    if given.sound is not None and given.sound.log_mel is not None:
+        give_features(module, LogMel(given.sound.log_mel, given.sound.rate))
+    elif given.is_signal:
         give_windows(module, shape)
     note = ""
     if weights is not None:
