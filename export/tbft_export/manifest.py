@@ -96,11 +96,11 @@ def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[Prepr
         if options.sound is not None:
             return Sound(rate=options.sound.rate), _normalize(_SAMPLES, options, channels)
         return (*_windows(options), _normalize(Standardize((0.0,) * channels, (1.0,) * channels), options, channels))
-    beside = width_beside(height, width)
+    beside, framing = width_beside(height, width), trained.framing
     return (
         ExifTranspose(),
         ToRgb() if channels == RGB else ToGrey(),
-        Resize(size=height, width=beside),
+        Resize(framing.resized(height), framing.filter, width_beside(*map(framing.resized, (height, width)))),
         CenterCrop(size=height, width=beside),
         _normalize(_usual(trained), options, channels),
     )

@@ -11,7 +11,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
 from tbft_export.sources.given_shape import GivenShape
-from tbft_export.sources.named import check_weights_file, model_kind
+from tbft_export.sources.named import check_weights, model_kind
 from tbft_export.sources.sound import SoundOptions
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ class ExportOptions:
     """A model, what to train of it, and what the bundle says of both. None takes the default of model or method."""
 
     model: str
-    """A built-in network, `package.module:factory` of a torch module, or the path of an `.onnx` file."""
+    """A built-in network, `timm:name`, `torchvision:name`, `package.module:factory` of a torch module, an `.onnx`."""
     drift: DriftChoice | None = None
     """What drifted; "all" gives a plan for every target block of the network, and one for everything."""
     method: str = "tbft"
     """What chooses the trained part: one of `tbft_export.methods`. "tbft" asks what drifted."""
     weights: Path | str | None = None
-    """Trained weights: a state dict or a checkpoint of torch.save, or `.safetensors`."""
+    """Trained weights: a state dict or a checkpoint of torch.save, or `.safetensors`; a library's: "pretrained"."""
     top_blocks: int | None = None
     """How many residual blocks a method that counts them trains, from the last one."""
     exits: int | None = None
@@ -130,8 +130,7 @@ def check_options(options: ExportOptions) -> None:
     """
     if model_kind(options.model) != "onnx" and options.output is not None:
         raise TbftError(f"`output` names one of an .onnx file, and '{options.model}' is none", "leave `output` out")
-    if options.weights is not None:
-        check_weights_file(Path(options.weights))
+    check_weights(options.model, None if options.weights is None else Path(options.weights))
     if options.method == "tbft" and options.drift is None:
         raise TbftError("it is not said what drifted", f"give `drift` {', '.join(get_args(Drift))} or all")
     if options.new_head and not (options.classes or options.class_count):

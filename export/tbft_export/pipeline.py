@@ -17,6 +17,7 @@ from tbft_artifacts.words import clean
 from tbft_export.graph.activations import Activation
 from tbft_export.passes.count_correct import CountCorrectPass
 from tbft_export.passes.explicit_padding import ExplicitPaddingPass
+from tbft_export.passes.find_shapes import FindShapesPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
 from tbft_export.passes.fold_sizes import FoldSizesPass
@@ -69,6 +70,7 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
         common.ShapeInferencePass(),  # Folding `Shape` needs static dimensions.
         FoldConstantsPass(weights),
         FoldSizesPass(weights),  # What is left of shape arithmetic: that with the batch in it.
+        FindShapesPass(weights),  # What -1 stands for in a Reshape, which neither could tell.
         UnrollRecurrencePass(),  # Over sequences whose length is known only now.
         ExplicitPaddingPass(),  # Of images whose size is known; the next one adds to it.
         FoldPadPass(),  # Its amounts are constants only now.

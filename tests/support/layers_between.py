@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch.nn import functional
 CHANNELS, SIZE, CLASSES = 8, 6, 5
 
 Function = Callable[[nn.Module, Tensor], Tensor]
+Own = Mapping[str, nn.Module | nn.Parameter]
 
 
 class Between(nn.Module):
@@ -63,3 +64,71 @@ def spread(parameter: nn.Parameter) -> nn.Parameter:
     with torch.no_grad():
         parameter.copy_(1 + 0.5 * torch.randn(parameter.shape))
     return parameter
+
+
+def parameter(*shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.rand(shape) + 0.5)
+
+
+def layers() -> dict[str, tuple[Function, Own]]:
+    """Made anew for each test: they hold parameters."""
+    plane = (CHANNELS, SIZE, SIZE)
+    return {
+        "quotient": (lambda _, x: x / (1 + x * x), {}),
+        "quotient, broadcast": (lambda _, x: x / (1 + x.abs().mean(1, keepdim=True)), {}),
+        "over a parameter": (lambda net, x: x / net.p, {"p": parameter(CHANNELS, 1, 1)}),
+        "a parameter over it": (lambda net, x: net.p / (2 + x.tanh()), {"p": parameter(CHANNELS, 1, 1)}),
+        "over constants": (lambda _, x: x / torch.arange(1.0, 9).to(x.dtype).view(8, 1, 1), {}),
+        "difference": (lambda net, x: net.p - x - 2 * x.mean(1, keepdim=True), {"p": parameter(1)}),
+        "product": (lambda net, x: x * x.mean((1, 2), keepdim=True) * net.p, {"p": parameter(CHANNELS, 1, 1)}),
+        "softmax": (lambda _, x: x.softmax(1) + x.softmax(-1) * x.log_softmax(2), {}),
+        "exp, log, sqrt": (lambda _, x: x.exp() + (x * x + 1).log() + (x * x + 1).sqrt(), {}),
+        "powers": (lambda _, x: x**2 + x**3 + (x.abs() + 1) ** -1.5 + torch.rsqrt(x * x + 1), {}),
+        "1 / x": (lambda _, x: torch.reciprocal(x * x + 1) + 1 / (3 + x.sin()) + x.cos(), {}),
+        "tanh, erf": (lambda _, x: x.tanh() * x.erf(), {}),
+        "gelu": (lambda _, x: functional.gelu(x), {}),
+        "gelu by tanh": (lambda _, x: functional.gelu(x, approximate="tanh"), {}),
+        "layer norm": (lambda net, x: last(net.norm, x), {"norm": nn.LayerNorm(CHANNELS)}),
+        "layer norm without bias": (lambda net, x: last(net.norm, x), {"norm": nn.LayerNorm(CHANNELS, bias=False)}),
+        "layer norm of all": (of("norm"), {"norm": nn.LayerNorm(plane)}),
+        "layer norm, fixed": (
+            lambda _, x: functional.layer_norm(rows(x), (CHANNELS,)).transpose(1, 2).reshape(-1, *plane),
+            {},
+        ),
+        "RMS norm": (
+            lambda net, x: x * torch.rsqrt((x**2).mean(-1, keepdim=True) + 1e-5) * net.p,
+            {"p": parameter(SIZE)},
+        ),
+        "group norm": (of("norm"), {"norm": nn.GroupNorm(2, CHANNELS)}),
+        "instance norm": (of("norm"), {"norm": nn.InstanceNorm2d(CHANNELS)}),
+        "instance norm, affine": (of("norm"), {"norm": nn.InstanceNorm2d(CHANNELS, affine=True)}),
+        "leaky relu": (of("act"), {"act": nn.LeakyReLU(0.1)}),
+        "elu, celu, selu": (lambda _, x: functional.elu(x, 0.7) + functional.celu(x, 0.8) - functional.selu(x), {}),
+        "prelu": (of("act"), {"act": nn.PReLU()}),
+        "prelu of each channel": (of("act"), {"act": nn.PReLU(CHANNELS)}),
+        "mish, softplus, softsign": (
+            lambda _, x: functional.mish(x) + functional.softplus(x, 2) * functional.softsign(x),
+            {},
+        ),
+        "activations of one value": (lambda _, x: functional.elu(x) + functional.relu(x) + functional.hardswish(x), {}),
+        "magnitudes": (lambda _, x: x.abs() - x.clamp(-0.1, 0.3) + x.clamp(min=0.2) - x.clamp(max=0.1), {}),
+        "maximum, minimum": (
+            lambda _, x: torch.maximum(x, 1 - x) * torch.minimum(x, torch.full_like(x[:1, :1, :1, :1], 0.1)),
+            {},
+        ),
+        "where": (lambda _, x: torch.where(x > 0.1, -x, 0.2 * x * x), {}),
+        "sums": (lambda _, x: x * x.sum((2, 3), keepdim=True) + x.sum(1).unsqueeze(1), {}),
+        "variances": (lambda _, x: x / (x.var(1, keepdim=True) + 1).sqrt() + x.std((2, 3), keepdim=True), {}),
+        "largest, smallest": (lambda _, x: x * x.amax((2, 3), keepdim=True) - x.amin(1).unsqueeze(1), {}),
+        "attention": (attention, {"qkv": nn.Linear(CHANNELS, 3 * CHANNELS)}),
+        "attention without layers": (lambda _, x: image((rows(x) @ x.flatten(2)).softmax(-1) @ rows(x)), {}),
+        "mixed tokens": (
+            lambda net, x: functional.gelu(net.mix(x.flatten(2))).reshape(-1, *plane),
+            {"mix": nn.Linear(SIZE * SIZE, SIZE * SIZE)},
+        ),
+        "lengths": (lambda _, x: functional.normalize(x, dim=1) + x / (1 + x.norm(p=1, dim=1, keepdim=True)), {}),
+        "response norm": (
+            lambda _, x: x * (x.norm(dim=(2, 3), keepdim=True) / (x.norm(dim=(2, 3), keepdim=True).mean(1, True) + 1)),
+            {},
+        ),
+    }

@@ -51,10 +51,16 @@ def _hard_sigmoid(node: ir.Node, x: Operands) -> Tensor:
     return torch.clamp(alpha * x[0] + beta, 0, 1)
 
 
-def _layer_norm(node: ir.Node, x: Operands) -> Tensor:
-    axis = node.attributes.get_int("axis", -1) % x[0].dim()
+def _layer_norm(node: ir.Node, x: Operands) -> tuple[Tensor, ...]:
+    """With the mean and 1 / std, which a gradient reads."""
+    axes = tuple(range(node.attributes.get_int("axis", -1) % x[0].dim(), x[0].dim()))
+    epsilon = node.attributes.get_float("epsilon", 1e-5)
     bias = x[2] if len(x) > 2 else None
-    return functional.layer_norm(x[0], x[0].shape[axis:], x[1], bias, node.attributes.get_float("epsilon", 1e-5))
+    y = functional.layer_norm(x[0], x[0].shape[axes[0] :], x[1], bias, epsilon)
+    if len(node.outputs) == 1:
+        return (y,)
+    variance, mean = torch.var_mean(x[0], dim=axes, correction=0, keepdim=True)
+    return y, mean, torch.rsqrt(variance + epsilon)
 
 
 def _instance_norm(node: ir.Node, x: Operands) -> Tensor:

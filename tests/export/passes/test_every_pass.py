@@ -13,6 +13,7 @@ from support.onnx_models import operators, parse
 from support.passes import apply
 from tbft_export import passes
 from tbft_export.passes.explicit_padding import ExplicitPaddingPass
+from tbft_export.passes.find_shapes import FindShapesPass
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.passes.fold_pad import FoldPadPass
 from tbft_export.passes.fold_sizes import FoldSizesPass
@@ -54,6 +55,7 @@ def test_every_pass_is_tested() -> None:
     "step",
     [
         ExplicitPaddingPass(),
+        FindShapesPass(frozenset()),
         FoldConstantsPass(frozenset()),
         FoldPadPass(),
         FoldSizesPass(frozenset()),
