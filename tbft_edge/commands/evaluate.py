@@ -15,7 +15,9 @@ from tbft_edge.figures import percent
 
 def command(
     model: Annotated[Path, typer.Argument(help="A bundle, a run folder (its best state), or a finalized .onnx file.")],
-    data: Annotated[Path, typer.Option(help="Labelled images: an .npz or a folder with a folder per class.")],
+    data: Annotated[
+        Path, typer.Option(help="Labelled images or signals: an .npz, a folder with a folder per class, or a .csv.")
+    ],
     threads: ThreadsOption = None,
     meter: Annotated[
         str,

@@ -17,7 +17,10 @@ from tbft_edge.figures import percent
 
 def command(
     model: Annotated[Path, typer.Argument(help="A bundle, a run folder (its best state), or a finalized .onnx file.")],
-    images: Annotated[list[Path], typer.Argument(help="Pictures, folders of pictures, or .npz files.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(help="Pictures, folders of pictures, or .npz files; of signals .npz, .csv and .wav files."),
+    ],
     threads: ThreadsOption = None,
     expect_id: ModelExpectIdOption = None,
     json: JsonOption = False,

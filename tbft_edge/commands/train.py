@@ -30,7 +30,8 @@ def command(
         Path,
         typer.Option(
             help="Training images: an .npz with images (N, H, W, 3) uint8 and labels (-1: none), or a folder with a "
-            "folder of JPEG or PNG files per class, and perhaps one named 'unlabelled'."
+            "folder of JPEG or PNG files per class, and perhaps one named 'unlabelled'. Of signals: an .npz with "
+            "windows (N, C, L), or as the export said, .csv tables or a folder with a folder of .wav files per class."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run: its state after each epoch, and its result.")],

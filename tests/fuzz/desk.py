@@ -16,7 +16,17 @@ from support.toys import coloured_squares, save_folders, save_squares
 from tbft_runtime import Silent, TrainOptions, train
 from tbft_runtime.run.epoch import Epoch
 
-BUNDLES = ("feature-frozen", "output-frozen", "feature-batch", "feature-int8", "input-batch", "all-drifts", "tinytrain")
+BUNDLES = (
+    "feature-frozen",
+    "output-frozen",
+    "feature-batch",
+    "feature-int8",
+    "input-batch",
+    "all-drifts",
+    "tinytrain",
+    "motion",
+    "hum",
+)
 # Which of them the runs are of.
 BUNDLE = "feature-frozen"
 EPOCHS = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,44 @@ def test_pictures_are_no_windows(tmp_path: Path, capfd: pytest.CaptureFixture[st
     ended = run_in_process(capfd, "corrupt", data, "--name", "contrast", "--out", tmp_path / "c.npz")
     assert ended.code == 2
     assert "windows of a sensor" in ended.err
+
+
+def test_a_table_trains_and_is_answered(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As the bundle says: windows of 32 rows, one every 16; a finalized model knows it as well."""
+    with np.load(save_waves(tmp_path / "data.npz", 24)) as arrays:
+        rows, labels = arrays["windows"].transpose(0, 2, 1).reshape(-1, 3), np.repeat(arrays["labels"], 32)
+    names = ("ant", "bee", "cat", "dog")
+    lines = [
+        f"{row / 50:.2f},{','.join(map(str, values))},{names[label]}"
+        for row, (values, label) in enumerate(zip(rows, labels, strict=True))
+    ]
+    data, model = tmp_path / "data.csv", tmp_path / "model.onnx"
+    data.write_text("\n".join(["time,ax,ay,az,label", *lines]))
+    plan = ("--plan", "full-batch-sgd", "--epochs", "2", "--meter", "none", "--threads", "1")
+    run = ("--data", data, "--out", tmp_path / "run")
+    result = told(capfd, "train", COMPILED / "motion", *run, *plan)
+    assert result["train_images"] + result["validation_images"] == 24 * 2 - 1
+    told(capfd, "finalize", tmp_path / "run", "--out", model, "--allow-worse")
+    assert len(told(capfd, "predict", model, data)) == 24 * 2 - 1
+
+
+def test_recordings_train_and_are_answered(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Tones, which log-mel features tell apart; the features are a part of the model."""
+    rng, time = np.random.default_rng(0), np.arange(200) / 800
+    for number, name in enumerate(("ant", "bee", "cat", "dog")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for index in range(12):
+            tone = np.sin(2 * np.pi * (50 + 90 * number) * time + rng.uniform(0, 6)) + 0.1 * rng.standard_normal(200)
+            with wave.open(str(tmp_path / "data" / name / f"{index}.wav"), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(800)
+                file.writeframes((10000 * tone).astype("<i2").tobytes())
+    options = ("--epochs", "25", "--lr", "0.05", "--meter", "none", "--threads", "1")
+    run, data = tmp_path / "run", tmp_path / "data"
+    result = told(capfd, "train", COMPILED / "hum", "--data", data, "--out", run, *options)
+    assert result["accuracy_after"] > 0.8
+    assert result["cache"]["cached_images"] == 48
+    (answer,) = told(capfd, "predict", run, data / "cat" / "3.wav")
+    assert answer["label"] == "cat"
+    assert len(told(capfd, "predict", run, data)) == 48

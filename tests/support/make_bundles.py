@@ -13,6 +13,8 @@ from support import hostile, tiny_models
 from support.bundles import read_manifest, write_manifest
 from support.calibration import clear_images, patchworks
 from tbft_export import ExportOptions, export_bundle
+from tbft_export.options import TableOptions
+from tbft_export.sources.sound import LogMelOptions, SoundOptions
 
 CLASSES = ("ant", "bee", "cat", "dog")
 PLANS = {
@@ -100,7 +102,23 @@ def write_sensors(folder: Path) -> None:
         "resnet8": ExportOptions(f"{module}:resnet8", "full", image_size=32, batch_size=4),
         "ds-cnn": ExportOptions(f"{module}:ds_cnn", "full", patch=(49, 10), batch_size=4),
         "motion": ExportOptions(
-            f"{module}:motion", "all", window=32, channels=3, classes=CLASSES, mean=(0.5,), std=(2.0,), batch_size=8
+            f"{module}:motion",
+            "all",
+            window=32,
+            table=TableOptions(("ax", "ay", "az"), stride=16),
+            classes=CLASSES,
+            mean=(0.5,),
+            std=(2.0,),
+            batch_size=8,
+        ),
+        "hum": ExportOptions(
+            f"{module}:hum",
+            "full",
+            window=200,
+            sound=SoundOptions(800, LogMelOptions(40, 20, 4)),
+            batch_norm="frozen",
+            classes=CLASSES,
+            batch_size=8,
         ),
     }.items():
         shutil.rmtree(folder / name, ignore_errors=True)

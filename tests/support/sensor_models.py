@@ -94,3 +94,11 @@ def _along_time(inputs: int, outputs: int, stride: int) -> nn.Sequential:
         nn.BatchNorm1d(outputs),
         nn.ReLU(),
     )
+
+
+def hum() -> nn.Module:
+    """Log-mel features (N, 1, 9, 4) -> (N, 4)."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, 1, 1), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(1), nn.Linear(8 * 7 * 2, 4)
+    )
