@@ -66,10 +66,10 @@ def _end(units: Sequence[Unit], start: int) -> int:
 
 
 def _squeezes(units: Sequence[Unit], start: int) -> bool:
-    """Whether a pointwise layer narrows the map that the branches behind it read."""
+    """Whether a pointwise layer narrows the map that branches behind it read, which are joined again."""
     layer, *behind = units[start : start + 2]
     narrows = layer.is_pointwise and layer.outputs < layer.inputs
-    return narrows and bool(behind) and not behind[0].is_chain and behind[0].before.dims == layer.after.dims
+    return narrows and bool(behind) and behind[0].last == "Concat" and behind[0].before.dims == layer.after.dims
 
 
 def _inverted_end(units: Sequence[Unit], start: int) -> int | None:
