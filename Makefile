@@ -21,12 +21,13 @@ IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 # not by how many tests they have: else a core ends up alone with files of few tests that train for minutes.
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-host test-device test-arm test-image arm-tools image-tools browser \
+.PHONY: help demo demo-sensor test test-host test-device test-arm test-image arm-tools image-tools browser \
 	fuzz torture zoo bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
 	lint format clean
 
 help:
 	@echo "make demo    fine-tune three drifted data sets: host to device, about 3 minutes"
+	@echo "make demo-sensor  repair a drifted motion sensor's network: host to device, about 2 minutes"
 	@echo "make test    every test, in both environments"
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
@@ -48,6 +49,9 @@ help:
 
 demo: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python demo/run.py --host $(HOST) --device $(DEVICE) --out demo-output $(DEMO_ARGS)
+
+demo-sensor: $(HOST)/.installed $(DEVICE)/.installed
+	$(HOST)/bin/python demo/sensor_run.py --host $(HOST) --device $(DEVICE) --out demo-sensor-output $(DEMO_ARGS)
 
 test: test-host test-device test-arm
 
@@ -188,4 +192,4 @@ $(BUNDLES)/.made: $(HOST)/.installed $(SOURCES)
 	@touch $@
 
 clean:
-	rm -rf .venv build demo-output
+	rm -rf .venv build demo-output demo-sensor-output

@@ -48,10 +48,8 @@ class InputShape(NamedTuple):
     @property
     def words(self) -> str:
         """The shape as it is shown to people."""
-        if self.channels == RGB:
-            return f"{self.sides} pixels"
-        if self.channels == GREY and self.height > 1:
-            return f"{self.sides} pixels, grey"
+        if self.channels in (GREY, RGB) and self.height > 1:
+            return f"{self.sides} pixels" + (", grey" if self.channels == GREY else "")
         of = f"{self.width} samples" if self.height == 1 else self.sides
         return f"{self.channels} {'channel' if self.channels == 1 else 'channels'} of {of}"
 
@@ -60,7 +58,7 @@ class InputShape(NamedTuple):
         """The same, where there is little room."""
         if self.is_square_rgb:
             return f"{self.width} px"
-        return f"{self.sides} px" if self.channels == RGB else self.words
+        return f"{self.sides} px" if self.channels == RGB and self.height > 1 else self.words
 
 
 def square_rgb(side: int) -> InputShape:

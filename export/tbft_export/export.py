@@ -16,7 +16,7 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
 from tbft_export.blocks.find import describe_blocks
-from tbft_export.check.step import SelfCheck
+from tbft_export.check.result import SelfCheck
 from tbft_export.compile.exits import exit_blocks
 from tbft_export.compile.official import check_official, write_official_artifacts
 from tbft_export.compile.request import PlanRequest
@@ -118,7 +118,11 @@ def _write(
         write_weights(folder, forward, *([] if exits is None else [exits.forward]))
         write_models(forward, statistics_model(forward, runner), folder)
         draft = Draft(folder, manifest, trained, runner)
-        maker = plan_maker(draft, images, options.allow_accuracy_loss) if exits is None else exit_maker(draft, exits)
+        maker = (
+            plan_maker(draft, requests, images, options.allow_accuracy_loss)
+            if exits is None
+            else exit_maker(draft, exits)
+        )
         made, left_out = make_plans(requests, maker, folder, progress, keep_going=options.keep_going)
         plans = tuple(each.plan for each in made)
         for plan in plans if options.official else ():

@@ -28,7 +28,7 @@ class ExportOptions:
     method: str = "tbft"
     """What chooses the trained part: one of `tbft_export.methods`. "tbft" asks what drifted."""
     weights: Path | str | None = None
-    """Trained weights: a state dict in `.pth`, `.pt` or `.safetensors`."""
+    """Trained weights: a state dict or a checkpoint of torch.save, or `.safetensors`."""
     top_blocks: int | None = None
     """How many residual blocks a method that counts them trains, from the last one."""
     exits: int | None = None
@@ -107,7 +107,8 @@ def check_options(options: ExportOptions) -> None:
 
     That is quick: neither torch nor the compiler is imported for it.
     """
-    model_kind(options.model)
+    if model_kind(options.model) != "onnx" and options.output is not None:
+        raise TbftError(f"`output` names one of an .onnx file, and '{options.model}' is none", "leave `output` out")
     if options.weights is not None:
         check_weights_file(Path(options.weights))
     if options.method == "tbft" and options.drift is None:

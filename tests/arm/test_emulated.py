@@ -49,12 +49,21 @@ def test_guest_has_no_network(emulator: QemuUser) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("bundle", ["feature-frozen", "input-batch", "full-batch"])
+@pytest.mark.parametrize("bundle", ["feature-frozen", "input-batch", "full-batch", "resnet8", "ds-cnn", "motion"])
 def test_two_steps_end_in_the_hosts_weights(emulator: QemuUser, cpu: Cpu, bundle: str, tmp_path: Path) -> None:
-    """Rounding may differ between CPUs; anything else would be a wrong kernel or a wrong instruction."""
+    """Rounding may differ between CPUs; anything else would be a wrong kernel or a wrong instruction.
+
+    MLPerf Tiny's ResNet-8 and DS-CNN, and a network along time, are those that such boards run.
+    """
     opened = open_bundle(COMPILED / bundle)
-    measure_here(opened, opened.plan(), 1, 4, tmp_path / "here.safetensors")
-    request = {"bundle": str(opened.folder), "weights": str(tmp_path / "there.safetensors"), "steps": 1}
+    plan = opened.manifest.plans[-1]
+    measure_here(opened, plan, 1, 4, tmp_path / "here.safetensors")
+    request = {
+        "bundle": str(opened.folder),
+        "weights": str(tmp_path / "there.safetensors"),
+        "plan": plan.id,
+        "steps": 1,
+    }
     emulator.run([*MODULE, json.dumps(request)], cpu, memory=PI_MEMORY)
     here, there = load_file(tmp_path / "here.safetensors"), load_file(tmp_path / "there.safetensors")
     assert here.keys() == there.keys()

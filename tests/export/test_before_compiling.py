@@ -19,12 +19,14 @@ TINY = ("export", "--model", "support.tiny_models:tiny", "--image-size", "8", "-
 HEAVY = ("torch", "onnx", "onnx_ir", "onnxruntime")
 WRONG = {
     "model": (("--model", "resnet99", "--drift", "all"), "unknown model 'resnet99'"),
+    "program": (("--model", "net.pt2", "--drift", "all"), "'net.pt2' is a program of torch.export"),
+    "weights for a model": (("--model", "net.pth.tar", "--drift", "all"), "'net.pth.tar' holds weights, not a network"),
     "method": (("--model", "resnet26", "--method", "guess"), "there is no method 'guess'"),
     "drift": (("--model", "resnet26"), "it is not said what drifted"),
     "weights": (("--model", "resnet26", "--drift", "all", "--weights", "none.pth"), "'none.pth' does not exist"),
     "head": (("--model", "resnet26", "--drift", "all", "--new-head"), "for how many classes the new head is"),
     "int8": (("--model", "resnet26", "--drift", "all", "--prefix", "int8"), "needs images to calibrate with"),
-    "mean": (("--model", "resnet26", "--drift", "all", "--mean", "grey"), "--mean 'grey' is not one or three"),
+    "mean": (("--model", "resnet26", "--drift", "all", "--mean", "grey"), "--mean 'grey' is not a number"),
     "out": (("--model", "resnet26", "--drift", "all", "--out", "."), "'.' exists already"),
 }
 

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from support import odd_models
 from support.refusals import refusal, tiny_options
 from tbft_export import ExportOptions, export_bundle
-from tbft_export.check import step as self_check
-from tbft_export.check.step import relative_error
+from tbft_export.check.measure import relative_error
 from tbft_export.graph.emitter import Emitter
 from tbft_export.lowerings import registry
 from tbft_export.reference.torch_reference import TorchReference, reference_step
@@ -35,9 +34,7 @@ def test_a_wrong_gradient_is_never_written(tmp_path: Path, monkeypatch: pytest.M
     assert "layer2" in error.message
 
 
-def test_where_rounding_decides_at_a_kink_the_check_knows_how_much(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_rounding_decides_at_a_kink_is_no_defect(tmp_path: Path) -> None:
     """Noise on the front of ResNet-26 leaves activations within rounding of ReLUs in every batch; it is no defect."""
     torch.manual_seed(0)
     net = ResNet26(10)
@@ -46,11 +43,9 @@ def test_where_rounding_decides_at_a_kink_the_check_knows_how_much(
             if name.startswith(("conv1", "layer1")):
                 parameter += 0.15 * torch.randn_like(parameter)
     save_file(net.state_dict(), tmp_path / "noisy.safetensors")
-    monkeypatch.setattr(self_check, "ATTEMPTS", 1)
     options = ExportOptions(model="resnet26", weights=tmp_path / "noisy.safetensors", drift="input", batch_norm="batch")
     (check,) = export_bundle(options, tmp_path / "bundle").checks
     assert check.passed
-    assert check.gradient <= self_check.TOLERANCE
 
 
 def test_a_moved_kink_changes_only_what_lies_beside_it() -> None:
@@ -87,8 +82,8 @@ def test_a_gradient_that_is_exactly_zero_is_left_out_by_name(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("drift", "blocks"),
     [
-        ("input", ("conv1", "left")),
-        ("feature", ("right",)),
+        ("input", ("conv1", "left", "right")),
+        ("feature", ("left", "right")),
         ("output", ("fc",)),
         ("full", ("conv1", "left", "right", "fc")),
     ],
@@ -98,7 +93,7 @@ def test_branches_that_are_joined_by_concat(tmp_path: Path, drift: str, blocks: 
     options = tiny_options(model="support.odd_models:joined", drift=drift, image_size=odd_models.IMAGE_SIZE)
     exported = export_bundle(options, tmp_path / "bundle")
     assert exported.manifest.plans[0].blocks == blocks
-    # One branch is trained and the other not, so no single activation lies between them but the stem's.
+    # Between the branches lies no single activation.
     assert exported.manifest.plans[0].boundary.shape == {"output": (10,), "feature": (4, 32, 32)}.get(
         drift, (3, 32, 32)
     )

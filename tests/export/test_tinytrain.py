@@ -125,7 +125,7 @@ def test_only_weights_of_one_convolution_have_channels(weight: str) -> None:
 
 def test_wrong_scores_fail_the_self_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = sparse_check.reference_fisher
-    doubled = lambda *args: {name: 2 * scores for name, scores in original(*args).items()}  # noqa: E731
+    doubled = lambda *args, **how: {name: 2 * scores for name, scores in original(*args, **how).items()}  # noqa: E731
     monkeypatch.setattr(sparse_check, "reference_fisher", doubled)
     with pytest.raises(TbftError, match=r"disagree with PyTorch.*weight\.fisher"):
         export_bundle(ExportOptions("support.tiny_models:tiny", method="tinytrain", image_size=8), tmp_path / "bundle")

@@ -10,7 +10,7 @@ import pytest
 
 from support.exports import forward_of
 from tbft_export import ExportOptions, export_bundle
-from tbft_export.blocks import trainable_parameters
+from tbft_export.blocks.layers import trainable_parameters
 from tbft_export.compile import training
 from tbft_export.compile.gradient import build_training_model, write_ort_training
 from tbft_export.pipeline import PassRunner, before_gradient

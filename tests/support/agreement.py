@@ -120,7 +120,7 @@ def train_torch(
     Also returns how many of its own decisions it gave up, see `support.decisions`.
     """
     net = copy.deepcopy(module).eval()
-    norms = {name: layer for name, layer in net.named_modules() if isinstance(layer, nn.BatchNorm2d)}
+    norms = {name: layer for name, layer in net.named_modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)}
     if plan.batch_norm == "adapt":
         _adapt(net, list(norms.values()), batches)
     for name, norm in norms.items():
@@ -167,7 +167,7 @@ OPTIMIZERS: dict[OptimizerKind, Callable[[list[Tensor], Hyper], torch.optim.Opti
 }
 
 
-def _adapt(net: nn.Module, norms: Sequence[nn.BatchNorm2d], batches: Sequence[Batch]) -> None:
+def _adapt(net: nn.Module, norms: Sequence[nn.BatchNorm1d | nn.BatchNorm2d], batches: Sequence[Batch]) -> None:
     """Average the statistics of the batches by image count, over one pass in batch mode."""
     momenta = [norm.momentum for norm in norms]
     totals: dict[Tensor, Tensor] = {}
@@ -187,7 +187,7 @@ def _adapt(net: nn.Module, norms: Sequence[nn.BatchNorm2d], batches: Sequence[Ba
         norm.momentum = momentum
 
 
-def _statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+def _statistics(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     return norm.running_mean, norm.running_var

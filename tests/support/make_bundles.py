@@ -51,6 +51,7 @@ def main(folder: Path) -> None:
             write_sparse(options, folder / "tinytrain")
             write_exits(options, folder / "exits")
             write_hostile(options, folder)
+            write_sensors(folder)
 
 
 def write_int8(options: ExportOptions, out: Path) -> None:
@@ -90,6 +91,20 @@ def write_exits(options: ExportOptions, out: Path, model: str = "tiny_deep") -> 
         ),
         out,
     )
+
+
+def write_sensors(folder: Path) -> None:
+    """Networks of small devices, trained as a whole, and one of a signal's windows with a plan for every block."""
+    module = "support.sensor_models"
+    for name, options in {
+        "resnet8": ExportOptions(f"{module}:resnet8", "full", image_size=32, batch_size=4),
+        "ds-cnn": ExportOptions(f"{module}:ds_cnn", "full", patch=(49, 10), batch_size=4),
+        "motion": ExportOptions(
+            f"{module}:motion", "all", window=32, channels=3, classes=CLASSES, mean=(0.5,), std=(2.0,), batch_size=8
+        ),
+    }.items():
+        shutil.rmtree(folder / name, ignore_errors=True)
+        export_bundle(options, folder / name)
 
 
 def write_hostile(options: ExportOptions, folder: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tbft_artifacts.input_shape import InputShape
 from tbft_artifacts.names import GRADIENT_SUFFIX, LABELS
 from tbft_artifacts.plan import ConvolutionForm
 from tbft_export.compile.training import training_model
@@ -24,9 +25,9 @@ TOLERANCE = 1e-5
 
 
 def traced(module: nn.Module, images: np.ndarray) -> ForwardModel:
-    """The forward graph of a network of images (N, C, S, S)."""
+    """The forward graph of a network of images (N, C, H, W)."""
     with torch.no_grad():
-        model = torch_to_onnx(module.eval(), images.shape[1], images.shape[2])
+        model = torch_to_onnx(module.eval(), InputShape(*images.shape[1:]))
     names = frozenset(name for name, _ in module.named_parameters())
     model = PassRunner().run(model, clean_forward(names))
     return ForwardModel(model, frozenset(name for name in model.graph.initializers if name in names))

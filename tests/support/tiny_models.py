@@ -13,7 +13,7 @@ def shake(module: nn.Module, seed: int) -> nn.Module:
     """Random scale, shift and running statistics, so that no batch norm is the identity."""
     generator = torch.Generator().manual_seed(seed)
     for layer in module.modules():
-        if isinstance(layer, nn.BatchNorm2d):
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             with torch.no_grad():
                 layer.weight.uniform_(0.5, 1.5, generator=generator)
                 layer.bias.uniform_(-0.3, 0.3, generator=generator)

@@ -20,6 +20,7 @@ from tbft_export.compile.statistics import batch_norms
 from tbft_export.compile.training import training_model
 from tbft_export.graph.forward import BATCH, IMAGES, OPSET, ForwardModel
 from tbft_export.pipeline import PassRunner, after_gradient, check_standard, clean_forward
+from tbft_export.sources.traceable import traceable
 
 CLASSES = 3
 # Of the largest element of each gradient: what float32 loses in a few layers.
@@ -78,7 +79,7 @@ def assert_layer_trains(
 def traced(module: nn.Module, shape: Sequence[int]) -> ForwardModel:
     """The forward graph of a module for inputs of (N, *shape), as the compiler takes it."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), traceable():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from tbft_artifacts.names import LABELS
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.sparse import SparseLayer
-from tbft_export.graph.sessions import Session
+from tbft_export.check.measure import Answers
 from tbft_export.reference.fisher import reference_fisher
 from tbft_export.reference.torch_reference import Reference, ReferenceStep
 
-# A score this much smaller than the largest of all layers is zero but for rounding.
-ZERO_SCORE = 1e-6
 # How far trained rows lie from those of the base model, relative to their spread: far enough to be told apart.
 MOVED = 0.1
 
@@ -89,32 +84,15 @@ def draw_rows(plan: Plan, weights: Mapping[str, np.ndarray], rng: np.random.Gene
     return Rows(layers, channels, values)
 
 
-def fisher_errors(
-    folder: Path,
-    plan: Plan,
-    reference: Reference,
-    boundary: np.ndarray,
-    images: np.ndarray,
-    labels: np.ndarray,
-    kinks: tuple[float, ...],
-) -> dict[str, float]:
-    """By how much each layer's scores are off from PyTorch's, relative to its largest one.
-
-    Nothing for a plan that does not score. Of the deviation, what moving ReLUs' kinks by `kinks` changes in PyTorch's
-    own scores is left out.
-    """
-    if not plan.sparse_layers or not (folder / plan.fisher).exists():
-        return {}
-    found = Session(folder, plan.fisher).outputs({plan.boundary.name: boundary, LABELS: labels})
+def fisher_answers(
+    plan: Plan, reference: Reference, start: np.ndarray, labels: np.ndarray, dtype: torch.dtype, kink: float = 0.0
+) -> Answers:
+    """The scores of each layer's channels in PyTorch, from the activations at the boundary on."""
     names = [layer.weight for layer in plan.sparse_layers]
-    expected = reference_fisher(reference, names, images, labels)
-    moved = [reference_fisher(reference, names, images, labels, kink) for kink in kinks]
-    least = ZERO_SCORE * max(float(scores.max()) for scores in expected.values())
-    errors = {}
-    for layer in plan.sparse_layers:
-        scores = expected[layer.weight]
-        largest = max(float(scores.max()), least)
-        allowed = max((float(np.abs(other[layer.weight] - scores).max()) for other in moved), default=0.0)
-        off = float(np.abs(found[layer.fisher] - scores).max())
-        errors[layer.fisher] = max(0.0, off - allowed) / largest if math.isfinite(off) else math.inf
-    return errors
+    scores = reference_fisher(reference, names, start, labels, dtype=dtype, kink=kink)
+    return scores_in(plan, {layer.fisher: scores[layer.weight] for layer in plan.sparse_layers})
+
+
+def scores_in(plan: Plan, found: Mapping[str, np.ndarray]) -> Answers:
+    """The scores among the outputs of a graph."""
+    return Answers(0.0, {}, {layer.fisher: found[layer.fisher] for layer in plan.sparse_layers})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -14,12 +15,22 @@ import onnxruntime as ort
 _QUIET = 4
 
 
-class Session:
-    """A graph of the bundle in `folder`, with its weights."""
+# The types of values that are looked at.
+Kind = Literal["bool", "int64"]
 
-    def __init__(self, folder: Path, graph: str) -> None:
+
+class Session:
+    """A graph of the bundle in `folder`, with its weights.
+
+    `watched` are values of it that become outputs, too, and their types.
+    """
+
+    def __init__(self, folder: Path, graph: str, watched: Mapping[str, Kind] | None = None) -> None:
         model = onnx.load(folder / graph, load_external_data=False)
         onnx.load_external_data_for_model(model, str(folder))
+        for name, kind in (watched or {}).items():
+            dtype = onnx.TensorProto.BOOL if kind == "bool" else onnx.TensorProto.INT64
+            model.graph.output.append(onnx.helper.make_tensor_value_info(name, dtype, None))
         self._session = _session(model)
 
     @classmethod

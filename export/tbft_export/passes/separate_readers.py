@@ -32,7 +32,7 @@ class SeparateReadersPass(ir.passes.InPlacePass):
             if any(value in needed or (value is not None and value.name in self.trainable) for value in node.inputs):
                 needed.update(node.outputs)
         values = [*model.graph.inputs, *(output for node in model.graph for output in node.outputs)]
-        written_twice = [value for value in values if value not in needed and _is_written_twice(_writers(value))]
+        written_twice = [value for value in values if value not in needed and len(_writers(value)) > 1]
         order = {node: index for index, node in enumerate(model.graph)}
         for value in written_twice:
             _separate(model.graph, value, order)
@@ -48,13 +48,6 @@ def _writers(value: ir.Value) -> list[ir.Node]:
 
 def _is_of_one(node: ir.Node) -> bool:
     return node.op_type == "Concat" and len(node.inputs) == 1 and not node.outputs[0].is_graph_output()
-
-
-def _is_written_twice(writers: list[ir.Node]) -> bool:
-    # Several Concats agree on one name, unless one of them reads it twice.
-    return len(writers) > 1 and (
-        any(node.op_type == "BatchNormalization" for node in writers) or len(set(writers)) < len(writers)
-    )
 
 
 def _separate(graph: ir.Graph, value: ir.Value, order: Mapping[ir.Node, int]) -> None:

@@ -13,19 +13,24 @@ from tbft_export.exits.personalisation import CONFIDENT, Personalisation
 
 
 def exit_step(
-    features: np.ndarray, labels: np.ndarray, weights: Mapping[str, np.ndarray], personalisation: Personalisation
+    features: np.ndarray,
+    labels: np.ndarray,
+    weights: Mapping[str, np.ndarray],
+    personalisation: Personalisation,
+    *,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[float, dict[str, np.ndarray]]:
-    """Loss and gradients in PyTorch, from features (N, F), labels (N,) and weights in the plan's order."""
-    tensors = {name: torch.from_numpy(value).requires_grad_(True) for name, value in weights.items()}
+    """Loss and gradients in PyTorch's `dtype`, from features (N, F), labels (N,) and weights in the plan's order."""
+    tensors = {name: torch.tensor(value, dtype=dtype, requires_grad=True) for name, value in weights.items()}
     listed = list(tensors.values())
     pairs = list(zip(listed[::2], listed[1::2], strict=True))
-    parts = torch.split(torch.from_numpy(features), [weight.shape[1] for weight, _ in pairs], dim=1)
+    parts = torch.split(torch.tensor(features, dtype=dtype), [weight.shape[1] for weight, _ in pairs], dim=1)
     logits = [functional.linear(part, *pair) for part, pair in zip(parts, pairs, strict=True)]
     answers = torch.softmax(torch.stack(logits).detach(), dim=2)
     teacher, together = answers[-1], answers.mean(dim=0)
     wanted, known = torch.from_numpy(labels), torch.from_numpy(labels != NO_LABEL)
     sure = ~known & (teacher.amax(dim=1) >= CONFIDENT)
-    loss = torch.zeros(())
+    loss = torch.zeros((), dtype=dtype)
     for each in logits:
         loss = loss + functional.cross_entropy(each[known], wanted[known], reduction="sum")
         if personalisation == "distill":

@@ -37,19 +37,27 @@ class _ScaledChannels(TorchFunctionMode):
 
 
 def reference_fisher(
-    reference: Reference, weights: Sequence[str], images: np.ndarray, labels: np.ndarray, kink: float = 0.0
+    reference: Reference,
+    weights: Sequence[str],
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    dtype: torch.dtype = torch.float32,
+    kink: float = 0.0,
 ) -> dict[str, np.ndarray]:
     """For each of `weights` Fisher information of its output channels, (K,), with every statistic fixed.
 
     The derivative of image n's own loss by a factor on channel o of that image is the sum over pixels of a * g, so
-    fisher[o] = 1 / (2N) * sum over n of its square. `kink` moves where activations bend (`Slopes`).
+    fisher[o] = 1 / (2N) * sum over n of its square. It is computed in `dtype`, and `kink` moves where activations bend
+    (`Slopes`).
     """
-    tensors = reference.tensors()
-    scaled = _ScaledChannels([tensors[name] for name in weights])
-    with scaled, Slopes(shift=kink):
-        logits = reference.logits(torch.from_numpy(images), batch_statistics=())
-    loss = functional.cross_entropy(logits, torch.from_numpy(labels), reduction="sum")
-    sums = torch.autograd.grad(loss, [scaled.factors[index] for index in range(len(weights))])
+    with reference.computing_in(dtype):
+        tensors = reference.tensors()
+        scaled = _ScaledChannels([tensors[name] for name in weights])
+        with scaled, Slopes(shift=kink):
+            logits = reference.logits(torch.tensor(images, dtype=dtype), batch_statistics=())
+        loss = functional.cross_entropy(logits, torch.from_numpy(labels), reduction="sum")
+        sums = torch.autograd.grad(loss, [scaled.factors[index] for index in range(len(weights))])
     return {
         name: (each.flatten(1).square().sum(0) / (2 * len(images))).numpy()
         for name, each in zip(weights, sums, strict=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tbft_export.graph.activations import read_activation
-from tbft_export.graph.operands import constant_input, ints
+from tbft_export.graph.operands import ints
 from tbft_export.reference.quantised_operators import QUANTISED
 
 Operands = list[Tensor]
@@ -32,10 +32,14 @@ def _gemm(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _clip(node: ir.Node, x: Operands) -> Tensor:
-    if read_activation(node) is not None:
+    """Between 0 and 6 it is an activation, whose gradient is 0 at both."""
+    bounds = iter(x[1:])
+    low, high = (
+        next(bounds) if len(node.inputs) > place and node.inputs[place] is not None else None for place in (1, 2)
+    )
+    if low is not None and high is not None and (float(low), float(high)) == (0.0, 6.0):
         return functional.relu6(x[0])
-    low, high = constant_input(node, 1), constant_input(node, 2)
-    return torch.clamp(x[0], None if low is None else float(low), None if high is None else float(high))
+    return torch.clamp(x[0], low, high)
 
 
 def _hard_sigmoid(node: ir.Node, x: Operands) -> Tensor:
@@ -45,11 +49,6 @@ def _hard_sigmoid(node: ir.Node, x: Operands) -> Tensor:
     if (round(alpha, 6), beta) == (round(1 / 6, 6), 0.5):
         return functional.hardsigmoid(x[0])
     return torch.clamp(alpha * x[0] + beta, 0, 1)
-
-
-def _reduce_mean(node: ir.Node, x: Operands) -> Tensor:
-    keep = bool(node.attributes.get_int("keepdims", 1))
-    return torch.mean(x[0], dim=ints(node, "axes", list(range(x[0].dim()))), keepdim=keep)
 
 
 def _layer_norm(node: ir.Node, x: Operands) -> Tensor:
@@ -136,7 +135,6 @@ OPERATORS: Mapping[str, Operator] = {
     "HardSwish": lambda _node, x: functional.hardswish(x[0]),
     "MatMul": lambda _node, x: x[0] @ x[1],
     "Mul": lambda _node, x: x[0] * x[1],
-    "ReduceMean": _reduce_mean,
     "Relu": lambda _node, x: torch.relu(x[0]),
     "Reshape": lambda _node, x: x[0].reshape([size or x[0].shape[axis] for axis, size in enumerate(x[1].tolist())]),
     "Identity": lambda _node, x: x[0],

@@ -135,13 +135,22 @@ def _resize(node: ir.Node, x: Operands) -> Tensor:
 
 def _slice(_node: ir.Node, x: Operands) -> Tensor:
     starts, ends = x[1].tolist(), x[2].tolist()
-    axes = x[3].tolist() if len(x) > 3 else list(range(len(starts)))
+    axes = x[3].tolist() if len(x) > 3 else range(len(starts))
     steps = x[4].tolist() if len(x) > 4 else [1] * len(starts)
-    result = x[0]
+    y = x[0]
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        places = list(range(result.shape[axis]))[start:end:step]
-        result = result.index_select(axis, torch.tensor(places, dtype=torch.int64))
-    return result
+        # What a slice of a Python sequence of that length holds; ONNX clamps in the same way.
+        length = y.shape[axis]
+        if step < 0:
+            first = min(start, length - 1) if start >= 0 else start + length
+            last = max(end + length, -1) if end < 0 else end
+            y = y.index_select(axis, torch.arange(first, last, step))
+        else:
+            chosen = range(length)[start:end:step]
+            places = [slice(None)] * y.dim()
+            places[axis] = slice(chosen.start, chosen.stop, chosen.step)
+            y = y[tuple(places)]
+    return y
 
 
 def _gather(node: ir.Node, x: Operands) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
 from tbft_export.passes.quicken_averages import LARGEST_KEPT
+from tbft_export.reference.evaluate import FastGroups, precision
 from tbft_export.reference.slopes import Slopes
 
 
@@ -22,6 +23,9 @@ class Reference(Protocol):
 
     def tensors(self) -> Mapping[str, Tensor]:
         """Parameters and running statistics by name, as they are now."""
+
+    def computing_in(self, dtype: torch.dtype) -> contextlib.AbstractContextManager[None]:
+        """Inside, the tensors are copies of this floating-point type, which are forgotten afterwards."""
 
     def logits(self, images: Tensor, *, batch_statistics: Collection[str]) -> Tensor:
         """(N, C, H, W) -> (N, classes).
@@ -32,11 +36,34 @@ class Reference(Protocol):
 
 @dataclass(frozen=True)
 class ReferenceStep:
-    """Loss, gradients and running statistics after one forward and backward pass."""
+    """Loss, logits, gradients and those running statistics that moved, after one forward and backward pass.
+
+    `cut_off` names what was to be trained and does not reach the loss.
+    """
 
     loss: float
+    logits: np.ndarray
     gradients: dict[str, np.ndarray]
     statistics: dict[str, np.ndarray]
+    cut_off: frozenset[str] = frozenset()
+
+    def only(self, names: Collection[str]) -> ReferenceStep:
+        """The same without the gradients of others."""
+        return replace(self, gradients={name: each for name, each in self.gradients.items() if name in names})
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise TbftError where one of them has no gradient, or one that is no number."""
+        for name in names:
+            if name in self.cut_off:
+                raise TbftError(
+                    f"in PyTorch the loss has no gradient for '{name}'",
+                    "the forward cuts it off on the way (detach, no_grad): take that out, or train a block behind it",
+                )
+            if not np.isfinite(self.gradients[name]).all():
+                raise TbftError(
+                    f"in PyTorch the gradient of '{name}' is no number (NaN or infinite)",
+                    "the network itself cannot be trained so: look for roots, logarithms or divisions at zero",
+                )
 
 
 class TorchReference:
@@ -57,6 +84,18 @@ class TorchReference:
 
     def tensors(self) -> Mapping[str, Tensor]:
         return dict(self.module.named_parameters()) | dict(self.module.named_buffers())
+
+    @contextlib.contextmanager
+    def computing_in(self, dtype: torch.dtype) -> Iterator[None]:
+        before = [(tensor, tensor.data) for tensor in self.tensors().values()]
+        try:
+            for tensor, data in before:
+                tensor.data = data.to(dtype if data.is_floating_point() else data.dtype, copy=True)
+            with precision(dtype), FastGroups():
+                yield
+        finally:
+            for tensor, data in before:
+                tensor.data = data
 
     def logits(self, images: Tensor, *, batch_statistics: Collection[str]) -> Tensor:
         self.module.eval()
@@ -87,28 +126,32 @@ def reference_step(
     images: np.ndarray,
     labels: np.ndarray,
     *,
+    dtype: torch.dtype = torch.float32,
     kink: float = 0.0,
     masked: bool = False,
 ) -> ReferenceStep:
-    """One forward and backward pass in PyTorch; the reference's tensors are as before afterwards.
+    """One forward and backward pass in PyTorch, in `dtype`; the reference's tensors are as before afterwards.
 
     `batch_statistics` names the norms that use them, by their running mean. `kink` moves where activations
-    bend, and `masked` makes the backward of ReLU6 and hard-swish a mask (`Slopes`).
+    bend, and `masked` makes the backward of ReLU6 and hard-swish a mask (`Slopes`). Raises TbftError where the network
+    itself fails.
     """
-    tensors = reference.tensors()
-    before = {name: tensor.detach().clone() for name, tensor in tensors.items()}
-    parameters = {name: tensors[name].requires_grad_(True) for name in trainable}
     try:
-        with Slopes(shift=kink, masked=masked):
-            # A copy: forwards that change their input exist.
-            logits = reference.logits(torch.from_numpy(images.copy()), batch_statistics=batch_statistics)
-        loss = functional.cross_entropy(logits, torch.from_numpy(labels))
-        gradients = _gradients(loss, parameters)
-        moved = {
-            name: tensor.detach().clone().numpy()
-            for name, tensor in tensors.items()
-            if tensor.is_floating_point() and name not in parameters and not torch.equal(tensor, before[name])
-        }
+        with reference.computing_in(dtype):
+            tensors = reference.tensors()
+            # Running statistics are vectors; nothing else needs a copy of what it was.
+            before = {name: tensor.detach().clone() for name, tensor in tensors.items() if tensor.dim() == 1}
+            parameters = {name: tensors[name].requires_grad_(True) for name in trainable}
+            with Slopes(shift=kink, masked=masked), torch.set_grad_enabled(bool(parameters)):
+                # A copy: forwards that change their input exist.
+                logits = reference.logits(torch.tensor(images, dtype=dtype), batch_statistics=batch_statistics)
+            loss = functional.cross_entropy(logits, torch.from_numpy(labels))
+            gradients = _gradients(loss, parameters)
+            moved = {
+                name: tensors[name].detach().clone().numpy()
+                for name, old in before.items()
+                if old.is_floating_point() and name not in parameters and not torch.equal(tensors[name], old)
+            }
     except TbftError:
         raise
     except Exception as error:  # The user's own forward, or PyTorch, may raise anything.
@@ -116,37 +159,23 @@ def reference_step(
             f"the network cannot make a train step in PyTorch: {reason_of(error)}",
             "train it there first; with `batch_norm` frozen batch norms stay as they are",
         ) from error
-    finally:
-        with torch.no_grad():
-            for name, tensor in tensors.items():
-                tensor.copy_(before[name])
-    return ReferenceStep(loss=loss.item(), gradients=gradients, statistics=moved)
+    return ReferenceStep(
+        loss=loss.item(),
+        logits=logits.detach().numpy(),
+        gradients={name: each.numpy() for name, each in gradients.items() if each is not None},
+        statistics=moved,
+        cut_off=frozenset(name for name, each in gradients.items() if each is None),
+    )
+
+
+def _gradients(loss: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
+    """The gradient of each parameter; None where there is none."""
+    if not (loss.requires_grad and parameters):
+        return dict.fromkeys(parameters)
+    return dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values()), allow_unused=True), strict=True))
 
 
 def reason_of(error: BaseException) -> str:
     """What went wrong in code of others, in one line."""
     words = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
-
-
-def _gradients(loss: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """The gradient of each parameter. Raises TbftError where PyTorch has none, or one that is no number."""
-    found = (
-        torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
-        if loss.requires_grad
-        else [None] * len(parameters)
-    )
-    gradients = {}
-    for name, gradient in zip(parameters, found, strict=True):
-        if gradient is None:
-            raise TbftError(
-                f"in PyTorch the loss has no gradient for '{name}'",
-                "the forward cuts it off on the way (detach, no_grad): take that out, or train a block behind it",
-            )
-        gradients[name] = gradient.numpy()
-        if not np.isfinite(gradients[name]).all():
-            raise TbftError(
-                f"in PyTorch the gradient of '{name}' is no number (NaN or infinite)",
-                "the network itself cannot be trained so: look for roots, logarithms or divisions at zero",
-            )
-    return gradients

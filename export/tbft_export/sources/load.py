@@ -136,7 +136,8 @@ def _from_module(name: str, module: nn.Module, shape: InputShape, runner: PassRu
     except Exception as error:  # PyTorch's exporter may raise anything.
         raise TbftError(
             f"model '{name}' cannot be traced with images of {sides_of(images)}: {reason_of(error)}",
-            "it runs in PyTorch, whose TorchScript exporter to ONNX does not know what it does: write that otherwise",
+            "it runs in PyTorch, whose TorchScript exporter to ONNX does not know what it does: write it otherwise, or "
+            "try the newer one: torch.onnx.export(module, (images,), 'm.onnx', dynamo=True), and `model` m.onnx",
         ) from error
     forward = replace(_clean(traced, _weights(module, traced.graph), runner), fixed=frozen_in(module))
     check_signature(forward.graph, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator
 
 import onnx
 import onnx_ir as ir
@@ -16,6 +15,7 @@ from tbft_artifacts.input_shape import InputShape
 from tbft_artifacts.names import LOGITS
 from tbft_export.graph.forward import BATCH, IMAGES, OPSET
 from tbft_export.quiet import quiet
+from tbft_export.sources.traceable import traceable
 
 
 def torch_to_onnx(module: nn.Module, shape: InputShape) -> ir.Model:
@@ -27,7 +27,7 @@ def torch_to_onnx(module: nn.Module, shape: InputShape) -> ir.Model:
     buffer = io.BytesIO()
     example = torch.zeros(2, *shape)
     # Where it fails, it prints the graph so far; what the module itself prints was to be seen before.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(1), _attention_in_layers():
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(1), traceable():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
@@ -50,14 +50,3 @@ def torch_to_onnx(module: nn.Module, shape: InputShape) -> ir.Model:
     del proto.graph.input[:]
     proto.graph.input.extend(images)
     return ir.from_proto(proto)
-
-
-@contextlib.contextmanager
-def _attention_in_layers() -> Iterator[None]:
-    """In eval mode nn.MultiheadAttention is one operator of PyTorch, which has no name in ONNX: not inside."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tbft_artifacts.errors import TbftError
+from tbft_export.sources.checkpoint import read_checkpoint
 from tbft_export.sources.kinds import check_kinds
 from tbft_export.sources.named import check_weights_file
 from tbft_export.sources.state_names import COUNTER, common_prefix, find_tensors, first_tensors
@@ -32,19 +32,13 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def find_state(path: Path, expected: frozenset[str] = frozenset()) -> State:
-    """A state dict from `.pth`, `.pt` (loaded with `weights_only=True`) or `.safetensors`, as float32.
+    """A state dict, as float32, from `.safetensors` or whatever torch.save wrote: `.pth`, `.pt`, `.ckpt`, `.bin`.
 
     Of a checkpoint those tensors which have the `expected` names, or have them behind what wrappers put ahead. Raises
-    TbftError for a missing file, an unknown kind, one that is no state dict, and tensors that are no numbers.
+    TbftError for a missing file, one that holds no state dict, and tensors that are no numbers.
     """
     check_weights_file(path)
-    if path.suffix == ".safetensors":
-        try:
-            content: object = load_file(path)
-        except SafetensorError as error:
-            raise TbftError(f"'{path}' is no valid safetensors file: {error}", "save the weights again") from error
-    else:
-        content = _read_torch(path)
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else read_checkpoint(path)
     found, note = find_tensors(content, expected) if expected else (None, "")
     found = found or first_tensors(content)
     if found is None:
@@ -55,6 +49,13 @@ def find_state(path: Path, expected: frozenset[str] = frozenset()) -> State:
         if not torch.isfinite(value).all():
             raise TbftError(f"tensor '{name}' of '{path}' holds values that are no numbers", "train the model again")
     return State(tensors, note)
+
+
+def _read_safetensors(path: Path) -> object:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise TbftError(f"'{path}' is no valid safetensors file: {error}", "save the weights again") from error
 
 
 def load_into(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
@@ -88,20 +89,3 @@ def check_fit(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tenso
         elif prefix := common_prefix(expected, frozenset(state)):
             hint = f"names of the model begin with '{prefix}', which those in the file do not: save the weights with it"
         raise TbftError(f"weights '{path}' do not fit the model: {shown}", hint)
-
-
-def _read_torch(path: Path) -> object:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        # PyTorch's own words are about how to run whatever is in there.
-        raise TbftError(
-            f"'{path}' cannot be read as plain tensors: it is damaged, or holds more, such as a whole module",
-            "save only the state dict: torch.save(model.state_dict(), path)",
-        ) from error
-    except Exception as error:  # A damaged file can make the unpickler raise almost anything.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise TbftError(
-            f"'{path}' cannot be read as plain tensors: {reason}",
-            "save only the state dict: torch.save(model.state_dict(), path)",
-        ) from error

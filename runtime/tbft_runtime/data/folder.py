@@ -12,7 +12,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_runtime.data.bounds import room
 from tbft_runtime.data.items import UNLABELLED, Item
-from tbft_runtime.data.listing import is_of_system, pictures_in, unreadable
+from tbft_runtime.data.listing import class_folders, is_of_system, pictures_in, unreadable
 from tbft_runtime.data.pictures import DAMAGED, checksum, read
 from tbft_runtime.data.preprocessing import Preprocessing
 
@@ -36,7 +36,7 @@ class FolderSource:
             names = [folder.name for folder in path.iterdir() if folder.is_dir()]
             folders = sorted(name for name in names if not name.startswith("."))
             if classes is None:
-                classes = [name for name in folders if name != UNLABELLED and not is_of_system(name)]
+                classes = class_folders(path)
             labels = {name: index for index, name in enumerate(classes)} | {UNLABELLED: NO_LABEL}
             self.classes: Sequence[str] | None = classes
             folders = [name for name in folders if name in labels or not is_of_system(name)]

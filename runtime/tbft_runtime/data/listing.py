@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.data.items import UNLABELLED
 from tbft_runtime.data.pictures import PICTURE_SUFFIXES
 
 # Of file systems, Windows, macOS, Android and network storages; some may not even be deleted.
@@ -26,6 +27,12 @@ def is_of_system(name: str) -> bool:
 def is_picture(name: str) -> bool:
     """Whether a file of that name is read as a picture."""
     return Path(name).suffix.lower() in PICTURE_SUFFIXES and not is_of_system(name)
+
+
+def class_folders(folder: Path) -> list[str]:
+    """The classes that a folder of pictures shows, in the order of their labels. Raises OSError if it is not read."""
+    names = sorted(each.name for each in folder.iterdir() if each.is_dir())
+    return [name for name in names if name != UNLABELLED and not is_of_system(name)]
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from tbft_runtime.data.items import Item
 from tbft_runtime.data.npy_header import Header
 from tbft_runtime.data.npz_archive import (
     MOST_IMAGES,
+    OF_SENSORS,
     array_in,
     checksums_in,
     known_classes,
@@ -45,6 +46,7 @@ class NpzSource:
         self.preprocessing = preprocessing
         with opened_archive(path) as archive:
             self._checksums = checksums_in(archive, path)
+            _check_kind(archive.namelist(), path)
             with array_in(archive, "images", path) as (_, header):
                 _check_images(header, path, preprocessing)
                 # Grey pixels may have an axis of their own channel, or none.
@@ -97,6 +99,12 @@ def _whole(file: IO[bytes], shape: tuple[int, ...], path: Path) -> Iterator[np.n
     images = read_array(file, math.prod(shape), path).reshape(shape, order="F")
     for image in images:
         yield np.ascontiguousarray(image)
+
+
+def _check_kind(arrays: Sequence[str], path: Path) -> None:
+    found = [name for name in OF_SENSORS if f"{name}.npy" in arrays]
+    if found and "images.npy" not in arrays:
+        raise TbftError(f"'{path}' holds {found[0]} of a sensor, and no pictures", "give data with 'images'")
 
 
 def _check_images(header: Header, path: Path, preprocessing: Preprocessing) -> None:

@@ -21,6 +21,8 @@ from tbft_runtime.data.npy_header import Header, check_entry, read_header
 # What reading an archive that is not what it says it is can raise.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
 MOST_IMAGES = 10_000_000
+# Arrays that are a sensor's.
+OF_SENSORS = ("windows", "patches")
 _MOST_CLASS_BYTES = 16 << 20
 _PIECE = 1 << 20
 

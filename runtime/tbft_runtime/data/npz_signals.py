@@ -16,6 +16,7 @@ from tbft_runtime.data.items import Item
 from tbft_runtime.data.npy_header import Header
 from tbft_runtime.data.npz_archive import (
     MOST_IMAGES,
+    OF_SENSORS,
     array_in,
     checksums_in,
     known_classes,
@@ -27,7 +28,7 @@ from tbft_runtime.data.npz_archive import (
 from tbft_runtime.data.preprocessing import Preprocessing
 
 # Where values may lie, the first of them that is there.
-ARRAYS = ("windows", "patches", "images")
+ARRAYS = (*OF_SENSORS, "images")
 _KINDS = (np.dtype(np.float32), np.dtype(np.int16))
 NOT_FINITE = "it holds what are no finite numbers"
 

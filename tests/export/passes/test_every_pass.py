@@ -27,6 +27,7 @@ from tbft_export.passes.rewrite_average_pool import RewriteAveragePoolPass
 from tbft_export.passes.separate_readers import SeparateReadersPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
+from tbft_export.passes.unroll_recurrence import UnrollRecurrencePass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
@@ -67,6 +68,7 @@ def test_every_pass_is_tested() -> None:
         SeparateReadersPass(frozenset()),
         StandInForActivationsPass(),
         TakeGradientsPass(),
+        UnrollRecurrencePass(),
         UseBatchStatisticsPass(),
         WidenOneDimensionPass({"x"}),
         WriteOutActivationsPass(),

@@ -28,6 +28,11 @@ NORM = "BatchNormalization(x, s, s, s, s)"
             ["Identity", "BatchNormalization", "Identity", "Concat"],
         ),
         ("a = Mul(x, s) y = Concat<axis=1>(x, a, x)", ["Mul", "Identity", "Identity", "Concat"]),
+        # A dense block without norms of the batch: each Concat writes one.
+        (
+            "a = Mul(x, s) b = Concat<axis=1>(x, a) y = Concat<axis=1>(b, x)",
+            ["Mul", "Identity", "Concat", "Identity", "Concat"],
+        ),
         # Written once, or summed: nothing to do.
         ("a = Mul(x, s) y = Concat<axis=1>(x, a)", None),
         (f"a = {NORM} y = Add(x, a)", None),

@@ -27,6 +27,7 @@ from tbft_export.sources.onnx.opset import check_opset, convert_opset
 from tbft_export.sources.onnx.outputs import choose_output, cut_probabilities, flatten_logits, leave_ends
 from tbft_export.sources.onnx.parse import parse_file
 from tbft_export.sources.onnx.quantised import Quantised, check_arithmetic, free_quantised
+from tbft_export.sources.onnx.spellings import spell_alike
 from tbft_export.sources.signature import check_signature
 from tbft_export.sources.weights import check_fit, find_state
 
@@ -59,19 +60,13 @@ def read_onnx(
     check_opset(model, name)
     check_arithmetic(model.graph, name)
     lift_weights(model.graph)
-    check_one_input(model.graph, name)
-    took_bytes = take_floats(model.graph)
-    take_channels_first(model.graph)
-    fix_shape(model.graph, name, given)
-    free_batch(model.graph)
+    took_bytes = _take_images(model.graph, name, given)
     chosen = choose_output(model.graph, name, output)
-    model, notes = _convert(model, name)
-    notes = (*chosen, *notes)
+    model, made = _in_float32(model)
+    quantised = free_quantised(model.graph)
+    cut = _give_logits(model.graph)
+    model = _in_opset(model, name)
     graph = model.graph
-    quantised = free_quantised(graph)
-    if (cut := cut_probabilities(graph)) is not None:
-        notes += (f"the model's last {cut} was left out, since the loss has one: the likeliest class is the same",)
-    leave_ends(graph)
     flatten_logits(graph)
     widen_input(graph)
     check_signature(graph, name)
@@ -83,23 +78,45 @@ def read_onnx(
     pixels = read_normalisation(graph, took_bytes=took_bytes)
     name_weights(graph, _floats(graph, quantised) - pixels.constants)
     about = quantised.note if quantised is not None else _about_norms(graph)
-    notes += tuple(note for note in (pixels.note, about) if note)
-    floats = _floats(graph, quantised) - pixels.constants
-    return OnnxFile(model, floats, _card(proto), pixels.normalize, notes)
+    notes = tuple(note for note in (*chosen, *made, *cut, pixels.note, about) if note)
+    return OnnxFile(model, _floats(graph, quantised) - pixels.constants, _card(proto), pixels.normalize, notes)
 
 
-def _convert(model: ir.Model, name: str) -> tuple[ir.Model, tuple[str, ...]]:
-    """The same in float32 and in the compiler's opset, with every shape that is known, and what is to be said of it."""
+def _take_images(graph: ir.Graph, name: str, given: GivenShape) -> bool:
+    """Let `graph` take float32 images, channels first, of one shape; whether it took bytes."""
+    check_one_input(graph, name)
+    took_bytes = take_floats(graph)
+    take_channels_first(graph)
+    fix_shape(graph, name, given)
+    free_batch(graph)
+    return took_bytes
+
+
+def _in_float32(model: ir.Model) -> tuple[ir.Model, tuple[str, ...]]:
+    """The same in float32, with shapes, and without what depends on nothing but constants; and what is to be said."""
     _forget_shapes(model.graph)
     notes = use_float32(model.graph)
     model = infer_shapes(model)
     leave_casts(model.graph)
     model = FoldConstantsPass(_floats(model.graph))(model).model
-    model = infer_shapes(common.RemoveUnusedNodesPass()(model).model)
     leave_zeros(model.graph)
+    return infer_shapes(common.RemoveUnusedNodesPass()(model).model), notes
+
+
+def _give_logits(graph: ir.Graph) -> tuple[str, ...]:
+    """Let `graph` end in its logits; a note if they were probabilities."""
+    cut = cut_probabilities(graph)
+    leave_ends(graph)
+    said = f"the model's last {cut} was left out, since the loss has one: the likeliest class is the same"
+    return () if cut is None else (said,)
+
+
+def _in_opset(model: ir.Model, name: str) -> ir.Model:
+    """The same in the compiler's opset and words, with shapes."""
     convert_opset(model, name)
+    spell_alike(model.graph)
     model.ir_version = IR_VERSION
-    return infer_shapes(model), notes
+    return infer_shapes(model)
 
 
 def _forget_shapes(graph: ir.Graph) -> None:

@@ -16,7 +16,7 @@ from support.onnx_models import operators, run
 from support.refusals import refusal
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.graph.forward import IMAGES
-from tbft_export.reference.quantised_operators import QUANTISED
+from tbft_export.reference.onnx_operators import OPERATORS
 from tbft_export.sources.onnx.read import read_onnx
 
 F = np.float32
@@ -152,6 +152,7 @@ def test_the_reference_rounds_as_onnx_does(zero: np.ndarray | None) -> None:
     expected = ReferenceEvaluator(proto).run(None, {"x": x})
     rounds, restores = ir.from_proto(proto).graph
     numbers = [torch.from_numpy(np.asarray(value)) for value in given.values()]
-    found = QUANTISED["QuantizeLinear"](rounds, [torch.from_numpy(x), *numbers])
-    np.testing.assert_array_equal(found.numpy(), expected[0])
-    np.testing.assert_array_equal(QUANTISED["DequantizeLinear"](restores, [found, *numbers]).numpy(), expected[1])
+    found = OPERATORS["QuantizeLinear"](rounds, [torch.from_numpy(x), *numbers])
+    back = OPERATORS["DequantizeLinear"](restores, [found, *numbers])  # type: ignore[list-item]
+    np.testing.assert_array_equal(found.numpy(), expected[0])  # type: ignore[union-attr]
+    np.testing.assert_array_equal(back.numpy(), expected[1])  # type: ignore[union-attr]

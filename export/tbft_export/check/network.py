@@ -1,0 +1,98 @@
+"""What the plans of a bundle have in common when they are checked: the batch, and the network as its owner has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import BatchNorm, Manifest
+from tbft_artifacts.plan import PREDICT
+from tbft_export.check.batch import CheckBatch, draw_batch
+from tbft_export.check.trace import Trace, trace
+from tbft_export.compile.statistics import batch_statistics
+from tbft_export.graph.boundary import find_boundary
+from tbft_export.graph.forward import ForwardModel
+from tbft_export.graph.sessions import Session
+from tbft_export.graph.subgraph import extract
+from tbft_export.reference.evaluate import UnknownOperatorError
+from tbft_export.reference.torch_reference import Reference, ReferenceStep, reference_step
+from tbft_export.training_plan import TrainingPlan
+
+
+class Forward(NamedTuple):
+    """A forward pass as exact as can be, and as PyTorch's float32 rounds it."""
+
+    exact: ReferenceStep
+    rounded: ReferenceStep
+
+
+@dataclass(frozen=True)
+class CheckedNetwork:
+    """A network of which `plans` are compiled into `folder`; what it computes in PyTorch, once for all of them."""
+
+    folder: Path
+    manifest: Manifest
+    forward: ForwardModel
+    reference: Reference
+    classes: int
+    plans: tuple[TrainingPlan, ...]
+
+    @cached_property
+    def batch(self) -> CheckBatch:
+        return draw_batch(self.manifest, self.classes, np.random.default_rng(0))
+
+    @cached_property
+    def trace(self) -> Trace:
+        """The module against its graph, for all that any plan trains; norms that one plan moves all move."""
+        trained = dict.fromkeys(name for plan in self.plans for name in (*plan.parameters, *plan.sparse))
+        moved = {mean for plan in self.plans for mean in self._moved(plan)}
+        norms = [norm for norm in self.manifest.batch_norms if norm.mean in moved]
+        return trace(self.reference, self.forward, list(trained), norms, self.batch)
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The weights, in float32."""
+        return self.reference.tensors()
+
+    def norms(self, means: Sequence[str]) -> list[BatchNorm]:
+        """The batch norms with these running means."""
+        return [norm for norm in self.manifest.batch_norms if norm.mean in means]
+
+    def passed(self, means: tuple[str, ...]) -> Forward:
+        """The forward pass with batch statistics in the norms that `means` names."""
+        if means not in self._passes:
+            self._passes[means] = self._pass(means)
+        return self._passes[means]
+
+    @cached_property
+    def _passes(self) -> dict[tuple[str, ...], Forward]:
+        return {}
+
+    def _pass(self, means: tuple[str, ...]) -> Forward:
+        images, labels = self.batch.images, self.batch.labels
+        try:
+            rounded = reference_step(self.reference, (), means, images, labels)
+        except UnknownOperatorError:
+            if means:
+                raise
+            # Frozen layers of an .onnx file may be anything that ONNX Runtime computes.
+            logits = Session(self.folder, PREDICT).run(images)
+            rounded = ReferenceStep(0.0, logits, {}, {})
+            return Forward(rounded, rounded)
+        try:
+            return Forward(reference_step(self.reference, (), means, images, labels, dtype=torch.float64), rounded)
+        except TbftError:  # It computes in float32 alone.
+            return Forward(rounded, rounded)
+
+    def _moved(self, plan: TrainingPlan) -> tuple[str, ...]:
+        graph = self.forward.graph
+        boundary = find_boundary(graph, frozenset((*plan.parameters, *plan.sparse)))
+        return batch_statistics(graph, extract(self.forward.model, boundary, graph.outputs[0]).graph, plan.policy)

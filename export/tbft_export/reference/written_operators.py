@@ -1,0 +1,172 @@
+"""ONNX operators that lowerings write, computed by PyTorch: the table `WRITTEN`.
+
+They compute in PyTorch's default type, so that a graph in float32 can be followed in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+
+import onnx_ir as ir
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tbft_export.graph.operands import ints
+from tbft_export.reference.onnx_operators import Operands
+from tbft_export.reference.onnx_spatial import SPATIAL_OPERATORS
+
+_FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
+_WHOLE = {ir.DataType.INT64: torch.int64, ir.DataType.INT32: torch.int32, ir.DataType.BOOL: torch.bool}
+
+
+def torch_type(kind: ir.DataType) -> torch.dtype:
+    """In what a tensor of this type is computed: floating-point numbers in PyTorch's default type."""
+    return torch.get_default_dtype() if kind in _FLOATS else _WHOLE.get(kind, torch.int64)
+
+
+def grouped_convolution(x: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int]) -> Tensor:
+    """x (N, C, H, W), padded already, with weight (K, C / groups, kh, kw) -> (N, K, Ho, Wo).
+
+    PyTorch works float64 off one group after the other, which takes a hundred times as long: here the products of
+    shifted images are summed, or all groups are one batch of matrix products.
+    """
+    filters, depth, *kernel = weight.shape
+    groups = x.shape[1] // depth
+    rows, columns = (
+        (size - step * (length - 1) - 1) // move + 1
+        for size, step, length, move in zip(x.shape[2:], dilation, kernel, stride, strict=True)
+    )
+    if depth == 1 and filters == groups:
+        total = torch.zeros(())
+        for top in range(kernel[0]):
+            for left in range(kernel[1]):
+                y0, x0 = top * dilation[0], left * dilation[1]
+                shifted = x[:, :, y0 : y0 + stride[0] * rows : stride[0], x0 : x0 + stride[1] * columns : stride[1]]
+                total = total + shifted[:, :, :rows, :columns] * weight[:, 0, top, left].reshape(-1, 1, 1)
+        return total
+    patches = functional.unfold(x, tuple(kernel), dilation=tuple(dilation), stride=tuple(stride))
+    patches = patches.reshape(len(x), groups, depth * math.prod(kernel), -1)
+    products = weight.reshape(groups, filters // groups, -1) @ patches
+    return products.reshape(len(x), filters, rows, columns)
+
+
+def _conv(node: ir.Node, x: Operands) -> Tensor | tuple[Tensor, ...]:
+    group = node.attributes.get_int("group", 1)
+    if group == 1 or x[0].dim() != 4 or x[0].dtype != torch.float64:
+        return SPATIAL_OPERATORS["Conv"](node, x)
+    top, left, bottom, right = ints(node, "pads", [0, 0, 0, 0])
+    image = functional.pad(x[0], (left, right, top, bottom))
+    y = grouped_convolution(image, x[1], ints(node, "strides", [1, 1]), ints(node, "dilations", [1, 1]))
+    return y + x[2].reshape(-1, 1, 1) if len(x) > 2 else y
+
+
+def _max_pool(node: ir.Node, x: Operands) -> Tensor | tuple[Tensor, ...]:
+    """With indices as ONNX has them: over the whole flat input."""
+    if len(node.outputs) < 2:
+        return SPATIAL_OPERATORS["MaxPool"](node, x)
+    top, left, bottom, right = ints(node, "pads", [0, 0, 0, 0])
+    values, places = functional.max_pool2d(
+        functional.pad(x[0], (left, right, top, bottom), value=-math.inf),
+        ints(node, "kernel_shape", []),
+        ints(node, "strides", [1, 1]),
+        dilation=ints(node, "dilations", [1, 1]),
+        ceil_mode=bool(node.attributes.get_int("ceil_mode", 0)),
+        return_indices=True,
+    )
+    batch, channels, height, width = x[0].shape
+    padded = width + left + right
+    places = (places // padded - top) * width + places % padded - left
+    images = torch.arange(batch * channels).reshape(batch, channels, 1, 1) * (height * width)
+    return values, places + images
+
+
+def _scatter_elements(node: ir.Node, x: Operands) -> Tensor:
+    axis = node.attributes.get_int("axis", 0)
+    if node.attributes.get_string("reduction", "none") == "add":
+        return x[0].scatter_add(axis, x[1], x[2])
+    return x[0].scatter(axis, x[1], x[2])
+
+
+def _scatter_nd(_node: ir.Node, x: Operands) -> Tensor:
+    y = x[0].clone()
+    y[tuple(x[1].unbind(-1))] = x[2]
+    return y
+
+
+def _one_hot(node: ir.Node, x: Operands) -> Tensor:
+    depth = int(x[1])
+    hot = functional.one_hot(x[0].long() % depth, depth)
+    axis = node.attributes.get_int("axis", -1)
+    off, on = x[2][0], x[2][1]
+    return torch.where(hot.movedim(-1, axis).bool(), on, off)
+
+
+def _constant_of_shape(node: ir.Node, x: Operands) -> Tensor:
+    value = node.attributes.get_tensor("value")
+    size = x[0].tolist()
+    return torch.zeros(size) if value is None else torch.full(size, value.numpy().item(), dtype=torch_type(value.dtype))
+
+
+def _axes(node: ir.Node, x: Operands) -> list[int]:
+    named = x[1].tolist() if len(x) > 1 else ints(node, "axes", [])
+    return named or ([] if node.attributes.get_int("noop_with_empty_axes", 0) else list(range(x[0].dim())))
+
+
+def _reduction(function: Callable[..., Tensor]) -> Callable[[ir.Node, Operands], Tensor]:
+    def reduced(node: ir.Node, x: Operands) -> Tensor:
+        axes = _axes(node, x)
+        return function(x[0], dim=axes, keepdim=bool(node.attributes.get_int("keepdims", 1))) if axes else x[0]
+
+    return reduced
+
+
+def _arg_max(node: ir.Node, x: Operands) -> Tensor:
+    keep = bool(node.attributes.get_int("keepdims", 1))
+    return torch.argmax(x[0], dim=node.attributes.get_int("axis", 0), keepdim=keep)
+
+
+def _divide(_node: ir.Node, x: Operands) -> Tensor:
+    return x[0] / x[1] if x[0].is_floating_point() else torch.div(x[0], x[1], rounding_mode="trunc")
+
+
+def _shape(node: ir.Node, x: Operands) -> Tensor:
+    start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", x[0].dim())
+    return torch.tensor(x[0].shape[start:end], dtype=torch.int64)
+
+
+# Operands are those that are there; a node of several results gives a tuple of them.
+WRITTEN: Mapping[str, Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]] = {
+    "And": lambda _node, x: x[0] & x[1],
+    "ArgMax": _arg_max,
+    "Cast": lambda node, x: x[0].to(torch_type(ir.DataType(node.attributes.get_int("to", 1)))),
+    "ConstantOfShape": _constant_of_shape,
+    "Conv": _conv,
+    "Div": _divide,
+    "Equal": lambda _node, x: x[0] == x[1],
+    "Exp": lambda _node, x: torch.exp(x[0]),
+    "GatherElements": lambda node, x: torch.gather(x[0], node.attributes.get_int("axis", 0), x[1]),
+    "Greater": lambda _node, x: x[0] > x[1],
+    "GreaterOrEqual": lambda _node, x: x[0] >= x[1],
+    "Less": lambda _node, x: x[0] < x[1],
+    "LessOrEqual": lambda _node, x: x[0] <= x[1],
+    "Log": lambda _node, x: torch.log(x[0]),
+    "MaxPool": _max_pool,
+    "Not": lambda _node, x: ~x[0],
+    "OneHot": _one_hot,
+    "Or": lambda _node, x: x[0] | x[1],
+    "Pow": lambda _node, x: torch.pow(x[0], x[1]),
+    "Reciprocal": lambda _node, x: torch.reciprocal(x[0]),
+    "ReduceMax": _reduction(torch.amax),
+    "ReduceMean": _reduction(torch.mean),
+    "ReduceMin": _reduction(torch.amin),
+    "ReduceSum": _reduction(torch.sum),
+    "ScatterElements": _scatter_elements,
+    "ScatterND": _scatter_nd,
+    "Shape": _shape,
+    "Size": lambda _node, x: torch.tensor(x[0].numel()),
+    "Sqrt": lambda _node, x: torch.sqrt(x[0]),
+    "Sum": lambda _node, x: reduce(torch.add, x),
+}
