@@ -24,6 +24,11 @@ class Group:
         return sum(len(unit.products) for unit in self.units)
 
     @property
+    def is_sum(self) -> bool:
+        """Whether it is a block that ends in a sum with its shortcut."""
+        return self.is_block and self.units[-1].last == "Add"
+
+    @property
     def before(self) -> Size:
         return self.units[0].before
 
