@@ -34,6 +34,7 @@ PARTS = {
         ["classifier.5"],
     ),
     "families:deep_stem": (["conv1", "bn1"], [["layer1"], ["layer2"], ["layer3"]], [], ["head"]),
+    "families:dilated": (["conv1"], [["layer1"], ["layer2"], ["layer3"]], [], ["head"]),
     "families:rep_vgg": (["stem"], [["stages.0"], ["stages.1"], ["stages.2"]], [], ["head"]),
     "families:vovnet": (["stem"], [["stages.0"], ["stages.1"]], [], ["head"]),
     "families:mobilenet_v1": (

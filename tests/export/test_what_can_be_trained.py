@@ -11,9 +11,12 @@ import pytest
 from support.onnx_models import parse
 from support.refusals import refusal, tiny_options
 from tbft_artifacts.errors import TbftError
-from tbft_export.compile.differentiable import has_gradient
+from tbft_export.compile.differentiable import has_gradient, untrainable
 from tbft_export.compile.gradient import build_training_model
+from tbft_export.graph.forward import ForwardModel
 from tbft_export.lowerings.registry import find_lowering
+from tbft_export.pipeline import PassRunner
+from tbft_export.training_plan import TrainingPlan
 
 ROUNDS = "support.tiny_models:tiny_without_gradient"
 
@@ -80,3 +83,15 @@ def test_the_table_knows_what_can_be_differentiated(operator: str) -> None:
         return
     own = {(each.domain, each.op_type) for each in gradient if each.domain and each.op_type not in OTHERS}
     assert said == all(find_lowering(*kind) is not None for kind in own)
+
+
+def test_what_is_only_compared_needs_no_gradient() -> None:
+    """A mask of where the largest value stands, as the form of ReduceMax has it."""
+    model = parse(
+        "g (float[n, 2] images) => (float[n, 2] logits) { p = Mul(images, w) m = Ceil(p) b = Less(m, p) "
+        "z = Sub(p, p) logits = Where(b, p, z) }",
+        w=np.ones(2, np.float32),
+    )
+    forward = ForwardModel(model, frozenset({"w"}))
+    plan = TrainingPlan("full", "full", None, ("w",), ("w",), "frozen", 0.1)
+    assert untrainable(forward, plan, PassRunner()) == ()

@@ -165,6 +165,15 @@ deep_stem = Seeded(
         head=head(16),
     )
 )
+dilated = Seeded(
+    lambda: named(
+        conv1=conv_norm_relu(3, 4),
+        layer1=nn.Sequential(PostActivationBlock(4, 4, 1), PostActivationBlock(4, 4, 1)),
+        layer2=nn.Sequential(PostActivationBlock(4, 8, 2), PostActivationBlock(8, 8, 1)),
+        layer3=nn.Sequential(PostActivationBlock(8, 16, 1), PostActivationBlock(16, 16, 1)),
+        head=head(16),
+    )
+)
 rep_vgg = Seeded(
     lambda: named(
         stem=_rep(3, 4, 2),

@@ -116,7 +116,7 @@ def tiny() -> nn.Module:
 def tiny_deep() -> nn.Module:
     """The same with a stage between the front and the last one."""
     torch.manual_seed(5)
-    return _tiny([PostActivationBlock(4, 4, 1), PostActivationBlock(4, 4, 1), PostActivationBlock(4, 6, 2)])
+    return _tiny([PostActivationBlock(4, 4, 1), PostActivationBlock(4, 4, 2), PostActivationBlock(4, 6, 2)])
 
 
 def tiny_plain() -> nn.Module:
@@ -137,7 +137,7 @@ def tiny_plain() -> nn.Module:
 def tiny_hostile() -> nn.Module:
     """The deeper network by a stranger, who chose the names of its modules."""
     torch.manual_seed(5)
-    stages = [PostActivationBlock(4, 4, 1), PostActivationBlock(4, 4, 1), PostActivationBlock(4, 6, 2)]
+    stages = [PostActivationBlock(4, 4, 1), PostActivationBlock(4, 4, 2), PostActivationBlock(4, 6, 2)]
     return _tiny(stages, ODD, ODD + LENGTHY)
 
 

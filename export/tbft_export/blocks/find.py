@@ -14,7 +14,7 @@ from tbft_export.blocks.groups import find_groups
 from tbft_export.blocks.layers import find_layers, trainable_parameters
 from tbft_export.blocks.names import Modules, outermost
 from tbft_export.blocks.stages import Stage, cut
-from tbft_export.blocks.units import find_path
+from tbft_export.blocks.units import find_units
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ def find_blocks(graph: ir.Graph, parameters: Sequence[str]) -> Blocks:
             "give a classifier whose logits come from a linear layer or a convolution",
         )
     modules = Modules(parameters)
-    path = find_path(graph, layers, modules)
-    stem, stages = cut(find_groups(path.units), modules)
+    stem, stages = cut(find_groups(find_units(graph, layers, modules, rear)), modules)
     found = [_names(stem), *map(_names, stages)]
     held = rear.union(*found)
     return Blocks(
@@ -97,13 +96,25 @@ def _single_blocks(stage: Stage, modules: Modules) -> list[str]:
     found: list[str] = []
     row: Stage = ()
     for group in stage:
-        alone = modules.block(group.parameters) if group.is_block else None
-        row = () if alone is not None else (*row, group)
-        # Of several groups it has to be numbered, or it could be any module.
-        together = modules.block(_names(row)) if len(row) > 1 else None
-        if together is not None and together.rpartition(".")[2].isdecimal():
+        row = (*row, group)
+        starts = range(len(row) - 1, -1, -1)
+        block = next(filter(None, (_single_block(row[start:], modules) for start in starts)), None)
+        if block is not None:
+            found.append(block)
             row = ()
-        else:
-            together = None
-        found += [name for name in (alone, together) if name is not None]
     return found
+
+
+def _single_block(groups: Stage, modules: Modules) -> str | None:
+    """The module that holds exactly these groups, perhaps without what stands before and a norm behind them.
+
+    Of several it has to be numbered (`blocks.0`, `encoder_layer_0`), or it could be any module.
+    """
+    whole = _names(groups)
+    start, end = len(groups[0].units[0].ahead), len(whole) - len(groups[-1].units[-1].behind)
+    block = next(filter(None, map(modules.block, (whole, whole[:end], whole[start:]))), None)
+    has_block = any(group.is_block for group in groups)
+    if block is None or len(groups) == 1:
+        return block if has_block else None
+    number = block.rpartition(".")[2]
+    return block if number.isdecimal() or (has_block and number[-1].isdecimal()) else None

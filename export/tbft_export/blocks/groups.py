@@ -24,6 +24,11 @@ class Group:
         return sum(len(unit.products) for unit in self.units)
 
     @property
+    def is_sum(self) -> bool:
+        """Whether it is a block that ends in a sum with its shortcut."""
+        return self.is_block and self.units[-1].last == "Add"
+
+    @property
     def before(self) -> Size:
         return self.units[0].before
 
@@ -66,10 +71,10 @@ def _end(units: Sequence[Unit], start: int) -> int:
 
 
 def _squeezes(units: Sequence[Unit], start: int) -> bool:
-    """Whether a pointwise layer narrows the map that the branches behind it read."""
+    """Whether a pointwise layer narrows the map that branches behind it read, which are joined again."""
     layer, *behind = units[start : start + 2]
     narrows = layer.is_pointwise and layer.outputs < layer.inputs
-    return narrows and bool(behind) and not behind[0].is_chain and behind[0].before.dims == layer.after.dims
+    return narrows and bool(behind) and behind[0].last == "Concat" and behind[0].before.dims == layer.after.dims
 
 
 def _inverted_end(units: Sequence[Unit], start: int) -> int | None:

@@ -27,7 +27,8 @@ def cut(groups: Sequence[Group], modules: Modules) -> tuple[Stage, tuple[Stage, 
     """The stem and the stages of a network, in its order.
 
     The stem is the first group, and with it all single layers before the first block. What follows is cut where the
-    number of positions changes; where it never does, where the width changes; where neither does, in thirds by depth.
+    number of positions changes or residual blocks double their width (dilated ResNets); where neither ever happens,
+    where the width changes; where that does not either, in thirds by depth.
     A cut is moved past a few groups where that splits fewer modules: what people call a stage may begin with layers
     that do not change the size yet.
     """
@@ -35,7 +36,7 @@ def cut(groups: Sequence[Group], modules: Modules) -> tuple[Stage, tuple[Stage, 
     stem, body = tuple(groups[:end]), tuple(groups[end:])
     if not body:
         return stem, ()
-    starts = _changes(body, lambda size: size.positions)
+    starts = sorted({*_changes(body, lambda size: size.positions), *_doublings(body)})
     starts = _with_hidden_layers(body, starts)
     if len(starts) == 1:
         by_width = _changes(body, lambda size: size.width)
@@ -77,6 +78,15 @@ def _changes(groups: Sequence[Group], key: Callable[[Size], int]) -> list[int]:
             starts.append(index)
         last = group.after
     return starts
+
+
+def _doublings(groups: Sequence[Group]) -> list[int]:
+    """Where residual blocks have at least twice the width of those before."""
+    return [
+        index
+        for index, (group, following) in enumerate(itertools.pairwise(groups), start=1)
+        if group.is_sum and following.is_sum and following.after.width >= 2 * group.after.width
+    ]
 
 
 def _with_hidden_layers(groups: Sequence[Group], starts: Sequence[int]) -> list[int]:

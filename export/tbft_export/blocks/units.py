@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
@@ -33,21 +33,23 @@ class Size:
 class Unit:
     """What computes one activation that alone leads on from another, with at least one layer that has weights.
 
-    `before` and `after` are the sizes of the two, `products` its layers, `own` the parameters that it reads, those of
-    norms before it included, `behind` those that stand directly behind it, as its norm does. `is_chain`: it has neither
-    branches nor a shortcut.
+    `before` and `after` are the sizes of the two, `products` its layers, and `last` the operator that ends it. `own`
+    are the parameters that it reads, `ahead` those of norms before it, `behind` those that stand directly behind it, as
+    its norm does. `is_chain`: it has neither branches nor a shortcut.
     """
 
     products: tuple[ir.Node, ...]
     before: Size
     after: Size
+    last: str
     is_chain: bool
-    own: list[str]
+    own: tuple[str, ...]
+    ahead: list[str]
     behind: list[str] = field(default_factory=list)
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        return (*self.own, *self.behind)
+        return (*self.ahead, *self.own, *self.behind)
 
     @property
     def is_single(self) -> bool:
@@ -58,7 +60,7 @@ class Unit:
     def is_gate(self) -> bool:
         """Whether its layers see one position alone, and what they make scales a whole map (squeeze-excite)."""
         seen = [size_of(node.outputs[0], node).positions for node in self.products]
-        return self.after.positions > 1 and max(seen) == 1
+        return self.last == "Mul" and self.after.positions > 1 and max(seen) == 1
 
     @property
     def is_depthwise(self) -> bool:
@@ -87,21 +89,12 @@ class Unit:
         return _width(self.products[-1].outputs[0], self.products[-1])
 
 
-@dataclass(frozen=True)
-class Path:
-    """The units of a network from the input on, and the parameters that stand before its head without being a
-    unit's: a norm of what all units made.
-    """
-
-    units: tuple[Unit, ...]
-    rest: tuple[str, ...]
-
-
-def find_path(graph: ir.Graph, layers: Layers, modules: Modules) -> Path:
-    """Cut a graph wherever one activation alone leads on, and give every parameter ahead of the head to a unit.
+def find_units(graph: ir.Graph, layers: Layers, modules: Modules, head: Collection[str]) -> tuple[Unit, ...]:
+    """Cut a graph wherever one activation alone leads on, and give the parameters ahead of the `head` to units.
 
     A parameter that no layer multiplies with belongs to the unit before it; a norm that does not stand directly behind
-    a layer, as that of a sum, to the unit behind it, and so does one that shares a module with that unit.
+    a layer, as that of a sum, to the unit behind it, or if that is the head to none. Either goes to the other unit
+    where only that shares a module with it.
     """
     nodes = list(graph)
     active = depends_on_input(graph)
@@ -121,19 +114,22 @@ def find_path(graph: ir.Graph, layers: Layers, modules: Modules) -> Path:
         own = tuple(nodes[index] for index in products if index in inside)
         if own:
             after = size_of(activation, own[-1])
-            units.append(Unit(own, before, after, is_chain, [*ahead, *(name for _, name in reads)]))
+            names = tuple(name for _, name in reads)
+            units.append(Unit(own, before, after, nodes[end].op_type, is_chain, names, ahead))
             ahead = []
         else:
             late = [name for index, name in reads if is_chain and not _is_norm_of_a_sum(nodes[index], active)]
             last = max((place for place, (_, name) in enumerate(reads, start=1) if name in late), default=0)
-            names = [name for _, name in reads]
             if units and last:
-                units[-1].behind += [*ahead, *names[:last]]
+                units[-1].behind += [*ahead, *(name for _, name in reads[:last])]
                 ahead = []
-            ahead += names[last:] if units else names
+            ahead = [*ahead, *(name for _, name in (reads[last:] if units else reads))]
         before, entry = size_of(activation, units[-1].products[-1] if units else None), activation
-    _to_their_modules(units, modules)
-    return Path(tuple(units), tuple(ahead))
+    for unit, following in itertools.pairwise(units):
+        _share(unit.behind, following.ahead, unit.own, following.own, modules)
+    if units:
+        _share(units[-1].behind, ahead, units[-1].own, head, modules)
+    return tuple(units)
 
 
 def size_of(value: ir.Value | None, made_by: ir.Node | None = None) -> Size:
@@ -152,16 +148,22 @@ def size_of(value: ir.Value | None, made_by: ir.Node | None = None) -> Size:
     return Size(math.prod(dims[1:]), dims[0] if dims else 1, known)
 
 
-def _to_their_modules(units: list[Unit], modules: Modules) -> None:
-    """The norm that a block begins with stands directly behind the layer before it, too (Wide ResNet)."""
-    for unit, following in itertools.pairwise(units):
-        start = len(unit.behind)
-        while start and modules.shared(unit.behind[start - 1 : start], following.own) > modules.shared(
-            unit.behind[start - 1 : start], unit.own
-        ):
-            start -= 1
-        following.own[:0] = unit.behind[start:]
-        del unit.behind[start:]
+def _share(
+    behind: list[str], ahead: list[str], before: Collection[str], following: Collection[str], modules: Modules
+) -> None:
+    """Move parameters between two units to the one whose modules they are in.
+
+    The norm that a block begins with stands directly behind the layer before it, too (Wide ResNet), and one that ends
+    a stage behind a sum (PVT).
+    """
+
+    def leaning(name: str) -> int:
+        return modules.shared([name], following) - modules.shared([name], before)
+
+    while behind and leaning(behind[-1]) > 0:
+        ahead.insert(0, behind.pop())
+    while ahead and leaning(ahead[0]) < 0:
+        behind.append(ahead.pop(0))
 
 
 def _segments(graph: ir.Graph) -> Iterator[tuple[int, int, ir.Value]]:

@@ -48,9 +48,20 @@ def untrainable(forward: ForwardModel, training: TrainingPlan, runner: PassRunne
         prepared = runner.run(suffix, before_gradient(statistics, training.parameters, training.sparse))
     except TbftError as error:
         return (error.message,)
-    behind = nodes_behind(prepared.graph, trained)
-    blocking = [node for node in behind if not has_gradient(node)]
+    leads = _leading_to_loss(prepared.graph)
+    blocking = [node for node in nodes_behind(prepared.graph, trained) if node in leads and not has_gradient(node)]
     return tuple(f"operator {node.op_type} at node '{node.name}' has no gradient here" for node in blocking)
+
+
+def _leading_to_loss(graph: ir.Graph) -> set[ir.Node]:
+    """The nodes to which a gradient comes: not those that only comparisons and sizes are made of."""
+    wanted = set(graph.outputs)
+    found = set()
+    for node in reversed(graph):
+        if not wanted.isdisjoint(node.outputs) and any(value.dtype in _NUMBERS for value in node.outputs):
+            found.add(node)
+            wanted.update(value for value in node.inputs if value is not None)
+    return found
 
 
 def _is_computed(node: ir.Node) -> bool:
