@@ -33,6 +33,7 @@ from tbft_export.passes.score_channels import ScoreChannelsPass
 from tbft_export.passes.separate_readers import SeparateReadersPass
 from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
+from tbft_export.passes.take_branches import TakeBranchesPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.train_rows import TrainRowsPass
 from tbft_export.passes.unroll_recurrence import UnrollRecurrencePass
@@ -70,6 +71,7 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
         common.ShapeInferencePass(),  # Folding `Shape` needs static dimensions.
         FoldConstantsPass(weights),
         FoldSizesPass(weights),  # What is left of shape arithmetic: that with the batch in it.
+        TakeBranchesPass(weights),  # Whether an axis has one element is decided only now.
         FindShapesPass(weights),  # What -1 stands for in a Reshape, which neither could tell.
         UnrollRecurrencePass(),  # Over sequences whose length is known only now.
         ExplicitPaddingPass(),  # Of images whose size is known; the next one adds to it.
