@@ -27,6 +27,7 @@ WRITTEN = frozenset(
 # Layers of a user's network, which stay as they are in its frozen part and in the whole model.
 LAYERS = frozenset(
     {
+        *("Acos", "Acosh", "ArgMin", "Asin", "Asinh", "Atan", "Atanh", "Cosh", "Mod", "Sinh", "Tan"),
         *("Abs", "BatchNormalization", "Ceil", "Celu", "Constant", "Cos", "CumSum", "DepthToSpace", "Dropout"),
         *("Einsum", "Elu", "Erf", "Floor", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "GridSample"),
         *("Hardmax", "InstanceNormalization", "IsInf", "IsNaN", "LRN", "LayerNormalization", "LeakyRelu"),
@@ -45,6 +46,6 @@ MAY_LACK = frozenset({"Clip", "Dropout", "Pad", "Resize", "Slice"})
 
 # Beside them, in models that others made: of other opsets, and with integer arithmetic.
 IN_MODELS = IN_BUNDLES | {
-    *("ArgMin", "CastLike", "ConvInteger", "DynamicQuantizeLinear", "Gelu", "GroupNormalization", "MatMulInteger"),
-    *("Mod", "QLinearConv", "QLinearMatMul", "RMSNormalization", "Swish", "Upsample"),
+    *("CastLike", "ConvInteger", "DynamicQuantizeLinear", "Gelu", "GroupNormalization", "MatMulInteger"),
+    *("QLinearConv", "QLinearMatMul", "RMSNormalization", "Swish", "Upsample"),
 }

@@ -61,6 +61,8 @@ NODES = [
     "Softplus (x)",
     "Softsign (x)",
     "ThresholdedRelu <alpha=0.3> (x)",
+    "Asinh (x)",
+    "Atan (x)",
     "Ceil (x)",
     "Cos (x)",
     "Floor (x)",
@@ -69,7 +71,11 @@ NODES = [
     "Min (x, slope, low)",
     "Round (x)",
     "Sign (x)",
+    "Mod <fmod=1> (x, slope)",
     "Sin (x)",
+    "Sinh (x)",
+    "Cosh (x)",
+    "Tan (x)",
     "InstanceNormalization <epsilon=0.01> (x, scale, scale)",
     "LayerNormalization <epsilon=0.01> (x, row, row)",
     "LayerNormalization (x, row)",
@@ -86,8 +92,11 @@ NODES = [
     "Trilu (x)",
     "Trilu <upper=0> (x, axis)",
 ]
+_BOUNDED = ("Acos", "Asin", "Atanh")
 # Of other operands: (inputs, node).
 OTHERS = [
+    *(({"x": np.linspace(-0.9, 0.9, 12, dtype=np.float32).reshape(2, 6)}, f"{name} (x)") for name in _BOUNDED),
+    ({"x": np.abs(noise(*SEQUENCE)) + 1}, "Acosh (x)"),
     ({"x": noise(*SEQUENCE)}, "Gemm <alpha=0.5> (x, matrix)"),
     ({"x": noise(2, 1, 3)}, "Squeeze (x, one)"),
     ({"x": np.abs(noise(*IMAGES))}, "ReduceLogSum <axes=[1]> (x)"),
