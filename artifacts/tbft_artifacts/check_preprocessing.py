@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tbft_artifacts.check_names import name_faults
 from tbft_artifacts.input_shape import GREY, RGB, InputShape
 from tbft_artifacts.preprocessing import (
     CenterCrop,
+    CutWindows,
     ExifTranspose,
     Normalize,
     PreprocessingStep,
     Resize,
+    Sound,
     Standardize,
     ToGrey,
     ToRgb,
@@ -30,10 +33,24 @@ def preprocessing_faults(steps: Sequence[PreprocessingStep], shape: InputShape) 
 
 
 def _faults_of_signals(steps: Sequence[PreprocessingStep], shape: InputShape) -> Iterator[str]:
-    if len(steps) != 1 or not isinstance(steps[0], Standardize):
-        yield "steps of preprocessing beside 'standardize', which is all that numbers need"
+    *before, last = steps
+    reads = all(isinstance(step, CutWindows | Sound) for step in before)
+    if not isinstance(last, Standardize) or len(before) > 1 or not reads:
+        yield "steps of preprocessing of a signal beside 'windows' or 'sound' and, behind it, 'standardize'"
         return
-    yield from _faults_of_channels(steps[0], shape)
+    yield from _faults_of_channels(last, shape)
+    for step in before:
+        if isinstance(step, CutWindows):
+            yield from _faults_of_columns(step, shape)
+        elif shape[:2] != (1, 1):
+            yield f"sound, where the network takes {shape.words}"
+
+
+def _faults_of_columns(step: CutWindows, shape: InputShape) -> Iterator[str]:
+    if (len(step.columns), 1) != shape[:2]:
+        yield f"{len(step.columns)} columns, where the network takes {shape.words}"
+    yield from name_faults("a column", [*step.columns, step.time])
+    yield from name_faults("a label's column", [step.label])
 
 
 def _faults_of_pictures(steps: Sequence[PreprocessingStep], shape: InputShape) -> Iterator[str]:

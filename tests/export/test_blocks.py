@@ -120,6 +120,8 @@ def test_the_targets_of_numbered_blocks() -> None:
     assert next(target.name for target in found if target.drift == "feature" and target.is_usual) == "features.14-18"
     assert Target("feature", ("layer2",)).name == "layer2"
     assert Target("input", ("conv1", "layer1")).name == "conv1-layer1"
+    assert Target("feature", tuple("abcd")).name == "a-d"
+    assert Target("feature", ("net/conv1", "net/conv2")).name == "net.conv1-net.conv2"
 
 
 def test_the_only_stage_is_a_target_of_its_own() -> None:

@@ -15,7 +15,7 @@ from support.exports import forward_of
 from support.packages import lay_out, pyproject
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plugins import PluginError
-from tbft_edge.commands.export import METHODS
+from tbft_edge.commands.export_methods import METHODS
 from tbft_edge.main import app
 from tbft_export.methods import registry
 from tbft_export.methods.method import MethodOptions, Network

@@ -16,8 +16,9 @@ from support.tiny_models import shake
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.input_shape import InputShape
-from tbft_artifacts.preprocessing import CenterCrop, Normalize, Resize, Standardize, ToGrey, ToRgb
+from tbft_artifacts.preprocessing import CenterCrop, CutWindows, Normalize, Resize, Standardize, ToGrey, ToRgb
 from tbft_export import ExportOptions, export_bundle
+from tbft_export.options import TableOptions
 
 HYPER = Hyper(lr=0.01, momentum=0.9, weight_decay=5e-4)
 SHAPES = {"grey": InputShape(1, 8, 8), "wide": InputShape(3, 6, 20), "signal": InputShape(6, 1, 32)}
@@ -139,3 +140,29 @@ def test_one_channel_of_a_patch_is_no_grey_picture(tmp_path: Path) -> None:
     manifest = export_bundle(options("grey", **changes), tmp_path / "bundle").manifest
     assert manifest.shape == InputShape(1, 8, 8)
     assert manifest.normalization == Standardize((0.0,), (1.0,))
+
+
+def test_a_table_is_cut_as_the_export_said(tmp_path: Path) -> None:
+    """The device reads columns, stride and rate from the manifest."""
+    columns = ("a", "b", "c", "d", "e", "f")
+    changes = {"image_size": None, "window": 32, "channels": None}
+    table = TableOptions(columns, time="t", label="what", rate=50)
+    manifest = export_bundle(options("signal", **changes, table=table), tmp_path / "bundle").manifest
+    assert manifest.preprocessing[0] == CutWindows(columns=columns, stride=32, time="t", label="what", rate=50.0)
+    assert open_bundle(tmp_path / "bundle").manifest == manifest
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"window": None, "image_size": 8}, "whose length was not said"),
+        ({"channels": 3}, "2 `columns` are not 3 `channels`"),
+        ({"table": TableOptions(("a", "a"))}, "a column twice: 'a'"),
+        ({"table": TableOptions(("a", "time"))}, "a column twice: 'time'"),
+        ({"table": TableOptions(("a", ""))}, "a column without a name"),
+    ],
+)
+def test_tables_that_make_no_windows_are_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    given = {"window": 32, "table": TableOptions(("a", "b")), "drift": "full"} | changes
+    with pytest.raises(TbftError, match=said):
+        export_bundle(ExportOptions("none:none", **given), tmp_path / "bundle")  # type: ignore[arg-type]

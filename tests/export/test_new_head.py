@@ -98,7 +98,6 @@ def early_linear() -> nn.Module:
     ("changes", "said", "hint"),
     [
         ({"classes": ()}, "for how many classes", "`classes`"),
-        ({"model": "model.onnx"}, "whose head stays", "torch module"),
         ({"model": "support.odd_models:feature_map"}, "not to .N, classes.", "classifier"),
         ({"model": "export.test_new_head:early_linear"}, "does not give its logits", "model itself"),
         ({"new_head": False, "classes": (), "class_count": 3}, "has 4 classes, not 3", "`new_head`"),

@@ -83,6 +83,15 @@ def test_split() -> None:
     np.testing.assert_array_equal(found.numpy(), run(model, {"x": x})["y"])
 
 
+def test_shape() -> None:
+    """Sizes with the batch in it are computed as the graph does."""
+    text = "g (float[n,4,2] x) => (float[n,8] y) { b = Shape<end=1>(x) s = Concat<axis=0>(b, eight) y = Reshape(x, s) }"
+    model = parse(text, eight=np.array([8], np.int64))
+    x = noise(3, 4, 2)
+    found = OnnxReference(ForwardModel(model, frozenset())).logits(torch.from_numpy(x), batch_statistics=())
+    np.testing.assert_array_equal(found.numpy(), run(model, {"x": x})["y"])
+
+
 def test_every_spatial_operator_is_compared() -> None:
     names = {layer.partition("(")[0].partition("<")[0] for _, layer in LAYERS}
-    assert SPATIAL_OPERATORS.keys() - {"Split"} == names
+    assert SPATIAL_OPERATORS.keys() - {"Shape", "Split"} == names

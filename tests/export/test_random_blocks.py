@@ -90,6 +90,16 @@ def test_every_parameter_is_in_one_part(parts: list[Piece], depth: int) -> None:
     assert begin == sorted(set(begin))
 
 
+def test_the_module_of_a_single_block() -> None:
+    """The element of a list: also of one with a single element, and not what is inside of it."""
+    names = ["stem.0.0.w", "blocks.0.0.conv.0.w", "blocks.0.0.conv.0.b", "layer1.0.w", "layer1.1.w", "features.w"]
+    modules = Modules(names)
+    assert modules.block(names[1:3]) == "blocks.0.0"
+    assert modules.block(names[3:4]) == "layer1.0"
+    assert modules.block(names[5:]) == "features"
+    assert modules.block(names[4:]) is None
+
+
 @given(st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=3), unique_by=tuple, min_size=1), st.data())
 def test_modules_spell_exactly_what_they_are_asked_for(paths: list[list[str]], data: st.DataObject) -> None:
     """Whatever names there are, and whichever of them are chosen; nothing more is in the modules, and nothing less."""

@@ -246,3 +246,34 @@ def heavy_end() -> nn.Module:
         ("fc", nn.Linear(64, CLASSES)),
     ]
     return nn.Sequential(OrderedDict(layers)).eval()
+
+
+class UShaped(nn.Module):
+    """Down and up again, with everything that networks do to the size of an image on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down1 = nn.Conv2d(3, 8, 3, 1, 1)
+        self.down2 = nn.Conv2d(8, 12, 3, 2, 1)
+        self.down3 = nn.Conv2d(12, 16, 3, 2, 1)
+        self.up = nn.ConvTranspose2d(16, 12, 2, 2)
+        self.join1 = nn.Conv2d(24, 12, 3, 1, 1, padding_mode="reflect")
+        self.join2 = nn.Conv2d(20, 8, 3, 1, 1)
+        self.fc = nn.Linear(6, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one = torch.relu(self.down1(x))
+        two = torch.relu(self.down2(one))
+        three = torch.relu(self.down3(two))
+        x = torch.relu(self.join1(torch.cat([self.up(three), two], 1)))
+        x = functional.interpolate(x, size=one.shape[2:], mode="bilinear", align_corners=False)
+        x = torch.relu(self.join2(torch.cat([x, one], 1)))
+        x = functional.pixel_shuffle(functional.interpolate(x, scale_factor=0.5, mode="nearest"), 2)
+        x = torch.cat([x, x.flip(3), functional.adaptive_max_pool2d(x, 1).expand_as(x)], 1)
+        logits: Tensor = self.fc(x.mean((2, 3)))
+        return logits
+
+
+def u_shaped() -> nn.Module:
+    torch.manual_seed(10)
+    return UShaped().eval()

@@ -38,13 +38,20 @@ class Modules:
         )
 
     def block(self, parameters: Collection[str]) -> str | None:
-        """The module that holds exactly these parameters, the outermost that is numbered if one is; else None."""
+        """The module that holds exactly these parameters, None where none does.
+
+        Of several the outermost that is numbered, or in a list of lists the one inside (`blocks.0.0`).
+        """
         spelt = self.spell(parameters)
         if len(spelt) != 1:
             return None
         name = next(name for name in self._parameters if name in parameters)
         exact = [module for module in modules_around(name) if self._held[module] == len(set(parameters))]
-        return next((module for module in exact if module.rpartition(".")[2].isdecimal()), exact[0])
+        numbered = [module.rpartition(".")[2].isdecimal() for module in exact]
+        if True not in numbered:
+            return exact[0]
+        first = numbered.index(True)
+        return exact[[*numbered, False].index(False, first) - 1]
 
     def shared(self, before: Collection[str], behind: Collection[str]) -> int:
         """How deep the innermost module lies that has parameters on both sides; 0 where none has."""

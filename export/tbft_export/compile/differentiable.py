@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.operators import IN_BUNDLES
 from tbft_export.compile.statistics import batch_statistics
 from tbft_export.compile.training import check_types
 from tbft_export.graph.behind import nodes_behind
@@ -19,10 +20,10 @@ from tbft_export.training_plan import TrainingPlan
 # operator of its own, which a device computes where it has a lowering.
 # fmt: off
 _STANDARD = frozenset((
-    "Abs", "Add", "Cast", "Clip", "Concat", "Cos", "Erf", "Exp", "Expand", "Flatten", "Gather", "GatherElements",
+    "Abs", "Add", "Cast", "Clip", "Concat", "Cos", "Erf", "Exp", "Expand", "Flatten", "Gather",
     "Gemm", "GlobalAveragePool", "Identity", "Log", "MatMul", "Max", "Min", "Mul", "Neg", "Pad", "Pow", "Reciprocal",
-    "ReduceL2", "ReduceLogSumExp", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Sin", "Split", "Sqrt", "Squeeze",
-    "Sub", "Sum", "Tile", "Transpose", "Unsqueeze", "Where",
+    "ReduceL2", "ReduceLogSumExp", "ReduceMean", "ReduceSum", "Relu", "Reshape", "ScatterElements", "ScatterND",
+    "Sin", "Split", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where",
 ))
 # fmt: on
 _NUMBERS = (None, ir.DataType.FLOAT)  # Types that a gradient has; None where the graph does not say it.
@@ -36,6 +37,9 @@ def untrainable(forward: ForwardModel, training: TrainingPlan, runner: PassRunne
     trained = frozenset((*training.parameters, *training.sparse))
     if training.exits is not None:
         return ()
+    unknown = [node for node in forward.graph if not _is_computed(node)]
+    if unknown:
+        return tuple(f"operator {node.op_type} at node '{node.name}' is none that devices compute" for node in unknown)
     boundary = find_boundary(forward.graph, trained)
     suffix = extract(forward.model, boundary, forward.graph.outputs[0]).clone()
     statistics = batch_statistics(forward.graph, suffix.graph, training.policy)
@@ -44,11 +48,19 @@ def untrainable(forward: ForwardModel, training: TrainingPlan, runner: PassRunne
         prepared = runner.run(suffix, before_gradient(statistics, training.parameters, training.sparse))
     except TbftError as error:
         return (error.message,)
-    blocking = [node for node in nodes_behind(prepared.graph, trained) if not _has_gradient(node)]
+    behind = nodes_behind(prepared.graph, trained)
+    blocking = [node for node in behind if not has_gradient(node)]
     return tuple(f"operator {node.op_type} at node '{node.name}' has no gradient here" for node in blocking)
 
 
-def _has_gradient(node: ir.Node) -> bool:
+def _is_computed(node: ir.Node) -> bool:
+    """Whether devices compute it, as it is or written otherwise."""
+    is_standard = node.domain in ("", "ai.onnx") and node.op_type in IN_BUNDLES
+    return is_standard or find_lowering(node.domain, node.op_type) is not None
+
+
+def has_gradient(node: ir.Node) -> bool:
+    """Whether a gradient comes through an operator, as ONNX Runtime builds it and devices compute it."""
     if node.op_type in _STANDARD or not _gives_numbers(node):
         return True
     # Zeros as many as a tensor has, made of its sizes.

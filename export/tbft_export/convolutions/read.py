@@ -87,7 +87,7 @@ def read_convolution(node: ir.Node, x: ir.Value | None, w: ir.Value | None) -> C
     if w is None or w.shape is None or len(w.shape) != 4:
         raise TbftError(
             f"operator {node.op_type} at node '{node.name}' is not a 2-D convolution",
-            "only 2-D convolutions can be trained",
+            "only 1-D and 2-D convolutions can be trained, or train a block behind it",
         )
     if uses_auto_pad(node):
         raise TbftError(

@@ -36,3 +36,12 @@ def _resized_identity(node: ir.Node, before: int, after: int, scale: float | Non
         name="axis",
     )
     return Session.of(ir.Model(graph, ir_version=8)).run(np.eye(before, dtype=np.float32))
+
+
+def is_scale(value: ir.Value) -> bool:
+    """Whether `value` says by how much something is resized, by itself or as a part, and nothing else."""
+    uses = list(value.uses())
+    return bool(uses) and all(
+        index > 0 if node.op_type == "Resize" else node.op_type == "Concat" and is_scale(node.outputs[0])
+        for node, index in uses
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 
+from tbft_artifacts.errors import TbftError
 from tbft_export.convolutions.read import Pair
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.layout import from_spatial_major, to_spatial_major
@@ -79,13 +82,20 @@ def _pixels_by_place(image: Pair, kernel: Pair) -> np.ndarray:
 def max_pool_grad(emit: Emitter) -> None:
     """dX = zeros(X.shape).flat; dX[indices] += dY, where indices are those that MaxPool returned.
 
-    dY, indices (N, C, Ho, Wo) -> dX (N, C, H, W). ONNX numbers the indices over the whole flat input,
-    so one ScatterElements with `reduction = add` handles overlapping windows.
+    dY, indices (N, C, Ho, Wo) -> dX (N, C, H, W), or of any other number of axes. ONNX numbers the indices over the
+    whole flat input, so one ScatterElements with `reduction = add` handles overlapping windows. Refuses images of
+    unknown size.
     """
     dy, indices = emit.node.inputs
-    channels, height, width = static_shape(emit.node.outputs[0], emit.node, 4)
+    shape = emit.node.outputs[0].shape
+    sizes = [size for size in shape[1:] if isinstance(size, int)] if shape is not None else []
+    if shape is None or len(sizes) != len(shape) - 1:
+        raise TbftError(
+            f"operator MaxPool at node '{emit.node.name}' reads an image whose size is not known",
+            "write sizes as numbers in the model, or train a block behind it",
+        )
     batch = emit.op("Shape", dy, start=0, end=1)
-    elements = emit.op("Mul", batch, [channels * height * width])
+    elements = emit.op("Mul", batch, [math.prod(sizes)])
     zeros = emit.op("ConstantOfShape", elements)
     flat = [-1]
     scattered = emit.op(
@@ -96,4 +106,4 @@ def max_pool_grad(emit: Emitter) -> None:
         axis=0,
         reduction="add",
     )
-    emit.replace(emit.op("Reshape", scattered, [-1, channels, height, width]))
+    emit.replace(emit.op("Reshape", scattered, [-1, *sizes]))

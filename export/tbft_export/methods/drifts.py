@@ -17,6 +17,8 @@ _HEAD: dict[OptimizerKind, float] = {"sgd": 0.1, "adam": 0.01, "adamw": 0.01}
 _FEATURES = 64
 # Nothing normalises again what a step made too large: at 0.01 training diverges.
 _FIXED_STATISTICS = 0.001
+# Blocks that the name of a plan lists; of more it has two.
+MOST_NAMED = 3
 _ADAM = 0.001
 
 
@@ -69,12 +71,19 @@ class Target:
 
     @property
     def name(self) -> str:
-        """The blocks in one word; of numbered siblings the first and the last number (`features.4-6`)."""
+        """The blocks in one word, which names a folder: of numbered siblings the first and the last number
+        (`features.4-6`), of many others the first and the last.
+        """
         parents = {block.rpartition(".")[0] for block in self.blocks}
         last = self.blocks[-1].rpartition(".")[2]
         if len(self.blocks) > 1 and len(parents) == 1 and last.isdecimal():
-            return f"{self.blocks[0]}-{last}"
-        return "-".join(self.blocks)
+            return _word(self.blocks[0], last)
+        return _word(*(self.blocks if len(self.blocks) <= MOST_NAMED else (self.blocks[0], self.blocks[-1])))
+
+
+def _word(*names: str) -> str:
+    """Files of TensorFlow separate modules by slashes."""
+    return "-".join(names).replace("/", ".").replace("\\", ".")
 
 
 def usual_target(network: Blocks, drift: Drift) -> Target:

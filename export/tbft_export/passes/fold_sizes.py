@@ -29,9 +29,10 @@ class FoldSizesPass(ir.passes.InPlacePass):
     2. Reshape(x, [batch, 2, C/2, H, W]) -> Reshape(x, [0, 2, C/2, H, W]): 0 keeps the size of x. Where x has it at
        another place, or it is not known, -1 stands for it, once.
     3. Expand(x, [batch, C, H, W]) -> Expand(x, [1, C, H, W]) where x has the batch already: 1 keeps it.
+    4. Resize(x, sizes [batch, C, H, W]) -> Resize(x, scales [1, 1, H / h, W / w]), unless float32 cannot say those.
 
-    PyTorch's exporter writes such arithmetic for `x.view(x.size(0), ...)`, `x.chunk` and `expand_as`. What is found
-    gives the shapes behind it, and these the next sizes: it goes on until nothing changes.
+    PyTorch's exporter writes such arithmetic for `x.view(x.size(0), ...)`, `x.chunk`, `expand_as` and
+    `interpolate`. What is found gives the shapes behind it, and these the next sizes: it goes on until nothing changes.
     `weights` names initializers that are never folded.
     """
 
@@ -72,6 +73,8 @@ def _fold(graph: ir.Graph) -> bool:
             continue
         if node.op_type in ("Reshape", "Expand"):
             modified |= _settle(graph, node, known)
+        if node.op_type == "Resize":
+            modified |= _settle_resize(graph, node, known)
         found = _evaluate(node, known)
         if found is None:
             continue
@@ -182,6 +185,27 @@ def _settle(graph: ir.Graph, node: ir.Node, known: Mapping[ir.Value | None, _Siz
         return False
     numbers = np.array([number for number in settled if number is not None], np.int64)
     node.replace_input_with(1, initializer(graph, f"{node.outputs[0].name}_size", numbers))
+    return True
+
+
+def _settle_resize(graph: ir.Graph, node: ir.Node, known: Mapping[ir.Value | None, _Sizes]) -> bool:
+    """Give a Resize scales that are constant, if all sizes but the batch are known."""
+    given = node.inputs[3] if len(node.inputs) > 3 else None
+    shape = node.inputs[0].shape if node.inputs[0] is not None else None
+    if given not in known or shape is None or constant_input(node, 3) is not None:
+        return False
+    before, after = shape[1:], known[given].sizes[1:]
+    if known[given].sizes[0] != (shape[0] if isinstance(shape[0], int) else shape[0].value):
+        return False
+    scales = [np.float32(1)]
+    for length, size in zip(before, after, strict=True):
+        if not isinstance(length, int) or not isinstance(size, int):
+            return False
+        scales.append(np.float32(size / length))
+        if int(np.float32(length) * scales[-1]) != size:
+            return False
+    node.resize_inputs(3)
+    node.replace_input_with(2, initializer(graph, f"{node.outputs[0].name}_scales", np.array(scales, np.float32)))
     return True
 
 

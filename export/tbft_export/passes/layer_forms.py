@@ -10,6 +10,7 @@ import onnx_ir as ir
 from tbft_artifacts.errors import TbftError
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.operands import ints
+from tbft_export.passes.einsum_form import einsum
 
 
 def _layer_norm(emit: Emitter) -> None:
@@ -111,6 +112,7 @@ def _refusal(emit: Emitter, reason: str) -> TbftError:
 
 
 LAYER_FORMS: Mapping[str, Callable[[Emitter], None]] = {
+    "Einsum": einsum,
     "InstanceNormalization": _instance_norm,
     "LayerNormalization": _layer_norm,
     "LpNormalization": _lp_normalization,

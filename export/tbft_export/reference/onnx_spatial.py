@@ -133,6 +133,12 @@ def _resize(node: ir.Node, x: Operands) -> Tensor:
     return result
 
 
+def _shape(node: ir.Node, x: Operands) -> Tensor:
+    """What sizes with the batch in it are made of."""
+    start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", x[0].dim())
+    return torch.tensor(x[0].shape[start:end])
+
+
 def _slice(_node: ir.Node, x: Operands) -> Tensor:
     starts, ends = x[1].tolist(), x[2].tolist()
     axes = x[3].tolist() if len(x) > 3 else range(len(starts))
@@ -209,6 +215,7 @@ SPATIAL_OPERATORS: Mapping[str, Callable[[ir.Node, Operands], Tensor | tuple[Ten
     "MaxPool": _max_pool,
     "Pad": _pad,
     "Resize": _resize,
+    "Shape": _shape,
     "Slice": _slice,
     "SpaceToDepth": _space_to_depth,
     "Split": _split,

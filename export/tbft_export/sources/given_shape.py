@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.input_shape import RGB, InputShape, square_rgb
+from tbft_export.sources.sound import SoundOptions
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class GivenShape:
     channels: int | None = None
     is_signal: bool = False
     """Whether the values are a sensor's, and no pixels."""
+    sound: SoundOptions | None = None
+    """What is computed of them ahead of the network, if they are sound."""
 
     def of_module(self, name: str) -> InputShape:
         """For a torch module, which takes RGB pictures or one channel of a signal unless something else is said.

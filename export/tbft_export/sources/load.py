@@ -23,9 +23,12 @@ from tbft_export.reference.torch_reference import Reference, TorchReference, rea
 from tbft_export.sources.built_in import BUILT_IN, load_built_in
 from tbft_export.sources.frozen import frozen_in, normalises_input, note_on
 from tbft_export.sources.given_shape import GivenShape
+from tbft_export.sources.libraries import WHOLE, Framing, load_library
+from tbft_export.sources.log_mel import LogMel, give_features
 from tbft_export.sources.named import model_kind
 from tbft_export.sources.new_head import replace_head
 from tbft_export.sources.one_dimension import give_windows
+from tbft_export.sources.onnx.head import replace_graph_head
 from tbft_export.sources.onnx.read import read_onnx
 from tbft_export.sources.probe import example_images, final_activation, probe_module, probe_reference, sides_of
 from tbft_export.sources.signature import check_signature, class_count, input_shape
@@ -38,8 +41,8 @@ class TrainedModel:
     """A trained model: its forward graph, the same in PyTorch, and what the graph shows of it.
 
     `fresh` names parameters that nobody trained yet: those of a new head. `card` is what a finalized model says of
-    its classes and preprocessing, `normalize` how the graph itself shows that pixels are fed. `notes` are what its
-    owner may not know of it, a line each.
+    its classes and preprocessing, `normalize` how the graph or its library shows that pixels are fed, `framing` how
+    its library cuts images. `notes` are what its owner may not know of it, a line each.
     """
 
     name: str
@@ -50,6 +53,7 @@ class TrainedModel:
     fresh: tuple[str, ...] = ()
     card: ModelCard | None = None
     normalize: Normalize | None = None
+    framing: Framing = WHOLE
     notes: tuple[str, ...] = ()
 
 
@@ -63,7 +67,7 @@ def load_model(
     new_head: bool = False,
     output: str | None = None,
 ) -> TrainedModel:
-    """Load `model`: the name of a built-in network, `package.module:factory`, or a path to an `.onnx` file.
+    """Load `model`: the name of a network, `package.module:factory`, or a path to an `.onnx` file.
 
     With `new_head` the layer that gives the logits is a fresh one for `classes`. `output` is the name of the logits
     among several outputs of an `.onnx` file. Raises TbftError if the model cannot be found, its weights do not fit, or
@@ -74,15 +78,13 @@ def load_model(
     if output is not None and kind != "onnx":
         raise TbftError(f"`output` names one of an .onnx file, and '{model}' is none", "return the logits alone")
     if kind == "onnx":
-        if new_head:
-            raise TbftError(
-                f"'{model}' is an .onnx file, whose head stays what it is",
-                "give the torch module itself: `model` package.module:factory",
-            )
-        source = _from_onnx(Path(model), weights, given, output, runner)
+        source = _from_onnx(Path(model), weights, given, output, runner, head)
     elif kind == "built-in":
         shape = given.square_rgb(model, BUILT_IN[model].image_size)
         source = _from_module(model, load_built_in(model, weights, shape.width), shape, runner, head)
+    elif kind == "library":
+        assert weights is not None
+        source = _from_library(model, weights, given, runner, head)
     else:
         source = _from_factory(model, weights, given, runner, head)
     if classes not in (None, source.classes):
@@ -115,7 +117,9 @@ def _from_factory(
     if not isinstance(module, nn.Module):
         raise TbftError(f"'{spec}' returned a {type(module).__name__}, not a torch module", "return the model")
     shape = given.of_module(spec)
-    if given.is_signal:
+    if given.sound is not None and given.sound.log_mel is not None:
+        give_features(module, LogMel(given.sound.log_mel, given.sound.rate))
+    elif given.is_signal:
         give_windows(module, shape)
     note = ""
     if weights is not None:
@@ -124,6 +128,13 @@ def _from_factory(
         note = state.note
     trained = _from_module(spec, module, shape, runner, head)
     return replace(trained, notes=(*([note] if note else []), *trained.notes))
+
+
+def _from_library(spec: str, weights: Path, given: GivenShape, runner: PassRunner, head: int | None) -> TrainedModel:
+    found = load_library(spec, weights, given)
+    trained = _from_module(spec, found.module, found.shape, runner, head)
+    notes = (*([found.note] if found.note else []), *trained.notes)
+    return replace(trained, normalize=found.normalize, framing=found.framing, notes=notes)
 
 
 def _from_module(name: str, module: nn.Module, shape: InputShape, runner: PassRunner, head: int | None) -> TrainedModel:
@@ -163,10 +174,11 @@ def _reference(module: nn.Module, forward: ForwardModel) -> Reference:
 
 
 def _from_onnx(
-    path: Path, weights: Path | None, given: GivenShape, output: str | None, runner: PassRunner
+    path: Path, weights: Path | None, given: GivenShape, output: str | None, runner: PassRunner, head: int | None
 ) -> TrainedModel:
     file = read_onnx(path, weights, given, output)
     forward = _clean(file.model, file.floats, runner)
+    forward, fresh = (forward, ()) if head is None else replace_graph_head(forward, head, str(path))
     forward = replace(forward, fixed=normalises_input(forward.graph, forward.weights))
     shape = input_shape(forward.graph)
     given.check_file(str(path), shape)
@@ -178,6 +190,7 @@ def _from_onnx(
         reference=reference,
         shape=shape,
         classes=class_count(forward.graph),
+        fresh=fresh,
         card=file.card,
         normalize=file.normalize,
         notes=(*file.notes, *_notes(forward.graph)),

@@ -12,7 +12,12 @@ BUILT_IN_NAMES = ("resnet26", "efficientnet-lite0")
 # Of files that people take for a model.
 _WEIGHTS = (".pth", ".pt", ".ckpt", ".bin", ".tar", ".safetensors")
 
-ModelKind = Literal["built-in", "onnx", "factory"]
+# Packages whose networks are known by name.
+LIBRARIES = ("timm", "torchvision")
+# The word for weights that a library downloads.
+PRETRAINED = "pretrained"
+
+ModelKind = Literal["built-in", "onnx", "library", "factory"]
 
 
 def model_kind(model: str) -> ModelKind:
@@ -21,6 +26,8 @@ def model_kind(model: str) -> ModelKind:
         return "onnx"
     if model in BUILT_IN_NAMES:
         return "built-in"
+    if model.partition(":")[0] in LIBRARIES and ":" in model:
+        return "library"
     if ":" in model:
         return "factory"
     if model.endswith(".pt2"):
@@ -33,7 +40,8 @@ def model_kind(model: str) -> ModelKind:
             f"'{model}' holds weights, not a network",
             "give it with `weights`, and with `model` the network that it is of",
         )
-    hint = f"use {', '.join(BUILT_IN_NAMES)}, package.module:factory, or the path of an .onnx file"
+    named = ", ".join((*BUILT_IN_NAMES, *(f"{library}:name" for library in LIBRARIES)))
+    hint = f"use {named}, package.module:factory, or the path of an .onnx file"
     raise TbftError(f"unknown model '{model}'", hint)
 
 
@@ -41,3 +49,23 @@ def check_weights_file(path: Path) -> None:
     """Raises TbftError if there is no file at `path`."""
     if not path.is_file():
         raise TbftError(f"weights file '{path}' does not exist", "check `weights`")
+
+
+def check_weights(model: str, weights: Path | None) -> None:
+    """Raises TbftError for weights that are no file, and for a network of a library without any."""
+    if model_kind(model) == "library":
+        library = model.partition(":")[0]
+        if weights is None:
+            raise TbftError(
+                f"model '{model}' has no weights",
+                f"give trained ones with `weights`, or `weights` {PRETRAINED} for those that {library} downloads",
+            )
+        if is_pretrained(weights):
+            return
+    if weights is not None:
+        check_weights_file(weights)
+
+
+def is_pretrained(weights: Path) -> bool:
+    """Whether those weights are meant that a library downloads; a file of that name has its folder ahead of it."""
+    return str(weights) == PRETRAINED

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,12 +23,7 @@ def replace_head(module: nn.Module, classes: int, name: str, images: Tensor) -> 
     the names of its parameters. `name` is the model's. Raises TbftError if there is no such layer.
     """
     path, old = _layer_of_logits(module, name, images)
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(SEED)
-        head = _fresh(old, classes)
-        if head.weight.shape == old.weight.shape and torch.equal(head.weight, old.weight):
-            # The old one was drawn from the same seed, and never trained: no reason to keep it.
-            head = _fresh(old, classes)
+    head = draw_layer(lambda: _fresh(old, classes), old.weight.detach().numpy())
     module.set_submodule(path, head)
     try:
         with torch.no_grad():
@@ -36,6 +33,15 @@ def replace_head(module: nn.Module, classes: int, name: str, images: Tensor) -> 
     if found != (len(images), classes):
         raise TbftError(f"model '{name}' gives {found} with a head for {classes} classes", _ITSELF)
     return tuple(f"{path}.{parameter}" for parameter, _ in head.named_parameters())
+
+
+def draw_layer(make: Callable[[], nn.Linear | nn.Conv2d], old: np.ndarray) -> nn.Linear | nn.Conv2d:
+    """What `make` makes, the same each time, and other weights than `old`."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(SEED)
+        head = make()
+        # The old one was drawn from the same seed, and never trained: no reason to keep it.
+        return make() if np.array_equal(head.weight.detach().numpy(), old) else head
 
 
 def _fresh(old: nn.Linear | nn.Conv2d, classes: int) -> nn.Linear | nn.Conv2d:

@@ -10,15 +10,18 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
-from tbft_runtime.data.bounds import room
+from tbft_runtime.data.bounds import Room, room
 from tbft_runtime.data.items import UNLABELLED, Item
 from tbft_runtime.data.listing import class_folders, is_of_system, pictures_in, unreadable
-from tbft_runtime.data.pictures import DAMAGED, checksum, read
+from tbft_runtime.data.pictures import DAMAGED, Picture, checksum, read
 from tbft_runtime.data.preprocessing import Preprocessing
 
 
 class FolderSource:
     """A folder per class, named like the bundle's classes, and perhaps one named `unlabelled`."""
+
+    # What lies in the folders.
+    kind = "pictures"
 
     def __init__(
         self,
@@ -46,12 +49,12 @@ class FolderSource:
                     f"folder '{path / unknown[0]}' is no class of the bundle",
                     f"classes: {', '.join(classes)}; images without a label go into '{UNLABELLED}'",
                 )
-            self._files = [(file, labels[name]) for name in folders for file in pictures_in(path / name)]
-            outside = [] if self._files else pictures_in(path)
+            self._files = [(file, labels[name]) for name in folders for file in self._listed(path / name)]
+            outside = [] if self._files else self._listed(path)
         except OSError as error:
             raise unreadable(error) from error
         if outside:
-            raise _without_classes(path, len(outside), classes)
+            raise _without_classes(path, f"{len(outside)} {self.kind}", classes)
 
     @property
     def dtype(self) -> np.dtype:
@@ -68,11 +71,17 @@ class FolderSource:
         there_is = room(self.memory_budget)
         checksums = []
         for file, label in self._files:
-            picture = read(file, self.preprocessing, there_is)
+            picture = self._read(file, there_is)
             checksums.append(picture.checksum)
             problem = "" if picture.problem == DAMAGED else picture.problem
             yield Item(str(file.relative_to(self.path)), label, picture.pixels, problem, picture.bytes)
         self._checksums = checksums
+
+    def _listed(self, folder: Path) -> list[Path]:
+        return pictures_in(folder)
+
+    def _read(self, file: Path, there_is: Room) -> Picture:
+        return read(file, self.preprocessing, there_is)
 
     def fingerprint(self) -> str:
         if len(self._checksums) != len(self._files):
@@ -84,11 +93,11 @@ class FolderSource:
         return hashlib.sha256(repr(listing).encode()).hexdigest()[:16]
 
 
-def _without_classes(path: Path, pictures: int, classes: Sequence[str]) -> TbftError:
+def _without_classes(path: Path, found: str, classes: Sequence[str]) -> TbftError:
     """How folders have to lie."""
     example, unlabelled = path / (*classes, UNLABELLED)[0], path / UNLABELLED
     return TbftError(
-        f"'{path}' holds {pictures} pictures, and none in the folder of a class",
+        f"'{path}' holds {found}, and none in the folder of a class",
         f"give the folder above it: '{path.parent}'"
         if path.name in classes
         else f"put each into a folder named like its class, such as '{example}', or, without a label, '{unlabelled}'",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
@@ -42,14 +42,19 @@ def pictures_in(folder: Path) -> list[Path]:
 
 def pictures_below(folder: Path) -> list[Path]:
     """The pictures in a folder at any depth, by path. Raises TbftError if a folder cannot be read."""
-    return sorted(_walk(folder))
+    return files_below(folder, is_picture)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path, is_one: Callable[[str], bool]) -> list[Path]:
+    """The files in a folder at any depth whose name `is_one`, by path. Raises TbftError if a folder cannot be read."""
+    return sorted(_walk(folder, is_one))
+
+
+def _walk(folder: Path, is_one: Callable[[str], bool]) -> Iterator[Path]:
     for place, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not is_of_system(name)]
         # A folder may be named like a picture; it is told of as one that cannot be read.
-        yield from (Path(place, name) for name in (*files, *folders) if is_picture(name))
+        yield from (Path(place, name) for name in (*files, *folders) if is_one(name))
 
 
 def _raise(error: OSError) -> None:

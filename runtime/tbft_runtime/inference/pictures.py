@@ -12,7 +12,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_runtime.data.bounds import room
 from tbft_runtime.data.pictures import DAMAGED, read
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.data.sources import open_source
+from tbft_runtime.data.signals import items_to_answer
 
 
 def prepared(
@@ -86,7 +86,7 @@ def _windows(
     shape = preprocessing.shape
     if not isinstance(given, np.ndarray):
         for path in each_path(given):
-            for item in open_source(path, None, preprocessing).items():
+            for item in items_to_answer(path, None, preprocessing):
                 if item.pixels is None:
                     raise TbftError(f"'{item.name}' cannot be read: {item.problem}", "leave it out")
                 yield item.pixels

@@ -16,7 +16,7 @@ from tbft_runtime.data.items import Item
 from tbft_runtime.data.listing import pictures_below
 from tbft_runtime.data.pictures import read
 from tbft_runtime.data.preprocessing import Preprocessing
-from tbft_runtime.data.signals import is_npz
+from tbft_runtime.data.signals import is_npz, items_to_answer
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.inference.batches import in_batches, pixels_of
 from tbft_runtime.inference.pictures import each_path, unreadable_picture
@@ -139,8 +139,7 @@ class _Pictures:
 
     def _signals(self, path: Path) -> Iterator[Item]:
         count = 0
-        source = open_source(path, self.classes, self.preprocessing)
-        for item in source.items():
+        for item in items_to_answer(path, self.classes, self.preprocessing):
             if item.pixels is None:
                 self.on_skipped(item.name, item.problem)
             else:

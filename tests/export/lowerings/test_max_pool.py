@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,9 @@ from support.covers import covers
 from support.drawn_convolutions import pair
 from support.lowering import assert_close, leaf, lowered, normal
 from support.onnx_models import parse, run
+from support.trained_layers import assert_layer_trains
+from tbft_artifacts.errors import TbftError
+from tbft_export.passes.lower_training_operators import LowerTrainingOperatorsPass
 
 few = settings(max_examples=60)
 
@@ -64,3 +68,18 @@ def test_max_pool_grad(
     found, _ = lowered(text("n"), feeds)
     assert_close(found, {"dx": expected})
     assert_close(found, run(parse(text("2")), feeds))  # ORT's kernel needs a fixed batch.
+
+
+def test_volumes() -> None:
+    """Any number of axes: the indices count over all of them."""
+    text = "y = MaxPool<kernel_shape=[2,2,3], strides=[1,2,1]>(h)"
+    assert_layer_trains(text, lambda h: functional.max_pool3d(h, (2, 2, 3), (1, 2, 1)), (2, 3, 4, 5))
+
+
+def test_images_of_unknown_size_are_refused_by_name() -> None:
+    model = parse(
+        "g (float[n,2,h,w] dy, int64[n,2,h,w] i) => (float[n,2,a,b] dx) { dx = MaxPoolGrad<kernel_shape=[1,1]>(dy, i) }"
+    )
+    with pytest.raises(TbftError, match="operator MaxPool at node 'MaxPoolGrad_0' reads an image whose size") as caught:
+        LowerTrainingOperatorsPass()(model)
+    assert "train a block behind it" in caught.value.hint

@@ -89,6 +89,7 @@ def test_such_a_network_trains(layer: Callable[[Tensor], Tensor]) -> None:
         "b = Shape<start=0, end=1>(x) d = Add(b, b) t = Concat<axis=0>(d, half) y = Reshape(x, t)",
         "b = Shape<start=0, end=1>(x) t = Concat<axis=0>(b, rest) p = Transpose<perm=[1,0,2]>(x) y = Reshape(p, t)",
         "s = Shape(x) m = ReduceMean<axes=[2]>(x) y = Expand(m, s)",
+        "b = Shape<start=0, end=1>(x) t = Concat<axis=0>(b, half) y = Resize(x, , , t)",
         "s = Shape(x) r = Identity(s) c = Cast<to=7>(r) g = Gather(c, two) q = Squeeze(g) y = Mul(x, k)",
     ],
 )

@@ -17,6 +17,7 @@ LAYERS = {
     "InstanceNormalization": "InstanceNormalization <epsilon=0.01> (x, scale, bias)",
     "LayerNormalization": "LayerNormalization <axis=-1, epsilon=0.01> (x, row, row)",
     "LayerNormalization without a bias": "LayerNormalization <axis=-1> (x, row)",
+    "Einsum": 'Einsum <equation="nchw,c->nhcw"> (x, scale)',
     "ReduceMax": "ReduceMax <axes=[1]> (x)",
     "ReduceMax of all": "ReduceMax (x)",
     "ReduceMin": "ReduceMin <axes=[2, -1], keepdims=0> (x)",

@@ -1,4 +1,4 @@
-"""Of what a graph takes, images as a device feeds them: float32, channels first, of one size."""
+"""Of what a graph takes, images as a device feeds them: float32, and of one shape."""
 
 from __future__ import annotations
 
@@ -10,19 +10,27 @@ from tbft_export.graph.nodes import initializer
 from tbft_export.graph.operands import constant_input
 from tbft_export.sources.given_shape import GivenShape
 
-_TO_CHANNELS_FIRST = (0, 3, 1, 2)
-_LAST = 3
+_TAKEN = frozenset(
+    {*(ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE), ir.DataType.UINT8}
+)
+# What only moves images.
+_MOVES = frozenset({"Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"})
 
 
-def check_one_input(graph: ir.Graph, name: str) -> ir.Value:
-    """The only input. Raises TbftError if there are others, or none."""
+def check_one_input(graph: ir.Graph, name: str) -> None:
+    """Raises TbftError if there is more than one input, or none, or one of other numbers than floats and bytes."""
     if len(graph.inputs) != 1:
         listed = ", ".join(value.name or "" for value in graph.inputs)
         raise TbftError(
             f"model '{name}' has {len(graph.inputs)} inputs, not one: {listed}",
             "export a classifier that takes images and nothing else; what else it takes can be a constant in it",
         )
-    return graph.inputs[0]
+    kind = graph.inputs[0].dtype
+    if kind not in _TAKEN:
+        raise TbftError(
+            f"model '{name}' takes {'no tensor' if kind is None else f'tensors of {kind.name.lower()}'}, not images",
+            "export a classifier of images in float32 or in bytes",
+        )
 
 
 def take_floats(graph: ir.Graph) -> bool:
@@ -34,67 +42,19 @@ def take_floats(graph: ir.Graph) -> bool:
     waiting = [images]
     while waiting:
         value = waiting.pop()
-        for node, _ in list(value.uses()):
+        for node, index in list(value.uses()):
             output = node.outputs[0]
             if node.op_type == "Cast":
                 output.replace_all_uses_with(value)
                 graph.remove(node, safe=True)
-            elif node.op_type in ("Transpose", "Identity", "Reshape", "Slice", "Gather", "Unsqueeze"):
+            elif node.op_type in _MOVES:
                 output.dtype = ir.DataType.FLOAT
                 waiting.append(output)
+            else:  # It computes with bytes.
+                cast = ir.node("Cast", [value], {"to": int(ir.DataType.UINT8)}, name=f"{node.name}.bytes")
+                graph.insert_before(node, cast)
+                node.replace_input_with(index, cast.outputs[0])
     return True
-
-
-def take_channels_first(graph: ir.Graph) -> bool:
-    """Let a graph that takes (N, H, W, C) and turns that at once take (N, C, H, W); whether it did.
-
-    Where something is computed per channel before it turns the images, it turns them first.
-    """
-    images = graph.inputs[0]
-    shape = images.shape
-    if shape is None or len(shape) != len(_TO_CHANNELS_FIRST) or not _has_channels_last(shape):
-        return False
-    nodes, turn = _chain(images)
-    if turn is None:
-        return False
-    for node in nodes:
-        _turn_constants(graph, node)
-    turn.outputs[0].replace_all_uses_with(turn.inputs[0])  # type: ignore[arg-type]
-    graph.remove(turn, safe=True)
-    images.shape = ir.Shape([shape[axis] for axis in _TO_CHANNELS_FIRST])
-    for node in nodes:
-        node.outputs[0].shape = None
-    return True
-
-
-def _has_channels_last(shape: ir.Shape) -> bool:
-    channels = shape[_LAST]
-    return isinstance(channels, int) and channels <= 4 and shape[1] not in (1, 3)
-
-
-def _chain(value: ir.Value) -> tuple[list[ir.Node], ir.Node | None]:
-    """The elementwise nodes that alone read each other from `value` on, up to the one that turns it."""
-    nodes: list[ir.Node] = []
-    while len(value.uses()) == 1:
-        (node, _), *_ = value.uses()
-        if node.op_type == "Transpose":
-            return nodes, node if tuple(node.attributes.get_ints("perm", ())) == _TO_CHANNELS_FIRST else None
-        if node.op_type not in ("Add", "Cast", "Div", "Identity", "Mul", "Sub"):
-            break
-        nodes.append(node)
-        value = node.outputs[0]
-    return nodes, None
-
-
-def _turn_constants(graph: ir.Graph, node: ir.Node) -> None:
-    """What a node adds or multiplies per channel, for images whose channels come first."""
-    for index in range(len(node.inputs)):
-        array = constant_input(node, index)
-        if array is None or array.ndim == 0 or array.size == 1:
-            continue
-        whole = array.reshape((1,) * (len(_TO_CHANNELS_FIRST) - array.ndim) + array.shape)
-        turned = np.ascontiguousarray(whole.transpose(_TO_CHANNELS_FIRST))
-        node.replace_input_with(index, initializer(graph, f"{node.outputs[0].name}.{index}.turned", turned))
 
 
 def fix_shape(graph: ir.Graph, name: str, given: GivenShape) -> None:

@@ -14,6 +14,8 @@ from tbft_export.passes.fold_constants import FOLDED
 _FLOATS = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
 # Where layers take their weights.
 _LAYERS = frozenset({"BatchNormalization", "Conv", "ConvTranspose", "Gemm", "InstanceNormalization", "MatMul"})
+# Ahead of the number of a copy.
+COPY = ".equal"
 # What only moves a weight.
 _MOVES = frozenset({"Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 
@@ -104,7 +106,7 @@ def _separate(graph: ir.Graph) -> None:
 
 def _copy(graph: ir.Graph, value: ir.Value, number: int) -> ir.Value:
     assert value.const_value is not None
-    return initializer(graph, f"{value.name}.equal{number}", np.array(value.const_value.numpy()))
+    return initializer(graph, f"{value.name}{COPY}{number}", np.array(value.const_value.numpy()))
 
 
 def _move(graph: ir.Graph, node: ir.Node) -> None:

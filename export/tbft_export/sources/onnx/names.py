@@ -5,19 +5,23 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from tbft_artifacts.names import LABELS, LOGITS, LOSS
 from tbft_export.graph.forward import IMAGES
+from tbft_export.sources.onnx.lift import COPY
 
 _RESERVED = (IMAGES, LOGITS, LABELS, LOSS)
 # As PyTorch's two exporters, ONNX Runtime's quantiser, the rewriting here, and counters of other tools name constants.
 _LOST = re.compile(
-    r"(?:onnx::\w+_\d+|val_\d+|_?(?:to_)?const\w*|\d+|initializer_\d+|.*_output_\d+|.+\.weight_\w+)"
-    r"(?:\.equal\d+|_folded)*"
+    rf".+{re.escape(COPY)}\d+|(?:onnx::\w+_\d+|val_\d+|_?(?:to_)?const\w*|\d+|initializer_\d+|.*_output_\d+|.+\.weight_\w+)"
+    r"(?:_folded)*"
 )
+_PRODUCTS = frozenset({"Conv", "ConvTranspose", "MatMul"})
+_WAITING = "waiting for its name/"
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _KINDS = {
     "Conv": "conv",
@@ -36,21 +40,54 @@ def name_weights(graph: ir.Graph, weights: frozenset[str]) -> None:
 
     The layer's name is that of another of its weights, or what the scope of its node spells
     (`/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1`), or its kind and number (`conv3`). Every name is there once, and
-    the same in each export of the file.
+    the same in each export of the file. What layers shared by chance gets a name for each, too.
     """
+    shared, modules = _shared(weights), _modules(weights)
+    layers = _name_layers(graph, weights, shared | modules)
+    found: dict[ir.Value, str] = {}
+    for node in graph:
+        for value, role in _roles(node, weights):
+            name = value.name or ""
+            is_lost = _is_lost(name) or name in modules or (name in shared and layers[node].is_said)
+            if is_lost and value not in found:
+                found[value] = f"{layers[node].name}.{role}"
+    for number, value in enumerate(found):
+        # None is in the way of another.
+        _rename(graph, value, f"{_WAITING}{number}")
+    taken = {value.name for node in graph for value in node.outputs} | graph.initializers.keys()
+    for value, name in found.items():
+        free = _free(name, taken)
+        taken.add(free)
+        _rename(graph, value, free)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """The layer of a node, and whether something says its name, or it is but its kind and number."""
+
+    name: str
+    is_said: bool
+
+
+def _name_layers(graph: ir.Graph, weights: frozenset[str], odd: Set[str]) -> dict[ir.Node, _Layer]:
     counts: Counter[str] = Counter()
-    named: dict[ir.Node, str] = {}
+    layers: dict[ir.Node, _Layer] = {}
     for node in graph:
         kind = _KINDS.get(node.op_type, node.op_type.lower())
         counts[kind] += 1
-        for value, role in list(_roles(node, weights)):
-            name = value.name or ""
-            if not _is_lost(name):
-                continue
-            layer = named.get(node) or _layer_of(node, weights) or f"{kind}{counts[kind]}"
-            named[node] = layer
-            _rename(graph, value, _free(graph, f"{layer}.{role}"))
-        _pass_on(node, named, weights)
+        if node not in layers:
+            said = _layer_of(node, weights, odd)
+            layers[node] = _Layer(said or f"{kind}{counts[kind]}", bool(said))
+        # An Add of a vector behind a product is the bias of that layer.
+        reader = next((user for user, _ in node.outputs[0].uses()), None)
+        if node.op_type in _PRODUCTS and reader is not None and reader.op_type == "Add" and layers[node].is_said:
+            layers[reader] = layers[node]
+    return layers
+
+
+def _shared(weights: frozenset[str]) -> frozenset[str]:
+    """What layers shared, of which each has a copy: whose the name was is not said."""
+    return frozenset(name.partition(COPY)[0] for name in weights if COPY in name)
 
 
 def keep_reserved(graph: ir.Graph) -> None:
@@ -64,6 +101,11 @@ def keep_reserved(graph: ir.Graph) -> None:
         if node.name and node.name in nodes:
             node.name = f"{node.name}.{number}"
         nodes.add(node.name)
+
+
+def _modules(weights: frozenset[str]) -> frozenset[str]:
+    """What names of weights begin with: a weight is no module, or it would be a block that holds others."""
+    return frozenset(name[:end] for name in weights for end, letter in enumerate(name) if letter == ".")
 
 
 def _roles(node: ir.Node, weights: frozenset[str]) -> Iterator[tuple[ir.Value, str]]:
@@ -80,11 +122,11 @@ def _roles(node: ir.Node, weights: frozenset[str]) -> Iterator[tuple[ir.Value, s
             yield value, "bias" if index > 1 else "weight"
 
 
-def _layer_of(node: ir.Node, weights: frozenset[str]) -> str:
+def _layer_of(node: ir.Node, weights: frozenset[str], odd: Set[str]) -> str:
     """What others of its weights, or its scope, say of a node's layer; nothing where they say nothing."""
     for value, role in _roles(node, weights):
         name = value.name or ""
-        if not _is_lost(name) and name.endswith(f".{role}"):
+        if not _is_lost(name) and name not in odd and name.endswith(f".{role}"):
             return name.removesuffix(f".{role}")
     return _scope(node)
 
@@ -107,23 +149,12 @@ def _scope(node: ir.Node) -> str:
     return ".".join(path)
 
 
-def _pass_on(node: ir.Node, named: dict[ir.Node, str], weights: frozenset[str]) -> None:
-    """An Add of a vector behind a product is the bias of that layer."""
-    if node.op_type not in ("MatMul", "Conv", "ConvTranspose") or len(node.outputs[0].uses()) != 1:
-        return
-    (reader, _), *_ = node.outputs[0].uses()
-    layer = named.get(node) or _layer_of(node, weights)
-    if reader.op_type == "Add" and layer:
-        named[reader] = layer
-
-
 def _is_lost(name: str) -> bool:
     return _LOST.fullmatch(name) is not None
 
 
-def _free(graph: ir.Graph, name: str) -> str:
+def _free(name: str, taken: Set[str | None]) -> str:
     """`name`, with a number where it is taken."""
-    taken = {value.name for node in graph for value in node.outputs} | graph.initializers.keys()
     number, free = 1, name
     while free in taken:
         number += 1

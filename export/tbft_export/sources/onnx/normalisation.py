@@ -12,6 +12,7 @@ from tbft_artifacts.preprocessing import Normalize
 from tbft_export.graph.operands import constant_input
 
 _STEPS = frozenset({"Add", "Div", "Identity", "Mul", "Sub"})
+_MIRRORS = frozenset({"Gather", "Slice"})
 BYTE = 255
 # A graph that divides by more than this, or subtracts more, means pixels from 0 to 255: others would all be one grey.
 _SMALLEST_SCALE, _LARGEST_SHIFT = 0.1, 10.0
@@ -29,6 +30,8 @@ class Pixels:
 def read_normalisation(graph: ir.Graph, *, took_bytes: bool) -> Pixels:
     """Find in `graph`, which maps (N, C, H, W), additions and products per channel ahead of everything else.
 
+    They may stand behind a first Transpose to channels last, and beside one that makes BGR of RGB.
+
     They make y = scale * x + shift of a pixel x. A scale below 0.1, or a shift beyond 10, is for pixels from 0 to 255,
     any other one for pixels from 0 to 1; `took_bytes` says it outright.
     """
@@ -38,9 +41,14 @@ def read_normalisation(graph: ir.Graph, *, took_bytes: bool) -> Pixels:
         return Pixels(None, frozenset())
     scale, shift = np.ones(channels), np.zeros(channels)
     names: set[str] = set()
-    for node, index in _steps(graph.inputs[0]):
+    begin, axis = _begin(graph.inputs[0])
+    for node, index in _steps(begin, axis):
+        if node.op_type in _MIRRORS:
+            # Red and blue change places.
+            scale, shift = scale[::-1], shift[::-1]
+            continue
         other = node.inputs[1 - index] if len(node.inputs) > 1 else None
-        constant = _per_channel(node, 1 - index, channels)
+        constant = _per_channel(node, 1 - index, channels, axis)
         if node.op_type == "Identity":
             continue
         if constant is None or other is None or (node.op_type == "Div" and index):
@@ -57,17 +65,41 @@ def read_normalisation(graph: ir.Graph, *, took_bytes: bool) -> Pixels:
     return Pixels(normalize, frozenset(names), assumed)
 
 
-def _steps(value: ir.Value) -> Iterator[tuple[ir.Node, int]]:
+def _begin(images: ir.Value) -> tuple[ir.Value, int]:
+    """Where to begin, and which axis the channels are: a graph may turn images first."""
+    users = [node for node, _ in images.uses()]
+    if (
+        len(users) == 1
+        and users[0].op_type == "Transpose"
+        and list(users[0].attributes.get_ints("perm", ()))[-1:] == [1]
+    ):
+        return users[0].outputs[0], len("NHW")
+    return images, 1
+
+
+def _steps(value: ir.Value, axis: int) -> Iterator[tuple[ir.Node, int]]:
     """Elementwise nodes that alone read each other from `value` on, and which operand each reads it as."""
     while len(value.uses()) == 1:
         (node, index), *_ = value.uses()
-        if node.op_type not in _STEPS:
+        if node.op_type not in _STEPS and not _mirrors(node, axis):
             return
         yield node, index
         value = node.outputs[0]
 
 
-def _per_channel(node: ir.Node, index: int, channels: int) -> np.ndarray | None:
+def _mirrors(node: ir.Node, axis: int) -> bool:
+    """Whether a node takes channels the other way round, as from RGB to BGR."""
+    operands = [constant_input(node, index) for index in range(1, len(node.inputs))]
+    if node.op_type not in _MIRRORS or any(each is None for each in operands):
+        return False
+    numbers = [np.ravel(each).tolist() for each in operands if each is not None]
+    if node.op_type == "Gather":
+        return node.attributes.get_int("axis", 0) == axis and numbers[0] == list(range(len(numbers[0])))[::-1]
+    # starts, ends, axes, steps; -1 is the last channel.
+    return len(numbers) == 4 and numbers[2:] == [[axis], [-1]] and numbers[0] in ([-1], [2]) and numbers[1][0] < -1
+
+
+def _per_channel(node: ir.Node, index: int, channels: int, axis: int) -> np.ndarray | None:
     """A constant operand as a number per channel; None where it is none, or differs from pixel to pixel."""
     array = constant_input(node, index) if index < len(node.inputs) else None
     if array is None or array.dtype.kind != "f":
@@ -75,7 +107,8 @@ def _per_channel(node: ir.Node, index: int, channels: int) -> np.ndarray | None:
     if array.size == 1:
         return np.full(channels, array.reshape(()), np.float64)
     whole = array.reshape((1,) * (len("NCHW") - array.ndim) + array.shape)
-    return whole.reshape(-1).astype(np.float64) if whole.shape == (1, channels, 1, 1) else None
+    each = tuple(channels if place == axis else 1 for place in range(len("NCHW")))
+    return whole.reshape(-1).astype(np.float64) if whole.shape == each else None
 
 
 def _apply(

@@ -20,7 +20,7 @@ OLDEST, NEWEST = 9, 25
 
 def check_opset(model: ir.Model, name: str) -> None:
     """Raises TbftError for an opset outside of `OLDEST` to `NEWEST`, and for operators that are not ONNX's own."""
-    version = model.opset_imports.get("", OPSET)
+    version = _version(model)
     if not OLDEST <= version <= NEWEST:
         raise TbftError(
             f"'{name}' is of opset {version}, and those from {OLDEST} to {NEWEST} are read",
@@ -34,12 +34,17 @@ def check_opset(model: ir.Model, name: str) -> None:
             )
 
 
+def _version(model: ir.Model) -> int:
+    """Of ONNX's own operators, whose domain has two names."""
+    return next((model.opset_imports[domain] for domain in ("", "ai.onnx") if domain in model.opset_imports), OPSET)
+
+
 def convert_opset(model: ir.Model, name: str) -> None:
     """Let `model` be of the compiler's opset; it computes the same.
 
     Raises TbftError for a node that has no like in the compiler's.
     """
-    version = model.opset_imports.get("", OPSET)
+    version = _version(model)
     if version != OPSET:
         for node in list(model.graph):
             _convert(node, version, name)

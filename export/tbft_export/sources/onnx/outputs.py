@@ -11,6 +11,7 @@ from tbft_artifacts.errors import TbftError
 # What may stand between the logits and a softmax, or behind it, and changes no number.
 _MOVES = frozenset({"Flatten", "Identity", "Dropout", "Reshape", "Squeeze"})
 _PROBABILITIES = frozenset({"Softmax", "LogSoftmax"})
+_FLOATS = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
 _CHOICES = frozenset({"ArgMax", "TopK"})
 
 
@@ -38,6 +39,12 @@ def choose_output(graph: ir.Graph, name: str, wanted: str | None) -> tuple[str, 
         raise TbftError(
             f"model '{name}' gives the likeliest class ({producer.op_type}), and the loss takes the logits",
             "export the model again without that last step",
+        )
+    if chosen.dtype not in _FLOATS:
+        kind = "no tensor" if chosen.dtype is None else f"tensors of {chosen.dtype.name.lower()}"
+        raise TbftError(
+            f"output '{chosen.name}' of model '{name}' gives {kind}, and logits are floats",
+            f"choose another one with `output`: {_listed(graph.outputs)}",
         )
     others = len(graph.outputs) > 1 and wanted is None
     graph.outputs.clear()
@@ -116,7 +123,7 @@ def _is_over_classes(node: ir.Node, graph: ir.Graph) -> bool:
 def _may_be_logits(value: ir.Value) -> bool:
     """Whether `value` has a number for each of several classes of an image."""
     shape = value.shape
-    if shape is None or len(shape) < 2 or value.dtype not in (None, ir.DataType.FLOAT):
+    if shape is None or len(shape) < 2 or value.dtype not in _FLOATS:
         return False
     return shape[1] != 1 and all(size == 1 for size in shape.dims[2:])
 

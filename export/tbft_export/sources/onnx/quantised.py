@@ -104,7 +104,7 @@ def _restore(graph: ir.Graph, node: ir.Node) -> bool:
     if old.name == name:
         old.name = f"{name}.restored"
     if name in graph.initializers:
-        name = f"{name}.float32"
+        name = f"{name}_float32"
     weight = initializer(graph, name, floats * _along(scale, axis, values.ndim))
     ir.convenience.replace_all_uses_with(old, weight)
     graph.remove(node, safe=True)

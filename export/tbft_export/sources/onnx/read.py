@@ -15,11 +15,13 @@ from tbft_artifacts.names import LOGITS
 from tbft_artifacts.preprocessing import Normalize
 from tbft_export.graph.builder import infer_shapes
 from tbft_export.graph.forward import BATCH, IMAGES, IR_VERSION
+from tbft_export.graph.resize import is_scale
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.sources.given_shape import NOTHING_SAID, GivenShape
 from tbft_export.sources.one_dimension import widen_input
+from tbft_export.sources.onnx.channels import take_channels_first
 from tbft_export.sources.onnx.floats import leave_casts, use_float32
-from tbft_export.sources.onnx.inputs import check_one_input, fix_shape, free_batch, take_channels_first, take_floats
+from tbft_export.sources.onnx.inputs import check_one_input, fix_shape, free_batch, take_floats
 from tbft_export.sources.onnx.lift import leave_zeros, lift_weights, settle_weights
 from tbft_export.sources.onnx.names import keep_reserved, name_weights
 from tbft_export.sources.onnx.normalisation import read_normalisation
@@ -77,9 +79,10 @@ def read_onnx(
     _name_signature(graph)
     pixels = read_normalisation(graph, took_bytes=took_bytes)
     name_weights(graph, _floats(graph, quantised) - pixels.constants)
+    card = _card(proto)
     about = quantised.note if quantised is not None else _about_norms(graph)
-    notes = tuple(note for note in (*chosen, *made, *cut, pixels.note, about) if note)
-    return OnnxFile(model, _floats(graph, quantised) - pixels.constants, _card(proto), pixels.normalize, notes)
+    notes = tuple(note for note in (*chosen, *made, *cut, pixels.note if card is None else "", about) if note)
+    return OnnxFile(model, _floats(graph, quantised) - pixels.constants, card, pixels.normalize, notes)
 
 
 def _take_images(graph: ir.Graph, name: str, given: GivenShape) -> bool:
@@ -130,7 +133,7 @@ def _forget_shapes(graph: ir.Graph) -> None:
 
 
 def _floats(graph: ir.Graph, quantised: Quantised | None = None) -> frozenset[str]:
-    """The names of what may be weights: every initializer of float32 that is more than a number.
+    """The names of what may be weights: every initializer of float32 that is more than a number or a scale.
 
     Of a quantised file those alone behind the last rounding of activations.
     """
@@ -140,6 +143,7 @@ def _floats(graph: ir.Graph, quantised: Quantised | None = None) -> frozenset[st
         if value.dtype == ir.DataType.FLOAT
         and value.shape
         and len(value.shape)
+        and not is_scale(value)
         and (quantised is None or (value.uses() and all(user in quantised.free for user, _ in value.uses())))
     )
 

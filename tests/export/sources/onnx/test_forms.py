@@ -116,6 +116,8 @@ def test_a_bundle_of_a_chosen_output(tmp_path: Path) -> None:
             "with",
         ),
         ({"images": "float[n,5] q, float[n,3,8,8]"}, "has 2 inputs, not one: q, x", "nothing else"),
+        ({"images": "int64[n,3,8,8]", "before": "v = Cast <to=1> (x)"}, "takes tensors of int64, not images", "bytes"),
+        ({"logits": "int64[n,4] y", "after": "y = Cast <to=7> (z)"}, "gives tensors of int64, and", "y (n, 4)"),
         ({"logits": "float[n,1,4] y", "after": "y = Unsqueeze (z, one)"}, "not (N, C, H, W) to", "fixed channels"),
     ],
 )
@@ -158,6 +160,76 @@ def test_channels_last_behind_a_normalisation(tmp_path: Path) -> None:
     file = read_onnx(path, None)
     assert file.floats == WEIGHTS
     np.testing.assert_allclose(logits(file), original(path, PIXELS.transpose(0, 2, 3, 1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("before", "given"),
+    [
+        ("a = Sub (x, mean) q = Pad (a, pads) v = Transpose <perm=[0,3,1,2]> (q)", {"mean": MEAN.reshape(3)}),
+        ("q = Pad (x, pads) v = Transpose <perm=[0,3,1,2]> (q)", {}),
+        (
+            "g = Gather <axis=3> (x, bgr) a = Sub (g, mean) v = Transpose <perm=[0,3,1,2]> (a)",
+            {"bgr": np.array([2, 1, 0]), "mean": MEAN.reshape(1, 1, 1, 3) * 255},
+        ),
+    ],
+)
+def test_channels_last_that_are_turned_later(tmp_path: Path, before: str, given: dict[str, np.ndarray]) -> None:
+    """Something else than numbers per channel is computed first; what only normalises is no weight there either."""
+    pads = np.array([0, 1, 1, 0, 0, 1, 1, 0])
+    path = small(tmp_path / "m.onnx", before, images="float[n,8,8,3]", pads=pads, **given)
+    file = read_onnx(path, None)
+    assert file.floats == WEIGHTS
+    assert (file.normalize is not None) == ("mean" in given)
+    np.testing.assert_allclose(logits(file), original(path, PIXELS.transpose(0, 2, 3, 1)), rtol=1e-4)
+
+
+def test_channels_last_that_are_flattened(tmp_path: Path) -> None:
+    """As a perceptron of TensorFlow takes grey pictures: nothing is turned, and the order is the graph's."""
+    body = "f = Flatten ({start}) {end} = Gemm <transB=1> (f, fw, fb)"
+    weight = np.random.default_rng(2).standard_normal((4, 8 * 8 * 3)).astype(F)
+    path = small(tmp_path / "m.onnx", images="float[n,8,8,3]", body=body, fw=weight)
+    file = read_onnx(path, None)
+    assert list(file.model.graph.inputs[0].shape or [])[1:] == [3, 8, 8]
+    np.testing.assert_allclose(logits(file), original(path, PIXELS.transpose(0, 2, 3, 1)), rtol=1e-4)
+
+
+def test_channels_that_only_look_as_if_they_came_last(tmp_path: Path) -> None:
+    """A first layer that takes images as they are says what their channels are."""
+    weight = np.random.default_rng(2).standard_normal((5, 8, 3, 3)).astype(F)
+    path = small(tmp_path / "m.onnx", images="float[n,8,8,3]", w=weight)
+    assert list(read_onnx(path, None).model.graph.inputs[0].shape or [])[1:] == [8, 8, 3]
+
+
+@pytest.mark.parametrize(
+    ("before", "given"),
+    [
+        ("g = Gather <axis=1> (x, bgr) a = Sub (g, mean) v = Div (a, std)", {"bgr": np.array([2, 1, 0])}),
+        (
+            "g = Slice (x, last, end, one, back) a = Sub (g, mean) v = Div (a, std)",
+            {"last": np.array([-1]), "end": np.array([-4]), "one": np.array([1]), "back": np.array([-1])},
+        ),
+    ],
+)
+def test_a_normalisation_of_bgr(tmp_path: Path, before: str, given: dict[str, np.ndarray]) -> None:
+    path = small(tmp_path / "m.onnx", before, mean=MEAN, std=STD, **given)
+    file = read_onnx(path, None)
+    assert file.floats == WEIGHTS
+    assert file.normalize == Normalize(mean=(0.0,) * 3, std=(1.0,) * 3)
+    np.testing.assert_allclose(logits(file), original(path), rtol=1e-4)
+
+
+def test_bytes_that_are_computed_with(tmp_path: Path) -> None:
+    """As a quantised graph of TensorFlow Lite takes them."""
+    path = small(
+        tmp_path / "m.onnx",
+        "v = DequantizeLinear (x, s, z)",
+        images="uint8[n,3,8,8]",
+        s=np.array(0.02, F),
+        z=np.array(128, np.uint8),
+    )
+    pixels = np.round(PIXELS * 255)
+    found = logits(read_onnx(path, None), pixels)
+    np.testing.assert_allclose(found, original(path, pixels.astype(np.uint8)), rtol=1e-4)
 
 
 @pytest.mark.parametrize("turned", [False, True])

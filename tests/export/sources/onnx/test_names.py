@@ -138,6 +138,14 @@ def test_names_that_say_something_stay(name: str) -> None:
     assert named(graph(("Gemm", "/head/Gemm", ["_", name]), **{name: (3,)})) == [name]
 
 
+def test_a_weight_is_no_module() -> None:
+    """A name that others begin with would be a block that holds them."""
+    given = graph(
+        ("Gemm", "", ["_", "fc"]), ("Gemm", "", ["_", "fc.weight"]), **dict.fromkeys(["fc", "fc.weight"], (3,))
+    )
+    assert named(given) == ["linear1.weight", "fc.weight"]
+
+
 def test_names_of_the_bundle_are_taken_by_nothing_else() -> None:
     given = parse(
         "g (float[n] x) => (float[n] y) { logits = Relu (x) loss = Add (logits, labels) y = Abs (loss) }",

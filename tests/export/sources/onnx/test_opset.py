@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,6 +18,7 @@ from tbft_export.graph.forward import IR_VERSION, OPSET
 from tbft_export.sources.onnx.newer_operators import NEWER
 from tbft_export.sources.onnx.older_operators import OLDER
 from tbft_export.sources.onnx.opset import NEWEST, OLDEST, check_opset, convert_opset
+from tbft_export.sources.onnx.read import read_onnx
 
 LATEST_OF_ORT_TRAINING = 21
 AXES = {"axes": np.array([2, 3])}
@@ -159,3 +161,24 @@ def test_operators_of_other_tools_are_refused() -> None:
 def test_every_opset(opset: int) -> None:
     proto = parsed(opset, "y = Relu (x)", {})
     assert run(converted(proto), {"x": LETTERS})["y"].shape == LETTERS.shape
+
+
+def test_the_other_name_of_onnx_domain() -> None:
+    proto = parsed(20, "y = ReduceMean <noop_with_empty_axes=0> (x, axes)", AXES)
+    proto.opset_import[0].domain = "ai.onnx"
+    assert run(converted(proto), {"x": LETTERS})["y"].shape == (2, 4, 1, 1)
+
+
+def test_functions_of_a_file_are_written_out(tmp_path: Path) -> None:
+    """As exporters may leave layers: a function of the file's own is the nodes in it."""
+    header = '<ir_version: 8, opset_import: ["" : 18, "own" : 1]>'
+    body = (
+        "g (float[n,3,8,8] x) => (float[n,4] y) { a = own.twice (x) m = ReduceMean (a, axes) f = Flatten (m) "
+        'y = Gemm <transB=1> (f, w) } <domain: "own", opset_import: ["" : 18]> twice (x) => (y) { y = Add (x, x) }'
+    )
+    proto = onnx.parser.parse_model(f"{header} {body}")
+    weights = {"w": np.ones((4, 3), F), **AXES}
+    proto.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in weights.items())
+    onnx.save(proto, tmp_path / "m.onnx")
+    file = read_onnx(tmp_path / "m.onnx", None)
+    assert [node.op_type for node in file.model.graph] == ["Add", "ReduceMean", "Flatten", "Gemm"]
