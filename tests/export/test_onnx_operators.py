@@ -142,7 +142,7 @@ def test_an_operator(inputs: dict[str, np.ndarray], node: str) -> None:
 def test_every_operator_is_tested() -> None:
     """But Mish, which is none of opset 17."""
     tested = {node.split()[0] for node in (*NODES, *(node for _, node in OTHERS))}
-    assert tested | {"QuantizeLinear", "DequantizeLinear"} >= OPERATORS.keys() - {"Mish"}
+    assert tested | {"QuantizeLinear", "DequantizeLinear", "Range"} >= OPERATORS.keys() - {"Mish"}
 
 
 @pytest.mark.parametrize(
@@ -191,3 +191,16 @@ def test_one_size_of_a_shape() -> None:
     assert isinstance(found, Tensor)
     assert found.shape == ()
     assert int(found) == 4
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32])
+def test_numbers_in_a_row(kind: type[np.generic]) -> None:
+    """Range takes no tensor but three numbers, and gives their type."""
+    given = [np.array(value, kind) for value in (1, 8, 3)]
+    name = "int64" if kind is np.int64 else "float"
+    model = parse(f"g ({name} a, {name} b, {name} c) => ({name}[n] y) {{ y = Range (a, b, c) }}")
+    found = OPERATORS["Range"](model.graph.node(0), [torch.from_numpy(each) for each in given])
+    assert isinstance(found, Tensor)
+    expected = run(model, dict(zip("abc", given, strict=True)))["y"]
+    np.testing.assert_array_equal(found.numpy(), expected)
+    assert found.numpy().dtype == expected.dtype

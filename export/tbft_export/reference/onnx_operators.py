@@ -200,5 +200,6 @@ OPERATORS: Mapping[str, Operator] = {
     "ReduceProd": _reduction(_product),
     "ReduceSumSquare": _reduction(lambda x, axes, keep: torch.sum(x * x, axes, keepdim=keep)),
     # Moving.
+    "Range": lambda _node, x: torch.arange(x[0].item(), x[1].item(), x[2].item(), dtype=x[0].dtype),
     "Trilu": _trilu,
 }
