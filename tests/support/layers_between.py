@@ -122,6 +122,10 @@ def layers() -> dict[str, tuple[Function, Own]]:
         "largest, smallest": (lambda _, x: x * x.amax((2, 3), keepdim=True) - x.amin(1).unsqueeze(1), {}),
         "attention": (attention, {"qkv": nn.Linear(CHANNELS, 3 * CHANNELS)}),
         "attention without layers": (lambda _, x: image((rows(x) @ x.flatten(2)).softmax(-1) @ rows(x)), {}),
+        "sum of products": (
+            lambda net, x: torch.einsum("nchw,dc->ndhw", x, net.p) * torch.einsum("nchw,ndhw->ncd", x, x).mean(),
+            {"p": parameter(CHANNELS, CHANNELS)},
+        ),
         "mixed tokens": (
             lambda net, x: functional.gelu(net.mix(x.flatten(2))).reshape(-1, *plane),
             {"mix": nn.Linear(SIZE * SIZE, SIZE * SIZE)},
