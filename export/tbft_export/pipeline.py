@@ -10,7 +10,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.operators import IN_BUNDLES
+from tbft_artifacts.operators import IN_BUNDLES, MOST_NODES
 from tbft_artifacts.plan import ConvolutionForm
 from tbft_artifacts.sparse import SparseLayer
 from tbft_artifacts.words import clean
@@ -205,7 +205,12 @@ def pass_names() -> list[str]:
 
 
 def check_standard(model: ir.Model) -> None:
-    """Raise TbftError if an operator is left in `model` that devices refuse, such as one outside the default domain."""
+    """Raise TbftError for what devices refuse: too many nodes, or an operator such as those of other domains."""
+    if len(model.graph) > MOST_NODES:
+        raise TbftError(
+            f"a graph of this network would have {len(model.graph):,} nodes, and {MOST_NODES:,} are the most",
+            "train a block behind it, or let recurrent layers read shorter sequences",
+        )
     for node in model.graph:
         if node.domain not in ("", "ai.onnx"):
             raise TbftError(
