@@ -99,6 +99,8 @@ def layers() -> dict[str, tuple[Function, Own]]:
             lambda net, x: x * torch.rsqrt((x**2).mean(-1, keepdim=True) + 1e-5) * net.p,
             {"p": parameter(SIZE)},
         ),
+        "RMS norm of PyTorch": (lambda net, x: last(net.norm, x), {"norm": nn.RMSNorm(CHANNELS, 1e-3)}),
+        "RMS norm without scale": (of("norm"), {"norm": nn.RMSNorm((SIZE, SIZE), 1e-5, elementwise_affine=False)}),
         "group norm": (of("norm"), {"norm": nn.GroupNorm(2, CHANNELS)}),
         "instance norm": (of("norm"), {"norm": nn.InstanceNorm2d(CHANNELS)}),
         "instance norm, affine": (of("norm"), {"norm": nn.InstanceNorm2d(CHANNELS, affine=True)}),
