@@ -63,7 +63,7 @@ def _turned_round(node: ir.Node, x: ir.Value | None, w: ir.Value | None) -> Conv
     strides, dilations = ints(node, "strides", (1, 1)), ints(node, "dilations", (1, 1))
     pads, spare = ints(node, "pads", (0, 0, 0, 0)), ints(node, "output_padding", (0, 0))
     if any(extra >= stride for extra, stride in zip(spare, strides, strict=True)):
-        raise _refusal(node, "adds a stride or more to its result", "make `output_padding` smaller than the stride")
+        raise _refusal(node, "adds a stride or more to its result", "make its output padding smaller than the stride")
     rows, columns = (
         (size - 1) * strides[axis] + dilations[axis] * (kernel - 1) + 1 + spare[axis] - pads[axis] - pads[axis + 2]
         for axis, (size, kernel) in enumerate(((height, kernel_h), (width, kernel_w)))
