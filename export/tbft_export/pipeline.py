@@ -10,7 +10,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.operators import IN_BUNDLES
+from tbft_artifacts.operators import IN_BUNDLES, MOST_NODES
 from tbft_artifacts.plan import ConvolutionForm
 from tbft_artifacts.sparse import SparseLayer
 from tbft_artifacts.words import clean
@@ -33,6 +33,7 @@ from tbft_export.passes.score_channels import ScoreChannelsPass
 from tbft_export.passes.separate_readers import SeparateReadersPass
 from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
+from tbft_export.passes.take_branches import TakeBranchesPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.train_rows import TrainRowsPass
 from tbft_export.passes.unroll_recurrence import UnrollRecurrencePass
@@ -70,6 +71,7 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
         common.ShapeInferencePass(),  # Folding `Shape` needs static dimensions.
         FoldConstantsPass(weights),
         FoldSizesPass(weights),  # What is left of shape arithmetic: that with the batch in it.
+        TakeBranchesPass(weights),  # Whether an axis has one element is decided only now.
         FindShapesPass(weights),  # What -1 stands for in a Reshape, which neither could tell.
         UnrollRecurrencePass(),  # Over sequences whose length is known only now.
         ExplicitPaddingPass(),  # Of images whose size is known; the next one adds to it.
@@ -203,7 +205,12 @@ def pass_names() -> list[str]:
 
 
 def check_standard(model: ir.Model) -> None:
-    """Raise TbftError if an operator is left in `model` that devices refuse, such as one outside the default domain."""
+    """Raise TbftError for what devices refuse: too many nodes, or an operator such as those of other domains."""
+    if len(model.graph) > MOST_NODES:
+        raise TbftError(
+            f"a graph of this network would have {len(model.graph):,} nodes, and {MOST_NODES:,} are the most",
+            "train a block behind it, or let recurrent layers read shorter sequences",
+        )
     for node in model.graph:
         if node.domain not in ("", "ai.onnx"):
             raise TbftError(

@@ -25,7 +25,13 @@ def test_a_layer_in_a_network(name: str) -> None:
     assert_gradients_are_pytorchs(net, images, rng.integers(0, CLASSES, 4))
 
 
-@pytest.mark.parametrize("name", ["layer norm", "group norm", "attention", "quotient, broadcast", "prelu"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("layer norm", "group norm", "attention", "quotient, broadcast", "prelu", "gelu", "leaky relu", "powers"),
+        *("maximum, minimum", "magnitudes", "largest, smallest", "exp, log, sqrt"),
+    ],
+)
 def test_between_convolutions_in_winograds_form(name: str) -> None:
     """Where images lie spatial-major."""
     torch.manual_seed(2)

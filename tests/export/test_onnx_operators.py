@@ -61,6 +61,8 @@ NODES = [
     "Softplus (x)",
     "Softsign (x)",
     "ThresholdedRelu <alpha=0.3> (x)",
+    "Asinh (x)",
+    "Atan (x)",
     "Ceil (x)",
     "Cos (x)",
     "Floor (x)",
@@ -69,7 +71,11 @@ NODES = [
     "Min (x, slope, low)",
     "Round (x)",
     "Sign (x)",
+    "Mod <fmod=1> (x, slope)",
     "Sin (x)",
+    "Sinh (x)",
+    "Cosh (x)",
+    "Tan (x)",
     "InstanceNormalization <epsilon=0.01> (x, scale, scale)",
     "LayerNormalization <epsilon=0.01> (x, row, row)",
     "LayerNormalization (x, row)",
@@ -86,8 +92,11 @@ NODES = [
     "Trilu (x)",
     "Trilu <upper=0> (x, axis)",
 ]
+_BOUNDED = ("Acos", "Asin", "Atanh")
 # Of other operands: (inputs, node).
 OTHERS = [
+    *(({"x": np.linspace(-0.9, 0.9, 12, dtype=np.float32).reshape(2, 6)}, f"{name} (x)") for name in _BOUNDED),
+    ({"x": np.abs(noise(*SEQUENCE)) + 1}, "Acosh (x)"),
     ({"x": noise(*SEQUENCE)}, "Gemm <alpha=0.5> (x, matrix)"),
     ({"x": noise(2, 1, 3)}, "Squeeze (x, one)"),
     ({"x": np.abs(noise(*IMAGES))}, "ReduceLogSum <axes=[1]> (x)"),
@@ -133,7 +142,7 @@ def test_an_operator(inputs: dict[str, np.ndarray], node: str) -> None:
 def test_every_operator_is_tested() -> None:
     """But Mish, which is none of opset 17."""
     tested = {node.split()[0] for node in (*NODES, *(node for _, node in OTHERS))}
-    assert tested | {"QuantizeLinear", "DequantizeLinear"} >= OPERATORS.keys() - {"Mish"}
+    assert tested | {"QuantizeLinear", "DequantizeLinear", "Range"} >= OPERATORS.keys() - {"Mish"}
 
 
 @pytest.mark.parametrize(
@@ -182,3 +191,16 @@ def test_one_size_of_a_shape() -> None:
     assert isinstance(found, Tensor)
     assert found.shape == ()
     assert int(found) == 4
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32])
+def test_numbers_in_a_row(kind: type[np.generic]) -> None:
+    """Range takes no tensor but three numbers, and gives their type."""
+    given = [np.array(value, kind) for value in (1, 8, 3)]
+    name = "int64" if kind is np.int64 else "float"
+    model = parse(f"g ({name} a, {name} b, {name} c) => ({name}[n] y) {{ y = Range (a, b, c) }}")
+    found = OPERATORS["Range"](model.graph.node(0), [torch.from_numpy(each) for each in given])
+    assert isinstance(found, Tensor)
+    expected = run(model, dict(zip("abc", given, strict=True)))["y"]
+    np.testing.assert_array_equal(found.numpy(), expected)
+    assert found.numpy().dtype == expected.dtype

@@ -14,11 +14,12 @@ from support.bundles import COMPILED
 from support.onnx_models import parse
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.operators import IN_BUNDLES, IN_MODELS, LAYERS, WRITTEN
+from tbft_export import pipeline
 from tbft_export.pipeline import check_standard
 
 STANDARD = {schema.name for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == ""}
 # What the compiler reads in training graphs, and writes out.
-ONLY_READ = {"SoftmaxCrossEntropyLoss", "Gelu", "GRU", "LSTM", "RNN"}
+ONLY_READ = {"SoftmaxCrossEntropyLoss", "Gelu", "GRU", "LSTM", "RNN", "If"}
 # Never: control flow, random numbers, what is no tensor of numbers, and what divides integers unchecked.
 HARMFUL = {
     "If",
@@ -85,7 +86,15 @@ def test_the_lists_name_operators_of_the_standard() -> None:
 
 def test_the_compiler_writes_no_graph_that_a_device_refuses() -> None:
     """The user hears of it when exporting, with the layer's name, and not on the device."""
-    model = parse("g (float[n, 4] x) => (float[n, 4] y) { r = Mod <fmod=1>(x, x) y = Relu(r) }")
-    with pytest.raises(TbftError, match="Mod at node 'Mod_0'") as caught:
+    model = parse("g (float[4, 4] x) => (float y) { r = Det(x) y = Relu(r) }")
+    with pytest.raises(TbftError, match="Det at node 'Det_0'") as caught:
         check_standard(model)
     assert "other operators" in caught.value.hint
+
+
+def test_the_compiler_writes_no_graph_that_is_too_long_for_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recurrent layers over long sequences are written out step by step."""
+    monkeypatch.setattr(pipeline, "MOST_NODES", 1)
+    check_standard(parse("g (float[n, 4] x) => (float[n, 4] y) { y = Relu(x) }"))
+    with pytest.raises(TbftError, match="a graph of this network would have 2 nodes, and 1 are the most"):
+        check_standard(parse("g (float[n, 4] x) => (float[n, 4] y) { r = Relu(x) y = Relu(r) }"))

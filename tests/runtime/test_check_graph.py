@@ -11,8 +11,9 @@ from support.bundles import COMPILED, compiled
 from support.onnx_writer import IMAGES, LOGITS, classifier, graph, model, node, tensor
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.operators import MOST_NODES
 from tbft_artifacts.plan import PREDICT
-from tbft_runtime.graphs.check_graph import BUNDLE_RULES, MODEL_RULES, MOST_NODES, check_graph
+from tbft_runtime.graphs.check_graph import BUNDLE_RULES, MODEL_RULES, check_graph
 from tbft_runtime.graphs.graph_file import check_graphs
 from tbft_runtime.graphs.protobuf import bytes_field, number_field
 

@@ -99,6 +99,8 @@ def layers() -> dict[str, tuple[Function, Own]]:
             lambda net, x: x * torch.rsqrt((x**2).mean(-1, keepdim=True) + 1e-5) * net.p,
             {"p": parameter(SIZE)},
         ),
+        "RMS norm of PyTorch": (lambda net, x: last(net.norm, x), {"norm": nn.RMSNorm(CHANNELS, 1e-3)}),
+        "RMS norm without scale": (of("norm"), {"norm": nn.RMSNorm((SIZE, SIZE), 1e-5, elementwise_affine=False)}),
         "group norm": (of("norm"), {"norm": nn.GroupNorm(2, CHANNELS)}),
         "instance norm": (of("norm"), {"norm": nn.InstanceNorm2d(CHANNELS)}),
         "instance norm, affine": (of("norm"), {"norm": nn.InstanceNorm2d(CHANNELS, affine=True)}),
@@ -122,6 +124,10 @@ def layers() -> dict[str, tuple[Function, Own]]:
         "largest, smallest": (lambda _, x: x * x.amax((2, 3), keepdim=True) - x.amin(1).unsqueeze(1), {}),
         "attention": (attention, {"qkv": nn.Linear(CHANNELS, 3 * CHANNELS)}),
         "attention without layers": (lambda _, x: image((rows(x) @ x.flatten(2)).softmax(-1) @ rows(x)), {}),
+        "sum of products": (
+            lambda net, x: torch.einsum("nchw,dc->ndhw", x, net.p) * torch.einsum("nchw,ndhw->ncd", x, x).mean(),
+            {"p": parameter(CHANNELS, CHANNELS)},
+        ),
         "mixed tokens": (
             lambda net, x: functional.gelu(net.mix(x.flatten(2))).reshape(-1, *plane),
             {"mix": nn.Linear(SIZE * SIZE, SIZE * SIZE)},

@@ -48,8 +48,10 @@ class FoldConstantsPass(ir.passes.InPlacePass):
     def _constant_outputs(self, node: ir.Node) -> list[np.ndarray] | None:
         if node.domain not in ("", "ai.onnx") or any(output.is_graph_output() for output in node.outputs):
             return None
-        if node.op_type == "DequantizeLinear":
-            return None
+        if node.op_type == "DequantizeLinear" or any(
+            each.type == ir.AttributeType.GRAPH for each in node.attributes.values()
+        ):
+            return None  # A branch reads values that are no inputs of the node.
         if node.op_type == "Constant":  # Case 1
             constant = ir.convenience.get_const_tensor(node.outputs[0])
             return None if constant is None else [constant.numpy()]

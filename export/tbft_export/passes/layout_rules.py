@@ -20,7 +20,11 @@ _SHORT_VECTOR = 64
 # Axis of (N, C, H, W) -> the same axis of (H, W, N, C).
 _NEW_AXIS = {old: new for new, old in enumerate(SPATIAL_MAJOR)}
 _ELEMENTWISE = frozenset(
-    "Add Sub Mul Div Sum Neg Sqrt Reciprocal Relu Greater Less And Where Cast Exp Sigmoid Tanh".split()  # noqa: SIM905
+    (
+        *("Add", "Sub", "Mul", "Div", "Sum", "Neg", "Sqrt", "Reciprocal", "Exp", "Log", "Pow", "Abs", "Max", "Min"),
+        *("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "And", "Or", "Not", "Where", "Cast"),
+        *("Relu", "LeakyRelu", "Sigmoid", "Tanh", "Erf", "Sin", "Cos"),
+    )
 ) | {kind.op_type for kind in ACTIVATIONS.values()}
 
 

@@ -167,15 +167,25 @@ OPERATORS: Mapping[str, Operator] = {
     "Softsign": lambda _node, x: functional.softsign(x[0]),
     "ThresholdedRelu": _attribute(lambda x, alpha: functional.threshold(x, alpha, 0.0), "alpha", 1.0),
     # Of each element.
+    "Acos": lambda _node, x: torch.acos(x[0]),
+    "Acosh": lambda _node, x: torch.acosh(x[0]),
+    "Asin": lambda _node, x: torch.asin(x[0]),
+    "Asinh": lambda _node, x: torch.asinh(x[0]),
+    "Atan": lambda _node, x: torch.atan(x[0]),
+    "Atanh": lambda _node, x: torch.atanh(x[0]),
     "Ceil": lambda _node, x: torch.ceil(x[0]),
     "Cos": lambda _node, x: torch.cos(x[0]),
+    "Cosh": lambda _node, x: torch.cosh(x[0]),
     "Floor": lambda _node, x: torch.floor(x[0]),
     "Max": lambda _node, x: functools.reduce(torch.maximum, x),
     "Mean": lambda _node, x: functools.reduce(torch.add, x) / len(x),
     "Min": lambda _node, x: functools.reduce(torch.minimum, x),
+    "Mod": lambda node, x: (torch.fmod if node.attributes.get_int("fmod", 0) else torch.remainder)(x[0], x[1]),
     "Round": lambda _node, x: torch.round(x[0]),
     "Sign": lambda _node, x: torch.sign(x[0]),
     "Sin": lambda _node, x: torch.sin(x[0]),
+    "Sinh": lambda _node, x: torch.sinh(x[0]),
+    "Tan": lambda _node, x: torch.tan(x[0]),
     # Norms.
     "InstanceNormalization": _instance_norm,
     "LayerNormalization": _layer_norm,
@@ -190,5 +200,6 @@ OPERATORS: Mapping[str, Operator] = {
     "ReduceProd": _reduction(_product),
     "ReduceSumSquare": _reduction(lambda x, axes, keep: torch.sum(x * x, axes, keepdim=keep)),
     # Moving.
+    "Range": lambda _node, x: torch.arange(x[0].item(), x[1].item(), x[2].item(), dtype=x[0].dtype),
     "Trilu": _trilu,
 }

@@ -19,7 +19,7 @@ def traceable() -> Iterator[None]:
     """Inside, modules compute the same with operators that the exporter knows.
 
     Attention and encoder layers do so layer by layer, not in the one fused operator of their fast path; adaptive
-    average pools whose windows overlap or differ in size are two products with matrices.
+    average pools whose windows overlap or differ in size are two products with matrices, and RMSNorm its formula.
     """
     fast, attention = torch.backends.mha.get_fastpath_enabled(), functional.scaled_dot_product_attention
     torch.backends.mha.set_fastpath_enabled(False)
@@ -94,9 +94,25 @@ def _attend(
     return (query * scale @ key.transpose(-2, -1)).softmax(-1) @ value
 
 
+def _rms_norm(
+    _func: Callable[..., Any],
+    input: Tensor,  # noqa: A002
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Any:
+    """x / sqrt(mean(x^2) + epsilon) * weight, over as many last axes as the shape has; epsilon is float32's if none."""
+    axes = tuple(range(-len(normalized_shape), 0))
+    power = (input * input).mean(axes, keepdim=True) + (torch.finfo(input.dtype).eps if eps is None else eps)
+    normal = input * torch.reciprocal(torch.sqrt(power))
+    return normal if weight is None else normal * weight
+
+
 _WRITTEN: Mapping[Callable[..., Any], Callable[..., Any]] = {
     functional.adaptive_avg_pool1d: _pool_signal,
     functional.adaptive_avg_pool2d: _pool,
     torch._C._nn.adaptive_avg_pool2d: _pool,
     functional.scaled_dot_product_attention: _attend,
+    functional.rms_norm: _rms_norm,
+    torch.rms_norm: _rms_norm,
 }

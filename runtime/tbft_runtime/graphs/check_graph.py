@@ -13,7 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.operators import IN_BUNDLES, IN_MODELS, MAY_LACK
+from tbft_artifacts.operators import IN_BUNDLES, IN_MODELS, MAY_LACK, MOST_NODES
 from tbft_runtime.graphs import onnx_schema as onnx
 from tbft_runtime.graphs.folding import Folding
 from tbft_runtime.graphs.node import Node, NodeReader
@@ -21,8 +21,6 @@ from tbft_runtime.graphs.protobuf import Field, message, signed
 from tbft_runtime.graphs.tensor import Tensor, read_tensor
 from tbft_runtime.graphs.value_types import ValueTypes
 
-# The largest that the compiler wrote for any network so far has 3,000.
-MOST_NODES = 20_000
 _DIVISIONS = ("Div", "Mod")
 _DEFAULT_DOMAINS = (b"", b"ai.onnx")
 

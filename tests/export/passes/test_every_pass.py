@@ -27,6 +27,7 @@ from tbft_export.passes.results_last import ResultsLastPass
 from tbft_export.passes.rewrite_average_pool import RewriteAveragePoolPass
 from tbft_export.passes.separate_readers import SeparateReadersPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
+from tbft_export.passes.take_branches import TakeBranchesPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
 from tbft_export.passes.unroll_recurrence import UnrollRecurrencePass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
@@ -69,6 +70,7 @@ def test_every_pass_is_tested() -> None:
         RewriteAveragePoolPass({"x"}),
         SeparateReadersPass(frozenset()),
         StandInForActivationsPass(),
+        TakeBranchesPass(frozenset()),
         TakeGradientsPass(),
         UnrollRecurrencePass(),
         UseBatchStatisticsPass(),
