@@ -92,6 +92,17 @@ def _axes(emit: Emitter, x: ir.Value | None) -> list[int]:
     return [axis % rank for axis in ints(emit.node, "axes", range(rank))]
 
 
+def _sum(emit: Emitter) -> None:
+    """One Add after the other."""
+    first, *others = emit.node.inputs
+    total = emit.op("Identity", first)
+    for other in others:
+        total = emit.op("Add", total, other)
+    if emit.node.op_type == "Mean":
+        total = emit.op("Mul", total, 1 / len(emit.node.inputs))
+    emit.replace(total)
+
+
 def _rank(emit: Emitter, x: ir.Value | None) -> int:
     if x is None or x.shape is None:
         raise _refusal(emit, "its input is of unknown rank")
@@ -116,9 +127,11 @@ LAYER_FORMS: Mapping[str, Callable[[Emitter], None]] = {
     "InstanceNormalization": _instance_norm,
     "LayerNormalization": _layer_norm,
     "LpNormalization": _lp_normalization,
+    "Mean": _sum,
     "PRelu": _prelu,
     "ReduceL1": _sum_of_magnitudes,
     "ReduceMax": _extreme,
     "ReduceMin": _extreme,
     "ReduceSumSquare": _sum_of_squares,
+    "Sum": _sum,
 }

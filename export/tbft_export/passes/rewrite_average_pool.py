@@ -23,7 +23,7 @@ class RewriteAveragePoolPass(ir.passes.InPlacePass):
        `y[n, c, i, j] = mean over a, b of x.reshape(N, C, H/k, k, W/k, k)[n, c, i, a, j, b]`.
        With `keep_tiling` they stay: the gradient that ORT names for them has a lowering.
     2. Otherwise a depthwise Conv whose weights are 1 / (k_h * k_w). Where windows count fewer pixels than that, since
-       they leave padding out of the mean or reach beyond it, it is multiplied by k_h * k_w / (rows[i] * columns[j]).
+       they leave padding out of the mean or reach beyond it, one of ones, divided by how many each of them counts.
 
     Raises TbftError for windows of form 2 whose `auto_pad` is left to ONNX Runtime, and for what is no image of known
     size.
@@ -61,18 +61,20 @@ def _rewrite(node: ir.Node, keep_tiling: bool) -> bool:
     strides = ints(node, "strides", (1, 1))  # Case 2
     (top, bottom), per_row = _counted(node, height, 0)
     (left, right), per_column = _counted(node, width, 1)
-    mean = np.full((channels, 1, kernel_h, kernel_w), 1.0 / (kernel_h * kernel_w), np.float32)
+    counted = np.outer(per_row, per_column)
+    is_even = bool((counted == kernel_h * kernel_w).all())
+    weight = 1 / (kernel_h * kernel_w) if is_even else 1.0
     y = emit.op(
         "Conv",
         x,
-        mean,
+        np.full((channels, 1, kernel_h, kernel_w), weight, np.float32),
         group=channels,
         kernel_shape=[kernel_h, kernel_w],
         strides=strides,
         pads=[top, left, bottom, right],
     )
-    share = kernel_h * kernel_w / np.outer(per_row, per_column)
-    emit.replace(y if (share == 1).all() else emit.op("Mul", y, share[None, None].astype(np.float32)))
+    # Whole numbers are exact in float32; their reciprocals are not, and PoolFormer subtracts what goes in.
+    emit.replace(y if is_even else emit.op("Div", y, counted[None, None].astype(np.float32)))
     return True
 
 

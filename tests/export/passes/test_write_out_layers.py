@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from support.covers import covers
 from support.onnx_models import operators, parse, run
 from support.passes import apply, assert_same, noise
+from support.trained_layers import assert_layer_trains
 from tbft_artifacts.errors import TbftError
 from tbft_export.passes.layer_forms import LAYER_FORMS
 from tbft_export.passes.write_out_layers import WriteOutLayersPass
@@ -18,6 +20,9 @@ LAYERS = {
     "LayerNormalization": "LayerNormalization <axis=-1, epsilon=0.01> (x, row, row)",
     "LayerNormalization without a bias": "LayerNormalization <axis=-1> (x, row)",
     "Einsum": 'Einsum <equation="nchw,c->nhcw"> (x, scale)',
+    "Mean": "Mean (x, x, slope)",
+    "Sum": "Sum (x, slope, x)",
+    "Sum of one": "Sum (x)",
     "ReduceMax": "ReduceMax <axes=[1]> (x)",
     "ReduceMax of all": "ReduceMax (x)",
     "ReduceMin": "ReduceMin <axes=[2, -1], keepdims=0> (x)",
@@ -91,3 +96,13 @@ def test_ties_share_the_gradient() -> None:
     apply(WriteOutLayersPass({"x"}), model)
     x = np.array([[1, 3, 3, -2], [0, 0, 0, 0]], np.float32)
     np.testing.assert_array_equal(run(model, {"x": x})["y"], [3, 0])
+
+
+@pytest.mark.parametrize("operator", ["Sum", "Mean"])
+def test_sums_of_several_train(operator: str) -> None:
+    """As networks of Caffe join their branches."""
+
+    def layer(h: Tensor) -> Tensor:
+        return (h + h * h + h.sigmoid()) / (3 if operator == "Mean" else 1)
+
+    assert_layer_trains(f"a = Mul(h, h) b = Sigmoid(h) y = {operator}(h, a, b)", layer, (2, 3, 4))
