@@ -44,7 +44,7 @@ def command(
     threads: ThreadsOption = None,
     val_fraction: Annotated[float | None, typer.Option(help="Part of --data to validate on. Default: 0.15.")] = None,
     meter: Annotated[str, typer.Option(help="Where joules come from, as for 'train'.")] = "auto",
-    output: Annotated[
+    printed_as: Annotated[
         Format | None, typer.Option("--format", help="How to print it on stdout. Default: table.")
     ] = None,
     expect_id: ExpectIdsOption = None,
@@ -54,7 +54,7 @@ def command(
 
     FOLDER/comparison.html shows it as a page, FOLDER/comparison.json holds it, FOLDER/runs the runs themselves.
     """
-    chosen = output_format(output, json=json)
+    chosen = output_format(printed_as, json=json)
     with extra("device"):
         from tbft_edge.compare.options import Options
         from tbft_edge.compare.page import methods_page

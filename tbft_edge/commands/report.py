@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def command(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, made by 'tbft-edge train', or their report.json.")],
-    output: Annotated[
+    printed_as: Annotated[
         Format | None, typer.Option("--format", help="How to print it on stdout. Default: table.")
     ] = None,
     allow_different: Annotated[
@@ -35,7 +35,7 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """Show what a run did; of several, what each cost and saved against full fine-tuning."""
-    chosen = output_format(output, json=json)
+    chosen = output_format(printed_as, json=json)
     with extra("device"):
         from tbft_runtime import compare, read_report
         from tbft_runtime.reporting.names import short_names
