@@ -20,14 +20,17 @@ def written(path: Path, change: Change = lambda _: None, name: str = "plain", **
     module = getattr(peoples_modules, name, None) or getattr(common_nets, name)
     size = 8 if hasattr(peoples_modules, name) else 32
     buffer = io.BytesIO()
-    settings = {"dynamic_axes": {"x": {0: "n"}, "y": {0: "n"}}, "opset_version": 17} | options
+    settings = {
+        "training": torch.onnx.TrainingMode.PRESERVE,
+        "do_constant_folding": False,
+        "dynamic_axes": {"x": {0: "n"}, "y": {0: "n"}},
+        "opset_version": 17,
+    } | options
     torch.onnx.export(
         module(),
         (torch.zeros(1, 3, size, size),),
         buffer,  # type: ignore[arg-type]
         dynamo=False,
-        training=torch.onnx.TrainingMode.PRESERVE,
-        do_constant_folding=False,
         input_names=["x"],
         output_names=["y"],
         **settings,  # type: ignore[arg-type]

@@ -39,8 +39,9 @@ def name_weights(graph: ir.Graph, weights: frozenset[str]) -> None:
     """Give each of `weights` whose name says nothing that of its layer, and its role in it.
 
     The layer's name is that of another of its weights, or what the scope of its node spells
-    (`/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1`), or its kind and number (`conv3`). Every name is there once, and
-    the same in each export of the file. What layers shared by chance gets a name for each, too.
+    (`/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1`), or its kind and number (`conv3`). Slashes become dots, by which
+    blocks are told apart. Every name is there once, and the same in each export of the file. What layers shared by
+    chance gets a name for each, too.
     """
     shared, modules = _shared(weights), _modules(weights)
     layers = _name_layers(graph, weights, shared | modules)
@@ -49,8 +50,8 @@ def name_weights(graph: ir.Graph, weights: frozenset[str]) -> None:
         for value, role in _roles(node, weights):
             name = value.name or ""
             is_lost = _is_lost(name) or name in modules or (name in shared and layers[node].is_said)
-            if is_lost and value not in found:
-                found[value] = f"{layers[node].name}.{role}"
+            if value not in found and (is_lost or "/" in name):
+                found[value] = f"{layers[node].name}.{role}" if is_lost else _with_dots(name)
     for number, value in enumerate(found):
         # None is in the way of another.
         _rename(graph, value, f"{_WAITING}{number}")
@@ -151,6 +152,11 @@ def _scope(node: ir.Node) -> str:
 
 def _is_lost(name: str) -> bool:
     return _LOST.fullmatch(name) is not None
+
+
+def _with_dots(name: str) -> str:
+    """A name of TensorFlow, `block1/conv/kernel:0`, as modules of PyTorch are spelt: `block1.conv.kernel`."""
+    return name.partition(":")[0].strip("/").replace("/", ".") or name
 
 
 def _free(name: str, taken: Set[str | None]) -> str:

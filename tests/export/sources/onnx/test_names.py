@@ -126,9 +126,7 @@ def test_no_name_is_given_twice() -> None:
     "name",
     [
         "fc.weight",
-        "model/fc/weight:0",
         "conv2d_0.w_0",
-        "gpu_0/conv1_w_0",
         "relative_position_bias",
         "conv1_W",
         "ln.weight",
@@ -136,6 +134,20 @@ def test_no_name_is_given_twice() -> None:
 )
 def test_names_that_say_something_stay(name: str) -> None:
     assert named(graph(("Gemm", "/head/Gemm", ["_", name]), **{name: (3,)})) == [name]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["model/block1/conv/kernel:0"], ["model.block1.conv.kernel"]),
+        (["gpu_0/conv1_w_0"], ["gpu_0.conv1_w_0"]),
+        (["fc/w:0", "fc/w:1"], ["fc.w", "fc_2.w"]),
+    ],
+)
+def test_slashes_are_modules(given: list[str], expected: list[str]) -> None:
+    """As TensorFlow and Caffe2 spell them: blocks are told apart by dots."""
+    lines = [("Gemm", "", ["_", name]) for name in given]
+    assert named(graph(*lines, **dict.fromkeys(given, (3,)))) == expected
 
 
 def test_a_weight_is_no_module() -> None:
