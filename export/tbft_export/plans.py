@@ -14,6 +14,7 @@ from tbft_artifacts.plan import Plan
 from tbft_export.blame import compiling, running
 from tbft_export.check.exits import check_exits
 from tbft_export.check.network import CheckedNetwork
+from tbft_export.check.resources import one_thread
 from tbft_export.check.result import SelfCheck
 from tbft_export.check.step import check_bundle
 from tbft_export.compile.exits import compile_exits
@@ -75,11 +76,13 @@ def plan_requests(options: ExportOptions, trained: TrainedModel) -> tuple[PlanRe
 
 def make_plans(requests: Sequence[PlanRequest], make: Maker) -> tuple[Made, ...]:
     """All plans, in their order. Where they are several, an error says in which it came up."""
-    made = []
-    for request in requests:
+    made: dict[str, Made] = {}
+    # Those that begin at the same parameter behind each other: their checks have a step in common.
+    begin = list(dict.fromkeys(request.training.parameters[:1] for request in requests))
+    for request in sorted(requests, key=lambda each: begin.index(each.training.parameters[:1])):
         with _naming(request) if len(requests) > 1 else contextlib.nullcontext():
-            made.append(make(request))
-    return tuple(made)
+            made[request.id] = make(request)
+    return tuple(made[request.id] for request in requests)
 
 
 def plan_maker(draft: Draft, requests: Sequence[PlanRequest], images: LabelledImages | None, allow_loss: bool) -> Maker:
@@ -92,7 +95,7 @@ def plan_maker(draft: Draft, requests: Sequence[PlanRequest], images: LabelledIm
             compiled = compile_plan(trained.forward, request, draft.runner)
             write_plan(compiled, draft.folder)
         # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
-        with running():
+        with running(), one_thread():
             check = check_bundle(network, compiled.plan, masked=training.masked)
         if training.prefix != "int8":
             return Made(compiled.plan, check)
@@ -112,7 +115,7 @@ def exit_maker(draft: Draft, exits: ExitNetwork) -> Maker:
         with compiling():
             compiled = compile_exits(exits, request, draft.runner)
             write_plan(compiled, draft.folder)
-        with running():
+        with running(), one_thread():
             check = check_exits(network, compiled.plan, exits, way)
         return Made(compiled.plan, check)
 
