@@ -15,6 +15,7 @@ from tbft_export.advice import advised
 from tbft_export.blame import compiling, running
 from tbft_export.check.exits import check_exits
 from tbft_export.check.network import CheckedNetwork
+from tbft_export.check.resources import one_thread
 from tbft_export.check.result import SelfCheck
 from tbft_export.check.step import check_bundle
 from tbft_export.compile.exits import compile_exits
@@ -95,13 +96,17 @@ def make_plans(
     total = len(requests)
     if total == 1:
         return (make(requests[0], PlanSteps(progress, requests[0].id, 1, 1)),), ()
-    made, left_out = [], []
+    made: dict[str, Made] = {}
+    left_out = []
     passed_on = False
-    for number, request in enumerate(requests, 1):
+    # Those that begin at the same parameter behind each other: their checks have a step in common.
+    begin = list(dict.fromkeys(request.training.parameters[:1] for request in requests))
+    ordered = sorted(requests, key=lambda each: begin.index(each.training.parameters[:1]))
+    for number, request in enumerate(ordered, 1):
         # Of sparse plans the first that is made scores the channels of all.
         asked = replace(request, scores=request.scores or (passed_on and bool(request.training.sparse)))
         try:
-            made.append(make(asked, PlanSteps(progress, asked.id, number, total)))
+            made[asked.id] = make(asked, PlanSteps(progress, asked.id, number, total))
             passed_on = passed_on and not asked.scores
         except TbftError as error:
             if not keep_going:
@@ -112,7 +117,7 @@ def make_plans(
     if not made:
         first = left_out[0]
         raise TbftError(f"none of the {total} plans can be made; {first.plan}: {first.reason}", first.hint)
-    return tuple(made), tuple(left_out)
+    return tuple(made[each.id] for each in requests if each.id in made), tuple(left_out)
 
 
 def plan_maker(draft: Draft, requests: Sequence[PlanRequest], images: LabelledImages | None, allow_loss: bool) -> Maker:
@@ -131,7 +136,7 @@ def plan_maker(draft: Draft, requests: Sequence[PlanRequest], images: LabelledIm
             write_plan(compiled, draft.folder)
         # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
         steps.begin("checking a train step against PyTorch")
-        with running():
+        with running(), one_thread():
             check = check_bundle(network, compiled.plan, masked=training.masked)
         if training.prefix != "int8":
             return Made(compiled.plan, check)
@@ -155,7 +160,7 @@ def exit_maker(draft: Draft, exits: ExitNetwork) -> Maker:
             compiled = compile_exits(exits, request, draft.runner, full_costs)
             write_plan(compiled, draft.folder)
         steps.begin("checking a train step against PyTorch")
-        with running():
+        with running(), one_thread():
             check = check_exits(network, compiled.plan, exits, way)
         return Made(compiled.plan, check)
 

@@ -44,9 +44,7 @@ def command(
     threads: ThreadsOption = None,
     val_fraction: Annotated[float | None, typer.Option(help="Part of --data to validate on. Default: 0.15.")] = None,
     meter: Annotated[str, typer.Option(help="Where joules come from, as for 'train'.")] = "auto",
-    form: Annotated[
-        Format | None, typer.Option("--format", help="How to print it on stdout. Default: table.")
-    ] = None,
+    form: Annotated[Format | None, typer.Option("--format", help="How to print it on stdout. Default: table.")] = None,
     expect_id: ExpectIdsOption = None,
     json: JsonOption = False,
 ) -> None:

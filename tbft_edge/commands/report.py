@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 def command(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, made by 'tbft-edge train', or their report.json.")],
-    form: Annotated[
-        Format | None, typer.Option("--format", help="How to print it on stdout. Default: table.")
-    ] = None,
+    form: Annotated[Format | None, typer.Option("--format", help="How to print it on stdout. Default: table.")] = None,
     allow_different: Annotated[
         bool,
         typer.Option(

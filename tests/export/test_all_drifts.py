@@ -104,7 +104,7 @@ def test_one_policy_and_one_optimizer_for_all(tmp_path: Path) -> None:
     assert [plan.id for plan in plans] == [f"{drift}-frozen-adamw" for drift in SINGLE]
     assert {(plan.batch_norm, plan.optimizer.kind, plan.optimizer.lr) for plan in plans} == {("frozen", "adamw", 0.5)}
     assert len(written.checks) == len(plans)
-    assert max(check.gradient for check in written.checks) < 1e-4
+    assert all(check.passed for check in written.checks)
     assert [path.name for path in tmp_path.iterdir()] == ["bundle.tar.gz"]
 
 

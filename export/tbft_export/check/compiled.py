@@ -11,6 +11,7 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor
 
+from tbft_export.check.resources import give_memory_back
 from tbft_export.graph.sessions import Kind, Session
 from tbft_export.reference.evaluate import evaluate, precision
 
@@ -43,6 +44,7 @@ def in_float64(
     with precision(torch.float64), torch.no_grad():
         given = {key: _in_default_type(value) for key, value in feeds.items()}
         found = evaluate(_graph(folder, name), given, decide=decide, otherwise=_by_definition)
+    give_memory_back()
     return {key: value.numpy() for key, value in found.items()}, adopted
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from tbft_export.check.batch import CheckBatch, draw_batch
 from tbft_export.check.trace import Trace, trace
 from tbft_export.compile.statistics import batch_statistics
 from tbft_export.graph.boundary import find_boundary
-from tbft_export.graph.forward import ForwardModel
+from tbft_export.graph.forward import IMAGES, ForwardModel
 from tbft_export.graph.sessions import Session
 from tbft_export.graph.subgraph import extract
 from tbft_export.reference.evaluate import UnknownOperatorError
@@ -32,6 +32,14 @@ class Forward(NamedTuple):
 
     exact: ReferenceStep
     rounded: ReferenceStep
+
+
+class Part(NamedTuple):
+    """Where a plan begins, and with which gradient: the boundary, the norms with batch statistics, MobileTL's masks."""
+
+    boundary: str
+    means: tuple[str, ...]
+    masked: bool
 
 
 @dataclass(frozen=True)
@@ -52,10 +60,39 @@ class CheckedNetwork:
     @cached_property
     def trace(self) -> Trace:
         """The module against its graph, for all that any plan trains; norms that one plan moves all move."""
-        trained = dict.fromkeys(name for plan in self.plans for name in (*plan.parameters, *plan.sparse))
-        moved = {mean for plan in self.plans for mean in self._moved(plan)}
+        moved = {mean for part in self._parts for mean in part.means}
         norms = [norm for norm in self.manifest.batch_norms if norm.mean in moved]
-        return trace(self.reference, self.forward, list(trained), norms, self.batch)
+        found = trace(self.reference, self.forward, self.trained, norms, self.batch)
+        if found.step is not None:
+            # A plan that begins with the images takes the same step.
+            self._steps[Part(IMAGES, tuple(norm.mean for norm in norms), masked=False), torch.float64] = found.step
+        return replace(found, step=None)
+
+    @cached_property
+    def trained(self) -> list[str]:
+        """All that any plan trains."""
+        return list(dict.fromkeys(name for plan in self.plans for name in (*plan.parameters, *plan.sparse)))
+
+    def together(self, part: Part) -> list[str]:
+        """What plans train that begin in one place, with the same statistics."""
+        pairs = zip(self.plans, self._parts, strict=True)
+        return list(dict.fromkeys(name for plan, each in pairs if each == part for name in plan.parameters))
+
+    def remembered(self, part: Part, dtype: torch.dtype, step: Callable[[], ReferenceStep]) -> ReferenceStep:
+        """The `step` of plans that begin together, made once; those of another part are forgotten."""
+        if (part, dtype) not in self._steps:
+            for key in [key for key in self._steps if key[0] != part]:
+                del self._steps[key]
+            self._steps[part, dtype] = step()
+        return self._steps[part, dtype]
+
+    @cached_property
+    def _steps(self) -> dict[tuple[Part, torch.dtype], ReferenceStep]:
+        return {}
+
+    @cached_property
+    def _parts(self) -> list[Part]:
+        return [self._part(plan) for plan in self.plans]
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
@@ -92,7 +129,8 @@ class CheckedNetwork:
         except TbftError:  # It computes in float32 alone.
             return Forward(rounded, rounded)
 
-    def _moved(self, plan: TrainingPlan) -> tuple[str, ...]:
+    def _part(self, plan: TrainingPlan) -> Part:
         graph = self.forward.graph
         boundary = find_boundary(graph, frozenset((*plan.parameters, *plan.sparse)))
-        return batch_statistics(graph, extract(self.forward.model, boundary, graph.outputs[0]).graph, plan.policy)
+        behind = extract(self.forward.model, boundary, graph.outputs[0]).graph
+        return Part(boundary.name or "", batch_statistics(graph, behind, plan.policy), plan.masked)

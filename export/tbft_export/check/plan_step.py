@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -16,13 +16,14 @@ from tbft_artifacts.plan import Plan
 from tbft_export.check.answers import answers_in, answers_of
 from tbft_export.check.compiled import in_float64, in_onnxruntime
 from tbft_export.check.measure import KINK, Answers
-from tbft_export.check.network import CheckedNetwork
+from tbft_export.check.network import CheckedNetwork, Part
+from tbft_export.check.resources import give_memory_back
 from tbft_export.check.sparse import Rows, draw_rows
 from tbft_export.graph.forward import IMAGES, ForwardModel
 from tbft_export.graph.subgraph import extract, value_named
 from tbft_export.reference.evaluate import is_known
 from tbft_export.reference.onnx_reference import OnnxReference
-from tbft_export.reference.torch_reference import Reference, reference_step
+from tbft_export.reference.torch_reference import Reference, ReferenceStep, reference_step
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -116,12 +117,21 @@ class PlanStep:
 
     def _in_pytorch(self, dtype: torch.dtype, kink: float = 0.0) -> Answers:
         names = [*(parameter.name for parameter in self.plan.parameters), *self.rows.weights]
+        if kink or self.rows.layers or not self.starts_at_boundary:
+            found = self._step(names, dtype, kink)
+        else:
+            part = Part(self.plan.boundary.name, self.plan.batch_statistics, self.masked)
+            found = self.network.remembered(part, dtype, lambda: self._step(self.network.together(part), dtype))
+        found.require(names)
+        return answers_of(self.rows.of(found.only(names)), self.norms, self.reference.tensors())
+
+    def _step(self, names: Sequence[str], dtype: torch.dtype, kink: float = 0.0) -> ReferenceStep:
         begin = self.start if self.starts_at_boundary else self.network.batch.images
         step = partial(reference_step, self.reference, names, self.plan.batch_statistics, begin)
         with self.rows.in_place(self.reference):
             found = step(self.network.batch.labels, dtype=dtype, kink=kink, masked=self.masked)
-        found.require(names)
-        return answers_of(self.rows.of(found), self.norms, self.reference.tensors())
+        give_memory_back()
+        return found
 
     def answers(self, found: Arrays) -> Answers:
         """The outputs of the gradient graph."""

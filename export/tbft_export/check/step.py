@@ -31,7 +31,8 @@ def check_bundle(network: CheckedNetwork, plan: Plan, *, masked: bool = False) -
 
     Raises DisagreementError for one that fails, and TbftError if PyTorch itself has nothing to compare with.
     """
-    network.trace.require([*(each.name for each in plan.parameters), *(each.weight for each in plan.sparse_layers)])
+    trained = [*(each.name for each in plan.parameters), *(each.weight for each in plan.sparse_layers)]
+    network.trace.require(trained, network.trained)
     step = PlanStep(network, plan, masked)
     forward = _check_forward(step)
     checked = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,7 +11,8 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BatchNorm
 from tbft_export.check.answers import answers_of
 from tbft_export.check.batch import CheckBatch
-from tbft_export.check.measure import FORMULA, KINK, TIMES, formula_errors, kernel_errors
+from tbft_export.check.measure import FORMULA, KINK, TIMES, Answers, formula_errors, kernel_errors
+from tbft_export.check.resources import give_memory_back
 from tbft_export.check.result import Worst, module_disagreement, named
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.reference.evaluate import UnknownOperatorError
@@ -24,23 +25,22 @@ class Trace:
     """By how much the module is off from its graph: each loss, average and gradient, over what it may be off.
 
     `largest`: what is furthest off in float64, relative to its size; None where there was nothing to compare, or not in
-    float64. `step` is the module's own; None for a model that is nothing but its graph.
+    float64. `complaints` are about parameters that the module cannot train. `step` is that of the graph in float64.
     """
 
     errors: Mapping[str, float] = field(default_factory=dict)
     largest: Worst | None = None
+    complaints: Mapping[str, TbftError] = field(default_factory=dict)
     step: ReferenceStep | None = None
 
-    def require(self, parameters: Iterable[str]) -> None:
-        """Raise TbftError where the module does not train `parameters` as its graph says."""
-        names = list(parameters)
-        if self.step is None:
-            return
-        self.step.require(names)
-        told = {name for name in self.errors if name not in self.step.gradients} | set(names)
+    def require(self, parameters: Sequence[str], others: Container[str]) -> None:
+        """Raise TbftError where the module does not train `parameters` as its graph says; `others` are no matter."""
+        for name in parameters:
+            if name in self.complaints:
+                raise self.complaints[name]
         for name, error in self.errors.items():
-            if name in told and not error <= 1:
-                raise module_disagreement(Worst(named(name, self.step.gradients), error))
+            if not error <= 1 and (name in parameters or name not in others):
+                raise module_disagreement(Worst(named(name, parameters), error))
 
 
 def trace(
@@ -56,28 +56,43 @@ def trace(
     means = [norm.mean for norm in norms]
 
     def step(of: Reference, dtype: torch.dtype, kink: float = 0.0) -> ReferenceStep:
-        return reference_step(of, parameters, means, batch.images, batch.labels, dtype=dtype, kink=kink)
+        found = reference_step(of, parameters, means, batch.images, batch.labels, dtype=dtype, kink=kink)
+        give_memory_back()
+        return found
 
     try:
         found, precise = step(module, torch.float64), True
     except TbftError:
         found, precise = step(module, torch.float32), False
+    complaints = _complaints(found, parameters)
     graph = OnnxReference(forward)
     try:
         exact = step(graph, torch.float64)
     except UnknownOperatorError:
-        return Trace(step=found)
+        return Trace(complaints=complaints)
     kept = exact.gradients.keys() & found.gradients.keys()
-    mine, theirs = (answers_of(each.only(kept), norms, module.tensors()) for each in (found, exact))
-    off = formula_errors(mine, theirs)
+
+    def answers(of: ReferenceStep) -> Answers:
+        return answers_of(of.only(kept), norms, module.tensors())
+
+    off = formula_errors(answers(found), answers(exact))
     if precise and not max(off.values()) <= FORMULA:
-        moved = [step(graph, torch.float64, kink).only(kept) for kink in (-KINK, KINK)]
-        off = formula_errors(mine, theirs, [answers_of(each, norms, module.tensors()) for each in moved])
+        moved = [answers(step(graph, torch.float64, kink)) for kink in (-KINK, KINK)]
+        off = formula_errors(answers(found), answers(exact), moved)
     if precise and max(off.values()) <= FORMULA:
         errors = {name: error / FORMULA for name, error in off.items()}
     else:
         # Constants that the graph has in float32, and what the module itself computes so.
-        rounded = answers_of(step(graph, torch.float32).only(kept), norms, module.tensors())
-        errors = kernel_errors(mine, theirs, rounded, times=1.0 if precise else TIMES)
-    worst = max(off, key=lambda name: off[name])
-    return Trace(errors, Worst(named(worst, kept), off[worst]) if precise else None, found)
+        rounded = answers(step(graph, torch.float32))
+        errors = kernel_errors(answers(found), answers(exact), rounded, times=1.0 if precise else TIMES)
+    return Trace(errors, Worst.among(off, kept) if precise else None, complaints, exact)
+
+
+def _complaints(step: ReferenceStep, parameters: Sequence[str]) -> dict[str, TbftError]:
+    found = {}
+    for name in parameters:
+        try:
+            step.require([name])
+        except TbftError as error:
+            found[name] = error
+    return found

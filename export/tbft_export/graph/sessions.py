@@ -60,4 +60,5 @@ class Session:
 def _session(model: onnx.ModelProto) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = _QUIET
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # A graph runs once or a few times.
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
