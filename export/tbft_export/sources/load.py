@@ -75,8 +75,6 @@ def load_model(
     """
     head = classes if new_head else None
     kind = model_kind(model)
-    if output is not None and kind != "onnx":
-        raise TbftError(f"`output` names one of an .onnx file, and '{model}' is none", "return the logits alone")
     if kind == "onnx":
         source = _from_onnx(Path(model), weights, given, output, runner, head)
     elif kind == "built-in":
