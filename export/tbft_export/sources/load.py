@@ -30,7 +30,14 @@ from tbft_export.sources.new_head import replace_head
 from tbft_export.sources.one_dimension import give_windows
 from tbft_export.sources.onnx.head import replace_graph_head
 from tbft_export.sources.onnx.read import read_onnx
-from tbft_export.sources.probe import example_images, final_activation, probe_module, probe_reference, sides_of
+from tbft_export.sources.probe import (
+    example_images,
+    final_activation,
+    probe_batch,
+    probe_module,
+    probe_reference,
+    sides_of,
+)
 from tbft_export.sources.signature import check_signature, class_count, input_shape
 from tbft_export.sources.trace import torch_to_onnx
 from tbft_export.sources.weights import find_state, load_into
@@ -152,6 +159,7 @@ def _from_module(name: str, module: nn.Module, shape: InputShape, runner: PassRu
     check_signature(forward.graph, name)
     reference = _reference(module, forward)
     probe_reference(reference, forward, images, name)
+    probe_batch(OnnxReference(forward), images, name)
     notes = (*_notes(forward.graph, momentum_of=module), *note_on(forward.fixed, forward.weights))
     return TrainedModel(name, forward, reference, shape, class_count(forward.graph), fresh, notes=notes)
 

@@ -70,6 +70,27 @@ def probe_reference(reference: Reference, forward: ForwardModel, images: Tensor,
         )
 
 
+def probe_batch(graph: Reference, images: Tensor, name: str) -> None:
+    """Ask the `graph` of a module for one image more than it was traced with.
+
+    Raises TbftError if it can be asked for as many alone; an operator that cannot be computed so says nothing.
+    """
+    more = torch.cat([images, images[:1]])
+    try:
+        with torch.no_grad():
+            logits = graph.logits(more, batch_statistics=())
+    except TbftError:
+        return
+    except Exception:  # PyTorch's, of sizes that do not fit.
+        logits = images[:0]
+    if len(logits) != len(more):
+        raise TbftError(
+            f"the forward of model '{name}' makes a number of how many images there are, so that its graph holds for "
+            f"{len(images)} alone",
+            "take the number from x.shape[0], not from len(x) or int(…), or leave it open: reshape(-1, …)",
+        )
+
+
 def _check_numbers(forward: ForwardModel, name: str, *, is_finite: bool) -> None:
     """Raises TbftError that names a weight that is no number, or a variance that is none; masks may be infinite."""
     for node in forward.graph:
