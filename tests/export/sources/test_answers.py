@@ -60,10 +60,10 @@ def test_a_torchscript_module_is_compared_node_by_node(tmp_path: Path) -> None:
         ("not_a_number", "output", "tensor 'fc.weight' of model 'support.peoples_modules:not_a_number'", "damaged"),
         ("infinite", "output", "tensor 'fc.weight' of model", "damaged"),
         ("negative_variance", "output", "running variance 'layer1.0.1.running_var'", "damaged"),
-        ("without_epsilon", "feature", "eps must be positive", "`batch_norm` frozen"),
+        ("without_epsilon", "full", "eps must be positive", "`batch_norm` frozen"),
         ("detached", "full", "the loss has no gradient for 'conv1.weight'", "detach"),
         ("dead", "feature", "the gradient of everything that would be trained is zero", "dead"),
-        ("both_ways", "feature", "batch norm 'layer1.0.1' is applied 2 times", "`batch_norm` frozen"),
+        ("both_ways", "full", "batch norm 'layer1.0.1' is applied 2 times", "`batch_norm` frozen"),
         ("detached_in_part", "full", "something else than the graph", "detach"),
         (
             "straight_through",
