@@ -35,18 +35,7 @@ class UnknownOperatorError(TbftError):
     """PyTorch's tables lack an operator of a graph."""
 
 
-@contextlib.contextmanager
-def precision(dtype: torch.dtype) -> Iterator[None]:
-    """Inside, PyTorch makes numbers of this type, and graphs are computed in it."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-class FastGroups(TorchFunctionMode):
+class _FastGroups(TorchFunctionMode):
     """Inside, 2-D convolutions with groups in float64 take PyTorch no longer than others."""
 
     def __torch_function__(
@@ -63,6 +52,18 @@ class FastGroups(TorchFunctionMode):
                 y = grouped_convolution(image, weight, _pair(given.get("stride", 1)), _pair(given.get("dilation", 1)))
                 return y if given.get("bias") is None else y + given["bias"].reshape(-1, 1, 1)
         return func(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def precision(dtype: torch.dtype) -> Iterator[None]:
+    """Inside, PyTorch makes numbers of this type, and graphs are computed in it; groups of convolutions take no longer."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with _FastGroups():
+            yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:

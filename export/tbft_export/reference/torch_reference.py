@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
 from tbft_export.passes.quicken_averages import LARGEST_KEPT
-from tbft_export.reference.evaluate import FastGroups, precision
+from tbft_export.reference.evaluate import precision
 from tbft_export.reference.slopes import Slopes
 
 
@@ -91,7 +91,7 @@ class TorchReference:
         try:
             for tensor, data in before:
                 tensor.data = data.to(dtype if data.is_floating_point() else data.dtype, copy=True)
-            with precision(dtype), FastGroups():
+            with precision(dtype):
                 yield
         finally:
             for tensor, data in before:

@@ -53,16 +53,6 @@ def grouped_convolution(x: Tensor, weight: Tensor, stride: Sequence[int], dilati
     return products.reshape(len(x), filters, rows, columns)
 
 
-def _conv(node: ir.Node, x: Operands) -> Tensor | tuple[Tensor, ...]:
-    group = node.attributes.get_int("group", 1)
-    if group == 1 or x[0].dim() != 4 or x[0].dtype != torch.float64:
-        return SPATIAL_OPERATORS["Conv"](node, x)
-    top, left, bottom, right = ints(node, "pads", [0, 0, 0, 0])
-    image = functional.pad(x[0], (left, right, top, bottom))
-    y = grouped_convolution(image, x[1], ints(node, "strides", [1, 1]), ints(node, "dilations", [1, 1]))
-    return y + x[2].reshape(-1, 1, 1) if len(x) > 2 else y
-
-
 def _max_pool(node: ir.Node, x: Operands) -> Tensor | tuple[Tensor, ...]:
     """With indices as ONNX has them: over the whole flat input."""
     if len(node.outputs) < 2:
@@ -143,7 +133,6 @@ WRITTEN: Mapping[str, Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]
     "ArgMax": _arg_max,
     "Cast": lambda node, x: x[0].to(torch_type(ir.DataType(node.attributes.get_int("to", 1)))),
     "ConstantOfShape": _constant_of_shape,
-    "Conv": _conv,
     "Div": _divide,
     "Equal": lambda _node, x: x[0] == x[1],
     "Exp": lambda _node, x: torch.exp(x[0]),
