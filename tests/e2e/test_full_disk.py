@@ -107,7 +107,7 @@ def test_finalize_on_a_full_disk(small_disk: Callable[[str], Path], trained: Ste
 @pytest.mark.parametrize("name", ["bundle", "bundle.tar.gz"])
 def test_export_on_a_full_disk(name: str, small_disk: Callable[[str], Path], capfd: pytest.CaptureFixture[str]) -> None:
     """No half bundle, in either form."""
-    disk = small_disk(f"size={6 * PAGE}")
+    disk = small_disk(f"size={3 * PAGE}")
     refusal = refused(run_in_process(capfd, *EXPORT, "--out", disk / name))
     assert "no space left" in refusal.message
     assert listing(disk) == {}

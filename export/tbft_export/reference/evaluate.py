@@ -56,7 +56,7 @@ class _FastGroups(TorchFunctionMode):
 
 @contextlib.contextmanager
 def precision(dtype: torch.dtype) -> Iterator[None]:
-    """Inside, PyTorch makes numbers of this type, and graphs are computed in it; groups of convolutions take no longer."""
+    """Inside, PyTorch makes numbers of this type, and graphs are computed in it, groups as fast as others."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
