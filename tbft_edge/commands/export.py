@@ -12,7 +12,6 @@ import click
 import typer
 from typer.core import TyperCommand
 
-from tbft_artifacts.archive import is_archive
 from tbft_artifacts.atomic import check_empty
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
@@ -199,6 +198,7 @@ def command(
     is_signal = window is not None or patch is not None
     # At first what says without torch whether the options are right: importing that takes seconds.
     with extra("export", "tbft_export.options"), tempfile.TemporaryDirectory() as cache:
+        from tbft_artifacts.archive import is_archive
         from tbft_edge.calibration import read_images
         from tbft_export import ExportOptions
         from tbft_export.options import TableOptions, check_options

@@ -45,6 +45,12 @@ def test_the_host_has_no_stock_onnxruntime() -> None:
     assert "onnxruntime" not in names
 
 
+def test_the_commands_import_no_numpy() -> None:
+    """Help is quick on a Pi, and Ctrl-C is heeded while libraries load: commands import them when they run."""
+    loaded = "import sys, tbft_edge.main; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([DEVICE / "python", "-c", loaded], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("module", ["torch", "onnx", "onnx_ir", "onnxruntime.training"])
 def test_the_device_cannot_import_what_it_must_not(module: str) -> None:
     """Nor is it there under another distribution's name."""
