@@ -78,7 +78,7 @@ def _instance_norm(node: ir.Node, x: Operands) -> Tensor:
 def _lp_normalization(node: ir.Node, x: Operands) -> Tensor:
     axis = node.attributes.get_int("axis", -1)
     length: Tensor = torch.linalg.vector_norm(x[0], node.attributes.get_int("p", 2), dim=axis, keepdim=True)
-    return x[0] / length
+    return x[0] / torch.where(length == 0, torch.ones_like(length), length)
 
 
 def _axes(node: ir.Node, x: Operands) -> list[int]:
