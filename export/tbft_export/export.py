@@ -26,9 +26,9 @@ from tbft_export.manifest import describe
 from tbft_export.normalization import measured
 from tbft_export.options import ExportOptions, check_options
 from tbft_export.pipeline import PassRunner
-from tbft_export.plans import Draft, LeftOut, exit_maker, make_plans, plan_maker, plan_requests
+from tbft_export.plans import Draft, LeftOut, exit_maker, load_asked, make_plans, plan_maker, plan_requests
 from tbft_export.progress import Progress, Silent
-from tbft_export.sources.load import TrainedModel, load_model
+from tbft_export.sources.load import TrainedModel
 from tbft_export.write_bundle import official_files, pack, write_manifest, write_models, write_weights
 
 
@@ -79,15 +79,7 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress:
     progress = progress or Silent()
     progress.begin(f"reading {options.model}", 1)
     runner = PassRunner(options.dump_after)
-    trained = load_model(
-        options.model,
-        None if options.weights is None else Path(options.weights),
-        len(options.classes) if options.new_head and options.classes else options.class_count,
-        options.given_shape,
-        runner,
-        new_head=options.new_head,
-        output=options.output,
-    )
+    trained = load_asked(options, runner)
     out = Path(out)
     if not is_archive(out):
         return _write(options, trained, runner, progress, out)

@@ -31,7 +31,7 @@ from tbft_export.options import ExportOptions
 from tbft_export.pipeline import PassRunner
 from tbft_export.progress import PlanSteps, Progress
 from tbft_export.quantization.replace_prefix import replace_prefix
-from tbft_export.sources.load import TrainedModel
+from tbft_export.sources.load import TrainedModel, load_model
 from tbft_export.training_plan import TrainingPlan
 from tbft_export.write_bundle import write_plan
 
@@ -62,6 +62,19 @@ class Draft:
     manifest: Manifest
     trained: TrainedModel
     runner: PassRunner
+
+
+def load_asked(options: ExportOptions, runner: PassRunner) -> TrainedModel:
+    """The model of the options. Raises TbftError if it cannot be read."""
+    return load_model(
+        options.model,
+        None if options.weights is None else Path(options.weights),
+        len(options.classes) if options.new_head and options.classes else options.class_count,
+        options.given_shape,
+        runner,
+        new_head=options.new_head,
+        output=options.output,
+    )
 
 
 def plan_requests(options: ExportOptions, trained: TrainedModel) -> tuple[PlanRequest, ...]:

@@ -9,6 +9,7 @@ import pytest
 
 from support.exports import forward_of
 from support.onnx_models import parse
+from tbft_artifacts.check_names import LONGEST_ID
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Block
 from tbft_artifacts.plan import Drift
@@ -122,6 +123,15 @@ def test_the_targets_of_numbered_blocks() -> None:
     assert Target("input", ("conv1", "layer1")).name == "conv1-layer1"
     assert Target("feature", tuple("abcd")).name == "a-d"
     assert Target("feature", ("net/conv1", "net/conv2")).name == "net.conv1-net.conv2"
+
+
+@pytest.mark.parametrize("letter", ["m", "ü", "層"])
+def test_a_target_with_long_names(letter: str) -> None:
+    """A folder is named after it; what differs between modules are begin and end."""
+    name = Target("feature", (f"net.{letter * 300}.conv1",)).name
+    assert len(name.encode()) <= LONGEST_ID - len("feature--frozen-adamw-int8")
+    assert name.startswith(f"net.{letter}")
+    assert name.endswith(f"{letter}.conv1")
 
 
 def test_the_only_stage_is_a_target_of_its_own() -> None:

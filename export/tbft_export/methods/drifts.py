@@ -19,6 +19,8 @@ _FEATURES = 64
 _FIXED_STATISTICS = 0.001
 # Blocks that the name of a plan lists; of more it has two.
 MOST_NAMED = 3
+# Bytes of that name: with what else is in an id, a folder can be named so.
+LONGEST_WORD = 200
 _ADAM = 0.001
 
 
@@ -82,8 +84,13 @@ class Target:
 
 
 def _word(*names: str) -> str:
-    """Files of TensorFlow separate modules by slashes."""
-    return "-".join(names).replace("/", ".").replace("\\", ".")
+    """Files of TensorFlow separate modules by slashes. A long one lacks its middle."""
+    word = "-".join(names).replace("/", ".").replace("\\", ".")
+    encoded, half = word.encode(), LONGEST_WORD // 2
+    if len(encoded) <= LONGEST_WORD:
+        return word
+    # A character that is cut in two is left out.
+    return "...".join(part.decode(errors="ignore") for part in (encoded[:half], encoded[-half:]))
 
 
 def usual_target(network: Blocks, drift: Drift) -> Target:

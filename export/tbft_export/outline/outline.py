@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import onnx_ir as ir
 
@@ -17,8 +16,8 @@ from tbft_export.methods.method import Network
 from tbft_export.options import ExportOptions, check_options
 from tbft_export.outline.estimate import estimated_cost, layer_flops
 from tbft_export.pipeline import PassRunner
-from tbft_export.plans import plan_requests
-from tbft_export.sources.load import TrainedModel, load_model
+from tbft_export.plans import load_asked, plan_requests
+from tbft_export.sources.load import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -77,15 +76,7 @@ def outline_export(options: ExportOptions) -> Outline:
     """
     check_options(options)
     runner = PassRunner()
-    trained = load_model(
-        options.model,
-        None if options.weights is None else Path(options.weights),
-        len(options.classes) if options.new_head and options.classes else options.class_count,
-        options.given_shape,
-        runner,
-        new_head=options.new_head,
-        output=options.output,
-    )
+    trained = load_asked(options, runner)
     network = Network(trained.forward, trained.fresh)
     plans = tuple(
         PlannedPlan(

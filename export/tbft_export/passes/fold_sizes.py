@@ -29,7 +29,8 @@ class FoldSizesPass(ir.passes.InPlacePass):
     2. Reshape(x, [batch, 2, C/2, H, W]) -> Reshape(x, [0, 2, C/2, H, W]): 0 keeps the size of x. Where x has it at
        another place, or it is not known, -1 stands for it, once.
     3. Expand(x, [batch, C, H, W]) -> Expand(x, [1, C, H, W]) where x has the batch already: 1 keeps it.
-    4. Resize(x, sizes [batch, C, H, W]) -> Resize(x, scales [1, 1, H / h, W / w]), unless float32 cannot say those.
+    4. Resize(x, sizes [batch, C, H, W]) -> Resize(x, scales [1, 1, H / h, W / w]), unless one of those, in float32, is
+       too small for the size that it stands for.
 
     PyTorch's exporter writes such arithmetic for `x.view(x.size(0), ...)`, `x.chunk`, `expand_as` and
     `interpolate`. What is found gives the shapes behind it, and these the next sizes: it goes on until nothing changes.
@@ -97,7 +98,10 @@ def _evaluate(node: ir.Node, known: Mapping[ir.Value | None, _Sizes]) -> _Sizes 
     rule = _RULES.get(node.op_type)
     if rule is None or node.attributes.get_int("to", ir.DataType.INT64) != ir.DataType.INT64:
         return None
-    operands = [known.get(value) or _constant(value) or _some(value) for value in node.inputs if value is not None]
+    # One that is left out would give its place to another.
+    operands = [
+        None if value is None else known.get(value) or _constant(value) or _some(value) for value in node.inputs
+    ]
     given = [operand for operand in operands if operand is not None]
     return rule(given) if len(given) == len(operands) else None
 
@@ -202,7 +206,8 @@ def _settle_resize(graph: ir.Graph, node: ir.Node, known: Mapping[ir.Value | Non
         if not isinstance(length, int) or not isinstance(size, int):
             return False
         scales.append(np.float32(size / length))
-        if int(np.float32(length) * scales[-1]) != size:
+        # ONNX Runtime takes the product in float32, and ONNX's shapes take it in double.
+        if {int(np.float32(length) * scales[-1]), int(length * float(scales[-1]))} != {size}:
             return False
     node.resize_inputs(3)
     node.replace_input_with(2, initializer(graph, f"{node.outputs[0].name}_scales", np.array(scales, np.float32)))

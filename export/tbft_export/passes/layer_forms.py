@@ -73,14 +73,14 @@ def _sum_of_squares(emit: Emitter) -> None:
 
 
 def _lp_normalization(emit: Emitter) -> None:
-    """y = x / |x| along `axis`, |x| = sum |x| (p = 1) or sqrt(sum x^2) (p = 2)."""
+    """y = x / |x| along `axis`, |x| = sum |x| (p = 1) or sqrt(sum x^2) (p = 2); zeros stay zeros, as in ORT."""
     x = emit.node.inputs[0]
     axes = [emit.node.attributes.get_int("axis", -1)]
-    if emit.node.attributes.get_int("p", 2) == 1:
-        norm = emit.op("ReduceSum", emit.op("Abs", x), axes, keepdims=1)
-    else:
-        norm = emit.op("Sqrt", emit.op("ReduceSum", emit.op("Mul", x, x), axes, keepdims=1))
-    emit.replace(emit.op("Div", x, norm))
+    is_sum = emit.node.attributes.get_int("p", 2) == 1
+    total = emit.op("ReduceSum", emit.op("Abs", x) if is_sum else emit.op("Mul", x, x), axes, keepdims=1)
+    # Ahead of the root, whose slope at 0 is infinite.
+    total = emit.op("Where", emit.op("Equal", total, 0.0), 1.0, total)
+    emit.replace(emit.op("Div", x, total if is_sum else emit.op("Sqrt", total)))
 
 
 def _keeps(emit: Emitter) -> int:

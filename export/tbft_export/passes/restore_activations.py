@@ -14,8 +14,8 @@ from tbft_export.graph.emitter import Emitter
 class RestoreActivationsPass(ir.passes.InPlacePass):
     """Relu -> the activation it stands for, and ReluGrad(dY, V) -> that activation's gradient.
 
-    `activations` names them by their output. Their gradients have lowerings of their own: Relu6Grad(dY, y)
-    and HardSigmoidGrad(dY, y), from the output that the next layer keeps anyway, and HardSwishGrad(dY, x).
+    `activations` names them by their output. Their gradients have lowerings of their own, and read the output, which
+    the next layer keeps anyway (Relu6Grad(dY, y)), or the input where that does not say enough (HardSwishGrad(dY, x)).
 
     With `masked` the backward of ReLU6 and hard-swish is the mask of MobileTL (arXiv 2212.03246), dX = dY
     where x >= 0 (here x > 0: at 0 itself nothing passes, as with ReLU). Both are positive exactly where x

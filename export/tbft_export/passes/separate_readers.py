@@ -6,6 +6,8 @@ from collections.abc import Mapping, Set
 
 import onnx_ir as ir
 
+from tbft_export.graph.behind import nodes_behind
+
 # Whoever reads an activation through these, ORT writes a gradient for it, asked or not.
 _WRITERS = ("BatchNormalization", "Concat")
 
@@ -27,10 +29,7 @@ class SeparateReadersPass(ir.passes.InPlacePass):
         self.trainable = trainable
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        needed: set[ir.Value | None] = set()
-        for node in model.graph:
-            if any(value in needed or (value is not None and value.name in self.trainable) for value in node.inputs):
-                needed.update(node.outputs)
+        needed = {output for node in nodes_behind(model.graph, self.trainable) for output in node.outputs}
         values = [*model.graph.inputs, *(output for node in model.graph for output in node.outputs)]
         written_twice = [value for value in values if value not in needed and len(_writers(value)) > 1]
         order = {node: index for index, node in enumerate(model.graph)}

@@ -9,14 +9,10 @@ from tbft_export.graph.emitter import Emitter
 
 
 class WriteOutActivationsPass(ir.passes.InPlacePass):
-    """ReLU6, hard-swish and hard-sigmoid -> Relu, Mul, Sub and Add, for ORT Training's own artifacts.
+    """Each of `ACTIVATIONS` -> its form of Relu, Mul, Exp and others, for ORT Training's own artifacts.
 
-        relu6(x)         = 6 - relu(6 - relu(x))
-        hardsigmoid(x)   = 1 - relu(1 - relu(alpha * x + beta))
-        hardswish(x)     = x * hardsigmoid(x), alpha = 1/6, beta = 1/2
-
-    ORT Training has no gradient for the last two, and its gradient of Clip counts the bounds as inside,
-    where PyTorch's has them outside; this form has them outside.
+    ORT Training has no gradient for most of them, and its gradient of Clip counts the bounds as inside, where
+    PyTorch's of ReLU6 has them outside; `relu6(x) = 6 - relu(6 - relu(x))` has them outside.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -18,6 +18,12 @@ Operands = list[Tensor]
 Operator = Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]
 
 
+def operand(node: ir.Node, x: Operands, place: int) -> Tensor | None:
+    """What `node` reads at that place; None where it is left out."""
+    places = [index for index, value in enumerate(node.inputs) if value is not None]
+    return x[places.index(place)] if place in places else None
+
+
 def _unsqueeze(x: Tensor, axes: list[int]) -> Tensor:
     for axis in sorted(each % (x.dim() + len(axes)) for each in axes):
         x = x.unsqueeze(axis)
@@ -33,10 +39,7 @@ def _gemm(node: ir.Node, x: Operands) -> Tensor:
 
 def _clip(node: ir.Node, x: Operands) -> Tensor:
     """Between 0 and 6 it is an activation, whose gradient is 0 at both."""
-    bounds = iter(x[1:])
-    low, high = (
-        next(bounds) if len(node.inputs) > place and node.inputs[place] is not None else None for place in (1, 2)
-    )
+    low, high = operand(node, x, 1), operand(node, x, 2)
     if low is not None and high is not None and (float(low), float(high)) == (0.0, 6.0):
         return functional.relu6(x[0])
     return torch.clamp(x[0], low, high)
@@ -75,7 +78,7 @@ def _instance_norm(node: ir.Node, x: Operands) -> Tensor:
 def _lp_normalization(node: ir.Node, x: Operands) -> Tensor:
     axis = node.attributes.get_int("axis", -1)
     length: Tensor = torch.linalg.vector_norm(x[0], node.attributes.get_int("p", 2), dim=axis, keepdim=True)
-    return x[0] / length
+    return x[0] / torch.where(length == 0, torch.ones_like(length), length)
 
 
 def _axes(node: ir.Node, x: Operands) -> list[int]:

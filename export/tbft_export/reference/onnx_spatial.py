@@ -12,8 +12,7 @@ from torch.nn import functional
 
 from tbft_export.graph.operands import constant_input, ints
 from tbft_export.graph.resize import taps
-
-Operands = list[Tensor]
+from tbft_export.reference.onnx_operators import Operands, operand
 
 _CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _TRANSPOSED = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
@@ -136,15 +135,16 @@ def _resize(node: ir.Node, x: Operands) -> Tensor:
 def _shape(node: ir.Node, x: Operands) -> Tensor:
     """What sizes with the batch in it are made of."""
     start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", x[0].dim())
-    return torch.tensor(x[0].shape[start:end])
+    return torch.tensor(x[0].shape[start:end], dtype=torch.int64)
 
 
-def _slice(_node: ir.Node, x: Operands) -> Tensor:
+def _slice(node: ir.Node, x: Operands) -> Tensor:
     starts, ends = x[1].tolist(), x[2].tolist()
-    axes = x[3].tolist() if len(x) > 3 else range(len(starts))
-    steps = x[4].tolist() if len(x) > 4 else [1] * len(starts)
+    axes, steps = operand(node, x, 3), operand(node, x, 4)
+    each_axis = range(len(starts)) if axes is None else axes.tolist()
+    each_step = [1] * len(starts) if steps is None else steps.tolist()
     y = x[0]
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+    for start, end, axis, step in zip(starts, ends, each_axis, each_step, strict=True):
         # What a slice of a Python sequence of that length holds; ONNX clamps in the same way.
         length = y.shape[axis]
         if step < 0:

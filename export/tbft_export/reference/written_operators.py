@@ -122,11 +122,6 @@ def _divide(_node: ir.Node, x: Operands) -> Tensor:
     return x[0] / x[1] if x[0].is_floating_point() else torch.div(x[0], x[1], rounding_mode="trunc")
 
 
-def _shape(node: ir.Node, x: Operands) -> Tensor:
-    start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", x[0].dim())
-    return torch.tensor(x[0].shape[start:end], dtype=torch.int64)
-
-
 # Operands are those that are there; a node of several results gives a tuple of them.
 WRITTEN: Mapping[str, Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]] = {
     "And": lambda _node, x: x[0] & x[1],
@@ -154,7 +149,6 @@ WRITTEN: Mapping[str, Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]
     "ReduceSum": _reduction(torch.sum),
     "ScatterElements": _scatter_elements,
     "ScatterND": _scatter_nd,
-    "Shape": _shape,
     "Size": lambda _node, x: torch.tensor(x[0].numel()),
     "Sqrt": lambda _node, x: torch.sqrt(x[0]),
     "Sum": lambda _node, x: reduce(torch.add, x),

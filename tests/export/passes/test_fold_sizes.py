@@ -14,6 +14,7 @@ from support.covers import covers
 from support.onnx_models import operators, parse, run
 from support.passes import apply, assert_same, noise
 from support.trained_layers import assert_module_trains, traced
+from tbft_export.passes.find_shapes import FindShapesPass
 from tbft_export.passes.fold_sizes import FoldSizesPass
 
 CLASSES = 4
@@ -113,6 +114,26 @@ def test_what_is_computed_stays_the_same(body: str) -> None:
     assert not {"Shape", "Concat"} & set(operators(model))
 
 
+@pytest.mark.parametrize(("length", "size"), [(6, 3), (11, 7), (5, 10), (10, 6), (224, 97)])
+def test_a_size_that_no_scale_says_stays_a_size(length: int, size: int) -> None:
+    """7 / 11 of 11 is 7 in float32, and 6 to ONNX, which would then know no shape behind it."""
+    model = parse(
+        f"g (float[n,2,{length}] x) => (float[n,a,b] y) "
+        "{ b = Shape<start=0, end=1>(x) t = Concat<axis=0>(b, wanted) z = Resize(x, , , t) y = Identity(z) }",
+        wanted=np.array([2, size], np.int64),
+    )
+    common.ShapeInferencePass()(model)
+    x = noise(3, 2, length)
+    before = run(model, {"x": x})["y"]
+    folded = apply(FoldSizesPass(frozenset()), model)
+    assert folded == (size not in (7, 97))
+    FindShapesPass(frozenset())(model)
+    resized = next(node for node in model.graph if node.op_type == "Resize").outputs[0]
+    assert resized.shape is not None
+    assert list(resized.shape[1:]) == [2, size]
+    assert_same(run(model, {"x": x})["y"], before)
+
+
 def test_two_unknown_sizes_stay() -> None:
     """Only one can be left open."""
     model = parse(
@@ -122,3 +143,16 @@ def test_two_unknown_sizes_stay() -> None:
     x = noise(5, 4, 6)
     apply(FoldSizesPass(frozenset()), model)
     assert run(model, {"x": x})["y"].shape == (5, 4, 6, 1)
+
+
+def test_an_operand_that_is_left_out_moves_no_other() -> None:
+    """Slice without axes, but with steps: every second size, not all of them."""
+    sizes = "s = Shape (x) every = Slice (s, zero, three, , two) y = Expand (one, every)"
+    model = parse(
+        f"g (float[2,3,4] x) => (float[a,b] y) {{ {sizes} }}",
+        **{name: np.array([number]) for name, number in {"zero": 0, "three": 3, "two": 2}.items()},
+        one=np.ones((1, 1), np.float32),
+    )
+    before = run(model, {"x": noise(2, 3, 4)})["y"]
+    apply(FoldSizesPass(frozenset()), model)
+    assert run(model, {"x": noise(2, 3, 4)})["y"].shape == before.shape == (2, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from torch import Tensor
+from torch.nn import functional
 
 from support.covers import covers
 from support.onnx_models import operators, parse, run
@@ -55,6 +56,27 @@ def test_a_layer_is_written_out(case: str) -> None:
     after = run(parsed, {"x": x})["y"]
     assert after.shape == before.shape
     assert_same(after, before)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_zeros_normalised_are_zeros(power: int) -> None:
+    """As ONNX Runtime has it, and not 0 / 0: features behind a ReLU may all be zero."""
+    model = parse(f"g (float[n,3] x) => (float[n,3] y) {{ y = LpNormalization <p={power}> (x) }}")
+    x = noise(2, 3)
+    x[1] = 0
+    before = run(model, {"x": x})["y"]
+    assert apply(WriteOutLayersPass({"x"}), model)
+    assert not before[1].any()
+    assert_same(run(model, {"x": x})["y"], before)
+
+    def layer(h: Tensor) -> Tensor:
+        masked = h * Tensor([[1], [0]])
+        return functional.normalize(masked, p=power, dim=-1, eps=1e-12)
+
+    constants = {"mask": np.array([[1], [0]], np.float32)}
+    assert_layer_trains(
+        f"m = Mul(h, mask) y = LpNormalization <axis=-1, p={power}> (m)", layer, (2, 3), constants=constants
+    )
 
 
 def test_what_is_frozen_stays_as_it_is() -> None:

@@ -105,8 +105,10 @@ def keep_reserved(graph: ir.Graph) -> None:
 
 
 def _modules(weights: frozenset[str]) -> frozenset[str]:
-    """What names of weights begin with: a weight is no module, or it would be a block that holds others."""
-    return frozenset(name[:end] for name in weights for end, letter in enumerate(name) if letter == ".")
+    """The weights with whose names others begin: a weight is no module, or it would be a block that holds others."""
+    spelt = {name: _with_dots(name) if "/" in name else name for name in weights}
+    modules = {name[:end] for name in spelt.values() for end, letter in enumerate(name) if letter == "."}
+    return frozenset(name for name, each in spelt.items() if each in modules)
 
 
 def _roles(node: ir.Node, weights: frozenset[str]) -> Iterator[tuple[ir.Value, str]]:

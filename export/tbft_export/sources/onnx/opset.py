@@ -46,7 +46,8 @@ def convert_opset(model: ir.Model, name: str) -> None:
     """
     version = _version(model)
     if version != OPSET:
-        for node in list(model.graph):
+        # Branches, too: the one that is taken becomes part of the graph later.
+        for node in list(model.graph.all_nodes()):
             _convert(node, version, name)
     model.opset_imports[""] = OPSET
     model.graph.opset_imports[""] = OPSET

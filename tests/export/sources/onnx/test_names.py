@@ -158,6 +158,13 @@ def test_a_weight_is_no_module() -> None:
     assert named(given) == ["linear1.weight", "fc.weight"]
 
 
+def test_a_weight_is_no_module_of_tensorflow() -> None:
+    """Where slashes part the names."""
+    names = ["top/fc", "top/fc/w:0"]
+    given = graph(*(("Gemm", "", ["_", name]) for name in names), **dict.fromkeys(names, (3,)))
+    assert named(given) == ["linear1.weight", "top.fc.w"]
+
+
 def test_names_of_the_bundle_are_taken_by_nothing_else() -> None:
     given = parse(
         "g (float[n] x) => (float[n] y) { logits = Relu (x) loss = Add (logits, labels) y = Abs (loss) }",

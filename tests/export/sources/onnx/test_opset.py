@@ -15,6 +15,7 @@ from support.onnx_models import run
 from tbft_artifacts.errors import TbftError
 from tbft_export.graph.builder import infer_shapes
 from tbft_export.graph.forward import IR_VERSION, OPSET
+from tbft_export.passes.take_branches import TakeBranchesPass
 from tbft_export.sources.onnx.newer_operators import NEWER
 from tbft_export.sources.onnx.older_operators import OLDER
 from tbft_export.sources.onnx.opset import NEWEST, OLDEST, check_opset, convert_opset
@@ -161,6 +162,20 @@ def test_operators_of_other_tools_are_refused() -> None:
 def test_every_opset(opset: int) -> None:
     proto = parsed(opset, "y = Relu (x)", {})
     assert run(converted(proto), {"x": LETTERS})["y"].shape == LETTERS.shape
+
+
+def test_branches_are_converted_too() -> None:
+    """As PyTorch wrote `squeeze(1)` up to opset 12: axes are no attribute any more."""
+    branch = "one () => (float[n,6,6] a) { a = Squeeze <axes=[1]> (m) }"
+    other = "two () => (float[n,1,6,6] b) { b = Identity (m) }"
+    choice = f"m = ReduceMean <axes=[1]> (x) y = If (c) <then_branch = {branch}, else_branch = {other}>"
+    proto = parsed(11, choice, {"c": np.array(True)})
+    expected = expectation(proto)
+    model = converted(proto)
+    TakeBranchesPass(frozenset())(model)
+    assert [node.op_type for node in model.graph] == ["ReduceMean", "Squeeze"]
+    onnx.checker.check_model(ir.to_proto(model), full_check=True)
+    np.testing.assert_allclose(run(model, {"x": LETTERS})["y"], expected, rtol=1e-5)
 
 
 def test_the_other_name_of_onnx_domain() -> None:
