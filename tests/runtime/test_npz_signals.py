@@ -114,7 +114,17 @@ def test_a_predictor_takes_windows_with_and_without_a_height(values: np.ndarray)
 
 
 @pytest.mark.parametrize(
-    "values", [VALUES, VALUES.astype(np.uint8), VALUES[0].astype(np.float32), np.full((1, 2, 5), np.nan, np.float32)]
+    "values",
+    [
+        VALUES,
+        VALUES.astype(np.uint8),
+        VALUES[0].astype(np.float32),
+        # As many numbers, and another order of them: the answers would be wrong without a word.
+        VALUES.astype(np.float32).transpose(0, 2, 1),
+        VALUES.astype(np.float32).reshape(4, 10),
+        np.array(1, np.float32),
+        np.full((1, 2, 5), np.nan, np.float32),
+    ],
 )
 def test_a_predictor_refuses_what_are_no_windows(values: np.ndarray) -> None:
     with pytest.raises(TbftError, match=r"^windows "):

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.input_shape import InputShape
 from tbft_runtime.data.items import Item
 from tbft_runtime.data.npy_header import Header
 from tbft_runtime.data.npz_archive import (
@@ -43,7 +42,7 @@ class NpzSignals:
             self._checksums = checksums_in(archive, path)
             self._array = _name(archive, path)
             with array_in(archive, self._array, path) as (_, header):
-                _check(header, self._array, preprocessing.shape, path)
+                _check(header, self._array, preprocessing, path)
             self.dtype = header.dtype
             self._count = header.shape[0]
             self.labels = labels_in(archive, self._count, classes, path)
@@ -75,10 +74,9 @@ def _name(archive: zipfile.ZipFile, path: Path) -> str:
     raise TbftError(f"data '{path}' has none of the arrays {', '.join(ARRAYS)}", save_hint(ARRAYS[0]))
 
 
-def _check(header: Header, name: str, shape: InputShape, path: Path) -> None:
-    each = header.shape[1:]
-    of_shape = each == shape or (shape.height == 1 and each == (shape.channels, shape.width))
-    if header.dtype not in _KINDS or not of_shape:
+def _check(header: Header, name: str, preprocessing: Preprocessing, path: Path) -> None:
+    if header.dtype not in _KINDS or not preprocessing.takes_signals(header.shape):
+        shape = preprocessing.shape
         taken = (shape.channels, shape.width) if shape.height == 1 else tuple(shape)
         raise TbftError(
             f"'{name}' of '{path}' is {header}, and the network takes ({', '.join(['N', *map(str, taken)])})",

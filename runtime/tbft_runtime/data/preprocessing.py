@@ -152,6 +152,11 @@ class Preprocessing:
         is_grey = len(shape) == 3 or shape[3:] == (GREY,)
         return (shape[3:] == (RGB,) or (is_grey and self.takes_grey)) and 0 not in shape[1:3]
 
+    def takes_signals(self, shape: tuple[int, ...]) -> bool:
+        """Whether arrays of a shape are signals: (N, C, H, W), or (N, C, L) where these have one row."""
+        channels, height, width = self.shape
+        return shape[1:] == self.shape or (height == 1 and shape[1:] == (channels, width))
+
     @property
     def _is_grey(self) -> bool:
         return any(isinstance(step, ToGrey) for step in self.steps)

@@ -91,7 +91,7 @@ def _windows(
                     raise TbftError(f"'{item.name}' cannot be read: {item.problem}", "leave it out")
                 yield item.pixels
         return
-    if given.dtype not in (np.float32, np.int16) or given.size != len(given) * shape.values:
+    if given.dtype not in (np.float32, np.int16) or not preprocessing.takes_signals(given.shape):
         raise TbftError(
             f"windows are {given.dtype} {given.shape}, not float32 or int16 (N, {', '.join(map(str, shape))})",
             "give the sensor's own values; those of a single window as window[np.newaxis]",
