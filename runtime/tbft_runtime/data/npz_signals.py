@@ -28,7 +28,6 @@ from tbft_runtime.data.preprocessing import Preprocessing
 
 # Where values may lie, the first of them that is there.
 ARRAYS = (*OF_SENSORS, "images")
-_KINDS = (np.dtype(np.float32), np.dtype(np.int16))
 NOT_FINITE = "it holds what are no finite numbers"
 
 
@@ -75,12 +74,13 @@ def _name(archive: zipfile.ZipFile, path: Path) -> str:
 
 
 def _check(header: Header, name: str, preprocessing: Preprocessing, path: Path) -> None:
-    if header.dtype not in _KINDS or not preprocessing.takes_signals(header.shape):
+    types = preprocessing.signal_types
+    if header.dtype not in map(np.dtype, types) or not preprocessing.takes_signals(header.shape):
         shape = preprocessing.shape
         taken = (shape.channels, shape.width) if shape.height == 1 else tuple(shape)
         raise TbftError(
             f"'{name}' of '{path}' is {header}, and the network takes ({', '.join(['N', *map(str, taken)])})",
-            "save float32 or int16 values in that shape",
+            f"save {' or '.join(types)} values in that shape",
         )
     if header.fortran:
         raise TbftError(
