@@ -136,3 +136,10 @@ def test_samples_from_minus_one_to_one_are_refused(tmp_path: Path) -> None:
         list(prepared(values, PREPROCESSING))
     np.savez(tmp_path / "x.npz", windows=values.astype(np.int16))
     assert len(open_source(tmp_path / "x.npz", None, PREPROCESSING)) == 2
+
+
+def test_tables_beside_recordings_are_passed_over(tmp_path: Path) -> None:
+    """Data sets of sounds come with lists of what is in them."""
+    save(tmp_path / "yes" / "a.wav", SAMPLES)
+    (tmp_path / "files.csv").write_text("file,speaker\na.wav,7\n")
+    assert len(open_source(tmp_path, ("yes", "no"), PREPROCESSING)) == 1

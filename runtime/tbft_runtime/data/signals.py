@@ -26,6 +26,10 @@ def open_signals(path: Path, classes: Sequence[str] | None, preprocessing: Prepr
     """
     if is_npz(path) and path.is_file():
         return NpzSignals(path, classes, preprocessing)
+    sound = _sound(preprocessing)
+    if sound is not None and path.is_dir():
+        # Tables beside recordings are lists of these.
+        return SoundFolder(path, classes, preprocessing, sound)
     tables = _tables(path)
     if tables:
         step = next((step for step in preprocessing.steps if isinstance(step, CutWindows)), None)
@@ -35,9 +39,6 @@ def open_signals(path: Path, classes: Sequence[str] | None, preprocessing: Prepr
                 "export it with `columns`, or give an .npz (windows, labels)",
             )
         return CsvWindows(tables, classes, preprocessing, step)
-    sound = next((step for step in preprocessing.steps if isinstance(step, Sound)), None)
-    if sound is not None and path.is_dir():
-        return SoundFolder(path, classes, preprocessing, sound)
     problem = "holds no windows" if path.exists() else "does not exist"
     others = ", or a folder of .wav files with a folder per class" if sound else ", a .csv, or a folder of these"
     raise TbftError(
@@ -51,7 +52,7 @@ def items_to_answer(path: Path, classes: Sequence[str] | None, preprocessing: Pr
 
     Raises TbftError as it does.
     """
-    sound = next((step for step in preprocessing.steps if isinstance(step, Sound)), None)
+    sound = _sound(preprocessing)
     files = [] if sound is None else _recordings(path)
     if sound is None or not files:
         yield from open_signals(path, classes, preprocessing).items()
@@ -60,6 +61,10 @@ def items_to_answer(path: Path, classes: Sequence[str] | None, preprocessing: Pr
     for file in files:
         found = read_sound(file, sound, preprocessing.shape.width, there_is)
         yield Item(str(file), NO_LABEL, found.pixels, found.problem, found.bytes)
+
+
+def _sound(preprocessing: Preprocessing) -> Sound | None:
+    return next((step for step in preprocessing.steps if isinstance(step, Sound)), None)
 
 
 def _recordings(path: Path) -> list[Path]:
