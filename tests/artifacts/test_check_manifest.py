@@ -188,6 +188,17 @@ def test_a_finalized_model_is_held_to_the_same(changes: dict[str, Any]) -> None:
         card(**changes)
 
 
+def test_a_finalized_model_of_a_signal_is_held_to_the_same() -> None:
+    """Its shape is what memory is taken by before anything of the data is read."""
+    content = {name: value for name, value in CARD.items() if name != "image_size"}
+    signal = {"input_shape": [1, 1, 16], "preprocessing": [{"type": "standardize", "mean": [0.0], "std": [1.0]}]}
+    decoded = decode_card(msgspec.json.encode(content | signal).decode(), "model.onnx")
+    assert decoded.shape == (1, 1, 16)
+    huge = signal | {"input_shape": [1, 2**20, 2**20]}
+    with pytest.raises(TbftError, match=r"does not say how it is fed: it has an input of .* numbers, more than"):
+        decode_card(msgspec.json.encode(content | huge).decode(), "model.onnx")
+
+
 def test_a_bundle_with_good_changes_still_opens(tmp_path: Path) -> None:
     """Checks refuse for their own reason: the way in which the changes above are made is no fault."""
     manifest = made_up_bundle(tmp_path)
