@@ -148,6 +148,15 @@ def test_a_table_of_another_rate_is_refused(tmp_path: Path) -> None:
     assert "in seconds" in caught.value.hint
 
 
+@pytest.mark.parametrize("times", [[3, 3, 3, 3, 4], [5, 4, 3, 2, 1]])
+@pytest.mark.parametrize("rate", [None, 10.0])
+def test_a_table_whose_time_does_not_go_on_is_refused(times: list[int], rate: float | None, tmp_path: Path) -> None:
+    """Rows backwards, or with whole seconds: neither gaps nor another rate could be told."""
+    (tmp_path / "x.csv").write_text("t,a,b\n" + "".join(f"{time},1,1\n" for time in times))
+    with pytest.raises(TbftError, match=r"time in column 't' of .* stands still or goes back"):
+        open_source(tmp_path / "x.csv", CLASSES, cutting(2, 1, rate))
+
+
 def test_a_table_needs_a_network_that_says_how(tmp_path: Path) -> None:
     path = table(tmp_path / "x.csv", ["up"] * 6)
     plain = Preprocessing((Standardize((0.0,) * 2, (1.0,) * 2),), InputShape(2, 1, 3))

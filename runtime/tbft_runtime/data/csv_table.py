@@ -125,13 +125,18 @@ def _gap(passed: float, period: float, line: int) -> str:
 def _period(path: Path, step: CutWindows) -> float | None:
     """What usually passes between two rows, as the first ones show it; None where none does.
 
-    Raises TbftError where it is not that of the rate which the network was trained for.
+    Raises TbftError where time does not go on, or not at the rate which the network was trained for.
     """
     times = [_number(time) for _, time, _, _ in islice(_records(path, step), _FIRST)]
     steps = np.diff([time for time in times if time is not None])
-    usual = float(np.median(steps)) if len(steps) else 0.0
-    if usual <= 0:
+    if not len(steps):
         return None
+    usual = float(np.median(steps))
+    if usual <= 0:
+        raise TbftError(
+            f"time in column '{step.time}' of '{path}' stands still or goes back",
+            "give rows in the order of time, which has a number of its own in each",
+        )
     if isinstance(step.rate, float) and abs(usual * step.rate - 1) > _OFF:
         raise TbftError(
             f"data '{path}' has {1 / usual:.4g} rows a second, and the network was trained for {step.rate:.4g}",
