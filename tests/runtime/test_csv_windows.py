@@ -102,6 +102,7 @@ BROKEN = {
     "not a number": ("0.4,nan,up,4", "'b' is 'nan' in line 6, no number"),
     "too large": ("0.4,1e39,up,4", "'b' is '1e39' in line 6, no number"),
     "missing": ("0.4,1,up", "'a' is '' in line 6, no number"),
+    "too many": ("0.4,1,up,4,5", "line 6 has more values than there are columns"),
     "no time": (",1,up,4", "'t' is '' in line 6, no number"),
     "a gap": ("0.9,1,up,4", "0.6 instead of 0.1 pass before line 6"),
     "time goes back": ("0.1,1,up,4", "time stands still or goes back before line 6"),
@@ -117,6 +118,16 @@ def test_windows_around_a_broken_row_are_named(row: str, problem: str, tmp_path:
     before, across, *_ = items_of(path, length=3)
     assert before.pixels is not None
     assert (across.pixels, across.problem) == (None, problem)
+
+
+def test_decimal_commas_between_commas_are_no_numbers(tmp_path: Path) -> None:
+    """Read as two numbers each they would shift all columns behind; an empty value at the end shifts nothing."""
+    (tmp_path / "x.csv").write_text("t,a,b,what\n" + "".join(f"{row},1,5,2,5,up\n" for row in range(4)))
+    items = items_of(tmp_path / "x.csv", length=1, stride=1)
+    assert [item.pixels for item in items] == [None] * 4
+    assert items[0].problem == "line 2 has more values than there are columns"
+    (tmp_path / "x.csv").write_text("t,a,b\n" + "".join(f"{row},1,2, ,\n" for row in range(4)))
+    assert all(item.pixels is not None for item in items_of(tmp_path / "x.csv", length=1, stride=1))
 
 
 ODD = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,16 @@ _SHOWN = 12
 _LARGEST = float(np.finfo(np.float32).max)
 
 
+class _Record(NamedTuple):
+    """The texts of a row: of its time, its channels and its label, and whether there are more than columns."""
+
+    line: int
+    time: str
+    texts: list[str]
+    label: str
+    has_more: bool
+
+
 @dataclass(frozen=True)
 class Row:
     """A row: values (C,), its label's text, and what keeps it, or the step to it, from being used; empty if nothing."""
@@ -46,8 +56,10 @@ def read_rows(path: Path, step: CutWindows) -> Iterator[Row]:
     period = _period(path, step)
     before: float | None = None
     blank = np.full(len(step.columns), np.nan, np.float32)
-    for line, time, texts, label in _records(path, step):
+    for line, time, texts, label, has_more in _records(path, step):
         values, problem = _numbers(texts, step.columns, line)
+        if has_more:
+            problem = f"line {line} has more values than there are columns"
         now = _number(time)
         if now is None:
             problem = problem or f"'{step.time}' is '{time[:20]}' in line {line}, no number"
@@ -56,8 +68,8 @@ def read_rows(path: Path, step: CutWindows) -> Iterator[Row]:
         yield Row(blank if problem else values, label, problem, gap)
 
 
-def _records(path: Path, step: CutWindows) -> Iterator[tuple[int, str, list[str], str]]:
-    """Line, and the texts of time, of the channels and of the label, of every row that is not empty."""
+def _records(path: Path, step: CutWindows) -> Iterator[_Record]:
+    """The texts of every row that is not empty."""
     try:
         with open_regular(path) as file:
             if os.fstat(file.fileno()).st_size > MOST_FILE_BYTES:
@@ -72,8 +84,11 @@ def _records(path: Path, step: CutWindows) -> Iterator[tuple[int, str, list[str]
             for record in reader:
                 if record:
                     texts = [record[place] if place < len(record) else "" for place in channels]
-                    shown = "" if label is None or label >= len(record) else record[label].strip()
-                    yield reader.line_num + 1, record[time] if time < len(record) else "", texts, shown
+                    has_more = any(map(str.strip, record[len(header) :]))
+                    # Columns of a row that has too many may be any.
+                    shown = "" if label is None or label >= len(record) or has_more else record[label].strip()
+                    now = record[time] if time < len(record) else ""
+                    yield _Record(reader.line_num + 1, now, texts, shown, has_more)
     except csv.Error as error:
         raise TbftError(f"data '{path}' is no table of text: {error}", "save it as CSV") from error
 
@@ -127,7 +142,7 @@ def _period(path: Path, step: CutWindows) -> float | None:
 
     Raises TbftError where time does not go on, or not at the rate which the network was trained for.
     """
-    times = [_number(time) for _, time, _, _ in islice(_records(path, step), _FIRST)]
+    times = [_number(record.time) for record in islice(_records(path, step), _FIRST)]
     steps = np.diff([time for time in times if time is not None])
     if not len(steps):
         return None
