@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.input_shape import InputShape
 from tbft_artifacts.preprocessing import CutWindows, Standardize
-from tbft_runtime.data import csv_table
+from tbft_runtime.data import csv_table, csv_windows
 from tbft_runtime.data.items import Item
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import open_source
@@ -180,6 +180,16 @@ def test_a_table_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(csv_table, "MOST_FILE_BYTES", 10)
     with pytest.raises(TbftError, match="has more than"):
         open_source(table(tmp_path / "x.csv", ["up"] * 6), CLASSES, cutting(3, 3))
+
+
+def test_more_windows_than_there_may_be_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before the rest is read: a folder may hold any number of tables."""
+    monkeypatch.setattr(csv_windows, "MOST_IMAGES", 2)
+    table(tmp_path / "a.csv", ["up"] * 6)
+    (tmp_path / "b.csv").write_text("nobody reads it")
+    with pytest.raises(TbftError, match="there are more than 2 windows"):
+        open_source(tmp_path, CLASSES, cutting(3, 1))
+    assert len(open_source(tmp_path / "a.csv", CLASSES, cutting(3, 3))) == 2
 
 
 def test_a_changed_table_is_prepared_anew(tmp_path: Path) -> None:
