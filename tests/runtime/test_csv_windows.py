@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from tbft_artifacts.preprocessing import CutWindows, Standardize
 from tbft_runtime.data import csv_table, csv_windows
 from tbft_runtime.data.items import Item
 from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.data.signals import items_to_answer
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.data.store import open_store
 
@@ -180,6 +183,23 @@ def test_a_table_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(csv_table, "MOST_FILE_BYTES", 10)
     with pytest.raises(TbftError, match="has more than"):
         open_source(table(tmp_path / "x.csv", ["up"] * 6), CLASSES, cutting(3, 3))
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_a_file_that_cannot_be_read_is_told_in_one_line(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """Whether its windows are trained on or answered: a folder, a pipe or a link in a circle of that name."""
+    make(tmp_path / "x.csv")
+    with pytest.raises(TbftError, match=r"x\.csv' cannot be read"):
+        open_source(tmp_path, CLASSES, cutting(3, 3))
+    with pytest.raises(TbftError, match=r"x\.csv' cannot be read"):
+        list(items_to_answer(tmp_path, CLASSES, cutting(3, 3)))
+
+
+def test_the_first_line_of_what_is_no_table_is_not_told_whole(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(",".join(["x" * 1000] * 30))
+    with pytest.raises(TbftError) as caught:
+        open_source(tmp_path / "x.csv", CLASSES, cutting(3, 3))
+    assert len(caught.value.hint) < 1000
 
 
 def test_more_windows_than_there_may_be_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

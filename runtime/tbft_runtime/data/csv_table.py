@@ -16,7 +16,7 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.preprocessing import CutWindows
-from tbft_artifacts.regular import open_regular
+from tbft_artifacts.regular import open_regular, unreadable
 from tbft_runtime.data.bounds import MOST_FILE_BYTES
 
 _LONGEST_LINE = 1 << 16
@@ -27,7 +27,7 @@ _FIRST = 65
 _UNEVEN = 0.5
 # A table's rate may differ by this share from the one that the network was trained for.
 _OFF = 0.1
-_SHOWN = 12
+_SHOWN, _LONGEST_NAME = 12, 40
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -91,6 +91,8 @@ def _records(path: Path, step: CutWindows) -> Iterator[_Record]:
                     yield _Record(reader.line_num + 1, now, texts, shown, has_more)
     except csv.Error as error:
         raise TbftError(f"data '{path}' is no table of text: {error}", "save it as CSV") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def _lines(file: IO[bytes], path: Path) -> Iterator[str]:
@@ -105,7 +107,8 @@ def _lines(file: IO[bytes], path: Path) -> Iterator[str]:
 def _place(name: str, header: Sequence[str], path: Path) -> int:
     count = header.count(name)
     if count != 1:
-        listed = ", ".join(header[:_SHOWN]) + (", …" if len(header) > _SHOWN else "")
+        shown = [column[:_LONGEST_NAME] for column in header[:_SHOWN]]
+        listed = ", ".join([*shown, "…"] if len(header) > _SHOWN else shown)
         raise TbftError(
             f"data '{path}' has {'no column' if not count else 'several columns'} '{name}'", f"its first line: {listed}"
         )

@@ -11,7 +11,7 @@ from tbft_artifacts.preprocessing import CutWindows, Sound
 from tbft_runtime.data.bounds import room
 from tbft_runtime.data.csv_windows import CsvWindows
 from tbft_runtime.data.items import ImageSource, Item
-from tbft_runtime.data.listing import files_below, is_of_system
+from tbft_runtime.data.listing import files_below, is_of_system, unreadable
 from tbft_runtime.data.npz_signals import NpzSignals
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sounds import SoundFolder, is_recording, read_sound
@@ -22,7 +22,7 @@ _CSV = ".csv"
 def open_signals(path: Path, classes: Sequence[str] | None, preprocessing: Preprocessing) -> ImageSource:
     """The windows or patches at `path`; without `classes`, of whatever classes they are.
 
-    Raises TbftError if there are none, or they do not fit the network, and OSError for a folder that cannot be read.
+    Raises TbftError if there are none, they cannot be read, or do not fit the network.
     """
     if is_npz(path) and path.is_file():
         return NpzSignals(path, classes, preprocessing)
@@ -76,7 +76,10 @@ def _recordings(path: Path) -> list[Path]:
 def _tables(path: Path) -> list[Path]:
     """The table at a path, or those in the folder itself, by name."""
     if path.is_dir():
-        return sorted(file for file in path.iterdir() if _is_table(file) and not is_of_system(file.name))
+        try:
+            return sorted(file for file in path.iterdir() if _is_table(file) and not is_of_system(file.name))
+        except OSError as error:
+            raise unreadable(error) from error
     return [path] if _is_table(path) and path.exists() else []
 
 
