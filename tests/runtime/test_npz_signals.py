@@ -70,6 +70,13 @@ def test_windows_without_numbers_are_left_out(odd: float, tmp_path: Path) -> Non
     np.testing.assert_array_equal(store.pixels.read(np.arange(3))[:, :, 0], values[[0, 2, 3]])
 
 
+def test_data_without_a_window_are_not_asked_for_pictures(tmp_path: Path) -> None:
+    path = save(tmp_path / "data.npz", windows=np.full((2, 2, 5), np.nan, np.float32))
+    with pytest.raises(TbftError, match=f"no windows in the data, 2 could not be read: {NOT_FINITE}") as caught:
+        open_store(open_source(path, None, WINDOWS), WINDOWS.row_shape, tmp_path / "cache", "train")
+    assert "windows" in caught.value.hint
+
+
 ODD = {
     "doubles": {"windows": VALUES},
     "bytes": {"windows": VALUES.astype(np.uint8)},
