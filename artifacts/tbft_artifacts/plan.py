@@ -236,7 +236,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     @property
     def prefix_is_fixed(self) -> bool:
         """Whether what stands before the first trained layer makes the same of an image in every batch."""
-        return self.batch_norm != "batch"
+        return self.batch_norm != "batch" or not self.batch_statistics
 
     @property
     def prefix(self) -> str:

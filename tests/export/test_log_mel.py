@@ -101,6 +101,8 @@ def test_they_become_a_part_of_the_model(tmp_path: Path) -> None:
     (plan,) = manifest.plans
     assert [parameter.name for parameter in plan.parameters] == ["0.weight", "0.bias", "3.weight", "3.bias"]
     assert open_bundle(tmp_path / "bundle").plan().has_prefix
+    # Of a network without norms, under the policy of `drift` full.
+    assert (plan.batch_norm, plan.prefix_is_fixed) == ("batch", True)
     features = torch.from_numpy(by_formula(sounds().astype(np.float64), OPTIONS, RATE).astype(np.float32))[:, None]
     with torch.no_grad():
         expected = keywords()(features).numpy()
