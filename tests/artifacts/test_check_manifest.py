@@ -152,6 +152,12 @@ def test_whatever_the_exporter_writes_opens(folder: Path) -> None:
         assert open_bundle(folder).manifest.plans
 
 
+def test_only_plans_with_statistics_of_the_batch_say_that_their_prefix_has_none(tmp_path: Path) -> None:
+    """Of the others it goes without saying."""
+    with pytest.raises(TbftError, match="has a plan 'feature-frozen-sgd' with a prefix without norms"):
+        open_bundle(changed(tmp_path, ("plans", 0, "fixed_prefix"), True))
+
+
 CARD: dict[str, Any] = {
     "bundle_id": "0" * 64,
     "plan": "feature-frozen-sgd",
