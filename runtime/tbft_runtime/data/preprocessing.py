@@ -156,8 +156,11 @@ class Preprocessing:
         return self.shape.channels == GREY or not self.shape.pixels
 
     def takes_arrays(self, shape: tuple[int, ...]) -> bool:
-        """Whether uint8 arrays of a shape are images: (N, H, W, 3), or grey ones (N, H, W) or (N, H, W, 1)."""
-        is_grey = len(shape) == 3 or shape[3:] == (GREY,)
+        """Whether uint8 arrays of a shape are images: (N, H, W, 3), or grey ones (N, H, W) or (N, H, W, 1).
+
+        One of (H, W, 3) is a single frame in colours, which would pass for H grey images.
+        """
+        is_grey = (len(shape) == 3 and shape[2] != RGB) or shape[3:] == (GREY,)
         return (shape[3:] == (RGB,) or (is_grey and self.takes_grey)) and 0 not in shape[1:3]
 
     @property
