@@ -19,7 +19,7 @@ from tbft_artifacts.rights import PRIVATE_FILE, private_folder
 from tbft_artifacts.sealed import is_as_sealed, sealed
 from tbft_artifacts.words import printable
 from tbft_runtime.board.machine import give_memory_back
-from tbft_runtime.data.items import ImageSource
+from tbft_runtime.data.items import ImageSource, check_skipped
 from tbft_runtime.data.rows import FileRows, row_bytes
 from tbft_runtime.timing import Stopwatch
 
@@ -102,6 +102,7 @@ def open_store(
                 if item.pixels is None:
                     problems.append(printable(item.problem))
                     skipped.append(printable(item.name))
+                    check_skipped(len(skipped), problems[-1])
                 else:
                     pixels = item.pixels.tobytes()
                     file.write(pixels)

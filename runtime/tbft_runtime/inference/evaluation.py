@@ -14,7 +14,7 @@ from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.words import printable
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.state import BoardSummary
-from tbft_runtime.data.items import skipped_note
+from tbft_runtime.data.items import check_skipped, skipped_note
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.exits.record import EarlyAnswers, early_answers
@@ -94,6 +94,7 @@ def evaluate(
         progress.begin("evaluating", len(source))
         for batch in in_batches(source.items(), model.preprocessing.shape):
             skipped += [(printable(item.name), printable(item.problem)) for item in batch if item.pixels is None]
+            check_skipped(len(skipped), skipped[-1][1] if skipped else "")
             known = [item for item in batch if item.pixels is not None and item.label != NO_LABEL]
             if known:
                 pixels, labels = pixels_of(known), np.array([item.label for item in known])
