@@ -61,7 +61,8 @@ def evaluate(
 
     Args:
         model_path: A bundle (a folder or `.tar.gz`), a run folder (its best state), or a finalized `.onnx` file.
-        data: A folder with a folder per class, or an `.npz` file with `images` (N, H, W, 3) uint8 and `labels` (N,).
+        data: A folder with a folder per class, or an `.npz` file with `images` (N, H, W, 3) uint8 and `labels` (N,);
+            of signals an `.npz` file with `windows` (N, C, L), or tables or recordings as the bundle says.
         threads: How many threads compute; None: as many as there are cores.
         progress: Hears how many images were answered; None: nobody does.
         meter: Where joules come from: "auto", "none", or a meter of the registry.
