@@ -36,6 +36,10 @@ _ARENA = Lock()
 THREADS_PER_CORE = 4
 
 
+class _RoomError(TbftError):
+    """A graph takes more memory at once than its session has."""
+
+
 class Graph:
     """A loaded graph: named arrays in, named arrays out.
 
@@ -54,6 +58,8 @@ class Graph:
         self._initializers = initializers
         self._shown = file.shown
         self._signature = signature
+        # How many images at once have room; None: all that came so far.
+        self._at_once: int | None = None
         self.metadata = file.checked.metadata
         inputs, outputs = session.get_inputs(), session.get_outputs()
         self.inputs = [value.name for value in inputs]
@@ -74,9 +80,22 @@ class Graph:
         return results
 
     def answer(self, values: np.ndarray) -> np.ndarray:
-        """The result of a graph with one input and one output, for these values of that input."""
-        (result,) = self.run({self.inputs[0]: values}).values()
-        return result
+        """The result of a forward graph with one input and one output, for these values of that input.
+
+        Where all of them at once take more memory than there may be, fewer: attention takes the square of a window.
+        """
+        count = max(1, len(values))
+        size = self._at_once or count
+        results: list[np.ndarray] = []
+        try:
+            for start in range(0, count, size):
+                results += self.run({self.inputs[0]: values[start : start + size]}).values()
+        except _RoomError:
+            if size < 2:
+                raise
+            self._at_once = size // 2
+            return self.answer(values)
+        return results[0] if len(results) == 1 else np.concatenate(results)
 
     def _refuse(self, faults: Iterator[str]) -> None:
         for fault in faults:
@@ -201,7 +220,7 @@ def _clear_errors(shown: str) -> Iterator[None]:
     except Exception as error:  # ONNX Runtime's share no base.
         reason = str(error)
         if "Available memory of" in reason:
-            raise TbftError(
+            raise _RoomError(
                 f"graph '{shown}' asks for more memory than any network for such images",
                 "train with a smaller `batch_size`, or do not trust it",
             ) from error
