@@ -9,6 +9,7 @@ from support.bundles import COMPILED
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import PREDICT
+from tbft_runtime.boundary.prefix import Prefix
 from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.memory import Room
@@ -35,6 +36,14 @@ def test_the_answers_are_the_same(count: int) -> None:
     tight, roomy = loaded(2 << 20), loaded(1 << 30)
     for _ in range(2):
         np.testing.assert_array_equal(tight.answer(values), roomy.answer(values))
+
+
+def test_a_fixed_prefix_is_computed_in_parts() -> None:
+    """One with the statistics of the batch needs it whole."""
+    values, tight = WINDOWS, loaded(2 << 20)
+    np.testing.assert_array_equal(Prefix(tight, 1, 4096).run(values)["logits"], loaded(1 << 30).answer(values))
+    with pytest.raises(TbftError, match="asks for more memory"):
+        Prefix(loaded(2 << 20), 1, None).run(values)
 
 
 def test_a_batch_without_room_is_refused_where_nothing_divides_it() -> None:

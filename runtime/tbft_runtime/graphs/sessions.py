@@ -80,22 +80,27 @@ class Graph:
         return results
 
     def answer(self, values: np.ndarray) -> np.ndarray:
-        """The result of a forward graph with one input and one output, for these values of that input.
+        """The result of a forward graph with one input and one output, for these values of that input."""
+        (result,) = self.in_parts(values).values()
+        return result
+
+    def in_parts(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """`run` of a graph with one input, that makes the same of an image in every batch, for these values of it.
 
         Where all of them at once take more memory than there may be, fewer: attention takes the square of a window.
         """
         count = max(1, len(values))
         size = self._at_once or count
-        results: list[np.ndarray] = []
         try:
-            for start in range(0, count, size):
-                results += self.run({self.inputs[0]: values[start : start + size]}).values()
+            parts = [self.run({self.inputs[0]: values[start : start + size]}) for start in range(0, count, size)]
         except _RoomError:
             if size < 2:
                 raise
             self._at_once = size // 2
-            return self.answer(values)
-        return results[0] if len(results) == 1 else np.concatenate(results)
+            return self.in_parts(values)
+        return (
+            parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        )
 
     def _refuse(self, faults: Iterator[str]) -> None:
         for fault in faults:
