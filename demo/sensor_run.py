@@ -25,7 +25,8 @@ from sensor_network import CHANNELS
 from sensor_windows import CLASSES, LENGTH
 
 DEMO = Path(os.path.relpath(Path(__file__).parent))
-MARKER = ".made-by-tbft-edge-demo"
+# Another one's than that of the demo of pictures, whose folders have other things.
+MARKER = ".made-by-tbft-edge-sensor-demo"
 EPOCHS = 10
 DRIFTS = {
     "turned": "the sensor sits turned by 45°",
@@ -47,6 +48,10 @@ class Place:
     def bundle(self) -> Path:
         return self.out / "motion.tar.gz"
 
+    @property
+    def source(self) -> Path:
+        return self.out / "source"
+
     def data(self, drift: str, part: str) -> Path:
         return self.out / "data" / f"{drift}_{part}.npz"
 
@@ -55,18 +60,21 @@ class Place:
 
 
 def prepare(place: Place) -> None:
-    """An empty folder of the demo's own; only what an earlier run of it made is removed."""
-    if place.out.exists() and any(place.out.iterdir()) and not (place.out / MARKER).is_file():
+    """Make the output folder, or remove from it what an earlier run of the demo wrote, and nothing else."""
+    marker = place.out / MARKER
+    if place.out.exists() and not marker.is_file() and (not place.out.is_dir() or any(place.out.iterdir())):
         raise DemoError(f"'{place.out}' is not empty and was not made by the demo; choose another --out")
-    shutil.rmtree(place.out, ignore_errors=True)
-    place.out.mkdir(parents=True)
-    (place.out / MARKER).touch()
+    place.out.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    for folder in (place.source, place.out / "data", place.out / "runs"):
+        shutil.rmtree(folder, ignore_errors=True)
+    place.bundle.unlink(missing_ok=True)
 
 
 def compile_model(place: Place) -> None:
     """On the host: train, and compile a plan for every block."""
     python, command = place.host / "bin" / "python", place.host / "bin" / "tbft-edge"
-    source = place.out / "source"
+    source = place.source
     run("host: trains a 1-D network on made-up windows of a motion sensor", [python, DEMO / "train_sensor.py", source])
     run("host: makes what the sensor will see later on", [python, DEMO / "drift_sensor.py", place.out / "data"])
     export: list[str | Path] = [command, "export", "--model", f"{DEMO}.sensor_network:motion_net"]

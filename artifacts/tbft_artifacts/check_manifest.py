@@ -12,7 +12,6 @@ from pathlib import Path
 from tbft_artifacts.check_names import LONGEST_ID, class_faults, name_fault, name_faults
 from tbft_artifacts.check_preprocessing import preprocessing_faults
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.input_shape import MOST_VALUES
 from tbft_artifacts.manifest import MANIFEST, Manifest
 from tbft_artifacts.plan import OPTIMIZERS, Plan
 
@@ -24,7 +23,7 @@ LARGEST_BOUNDARY = 1 << 30
 
 def check_manifest(manifest: Manifest, bundle: Path) -> None:
     """Raises TbftError for the first thing that no exporter writes; errors call the bundle `bundle`."""
-    for fault in (*_names(manifest), *_shape(manifest), *preprocessing_faults(manifest.preprocessing, manifest.shape)):
+    for fault in (*_names(manifest), *preprocessing_faults(manifest.preprocessing, manifest.shape)):
         raise _refused(bundle, f"has {fault}")
     for plan in manifest.plans:
         for fault in _plan_faults(plan, manifest):
@@ -33,11 +32,6 @@ def check_manifest(manifest: Manifest, bundle: Path) -> None:
 
 def _refused(bundle: Path, what: str) -> TbftError:
     return TbftError(f"{MANIFEST} of bundle '{bundle}' {what}", "export the bundle again, or do not trust it")
-
-
-def _shape(manifest: Manifest) -> Iterator[str]:
-    if manifest.shape.values > MOST_VALUES:
-        yield f"an input of {manifest.shape.values:,} numbers, more than {MOST_VALUES:,}"
 
 
 def _names(manifest: Manifest) -> Iterator[str]:
@@ -112,3 +106,5 @@ def _statistics_faults(plan: Plan, manifest: Manifest) -> Iterator[str]:
         yield f"with statistics of the batch, whose batch norms are {plan.batch_norm}"
     if plan.batch_norm == "batch" and moving != norms:
         yield "with statistics of the batch for some batch norms only"
+    if plan.fixed_prefix and (plan.batch_norm != "batch" or not plan.has_prefix):
+        yield "with a prefix without norms, although there is none, or its norms use no statistics of the batch"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tbft_artifacts.check_names import name_faults
-from tbft_artifacts.input_shape import GREY, RGB, InputShape
+from tbft_artifacts.input_shape import GREY, MOST_VALUES, RGB, InputShape
 from tbft_artifacts.preprocessing import (
     CenterCrop,
     CutWindows,
@@ -26,6 +26,9 @@ _COLOURS = {RGB: (ToRgb, "rgb"), GREY: (ToGrey, "grey")}
 
 def preprocessing_faults(steps: Sequence[PreprocessingStep], shape: InputShape) -> Iterator[str]:
     """What keeps `steps` from making the input of a network of what it is given, in words behind "has"."""
+    if shape.values > MOST_VALUES:
+        yield f"an input of {shape.values:,} numbers, more than {MOST_VALUES:,}"
+        return
     if any(isinstance(step, Standardize) for step in steps):
         yield from _faults_of_signals(steps, shape)
     else:

@@ -47,9 +47,9 @@ class InputShape(NamedTuple):
 
     @property
     def words(self) -> str:
-        """The shape as it is shown to people."""
-        if self.channels in (GREY, RGB) and self.height > 1:
-            return f"{self.sides} pixels" + (", grey" if self.channels == GREY else "")
+        """The shape as it is shown to people; one channel may be a grey picture's, or a patch of a sensor's numbers."""
+        if self.channels == RGB and self.height > 1:
+            return f"{self.sides} pixels"
         of = f"{self.width} samples" if self.height == 1 else self.sides
         return f"{self.channels} {'channel' if self.channels == 1 else 'channels'} of {of}"
 

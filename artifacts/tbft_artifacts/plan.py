@@ -184,6 +184,8 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     """Convolutions whose output channels a device chooses, to train beside `parameters` (`with_channels`)."""
     exits: tuple[Exit, ...] = ()
     """The classifiers of a network that may answer early, in order, the last behind the whole; none if there is one."""
+    fixed_prefix: bool = False
+    """Whether no norm stands before the boundary, where all norms use the statistics of the batch; left out if not."""
     unlabelled: bool = False
     """Whether images without a label take part in training, with label `NO_LABEL`."""
 
@@ -236,7 +238,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     @property
     def prefix_is_fixed(self) -> bool:
         """Whether what stands before the first trained layer makes the same of an image in every batch."""
-        return self.batch_norm != "batch"
+        return self.batch_norm != "batch" or not self.batch_statistics or self.fixed_prefix
 
     @property
     def prefix(self) -> str:

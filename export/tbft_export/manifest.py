@@ -90,12 +90,13 @@ def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[Prepr
                 "give one number for each channel, or one for all",
             )
     if trained.card is not None:
-        # As it was fed when it was trained; a mean or std that is given wins.
-        return tuple(_normalize(step, options, channels) for step in trained.card.preprocessing)
+        # As it was fed when it was trained; what is given wins.
+        *before, last = trained.card.preprocessing
+        given = _reading(options) if isinstance(last, Standardize) else ()
+        return tuple(_normalize(step, options, channels) for step in (*(given or before), last))
     if options.given_shape.is_signal or channels not in (GREY, RGB) or height == 1:
-        if options.sound is not None:
-            return Sound(rate=options.sound.rate), _normalize(_SAMPLES, options, channels)
-        return (*_windows(options), _normalize(Standardize((0.0,) * channels, (1.0,) * channels), options, channels))
+        usual = Standardize((0.0,) * channels, (1.0,) * channels) if options.sound is None else _SAMPLES
+        return (*_reading(options), _normalize(usual, options, channels))
     beside, framing = width_beside(height, width), trained.framing
     return (
         ExifTranspose(),
@@ -106,7 +107,10 @@ def _preprocessing(options: ExportOptions, trained: TrainedModel) -> tuple[Prepr
     )
 
 
-def _windows(options: ExportOptions) -> tuple[CutWindows, ...]:
+def _reading(options: ExportOptions) -> tuple[PreprocessingStep, ...]:
+    """How a signal is read, if that was said: a recording, or windows of a table."""
+    if options.sound is not None:
+        return (Sound(rate=options.sound.rate),)
     table = options.table
     if table is None or options.window is None:
         return ()

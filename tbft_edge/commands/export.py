@@ -19,7 +19,7 @@ from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_artifacts.preprocessing import DEVIATIONS, MEANS, SIGNAL_DEVIATIONS, SIGNAL_MEANS
 from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.export_methods import METHOD_HELP, check_method, foreign_methods
-from tbft_edge.commands.export_values import channels_of, classes_of, names_of, sides_of, sound_of
+from tbft_edge.commands.export_values import channels_of, classes_of, sides_of, sound_of, table_of
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.input_options import (
     ChannelsOption,
@@ -201,7 +201,7 @@ def command(
         from tbft_artifacts.archive import is_archive
         from tbft_edge.calibration import read_images
         from tbft_export import ExportOptions
-        from tbft_export.options import TableOptions, check_options
+        from tbft_export.options import check_options
 
         options = ExportOptions(
             model=model,
@@ -222,7 +222,7 @@ def command(
             channels=channels,
             window=window,
             patch=sides_of(patch, "--patch"),
-            table=None if columns is None else TableOptions(names_of(columns), stride, time_column, label_column, rate),
+            table=table_of(columns, stride, time_column, label_column, rate),
             sound=sound_of(sound_rate, log_mel),
             measure=None if measure is None else partial(read_images, measure, cache=Path(cache), name="measured"),
             class_count=count,

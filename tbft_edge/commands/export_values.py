@@ -12,6 +12,7 @@ from tbft_artifacts.structs import LARGEST_IMAGE
 from tbft_edge.commands.halves import extra
 
 if TYPE_CHECKING:
+    from tbft_export.options import TableOptions
     from tbft_export.sources.sound import SoundOptions
 
 
@@ -88,6 +89,17 @@ def channels_of(text: str | None, option: str, bounds: tuple[float, float]) -> t
             f"for example {option} 0.485,0.456,0.406",
         )
     return values
+
+
+def table_of(columns: str | None, stride: int | None, time: str, label: str, rate: float | None) -> TableOptions | None:
+    """How tables become windows. Raises TbftError for that without columns."""
+    from tbft_export.options import TableOptions
+
+    if columns is not None:
+        return TableOptions(names_of(columns), stride, time, label, rate)
+    if stride is not None or rate is not None:
+        raise TbftError("--stride and --rate are those of tables, whose columns were not said", "give --columns")
+    return None
 
 
 def sound_of(rate: int | None, log_mel: str | None) -> SoundOptions | None:

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from tbft_artifacts.input_shape import RGB, InputShape
+from tbft_artifacts.input_shape import RGB
 from tbft_artifacts.manifest import Block, Manifest
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.preprocessing import Standardize
 from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json
 from tbft_edge.figures import size
@@ -46,7 +47,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
             ["id", manifest.bundle_id],
             ["format", f"{manifest.format} (needs tbft-edge {manifest.minimum_runtime} or newer)"],
             ["parent", manifest.parent or "none"],
-            ["input", _input(manifest.shape)],
+            ["input", _input(manifest)],
             ["classes", ", ".join(manifest.classes)],
             ["batch norms", str(len(manifest.batch_norms))],
             ["files", f"{len(manifest.files)}, all as exported, {size(total)}"],
@@ -61,8 +62,11 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
     yield Table("Blocks, from the input to the output", ["block", "parameters", "trained by"], blocks)
 
 
-def _input(shape: InputShape) -> str:
-    return f"{shape.height} x {shape.width} RGB" if shape.channels == RGB and shape.height > 1 else shape.words
+def _input(manifest: Manifest) -> str:
+    shape = manifest.shape
+    if isinstance(manifest.normalization, Standardize):
+        return shape.words
+    return f"{shape.height} x {shape.width} {'RGB' if shape.channels == RGB else 'grey'}"
 
 
 def _sparse(plans: Sequence[Plan]) -> Table:

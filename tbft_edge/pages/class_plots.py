@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tbft_artifacts.input_shape import RGB
 from tbft_edge.figures import DASH, count
 from tbft_edge.pages.charts.dumbbells import Dumbbell, dumbbells, key
 from tbft_edge.pages.charts.matrix import Matrix, matrix
@@ -45,9 +46,11 @@ def _network(report: Report) -> Markup:
     described = "; ".join(
         f"{b.name}: {b.parameters:,} parameters, {'trained' if b.trained else 'frozen'}" for b in report.blocks
     )
-    before = f"image {report.shape.sides}" if report.shape.height > 1 else report.shape.words
+    # What has one channel, or many, need not be a picture.
+    is_image = report.shape.channels == RGB and report.shape.height > 1
+    before = f"image {report.shape.sides}" if is_image else report.shape.words
     behind = count(len(report.classes), "class")
-    chart = network(f"Blocks from image to classes. {described}", report.blocks, before, behind)
+    chart = network(f"Blocks from the input to the classes. {described}", report.blocks, before, behind)
     return figure("The network", note, chart)
 
 

@@ -152,6 +152,12 @@ def test_whatever_the_exporter_writes_opens(folder: Path) -> None:
         assert open_bundle(folder).manifest.plans
 
 
+def test_only_plans_with_statistics_of_the_batch_say_that_their_prefix_has_none(tmp_path: Path) -> None:
+    """Of the others it goes without saying."""
+    with pytest.raises(TbftError, match="has a plan 'feature-frozen-sgd' with a prefix without norms"):
+        open_bundle(changed(tmp_path, ("plans", 0, "fixed_prefix"), True))
+
+
 CARD: dict[str, Any] = {
     "bundle_id": "0" * 64,
     "plan": "feature-frozen-sgd",
@@ -186,6 +192,17 @@ def test_a_finalized_model_is_held_to_the_same(changes: dict[str, Any]) -> None:
     assert card().classes == ("ant", "bee")
     with pytest.raises(TbftError, match=r"'model.onnx' does not say how it is fed: "):
         card(**changes)
+
+
+def test_a_finalized_model_of_a_signal_is_held_to_the_same() -> None:
+    """Its shape is what memory is taken by before anything of the data is read."""
+    content = {name: value for name, value in CARD.items() if name != "image_size"}
+    signal = {"input_shape": [1, 1, 16], "preprocessing": [{"type": "standardize", "mean": [0.0], "std": [1.0]}]}
+    decoded = decode_card(msgspec.json.encode(content | signal).decode(), "model.onnx")
+    assert decoded.shape == (1, 1, 16)
+    huge = signal | {"input_shape": [1, 2**20, 2**20]}
+    with pytest.raises(TbftError, match=r"does not say how it is fed: it has an input of .* numbers, more than"):
+        decode_card(msgspec.json.encode(content | huge).decode(), "model.onnx")
 
 
 def test_a_bundle_with_good_changes_still_opens(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_shape_that_no_sensor_has_is_refused(shape: list[float]) -> None:
     [
         (square_rgb(32), "32 × 32 pixels", "32 px"),
         (InputShape(3, 48, 192), "48 × 192 pixels", "48 × 192 px"),
-        (GREY, "48 × 192 pixels, grey", "48 × 192 pixels, grey"),
+        (GREY, "1 channel of 48 × 192", "1 channel of 48 × 192"),
         (InputShape(6, 1, 128), "6 channels of 128 samples", "6 channels of 128 samples"),
         (InputShape(3, 1, 128), "3 channels of 128 samples", "3 channels of 128 samples"),
         (InputShape(1, 1, 128), "1 channel of 128 samples", "1 channel of 128 samples"),

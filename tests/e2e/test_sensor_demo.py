@@ -55,12 +55,16 @@ def test_the_network_learns_the_windows() -> None:
 
 
 def test_nothing_of_others_is_removed(tmp_path: Path) -> None:
-    """The folder that the demo empties is one that it made."""
+    """Neither from a folder that the demo did not make, nor what somebody put beside its own things."""
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(DemoError, match="was not made by the demo"):
         prepare(Place(tmp_path, tmp_path, tmp_path, "none"))
     place = Place(tmp_path, tmp_path, tmp_path / "out", "none")
     prepare(place)
-    (place.out / "old").touch()
+    (place.out / "mine").touch()
+    place.run("turned").mkdir(parents=True)
     prepare(place)
-    assert not (place.out / "old").exists()
+    assert (place.out / "mine").exists()
+    assert not place.run("turned").exists()
+    with pytest.raises(DemoError, match="was not made by the demo"):
+        prepare(Place(tmp_path, tmp_path, place.out / "mine", "none"))

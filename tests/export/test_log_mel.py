@@ -90,7 +90,7 @@ def keywords() -> nn.Module:
 
 def options(**changes: object) -> ExportOptions:
     given = {"window": LENGTH, "sound": SoundOptions(RATE, OPTIONS), "drift": "full"} | changes
-    return ExportOptions(f"{__name__}:keywords", **given)  # type: ignore[arg-type]
+    return ExportOptions(f"{__name__}:{given.pop('model', 'keywords')}", **given)  # type: ignore[arg-type]
 
 
 def test_they_become_a_part_of_the_model(tmp_path: Path) -> None:
@@ -101,11 +101,28 @@ def test_they_become_a_part_of_the_model(tmp_path: Path) -> None:
     (plan,) = manifest.plans
     assert [parameter.name for parameter in plan.parameters] == ["0.weight", "0.bias", "3.weight", "3.bias"]
     assert open_bundle(tmp_path / "bundle").plan().has_prefix
+    # Of a network without norms, under the policy of `drift` full.
+    assert (plan.batch_norm, plan.prefix_is_fixed) == ("batch", True)
     features = torch.from_numpy(by_formula(sounds().astype(np.float64), OPTIONS, RATE).astype(np.float32))[:, None]
     with torch.no_grad():
         expected = keywords()(features).numpy()
     found = Session(tmp_path / "bundle", PREDICT).run(sounds()[:, None, None])
     np.testing.assert_allclose(found, expected, atol=1e-2)
+
+
+def with_norms() -> nn.Module:
+    """(N, 1, 11, 10) -> (N, 4)."""
+    torch.manual_seed(0)
+    parts = (nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(1), nn.Linear(4 * 9 * 8, 4))
+    return nn.Sequential(*parts)
+
+
+def test_they_are_kept_where_norms_behind_them_use_the_batch(tmp_path: Path) -> None:
+    """No norm is in the frozen part: what it makes of a sound is the same in every batch."""
+    (plan,) = export_bundle(options(model="with_norms"), tmp_path / "bundle").manifest.plans
+    assert (plan.batch_norm, plan.batch_statistics) == ("batch", ("1.running_mean",))
+    assert plan.fixed_prefix
+    assert open_bundle(tmp_path / "bundle").plan().prefix_is_fixed
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from support.html_text import Page, read_page
 from support.made_up_reports import PMIC, made_up_calibration, made_up_energy, made_up_report
 from support.odd_reports import HOSTILE, LONG, odd_reports
+from tbft_artifacts.input_shape import InputShape
 from tbft_edge.pages.run_page import run_page
 
 
@@ -290,3 +291,13 @@ def test_a_margin_is_claimed_only_where_it_is_there(wanted: float, has_margin: b
     exits = replace(made_up_calibration(), wanted=wanted, has_margin=has_margin)
     page = read_page(run_page(made_up_report(exits=exits)))
     assert any(said in text for text in page.all("dd"))
+
+
+def test_a_patch_of_numbers_is_called_no_image() -> None:
+    """A report does not say what the numbers of one channel are."""
+    report = replace(made_up_report(), image_size=None, input_shape=InputShape(1, 49, 10))
+    page = run_page(report)
+    assert "1 channel of 49 × 10" in page
+    assert "49 × 10 pixels" not in page
+    assert "image 49" not in page
+    assert "image 32 × 32" in run_page(made_up_report())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,10 @@ from hypothesis import strategies as st
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.input_shape import InputShape
 from tbft_artifacts.preprocessing import CutWindows, Standardize
-from tbft_runtime.data import csv_table
+from tbft_runtime.data import csv_table, csv_windows
 from tbft_runtime.data.items import Item
 from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.data.signals import items_to_answer
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.data.store import open_store
 
@@ -102,6 +105,7 @@ BROKEN = {
     "not a number": ("0.4,nan,up,4", "'b' is 'nan' in line 6, no number"),
     "too large": ("0.4,1e39,up,4", "'b' is '1e39' in line 6, no number"),
     "missing": ("0.4,1,up", "'a' is '' in line 6, no number"),
+    "too many": ("0.4,1,up,4,5", "line 6 has more values than there are columns"),
     "no time": (",1,up,4", "'t' is '' in line 6, no number"),
     "a gap": ("0.9,1,up,4", "0.6 instead of 0.1 pass before line 6"),
     "time goes back": ("0.1,1,up,4", "time stands still or goes back before line 6"),
@@ -117,6 +121,16 @@ def test_windows_around_a_broken_row_are_named(row: str, problem: str, tmp_path:
     before, across, *_ = items_of(path, length=3)
     assert before.pixels is not None
     assert (across.pixels, across.problem) == (None, problem)
+
+
+def test_decimal_commas_between_commas_are_no_numbers(tmp_path: Path) -> None:
+    """Read as two numbers each they would shift all columns behind; an empty value at the end shifts nothing."""
+    (tmp_path / "x.csv").write_text("t,a,b,what\n" + "".join(f"{row},1,5,2,5,up\n" for row in range(4)))
+    items = items_of(tmp_path / "x.csv", length=1, stride=1)
+    assert [item.pixels for item in items] == [None] * 4
+    assert items[0].problem == "line 2 has more values than there are columns"
+    (tmp_path / "x.csv").write_text("t,a,b\n" + "".join(f"{row},1,2, ,\n" for row in range(4)))
+    assert all(item.pixels is not None for item in items_of(tmp_path / "x.csv", length=1, stride=1))
 
 
 ODD = {
@@ -148,6 +162,15 @@ def test_a_table_of_another_rate_is_refused(tmp_path: Path) -> None:
     assert "in seconds" in caught.value.hint
 
 
+@pytest.mark.parametrize("times", [[3, 3, 3, 3, 4], [5, 4, 3, 2, 1]])
+@pytest.mark.parametrize("rate", [None, 10.0])
+def test_a_table_whose_time_does_not_go_on_is_refused(times: list[int], rate: float | None, tmp_path: Path) -> None:
+    """Rows backwards, or with whole seconds: neither gaps nor another rate could be told."""
+    (tmp_path / "x.csv").write_text("t,a,b\n" + "".join(f"{time},1,1\n" for time in times))
+    with pytest.raises(TbftError, match=r"time in column 't' of .* stands still or goes back"):
+        open_source(tmp_path / "x.csv", CLASSES, cutting(2, 1, rate))
+
+
 def test_a_table_needs_a_network_that_says_how(tmp_path: Path) -> None:
     path = table(tmp_path / "x.csv", ["up"] * 6)
     plain = Preprocessing((Standardize((0.0,) * 2, (1.0,) * 2),), InputShape(2, 1, 3))
@@ -160,6 +183,33 @@ def test_a_table_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(csv_table, "MOST_FILE_BYTES", 10)
     with pytest.raises(TbftError, match="has more than"):
         open_source(table(tmp_path / "x.csv", ["up"] * 6), CLASSES, cutting(3, 3))
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_a_file_that_cannot_be_read_is_told_in_one_line(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """Whether its windows are trained on or answered: a folder, a pipe or a link in a circle of that name."""
+    make(tmp_path / "x.csv")
+    with pytest.raises(TbftError, match=r"x\.csv' cannot be read"):
+        open_source(tmp_path, CLASSES, cutting(3, 3))
+    with pytest.raises(TbftError, match=r"x\.csv' cannot be read"):
+        list(items_to_answer(tmp_path, CLASSES, cutting(3, 3)))
+
+
+def test_the_first_line_of_what_is_no_table_is_not_told_whole(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(",".join(["x" * 1000] * 30))
+    with pytest.raises(TbftError) as caught:
+        open_source(tmp_path / "x.csv", CLASSES, cutting(3, 3))
+    assert len(caught.value.hint) < 1000
+
+
+def test_more_windows_than_there_may_be_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before the rest is read: a folder may hold any number of tables."""
+    monkeypatch.setattr(csv_windows, "MOST_IMAGES", 2)
+    table(tmp_path / "a.csv", ["up"] * 6)
+    (tmp_path / "b.csv").write_text("nobody reads it")
+    with pytest.raises(TbftError, match="there are more than 2 windows"):
+        open_source(tmp_path, CLASSES, cutting(3, 1))
+    assert len(open_source(tmp_path / "a.csv", CLASSES, cutting(3, 3))) == 2
 
 
 def test_a_changed_table_is_prepared_anew(tmp_path: Path) -> None:

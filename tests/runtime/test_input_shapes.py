@@ -83,7 +83,11 @@ def test_grey_networks_take_grey_arrays_and_colours(pixels: np.ndarray, tmp_path
     np.testing.assert_array_equal(found[..., 0], expected)
 
 
-@pytest.mark.parametrize("images", [np.zeros((2, 6, 9), np.float32), np.zeros((2, 6, 9, 2), np.uint8)])
+@pytest.mark.parametrize(
+    "images",
+    [np.zeros((2, 6, 9), np.float32), np.zeros((2, 6, 9, 2), np.uint8), np.zeros((6, 9, 3), np.uint8)],
+    ids=["floats", "two channels", "a single frame"],
+)
 def test_what_is_no_picture_is_refused_for_grey_networks_too(images: np.ndarray, tmp_path: Path) -> None:
     preprocessing = preprocessing_to(InputShape(1, 6, 9))
     np.savez(tmp_path / "data.npz", images=images)

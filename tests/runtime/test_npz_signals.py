@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.bundles import COMPILED
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.input_shape import InputShape
 from tbft_artifacts.preprocessing import Standardize
+from tbft_runtime import evaluate
+from tbft_runtime.data import items
 from tbft_runtime.data.npz_signals import NOT_FINITE
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import open_source
@@ -55,8 +58,8 @@ def test_a_store_of_another_type_is_made_anew(tmp_path: Path) -> None:
 
 def test_patches_have_a_height(tmp_path: Path) -> None:
     values = np.zeros((3, 2, 3, 5), np.float32) + np.arange(3, dtype=np.float32)[:, None, None, None]
-    items = list(open_source(save(tmp_path / "data.npz", patches=values), None, PATCHES).items())
-    np.testing.assert_array_equal(np.stack([item.pixels for item in items if item.pixels is not None]), values)
+    found = open_source(save(tmp_path / "data.npz", patches=values), None, PATCHES).items()
+    np.testing.assert_array_equal(np.stack([item.pixels for item in found if item.pixels is not None]), values)
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
@@ -68,6 +71,25 @@ def test_windows_without_numbers_are_left_out(odd: float, tmp_path: Path) -> Non
     store = open_store(source, WINDOWS.row_shape, tmp_path / "cache", "train")
     assert store.skipped_with_reasons == [("data.npz[1]", NOT_FINITE)]
     np.testing.assert_array_equal(store.pixels.read(np.arange(3))[:, :, 0], values[[0, 2, 3]])
+
+
+def test_data_without_a_window_are_not_asked_for_pictures(tmp_path: Path) -> None:
+    path = save(tmp_path / "data.npz", windows=np.full((2, 2, 5), np.nan, np.float32))
+    with pytest.raises(TbftError, match=f"no windows in the data, 2 could not be read: {NOT_FINITE}") as caught:
+        open_store(open_source(path, None, WINDOWS), WINDOWS.row_shape, tmp_path / "cache", "train")
+    assert "windows" in caught.value.hint
+
+
+def test_a_file_of_nothing_but_broken_windows_fills_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packed, ten million of them are small; their names would not be."""
+    monkeypatch.setattr(items, "MOST_SKIPPED", 3)
+    path = save(tmp_path / "data.npz", windows=np.full((4, 2, 5), np.nan, np.float32))
+    source = open_source(path, None, WINDOWS)
+    with pytest.raises(TbftError, match=f"more than 3 items of the data cannot be read: {NOT_FINITE}"):
+        open_store(source, WINDOWS.row_shape, tmp_path / "cache", "train")
+    np.savez(tmp_path / "more.npz", windows=np.full((4, 3, 32), np.nan, np.float32))
+    with pytest.raises(TbftError, match="more than 3 items of the data cannot be read"):
+        evaluate(COMPILED / "motion", tmp_path / "more.npz", threads=1, meter="none")
 
 
 ODD = {
@@ -114,7 +136,17 @@ def test_a_predictor_takes_windows_with_and_without_a_height(values: np.ndarray)
 
 
 @pytest.mark.parametrize(
-    "values", [VALUES, VALUES.astype(np.uint8), VALUES[0].astype(np.float32), np.full((1, 2, 5), np.nan, np.float32)]
+    "values",
+    [
+        VALUES,
+        VALUES.astype(np.uint8),
+        VALUES[0].astype(np.float32),
+        # As many numbers, and another order of them: the answers would be wrong without a word.
+        VALUES.astype(np.float32).transpose(0, 2, 1),
+        VALUES.astype(np.float32).reshape(4, 10),
+        np.array(1, np.float32),
+        np.full((1, 2, 5), np.nan, np.float32),
+    ],
 )
 def test_a_predictor_refuses_what_are_no_windows(values: np.ndarray) -> None:
     with pytest.raises(TbftError, match=r"^windows "):

@@ -56,6 +56,14 @@ def test_from_windows_to_a_finalized_model(tmp_path: Path, capfd: pytest.Capture
     assert answers.labels == tuple(each["label"] for each in found)
 
 
+@pytest.mark.parametrize(
+    ("bundle", "words"), [("motion", "3 channels of 32 samples"), ("ds-cnn", "1 channel of 49 × 10")]
+)
+def test_inspect_says_what_goes_in(bundle: str, words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """No pixels, where what goes in are numbers."""
+    assert words in run_in_process(capfd, "inspect", COMPILED / bundle).out
+
+
 def test_what_a_sensor_gives_as_int16_trains_from_the_cache(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The frozen part's activations are computed once for windows, too."""
     data = save_waves(tmp_path / "train.npz", 48, np.int16)

@@ -20,6 +20,7 @@ from tbft_runtime.data.signals import items_to_answer
 from tbft_runtime.data.sounds import read_sound
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.data.store import open_store
+from tbft_runtime.inference.pictures import prepared
 
 RATE, LENGTH = 800, 20
 SAMPLES = np.arange(-15, 15).astype(np.int16) * 1000
@@ -122,3 +123,23 @@ def test_recordings_without_a_class_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "x.wav", SAMPLES)
     with pytest.raises(TbftError, match="holds 1 recordings, and none in the folder of a class"):
         open_source(tmp_path, ("yes", "no"), PREPROCESSING)
+
+
+def test_samples_from_minus_one_to_one_are_refused(tmp_path: Path) -> None:
+    """As other libraries read recordings: divided by 32,768 once more they would be silence."""
+    values = np.zeros((2, 1, LENGTH), np.float32)
+    np.savez(tmp_path / "x.npz", windows=values)
+    with pytest.raises(TbftError, match=r"'windows' of .* is float32") as caught:
+        open_source(tmp_path / "x.npz", None, PREPROCESSING)
+    assert "save int16 values" in caught.value.hint
+    with pytest.raises(TbftError, match=r"windows are float32 .*, not int16 \(N, 1, 1, 20\)"):
+        list(prepared(values, PREPROCESSING))
+    np.savez(tmp_path / "x.npz", windows=values.astype(np.int16))
+    assert len(open_source(tmp_path / "x.npz", None, PREPROCESSING)) == 2
+
+
+def test_tables_beside_recordings_are_passed_over(tmp_path: Path) -> None:
+    """Data sets of sounds come with lists of what is in them."""
+    save(tmp_path / "yes" / "a.wav", SAMPLES)
+    (tmp_path / "files.csv").write_text("file,speaker\na.wav,7\n")
+    assert len(open_source(tmp_path, ("yes", "no"), PREPROCESSING)) == 1

@@ -46,8 +46,8 @@ class Prefix:
         return {name: np.concatenate([result[name] for result in results]) for name in self.graph.outputs}
 
     def compute(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """`run` without dividing."""
-        return self.graph.run({self.graph.inputs[0]: images})
+        """`run` without dividing, as far as there is room."""
+        return self.graph.run({self.graph.inputs[0]: images}) if self.part is None else self.graph.in_parts(images)
 
 
 def load_prefix(

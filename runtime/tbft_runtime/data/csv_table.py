@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.preprocessing import CutWindows
-from tbft_artifacts.regular import open_regular
+from tbft_artifacts.regular import open_regular, unreadable
 from tbft_runtime.data.bounds import MOST_FILE_BYTES
 
 _LONGEST_LINE = 1 << 16
@@ -27,8 +27,18 @@ _FIRST = 65
 _UNEVEN = 0.5
 # A table's rate may differ by this share from the one that the network was trained for.
 _OFF = 0.1
-_SHOWN = 12
+_SHOWN, _LONGEST_NAME = 12, 40
 _LARGEST = float(np.finfo(np.float32).max)
+
+
+class _Record(NamedTuple):
+    """The texts of a row: of its time, its channels and its label, and whether there are more than columns."""
+
+    line: int
+    time: str
+    texts: list[str]
+    label: str
+    has_more: bool
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,10 @@ def read_rows(path: Path, step: CutWindows) -> Iterator[Row]:
     period = _period(path, step)
     before: float | None = None
     blank = np.full(len(step.columns), np.nan, np.float32)
-    for line, time, texts, label in _records(path, step):
+    for line, time, texts, label, has_more in _records(path, step):
         values, problem = _numbers(texts, step.columns, line)
+        if has_more:
+            problem = f"line {line} has more values than there are columns"
         now = _number(time)
         if now is None:
             problem = problem or f"'{step.time}' is '{time[:20]}' in line {line}, no number"
@@ -56,8 +68,8 @@ def read_rows(path: Path, step: CutWindows) -> Iterator[Row]:
         yield Row(blank if problem else values, label, problem, gap)
 
 
-def _records(path: Path, step: CutWindows) -> Iterator[tuple[int, str, list[str], str]]:
-    """Line, and the texts of time, of the channels and of the label, of every row that is not empty."""
+def _records(path: Path, step: CutWindows) -> Iterator[_Record]:
+    """The texts of every row that is not empty."""
     try:
         with open_regular(path) as file:
             if os.fstat(file.fileno()).st_size > MOST_FILE_BYTES:
@@ -72,10 +84,15 @@ def _records(path: Path, step: CutWindows) -> Iterator[tuple[int, str, list[str]
             for record in reader:
                 if record:
                     texts = [record[place] if place < len(record) else "" for place in channels]
-                    shown = "" if label is None or label >= len(record) else record[label].strip()
-                    yield reader.line_num + 1, record[time] if time < len(record) else "", texts, shown
+                    has_more = any(map(str.strip, record[len(header) :]))
+                    # Columns of a row that has too many may be any.
+                    shown = "" if label is None or label >= len(record) or has_more else record[label].strip()
+                    now = record[time] if time < len(record) else ""
+                    yield _Record(reader.line_num + 1, now, texts, shown, has_more)
     except csv.Error as error:
         raise TbftError(f"data '{path}' is no table of text: {error}", "save it as CSV") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def _lines(file: IO[bytes], path: Path) -> Iterator[str]:
@@ -90,7 +107,8 @@ def _lines(file: IO[bytes], path: Path) -> Iterator[str]:
 def _place(name: str, header: Sequence[str], path: Path) -> int:
     count = header.count(name)
     if count != 1:
-        listed = ", ".join(header[:_SHOWN]) + (", …" if len(header) > _SHOWN else "")
+        shown = [column[:_LONGEST_NAME] for column in header[:_SHOWN]]
+        listed = ", ".join([*shown, "…"] if len(header) > _SHOWN else shown)
         raise TbftError(
             f"data '{path}' has {'no column' if not count else 'several columns'} '{name}'", f"its first line: {listed}"
         )
@@ -125,13 +143,18 @@ def _gap(passed: float, period: float, line: int) -> str:
 def _period(path: Path, step: CutWindows) -> float | None:
     """What usually passes between two rows, as the first ones show it; None where none does.
 
-    Raises TbftError where it is not that of the rate which the network was trained for.
+    Raises TbftError where time does not go on, or not at the rate which the network was trained for.
     """
-    times = [_number(time) for _, time, _, _ in islice(_records(path, step), _FIRST)]
+    times = [_number(record.time) for record in islice(_records(path, step), _FIRST)]
     steps = np.diff([time for time in times if time is not None])
-    usual = float(np.median(steps)) if len(steps) else 0.0
-    if usual <= 0:
+    if not len(steps):
         return None
+    usual = float(np.median(steps))
+    if usual <= 0:
+        raise TbftError(
+            f"time in column '{step.time}' of '{path}' stands still or goes back",
+            "give rows in the order of time, which has a number of its own in each",
+        )
     if isinstance(step.rate, float) and abs(usual * step.rate - 1) > _OFF:
         raise TbftError(
             f"data '{path}' has {1 / usual:.4g} rows a second, and the network was trained for {step.rate:.4g}",

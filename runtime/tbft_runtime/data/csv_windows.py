@@ -32,9 +32,14 @@ class CsvWindows:
         self._step = step
         self._shape = preprocessing.shape
         known = None if classes is None else frozenset((*classes, "", UNLABELLED))
-        texts = [label for file in files for _, label, _ in self._windows(file, known)]
-        if len(texts) > MOST_IMAGES:
-            raise TbftError(f"there are more than {MOST_IMAGES:,} windows", "give fewer files, or a larger stride")
+        texts: list[str] = []
+        # Of equal texts one is kept: there are as many as windows.
+        same: dict[str, str] = {}
+        for window in (window for file in files for window in self._windows(file, known)):
+            if len(texts) == MOST_IMAGES:
+                raise TbftError(f"there are more than {MOST_IMAGES:,} windows", "give fewer files")
+            label = window.label
+            texts.append(same.setdefault(label, label))
         self.classes: Sequence[str] | None = sorted({*texts} - {"", UNLABELLED}) if classes is None else classes
         numbers = {name: number for number, name in enumerate(self.classes)}
         self.labels = np.array([numbers.get(text, NO_LABEL) for text in texts], np.int64)
@@ -46,16 +51,16 @@ class CsvWindows:
         numbers = iter(self.labels)
         size = 2 * self._shape.values * self.dtype.itemsize
         for file in self._files:
-            for index, (values, _, problem) in enumerate(self._windows(file, None)):
+            for index, window in enumerate(self._windows(file, None)):
                 label = int(next(numbers, NO_LABEL))
-                yield Item(f"{file.name}[{index}]", label, values, problem, size)
+                yield Item(f"{file.name}[{index}]", label, window.values, window.problem, size)
 
     def fingerprint(self) -> str:
         content = [(file.name, checksum(file)) for file in self._files]
         return hashlib.sha256(repr(content).encode() + msgspec.json.encode(self._step)).hexdigest()[:16]
 
-    def _windows(self, file: Path, known: Set[str] | None) -> Iterator[tuple[np.ndarray | None, str, str]]:
-        """Values (C, 1, L), or None and the problem, and what the label says, of each window of a table."""
+    def _windows(self, file: Path, known: Set[str] | None) -> Iterator[_Window]:
+        """Each window of a table: the same object, which shows one after the other."""
         window = _Window(self._shape.width, len(self._step.columns))
         for count, row in enumerate(read_rows(file, self._step), 1):
             if known is not None and row.label not in known:
@@ -65,7 +70,7 @@ class CsvWindows:
                 )
             window.add(row)
             if count >= window.length and (count - window.length) % self._step.stride == 0:
-                yield window.values, window.label, window.problem
+                yield window
 
 
 @dataclass

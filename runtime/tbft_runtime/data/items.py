@@ -8,7 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
+from tbft_artifacts.errors import TbftError
+
 UNLABELLED = "unlabelled"
+MOST_SKIPPED = 100_000
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,13 @@ class ImageSource(Protocol):
 
     def fingerprint(self) -> str:
         """A short hash that changes when the images or their labels do; of what `items` read, if it has."""
+
+
+def check_skipped(count: int, problem: str) -> None:
+    """Raises TbftError for more unreadable ones than anybody looks through: their names would fill a board's memory."""
+    if count > MOST_SKIPPED:
+        why = f": {problem}" if problem else ""
+        raise TbftError(f"more than {MOST_SKIPPED:,} items of the data cannot be read{why}", "mend the data")
 
 
 def skipped_note(skipped: Sequence[tuple[str, str]], where: str = "") -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.input_shape import InputShape
 from tbft_runtime.data.items import Item
 from tbft_runtime.data.npy_header import Header
 from tbft_runtime.data.npz_archive import (
@@ -29,7 +28,6 @@ from tbft_runtime.data.preprocessing import Preprocessing
 
 # Where values may lie, the first of them that is there.
 ARRAYS = (*OF_SENSORS, "images")
-_KINDS = (np.dtype(np.float32), np.dtype(np.int16))
 NOT_FINITE = "it holds what are no finite numbers"
 
 
@@ -43,7 +41,7 @@ class NpzSignals:
             self._checksums = checksums_in(archive, path)
             self._array = _name(archive, path)
             with array_in(archive, self._array, path) as (_, header):
-                _check(header, self._array, preprocessing.shape, path)
+                _check(header, self._array, preprocessing, path)
             self.dtype = header.dtype
             self._count = header.shape[0]
             self.labels = labels_in(archive, self._count, classes, path)
@@ -75,14 +73,14 @@ def _name(archive: zipfile.ZipFile, path: Path) -> str:
     raise TbftError(f"data '{path}' has none of the arrays {', '.join(ARRAYS)}", save_hint(ARRAYS[0]))
 
 
-def _check(header: Header, name: str, shape: InputShape, path: Path) -> None:
-    each = header.shape[1:]
-    of_shape = each == shape or (shape.height == 1 and each == (shape.channels, shape.width))
-    if header.dtype not in _KINDS or not of_shape:
+def _check(header: Header, name: str, preprocessing: Preprocessing, path: Path) -> None:
+    types = preprocessing.signal_types
+    if header.dtype not in map(np.dtype, types) or not preprocessing.takes_signals(header.shape):
+        shape = preprocessing.shape
         taken = (shape.channels, shape.width) if shape.height == 1 else tuple(shape)
         raise TbftError(
             f"'{name}' of '{path}' is {header}, and the network takes ({', '.join(['N', *map(str, taken)])})",
-            "save float32 or int16 values in that shape",
+            f"save {' or '.join(types)} values in that shape",
         )
     if header.fortran:
         raise TbftError(

@@ -8,7 +8,15 @@ import numpy as np
 from PIL import Image
 
 from tbft_artifacts.input_shape import GREY, RGB, InputShape
-from tbft_artifacts.preprocessing import ExifTranspose, Normalize, PreprocessingStep, Standardize, ToGrey, ToRgb
+from tbft_artifacts.preprocessing import (
+    ExifTranspose,
+    Normalize,
+    PreprocessingStep,
+    Sound,
+    Standardize,
+    ToGrey,
+    ToRgb,
+)
 from tbft_runtime.data.colours import scaled, to_rgb
 from tbft_runtime.data.windows import Cut, Size, cuts, window
 
@@ -148,9 +156,22 @@ class Preprocessing:
         return self.shape.channels == GREY or not self.shape.pixels
 
     def takes_arrays(self, shape: tuple[int, ...]) -> bool:
-        """Whether uint8 arrays of a shape are images: (N, H, W, 3), or grey ones (N, H, W) or (N, H, W, 1)."""
-        is_grey = len(shape) == 3 or shape[3:] == (GREY,)
+        """Whether uint8 arrays of a shape are images: (N, H, W, 3), or grey ones (N, H, W) or (N, H, W, 1).
+
+        One of (H, W, 3) is a single frame in colours, which would pass for H grey images.
+        """
+        is_grey = (len(shape) == 3 and shape[2] != RGB) or shape[3:] == (GREY,)
         return (shape[3:] == (RGB,) or (is_grey and self.takes_grey)) and 0 not in shape[1:3]
+
+    @property
+    def signal_types(self) -> tuple[str, ...]:
+        """Of a signal's values: what a sensor gives; of sound samples, since float32 ones would be from -1 to 1."""
+        return ("int16",) if any(isinstance(step, Sound) for step in self.steps) else ("float32", "int16")
+
+    def takes_signals(self, shape: tuple[int, ...]) -> bool:
+        """Whether arrays of a shape are signals: (N, C, H, W), or (N, C, L) where these have one row."""
+        channels, height, width = self.shape
+        return shape[1:] == self.shape or (height == 1 and shape[1:] == (channels, width))
 
     @property
     def _is_grey(self) -> bool:

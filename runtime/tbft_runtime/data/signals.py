@@ -11,7 +11,7 @@ from tbft_artifacts.preprocessing import CutWindows, Sound
 from tbft_runtime.data.bounds import room
 from tbft_runtime.data.csv_windows import CsvWindows
 from tbft_runtime.data.items import ImageSource, Item
-from tbft_runtime.data.listing import files_below, is_of_system
+from tbft_runtime.data.listing import files_below, is_of_system, unreadable
 from tbft_runtime.data.npz_signals import NpzSignals
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sounds import SoundFolder, is_recording, read_sound
@@ -22,10 +22,14 @@ _CSV = ".csv"
 def open_signals(path: Path, classes: Sequence[str] | None, preprocessing: Preprocessing) -> ImageSource:
     """The windows or patches at `path`; without `classes`, of whatever classes they are.
 
-    Raises TbftError if there are none, or they do not fit the network, and OSError for a folder that cannot be read.
+    Raises TbftError if there are none, they cannot be read, or do not fit the network.
     """
     if is_npz(path) and path.is_file():
         return NpzSignals(path, classes, preprocessing)
+    sound = _sound(preprocessing)
+    if sound is not None and path.is_dir():
+        # Tables beside recordings are lists of these.
+        return SoundFolder(path, classes, preprocessing, sound)
     tables = _tables(path)
     if tables:
         step = next((step for step in preprocessing.steps if isinstance(step, CutWindows)), None)
@@ -35,9 +39,6 @@ def open_signals(path: Path, classes: Sequence[str] | None, preprocessing: Prepr
                 "export it with `columns`, or give an .npz (windows, labels)",
             )
         return CsvWindows(tables, classes, preprocessing, step)
-    sound = next((step for step in preprocessing.steps if isinstance(step, Sound)), None)
-    if sound is not None and path.is_dir():
-        return SoundFolder(path, classes, preprocessing, sound)
     problem = "holds no windows" if path.exists() else "does not exist"
     others = ", or a folder of .wav files with a folder per class" if sound else ", a .csv, or a folder of these"
     raise TbftError(
@@ -51,7 +52,7 @@ def items_to_answer(path: Path, classes: Sequence[str] | None, preprocessing: Pr
 
     Raises TbftError as it does.
     """
-    sound = next((step for step in preprocessing.steps if isinstance(step, Sound)), None)
+    sound = _sound(preprocessing)
     files = [] if sound is None else _recordings(path)
     if sound is None or not files:
         yield from open_signals(path, classes, preprocessing).items()
@@ -60,6 +61,10 @@ def items_to_answer(path: Path, classes: Sequence[str] | None, preprocessing: Pr
     for file in files:
         found = read_sound(file, sound, preprocessing.shape.width, there_is)
         yield Item(str(file), NO_LABEL, found.pixels, found.problem, found.bytes)
+
+
+def _sound(preprocessing: Preprocessing) -> Sound | None:
+    return next((step for step in preprocessing.steps if isinstance(step, Sound)), None)
 
 
 def _recordings(path: Path) -> list[Path]:
@@ -71,7 +76,10 @@ def _recordings(path: Path) -> list[Path]:
 def _tables(path: Path) -> list[Path]:
     """The table at a path, or those in the folder itself, by name."""
     if path.is_dir():
-        return sorted(file for file in path.iterdir() if _is_table(file) and not is_of_system(file.name))
+        try:
+            return sorted(file for file in path.iterdir() if _is_table(file) and not is_of_system(file.name))
+        except OSError as error:
+            raise unreadable(error) from error
     return [path] if _is_table(path) and path.exists() else []
 
 

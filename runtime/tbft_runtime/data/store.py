@@ -19,11 +19,13 @@ from tbft_artifacts.rights import PRIVATE_FILE, private_folder
 from tbft_artifacts.sealed import is_as_sealed, sealed
 from tbft_artifacts.words import printable
 from tbft_runtime.board.machine import give_memory_back
-from tbft_runtime.data.items import ImageSource
+from tbft_runtime.data.items import ImageSource, check_skipped
 from tbft_runtime.data.rows import FileRows, row_bytes
 from tbft_runtime.timing import Stopwatch
 
-_KINDS = "JPEG and PNG files, or an .npz with images"
+# What they are called, and in which files they come.
+_PICTURES = "images", "JPEG and PNG files, or an .npz with images"
+_SIGNALS = "windows", "an .npz with windows, or tables or recordings where the export said how they are read"
 # Labels and names of as many images as there is room for on a device.
 _LIMIT = 128 * MIB
 _PIECE = 1 << 20
@@ -100,6 +102,7 @@ def open_store(
                 if item.pixels is None:
                     problems.append(printable(item.problem))
                     skipped.append(printable(item.name))
+                    check_skipped(len(skipped), problems[-1])
                 else:
                     pixels = item.pixels.tobytes()
                     file.write(pixels)
@@ -113,8 +116,9 @@ def open_store(
     if not index.labels:
         why = next((f": {problem}" for problem in index.problems if problem), "")
         skipped_words = f", {len(index.skipped)} could not be read{why}" if index.skipped else ""
-        hint = "raise `memory_budget`, or give smaller ones" if "`memory_budget`" in why else _KINDS
-        raise TbftError(f"no images in the data{skipped_words}", hint)
+        what, kinds = _PICTURES if source.dtype == np.uint8 else _SIGNALS
+        hint = "raise `memory_budget`, or give smaller ones" if "`memory_budget`" in why else kinds
+        raise TbftError(f"no {what} in the data{skipped_words}", hint)
     return ImageStore(
         pixels=FileRows(pixels_path, shape, source.dtype),
         labels=np.array(index.labels, np.int64),

@@ -36,6 +36,10 @@ _ARENA = Lock()
 THREADS_PER_CORE = 4
 
 
+class _RoomError(TbftError):
+    """A graph takes more memory at once than its session has."""
+
+
 class Graph:
     """A loaded graph: named arrays in, named arrays out.
 
@@ -54,6 +58,8 @@ class Graph:
         self._initializers = initializers
         self._shown = file.shown
         self._signature = signature
+        # How many images at once have room; None: all that came so far.
+        self._at_once: int | None = None
         self.metadata = file.checked.metadata
         inputs, outputs = session.get_inputs(), session.get_outputs()
         self.inputs = [value.name for value in inputs]
@@ -74,9 +80,27 @@ class Graph:
         return results
 
     def answer(self, values: np.ndarray) -> np.ndarray:
-        """The result of a graph with one input and one output, for these values of that input."""
-        (result,) = self.run({self.inputs[0]: values}).values()
+        """The result of a forward graph with one input and one output, for these values of that input."""
+        (result,) = self.in_parts(values).values()
         return result
+
+    def in_parts(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """`run` of a graph with one input, that makes the same of an image in every batch, for these values of it.
+
+        Where all of them at once take more memory than there may be, fewer: attention takes the square of a window.
+        """
+        count = max(1, len(values))
+        size = self._at_once or count
+        try:
+            parts = [self.run({self.inputs[0]: values[start : start + size]}) for start in range(0, count, size)]
+        except _RoomError:
+            if size < 2:
+                raise
+            self._at_once = size // 2
+            return self.in_parts(values)
+        return (
+            parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        )
 
     def _refuse(self, faults: Iterator[str]) -> None:
         for fault in faults:
@@ -201,7 +225,7 @@ def _clear_errors(shown: str) -> Iterator[None]:
     except Exception as error:  # ONNX Runtime's share no base.
         reason = str(error)
         if "Available memory of" in reason:
-            raise TbftError(
+            raise _RoomError(
                 f"graph '{shown}' asks for more memory than any network for such images",
                 "train with a smaller `batch_size`, or do not trust it",
             ) from error

@@ -14,7 +14,7 @@ from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.words import printable
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.state import BoardSummary
-from tbft_runtime.data.items import skipped_note
+from tbft_runtime.data.items import check_skipped, skipped_note
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.exits.record import EarlyAnswers, early_answers
@@ -61,7 +61,8 @@ def evaluate(
 
     Args:
         model_path: A bundle (a folder or `.tar.gz`), a run folder (its best state), or a finalized `.onnx` file.
-        data: A folder with a folder per class, or an `.npz` file with `images` (N, H, W, 3) uint8 and `labels` (N,).
+        data: A folder with a folder per class, or an `.npz` file with `images` (N, H, W, 3) uint8 and `labels` (N,);
+            of signals an `.npz` file with `windows` (N, C, L), or tables or recordings as the bundle says.
         threads: How many threads compute; None: as many as there are cores.
         progress: Hears how many images were answered; None: nobody does.
         meter: Where joules come from: "auto", "none", or a meter of the registry.
@@ -94,6 +95,7 @@ def evaluate(
         progress.begin("evaluating", len(source))
         for batch in in_batches(source.items(), model.preprocessing.shape):
             skipped += [(printable(item.name), printable(item.problem)) for item in batch if item.pixels is None]
+            check_skipped(len(skipped), skipped[-1][1] if skipped else "")
             known = [item for item in batch if item.pixels is not None and item.label != NO_LABEL]
             if known:
                 pixels, labels = pixels_of(known), np.array([item.label for item in known])

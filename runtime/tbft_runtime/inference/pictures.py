@@ -91,9 +91,10 @@ def _windows(
                     raise TbftError(f"'{item.name}' cannot be read: {item.problem}", "leave it out")
                 yield item.pixels
         return
-    if given.dtype not in (np.float32, np.int16) or given.size != len(given) * shape.values:
+    if given.dtype not in map(np.dtype, preprocessing.signal_types) or not preprocessing.takes_signals(given.shape):
+        types = " or ".join(preprocessing.signal_types)
         raise TbftError(
-            f"windows are {given.dtype} {given.shape}, not float32 or int16 (N, {', '.join(map(str, shape))})",
+            f"windows are {given.dtype} {given.shape}, not {types} (N, {', '.join(map(str, shape))})",
             "give the sensor's own values; those of a single window as window[np.newaxis]",
         )
     if not np.isfinite(given).all():

@@ -73,14 +73,16 @@ class Predictor:
 
         Args:
             images: Paths of JPEG and PNG files, or pixels (N, H, W, 3) uint8, RGB, of any size; both are prepared as
-                the images that the model was trained on. OpenCV's frames are BGR: give `frames[..., ::-1]`.
+                the images that the model was trained on. OpenCV's frames are BGR: give `frames[..., ::-1]`. Of
+                signals paths of `.npz`, `.csv` and `.wav` files, or values (N, C, L) or (N, C, H, W) as the sensor
+                gives them, float32 or int16.
 
         Returns:
             Probabilities (N, classes), labels, and which exit answered: in a run with several, the first one that is
             sure enough.
 
         Raises:
-            TbftError: There is no image, a file cannot be read, or an array is none of RGB bytes.
+            TbftError: There is no image, a file cannot be read, or an array is none of RGB bytes, or of such values.
 
         Example:
             >>> import numpy as np
