@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tbft_artifacts.plan import Plan
+from tbft_export.passes.quicken_averages import LARGEST_KEPT
 
 # A device may be off by so many times what PyTorch's float32 is off: both are one of many ways to round.
 _TIMES = 4.0
@@ -55,6 +56,8 @@ def _train(
     net = copy.deepcopy(module).eval().to(dtype)
     for name, layer in net.named_modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            # Devices move averages no slower than that.
+            layer.momentum = max(layer.momentum or 0.0, 1 - LARGEST_KEPT)
             layer.train(f"{name}.running_mean" in plan.batch_statistics)
     wanted = {parameter.name for parameter in plan.parameters}
     parameters = dict(net.named_parameters())

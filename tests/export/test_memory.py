@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 import pytest
 
@@ -48,3 +49,20 @@ def test_a_plan_is_a_line_over_the_images() -> None:
     assert memory.image_bytes == FLOAT * 15
     assert memory.fixed_bytes == FLOAT * (50 + 50)
     assert memory.bytes(7) == peak_bytes(ir.to_proto(model), 7)
+
+
+def test_a_single_image_beside_an_unknown_size() -> None:
+    """Of two images the sum has two rows; of one it may have any number, and so may all that is made of it."""
+    model = parse(
+        "g (float[n,4] x) => (float[n,512] y) { k = ReduceSum(x)  c = Cast<to=7>(k)  ends = Reshape(c, ones) "
+        "part = Slice(x, zeros, ends, zeros)  s = Add(x, part)  v = Mul(w, w)  a = MatMul(s, v)  b = Relu(a) "
+        "y = Exp(b) }",
+        w=np.ones((4, 512), np.float32),
+        ones=np.array([1]),
+        zeros=np.array([0]),
+    )
+    proto = ir.to_proto(model)
+    assert peak_bytes(proto, 1) > peak_bytes(proto, 2)
+    planned = plan_memory(model)
+    assert planned.image_bytes > 0
+    assert planned.fixed_bytes + 2 * planned.image_bytes >= peak_bytes(proto, 2)

@@ -33,7 +33,10 @@ def plan_memory(model: ir.Model, rows: Mapping[str, int] | None = None) -> Graph
     """
     proto = _without_weights(model)
     peaks = {images: peak_bytes(proto, images, rows) for images in PLANNED_BATCHES}
-    first, last = PLANNED_BATCHES[0], PLANNED_BATCHES[-1]
+    # A size that inference does not know may be that of a single image beside it, and of no others.
+    if peaks[1] > peaks[2]:
+        del peaks[1]
+    first, last = min(peaks), max(peaks)
     image_bytes = -(-(peaks[last] - peaks[first]) // (last - first))
     fixed = max(0, *(peak - images * image_bytes for images, peak in peaks.items()))
     return GraphMemory(fixed_bytes=fixed, image_bytes=image_bytes)
