@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.zoo.networks import NETWORKS
 from benchmarks.zoo.results import PlanTried, Tried
 
 _HEAD = """# A zoo of networks
@@ -29,8 +30,8 @@ def written(tried: Sequence[Tried]) -> str:
         "| network | input | parameters | export | peak | bundle | head | last stage | everything |",
         "|---|---|---|---|---|---|---|---|---|",
         *map(_row, tried),
-        "",
         *_reasons(tried),
+        *_untried(tried),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -60,4 +61,9 @@ def _reasons(tried: Sequence[Tried]) -> list[str]:
     for each in tried:
         reasons = {"everything": each.refused} if each.refused else each.left_out
         lines += [f"- {each.name}, {plan}: {reason}" for plan, reason in reasons.items()]
-    return ["## What cannot be made", "", *lines] if lines else []
+    return ["", "## What cannot be made", "", *lines] if lines else []
+
+
+def _untried(tried: Sequence[Tried]) -> list[str]:
+    names = sorted({network.name for network in NETWORKS} - {each.name for each in tried})
+    return ["", "## Not tried yet", "", ", ".join(names)] if names else []

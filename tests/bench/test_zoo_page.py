@@ -40,6 +40,11 @@ def test_rows_and_reasons() -> None:
     assert "- own_net, feature-block-sgd: no stages" in text
 
 
+def test_what_was_not_tried_is_named() -> None:
+    assert "## Not tried yet" in written([WHOLE])
+    assert "timm_resnet18d, " in written([WHOLE])
+
+
 def test_the_bound() -> None:
     """Four times what PyTorch's float32 is off, or what one activation on the other side of a kink makes."""
     assert Agreement(device=0.04, pytorch=0.02).of_bound == 0.5
