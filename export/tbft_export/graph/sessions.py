@@ -74,6 +74,8 @@ def _mapped(model: onnx.ModelProto, folder: Path) -> dict[str, ort.OrtValue]:
         if info.location not in files:
             files[info.location] = np.memmap(folder / info.location, np.uint8, "r")
         file = files[info.location]
+        assert info.offset is not None
+        assert info.length is not None
         values = file[info.offset : info.offset + info.length].view(tensor_dtype_to_np_dtype(tensor.data_type))
         found[tensor.name] = ort.OrtValue.ortvalue_from_numpy(values.reshape(tensor.dims))
     return found
