@@ -66,7 +66,7 @@ class Session:
 def _mapped(model: onnx.ModelProto, folder: Path) -> dict[str, ort.OrtValue]:
     """The tensors that `model` refers to, in their files."""
     files: dict[str, np.ndarray] = {}
-    found = {}
+    found: dict[str, ort.OrtValue] = {}
     for tensor in model.graph.initializer:
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
