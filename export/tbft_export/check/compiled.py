@@ -50,7 +50,17 @@ def in_float64(
 
 def in_onnxruntime(folder: Path, name: str, feeds: Arrays) -> Found:
     """The outputs of a graph, in float32."""
-    return Session(folder, name).outputs(_in_float32(feeds))
+    (found,) = each_in_onnxruntime(folder, name, [feeds])
+    return found
+
+
+def each_in_onnxruntime(folder: Path, name: str, several: Sequence[Arrays]) -> list[Found]:
+    """The same for several inputs: ONNX Runtime takes longer to load a graph than to run it."""
+    session = Session(folder, name, runs_once=True)
+    founds = [session.outputs(_in_float32(feeds)) for feeds in several]
+    del session
+    give_memory_back()
+    return founds
 
 
 def decided_in_onnxruntime(
@@ -64,7 +74,8 @@ def decided_in_onnxruntime(
     }
     outputs = {value.name for value in graph.outputs}
     watched = {key: kind for key, kind in watched.items() if key not in outputs}
-    found = Session(folder, name, watched).outputs(_in_float32(feeds))
+    found = Session(folder, name, watched, runs_once=True).outputs(_in_float32(feeds))
+    give_memory_back()
     return {key: value for key, value in found.items() if key not in watched}, {key: found[key] for key in watched}
 
 

@@ -10,7 +10,7 @@ import torch
 from tbft_artifacts.names import BATCH_SUFFIX, LABELS, LOGITS
 from tbft_artifacts.plan import Plan
 from tbft_export.check.answers import answers_in, answers_of
-from tbft_export.check.compiled import in_onnxruntime
+from tbft_export.check.compiled import each_in_onnxruntime
 from tbft_export.check.measure import KINK, Answers, kernel_errors
 from tbft_export.check.network import CheckedNetwork
 from tbft_export.check.plan_step import PlanStep
@@ -65,7 +65,7 @@ def _check_forward(step: PlanStep) -> Worst:
         exact, rounded = network.passed(plan.batch_statistics)
         norms = [norm for norm in network.norms(plan.batch_statistics) if norm.mean + BATCH_SUFFIX in step.prefixes[0]]
         feeds = [{**step.feeds, plan.boundary.name: each[plan.boundary.name]} for each in step.prefixes]
-        outputs = [in_onnxruntime(network.folder, plan.gradient, each) for each in feeds]
+        outputs = each_in_onnxruntime(network.folder, plan.gradient, feeds)
         founds = [
             answers_in(before | after, (), norms, network.tensors)
             for before, after in zip(step.prefixes, outputs, strict=True)
@@ -73,7 +73,7 @@ def _check_forward(step: PlanStep) -> Worst:
         wanted = tuple(answers_of(each, norms, tensors) for each in (exact, rounded))
     else:
         exact, rounded = network.passed(())
-        founds = [_logits(in_onnxruntime(network.folder, plan.suffix, each)[LOGITS]) for each in starts]
+        founds = [_logits(found[LOGITS]) for found in each_in_onnxruntime(network.folder, plan.suffix, starts)]
         wanted = _logits(exact.logits), _logits(rounded.logits)
     kernel = worst_of(Worst.among(kernel_errors(found, wanted[0], wanted[1]), wanted[0].gradients) for found in founds)
     if not kernel.error <= 1:

@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import onnxruntime as ort
+from onnx.external_data_helper import ExternalDataInfo
+from onnx.helper import tensor_dtype_to_np_dtype
 
 # Fatal ones only: what fails raises an exception, and the log would write names as they are.
 _QUIET = 4
@@ -22,22 +24,26 @@ Kind = Literal["bool", "int64"]
 class Session:
     """A graph of the bundle in `folder`, with its weights.
 
-    `watched` are values of it that become outputs, too, and their types.
+    `watched` are values of it that become outputs, too, and their types. One that `runs_once` or twice keeps no memory
+    for further runs.
     """
 
-    def __init__(self, folder: Path, graph: str, watched: Mapping[str, Kind] | None = None) -> None:
+    def __init__(
+        self, folder: Path, graph: str, watched: Mapping[str, Kind] | None = None, *, runs_once: bool = False
+    ) -> None:
         model = onnx.load(folder / graph, load_external_data=False)
-        onnx.load_external_data_for_model(model, str(folder))
         for name, kind in (watched or {}).items():
             dtype = onnx.TensorProto.BOOL if kind == "bool" else onnx.TensorProto.INT64
             model.graph.output.append(onnx.helper.make_tensor_value_info(name, dtype, None))
-        self._session = _session(model)
+        # As on the device, and without a copy for each session.
+        self._weights = _mapped(model, folder)
+        self._session = _session(model, self._weights, runs_once=runs_once)
 
     @classmethod
     def of(cls, model: ir.Model) -> Session:
         """A graph that holds its weights."""
         session = cls.__new__(cls)
-        session._session = _session(ir.to_proto(model))
+        session._session = _session(ir.to_proto(model), {})
         return session
 
     @property
@@ -57,8 +63,32 @@ class Session:
         return output
 
 
-def _session(model: onnx.ModelProto) -> ort.InferenceSession:
+def _mapped(model: onnx.ModelProto, folder: Path) -> dict[str, ort.OrtValue]:
+    """The tensors that `model` refers to, in their files."""
+    files: dict[str, np.ndarray] = {}
+    found: dict[str, ort.OrtValue] = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        info = ExternalDataInfo(tensor)
+        if info.location not in files:
+            files[info.location] = np.memmap(folder / info.location, np.uint8, "r")
+        file = files[info.location]
+        assert info.offset is not None
+        assert info.length is not None
+        values = file[info.offset : info.offset + info.length].view(tensor_dtype_to_np_dtype(tensor.data_type))
+        found[tensor.name] = ort.OrtValue.ortvalue_from_numpy(values.reshape(tensor.dims))
+    return found
+
+
+def _session(
+    model: onnx.ModelProto, weights: Mapping[str, ort.OrtValue], *, runs_once: bool = False
+) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = _QUIET
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # A graph runs once or a few times.
+    # An arena has up to twice as much as is needed, and what comes out of a run keeps the whole of it.
+    options.enable_cpu_mem_arena = not runs_once
+    if weights:
+        options.add_external_initializers(list(weights), list(weights.values()))
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
