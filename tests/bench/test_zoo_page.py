@@ -34,7 +34,7 @@ def test_what_is_counted() -> None:
 def test_rows_and_reasons() -> None:
     text = written([WHOLE, IN_PART, REFUSED])
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines() if line.startswith("| ")}
-    assert "| 3×64×64 | 1.50 M | 20 s | 0.6 GB | 7.0 MB | 12.3 ms, 0.1 of the bound |" in rows["timm some_net"]
+    assert "| 3×64×64 | 1.50 M | 18 s | 0.6 GB | 7.0 MB | 12.3 ms, 0.1 of the bound |" in rows["timm some_net"]
     assert "no | **outside**: 12.3 ms, 1.5 of the bound |" in rows["own net"]
     assert "- other_net, everything: operator Odd has no gradient here" in text
     assert "- own_net, feature-block-sgd: no stages" in text
