@@ -34,6 +34,7 @@ from tbft_export.sources.probe import (
     example_images,
     final_activation,
     probe_batch,
+    probe_fixed_batch,
     probe_module,
     probe_reference,
     sides_of,
@@ -189,7 +190,10 @@ def _from_onnx(
     shape = input_shape(forward.graph)
     given.check_file(str(path), shape)
     reference = OnnxReference(forward)
-    probe_reference(reference, forward, example_images(shape), path.stem)
+    images = example_images(shape)
+    if file.batch is not None:
+        probe_fixed_batch(reference, images, file.batch, path.stem)
+    probe_reference(reference, forward, images, path.stem)
     return TrainedModel(
         name=path.stem,
         forward=forward,

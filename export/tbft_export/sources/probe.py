@@ -75,20 +75,38 @@ def probe_batch(graph: Reference, images: Tensor, name: str) -> None:
 
     Raises TbftError if it can be asked for as many alone; an operator that cannot be computed so says nothing.
     """
-    more = torch.cat([images, images[:1]])
-    try:
-        with torch.no_grad():
-            logits = graph.logits(more, batch_statistics=())
-    except TbftError:
-        return
-    except Exception:  # PyTorch's, of sizes that do not fit.
-        logits = images[:0]
-    if len(logits) != len(more):
+    if not _takes(graph, images, len(images) + 1):
         raise TbftError(
             f"the forward of model '{name}' makes a number of how many images there are, so that its graph holds for "
             f"{len(images)} alone",
             "take the number from x.shape[0], not from len(x) or int(…), or leave it open: reshape(-1, …)",
         )
+
+
+def probe_fixed_batch(graph: Reference, images: Tensor, batch: int, name: str) -> None:
+    """Ask the `graph` of a file, whose input says `batch` images, for other numbers of them.
+
+    Raises TbftError if it does not take them, since layers inside say a number, too.
+    """
+    for count in (len(images), len(images) + 1):
+        if not _takes(graph, images, count):
+            raise TbftError(
+                f"model '{name}' is for batches of {batch}: layers inside hold that number, too",
+                "export the file again with a batch that is left open, in PyTorch by dynamic_shapes=({0: 'n'},), or by "
+                "input_names=['x'], dynamic_axes={'x': {0: 'n'}} where dynamo=False",
+            )
+
+
+def _takes(graph: Reference, images: Tensor, count: int) -> bool:
+    """Whether `graph` gives logits for so many images; true where an operator cannot be computed in PyTorch."""
+    try:
+        with torch.no_grad():
+            logits = graph.logits(images[torch.arange(count) % len(images)], batch_statistics=())
+    except TbftError:
+        return True
+    except Exception:  # PyTorch's, of sizes that do not fit.
+        return False
+    return len(logits) == count
 
 
 def _check_numbers(forward: ForwardModel, name: str, *, is_finite: bool) -> None:
