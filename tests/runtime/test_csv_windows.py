@@ -119,6 +119,19 @@ def test_windows_around_a_broken_row_are_named(row: str, problem: str, tmp_path:
     assert (across.pixels, across.problem) == (None, problem)
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [([], "no windows in the data"), (["0,-0,up,x"] * 3, "no windows in the data, 3 could not be read: 'a' is 'x'")],
+)
+def test_a_table_without_a_whole_window_is_refused_as_one(rows: list[str], said: str, tmp_path: Path) -> None:
+    """Nobody who gave a table is told to give pictures."""
+    path = table(tmp_path / "x.csv", ["up"] * len(rows), **{f"_{row}": text for row, text in enumerate(rows)})
+    with pytest.raises(TbftError, match=said) as caught:
+        open_store(open_source(path, CLASSES, cutting(1, 1)), (2, 1, 1), tmp_path / "cache", "train")
+    assert ".csv" in caught.value.hint
+    assert "JPEG" not in caught.value.hint
+
+
 ODD = {
     "no column": ("t,a,what\n0,1,up\n", "no column 'b'"),
     "no time": ("a,b,what\n1,1,up\n", "no column 't'"),

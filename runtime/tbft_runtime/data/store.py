@@ -23,7 +23,9 @@ from tbft_runtime.data.items import ImageSource
 from tbft_runtime.data.rows import FileRows, row_bytes
 from tbft_runtime.timing import Stopwatch
 
-_KINDS = "JPEG and PNG files, or an .npz with images"
+# What is read, by what pixels are kept as: those of pictures are bytes, which no sensor's values are.
+_PICTURES = ("images", "give JPEG and PNG files, or an .npz with images")
+_SIGNALS = ("windows", "give whole windows of numbers: an .npz (windows, labels), .csv tables or .wav files")
 # Labels and names of as many images as there is room for on a device.
 _LIMIT = 128 * MIB
 _PIECE = 1 << 20
@@ -113,8 +115,10 @@ def open_store(
     if not index.labels:
         why = next((f": {problem}" for problem in index.problems if problem), "")
         skipped_words = f", {len(index.skipped)} could not be read{why}" if index.skipped else ""
-        hint = "raise `memory_budget`, or give smaller ones" if "`memory_budget`" in why else _KINDS
-        raise TbftError(f"no images in the data{skipped_words}", hint)
+        kind, hint = _PICTURES if source.dtype == np.uint8 else _SIGNALS
+        if "`memory_budget`" in why:
+            hint = "raise `memory_budget`, or give smaller ones"
+        raise TbftError(f"no {kind} in the data{skipped_words}", hint)
     return ImageStore(
         pixels=FileRows(pixels_path, shape, source.dtype),
         labels=np.array(index.labels, np.int64),
