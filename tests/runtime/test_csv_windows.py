@@ -136,7 +136,8 @@ ODD = {
     "no column": ("t,a,what\n0,1,up\n", "no column 'b'"),
     "no time": ("a,b,what\n1,1,up\n", "no column 't'"),
     "a column twice": ("t,a,b,a\n0,1,1,1\n", "several columns 'a'"),
-    "nothing": ("", "no column 't'"),
+    "nothing": ("", "'.*x.csv' is empty"),
+    "no table": ("\x89" + "x" * 5000, "no column 't'"),
     "another class": ("t,a,b,what\n0,1,1,sideways\n", "'sideways' in column 'what' of .* is no class of the bundle"),
     "an endless line": ("t,a,b,what\n" + "1" * (1 << 17), "a line of more than 65,536 letters"),
     "a picture": ("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "no column 't'"),
@@ -149,7 +150,7 @@ def test_odd_tables_are_refused_in_one_line(content: str, said: str, tmp_path: P
     with pytest.raises(TbftError, match=said) as caught:
         open_source(tmp_path / "x.csv", CLASSES, cutting(1, 1))
     assert "\n" not in caught.value.message
-    assert caught.value.hint
+    assert 0 < len(caught.value.hint) < 200
 
 
 def test_a_table_of_another_rate_is_refused(tmp_path: Path) -> None:

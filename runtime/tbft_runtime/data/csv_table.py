@@ -28,6 +28,8 @@ _UNEVEN = 0.5
 # A table's rate may differ by this share from the one that the network was trained for.
 _OFF = 0.1
 _SHOWN = 12
+# Of each; what is no table at all may be one name of thousands.
+_LETTERS = 40
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -89,8 +91,10 @@ def _lines(file: IO[bytes], path: Path) -> Iterator[str]:
 
 def _place(name: str, header: Sequence[str], path: Path) -> int:
     count = header.count(name)
+    if not header:
+        raise TbftError(f"data '{path}' is empty", "its first line names the columns")
     if count != 1:
-        listed = ", ".join(header[:_SHOWN]) + (", …" if len(header) > _SHOWN else "")
+        listed = ", ".join(column[:_LETTERS] for column in header[:_SHOWN]) + (", …" if len(header) > _SHOWN else "")
         raise TbftError(
             f"data '{path}' has {'no column' if not count else 'several columns'} '{name}'", f"its first line: {listed}"
         )
