@@ -119,6 +119,7 @@ def test_a_bundle_of_a_chosen_output(tmp_path: Path) -> None:
         ({"images": "int64[n,3,8,8]", "before": "v = Cast <to=1> (x)"}, "takes tensors of int64, not images", "bytes"),
         ({"logits": "int64[n,4] y", "after": "y = Cast <to=7> (z)"}, "gives tensors of int64, and", "y (n, 4)"),
         ({"logits": "float[n,1,4] y", "after": "y = Unsqueeze (z, one)"}, "not (N, C, H, W) to", "fixed channels"),
+        ({"logits": "float[n,1,4] y", "after": "y = Unsqueeze (z, one)"}, "(N, 3, 8, 8) to (N, 1, 4), not", "classif"),
     ],
 )
 def test_forms_that_are_refused(tmp_path: Path, changes: dict[str, str], said: str, hint: str) -> None:
