@@ -156,7 +156,8 @@ def _run(forward: Callable[[], object], name: str, images: Tensor) -> object:
     except Exception as error:  # The user's own forward may raise anything.
         raise TbftError(
             f"model '{name}' fails in PyTorch itself with images of {sides_of(images)}: {reason_of(error)}",
-            f"check `image_size` and `channels`, and that the forward takes {_taken(images)} images and nothing else",
+            "check `image_size` (of signals `window` or `patch`) and `channels`, and that the forward takes "
+            f"{_taken(images)} and nothing else",
         ) from error
 
 
