@@ -47,8 +47,25 @@ def probe_module(module: nn.Module, images: Tensor, name: str) -> nn.Module:
             "let it return the logits alone, or give the torch module itself",
         )
     return_logits(module, output, name)
-    _check_logits(_run(run, name, images), name, images)
+    logits = _check_logits(_run(run, name, images), name, images)
+    _check_alone(module, images, logits, name)
     return module
+
+
+def _check_alone(module: nn.Module, images: Tensor, logits: Tensor, name: str) -> None:
+    """Raises TbftError if an image's logits are others beside other images; what is random is said elsewhere."""
+    try:
+        with torch.no_grad():
+            again, alone = module(images.clone()), module(images[:1].clone())
+    except Exception:  # It takes no single image, which a batch has at the end of an epoch at most.
+        return
+    near = 1e-3 * float(logits.abs().max())
+    if torch.equal(again, logits) and alone.shape == logits[:1].shape and (alone - logits[:1]).abs().max() > near:
+        raise TbftError(
+            f"model '{name}' gives an image other logits beside others than alone, in PyTorch itself",
+            "let no layer read along the batch: batch_first=True of attention and recurrent layers, batch norms that "
+            "track statistics",
+        )
 
 
 def probe_reference(reference: Reference, forward: ForwardModel, images: Tensor, name: str) -> None:
