@@ -17,8 +17,8 @@ they may: four times what PyTorch's own float32 is off at most in three runs, in
 1e-5, or half a hundredth of how far training went. In deep networks a single activation that falls on the other side of
 a kink changes as much.
 
-Export times are seconds of one processor, checks included; those of steps (8 images, one thread) depend on what else the
-machine did.
+Export times are seconds of one processor, checks included; those of steps (8 images, one thread) depend on what else
+the machine did.
 """
 
 

@@ -249,6 +249,8 @@ def command(
             )
         if not is_archive(out):
             check_empty(out)
+        elif not out.parent.is_dir():
+            raise TbftError(f"folder '{out.parent}' does not exist", "make it first, or give another --out")
         with extra("export"), stdout_for_words(), _progress(quiet=json or dump_after is not None) as progress:
             from tbft_edge.tables.export import export_result, print_export
             from tbft_export import export_bundle

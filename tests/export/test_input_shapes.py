@@ -113,7 +113,12 @@ def test_a_file_says_its_shape_itself(tmp_path: Path) -> None:
         (
             {"channels": 3},
             "fails in PyTorch itself with images of 8 x 8",
-            "check `image_size` and `channels`, and that",
+            "check `image_size` (of signals `window` or `patch`) and `channels`, and that",
+        ),
+        (
+            {"image_size": None, "window": 8, "channels": 3},
+            "fails in PyTorch itself with images of 1 x 8",
+            "(of signals `window`",
         ),
         ({"mean": (0.1, 0.2)}, "`mean` has 2 numbers, and the model takes 1 channels", "one number for each channel"),
         ({"model": "resnet26"}, "model 'resnet26' takes square RGB images", "leave `channels` out"),

@@ -133,11 +133,28 @@ def test_decimal_commas_between_commas_are_no_numbers(tmp_path: Path) -> None:
     assert all(item.pixels is not None for item in items_of(tmp_path / "x.csv", length=1, stride=1))
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], "no windows in the data"),
+        ([f"{row},-0,up,x" for row in range(3)], "no windows in the data, 3 could not be read: 'a' is 'x'"),
+    ],
+)
+def test_a_table_without_a_whole_window_is_refused_as_one(rows: list[str], said: str, tmp_path: Path) -> None:
+    """Nobody who gave a table is told to give pictures."""
+    path = table(tmp_path / "x.csv", ["up"] * len(rows), **{f"_{row}": text for row, text in enumerate(rows)})
+    with pytest.raises(TbftError, match=said) as caught:
+        open_store(open_source(path, CLASSES, cutting(1, 1)), (2, 1, 1), tmp_path / "cache", "train")
+    assert "tables" in caught.value.hint
+    assert "JPEG" not in caught.value.hint
+
+
 ODD = {
     "no column": ("t,a,what\n0,1,up\n", "no column 'b'"),
     "no time": ("a,b,what\n1,1,up\n", "no column 't'"),
     "a column twice": ("t,a,b,a\n0,1,1,1\n", "several columns 'a'"),
-    "nothing": ("", "no column 't'"),
+    "nothing": ("", "'.*x.csv' is empty"),
+    "no table": ("\x89" + "x" * 5000, "no column 't'"),
     "another class": ("t,a,b,what\n0,1,1,sideways\n", "'sideways' in column 'what' of .* is no class of the bundle"),
     "an endless line": ("t,a,b,what\n" + "1" * (1 << 17), "a line of more than 65,536 letters"),
     "a picture": ("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "no column 't'"),
@@ -150,7 +167,7 @@ def test_odd_tables_are_refused_in_one_line(content: str, said: str, tmp_path: P
     with pytest.raises(TbftError, match=said) as caught:
         open_source(tmp_path / "x.csv", CLASSES, cutting(1, 1))
     assert "\n" not in caught.value.message
-    assert caught.value.hint
+    assert 0 < len(caught.value.hint) < 200
 
 
 def test_a_table_of_another_rate_is_refused(tmp_path: Path) -> None:

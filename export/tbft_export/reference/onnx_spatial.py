@@ -119,6 +119,8 @@ def _resize(node: ir.Node, x: Operands) -> Tensor:
     result, shape = x[0], node.outputs[0].shape
     scales = constant_input(node, 2)
     assert shape is not None
+    if isinstance(shape[0], int) and shape[0] != len(result):
+        raise RuntimeError(f"resizes {len(result)} images to {shape[0]}")
     for axis in range(1, result.dim()):
         before, after = result.shape[axis], int(shape[axis])  # type: ignore[arg-type]
         scale = None if scales is None or scales.size == 0 else float(scales[axis])

@@ -29,11 +29,13 @@ from tbft_export.sources.named import model_kind
 from tbft_export.sources.new_head import replace_head
 from tbft_export.sources.one_dimension import give_windows
 from tbft_export.sources.onnx.head import replace_graph_head
+from tbft_export.sources.onnx.normalisation import NO_PIXELS, read_normalisation
 from tbft_export.sources.onnx.read import read_onnx
 from tbft_export.sources.probe import (
     example_images,
     final_activation,
     probe_batch,
+    probe_fixed_batch,
     probe_module,
     probe_reference,
     sides_of,
@@ -160,8 +162,21 @@ def _from_module(name: str, module: nn.Module, shape: InputShape, runner: PassRu
     reference = _reference(module, forward)
     probe_reference(reference, forward, images, name)
     probe_batch(OnnxReference(forward), images, name)
-    notes = (*_notes(forward.graph, momentum_of=module), *note_on(forward.fixed, forward.weights))
-    return TrainedModel(name, forward, reference, shape, class_count(forward.graph), fresh, notes=notes)
+    pixels = read_normalisation(forward.graph, took_bytes=False)
+    # A scale that is learned is a layer, and says nothing of pixels.
+    pixels = NO_PIXELS if pixels.constants & forward.weights else pixels
+    said = [pixels.note] if pixels.note else []
+    notes = (*_notes(forward.graph, momentum_of=module), *note_on(forward.fixed, forward.weights), *said)
+    return TrainedModel(
+        name,
+        forward,
+        reference,
+        shape,
+        class_count(forward.graph),
+        fresh,
+        normalize=pixels.normalize,
+        notes=notes,
+    )
 
 
 def _weights(module: nn.Module, graph: ir.Graph) -> frozenset[str]:
@@ -189,7 +204,10 @@ def _from_onnx(
     shape = input_shape(forward.graph)
     given.check_file(str(path), shape)
     reference = OnnxReference(forward)
-    probe_reference(reference, forward, example_images(shape), path.stem)
+    images = example_images(shape)
+    if file.batch is not None:
+        probe_fixed_batch(reference, images, file.batch, path.stem)
+    probe_reference(reference, forward, images, path.stem)
     return TrainedModel(
         name=path.stem,
         forward=forward,

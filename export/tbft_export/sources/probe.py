@@ -47,8 +47,25 @@ def probe_module(module: nn.Module, images: Tensor, name: str) -> nn.Module:
             "let it return the logits alone, or give the torch module itself",
         )
     return_logits(module, output, name)
-    _check_logits(_run(run, name, images), name, images)
+    logits = _check_logits(_run(run, name, images), name, images)
+    _check_alone(module, images, logits, name)
     return module
+
+
+def _check_alone(module: nn.Module, images: Tensor, logits: Tensor, name: str) -> None:
+    """Raises TbftError if an image's logits are others beside other images; what is random is said elsewhere."""
+    try:
+        with torch.no_grad():
+            again, alone = module(images.clone()), module(images[:1].clone())
+    except Exception:  # It takes no single image, which a batch has at the end of an epoch at most.
+        return
+    near = 1e-3 * float(logits.abs().max())
+    if torch.equal(again, logits) and alone.shape == logits[:1].shape and (alone - logits[:1]).abs().max() > near:
+        raise TbftError(
+            f"model '{name}' gives an image other logits beside others than alone, in PyTorch itself",
+            "let no layer read along the batch: batch_first=True of attention and recurrent layers, batch norms that "
+            "track statistics",
+        )
 
 
 def probe_reference(reference: Reference, forward: ForwardModel, images: Tensor, name: str) -> None:
@@ -75,20 +92,38 @@ def probe_batch(graph: Reference, images: Tensor, name: str) -> None:
 
     Raises TbftError if it can be asked for as many alone; an operator that cannot be computed so says nothing.
     """
-    more = torch.cat([images, images[:1]])
-    try:
-        with torch.no_grad():
-            logits = graph.logits(more, batch_statistics=())
-    except TbftError:
-        return
-    except Exception:  # PyTorch's, of sizes that do not fit.
-        logits = images[:0]
-    if len(logits) != len(more):
+    if not _takes(graph, images, len(images) + 1):
         raise TbftError(
             f"the forward of model '{name}' makes a number of how many images there are, so that its graph holds for "
             f"{len(images)} alone",
             "take the number from x.shape[0], not from len(x) or int(…), or leave it open: reshape(-1, …)",
         )
+
+
+def probe_fixed_batch(graph: Reference, images: Tensor, batch: int, name: str) -> None:
+    """Ask the `graph` of a file, whose input says `batch` images, for other numbers of them.
+
+    Raises TbftError if it does not take them, since layers inside say a number, too.
+    """
+    for count in (len(images), len(images) + 1):
+        if not _takes(graph, images, count):
+            raise TbftError(
+                f"model '{name}' is for batches of {batch}: layers inside hold that number, too",
+                "export the file again with a batch that is left open, in PyTorch by dynamic_shapes=({0: 'n'},), or by "
+                "input_names=['x'], dynamic_axes={'x': {0: 'n'}} where dynamo=False",
+            )
+
+
+def _takes(graph: Reference, images: Tensor, count: int) -> bool:
+    """Whether `graph` gives logits for so many images; true where an operator cannot be computed in PyTorch."""
+    try:
+        with torch.no_grad():
+            logits = graph.logits(images[torch.arange(count) % len(images)], batch_statistics=())
+    except TbftError:
+        return True
+    except Exception:  # PyTorch's, of sizes that do not fit.
+        return False
+    return len(logits) == count
 
 
 def _check_numbers(forward: ForwardModel, name: str, *, is_finite: bool) -> None:
@@ -138,7 +173,8 @@ def _run(forward: Callable[[], object], name: str, images: Tensor) -> object:
     except Exception as error:  # The user's own forward may raise anything.
         raise TbftError(
             f"model '{name}' fails in PyTorch itself with images of {sides_of(images)}: {reason_of(error)}",
-            f"check `image_size` and `channels`, and that the forward takes {_taken(images)} images and nothing else",
+            "check `image_size` (of signals `window` or `patch`) and `channels`, and that the forward takes "
+            f"{_taken(images)} and nothing else",
         ) from error
 
 

@@ -22,9 +22,15 @@ def check_signature(graph: ir.Graph, name: str) -> None:
     known = len(images) == 4 and all(isinstance(size, int) and size > 0 for size in images[1:])
     if not known or len(logits) != 2 or not isinstance(logits[1], int):
         raise TbftError(
-            f"model '{name}' maps {list(images)} to {list(logits)}, not (N, C, H, W) to (N, classes)",
+            f"model '{name}' maps {_sizes(images)} to {_sizes(logits)}, not (N, C, H, W) to (N, classes)",
             "export a classifier of images with fixed channels, height and width",
         )
+
+
+def _sizes(shape: ir.Shape) -> str:
+    """(N, 3, ?, 10): what is not known but the batch is a question."""
+    sizes = [str(size) if isinstance(size, int) else "?" for size in shape]
+    return f"({', '.join(['N', *sizes[1:]])})"
 
 
 def input_shape(graph: ir.Graph) -> InputShape:

@@ -106,6 +106,8 @@ def _lines(file: IO[bytes], path: Path) -> Iterator[str]:
 
 def _place(name: str, header: Sequence[str], path: Path) -> int:
     count = header.count(name)
+    if not header:
+        raise TbftError(f"data '{path}' is empty", "its first line names the columns")
     if count != 1:
         shown = [column[:_LONGEST_NAME] for column in header[:_SHOWN]]
         listed = ", ".join([*shown, "…"] if len(header) > _SHOWN else shown)

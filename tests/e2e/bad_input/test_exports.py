@@ -86,6 +86,11 @@ def test_missing_weights_are_named(export: Export, desk: Path) -> None:
     assert "nowhere.pth" in refusal.message
 
 
+def test_a_folder_that_is_not_there_is_named_ahead_of_the_work(export: Export, desk: Path) -> None:
+    refusal = export(*EXPORT[1:], "--out", desk / "no" / "such" / "bundle.tar.gz")
+    assert "such' does not exist" in refusal.message
+
+
 def test_an_export_does_not_overwrite(export: Export, desk: Path) -> None:
     """A folder that is not empty is refused, and stays."""
     (desk / "bundle").mkdir()

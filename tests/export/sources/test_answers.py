@@ -35,6 +35,13 @@ def test_buffers_are_no_parameters(tmp_path: Path) -> None:
     assert not {"mean", "std"} & {parameter.name for parameter in plan.parameters}
 
 
+def test_a_module_that_normalises_is_fed_plain_pixels(tmp_path: Path) -> None:
+    """Else they would be normalised twice, and no check would see it."""
+    exported = export_bundle(options_of("normalising"), tmp_path / "bundle")
+    assert (exported.manifest.normalization.mean, exported.manifest.normalization.std) == ((0.0,) * 3, (1.0,) * 3)
+    assert any("normalises its input itself" in note for note in exported.notes)
+
+
 def test_a_torchscript_module_is_compared_node_by_node(tmp_path: Path) -> None:
     """It does not say which of its layers are batch norms, but its graph does."""
     assert export_bundle(options_of("scripted", "feature"), tmp_path / "bundle").checks[0].passed
@@ -51,6 +58,7 @@ def test_a_torchscript_module_is_compared_node_by_node(tmp_path: Path) -> None:
         ("softmaxed", "output", "ends in Softmax", "leave that last layer out"),
         ("in_halves", "output", "gives logits in torch.float16", "float32"),
         ("of_two_images", "output", "makes a number of how many images there are", "x.shape[0]"),
+        ("of_a_batch", "output", "an image other logits beside others than alone", "batch_first=True"),
         ("by_chance", "output", "other logits each time", "dropout that stays on"),
         ("no_numbers", "output", "gives logits that are no numbers", "division by zero"),
         ("fails", "output", "fails in PyTorch itself with images of 8 x 8: KeyError: 'position_ids'", "`image_size`"),

@@ -27,6 +27,9 @@ class Pixels:
     note: str = ""
 
 
+NO_PIXELS = Pixels(None, frozenset())
+
+
 def read_normalisation(graph: ir.Graph, *, took_bytes: bool) -> Pixels:
     """Find in `graph`, which maps (N, C, H, W), additions and products per channel ahead of everything else.
 
@@ -38,7 +41,7 @@ def read_normalisation(graph: ir.Graph, *, took_bytes: bool) -> Pixels:
     shape = graph.inputs[0].shape
     channels = shape[1] if shape is not None and len(shape) == len("NCHW") else None
     if not isinstance(channels, int):
-        return Pixels(None, frozenset())
+        return NO_PIXELS
     scale, shift = np.ones(channels), np.zeros(channels)
     names: set[str] = set()
     begin, axis = _begin(graph.inputs[0])
@@ -56,7 +59,7 @@ def read_normalisation(graph: ir.Graph, *, took_bytes: bool) -> Pixels:
         names.add(other.name or "")
         scale, shift = _apply(node.op_type, scale, shift, constant, is_left=not index)
     if not names and not took_bytes:
-        return Pixels(None, frozenset())
+        return NO_PIXELS
     by_bytes = took_bytes or bool((abs(scale) < _SMALLEST_SCALE).any() or (abs(shift) > _LARGEST_SHIFT).any())
     std = 1 / BYTE if by_bytes else 1.0
     normalize = Normalize(mean=(0.0,) * channels, std=(std,) * channels)

@@ -38,7 +38,8 @@ from tbft_export.sources.weights import check_fit, find_state
 class OnnxFile:
     """The graph of a file, which of its initializers are weights, and what a finalized model says of itself.
 
-    `normalize` is how pixels are to be fed where the graph shows it, and `notes` are what was made of the file.
+    `normalize` is how pixels are to be fed where the graph shows it, `notes` are what was made of the file, and
+    `batch` is how many images its input says, where that is a number.
     """
 
     model: ir.Model
@@ -46,6 +47,7 @@ class OnnxFile:
     card: ModelCard | None
     normalize: Normalize | None = None
     notes: tuple[str, ...] = ()
+    batch: int | None = None
 
 
 def read_onnx(
@@ -63,6 +65,7 @@ def read_onnx(
     check_arithmetic(model.graph, name)
     lift_weights(model.graph)
     took_bytes = _take_images(model.graph, name, given)
+    batch = (model.graph.inputs[0].shape or [None])[0]
     chosen = choose_output(model.graph, name, output)
     model, made = _in_float32(model)
     quantised = free_quantised(model.graph)
@@ -82,7 +85,8 @@ def read_onnx(
     card = _card(proto)
     about = quantised.note if quantised is not None else _about_norms(graph)
     notes = tuple(note for note in (*chosen, *made, *cut, pixels.note if card is None else "", about) if note)
-    return OnnxFile(model, _floats(graph, quantised) - pixels.constants, card, pixels.normalize, notes)
+    floats = _floats(graph, quantised) - pixels.constants
+    return OnnxFile(model, floats, card, pixels.normalize, notes, batch if isinstance(batch, int) else None)
 
 
 def _take_images(graph: ir.Graph, name: str, given: GivenShape) -> bool:
