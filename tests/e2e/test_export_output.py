@@ -29,7 +29,7 @@ def test_a_network_that_prints_leaves_the_json_alone(tmp_path: Path) -> None:
 
 def test_an_error_of_the_exporter_is_one_line(tmp_path: Path) -> None:
     """PyTorch prints the graph that it could not write."""
-    model = ("export", "--model", "support.peoples_modules:without_statistics", *OPTIONS)
+    model = ("export", "--model", "support.peoples_modules:unwritable", *OPTIONS)
     ended = run(HOST, *model, "--out", tmp_path / "bundle", "--json")
     assert "cannot be traced" in refused(ended).message
     assert ended.out == ""

@@ -59,6 +59,7 @@ def test_a_torchscript_module_is_compared_node_by_node(tmp_path: Path) -> None:
         ("in_halves", "output", "gives logits in torch.float16", "float32"),
         ("of_two_images", "output", "makes a number of how many images there are", "x.shape[0]"),
         ("of_a_batch", "output", "an image other logits beside others than alone", "batch_first=True"),
+        ("without_statistics", "output", "gives an image other logits beside others than alone", "track statistics"),
         ("by_chance", "output", "other logits each time", "dropout that stays on"),
         ("no_numbers", "output", "gives logits that are no numbers", "division by zero"),
         ("fails", "output", "fails in PyTorch itself with images of 8 x 8: KeyError: 'position_ids'", "`image_size`"),
