@@ -79,6 +79,7 @@ def _construct(network: Network) -> nn.Module:
             without_c_library()
             made = importlib.import_module("timm").create_model(network.key, num_classes=CLASSES, **options)
         case "pytorchcv":
+            without_c_library()
             provider = importlib.import_module("pytorchcv.model_provider")
             known = network.key.endswith("_cifar10")  # Those have ten classes of their own.
             classes = {} if known else {"num_classes": CLASSES}
