@@ -43,7 +43,13 @@ def try_network(network: Network, device_python: Path, folder: Path) -> Tried:
     seconds = time.perf_counter() - begin
     if run.returncode:
         refused = next((line for line in words.splitlines() if line.startswith("error: ")), words[-300:])
-        return Tried(tried.name, tried.shape, tried.parameters, seconds, refused=refused.removeprefix("error: "))
+        return Tried(
+            tried.name,
+            tried.shape,
+            tried.parameters,
+            seconds,
+            refused=refused.removeprefix("error: ").replace(f"{out}", "bundle"),
+        )
     said = json.loads(answer)
     usage = json.loads((folder / "usage.json").read_text(encoding="utf-8"))
     bundle = open_bundle(out)
