@@ -73,11 +73,9 @@ def conv_grad(emit: Emitter) -> None:
     """
     dy, x, w = emit.node.inputs
     convolution = read_convolution(emit.node, x, w)
-    wanted = [bool(value.name) and bool(value.uses() or value.is_graph_output()) for value in emit.node.outputs]
-    wanted += [False] * (3 - len(wanted))
-    dx = _input_gradient(emit, convolution, dy, w) if wanted[0] else None
-    dw = weight_gradient(emit, convolution, dy, x) if wanted[1] else None
-    db = emit.op("ReduceSum", dy, [0, 2, 3], keepdims=0) if wanted[2] else None
+    dx = _input_gradient(emit, convolution, dy, w) if emit.is_needed(0) else None
+    dw = weight_gradient(emit, convolution, dy, x) if emit.is_needed(1) else None
+    db = emit.op("ReduceSum", dy, [0, 2, 3], keepdims=0) if emit.is_needed(2) else None
     emit.replace(dx, dw, db)
 
 

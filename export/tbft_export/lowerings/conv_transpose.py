@@ -31,10 +31,8 @@ def conv_transpose_grad(emit: Emitter) -> None:
     """
     dy, x, w = emit.node.inputs
     turned = _turned_round(emit.node, x, w)
-    wanted = [bool(value.name) and bool(value.uses() or value.is_graph_output()) for value in emit.node.outputs]
-    wanted += [False] * (3 - len(wanted))
-    dx = dw = db = None
-    if wanted[0]:
+    dx = None
+    if emit.is_needed(0):
         dx = emit.op(
             "Conv",
             dy,
@@ -45,10 +43,8 @@ def conv_transpose_grad(emit: Emitter) -> None:
             pads=turned.pads,
             dilations=turned.dilations,
         )
-    if wanted[1]:
-        dw = weight_gradient(emit, turned, x, dy)
-    if wanted[2]:
-        db = emit.op("ReduceSum", dy, [0, 2, 3], keepdims=0)
+    dw = weight_gradient(emit, turned, x, dy) if emit.is_needed(1) else None
+    db = emit.op("ReduceSum", dy, [0, 2, 3], keepdims=0) if emit.is_needed(2) else None
     emit.replace(dx, dw, db)
 
 

@@ -147,7 +147,7 @@ def _lrn(emit: Emitter) -> bool:
 def _split(emit: Emitter) -> bool:
     """part = Slice(x) from where the parts before it end."""
     node = emit.node
-    used = [bool(part.uses()) or part.is_graph_output() for part in node.outputs]
+    used = [emit.is_needed(number) for number in range(len(node.outputs))]
     if all(used):
         return False
     shape = _known_shape(node)
