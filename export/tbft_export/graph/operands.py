@@ -22,7 +22,12 @@ def ints(node: ir.Node, name: str, default: Sequence[int]) -> list[int]:
 
 def uses_auto_pad(node: ir.Node) -> bool:
     """Whether the operator finds its padding itself, so that `pads` does not say it."""
-    return (node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET") != "NOTSET"
+    return auto_pad(node) != "NOTSET"
+
+
+def auto_pad(node: ir.Node) -> str:
+    """How the operator finds its padding; NOTSET: as `pads` says."""
+    return node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET"
 
 
 def static_shape(value: ir.Value | None, node: ir.Node, rank: int) -> tuple[int, ...]:

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from tbft_artifacts.errors import TbftError
 from tbft_export.convolutions.read import Convolution
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.operands import has_static_shape, ints, static_shape, uses_auto_pad
+from tbft_export.graph.refusal import refusal
 from tbft_export.lowerings.conv import weight_gradient
 from tbft_export.lowerings.registry import lowers
 
@@ -51,15 +51,15 @@ def conv_transpose_grad(emit: Emitter) -> None:
 def _turned_round(node: ir.Node, x: ir.Value | None, w: ir.Value | None) -> Convolution:
     """The convolution of images like y to images like x."""
     if uses_auto_pad(node) or ints(node, "output_shape", ()):
-        raise _refusal(node, "leaves its padding to be found", "export the model with explicit padding")
+        raise refusal(node, "leaves its padding to be found", "export the model with explicit padding")
     if w is None or not has_static_shape(x, 4) or w.shape is None or len(w.shape) != 4:
-        raise _refusal(node, "reads no image of known size", "use ConvTranspose2d on images of a fixed size")
+        raise refusal(node, "reads no image of known size", "use ConvTranspose2d on images of a fixed size")
     channels, height, width = static_shape(x, node, 4)
     _, filters, kernel_h, kernel_w = w.shape.numpy()
     strides, dilations = ints(node, "strides", (1, 1)), ints(node, "dilations", (1, 1))
     pads, spare = ints(node, "pads", (0, 0, 0, 0)), ints(node, "output_padding", (0, 0))
     if any(extra >= stride for extra, stride in zip(spare, strides, strict=True)):
-        raise _refusal(node, "adds a stride or more to its result", "make its output padding smaller than the stride")
+        raise refusal(node, "adds a stride or more to its result", "make its output padding smaller than the stride")
     rows, columns = (
         (size - 1) * strides[axis] + dilations[axis] * (kernel - 1) + 1 + spare[axis] - pads[axis] - pads[axis + 2]
         for axis, (size, kernel) in enumerate(((height, kernel_h), (width, kernel_w)))
@@ -75,7 +75,3 @@ def _turned_round(node: ir.Node, x: ir.Value | None, w: ir.Value | None) -> Conv
         filters=channels,
         kernel=(int(kernel_h), int(kernel_w)),
     )
-
-
-def _refusal(node: ir.Node, what: str, hint: str) -> TbftError:
-    return TbftError(f"operator {node.op_type} at node '{node.name}' {what}", f"{hint}, or train a block behind it")

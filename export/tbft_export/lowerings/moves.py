@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.errors import TbftError
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.operands import constant_input
+from tbft_export.graph.refusal import refusal
 from tbft_export.lowerings.registry import lowers
 
 
@@ -31,7 +31,7 @@ def slice_grad(emit: Emitter) -> None:
     shape = _shape_of_source(emit.node, 1)
     starts, ends = constant_input(emit.node, 2), constant_input(emit.node, 3)
     if starts is None or ends is None:
-        raise _refusal(emit.node, "computes where it begins or ends", "slice from constant numbers to constant numbers")
+        raise refusal(emit.node, "computes where it begins or ends", "slice from constant numbers to constant numbers")
     axes = constant_input(emit.node, 4)
     steps = constant_input(emit.node, 5)
     axes = np.arange(starts.size) if axes is None else axes % len(shape)
@@ -55,7 +55,7 @@ def gather_grad(emit: Emitter) -> None:
     length = _length(emit.node, shape, axis)
     indices = constant_input(emit.node, 1)
     if indices is None:
-        raise _refusal(emit.node, "computes its indices", "index with constant numbers")
+        raise refusal(emit.node, "computes its indices", "index with constant numbers")
     dy = emit.node.inputs[2]
     if indices.ndim != 1:
         # 0 keeps a size where it is known to stand at the same place: all before the axis do.
@@ -102,19 +102,15 @@ def _shape_of_source(node: ir.Node, operand: int) -> ir.Shape:
     constant = constant_input(node, operand)
     if constant is not None:
         return ir.Shape(constant.tolist())
-    raise _refusal(node, "reads a tensor whose size is not known", "write sizes as numbers in the model")
+    raise refusal(node, "reads a tensor whose size is not known", "write sizes as numbers in the model")
 
 
 def _length(node: ir.Node, shape: ir.Shape, axis: int) -> int:
     length = shape[axis]
     if not isinstance(length, int):
-        raise _refusal(
+        raise refusal(
             node,
             "takes elements along an axis whose length is not known, such as the batch",
             "take them from an axis behind the batch, of a fixed size",
         )
     return length
-
-
-def _refusal(node: ir.Node, what: str, hint: str) -> TbftError:
-    return TbftError(f"operator {node.op_type} at node '{node.name}' {what}", f"{hint}, or train a block behind it")

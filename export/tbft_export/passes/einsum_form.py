@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
-from tbft_artifacts.errors import TbftError
 from tbft_export.graph.emitter import Emitter
+from tbft_export.graph.refusal import refusal
 
+_OTHERWISE = "write it as a product of two matrices"
 # An axis: its length, or None for the batch, which is not known.
 Lengths = Mapping[str, int | None]
 
@@ -26,7 +27,7 @@ def einsum(emit: Emitter) -> None:
     if not arrow:  # Then the result has what stands once, by the alphabet.
         result = "".join(sorted(letter for letter in set(left) - {","} if left.count(letter) == 1))
     if "." in equation or len(terms) > 2 or any(len(set(term)) < len(term) for term in terms):
-        raise _refusal(emit.node, f"computes '{equation}'")
+        raise refusal(emit.node, f"computes '{equation}'", _OTHERWISE)
     operands = [
         _without(emit, value, term, result, other)
         for value, term, other in zip(emit.node.inputs, terms, reversed(terms) if len(terms) > 1 else [""], strict=True)
@@ -55,7 +56,7 @@ def _product(emit: Emitter, operands: Sequence[tuple[ir.Value | None, str]], res
     columns = [letter for letter in second if letter not in first]
     kept = [0] * len(shared)
     if sum(lengths[letter] is None for letter in (*rows, *columns, *summed)) > 1:
-        raise _refusal(emit.node, "has several axes of unknown length")
+        raise refusal(emit.node, "has several axes of unknown length", _OTHERWISE)
     a = _turned(emit, a, first, [*shared, *rows, *summed])
     b = _turned(emit, b, second, [*shared, *summed, *columns])
     a = emit.op("Reshape", a, [*kept, _joined(rows, lengths), _joined(summed, lengths)])
@@ -84,15 +85,8 @@ def _lengths(node: ir.Node, terms: Sequence[str]) -> dict[str, int | None]:
     found: dict[str, int | None] = {}
     for value, term in zip(node.inputs, terms, strict=True):
         if value is None or value.shape is None or len(value.shape) != len(term):
-            raise _refusal(node, "reads a tensor of unknown size")
+            raise refusal(node, "reads a tensor of unknown size", _OTHERWISE)
         for letter, length in zip(term, value.shape, strict=True):
             if isinstance(length, int) or letter not in found:
                 found[letter] = length if isinstance(length, int) else None
     return found
-
-
-def _refusal(node: ir.Node, what: str) -> TbftError:
-    return TbftError(
-        f"operator Einsum at node '{node.name}' {what}",
-        "write it as a product of two matrices, or train a block behind it",
-    )

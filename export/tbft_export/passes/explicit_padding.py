@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from tbft_export.graph.operands import ints
+from tbft_export.graph.operands import auto_pad, ints
 
 _WINDOWS = ("AveragePool", "Conv", "LpPool", "MaxPool")
 
@@ -71,17 +71,17 @@ class _Window:
 
 
 def _make_explicit(node: ir.Node) -> bool:
-    auto_pad = _auto_pad(node)
+    how = auto_pad(node)
     rounds_up = bool(node.attributes.get_int("ceil_mode", 0))
-    windows = _windows(node) if auto_pad != "NOTSET" or rounds_up else None
+    windows = _windows(node) if how != "NOTSET" or rounds_up else None
     if windows is None:
         return False
-    if auto_pad.startswith("SAME") and any(_is_odd(node, window) for window in windows):
+    if how.startswith("SAME") and any(_is_odd(node, window) for window in windows):
         return False
-    if auto_pad == "VALID":
+    if how == "VALID":
         windows = [_Window(each.length, each.kernel, each.stride, each.dilation, 0, 0) for each in windows]
-    if auto_pad.startswith("SAME"):
-        pairs = [window.same(auto_pad == "SAME_UPPER") for window in windows]
+    if how.startswith("SAME"):
+        pairs = [window.same(how == "SAME_UPPER") for window in windows]
     elif not rounds_up:
         pairs = [(0, 0) for _ in windows]
     else:
@@ -106,12 +106,12 @@ def _is_odd(node: ir.Node, window: _Window) -> bool:
 
 def _make_explicit_transposed(node: ir.Node) -> bool:
     """Its result's size is what `output_shape` says, or H * s for SAME."""
-    auto_pad, output = _auto_pad(node), ints(node, "output_shape", ())
-    windows = _windows(node) if auto_pad != "NOTSET" or output else None
+    how, output = auto_pad(node), ints(node, "output_shape", ())
+    windows = _windows(node) if how != "NOTSET" or output else None
     if windows is None:
         return False
     spare = ints(node, "output_padding", [0] * len(windows))
-    if auto_pad == "VALID" and not output:
+    if how == "VALID" and not output:
         pairs = [(0, 0) for _ in windows]
     else:
         sizes = output[-len(windows) :] or [window.length * window.stride for window in windows]
@@ -122,7 +122,7 @@ def _make_explicit_transposed(node: ir.Node) -> bool:
         if output and min(totals) < 0:  # More is asked for than it gives.
             return False
         # SAME_UPPER cuts the larger half off the end, all else off the begin.
-        pairs = [_halves(max(total, 0), auto_pad == "SAME_UPPER") for total in totals]
+        pairs = [_halves(max(total, 0), how == "SAME_UPPER") for total in totals]
     _set_pads(node, pairs)
     node.attributes.pop("output_shape", None)
     return True
@@ -151,10 +151,6 @@ def _windows(node: ir.Node) -> list[_Window] | None:
 def _kernel_of_weights(node: ir.Node) -> list[int]:
     w = node.inputs[1] if len(node.inputs) > 1 else None
     return [] if w is None or w.shape is None else [size for size in w.shape[2:] if isinstance(size, int)]
-
-
-def _auto_pad(node: ir.Node) -> str:
-    return node.attributes.get_string("auto_pad", "NOTSET") or "NOTSET"
 
 
 def _halves(total: int, upper: bool) -> tuple[int, int]:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.errors import TbftError
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.operands import ints
+from tbft_export.graph.refusal import refusal
 from tbft_export.passes.einsum_form import einsum
+
+_OTHERWISE = "write the layer with sizes that are known"
 
 
 def _layer_norm(emit: Emitter) -> None:
@@ -105,21 +107,14 @@ def _sum(emit: Emitter) -> None:
 
 def _rank(emit: Emitter, x: ir.Value | None) -> int:
     if x is None or x.shape is None:
-        raise _refusal(emit, "its input is of unknown rank")
+        raise refusal(emit.node, "has no gradient here: its input is of unknown rank", _OTHERWISE)
     return len(x.shape)
 
 
 def _known_shape(emit: Emitter, value: ir.Value | None) -> list[int]:
     if value is None or value.shape is None or not value.shape.is_static():
-        raise _refusal(emit, "its scale is of unknown size")
+        raise refusal(emit.node, "has no gradient here: its scale is of unknown size", _OTHERWISE)
     return [int(size) for size in value.shape]  # type: ignore[arg-type]
-
-
-def _refusal(emit: Emitter, reason: str) -> TbftError:
-    return TbftError(
-        f"operator {emit.node.op_type} at node '{emit.node.name}' has no gradient here: {reason}",
-        "write the layer with sizes that are known, or train a block behind it",
-    )
 
 
 LAYER_FORMS: Mapping[str, Callable[[Emitter], None]] = {

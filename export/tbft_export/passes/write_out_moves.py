@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Set
 import numpy as np
 import onnx_ir as ir
 
-from tbft_artifacts.errors import TbftError
 from tbft_export.graph.behind import nodes_behind
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.nodes import Operand
 from tbft_export.graph.operands import constant_input, has_static_shape
+from tbft_export.graph.refusal import refusal
 from tbft_export.graph.resize import taps
 
 
@@ -80,7 +80,7 @@ def _pad(emit: Emitter) -> bool:
     amounts = constant_input(node, 1)
     shape = _known_shape(node)
     if amounts is None:
-        raise _refusal(node, "computes how much it pads", "pad by constant numbers")
+        raise refusal(node, "computes how much it pads", "pad by constant numbers")
     y: Operand = node.inputs[0]
     for axis, (begin, end) in enumerate(amounts.reshape(2, -1).T.tolist()):
         if begin or end:
@@ -97,11 +97,11 @@ def _resize(emit: Emitter) -> bool:
     """y[.., j, ..] = sum over t of w[t, j] * x[.., place[t, j], ..], on one axis after the other."""
     node = emit.node
     if node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
-        raise _refusal(node, "crops while it resizes", "slice, and resize what is left")
+        raise refusal(node, "crops while it resizes", "slice, and resize what is left")
     shape = _known_shape(node)
     result = node.outputs[0].shape
     if result is None:
-        raise _refusal(node, "computes to which size it resizes", "resize to a constant size, or by a constant scale")
+        raise refusal(node, "computes to which size it resizes", "resize to a constant size, or by a constant scale")
     scales = constant_input(node, 2)
     y: Operand = node.inputs[0]
     for axis in range(1, len(shape)):
@@ -179,7 +179,7 @@ _WRITERS: Mapping[str, Callable[[Emitter], bool]] = {
 def _image(node: ir.Node) -> tuple[int, int, int]:
     shape = _known_shape(node)
     if not has_static_shape(node.inputs[0], 4):
-        raise _refusal(node, "reads no image of known size", "use it on images (N, C, H, W)")
+        raise refusal(node, "reads no image of known size", "use it on images (N, C, H, W)")
     channels, height, width = (_length(node, shape, axis) for axis in (1, 2, 3))
     return channels, height, width
 
@@ -187,14 +187,14 @@ def _image(node: ir.Node) -> tuple[int, int, int]:
 def _known_shape(node: ir.Node) -> ir.Shape:
     x = node.inputs[0]
     if x is None or x.shape is None:
-        raise _refusal(node, "reads a tensor whose size is not known", "write sizes as numbers in the model")
+        raise refusal(node, "reads a tensor whose size is not known", "write sizes as numbers in the model")
     return x.shape
 
 
 def _length(node: ir.Node, shape: ir.Shape, axis: int) -> int:
     length = shape[axis]
     if not isinstance(length, int):
-        raise _refusal(node, "works along an axis whose length is not known", "write sizes as numbers in the model")
+        raise refusal(node, "works along an axis whose length is not known", "write sizes as numbers in the model")
     return length
 
 
@@ -203,7 +203,3 @@ def _as_value(emit: Emitter, operand: Operand) -> ir.Value:
     if isinstance(operand, ir.Value) and operand is not emit.node.inputs[0]:
         return operand
     return emit.op("Identity", operand)
-
-
-def _refusal(node: ir.Node, what: str, hint: str) -> TbftError:
-    return TbftError(f"operator {node.op_type} at node '{node.name}' {what}", f"{hint}, or train a block behind it")
