@@ -81,13 +81,16 @@ def _lp_normalization(node: ir.Node, x: Operands) -> Tensor:
     return x[0] / torch.where(length == 0, torch.ones_like(length), length)
 
 
-def _axes(node: ir.Node, x: Operands) -> list[int]:
-    return x[1].tolist() if len(x) > 1 else ints(node, "axes", range(x[0].dim()))
+def reduction(function: Callable[[Tensor, list[int], bool], Tensor]) -> Operator:
+    """`function` of the operand, the axes, and whether they stay; without axes of all, or of none where asked for."""
 
+    def reduced(node: ir.Node, x: Operands) -> Tensor:
+        axes = x[1].tolist() if len(x) > 1 else ints(node, "axes", ())
+        if not axes and node.attributes.get_int("noop_with_empty_axes", 0) == 1:
+            return x[0]
+        return function(x[0], axes or list(range(x[0].dim())), bool(node.attributes.get_int("keepdims", 1)))
 
-def _reduction(function: Callable[[Tensor, list[int], bool], Tensor]) -> Operator:
-    """`function` of the operand, the axes, and whether they stay."""
-    return lambda node, x: function(x[0], _axes(node, x), bool(node.attributes.get_int("keepdims", 1)))
+    return reduced
 
 
 def _product(x: Tensor, axes: list[int], keep: bool) -> Tensor:
@@ -137,7 +140,6 @@ OPERATORS: Mapping[str, Operator] = {
     "Add": lambda _node, x: x[0] + x[1],
     "Clip": _clip,
     "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0)),
-    "Div": lambda _node, x: x[0] / x[1],
     "Flatten": lambda node, x: torch.flatten(x[0], node.attributes.get_int("axis", 1)),
     "Gemm": _gemm,
     "HardSigmoid": _hard_sigmoid,
@@ -196,12 +198,12 @@ OPERATORS: Mapping[str, Operator] = {
     # Over axes.
     "CumSum": _cumulative_sum,
     "Einsum": _einsum,
-    "ReduceL1": _reduction(lambda x, axes, keep: torch.sum(torch.abs(x), axes, keepdim=keep)),
-    "ReduceL2": _reduction(lambda x, axes, keep: torch.linalg.vector_norm(x, dim=axes, keepdim=keep)),
-    "ReduceLogSum": _reduction(lambda x, axes, keep: torch.log(torch.sum(x, axes, keepdim=keep))),
-    "ReduceLogSumExp": _reduction(lambda x, axes, keep: torch.logsumexp(x, axes, keepdim=keep)),
-    "ReduceProd": _reduction(_product),
-    "ReduceSumSquare": _reduction(lambda x, axes, keep: torch.sum(x * x, axes, keepdim=keep)),
+    "ReduceL1": reduction(lambda x, axes, keep: torch.sum(torch.abs(x), axes, keepdim=keep)),
+    "ReduceL2": reduction(lambda x, axes, keep: torch.linalg.vector_norm(x, dim=axes, keepdim=keep)),
+    "ReduceLogSum": reduction(lambda x, axes, keep: torch.log(torch.sum(x, axes, keepdim=keep))),
+    "ReduceLogSumExp": reduction(lambda x, axes, keep: torch.logsumexp(x, axes, keepdim=keep)),
+    "ReduceProd": reduction(_product),
+    "ReduceSumSquare": reduction(lambda x, axes, keep: torch.sum(x * x, axes, keepdim=keep)),
     # Moving.
     "Range": lambda _node, x: torch.arange(x[0].item(), x[1].item(), x[2].item(), dtype=x[0].dtype),
     "Trilu": _trilu,

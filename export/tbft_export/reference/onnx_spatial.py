@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import onnx_ir as ir
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from tbft_export.graph.operands import constant_input, ints
 from tbft_export.graph.resize import taps
-from tbft_export.reference.onnx_operators import Operands, operand
+from tbft_export.reference.onnx_operators import Operands, Operator, operand
 
 _CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _TRANSPOSED = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
@@ -204,7 +204,7 @@ def _lrn(node: ir.Node, x: Operands) -> Tensor:
 
 
 # Operands are those that are there; a node of several results gives a tuple of them.
-SPATIAL_OPERATORS: Mapping[str, Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]] = {
+SPATIAL_OPERATORS: Mapping[str, Operator] = {
     "AveragePool": _average_pool,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,

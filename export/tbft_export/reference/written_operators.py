@@ -6,7 +6,7 @@ They compute in PyTorch's default type, so that a graph in float32 can be follow
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 
 import onnx_ir as ir
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tbft_export.graph.operands import ints
-from tbft_export.reference.onnx_operators import Operands
+from tbft_export.reference.onnx_operators import Operands, Operator, reduction
 from tbft_export.reference.onnx_spatial import SPATIAL_OPERATORS
 
 _FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
@@ -100,19 +100,6 @@ def _constant_of_shape(node: ir.Node, x: Operands) -> Tensor:
     return torch.zeros(size) if value is None else torch.full(size, value.numpy().item(), dtype=torch_type(value.dtype))
 
 
-def _axes(node: ir.Node, x: Operands) -> list[int]:
-    named = x[1].tolist() if len(x) > 1 else ints(node, "axes", [])
-    return named or ([] if node.attributes.get_int("noop_with_empty_axes", 0) else list(range(x[0].dim())))
-
-
-def _reduction(function: Callable[..., Tensor]) -> Callable[[ir.Node, Operands], Tensor]:
-    def reduced(node: ir.Node, x: Operands) -> Tensor:
-        axes = _axes(node, x)
-        return function(x[0], dim=axes, keepdim=bool(node.attributes.get_int("keepdims", 1))) if axes else x[0]
-
-    return reduced
-
-
 def _arg_max(node: ir.Node, x: Operands) -> Tensor:
     keep = bool(node.attributes.get_int("keepdims", 1))
     return torch.argmax(x[0], dim=node.attributes.get_int("axis", 0), keepdim=keep)
@@ -123,7 +110,7 @@ def _divide(_node: ir.Node, x: Operands) -> Tensor:
 
 
 # Operands are those that are there; a node of several results gives a tuple of them.
-WRITTEN: Mapping[str, Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]] = {
+WRITTEN: Mapping[str, Operator] = {
     "And": lambda _node, x: x[0] & x[1],
     "ArgMax": _arg_max,
     "Cast": lambda node, x: x[0].to(torch_type(ir.DataType(node.attributes.get_int("to", 1)))),
@@ -143,10 +130,10 @@ WRITTEN: Mapping[str, Callable[[ir.Node, Operands], Tensor | tuple[Tensor, ...]]
     "Or": lambda _node, x: x[0] | x[1],
     "Pow": lambda _node, x: torch.pow(x[0], x[1]),
     "Reciprocal": lambda _node, x: torch.reciprocal(x[0]),
-    "ReduceMax": _reduction(torch.amax),
-    "ReduceMean": _reduction(torch.mean),
-    "ReduceMin": _reduction(torch.amin),
-    "ReduceSum": _reduction(torch.sum),
+    "ReduceMax": reduction(lambda x, axes, keep: torch.amax(x, axes, keepdim=keep)),
+    "ReduceMean": reduction(lambda x, axes, keep: torch.mean(x, axes, keepdim=keep)),
+    "ReduceMin": reduction(lambda x, axes, keep: torch.amin(x, axes, keepdim=keep)),
+    "ReduceSum": reduction(lambda x, axes, keep: torch.sum(x, axes, keepdim=keep)),
     "ScatterElements": _scatter_elements,
     "ScatterND": _scatter_nd,
     "Size": lambda _node, x: torch.tensor(x[0].numel()),
