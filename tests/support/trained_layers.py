@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import onnx
-import onnx_ir as ir
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,9 +14,9 @@ from tbft_artifacts.names import GRADIENT_SUFFIX, LABELS, LOGITS, LOSS
 from tbft_artifacts.plan import ConvolutionForm
 from tbft_export.compile.statistics import batch_norms
 from tbft_export.compile.training import training_model
-from tbft_export.graph.forward import BATCH, IMAGES, OPSET, ForwardModel
+from tbft_export.graph.forward import BATCH, IMAGES, ForwardModel
 from tbft_export.pipeline import PassRunner, after_gradient, check_standard, clean_forward
-from tbft_export.sources.traceable import traceable
+from tbft_export.sources.trace import torch_to_onnx
 
 CLASSES = 3
 # Of the largest element of each gradient: what float32 loses in a few layers.
@@ -78,29 +74,8 @@ def assert_layer_trains(
 
 def traced(module: nn.Module, shape: Sequence[int]) -> ForwardModel:
     """The forward graph of a module for inputs of (N, *shape), as the compiler takes it."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings(), traceable():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            module.eval(),
-            (torch.zeros(2, *shape),),
-            buffer,  # type: ignore[arg-type]
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=[IMAGES],
-            output_names=[LOGITS],
-            dynamic_axes={IMAGES: {0: BATCH}, LOGITS: {0: BATCH}},
-            training=torch.onnx.TrainingMode.PRESERVE,
-            do_constant_folding=False,
-            keep_initializers_as_inputs=True,
-        )
-    proto = onnx.load_from_string(buffer.getvalue())
-    initializers = {tensor.name for tensor in proto.graph.initializer}
-    kept = [value for value in proto.graph.input if value.name not in initializers]
-    del proto.graph.input[:]
-    proto.graph.input.extend(kept)
     floats = frozenset(name for name, value in module.state_dict().items() if value.is_floating_point())
-    model = PassRunner().run(ir.from_proto(proto), clean_forward(floats))
+    model = PassRunner().run(torch_to_onnx(module, shape), clean_forward(floats))
     return ForwardModel(model, frozenset(name for name in model.graph.initializers if name in floats))
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from collections.abc import Sequence
 
 import onnx
 import onnx_ir as ir
 import torch
 from torch import nn
 
-from tbft_artifacts.input_shape import InputShape
 from tbft_artifacts.names import LOGITS
 from tbft_export.graph.forward import BATCH, IMAGES, OPSET
 from tbft_export.quiet import quiet
 from tbft_export.sources.traceable import traceable
 
 
-def torch_to_onnx(module: nn.Module, shape: InputShape) -> ir.Model:
-    """Trace `module` in eval mode with the TorchScript exporter.
+def torch_to_onnx(module: nn.Module, shape: Sequence[int]) -> ir.Model:
+    """Trace `module` in eval mode, for inputs (N, *shape), with the TorchScript exporter.
 
     That exporter keeps parameter names and gives one node per layer; the newer one either folds
     batch norms into convolutions or leaves casts that the gradient builder cannot differentiate.
