@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cases import CASES, Case
-from commands import DemoError
+from surroundings import Surroundings
 
 # Tells a folder that the demo made from one that it must not touch.
 MARKER = ".made-by-tbft-edge-demo"
 
 
 @dataclass(frozen=True)
-class Place:
-    """The two environments, and the folder that stands for what travels between them."""
-
-    host: Path
-    device: Path
-    out: Path
-    meter: str
+class Place(Surroundings):
+    """The folder stands for what travels between the environments."""
 
     @property
     def data(self) -> Path:
@@ -52,11 +47,7 @@ def _name(case: Case, full: bool) -> str:
 
 def prepare(place: Place) -> None:
     """Make the output folder, or remove from it what an earlier run of the demo wrote, and nothing else."""
-    marker = place.out / MARKER
-    if place.out.exists() and not marker.is_file() and (not place.out.is_dir() or any(place.out.iterdir())):
-        raise DemoError(f"'{place.out}' is not empty and was not made by the demo; choose another --out")
-    place.out.mkdir(parents=True, exist_ok=True)
-    marker.touch()
+    place.claim(MARKER)
     for case in CASES:
         for file in (place.model(case), place.train_data(case), place.test_data(case)):
             file.unlink(missing_ok=True)

@@ -10,12 +10,10 @@ every command. Only files and the command line pass from the host to the device,
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from cases import CASES, Case
@@ -115,20 +113,9 @@ def compare(place: Place) -> str:
     return run("device compares what the runs cost", command)
 
 
-def parse_place(arguments: Sequence[str] | None = None) -> Place:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description="Fine-tune three drifted data sets, from host to device.")
-    parser.add_argument("--host", type=Path, default=Path(".venv/host"), help="environment with torch and onnx")
-    parser.add_argument("--device", type=Path, default=Path(".venv/device"), help="environment with onnxruntime only")
-    parser.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for everything it makes")
-    parser.add_argument("--meter", default="auto", help="where joules come from, as 'tbft-edge train' takes it")
-    options = parser.parse_args(arguments)
-    return Place(options.host, options.device, options.out, options.meter)
-
-
 def main() -> int:
     """Run every case; the exit code is 1 if a step failed."""
-    place = parse_place()
+    place = Place.read("Fine-tune three drifted data sets, from host to device.", Path("demo-output"))
     start = time.monotonic()
     try:
         prepare(place)

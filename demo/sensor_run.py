@@ -8,7 +8,6 @@ windows are made up (`demo/sensor_windows.py`): the numbers show that the path w
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
@@ -23,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from sensor_network import CHANNELS
 from sensor_windows import CLASSES, LENGTH
+from surroundings import Surroundings
 
 DEMO = Path(os.path.relpath(Path(__file__).parent))
 # Another one's than that of the demo of pictures, whose folders have other things.
@@ -36,13 +36,8 @@ DRIFTS = {
 
 
 @dataclass(frozen=True)
-class Place:
-    """The two environments, and the folder for everything that is made."""
-
-    host: Path
-    device: Path
-    out: Path
-    meter: str
+class Place(Surroundings):
+    """Where each thing that the demo makes goes."""
 
     @property
     def bundle(self) -> Path:
@@ -61,11 +56,7 @@ class Place:
 
 def prepare(place: Place) -> None:
     """Make the output folder, or remove from it what an earlier run of the demo wrote, and nothing else."""
-    marker = place.out / MARKER
-    if place.out.exists() and not marker.is_file() and (not place.out.is_dir() or any(place.out.iterdir())):
-        raise DemoError(f"'{place.out}' is not empty and was not made by the demo; choose another --out")
-    place.out.mkdir(parents=True, exist_ok=True)
-    marker.touch()
+    place.claim(MARKER)
     for folder in (place.source, place.out / "data", place.out / "runs"):
         shutil.rmtree(folder, ignore_errors=True)
     place.bundle.unlink(missing_ok=True)
@@ -110,20 +101,9 @@ def show(rows: Sequence[Sequence[str]]) -> None:
     console.print(table)
 
 
-def parse_place(arguments: Sequence[str] | None = None) -> Place:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description="Repair a drifted motion sensor's network, from host to device.")
-    parser.add_argument("--host", type=Path, default=Path(".venv/host"), help="environment with torch and onnx")
-    parser.add_argument("--device", type=Path, default=Path(".venv/device"), help="environment with onnxruntime only")
-    parser.add_argument("--out", type=Path, default=Path("demo-sensor-output"), help="folder for everything it makes")
-    parser.add_argument("--meter", default="auto", help="where joules come from, as 'tbft-edge train' takes it")
-    options = parser.parse_args(arguments)
-    return Place(options.host, options.device, options.out, options.meter)
-
-
 def main() -> int:
     """Run every drift; the exit code is 1 if a step failed."""
-    place = parse_place()
+    place = Place.read("Repair a drifted motion sensor's network, from host to device.", Path("demo-sensor-output"))
     start = time.monotonic()
     try:
         prepare(place)
