@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import torch
 
 from support import common_nets, peoples_modules
+from support.onnx_models import run
+from tbft_export.graph.forward import IMAGES
+from tbft_export.sources.onnx.read import OnnxFile
 
 Change = Callable[[onnx.ModelProto], None]
 
@@ -75,3 +79,19 @@ def small(
     model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in found.items())
     onnx.save(model, path)
     return path
+
+
+PIXELS = np.random.default_rng(1).random((2, 3, 8, 8)).astype(np.float32)
+F = np.float32
+MEAN, STD = (np.array(each, F).reshape(3, 1, 1) for each in ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3)))
+WEIGHTS = {"w", "b", "fw", "fb"}
+
+
+def logits(file: OnnxFile, images: np.ndarray = PIXELS) -> np.ndarray:
+    """What is computed of images as the compiler has them."""
+    (found,) = run(file.model, {IMAGES: images}).values()
+    return found
+
+
+def original(path: Path, images: np.ndarray = PIXELS, output: str = "y") -> np.ndarray:
+    return run(ir.from_proto(onnx.load(path)), {"x": images})[output]
