@@ -63,7 +63,7 @@ def _conv_products(weight: ir.Value | None, output: ir.Value | None) -> int:
     if weight is None or output is None or output.shape is None:
         return 0
     pixels = math.prod(dim for dim in output.shape[2:] if isinstance(dim, int))
-    return math.prod(_static(weight)) * pixels
+    return math.prod(static_dims(weight)) * pixels
 
 
 def _matrix_products(node: ir.Node) -> int:
@@ -71,12 +71,13 @@ def _matrix_products(node: ir.Node) -> int:
     operands = [value for value in node.inputs[:2] if value is not None]
     for value in operands:
         if value.shape is not None and all(isinstance(dim, int) for dim in value.shape):
-            return math.prod(_static(value))
-    return math.prod(dim for value in operands for dim in _static(value))
+            return math.prod(static_dims(value))
+    return math.prod(dim for value in operands for dim in static_dims(value))
 
 
-def _static(value: ir.Value) -> list[int]:
-    return [dim for dim in value.shape or () if isinstance(dim, int)]
+def static_dims(value: ir.Value | None) -> list[int]:
+    """The dimensions that are known; of a value without a shape, or of none, there are none."""
+    return [dim for dim in (() if value is None else value.shape or ()) if isinstance(dim, int)]
 
 
 def _bytes_per_image(value: ir.Value) -> int:
@@ -84,4 +85,4 @@ def _bytes_per_image(value: ir.Value) -> int:
     if value.shape is None or len(value.shape) == 0 or isinstance(value.shape[0], int):
         return 0
     size = 1 if value.dtype is None else value.dtype.itemsize
-    return int(math.prod(_static(value)) * size)
+    return int(math.prod(static_dims(value)) * size)

@@ -11,7 +11,7 @@ from tbft_artifacts.plan import BYTES_PER_FLOAT, Cost
 from tbft_export.blocks.layers import PRODUCTS
 from tbft_export.graph.behind import nodes_behind
 from tbft_export.graph.boundary import find_boundary
-from tbft_export.graph.cost import node_flops
+from tbft_export.graph.cost import node_flops, static_dims
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.training_plan import TrainingPlan
 
@@ -60,7 +60,7 @@ def layer_flops(node: ir.Node) -> int:
     """Floating-point operations of a convolution or a matrix product, for one image; else 0."""
     if node.op_type != "MatMul":
         return node_flops(node)
-    left, right = (_dims(value) for value in node.inputs[:2])
+    left, right = (static_dims(value) for value in node.inputs[:2])
     return 2 * math.prod(left) * (right[-1] if right else 1)
 
 
@@ -78,11 +78,7 @@ def _made_of(value: ir.Value) -> tuple[ir.Value | None, ...]:
     return () if producer is None or producer.op_type != "Transpose" else tuple(producer.inputs)
 
 
-def _dims(value: ir.Value | None) -> list[int]:
-    return [dim for dim in (() if value is None else value.shape or ()) if isinstance(dim, int)]
-
-
 def _bytes(value: ir.Value) -> int:
     """Of one image, where the graph says the whole of a shape."""
     shape = list(value.shape or ())
-    return BYTES_PER_FLOAT * math.prod(_dims(value)) if shape and not isinstance(shape[0], int) else 0
+    return BYTES_PER_FLOAT * math.prod(static_dims(value)) if shape and not isinstance(shape[0], int) else 0
