@@ -126,3 +126,8 @@ def _scaled(value: float | None, unit: str) -> str:
 def _three_digits(value: float) -> str:
     size_ = abs(value)
     return f"{value:.2f}" if size_ < 9.995 else f"{value:.1f}" if size_ < 99.95 else f"{value:,.0f}"
+
+
+def norms(policy: str, part: int | None) -> str:
+    """What batch norms do while training: with statistics of parts of a batch, of how many images or more."""
+    return policy if part is None else f"{policy}, parts of {part}"

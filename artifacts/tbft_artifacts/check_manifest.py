@@ -106,5 +106,7 @@ def _statistics_faults(plan: Plan, manifest: Manifest) -> Iterator[str]:
         yield f"with statistics of the batch, whose batch norms are {plan.batch_norm}"
     if plan.batch_norm == "batch" and moving != norms:
         yield "with statistics of the batch for some batch norms only"
+    if plan.statistics_part is not None and not moving:
+        yield "with parts of a batch that have statistics of their own, whose norms use none of the batch"
     if plan.fixed_prefix and (plan.batch_norm != "batch" or not plan.has_prefix):
         yield "with a prefix without norms, although there is none, or its norms use no statistics of the batch"

@@ -171,7 +171,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     batch_size: Images
     """Images per step, by default."""
     micro_batch: Images
-    """Images that the gradient graph takes at once, by default, where a batch `divides`."""
+    """Images that the gradient graph takes at once, by default, where statistics are fixed."""
     cost: Cost
     """Of one image; with `sparse`, before any channel is chosen."""
     full_cost: Cost | None
@@ -186,6 +186,8 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     """The classifiers of a network that may answer early, in order, the last behind the whole; none if there is one."""
     fixed_prefix: bool = False
     """Whether no norm stands before the boundary, where all norms use the statistics of the batch; left out if not."""
+    statistics_part: Images | None = None
+    """Images that batch norms with batch statistics normalise together, at least; None: those of the whole batch."""
     unlabelled: bool = False
     """Whether images without a label take part in training, with label `NO_LABEL`."""
 
@@ -233,7 +235,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     @property
     def divides(self) -> bool:
         """Whether a batch may go through the gradient graph in parts: no norm needs the statistics of the whole."""
-        return not self.batch_statistics
+        return not self.batch_statistics or self.statistics_part is not None
 
     @property
     def prefix_is_fixed(self) -> bool:

@@ -15,6 +15,7 @@ from tbft_export.sources.named import check_weights, model_kind
 from tbft_export.sources.sound import SoundOptions
 
 if TYPE_CHECKING:
+    from tbft_export.compile.statistics import NormPart
     from tbft_export.images import ImageReader
     from tbft_export.methods.method import MethodOptions
 
@@ -54,6 +55,8 @@ class ExportOptions:
     """Modules to train instead of those that the drift calls for."""
     batch_norm: BatchNormPolicy | None = None
     """What batch norms do meanwhile."""
+    batch_norm_part: NormPart = None
+    """Images that norms with batch statistics normalise together, "whole" for those of a batch; None: by rule."""
     optimizer: OptimizerKind = "sgd"
     """The rule of the update graph."""
     lr: float | None = None
@@ -133,6 +136,12 @@ def check_options(options: ExportOptions) -> None:
     check_weights(options.model, None if options.weights is None else Path(options.weights))
     if options.method == "tbft" and options.drift is None:
         raise TbftError("it is not said what drifted", f"give `drift` {', '.join(get_args(Drift))} or all")
+    if options.batch_norm_part is not None and options.batch_norm in ("frozen", "adapt"):
+        raise TbftError(
+            f"`batch_norm_part` is for norms that use the statistics of the batch, which `batch_norm` "
+            f"{options.batch_norm} does not",
+            "leave `batch_norm_part` out",
+        )
     if options.new_head and not (options.classes or options.class_count):
         raise TbftError("it is not said for how many classes the new head is", "give `classes`")
     sizes = {name: getattr(options, name) for name in ("image_size", "window", "patch")}

@@ -93,6 +93,7 @@ def plan_requests(options: ExportOptions, trained: TrainedModel) -> tuple[PlanRe
             ),
             batch_size=options.batch_size,
             scores=plan is scoring,
+            norm_part=options.batch_norm_part,
         )
         for plan in plans
     )

@@ -19,7 +19,7 @@ from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_artifacts.preprocessing import DEVIATIONS, MEANS, SIGNAL_DEVIATIONS, SIGNAL_MEANS
 from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.export_methods import METHOD_HELP, check_method, foreign_methods
-from tbft_edge.commands.export_values import channels_of, classes_of, sides_of, sound_of, table_of
+from tbft_edge.commands.export_values import channels_of, classes_of, part_of, sides_of, sound_of, table_of
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.input_options import (
     ChannelsOption,
@@ -112,6 +112,15 @@ def command(
             "--bn",
             help="Batch norms: fixed statistics, re-estimated once, or those of the batch, in the trained block and "
             "behind it or everywhere. Default: batch for input and full, block for feature, frozen for output.",
+        ),
+    ] = None,
+    batch_norm_part: Annotated[
+        str | None,
+        typer.Option(
+            "--bn-part",
+            metavar="whole|N",
+            help="How many images norms normalise together where they use the statistics of the batch: parts of N or "
+            "more go through side by side, one on each core. Default: 8, or more where a norm sees few pixels.",
         ),
     ] = None,
     optimizer: Annotated[OptimizerKind, typer.Option(help="Optimizer of the update graph.")] = "sgd",
@@ -213,6 +222,7 @@ def command(
             weights=weights,
             blocks=tuple(blocks or ()),
             batch_norm=batch_norm,
+            batch_norm_part=part_of(batch_norm_part, "--bn-part"),
             optimizer=optimizer,
             lr=lr,
             momentum=momentum,

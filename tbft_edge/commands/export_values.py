@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.structs import LARGEST_IMAGE
+from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_IMAGE
 from tbft_edge.commands.halves import extra
 
 if TYPE_CHECKING:
@@ -72,6 +72,18 @@ def sides_of(text: str | None, option: str) -> tuple[int, int] | None:
             f"for example {option} 64, or {option} 48x192: height and width",
         )
     return sides[0], sides[-1]
+
+
+def part_of(text: str | None, option: str) -> int | Literal["whole"] | None:
+    """Images of a part, or "whole". Raises TbftError for anything else."""
+    if text is None or text == "whole":
+        return None if text is None else "whole"
+    if re.fullmatch("[0-9]{1,9}", text) and 1 <= int(text) <= LARGEST_BATCH:
+        return int(text)
+    raise TbftError(
+        f"{option} '{text}' is neither whole nor a number of images from 1 to {LARGEST_BATCH}",
+        f"for example {option} 16, or {option} whole",
+    )
 
 
 def channels_of(text: str | None, option: str, bounds: tuple[float, float]) -> tuple[float, ...] | None:

@@ -75,9 +75,16 @@ def _print(tuning: Tuning) -> None:
     chosen = [
         [name, _value(tuning.default.value(coordinate)), _value(tuning.chosen.value(coordinate))]
         for coordinate, name in _NAMES.items()
-        if coordinate != ("spinning" if tuning.divided else "micro_batch")
+        if coordinate not in _fixed(tuning)
     ]
     show(Table(f"Chosen in {tuning.seconds:.0f} s", ["", "default", "chosen"], chosen))
+
+
+def _fixed(tuning: Tuning) -> set[Coordinate]:
+    """What makes no difference to such a plan."""
+    if tuning.statistics_part is not None:
+        return {"spinning", "micro_batch"}
+    return {"spinning" if tuning.divided else "micro_batch"}
 
 
 def _row(comparison: TuningComparison) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tbft_edge.facts.fact import Fact, Group
-from tbft_edge.figures import count, moment, size
+from tbft_edge.figures import count, moment, norms, size
 
 if TYPE_CHECKING:
     from tbft_runtime.boundary.activations import CacheResult
@@ -28,7 +28,7 @@ def how_trained(report: Report) -> Group:
             epochs(result),
             Fact("batch size", f"{result.batch_size}"),
             Fact("learning rate", f"{result.lr:g}"),
-            Fact("batch norms", result.batch_norm),
+            _batch_norms(result),
             Fact("seed", f"{result.seed}"),
             Fact("threads", f"{result.threads}"),
             _execution(result),
@@ -91,12 +91,16 @@ def epochs(result: TrainResult) -> Fact:
     return Fact("epochs", f"{result.epochs:,}{kept}", f"stopped: {result.stopped}", is_brief=True)
 
 
+def _batch_norms(result: TrainResult) -> Fact:
+    return Fact("batch norms", norms(result.batch_norm, result.statistics_part))
+
+
 def _execution(result: TrainResult) -> Fact:
     execution = result.execution
     parts = [f"{execution.gradient_form} gradients"]
-    # A batch whose statistics its norms use stays whole, whatever the setting says. Reports from before there was
-    # `divided` have it True also under `batch`.
-    if result.divided and result.batch_norm != "batch":
+    # A batch whose statistics its norms use stays whole, or has parts of another size, whatever the setting says.
+    # Reports from before there was `divided` have it True also under `batch`.
+    if result.divided and result.statistics_part is None and result.batch_norm != "batch":
         parts.append(f"{count(execution.micro_batch, 'image')} at once per thread")
     if execution.prefix_form is not None:
         parts.append(f"{execution.prefix_form} frozen part")

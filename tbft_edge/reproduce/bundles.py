@@ -24,6 +24,8 @@ class _Wanted(msgspec.Struct, frozen=True):
     weights: str
     image_size: int
     batch_norm: BatchNormPolicy | None
+    whole: bool
+    """Whether batch statistics are those of whole batches, as PyTorch's are; else of what the exporter thinks best."""
     optimizer: OptimizerKind
     version: str
 
@@ -38,7 +40,14 @@ class Bundles:
     def bundle(self, network: Network, recipe: Recipe, protocol: Protocol | None) -> Bundle:
         """The bundle that `recipe` trains; of the paper's, the optimizer is that of `protocol`."""
         optimizer: OptimizerKind = "sgd" if protocol is None else protocol.optimizer
-        wanted = _Wanted(network.digest, network.image_size, _policy(recipe, protocol), optimizer, version("tbft-edge"))
+        wanted = _Wanted(
+            weights=network.digest,
+            image_size=network.image_size,
+            batch_norm=_policy(recipe, protocol),
+            whole=protocol is not None,
+            optimizer=optimizer,
+            version=version("tbft-edge"),
+        )
         name = hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()[:16]
         with self._lock:
             path = self.folder / name
@@ -74,6 +83,7 @@ def _export(network: Network, wanted: _Wanted, path: Path) -> None:
         weights=network.weights,
         image_size=network.image_size,
         batch_norm=wanted.batch_norm,
+        batch_norm_part="whole" if wanted.whole and wanted.batch_norm != "frozen" else None,
         optimizer=wanted.optimizer,
     )
     export_bundle(options, path)

@@ -36,6 +36,7 @@ def identity(
     files = {name: entry.sha256 for name, entry in bundle.manifest.files.items() if name.startswith(plan.file(""))}
     return words | {
         "batch_norm": "adapt" if trial.recipe == "adapt" else plan.batch_norm,
+        "statistics_part": str(plan.statistics_part or "whole"),
         "optimizer": msgspec.json.encode(plan.optimizer).decode(),
         "batch_size": str(plan.batch_size),
         "graphs": of_words(*sorted(files.items())),

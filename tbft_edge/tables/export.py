@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tbft_artifacts.preprocessing import Standardize
 from tbft_edge.console import quoted, say
-from tbft_edge.figures import percent, size
+from tbft_edge.figures import norms, percent, size
 from tbft_edge.tables.plans import plan_table
 from tbft_edge.tables.table import Table, show
 
@@ -42,6 +42,7 @@ def _plan(plan: Plan, check: SelfCheck) -> dict[str, object]:
         "method": plan.method,
         "blocks": plan.blocks,
         "batch_norm": plan.batch_norm,
+        "statistics_part": plan.statistics_part,
         "optimizer": plan.optimizer.kind,
         "trainable_parameters": plan.cost.parameter_bytes // 4,
         "full_parameters": plan.full_cost.parameter_bytes // 4 if plan.full_cost else None,
@@ -100,7 +101,8 @@ def _checked(check: SelfCheck) -> str:
 
 
 def _costs(plan: Plan) -> Table:
-    title = f"{plan.purpose}: trains {', '.join(plan.blocks)} (batch norms: {plan.batch_norm})"
+    said = norms(plan.batch_norm, plan.statistics_part)
+    title = f"{plan.purpose}: trains {', '.join(plan.blocks)} (batch norms: {said})"
     return Table(title, ["", "this plan", "full fine-tuning", "share"], _cost_rows(plan), numbers=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tbft_artifacts.plan import Plan
-from tbft_edge.figures import percent
+from tbft_edge.figures import norms, percent
 from tbft_edge.tables.table import Table
 
 
@@ -30,7 +30,7 @@ def _row(plan: Plan) -> list[str]:
         plan.id,
         ", ".join(plan.blocks) + (", also on unlabelled images" if plan.unlabelled else ""),
         _prefix(plan),
-        plan.batch_norm,
+        norms(plan.batch_norm, plan.statistics_part),
         f"{plan.cost.parameter_bytes // 4:,}" + (" and chosen channels" if plan.sparse is not None else ""),
         f"{plan.cost.step_flops / 1e6:,.1f} M",
         percent(share),

@@ -158,6 +158,12 @@ def test_only_plans_with_statistics_of_the_batch_say_that_their_prefix_has_none(
         open_bundle(changed(tmp_path, ("plans", 0, "fixed_prefix"), True))
 
 
+def test_only_plans_with_statistics_of_the_batch_say_of_which_parts(tmp_path: Path) -> None:
+    """Others have nothing to normalise them by."""
+    with pytest.raises(TbftError, match="has a plan 'feature-frozen-sgd' with parts of a batch"):
+        open_bundle(changed(tmp_path, ("plans", 0, "statistics_part"), 8))
+
+
 CARD: dict[str, Any] = {
     "bundle_id": "0" * 64,
     "plan": "feature-frozen-sgd",

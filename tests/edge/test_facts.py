@@ -125,6 +125,13 @@ def test_images_at_once_are_said_only_where_a_batch_is_divided(divided: bool, ba
     assert "1 image at once per thread" in facts_of(made_up_report(execution=execution))["computed with"]
 
 
+def test_parts_of_a_batch_are_said() -> None:
+    """With their own statistics, of however many images one thread takes at once."""
+    said = facts_of(made_up_report(batch_norm="block", statistics_part=8))
+    assert said["batch norms"] == "block, parts of 8"
+    assert "at once" not in said["computed with"]
+
+
 @pytest.mark.parametrize(
     ("drift", "blocks", "words"),
     [

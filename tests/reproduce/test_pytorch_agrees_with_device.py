@@ -58,6 +58,7 @@ def on_device(
             model="support.tiny_models:tiny",
             drift=drift,
             batch_norm=protocol.batch_norm,
+            batch_norm_part="whole" if protocol.batch_norm == "batch" else None,
             optimizer=protocol.optimizer,
             image_size=8,
             mean=HALF,

@@ -13,8 +13,8 @@ from support.bundles import compiled
 from tbft_artifacts.bundle import open_bundle
 from tbft_runtime import TrainOptions
 from tbft_runtime.boundary.prefix import load_prefix
+from tbft_runtime.run import division
 from tbft_runtime.run.resolve import resolve
-from tbft_runtime.training import accumulation
 from tbft_runtime.training.step import TrainStep, initial_state
 
 IMAGES = 13
@@ -22,7 +22,7 @@ IMAGES = 13
 
 @pytest.fixture(autouse=True)
 def _every_step_is_worth_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accumulation, "FLOPS_PER_LANE", 1)
+    monkeypatch.setattr(division, "FLOPS_PER_LANE", 1)
 
 
 def trained(name: str, micro_batch: int, threads: int, steps: int = 3) -> tuple[list[float], dict[str, np.ndarray]]:
@@ -78,8 +78,8 @@ def test_a_small_step_takes_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = bundle.plan()
     settings = resolve(TrainOptions(Path(), Path(), threads=3), plan, bundle)
     base = load_file(bundle.weights)
-    assert TrainStep(bundle, plan, settings, base, None).lanes == 1
+    assert TrainStep(bundle, plan, settings, base, None).division.lanes == 1
     flops = (plan.cost.forward_flops + plan.cost.backward_flops) * settings.batch_size
     for least, lanes in ((flops, 1), (flops // 2, 2), (1, 3)):
-        monkeypatch.setattr(accumulation, "FLOPS_PER_LANE", least)
-        assert TrainStep(bundle, plan, settings, base, None).lanes == lanes
+        monkeypatch.setattr(division, "FLOPS_PER_LANE", least)
+        assert TrainStep(bundle, plan, settings, base, None).division.lanes == lanes

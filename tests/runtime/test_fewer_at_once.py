@@ -15,6 +15,7 @@ from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Graph, load_graph
 from tbft_runtime.graphs.weights import load_weights
+from tbft_runtime.run.division import Division
 
 MOTION = open_bundle(COMPILED / "motion")
 WINDOWS = np.random.default_rng(0).standard_normal((4096, *MOTION.manifest.shape), np.float32)
@@ -41,9 +42,11 @@ def test_the_answers_are_the_same(count: int) -> None:
 def test_a_fixed_prefix_is_computed_in_parts() -> None:
     """One with the statistics of the batch needs it whole."""
     values, tight = WINDOWS, loaded(2 << 20)
-    np.testing.assert_array_equal(Prefix(tight, 1, 4096).run(values)["logits"], loaded(1 << 30).answer(values))
+    np.testing.assert_array_equal(
+        Prefix(tight, Division(most=4096), ()).run(values)["logits"], loaded(1 << 30).answer(values)
+    )
     with pytest.raises(TbftError, match="asks for more memory"):
-        Prefix(loaded(2 << 20), 1, None).run(values)
+        Prefix(loaded(2 << 20), Division(), ()).run(values)
 
 
 def test_a_batch_without_room_is_refused_where_nothing_divides_it() -> None:

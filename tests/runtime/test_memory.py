@@ -15,10 +15,11 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_runtime import TrainOptions
+from tbft_runtime.run import division
 from tbft_runtime.run.execution import EVALUATION_BATCH
 from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.settings import Settings
-from tbft_runtime.training import accumulation, memory
+from tbft_runtime.training import memory
 from tbft_runtime.training.memory import ARENA, SESSION_BYTES, fit_memory, plan_memory
 from tbft_runtime.training.step import TrainStep
 
@@ -40,7 +41,7 @@ def opened(name: str, **options: Any) -> tuple[Bundle, Plan, Settings]:
 
 def test_every_byte_is_accounted_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sum of what the manifest says of each graph, for the images and threads that run at once."""
-    monkeypatch.setattr(accumulation, "FLOPS_PER_LANE", 1)
+    monkeypatch.setattr(division, "FLOPS_PER_LANE", 1)
     bundle, plan, settings = opened("feature-frozen", threads=2, batch_size=24)
     execution = msgspec.structs.replace(settings.execution, micro_batch=5, prefix_images=7)
     settings = msgspec.structs.replace(settings, execution=execution)
@@ -62,9 +63,9 @@ def test_a_small_step_is_predicted_on_the_threads_that_it_takes(monkeypatch: pyt
     flops = (plan.cost.forward_flops + plan.cost.backward_flops) * 24
     found = []
     for least in (flops, flops // 2, 1):
-        monkeypatch.setattr(accumulation, "FLOPS_PER_LANE", least)
-        lanes = TrainStep(bundle, plan, settings, load_file(bundle.weights), None).lanes
-        copies = 2 + len(plan.optimizer.slots) + 2 * lanes
+        monkeypatch.setattr(division, "FLOPS_PER_LANE", least)
+        lanes = TrainStep(bundle, plan, settings, load_file(bundle.weights), None).division.lanes
+        copies = 2 + len(plan.optimizer.slots) + 1 + lanes
         assert plan_memory(bundle, plan, settings, IMAGES).state == copies * plan.cost.parameter_bytes
         found.append((lanes, plan_memory(bundle, plan, settings, IMAGES).graphs))
     assert [lanes for lanes, _ in found] == [1, 2, 3]
@@ -119,11 +120,12 @@ def test_too_small_a_budget_is_refused_with_figures() -> None:
 
 
 def test_batch_statistics_cannot_be_divided() -> None:
-    """The hint names the policy that can."""
+    """Those of whole batches; the hint names what can."""
     bundle, plan, settings = opened("input-batch")
+    plan = msgspec.structs.replace(plan, statistics_part=None)
     with pytest.raises(TbftError) as error:
         fit_memory(bundle, plan, settings, IMAGES, 10_000_000, **FREE)
-    assert "`batch_norm` adapt" in error.value.hint
+    assert "`batch_norm_part`" in error.value.hint
     fitted = fit_memory(bundle, plan, settings, IMAGES, 10**12, **FREE)
     assert fitted.execution == settings.execution
 

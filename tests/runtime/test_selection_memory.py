@@ -14,10 +14,11 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_runtime import TrainOptions
+from tbft_runtime.run import division
+from tbft_runtime.run.division import gradient_division
 from tbft_runtime.run.resolve import resolve
 from tbft_runtime.selection.choose import value_bytes
-from tbft_runtime.training import accumulation, memory
-from tbft_runtime.training.accumulation import lanes_for
+from tbft_runtime.training import memory
 from tbft_runtime.training.memory import update_room
 
 PROCESS = 50_000_000
@@ -75,7 +76,7 @@ def test_a_memory_budget_has_room_for_the_lanes_of_what_is_chosen(
     """Chosen channels make a step worth more threads than the rest alone is, and each holds gradients of its own."""
     (plan, *_) = bundle.manifest.sparse_plans
     flops = (plan.cost.forward_flops + plan.cost.backward_flops) * plan.batch_size
-    monkeypatch.setattr(accumulation, "FLOPS_PER_LANE", flops // 2 + 1)
+    monkeypatch.setattr(division, "FLOPS_PER_LANE", flops // 2 + 1)
     budgets = range(PROCESS, 500_000_000, 500)
     least = bisect_left(budgets, 6_000, key=lambda budget: memory_left(bundle, plan, budget, threads=2))
     options = {"plan": plan.id, "threads": 2, "epochs": 1, "compute_budget": 1.0, "update_budget": 10**6}
@@ -83,7 +84,8 @@ def test_a_memory_budget_has_room_for_the_lanes_of_what_is_chosen(
     assert result.selection is not None
     assert result.selection.update_budget < 10**6
     settings = resolve(TrainOptions(data=Path(), out=Path(), threads=2), plan, bundle)
-    assert [lanes_for(each, settings) for each in (plan, plan.with_channels(result.selection.channels))] == [1, 2]
+    chosen = plan.with_channels(result.selection.channels)
+    assert [gradient_division(each, settings).lanes for each in (plan, chosen)] == [1, 2]
     assert result.threads == 2
     assert result.memory.total <= budgets[least]
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from support.batches import Batch
 from support.decisions import Decisions, ShareDecisions, WatchedGradient
+from support.torch_parts import PooledAverages, in_parts
 from tbft_artifacts.bundle import Bundle, file_entry
 from tbft_artifacts.manifest import STATISTICS
 from tbft_artifacts.plan import ConvolutionForm, OptimizerKind, Plan
@@ -130,21 +131,27 @@ def train_torch(
     for name, parameter in parameters.items():
         parameter.requires_grad_(name in trained)
     rule = OPTIMIZERS[plan.optimizer.kind](list(trained.values()), hyper)
+    averages = PooledAverages(norms if plan.statistics_part else {})
+    decided = iter(decisions)
     losses = []
     adopted = 0
     unmoved = {name: np.zeros(tensor.shape, bool) for name, tensor in trained.items()}
-    for batch, decided in zip(batches, decisions, strict=True):
+    for batch in batches:
         rule.zero_grad()
-        with ShareDecisions(decided, masked=masked) as sharing:
-            logits = net(torch.from_numpy(batch.images))
-        adopted += sharing.adopted
-        loss = functional.cross_entropy(logits, torch.from_numpy(batch.labels))
-        torch.autograd.backward(loss)
+        losses.append(0.0)
+        for part in in_parts(batch, plan.statistics_part):
+            with ShareDecisions(next(decided), masked=masked) as sharing:
+                logits = net(torch.from_numpy(part.images))
+            adopted += sharing.adopted
+            loss = functional.cross_entropy(logits, torch.from_numpy(part.labels), reduction="sum") / len(batch.labels)
+            torch.autograd.backward(loss)
+            losses[-1] += loss.item()
+        averages.move()
         for name, tensor in trained.items():
             assert tensor.grad is not None
             unmoved[name] |= (tensor.grad == 0).numpy()
         rule.step()
-        losses.append(loss.item())
+    assert next(decided, None) is None
     tensors: dict[str, Tensor] = dict(trained)
     for name, norm in norms.items():
         if not norm.training and plan.batch_norm != "adapt":

@@ -11,7 +11,7 @@ from tbft_artifacts.plan import BatchNormPolicy, Boundary, ConvolutionForm, Para
 from tbft_artifacts.sparse import SparseUpdate
 from tbft_export.blocks.layers import trainable_parameters
 from tbft_export.compile.request import CompiledPlan, PlanRequest
-from tbft_export.compile.statistics import batch_norms, batch_statistics
+from tbft_export.compile.statistics import batch_norms, batch_statistics, statistics_part
 from tbft_export.compile.training import FullCosts, check_types, training_model
 from tbft_export.compile.update import build_update
 from tbft_export.convolutions.forms import forms_of
@@ -46,6 +46,8 @@ def compile_plan(
     suffix = extract(forward.model, boundary, forward.graph.outputs[0])
     check_types(suffix.graph)
     statistics = batch_statistics(forward.graph, suffix.graph, policy)
+    norms = [norm for norm in batch_norms(forward.graph) if norm.mean in statistics]
+    part = statistics_part(norms, request.norm_part)
     is_fixed = policy == "batch" and bool(statistics) and prefix is not None and not batch_norms(prefix.graph)
     training = training_model(
         suffix.clone(), forward.weights, trainable, statistics, runner, sparse=asked.sparse, masked=asked.masked
@@ -87,6 +89,7 @@ def compile_plan(
         sparse=SparseUpdate(layers) if layers else None,
         # What costs nothing is not worth keeping: a module's own normalisation of its images.
         fixed_prefix=is_fixed and cost.prefix_flops > 0,
+        statistics_part=part,
     )
     update = build_update([plan.flat], request.optimizer.kind, open_length=bool(layers))
     fisher = runner.run(training, score_channels(tensors, layers, next(iter(gradients)))) if request.scores else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from tbft_artifacts.plan import ConvolutionForm, Optimizer, Plan
+from tbft_export.compile.statistics import NormPart
 from tbft_export.training_plan import TrainingPlan
 
 
@@ -16,13 +17,14 @@ class PlanRequest:
     """What is trained, and how it is stepped.
 
     With a `prefix` "int8" the plan is one whose prefix can be quantised; here it still computes in float32.
-    A plan that `scores` has the graph by which a device chooses channels.
+    A plan that `scores` has the graph by which a device chooses channels. `norm_part` is what was asked of it.
     """
 
     training: TrainingPlan
     optimizer: Optimizer
     batch_size: int
     scores: bool = False
+    norm_part: NormPart = None
 
     @property
     def id(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
 
 import onnx_ir as ir
 
@@ -13,6 +15,12 @@ from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.graph.subgraph import image_shape
 from tbft_export.pipeline import PassRunner, batch_mode
+
+# Images that are normalised together where norms use the statistics of the batch, or the whole batch; None: by rule.
+NormPart = int | Literal["whole"] | None
+# Fewer images say too little of a channel's mean and variance, and so do fewer of its values in the smallest norm.
+FEWEST_IMAGES = 8
+FEWEST_VALUES = 256
 
 
 def statistics_model(forward: ForwardModel, runner: PassRunner) -> ir.Model | None:
@@ -41,6 +49,28 @@ def batch_statistics(forward: ir.Graph, suffix: ir.Graph, policy: BatchNormPolic
                 "`batch_norm` frozen leaves its averages as they are; or make a norm for each time",
             )
     return means
+
+
+def statistics_part(norms: Sequence[BatchNorm], asked: NormPart) -> int | None:
+    """How many images norms with batch statistics normalise together at least; None: those of a whole batch.
+
+    By rule the smallest power of two that gives the norm with the smallest image `FEWEST_VALUES` per channel, and
+    `FEWEST_IMAGES` at least: ghost batch norm (Hoffer, Hubara, Soudry, "Train longer, generalize better", NeurIPS
+    2017). Raises TbftError where so few images as `asked` give a norm one value per channel.
+    """
+    if not norms or asked == "whole":
+        return None
+    fewest = min(norms, key=lambda norm: norm.values)
+    if asked is None:
+        needed = max(FEWEST_IMAGES, -(-FEWEST_VALUES // fewest.values))
+        return 1 << (needed - 1).bit_length()
+    if asked * fewest.values < 2:
+        raise TbftError(
+            f"parts of {asked} image give batch norm '{fewest.mean.removesuffix('.running_mean')}' one value per "
+            "channel, which has no variance",
+            "give a larger `batch_norm_part`, or whole",
+        )
+    return asked
 
 
 def batch_norms(graph: ir.Graph) -> tuple[BatchNorm, ...]:

@@ -144,7 +144,7 @@ def open_boundary(
     else:
         # Rows that are there already were tried when the first of them was made.
         tried = cache.found.any()
-        few = data.train.indices[: min(PREFIX_IMAGES, prefix.part or PREFIX_IMAGES)]
+        few = data.train.indices[: min(PREFIX_IMAGES, prefix.division.most or PREFIX_IMAGES)]
         if not tried and depends_on_batch(prefix, data.train.images(few)):
             reason = "activations of an image depend on the other images of its batch here"
         elif cache.room < kind.images:

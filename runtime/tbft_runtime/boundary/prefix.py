@@ -8,46 +8,56 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.manifest import BatchNorm
+from tbft_artifacts.names import BATCH_SUFFIX
 from tbft_artifacts.plan import Plan
 from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.lanes import in_lanes
 from tbft_runtime.graphs.memory import Room
+from tbft_runtime.graphs.pooled import pooled
 from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
+from tbft_runtime.run.division import Division, prefix_division
 from tbft_runtime.run.execution import PREFIX_IMAGES
 from tbft_runtime.run.settings import Settings
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """A loaded prefix.
+    """A loaded prefix, through which a batch goes in the parts of a `division`.
 
-    With fixed statistics a batch goes through it in parts of `part` images at most, on `lanes` threads.
+    `norms` are those that use the statistics of a part; without any it `is_fixed`: the same image always gives the
+    same.
     """
 
     graph: Graph
-    lanes: int
-    part: int | None
+    division: Division
+    norms: tuple[BatchNorm, ...]
 
     @property
     def images_at_once(self) -> int:
-        """How many images are under way at the same time, if a batch is divided."""
-        return (self.part or 1) * self.lanes
+        """How many images are under way at the same time, if it is fixed."""
+        return (self.division.most or 1) * self.division.lanes
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Boundary activations of images (N, C, H, W), and the statistics of the batch where those are used."""
-        if self.part is None:
-            return self.compute(images)
-        size = min(self.part, -(-len(images) // self.lanes))
-        parts = [images[start : start + size] for start in range(0, len(images), size)]
+        parts = [images[part] for part in self.division.parts(len(images))]
         if len(parts) == 1:
             return self.compute(images)
-        results = in_lanes(self.lanes, self.compute, parts)
-        return {name: np.concatenate([result[name] for result in results]) for name in self.graph.outputs}
+        results = in_lanes(self.division.lanes, self.compute, parts)
+        statistics = pooled(self.norms, results, [len(part) for part in parts])
+        activations = {
+            name: np.concatenate([result[name] for result in results])
+            for name in self.graph.outputs
+            if name not in statistics
+        }
+        return activations | statistics
 
     def compute(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """`run` without dividing, as far as there is room."""
-        return self.graph.run({self.graph.inputs[0]: images}) if self.part is None else self.graph.in_parts(images)
+        if self.division.most is None:
+            return self.graph.run({self.graph.inputs[0]: images})
+        return self.graph.in_parts(images)
 
 
 def load_prefix(
@@ -66,22 +76,22 @@ def load_prefix(
     execution = settings.execution
     if execution.prefix_form is None:
         return None
-    divides = plan.prefix_is_fixed
+    division = prefix_division(plan, settings)
     manifest = bundle.manifest
-    threads = 1 if divides else settings.threads
-    lanes = settings.threads if divides else 1
-    part = execution.prefix_images if divides else None
-    most = max(settings.batch_size, lanes * (part or 1), settings.threads * execution.micro_batch, PREFIX_IMAGES)
-    return Prefix(
-        graph=load_graph(
-            bundle_graph(bundle, plan.prefix_in(execution.prefix_form)),
-            weights,
-            threads,
-            signature=roles.prefix(plan, manifest.moving_norms(plan)),
-            room=Room(max(images, most), manifest.shape),
-            spinning=execution.spinning,
-            trace=traces and traces / "prefix",
-        ),
-        lanes=lanes,
-        part=part,
+    most = max(
+        settings.batch_size,
+        division.lanes * (division.most or 1),
+        settings.threads * execution.micro_batch,
+        PREFIX_IMAGES,
     )
+    graph = load_graph(
+        bundle_graph(bundle, plan.prefix_in(execution.prefix_form)),
+        weights,
+        division.threads,
+        signature=roles.prefix(plan, manifest.moving_norms(plan)),
+        room=Room(max(images, most), manifest.shape),
+        spinning=execution.spinning,
+        trace=traces and traces / "prefix",
+    )
+    norms = tuple(norm for norm in manifest.moving_norms(plan) if norm.mean + BATCH_SUFFIX in graph.outputs)
+    return Prefix(graph, division, norms)

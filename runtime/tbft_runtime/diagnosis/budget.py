@@ -16,10 +16,10 @@ from tbft_runtime.diagnosis.placement import norm_plans
 from tbft_runtime.diagnosis.race import BATCH
 from tbft_runtime.diagnosis.samples import FEWEST
 from tbft_runtime.diagnosis.statistics_shift import GROUPS
+from tbft_runtime.run.division import gradient_division
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.settings import Settings
-from tbft_runtime.training.accumulation import images_at_once, lanes_for
 from tbft_runtime.training.memory import ARENA, SESSION_BYTES, forward_bytes, statistics_bytes
 
 
@@ -117,8 +117,7 @@ def _of_plan(plan: Plan, settings: Settings, scale: Scale, *, races: bool) -> in
         graphs = scale.threads * prefix.bytes(execution.prefix_images) if fixed else prefix.bytes(scale.samples)
     if races and plan.drift != "output":
         gradient = plan.gradient_memory[plan.gradient_forms.index(execution.gradient_form)]
-        lanes = lanes_for(plan, settings)
-        micro_batch = execution.micro_batch if plan.divides else None
-        graphs += lanes * gradient.bytes(images_at_once(2 * BATCH, micro_batch, lanes))
+        division = gradient_division(plan, settings)
+        graphs += division.lanes * gradient.bytes(division.largest(2 * BATCH))
         graphs += plan.suffix_memory.bytes(scale.images or scale.samples)
     return held + int(ARENA * graphs)

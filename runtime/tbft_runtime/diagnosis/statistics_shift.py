@@ -15,9 +15,9 @@ import numpy as np
 from tbft_artifacts.errors import DivergedError
 from tbft_artifacts.manifest import BatchNorm
 from tbft_runtime.graphs.lanes import in_lanes
+from tbft_runtime.graphs.pooled import batch_statistic
 from tbft_runtime.graphs.sessions import Graph, Tensors
 from tbft_runtime.run.state import Arrays
-from tbft_runtime.training.batch_norm import batch_statistic
 
 # Their spread tells what sampling adds; more of them would make each too small to normalise by.
 GROUPS = 4

@@ -74,6 +74,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """How graphs ran."""
     divided: bool = True
     """Whether a batch may go through the gradient graph in parts; not under `batch`, though older reports say so."""
+    statistics_part: int | None = None
+    """Images that norms with batch statistics normalised together at least, where parts of a batch have their own."""
     method: str = "tbft"
     """The rule by which the trained part was chosen; reports from before there were others are of target blocks."""
     selection: Selection | None = None
@@ -159,6 +161,7 @@ def train_result(
         threads=settings.threads,
         execution=settings.execution,
         divided=plan.divides,
+        statistics_part=plan.statistics_part,
         tuned=settings.tuned,
         latency=totals.latencies(),
         images_per_second=len(data.train) * totals.epochs / step_seconds if step_seconds else None,

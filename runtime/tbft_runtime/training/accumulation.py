@@ -2,79 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Condition
+
 import numpy as np
 
-from tbft_artifacts.names import CORRECT, LABELS, LOSS
+from tbft_artifacts.manifest import BatchNorm
+from tbft_artifacts.names import BATCH_SUFFIX, CORRECT, LABELS, LOSS
 from tbft_artifacts.plan import Plan
-from tbft_runtime.graphs.lanes import in_lanes
-from tbft_runtime.graphs.sessions import Graph, Tensors
-from tbft_runtime.run.settings import Settings
+from tbft_runtime.graphs.pooled import pooled
+from tbft_runtime.graphs.sessions import BoundGraph, Graph, Tensors
+from tbft_runtime.run.division import Division
 from tbft_runtime.training.flat import FlatParameters
 from tbft_runtime.training.sparse_rows import empty_gradients
 
-# Waking a thread takes as long as so many floating-point operations; the step of a last layer has fewer.
-FLOPS_PER_LANE = 10_000_000
 
+@dataclass(frozen=True)
+class BatchResult:
+    """Mean loss of a batch, how many answers were right, and the batch statistics `<running statistic>.batch`."""
 
-def lanes_for(plan: Plan, settings: Settings) -> int:
-    """How many threads take parts of a batch: as many as it is worth behind the boundary, one if it is not divided."""
-    if not plan.divides:
-        return 1
-    flops = (plan.cost.forward_flops + plan.cost.backward_flops) * settings.batch_size
-    return max(1, min(settings.threads, flops // FLOPS_PER_LANE))
-
-
-def images_at_once(batch: int, micro_batch: int | None, lanes: int) -> int:
-    """How many images of a `batch` one lane takes at once: its share, `micro_batch` at most."""
-    return min(micro_batch or batch, -(-batch // lanes))
+    loss: float
+    correct: int
+    statistics: Tensors
 
 
 class _Lane:
-    """What one thread needs: its sum of gradients, and the gradient of the part it is at."""
+    """What one thread needs: the graph bound to the gradient of the part that it is at, and to its other results."""
 
-    def __init__(self, plan: Plan, graph: Graph, inputs: Tensors, total: FlatParameters, statistics: Tensors) -> None:
-        part = FlatParameters(plan)
-        self.total = total.vector
-        self._part = part.vector
+    def __init__(self, plan: Plan, graph: Graph, inputs: Tensors, statistics: Tensors) -> None:
+        self._plan = plan
+        self._graph = graph
+        self._inputs = inputs
         self._loss = np.zeros((), np.float32)
         self._correct = np.zeros((), np.int64)
-        others: dict[str, np.ndarray] = {
-            LOSS: self._loss,
-            CORRECT: self._correct,
-            **statistics,
-            **empty_gradients(plan),
-        }
-        self._first, self._later = (
-            graph.bind(inputs, others | {parameter.gradient: flat.view(parameter) for parameter in plan.parameters})
-            for flat in (total, part)
-        )
+        self._statistics = {name: np.empty_like(value) for name, value in statistics.items()}
+        self.gradients = FlatParameters(plan)
+        self._bound = self.bound(self.gradients)
 
-    def run(self, feeds: list[dict[str, np.ndarray]], images: int) -> tuple[float, int]:
-        """Add up the parts `feeds` of a batch of `images`; their share of its loss, and the right answers."""
-        loss = 0.0
-        correct = 0
-        for index, part in enumerate(feeds):
-            (self._later if index else self._first).run(part)
-            share = len(part[LABELS]) / images
-            if index:
-                self._part *= np.float32(share)
-                self.total += self._part
-            elif share != 1:
-                self.total *= np.float32(share)
-            loss += float(self._loss) * share
-            correct += int(self._correct)
-        return loss, correct
+    def bound(self, gradients: FlatParameters) -> BoundGraph:
+        """The graph with its results here, and its gradients there."""
+        others: dict[str, np.ndarray] = {LOSS: self._loss, CORRECT: self._correct}
+        others |= self._statistics | empty_gradients(self._plan)
+        views = {parameter.gradient: gradients.view(parameter) for parameter in self._plan.parameters}
+        return self._graph.bind(self._inputs, others | views)
+
+    def run(self, feeds: Tensors, bound: BoundGraph | None = None) -> BatchResult:
+        """Compute a part, into this lane's gradients or into those of `bound`."""
+        (bound or self._bound).run(feeds)
+        statistics = {name: value.copy() for name, value in self._statistics.items()}
+        return BatchResult(float(self._loss), int(self._correct), statistics)
+
+
+class _Turns:
+    """Lets lanes add what they have in the order of the parts, whichever ends first."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._next = 0
+        self._failed = False
+
+    def begin(self) -> None:
+        self._next, self._failed = 0, False
+
+    def wait(self, number: int) -> bool:
+        """Whether all parts before that one were added, after waiting for it; not if one of them failed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._failed or self._next == number)
+            return not self._failed
+
+    def end(self, *, failed: bool = False) -> None:
+        with self._changed:
+            self._next += 1
+            self._failed |= failed
+            self._changed.notify_all()
 
 
 class Accumulator:
-    """Runs a gradient graph over a batch, at most `micro_batch` images at a time, on `lanes` threads.
+    """Runs a gradient graph over a batch, in the parts and on the lanes of a `division`.
 
     The loss is a mean over images, so the gradient of a batch is the mean of its parts' gradients,
     weighted by their images: `g = sum over parts of (n_part / n) * g_part`. Parts go through the graph
-    at the same time, each on one core, which scales better than many cores on each small operator; a
-    batch always falls into the same parts on the same lanes, so the sum is the same, too. It is written
-    into `gradients`; `inputs` are the parameters, and whatever else no step replaces; `statistics` takes
-    the batch statistics of a batch that is not divided (`micro_batch` None).
+    at the same time, each on one core, which scales better than many cores on each small operator. They
+    are added in the order of the batch, so the same parts give the same bits on any number of lanes. The sum is
+    written into `gradients`; `inputs` are the parameters, and whatever else no step replaces. Where `norms` use
+    the statistics of a part (ghost batch norm: Hoffer, Hubara, Soudry, "Train longer, generalize better",
+    NeurIPS 2017), those of the batch are pooled from them; `statistics` are arrays like those that the graph gives.
     """
 
     def __init__(
@@ -83,29 +97,60 @@ class Accumulator:
         graph: Graph,
         inputs: Tensors,
         gradients: FlatParameters,
+        norms: Sequence[BatchNorm],
         statistics: Tensors,
-        micro_batch: int | None,
-        lanes: int,
+        division: Division,
     ) -> None:
         self.boundary = plan.boundary.name
-        self.statistics = statistics
-        self.micro_batch = micro_batch
-        totals = [gradients, *(FlatParameters(plan) for _ in range(lanes - 1))]
-        self._lanes = [_Lane(plan, graph, inputs, total, statistics) for total in totals]
+        self._division = division
+        self._norms = [norm for norm in norms if norm.mean + BATCH_SUFFIX in statistics]
+        self._total = gradients.vector
+        self._lanes = [_Lane(plan, graph, inputs, statistics) for _ in range(division.lanes)]
+        # The first part needs no adding.
+        self._first = self._lanes[0].bound(gradients)
+        self._turns = _Turns()
+        # Of its own: lanes wait for each other, and among the tasks of others one of them might never begin.
+        self._pool = ThreadPoolExecutor(division.lanes, "lane")
 
-    def run(self, activations: np.ndarray, labels: np.ndarray) -> tuple[float, int]:
-        """Mean loss of a batch and how many answers were right; `activations` are those at the boundary."""
-        images = len(labels)
-        size = images_at_once(images, self.micro_batch, len(self._lanes))
-        parts = [
-            {self.boundary: activations[start : start + size], LABELS: labels[start : start + size]}
-            for start in range(0, images, size)
-        ]
-        if len(self._lanes) == 1:
-            return self._lanes[0].run(parts, images)
-        shares = [parts[index :: len(self._lanes)] for index in range(len(self._lanes))]
-        busy = [(lane, share) for lane, share in zip(self._lanes, shares, strict=True) if share]
-        results = in_lanes(len(self._lanes), lambda work: work[0].run(work[1], images), busy)
-        for lane, _ in busy[1:]:
-            self._lanes[0].total += lane.total
-        return sum(loss for loss, _ in results), sum(correct for _, correct in results)
+    def run(self, activations: np.ndarray, labels: np.ndarray) -> BatchResult:
+        """The gradients of a batch, and the rest of its results; `activations` are those at the boundary."""
+        parts = self._division.parts(len(labels))
+        feeds = [{self.boundary: activations[part], LABELS: labels[part]} for part in parts]
+        images = [len(labels[part]) for part in parts]
+        lanes = min(len(self._lanes), len(parts))
+        results: list[BatchResult | None] = [None] * len(parts)
+        self._turns.begin()
+
+        def run_lane(index: int) -> None:
+            lane = self._lanes[index]
+            for number in range(index, len(parts), lanes):
+                try:
+                    results[number] = lane.run(feeds[number], None if number else self._first)
+                    if not self._turns.wait(number):
+                        return
+                    if number:
+                        self._add(lane.gradients.vector, images[number] / images[0])
+                except BaseException:
+                    self._turns.end(failed=True)
+                    raise
+                self._turns.end()
+
+        if lanes == 1:
+            run_lane(0)
+        else:
+            list(self._pool.map(run_lane, range(lanes)))
+        if len(parts) > 1:
+            self._total *= np.float32(images[0] / len(labels))
+        return self._together([result for result in results if result is not None], images)
+
+    def _add(self, part: np.ndarray, weight: float) -> None:
+        if weight != 1:
+            part *= np.float32(weight)
+        self._total += part
+
+    def _together(self, results: Sequence[BatchResult], images: Sequence[int]) -> BatchResult:
+        if len(results) == 1:
+            return results[0]
+        loss = sum(result.loss * count for result, count in zip(results, images, strict=True)) / sum(images)
+        statistics = pooled(self._norms, [result.statistics for result in results], images)
+        return BatchResult(loss, sum(result.correct for result in results), statistics)

@@ -8,8 +8,8 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BatchNorm
-from tbft_artifacts.names import BATCH_SUFFIX
-from tbft_runtime.graphs.sessions import Graph, Tensors
+from tbft_runtime.graphs.pooled import batch_statistic
+from tbft_runtime.graphs.sessions import Graph
 from tbft_runtime.run.state import Arrays
 
 
@@ -22,14 +22,6 @@ def check_batch(norms: Sequence[BatchNorm], images: int) -> None:
                 "choose a `batch_size` that leaves at least two images in the last batch, or export with "
                 "`batch_norm` frozen",
             )
-
-
-def batch_statistic(outputs: Tensors, name: str) -> np.ndarray:
-    """The batch's statistic `name`. Raises TbftError where the graphs compute none, or several numbers per channel."""
-    found = outputs.get(name + BATCH_SUFFIX)
-    if found is None or found.ndim != 1:
-        raise TbftError(f"the graphs do not compute '{name}' of a batch", "export the bundle again")
-    return found
 
 
 def average_into(current: Arrays, outputs: Arrays, norms: Sequence[BatchNorm]) -> None:

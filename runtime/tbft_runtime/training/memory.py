@@ -11,9 +11,9 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
 from tbft_runtime.board.machine import resident_memory
+from tbft_runtime.run.division import gradient_division, prefix_division
 from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.settings import Settings
-from tbft_runtime.training.accumulation import images_at_once, lanes_for
 
 # Measured: an arena takes memory in powers of two (1.2 to 1.4 times the values of ResNet-26, up to 1.9 times those of
 # EfficientNet-Lite0), and a session keeps its graph, its kernels and their packed weights beside them.
@@ -67,15 +67,15 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
     """
     execution = settings.execution
     gradient = plan.gradient_memory[plan.gradient_forms.index(execution.gradient_form)]
-    lanes = lanes_for(plan, settings)
-    micro_batch = execution.micro_batch if plan.divides else None
-    graphs = lanes * gradient.bytes(images_at_once(settings.batch_size, micro_batch, lanes))
+    division = gradient_division(plan, settings)
+    graphs = division.lanes * gradient.bytes(division.largest(settings.batch_size))
     if execution.prefix_form is not None:
         prefix = plan.prefix_memory[plan.prefix_forms.index(execution.prefix_form)]
         if plan.prefix_is_fixed:
             graphs += settings.threads * prefix.bytes(execution.prefix_images)
         else:
-            graphs += prefix.bytes(settings.batch_size)
+            division = prefix_division(plan, settings)
+            graphs += division.lanes * prefix.bytes(division.largest(settings.batch_size))
     whole = forward_bytes(bundle, plan, execution.evaluation_images)
     graphs = int(ARENA * (graphs + settings.threads * whole))
     if settings.batch_norm == "adapt":
@@ -118,8 +118,8 @@ def _adapted_at_once(settings: Settings) -> int:
 
 
 def _copies(plan: Plan, settings: Settings) -> int:
-    """How often trained parameters are there: now and best, slots, and of each lane's gradients a sum and a part."""
-    return 2 + len(plan.optimizer.slots) + 2 * lanes_for(plan, settings)
+    """How often trained parameters are there: now and best, slots, and gradients of a batch and of each lane's part."""
+    return 2 + len(plan.optimizer.slots) + 1 + gradient_division(plan, settings).lanes
 
 
 def update_room(
@@ -180,8 +180,7 @@ def fit_memory(
     hint = (
         "raise `memory_budget`, lower `batch_size`, or train a smaller block"
         if plan.divides
-        else "batch statistics need the whole batch at once: a bundle exported with `batch_norm` adapt can take it in "
-        "parts"
+        else "norms use the statistics of whole batches: a bundle exported with a `batch_norm_part` takes them in parts"
     )
     raise TbftError(
         f"training takes {least.total / 1e6:,.0f} MB at least, more than the budget of {budget / 1e6:,.0f} MB "
@@ -206,7 +205,7 @@ def _most_at_once(execution: Execution) -> int:
 
 
 def _divided(settings: Settings, plan: Plan, by: int) -> Execution:
-    """Fewer images at once everywhere, but where batch statistics need a batch whole."""
+    """Fewer images at once everywhere, but where batch statistics need a batch, or a part of it, whole."""
     execution = settings.execution
     if by == 1:
         return execution

@@ -17,9 +17,10 @@ from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.run.division import gradient_division
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
-from tbft_runtime.training.accumulation import Accumulator, lanes_for
+from tbft_runtime.training.accumulation import Accumulator
 from tbft_runtime.training.batch_norm import average_into, check_batch
 from tbft_runtime.training.flat import FlatParameters
 from tbft_runtime.training.sparse_rows import NO_CHANNELS, Channels, fixed_inputs, starting_rows
@@ -57,10 +58,9 @@ def initial_state(
 class TrainStep:
     """The graphs of a plan, loaded; `weights` are those that stay fixed.
 
-    Parameters, gradients and optimizer state are bound to the graphs once and updated in place. Where no
-    norm needs the statistics of the batch, it goes through the gradient graph in parts of `micro_batch`
-    images, whose gradients are added, weighted by their images. Both graphs are traced into the folder
-    `traces`.
+    Parameters, gradients and optimizer state are bound to the graphs once and updated in place. A batch
+    goes through the gradient graph in the parts of a `division`, whose gradients are added, weighted by
+    their images. Both graphs are traced into the folder `traces`.
     """
 
     def __init__(
@@ -78,14 +78,12 @@ class TrainStep:
         self.norms = bundle.manifest.moving_norms(plan)
         self.prefix = prefix
         execution = settings.execution
-        # Parts of a batch on a thread each; a batch that cannot be divided, on all threads together.
-        self.lanes = lanes_for(plan, settings)
-        threads = 1 if plan.divides else settings.threads
+        self.division = gradient_division(plan, settings)
         room = Room(settings.batch_size, bundle.manifest.shape, trains=True)
         self.gradient = load_graph(
             bundle_graph(bundle, plan.gradient_in(execution.gradient_form)),
             weights,
-            threads,
+            self.division.threads,
             signature=roles.gradient(plan, self.norms),
             room=room,
             spinning=execution.spinning,
@@ -112,8 +110,8 @@ class TrainStep:
     def run(self, state: TrainingState, images: np.ndarray, labels: np.ndarray) -> StepResult:
         """Train on a batch: images (N, C, H, W) float32, labels (N,) int64. Changes `state` in place.
 
-        If the loss is not finite, nothing is changed. Raises TbftError for a batch that gives a batch
-        norm with batch statistics one value per channel.
+        If the loss is not finite, nothing is changed. Raises TbftError for a batch, or a part of one, that
+        gives a batch norm with batch statistics one value per channel.
         """
         return self.run_from_boundary(state, self.to_boundary(images), labels)
 
@@ -128,7 +126,7 @@ class TrainStep:
 
     def run_from_boundary(self, state: TrainingState, prefix: Tensors, labels: np.ndarray) -> StepResult:
         """The rest of `run`, given the result of `to_boundary`, which a fixed prefix makes once and for all."""
-        check_batch(self.norms, len(labels))
+        check_batch(self.norms, self.division.smallest(len(labels)))
         if self._bound is None or self._bound.state is not state:
             self._bound = _BoundState(self, state)
         return self._bound.step(prefix, labels)
@@ -174,9 +172,9 @@ class _BoundState:
             {parameter.name: weights.view(parameter) for parameter in plan.parameters}
             | fixed_inputs(plan, state.current),
             gradients,
+            owner.norms,
             statistics,
-            settings.execution.micro_batch if plan.divides else None,
-            owner.lanes,
+            owner.division,
         )
         values = {"lr": settings.lr, "momentum": settings.momentum, "weight_decay": settings.weight_decay, "step": 0}
         scalars = {name: np.array(values[name], np.float32) for name in plan.optimizer.inputs}
@@ -190,12 +188,11 @@ class _BoundState:
         )
 
     def step(self, prefix: Tensors, labels: np.ndarray) -> StepResult:
-        loss, correct = self.accumulator.run(prefix[self.owner.plan.boundary.name], labels)
-        result = StepResult(loss, correct)
-        if math.isfinite(loss):
+        batch = self.accumulator.run(prefix[self.owner.plan.boundary.name], labels)
+        if math.isfinite(batch.loss):
             if self.owner.norms:
-                average_into(self.state.current, {**prefix, **self.accumulator.statistics}, self.owner.norms)
+                average_into(self.state.current, {**prefix, **batch.statistics}, self.owner.norms)
             self.state.step += 1
             self._step_number[()] = self.state.step
             self._update.run({})
-        return result
+        return StepResult(batch.loss, batch.correct)

@@ -85,7 +85,8 @@ class TuningMachine(msgspec.Struct, frozen=True):
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """The way of running a plan that was fastest on a machine, for batches of `batch_size` images.
 
-    With `divided` a batch may go through the gradient graph in parts. `default` is what a run does without
+    With `divided` a batch may go through the gradient graph in parts, of `statistics_part` images or more where they
+    have batch statistics of their own. `default` is what a run does without
     it. `finished` is False if the time was up before everything was compared. `board` is how the board was
     meanwhile.
     """
@@ -102,6 +103,7 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: tuple[TuningComparison, ...]
     seconds: float
     finished: bool
+    statistics_part: Images | None = None
 
 
 def this_machine() -> TuningMachine:

@@ -42,14 +42,14 @@ class Space:
             values = self.plan.gradient_forms
         elif coordinate == "prefix_form":
             values = self.plan.prefix_forms
-        elif coordinate == "micro_batch" and self.plan.divides:
+        elif coordinate == "micro_batch" and not self.plan.batch_statistics:
             # Half and double, and from there on where that was faster: many images at once take much memory. No
             # thread ever takes more than its share.
             share = -(-self.batch_size // candidate.threads)
             now = min(candidate.execution.micro_batch, share)
             values = (max(1, now // 2), min(2 * now, share))
         elif coordinate == "spinning" and not self.plan.divides and candidate.threads > 1:
-            # Batch statistics need the batch as a whole, on all threads together; elsewhere none waits for another.
+            # Statistics of the whole batch need all threads together; elsewhere none waits for another.
             values = (False, True)
         return [
             TuningCandidate(candidate.threads, msgspec.structs.replace(candidate.execution, **{coordinate: value}))

@@ -110,4 +110,5 @@ def _measure(path: Path, options: TuneOptions, progress: Progress) -> Tuning:
         comparisons=tuple(comparisons),
         seconds=race.elapsed(),
         finished=finished,
+        statistics_part=plan.statistics_part,
     )
