@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tbft_artifacts.errors import TbftError
-from tbft_edge.commands.export_values import channels_of, sides_of, sound_of, table_of
+from tbft_edge.commands.export_values import channels_of, part_of, sides_of, sound_of, table_of
 from tbft_export.options import TableOptions
 from tbft_export.sources.sound import LogMelOptions, SoundOptions
 
@@ -24,6 +24,16 @@ def test_words_become_options() -> None:
 def test_sides_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(TbftError, match=r"--patch '.*' is not one or two numbers from 1 to 4096"):
         sides_of(text, "--patch")
+
+
+def test_parts_are_a_number_or_the_whole() -> None:
+    assert [part_of(text, "--bn-part") for text in (None, "whole", "16")] == [None, "whole", 16]
+
+
+@pytest.mark.parametrize("text", ["", "half", "0", "-1", "65537", "1e3", "٣"])
+def test_parts_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(TbftError, match=r"--bn-part '.*' is neither whole nor a number of images from 1 to 65536"):
+        part_of(text, "--bn-part")
 
 
 @pytest.mark.parametrize("text", ["", "a", "0.5,", "nan", "inf", "2"])
