@@ -1,0 +1,182 @@
+"""`make bench-parts`: accuracy under batch statistics of whole batches beside those of parts.
+
+    python -m benchmarks.norm_parts --data PHOTOS.npz --weights RESNET26.pth --out RESULTS.json
+
+Four drifts of the input, ResNet-26, front block and everything, each from the same images in the same order with each
+seed; 1,000 images train and validate, 2,000 others test. Host and device environments stand beside each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.errors import TbftError
+from tbft_edge.console import say
+from tbft_edge.process import answer, run_json
+from tbft_edge.reproduce.device_python import check_device_python, default_device_python
+
+CORRUPTIONS = ("gaussian_noise", "contrast", "fog", "jpeg_compression")
+DRIFTS = ("input", "full")
+PARTS = ("whole", "8", "4")
+TRAINED, TESTED = 1000, 2000
+
+
+class Trial(msgspec.Struct, frozen=True, order=True):
+    """One training."""
+
+    corruption: str
+    drift: str
+    seed: int
+    part: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """Accuracies on the test images, and how long training took with another one beside it."""
+
+    trial: Trial
+    accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where everything lies."""
+
+    folder: Path
+    python: Path
+
+    def data(self, corruption: str, use: str) -> Path:
+        return self.folder / f"{corruption}-{use}.npz"
+
+    def bundle(self, part: str) -> Path:
+        return self.folder / f"bundle-{part}"
+
+
+def main() -> None:
+    """Errors end as those of the command line do."""
+    try:
+        run(_options())
+    except TbftError as error:
+        sys.exit(f"error: {error.message}\n\nhint: {error.hint}")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Make data and bundles, train, write."""
+    check_device_python(arguments.device_python)
+    chosen = itertools.product(CORRUPTIONS, DRIFTS, range(arguments.seeds), PARTS)
+    trials = [Trial(*words) for words in chosen]
+    say(f"{len(trials)} trainings, about a minute each, {arguments.jobs} at a time")
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.jobs) as pool:
+        setting = Setting(Path(folder), arguments.device_python)
+        for part in PARTS:
+            _export(arguments.weights, part, setting)
+        for corruption in CORRUPTIONS:
+            _corrupt(arguments.data, corruption, setting)
+        outcomes = []
+        for outcome in pool.map(lambda trial: _train(trial, setting), trials):
+            outcomes.append(outcome)
+            say(" ".join(map(str, (*msgspec.structs.astuple(outcome.trial), f"{outcome.accuracy:.3f}"))))
+    with atomic_file(arguments.out) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(outcomes), indent=1) + b"\n")
+    sys.stdout.writelines(f"{line}\n" for line in table(outcomes))
+
+
+def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Markdown: a row per drift and trained part, mean over seeds; and of all what parts change, in points."""
+    found = {outcome.trial: outcome.accuracy for outcome in outcomes}
+    seeds = sorted({trial.seed for trial in found})
+    yield f"| drift | trained | {' | '.join(_column(part) for part in PARTS)} |"
+    yield f"|---|---|{'---|' * len(PARTS)}"
+    for corruption, drift in itertools.product(CORRUPTIONS, DRIFTS):
+        means = [np.mean([found[Trial(corruption, drift, seed, part)] for seed in seeds]) for part in PARTS]
+        yield f"| {corruption} | {drift} | {' | '.join(f'{100 * mean:.1f} %' for mean in means)} |"
+    differences = map(_difference(found), PARTS[1:])
+    yield f"| difference to whole batches, mean (least to most) | | – | {' | '.join(differences)} |"
+
+
+def _column(part: str) -> str:
+    return "whole batch of 32" if part == "whole" else f"parts of {part}"
+
+
+def _difference(found: dict[Trial, float]) -> Callable[[str], str]:
+    def words(part: str) -> str:
+        points = [
+            100 * (accuracy - found[msgspec.structs.replace(trial, part="whole")])
+            for trial, accuracy in found.items()
+            if trial.part == part
+        ]
+        return f"{np.mean(points):+.2f} ({min(points):+.1f} to {max(points):+.1f}) points"
+
+    return words
+
+
+def _export(weights: Path, part: str, setting: Setting) -> None:
+    from tbft_export import ExportOptions, export_bundle
+    from tbft_export.compile.statistics import NormPart
+
+    images: NormPart = "whole" if part == "whole" else int(part)
+    export_bundle(ExportOptions("resnet26", "all", weights=weights, batch_norm_part=images), setting.bundle(part))
+
+
+def _corrupt(data: Path, corruption: str, setting: Setting) -> None:
+    """The first images, corrupted at severity 5; which of them are corrupted how is always the same."""
+    clean = setting.folder / "clean.npz"
+    with np.load(data) as arrays:
+        kept = {name: arrays[name][: TRAINED + TESTED] for name in ("images", "labels")}
+        np.savez(clean, **kept, classes=arrays["classes"])
+    damaged = setting.folder / f"{corruption}.npz"
+    run_json(_command(setting, "corrupt", clean, "--name", corruption, "--out", damaged))
+    with np.load(damaged) as arrays:
+        for use, rows in (("train", slice(TRAINED)), ("test", slice(TRAINED, None))):
+            part = {name: arrays[name][rows] for name in ("images", "labels")}
+            np.savez(setting.data(corruption, use), **part, classes=arrays["classes"])
+
+
+def _train(trial: Trial, setting: Setting) -> Outcome:
+    with tempfile.TemporaryDirectory(dir=setting.folder) as folder:
+        run = Path(folder) / "run"
+        options = ("--drift", trial.drift, "--seed", trial.seed, "--threads", 1, "--meter", "none", "--out", run)
+        bundle = setting.bundle(trial.part)
+        train, test = (setting.data(trial.corruption, use) for use in ("train", "test"))
+        trained = answer(run_json(_command(setting, "train", bundle, "--data", train, *options)), _Trained)
+        tested = run_json(_command(setting, "eval", run, "--data", test, "--threads", 1))
+    return Outcome(trial, answer(tested, _Tested).accuracy, trained.train_seconds)
+
+
+def _command(setting: Setting, *words: str | int | Path) -> list[str]:
+    return [str(setting.python), "-m", "tbft_edge", *map(str, words), "--json"]
+
+
+class _Trained(msgspec.Struct):
+    train_seconds: float
+
+
+class _Tested(msgspec.Struct):
+    accuracy: float
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Accuracy under batch statistics of whole batches and of parts.")
+    parser.add_argument("--data", type=Path, required=True, help="photos of CIFAR-10's classes, an .npz")
+    parser.add_argument("--weights", type=Path, required=True, help="ResNet-26 of ten classes")
+    parser.add_argument("--out", type=Path, required=True, help="a file of results to write")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--device-python", type=Path, default=default_device_python())
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
