@@ -43,10 +43,10 @@ def _moved_kink(operands: Operands) -> Operands:
 
 
 def _without_mean(operands: Operands) -> Operands | ir.Value:
-    """dX without the last of its three terms."""
+    """dX without the last of its three terms, the mean of dY."""
     first, _ = operands
-    inner = first.producer()
-    return first if inner is not None and inner.op_type == "Add" else operands
+    assert isinstance(first, ir.Value)
+    return first
 
 
 def _not_flipped(operands: Operands) -> Operands | ir.Value:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from tbft_artifacts.names import BATCH_SUFFIX
 from tbft_export.graph.emitter import Emitter
-from tbft_export.graph.operands import static_shape
+from tbft_export.graph.operands import has_static_shape, static_shape
 from tbft_export.lowerings.registry import lowers
 
 
@@ -32,7 +33,9 @@ def batch_normalization_grad(emit: Emitter) -> None:
         dbeta = sum dY;  dgamma = r * sum(dY * (x - mean))
 
     Sums and means run over the batch and the image. dY, x (N, C, H, W); gamma (C,); mean, r as they
-    come from BatchNormInternal above. Written as dY * a + (x - mean) * b + c with a, b, c per channel.
+    come from BatchNormInternal above. Written as dY * a - ((x - mean) * b + c) with a, b, c per channel:
+
+        a = gamma * r;  b = a / M * r^2 * sum(dY * (x - mean));  c = a / M * sum dY,  over M values per channel
     """
     dy, x, gamma, mean, inverse_std = emit.node.inputs
     rank = len(x.shape) if x is not None and x.shape is not None else 4
@@ -47,11 +50,10 @@ def batch_normalization_grad(emit: Emitter) -> None:
     count = count_per_channel(emit, x, channels)
 
     a = emit.op("Mul", emit.op("Reshape", gamma, per_channel), inverse_std)
-    inverse_variance = emit.op("Mul", inverse_std, inverse_std)
-    mean_dy_centered = emit.op("Div", sum_dy_centered, count)
-    b = emit.op("Neg", emit.op("Mul", a, emit.op("Mul", inverse_variance, mean_dy_centered)))
-    c = emit.op("Neg", emit.op("Mul", a, emit.op("Div", sum_dy, count)))
-    dx = emit.op("Add", emit.op("Add", emit.op("Mul", dy, a), emit.op("Mul", centered, b)), c)
+    share = emit.op("Div", a, count)
+    b = emit.op("Mul", emit.op("Mul", share, emit.op("Mul", inverse_std, inverse_std)), sum_dy_centered)
+    c = emit.op("Mul", share, sum_dy)
+    dx = emit.op("Sub", emit.op("Mul", dy, a), emit.op("Add", emit.op("Mul", centered, b), c))
     dgamma = emit.op("Reshape", emit.op("Mul", sum_dy_centered, inverse_std), flat)
     emit.replace(dx, dgamma, emit.op("Reshape", sum_dy, flat))
 
@@ -71,7 +73,16 @@ def reduce_axes(rank: int) -> list[int]:
 
 
 def count_per_channel(emit: Emitter, x: ir.Value | None, channels: int) -> ir.Value:
-    """How many values each channel of `x` holds: N * H * W, as a float scalar."""
+    """How many values each channel of `x` holds: N * H * W, as a float scalar.
+
+    Where images are the batch's own, norms of the same size have it from the same nodes.
+    """
+    if x is not None and x.shape is not None and has_static_shape(x, len(x.shape)):
+        values = math.prod(static_shape(x, emit.node, len(x.shape))[1:])
+        for batch in emit.graph.inputs:
+            if batch.shape and isinstance(batch.shape[0], ir.SymbolicDim) and batch.shape[0] == x.shape[0]:
+                images = emit.op("Squeeze", emit.cast(emit.op("Shape", batch, start=0, end=1), ir.DataType.FLOAT))
+                return emit.op("Mul", images, float(values))
     return emit.op("Div", emit.cast(emit.op("Size", x), ir.DataType.FLOAT), float(channels))
 
 
