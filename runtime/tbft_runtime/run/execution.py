@@ -36,15 +36,24 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
 def default_execution(plan: Plan) -> Execution:
     """What the host thought best for a Raspberry Pi, but for x86, where ONNX Runtime packs frozen filters for Conv."""
+    is_x86 = platform.machine() in X86
     prefix_form = None
     if plan.prefix_forms:
-        prefix_form = plan.prefix_forms[-1 if platform.machine() in X86 else 0]
+        prefix_form = plan.prefix_forms[-1 if is_x86 else 0]
     return Execution(
         micro_batch=plan.micro_batch,
-        gradient_form=plan.gradient_forms[0],
+        gradient_form=plan.gradient_forms[-1 if is_x86 and _is_mostly_frozen(plan) else 0],
         prefix_form=prefix_form,
         spinning=False,
     )
+
+
+def _is_mostly_frozen(plan: Plan) -> bool:
+    """Whether most of what the gradient graph computes has frozen filters: those need the gradient of their input only.
+
+    Of a trained layer the backward pass takes twice the operations of the forward pass, of a frozen one as many.
+    """
+    return 2 * plan.cost.backward_flops < 3 * plan.cost.forward_flops
 
 
 def why_not_executed(execution: Execution, plan: Plan) -> str | None:
