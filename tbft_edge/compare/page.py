@@ -18,10 +18,6 @@ _BEST_AT = (
     "Best at: no other entry is at least as accurate for at most as much of it, and better in one of both. "
     "Above idle: what training added to the process."
 )
-_STATED = (
-    "FLOPs of a train step, and bytes of activations kept for its backward pass, are per image and as the bundle "
-    "states them."
-)
 
 
 def methods_page(results: Results) -> str:
@@ -44,10 +40,14 @@ def methods_page(results: Results) -> str:
 
 
 def _costs(results: Results) -> tuple[Markup, Markup]:
+    said = (
+        f"FLOPs of a train step, and bytes of activations kept for its backward pass, are per {results.input_kind} and "
+        "as the bundle states them."
+    )
     runs = _table(MEASURED, results, lambda entry: measured(entry, results))
     return (
         card(accuracy_words(results), element("p", _BEST_AT, class_="note"), runs),
-        card("What is trained, and inference", element("p", _STATED, class_="note"), _table(STATED, results, stated)),
+        card("What is trained, and inference", element("p", said, class_="note"), _table(STATED, results, stated)),
     )
 
 

@@ -29,12 +29,13 @@ def comparison_table(results: Results) -> Table:
 
 def caption(results: Results) -> str:
     """What the figures are of."""
-    return f"Methods on the same data. {accuracy_words(results)} FLOPs and bytes kept are per image."
+    return f"Methods on the same data. {accuracy_words(results)} FLOPs and bytes kept are per {results.input_kind}."
 
 
 def accuracy_words(results: Results) -> str:
     """Where accuracy was measured, and how often."""
-    where = "the images that each run held out to validate on" if results.test is None else "the test images"
+    noun = results.input_kind
+    where = f"the {noun}s that each run held out to validate on" if results.test is None else f"the test {noun}s"
     repeats = "" if results.repeats == 1 else f" Medians of {results.repeats} repeats (least–most)."
     return f"Accuracy on {where} ({results.test_images:,}).{repeats}"
 

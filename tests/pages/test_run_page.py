@@ -201,13 +201,13 @@ def test_chosen_channels_have_a_section(read: Mapping[str, Page]) -> None:
     assert [page.body.count(f"{count} of 8") >= 2 for count in (8, 3, 2, 1)] == [True] * 4
     for reason in (
         "every channel",
-        "every channel that these images would change",
+        "every channel that this data would change",
         "all that the update budget left",
         "all that the compute budget left",
         "no room in the update budget",
         "no room in the compute budget",
         "the backward pass down to it exceeds the compute budget",
-        "these images would change none of it",
+        "this data would change none of it",
     ):
         assert reason in page.all("td")
     assert "82,250 of 366,778 parameters were trained" in page.body
@@ -239,10 +239,21 @@ def test_a_margin_is_claimed_only_where_it_is_there(wanted: float, has_margin: b
 
 
 def test_a_patch_of_numbers_is_called_no_image() -> None:
-    """A report does not say what the numbers of one channel are."""
+    """Reports from before they said so do not tell what the numbers of one channel are."""
     report = replace(made_up_report(), image_size=None, input_shape=InputShape(1, 49, 10))
     page = run_page(report)
     assert "1 channel of 49 × 10" in page
     assert "49 × 10 pixels" not in page
     assert "image 49" not in page
     assert "image 32 × 32" in run_page(made_up_report())
+    assert "image 49 × 10" in run_page(replace(report, input_kind="image"))
+    body = read_page(run_page(replace(report, input_kind="window"))).body
+    assert "image" not in body
+    assert "of 80 validation windows" in body
+
+
+@pytest.mark.parametrize(("shape", "noun"), [((3, 1, 128), "window"), ((3, 32, 32), "image"), ((1, 49, 10), "image")])
+def test_what_went_in_is_known_of_older_reports_by_its_shape(shape: tuple[int, int, int], noun: str) -> None:
+    """A row is no picture; whatever else they were has always been called images."""
+    report = replace(made_up_report(), image_size=None, input_shape=InputShape(*shape))
+    assert report.noun == noun

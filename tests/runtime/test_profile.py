@@ -182,7 +182,7 @@ def test_tables_show_the_longest(capsys: pytest.CaptureFixture[str]) -> None:
         operators=(Slice(name="Mul", milliseconds=40.0, calls=3.0),),
         layers=(Slice(name=ALL_PARAMETERS, milliseconds=40.0, calls=3.0),),
     )
-    print_profile(Profile(steps=7, batch_size=32, graphs=(gradient, update)))
+    print_profile(Profile(steps=7, batch_size=32, graphs=(gradient, update)), "image")
     out = capsys.readouterr().out
     rows = [line.split() for line in out.splitlines()]
     assert "7 steps of 32 images (gradient 150.50 ms, update 1.00 ms)" in out
