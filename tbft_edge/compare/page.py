@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tbft_edge import figures
 from tbft_edge.compare.results import EntryResult, Results
-from tbft_edge.compare.table import MEASURED, STATED, accuracy_words, measured, notes, stated
+from tbft_edge.compare.table import MEASURED, accuracy_words, measured, notes, stated, stated_columns
 from tbft_edge.compare.tradeoffs import Tradeoff, tradeoffs
 from tbft_edge.compare.words import provenance, title
 from tbft_edge.pages.document import card, facts, figure, missing, page, pair, section, table, tables, warnings
@@ -47,7 +47,11 @@ def _costs(results: Results) -> tuple[Markup, Markup]:
     runs = _table(MEASURED, results, lambda entry: measured(entry, results))
     return (
         card(accuracy_words(results), element("p", _BEST_AT, class_="note"), runs),
-        card("What is trained, and inference", element("p", said, class_="note"), _table(STATED, results, stated)),
+        card(
+            "What is trained, and inference",
+            element("p", said, class_="note"),
+            _table(stated_columns(results), results, stated),
+        ),
     )
 
 
