@@ -48,5 +48,5 @@ def read_images(data: Path, manifest: Manifest, cache: Path, name: str = "calibr
     source = open_source(data, manifest.classes, preprocessing)
     store = open_store(source, preprocessing.row_shape, cache, name)
     if store.skipped:
-        say(skipped_note(store.skipped_with_reasons, f" in '{data}'"))
+        say(skipped_note(store.skipped_with_reasons, preprocessing.noun, f" in '{data}'"))
     return CalibrationImages(store, preprocessing)

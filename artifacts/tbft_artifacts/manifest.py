@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from tbft_artifacts.input_shape import InputShape, said_shape
 from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import Drift, Plan
-from tbft_artifacts.preprocessing import Normalize, PreprocessingStep, Standardize
+from tbft_artifacts.preprocessing import Normalize, Noun, PreprocessingStep, Standardize, noun
 from tbft_artifacts.structs import Count, Large, Part, Pixels, Sha256, Some, Struct
 
 FORMAT = 1
@@ -98,6 +98,11 @@ class Manifest(Struct, frozen=True, kw_only=True):
     def normalization(self) -> Normalize | Standardize:
         """The preprocessing step that makes the input's numbers of pixels, or of a signal's."""
         return next(step for step in self.preprocessing if isinstance(step, Normalize | Standardize))
+
+    @property
+    def noun(self) -> Noun:
+        """What one input of the network is called."""
+        return noun(self.preprocessing)
 
     @property
     def sparse_plans(self) -> tuple[Plan, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
@@ -16,6 +17,8 @@ SIGNAL_MEANS, SIGNAL_DEVIATIONS = (-1e6, 1e6), (1e-6, 1e6)
 _EACH_CHANNEL = Meta(min_length=1, max_length=MOST_CHANNELS)
 
 ResizeFilter = Literal["bilinear", "bicubic", "nearest"]
+# What people call one input of a network: a picture, or numbers of a sensor, a patch of them, too.
+Noun = Literal["image", "window"]
 
 
 class ExifTranspose(Struct, frozen=True, tag="exif_transpose"):
@@ -99,3 +102,8 @@ PreprocessingStep = ExifTranspose | ToRgb | ToGrey | Resize | CenterCrop | Norma
 def width_beside(height: int, width: int) -> int | UnsetType:
     """The `width` of a step beside its `size`, which is the height; nothing where it is the same."""
     return UNSET if width == height else width
+
+
+def noun(steps: Sequence[PreprocessingStep]) -> Noun:
+    """What one input is called that these steps prepare."""
+    return "window" if any(isinstance(step, Standardize) for step in steps) else "image"

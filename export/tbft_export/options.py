@@ -17,7 +17,6 @@ from tbft_export.sources.sound import SoundOptions
 if TYPE_CHECKING:
     from tbft_export.compile.statistics import NormPart
     from tbft_export.images import ImageReader
-    from tbft_export.methods.method import MethodOptions
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,26 @@ class TableOptions:
     label: str = "label"
     rate: float | None = None
     """Rows a second, which every table has to have then."""
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """What the user asks of a method; None, or nothing, takes the method's default. `ExportOptions` has the same."""
+
+    optimizer: OptimizerKind = "sgd"
+    """The rule of the update graph, which the learning rate depends on."""
+    batch_norm: BatchNormPolicy | None = None
+    """What batch norms do meanwhile."""
+    drift: DriftChoice | None = None
+    """What drifted."""
+    blocks: tuple[str, ...] = ()
+    """Modules to train instead of those that the drift calls for."""
+    prefix: PrefixKind = "float32"
+    """Arithmetic of the frozen part."""
+    top_blocks: int | None = None
+    """How many residual blocks are trained, from the last one."""
+    exits: int | None = None
+    """How many classifiers may answer, the last one included."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +140,6 @@ class ExportOptions:
     @property
     def of_method(self) -> MethodOptions:
         """Those that a method reads: the fields of the same names."""
-        from tbft_export.methods.method import MethodOptions
-
         return MethodOptions(**{field.name: getattr(self, field.name) for field in fields(MethodOptions)})
 
 

@@ -12,7 +12,7 @@ def check_logits(logits: np.ndarray) -> np.ndarray:
     bad = int(np.count_nonzero(~np.isfinite(logits).all(axis=1)))
     if bad:
         raise DivergedError(
-            f"the model answers {bad} of {len(logits)} images with what is infinite or no number",
+            f"the model answers {bad} of {len(logits)} inputs with what is infinite or no number",
             "it diverged, or is damaged: train it again with a lower `lr`, or copy it again",
         )
     return logits

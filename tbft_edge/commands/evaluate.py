@@ -45,10 +45,10 @@ def command(
         print_json(result)
         return
     rows = [[name, percent(accuracy)] for name, accuracy in result.accuracy_per_class.items()]
-    title = f"accuracy {percent(result.accuracy)}, loss {result.loss:.4f} over {result.images} images"
+    title = f"accuracy {percent(result.accuracy)}, loss {result.loss:.4f} over {result.images} {result.input_kind}s"
     show(Table(title, ["class", "accuracy"], rows, numbers=True))
     if result.exits is not None:
-        show(exit_shares(result.exits, "images"))
+        show(exit_shares(result.exits, result.input_kind))
         say(saving(result.exits))
     if result.single is not None:
-        show(single_answers(result.single))
+        show(single_answers(result.single, result.input_kind))

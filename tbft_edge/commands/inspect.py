@@ -11,7 +11,6 @@ import typer
 from tbft_artifacts.input_shape import RGB
 from tbft_artifacts.manifest import Block, Manifest
 from tbft_artifacts.plan import Plan
-from tbft_artifacts.preprocessing import Standardize
 from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json
 from tbft_edge.figures import size
@@ -55,7 +54,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
         ],
     )
     yield plan_table(manifest.plans)
-    yield from exit_tables(manifest.plans)
+    yield from exit_tables(manifest.plans, manifest.noun)
     if manifest.sparse_plans:
         yield _sparse(manifest.sparse_plans)
     blocks = [[block.name, f"{block.parameters:,}", _trained_by(block, manifest)] for block in manifest.blocks]
@@ -64,7 +63,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
 
 def _input(manifest: Manifest) -> str:
     shape = manifest.shape
-    if isinstance(manifest.normalization, Standardize):
+    if manifest.noun == "window":
         return shape.words
     return f"{shape.height} x {shape.width} {'RGB' if shape.channels == RGB else 'grey'}"
 

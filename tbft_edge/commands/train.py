@@ -204,7 +204,7 @@ def _print(report: Report, out: Path, page: Path) -> None:
     for table in choices(report):
         show(table)
     if report.profile is not None:
-        print_profile(report.profile)
+        print_profile(report.profile, report.noun)
     show(in_brief(report, str(out)))
     show(outcome(report))
     for caution in cautions(report):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tbft_edge import figures
 from tbft_edge.compare.results import EntryResult, Results
-from tbft_edge.compare.table import MEASURED, STATED, accuracy_words, measured, notes, stated
+from tbft_edge.compare.table import MEASURED, accuracy_words, measured, notes, stated, stated_columns
 from tbft_edge.compare.tradeoffs import Tradeoff, tradeoffs
 from tbft_edge.compare.words import provenance, title
 from tbft_edge.pages.document import card, facts, figure, missing, page, pair, section, table, tables, warnings
@@ -17,10 +17,6 @@ _RANGES = " Thin lines reach from the least to the most of the repeats."
 _BEST_AT = (
     "Best at: no other entry is at least as accurate for at most as much of it, and better in one of both. "
     "Above idle: what training added to the process."
-)
-_STATED = (
-    "FLOPs of a train step, and bytes of activations kept for its backward pass, are per image and as the bundle "
-    "states them."
 )
 
 
@@ -44,10 +40,18 @@ def methods_page(results: Results) -> str:
 
 
 def _costs(results: Results) -> tuple[Markup, Markup]:
+    said = (
+        f"FLOPs of a train step, and bytes of activations kept for its backward pass, are per {results.input_kind} and "
+        "as the bundle states them."
+    )
     runs = _table(MEASURED, results, lambda entry: measured(entry, results))
     return (
         card(accuracy_words(results), element("p", _BEST_AT, class_="note"), runs),
-        card("What is trained, and inference", element("p", _STATED, class_="note"), _table(STATED, results, stated)),
+        card(
+            "What is trained, and inference",
+            element("p", said, class_="note"),
+            _table(stated_columns(results), results, stated),
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Drift, purpose
+from tbft_artifacts.preprocessing import Noun
 from tbft_artifacts.regular import read_at_most
 from tbft_edge.origin import Origin
 
@@ -124,7 +125,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """A comparison. `data` and `test` are the words for an `Origin`.
 
     Accuracy is that on `test_images` images: those of `test`, or where it is None those that were held out of `data`
-    to validate on.
+    to validate on. `input_kind` is what one of them is called.
     """
 
     format: int
@@ -144,6 +145,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[EntryResult, ...]
     fronts: tuple[Front, ...]
     notes: tuple[str, ...]
+    input_kind: Noun = "image"
 
     @property
     def data_file(self) -> str:

@@ -51,6 +51,7 @@ def summarize(
         entries=entries,
         fronts=tuple(_front(cost, entries, runs) for cost in COSTS),
         notes=tuple(_differences(runs)),
+        input_kind=first.noun,
     )
 
 
@@ -160,11 +161,12 @@ def _energy_obstacle(runs: Sequence[Run]) -> str | None:
 def _differences(runs: Sequence[Run]) -> Iterable[str]:
     """In what entries differ beside what they train."""
     reports = [(run.entry.name, run.report) for run in runs if run.report is not None]
+    noun = reports[0][1].noun
     for what, values in (
         ("model", [report.model for _, report in reports]),
-        ("image size", [report.shape.short_words for _, report in reports]),
-        ("images", [report.data for _, report in reports]),
-        ("images to train on", [f"{report.result.train_images:,}" for _, report in reports]),
+        (f"size of {noun}s", [report.shape.short_words for _, report in reports]),
+        (f"{noun}s", [report.data for _, report in reports]),
+        (f"{noun}s to train on", [f"{report.result.train_images:,}" for _, report in reports]),
         ("batch size", [str(report.result.batch_size) for _, report in reports]),
     ):
         places: dict[str, list[str]] = {}

@@ -13,10 +13,9 @@ from tbft_edge.tables.costs import grouped_notes
 from tbft_edge.tables.table import Table, csv_text
 
 COST_NAMES: Mapping[CostName, str] = {"seconds": "time", "joules": "energy", "peak_memory_bytes": "memory"}
-# Broken where that saves width. What a run gave, then what the manifest says of it, and inference.
+# Broken where that saves width. What a run gave, and what the manifest says of it.
 MEASURED = ("accuracy\nbefore", "accuracy\nafter", "best at", "time", "energy", "peak\nmemory", "above\nidle")
-STATED = ("trained\nparameters", "their\nbytes", "FLOPs of\na step", "kept for\nbackward", "inference\nper image")
-COLUMNS = ("entry", "method", *MEASURED, *STATED)
+STATED = ("trained\nparameters", "their\nbytes", "FLOPs of\na step", "kept for\nbackward")
 _FAILED = "failed"
 # The number that words begin with.
 _FIGURE = re.compile(r"^-?[\d.,]+")
@@ -24,23 +23,34 @@ _FIGURE = re.compile(r"^-?[\d.,]+")
 
 def comparison_table(results: Results) -> Table:
     """A row per entry; of repeats the median, and from where to where they reach."""
-    return Table(caption(results), COLUMNS, [cells(entry, results) for entry in results.entries], numbers=True)
+    return Table(caption(results), columns(results), [cells(entry, results) for entry in results.entries], numbers=True)
+
+
+def columns(results: Results) -> tuple[str, ...]:
+    """Of the whole table."""
+    return ("entry", "method", *MEASURED, *stated_columns(results))
+
+
+def stated_columns(results: Results) -> tuple[str, ...]:
+    """Those of what the manifest says, and of inference."""
+    return (*STATED, f"inference\nper {results.input_kind}")
 
 
 def caption(results: Results) -> str:
     """What the figures are of."""
-    return f"Methods on the same data. {accuracy_words(results)} FLOPs and bytes kept are per image."
+    return f"Methods on the same data. {accuracy_words(results)} FLOPs and bytes kept are per {results.input_kind}."
 
 
 def accuracy_words(results: Results) -> str:
     """Where accuracy was measured, and how often."""
-    where = "the images that each run held out to validate on" if results.test is None else "the test images"
+    noun = results.input_kind
+    where = f"the {noun}s that each run held out to validate on" if results.test is None else f"the test {noun}s"
     repeats = "" if results.repeats == 1 else f" Medians of {results.repeats} repeats (least–most)."
     return f"Accuracy on {where} ({results.test_images:,}).{repeats}"
 
 
 def cells(entry: EntryResult, results: Results) -> list[str]:
-    """The cells of an entry, in the order of COLUMNS; one that failed says so."""
+    """The cells of an entry, in the order of `columns`; one that failed says so."""
     return [entry.name, entry.chosen_by, *measured(entry, results), *stated(entry)]
 
 
@@ -58,7 +68,7 @@ def measured(entry: EntryResult, results: Results) -> list[str]:
 
 
 def stated(entry: EntryResult) -> list[str]:
-    """Those of STATED."""
+    """Those of `stated_columns`."""
     return [
         spread_words(entry.spread("trained_parameters"), lambda count: f"{count:,.0f}"),
         spread_words(entry.spread("parameter_bytes"), size),
@@ -92,14 +102,14 @@ def failures(results: Results) -> Iterator[str]:
 
 def comparison_csv(results: Results) -> str:
     """A line per run, all its figures in plain numbers; one without figures per entry that failed."""
-    columns = ("entry", "method", "drift", "bundle", "model", *Figures.__struct_fields__, "energy", "meter", "failed")
+    names = ("entry", "method", "drift", "bundle", "model", *Figures.__struct_fields__, "energy", "meter", "failed")
     empty = (None,) * len(Figures.__struct_fields__)
     rows: list[tuple[object, ...]] = []
     for entry in results.entries:
         for figures in map(msgspec.structs.astuple, entry.runs) if entry.runs else [empty]:
             first = (entry.name, entry.method, entry.drift, entry.bundle, entry.model)
             rows.append((*first, *figures, entry.energy, entry.meter, entry.failed))
-    return csv_text(columns, rows)
+    return csv_text(names, rows)
 
 
 def spread_words(spread: Spread | None, words: Callable[[float], str]) -> str:

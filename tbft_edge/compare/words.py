@@ -35,11 +35,12 @@ def _without_folder(meter: str) -> str:
 
 def provenance(results: Results) -> list[tuple[str, str]]:
     """Names, and what they are."""
+    noun = results.input_kind
     seeds = f"{results.seed} to {results.seed + results.repeats - 1}" if results.repeats > 1 else f"{results.seed}"
     return [
         ("board", results.board),
-        ("data", f"{results.data}, {results.train_images:,} images to train on, {results.image_size}"),
-        ("accuracy on", f"{results.test or 'images held out of the data'}, {results.test_images:,} images"),
+        ("data", f"{results.data}, {results.train_images:,} {noun}s to train on, {results.image_size}"),
+        ("accuracy on", f"{results.test or f'{noun}s held out of the data'}, {results.test_images:,} {noun}s"),
         ("seeds", f"{seeds}; the entries in turns"),
         ("epochs", f"{results.epochs} at most"),
         ("held out", f"{results.val_fraction:.0%} of the data, to stop and to choose the best state"),

@@ -29,12 +29,12 @@ def _of_the_result(report: Report) -> Iterator[str]:
     result = report.result
     if result.is_worse:
         yield (
-            "the best state is worse than the base model on the validation images; 'finalize' will refuse it without "
-            "--allow-worse"
+            f"the best state is worse than the base model on the validation {report.noun}s; 'finalize' will refuse it "
+            "without --allow-worse"
         )
     elif result.epochs and not result.best_epoch:
         yield f"no epoch was better than the base model, which is what is kept: try a lower --lr than {result.lr:g}"
     if result.skipped_images:
-        yield f"{count(len(result.skipped_images), 'image')} could not be read and did not take part"
-    if result.exits is not None and (below := missed(result.exits)) is not None:
+        yield f"{count(len(result.skipped_images), report.noun)} could not be read and did not take part"
+    if result.exits is not None and (below := missed(result.exits, report.noun)) is not None:
         yield below

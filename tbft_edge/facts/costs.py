@@ -8,12 +8,14 @@ from tbft_edge.facts.fact import Fact, Group
 from tbft_edge.figures import DASH, milliseconds, seconds, significant, size
 
 if TYPE_CHECKING:
+    from tbft_runtime.reporting.report import Report
     from tbft_runtime.reporting.result import TrainResult
 
 
-def time_and_memory(result: TrainResult) -> Group:
+def time_and_memory(report: Report) -> Group:
     """All of it; how the time of each phase is spread, a table says."""
-    return Group("Time and memory", (time_in_epochs(result), step(result), _throughput(result), peak_memory(result)))
+    result = report.result
+    return Group("Time and memory", (time_in_epochs(result), step(result), _throughput(report), peak_memory(result)))
 
 
 def time_in_epochs(result: TrainResult) -> Fact:
@@ -37,7 +39,8 @@ def peak_memory(result: TrainResult) -> Fact:
     return Fact("peak memory", size(result.peak_memory_bytes), f"{size(result.memory.total)} predicted", is_brief=True)
 
 
-def _throughput(result: TrainResult) -> Fact:
-    if result.images_per_second is None:
+def _throughput(report: Report) -> Fact:
+    speed = report.result.images_per_second
+    if speed is None:
         return Fact("throughput", DASH)
-    return Fact("throughput", f"{significant(result.images_per_second)} images/s")
+    return Fact("throughput", f"{significant(speed)} {report.noun}s/s")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tbft_edge.figures import DASH, count, loss, percent, points
 
 if TYPE_CHECKING:
+    from tbft_runtime.reporting.report import Report
     from tbft_runtime.reporting.result import TrainResult
 
 
@@ -38,10 +39,16 @@ def accuracy(before: float | None, after: float | None) -> Change:
     return Change("validation accuracy", percent(before), percent(after))
 
 
-def gained(result: TrainResult) -> str:
+def gained(report: Report) -> str:
     """The difference, and of how many images; or why it is not known."""
+    result = report.result
     before, after = result.accuracy_before, result.accuracy_after
     if before is None and after is None:
-        return "no validation image has a label"
+        return no_labels(report)
     difference = None if before is None or after is None else 100 * (after - before)
-    return f"{points(difference)}, of {count(result.validation_images, 'validation image')}"
+    return f"{points(difference)}, of {count(result.validation_images, f'validation {report.noun}')}"
+
+
+def no_labels(report: Report) -> str:
+    """Why nothing is known of what the network answers."""
+    return f"no validation {report.noun} has a label"

@@ -20,8 +20,8 @@ def groups(report: Report) -> tuple[Group, ...]:
     result = report.result
     return (
         how_trained(report),
-        *([] if result.exits is None else [early_answers(result.exits)]),
-        time_and_memory(result),
+        *([] if result.exits is None else [early_answers(result.exits, report.noun)]),
+        time_and_memory(report),
         *energy_groups(result),
         during_run(result.board),
         origin(report),

@@ -8,7 +8,6 @@ from tbft_edge.facts.fact import Fact, Group
 from tbft_edge.figures import count, moment, norms, size
 
 if TYPE_CHECKING:
-    from tbft_runtime.boundary.activations import CacheResult
     from tbft_runtime.reporting.report import Report
     from tbft_runtime.reporting.result import TrainResult
 
@@ -24,15 +23,15 @@ def how_trained(report: Report) -> Group:
             blocks(result),
             Fact("plan", result.plan),
             network(report),
-            images(result),
+            images(report),
             epochs(result),
             Fact("batch size", f"{result.batch_size}"),
             Fact("learning rate", f"{result.lr:g}"),
             _batch_norms(result),
             Fact("seed", f"{result.seed}"),
             Fact("threads", f"{result.threads}"),
-            _execution(result),
-            _cache(result.cache),
+            _execution(report),
+            _cache(report),
         ),
     )
 
@@ -72,15 +71,16 @@ def data(report: Report) -> Fact:
     return Fact("data", report.data)
 
 
-def images(result: TrainResult) -> Fact:
+def images(report: Report) -> Fact:
     """How many took part in what."""
+    result = report.result
     parts = (
         f"{result.train_images:,} to train",
         f"{result.validation_images:,} to validate",
         f"{result.unlabelled_images:,} unlabelled",
         f"{len(result.skipped_images):,} unreadable",
     )
-    return Fact("images", ", ".join(parts), is_brief=True)
+    return Fact(f"{report.noun}s", ", ".join(parts), is_brief=True)
 
 
 def epochs(result: TrainResult) -> Fact:
@@ -95,21 +95,22 @@ def _batch_norms(result: TrainResult) -> Fact:
     return Fact("batch norms", norms(result.batch_norm, result.statistics_part))
 
 
-def _execution(result: TrainResult) -> Fact:
-    execution = result.execution
+def _execution(report: Report) -> Fact:
+    result, execution = report.result, report.result.execution
     parts = [f"{execution.gradient_form} gradients"]
     # A batch whose statistics its norms use stays whole, or has parts of another size, whatever the setting says.
     # Reports from before there was `divided` have it True also under `batch`.
     if result.divided and result.statistics_part is None and result.batch_norm != "batch":
-        parts.append(f"{count(execution.micro_batch, 'image')} at once per thread")
+        parts.append(f"{count(execution.micro_batch, report.noun)} at once per thread")
     if execution.prefix_form is not None:
         parts.append(f"{execution.prefix_form} frozen part")
     return Fact("computed with", ", ".join(parts), "as measured by tune" if result.tuned else "by default")
 
 
-def _cache(cache: CacheResult) -> Fact:
+def _cache(report: Report) -> Fact:
+    cache = report.result.cache
     name = "activation cache"
     if cache.place is None:
         return Fact(name, f"off: {cache.reason or 'no reason is known'}", is_brief=True)
-    kept = f"{cache.cached_images:,} of {count(cache.images, 'image')}"
+    kept = f"{cache.cached_images:,} of {count(cache.images, report.noun)}"
     return Fact(name, f"{kept}, {cache.format} {_WHERE[cache.place]}, {size(cache.bytes)}", is_brief=True)

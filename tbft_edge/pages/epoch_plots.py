@@ -39,7 +39,8 @@ def _accuracy(report: Report) -> Markup:
     validation = [(0, result.accuracy_before), *((epoch.number, epoch.validation_accuracy) for epoch in epochs)]
     train = [(epoch.number, epoch.train_accuracy) for epoch in epochs]
     axis = Axis(0, 1, (0, 0.25, 0.5, 0.75, 1))
-    note = f"{_validation(changes(result)[0])} Training images in the last epoch: {percent(epochs[-1].train_accuracy)}."
+    last = percent(epochs[-1].train_accuracy)
+    note = f"{_validation(changes(result)[0])} Training {report.noun}s in the last epoch: {last}."
     return figure(
         "Accuracy per epoch", note, _lines(report, "accuracy", axis, validation, train, percent, "{:.0%}".format)
     )

@@ -16,7 +16,6 @@ from tbft_edge.pages.markup import Markup, element, join
 from tbft_edge.pages.said import figure, said
 from tbft_runtime.energy.result import Energy
 from tbft_runtime.reporting.report import Report
-from tbft_runtime.reporting.result import TrainResult
 
 
 def title(report: Report) -> str:
@@ -40,16 +39,16 @@ def headline(report: Report) -> list[Tile]:
     """Accuracy, time, energy and memory."""
     result = report.result
     return [
-        _accuracy(result),
+        _accuracy(report),
         _tile(time_in_epochs(result), epochs(result), step(result)),
         _energy(result.energy),
         _tile(peak_memory(result)),
     ]
 
 
-def _accuracy(result: TrainResult) -> Tile:
-    change, _ = changes(result)
-    return Tile(change.name, UNAVAILABLE if change.words == DASH else change.words, (gained(result),))
+def _accuracy(report: Report) -> Tile:
+    change, _ = changes(report.result)
+    return Tile(change.name, UNAVAILABLE if change.words == DASH else change.words, (gained(report),))
 
 
 def _energy(found: Energy) -> Tile:

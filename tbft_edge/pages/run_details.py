@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tbft_artifacts.preprocessing import Noun
 from tbft_edge.facts.board import during_run, load, throttled
 from tbft_edge.facts.costs import time_and_memory
 from tbft_edge.facts.energy import energy_groups
@@ -26,7 +27,7 @@ def latencies(report: Report) -> Markup:
     shown: Markup = table(spread.columns, spread.rows, stacking=True)
     if not spread.rows:
         shown = element("p", "unavailable: no step was timed", class_="note")
-    parts = [group(time_and_memory(report.result)), card(spread.title, shown)]
+    parts = [group(time_and_memory(report)), card(spread.title, shown)]
     if report.preparation:
         before = [[phase.phase, seconds(phase.seconds), joules(phase.joules)] for phase in report.preparation]
         columns = ["phase", "time", energy_column(report.preparation_source)]
@@ -54,9 +55,9 @@ def settings(report: Report) -> Markup:
     return tables(group(how_trained(report)), group(origin(report)))
 
 
-def profile(found: Profile) -> Markup:
+def profile(found: Profile, noun: Noun) -> Markup:
     """Time by operator and layer of each graph."""
-    steps, images = count(found.steps, "train step"), count(found.batch_size, "image")
+    steps, images = count(found.steps, "train step"), count(found.batch_size, noun)
     said = f"Mean of {steps} of {images} each, run after training; kernels are summed over threads."
     return join([element("p", said, class_="note"), tables(*(_graph(graph) for graph in found.graphs))])
 

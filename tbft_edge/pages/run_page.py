@@ -26,11 +26,12 @@ def run_page(report: Report) -> str:
     if report.diagnosis is not None:
         body.append(section("Why this block", diagnosis_section.why(report.diagnosis)))
     if report.result.selection is not None:
-        body.append(section("Why these channels", selection_section.chosen_channels(report.result.selection)))
+        chosen = selection_section.chosen_channels(report.result.selection, report.noun)
+        body.append(section("Why these channels", chosen))
     if report.result.exits is not None:
-        body.append(section("Early answers", exits_section.leaving(report.result.exits)))
+        body.append(section("Early answers", exits_section.leaving(report.result.exits, report.noun)))
     if report.profile is not None:
-        body.append(section("Profile", run_details.profile(report.profile)))
+        body.append(section("Profile", run_details.profile(report.profile, report.noun)))
     body += [
         section("Latency", run_details.latencies(report)),
         section("Energy", run_details.energy(report.result)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tbft_artifacts.preprocessing import Noun
 from tbft_edge import figures
 from tbft_edge.pages.breaks import breakable
 from tbft_edge.pages.charts.bars import Bar, long_bars
@@ -13,13 +14,13 @@ from tbft_runtime.run.selection_record import Selection
 _TITLE = "Trained channels of each layer"
 
 
-def chosen_channels(selection: Selection) -> Markup:
+def chosen_channels(selection: Selection, noun: Noun) -> Markup:
     """A bar for each layer that is trained, and every layer with its score."""
-    seen = selection_table(selection)
+    seen = selection_table(selection, noun)
     cost = element(
         "p", breakable(f"Scored in {figures.seconds(selection.seconds)}. {spent(selection)}."), class_="note"
     )
-    scores = card(f"What {selection.samples} labelled images show", table(COLUMNS, seen.rows, stacking=True), cost)
+    scores = card(f"What {selection.samples} labelled {noun}s show", table(COLUMNS, seen.rows, stacking=True), cost)
     return join([plots(_bars(selection)), scores])
 
 

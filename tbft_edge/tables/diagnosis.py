@@ -15,7 +15,7 @@ COLUMNS = ("block", "plan", "largest shift", "by chance", "at norm")
 
 def evidence(diagnosis: Diagnosis) -> Table:
     """A row per block that could be trained."""
-    title = f"What {diagnosis.samples} labelled images show"
+    title = f"What {diagnosis.samples} labelled samples show"
     if any(candidate.raced is not None for candidate in diagnosis.candidates):
         raced = [
             [", ".join(candidate.blocks), candidate.plan, percent(candidate.raced)]

@@ -8,12 +8,16 @@ from tbft_edge.figures import DASH, estimated, percent, significant
 from tbft_edge.tables.table import Table
 
 if TYPE_CHECKING:
+    from tbft_artifacts.preprocessing import Noun
     from tbft_runtime.exits.record import EarlyAnswers
     from tbft_runtime.inference.answering import AnswerCost, SingleAnswers
 
 
-def exit_shares(early: EarlyAnswers, images: str) -> Table:
-    """A row for each exit, and one for the answers that `images` get: of the first exit that is sure enough."""
+def exit_shares(early: EarlyAnswers, noun: Noun, which: str = "") -> Table:
+    """A row for each exit, and one for the answers that people get: of the first exit that is sure enough.
+
+    `noun` is what one of those is called that were answered, `which` what stands before it.
+    """
     rows = [
         [
             found.name,
@@ -25,20 +29,21 @@ def exit_shares(early: EarlyAnswers, images: str) -> Table:
         for found in early.exits
     ]
     rows.append(["together", _operations(early.mean_flops), DASH, percent(1.0), percent(early.accuracy)])
-    columns = ["exit", "FLOPs per image", "accuracy, all images", "leave here", "accuracy of those"]
-    return Table(f"{early.images:,} {images}, leaving where {early.threshold:.1%} sure", columns, rows, numbers=True)
+    columns = ["exit", f"FLOPs per {noun}", f"accuracy, all {noun}s", "leave here", "accuracy of those"]
+    title = f"{early.images:,} {which}{noun}s, leaving where {early.threshold:.1%} sure"
+    return Table(title, columns, rows, numbers=True)
 
 
-def single_answers(single: SingleAnswers) -> Table:
-    """One image at a time: early answers beside those of the whole network."""
+def single_answers(single: SingleAnswers, noun: Noun) -> Table:
+    """One `noun` at a time: early answers beside those of the whole network."""
     ways = [("the whole network", single.whole)]
     if single.early is not None:
         ways.insert(0, ("early answers", single.early))
     rows = [[name, *_cost(cost)] for name, cost in ways]
     faster = "" if single.speedup is None else f", {_times(single.speedup)} on average"
     threads = f"{single.threads} thread{'' if single.threads == 1 else 's'}"
-    columns = ["", "mean", "median", "half of the images", "energy", "above idle"]
-    return Table(f"One image at a time, {threads}{faster}", columns, rows, numbers=True)
+    columns = ["", "mean", "median", f"half of the {noun}s", "energy", "above idle"]
+    return Table(f"One {noun} at a time, {threads}{faster}", columns, rows, numbers=True)
 
 
 def _times(speedup: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tbft_artifacts.preprocessing import Standardize
 from tbft_edge.console import quoted, say
 from tbft_edge.figures import norms, percent, size
 from tbft_edge.tables.plans import plan_table
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from tbft_artifacts.manifest import Manifest
     from tbft_artifacts.plan import Cost, Int8Prefix, Plan
+    from tbft_artifacts.preprocessing import Noun
     from tbft_export import Exported, ExportOptions
     from tbft_export.check.result import SelfCheck
 
@@ -64,15 +64,15 @@ def _plan(plan: Plan, check: SelfCheck) -> dict[str, object]:
 def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
     """Tables on stdout: of one plan its costs, of several a row each; and words on stderr."""
     manifest = exported.manifest
-    show(plan_table(manifest.plans) if len(manifest.plans) > 1 else _costs(manifest.plans[0]))
+    show(plan_table(manifest.plans) if len(manifest.plans) > 1 else _costs(manifest.plans[0], manifest.noun))
     show(_files(exported))
     for plan in manifest.plans:
         if plan.int8 is not None:
-            show(_int8(plan.id, plan.int8))
+            show(_int8(plan.id, plan.int8, manifest.noun))
     for plan, check in zip(manifest.plans, exported.checks, strict=True):
         say(f"{plan.id}: {_checked(check)}")
     normalize = manifest.normalization
-    scaled = "numbers are" if isinstance(normalize, Standardize) else "pixels are scaled to [0, 1], then"
+    scaled = "numbers are" if manifest.noun == "window" else "pixels are scaled to [0, 1], then"
     say(f"{scaled} normalised with mean {_list(normalize.mean)}, std {_list(normalize.std)}")
     if exported.has_official and options.optimizer != "adamw":
         words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]
@@ -100,10 +100,10 @@ def _checked(check: SelfCheck) -> str:
     )
 
 
-def _costs(plan: Plan) -> Table:
+def _costs(plan: Plan, noun: Noun) -> Table:
     said = norms(plan.batch_norm, plan.statistics_part)
     title = f"{plan.purpose}: trains {', '.join(plan.blocks)} (batch norms: {said})"
-    return Table(title, ["", "this plan", "full fine-tuning", "share"], _cost_rows(plan), numbers=True)
+    return Table(title, ["", "this plan", "full fine-tuning", "share"], _cost_rows(plan, noun), numbers=True)
 
 
 def _files(exported: Exported) -> Table:
@@ -116,10 +116,10 @@ def _files(exported: Exported) -> Table:
     return Table("Files", ["part", "size"], rows, numbers=True)
 
 
-def _int8(plan_id: str, int8: Int8Prefix) -> Table:
+def _int8(plan_id: str, int8: Int8Prefix, noun: Noun) -> Table:
     lost = 100 * (int8.accuracy_float32 - int8.accuracy_int8)
     return Table(
-        f"Frozen prefix in int8, calibrated with {int8.calibration_images} images, measured on {int8.measured_images} "
+        f"Frozen prefix in int8, calibrated with {int8.calibration_images} {noun}s, measured on {int8.measured_images} "
         f"({plan_id})",
         ["", "float32", "int8", "difference"],
         [
@@ -130,17 +130,17 @@ def _int8(plan_id: str, int8: Int8Prefix) -> Table:
     )
 
 
-def _cost_rows(plan: Plan) -> list[list[str]]:
+def _cost_rows(plan: Plan, noun: Noun) -> list[list[str]]:
     """What the plan costs, full fine-tuning beside it (dashes where the whole has no gradient), and the share."""
     lines: list[tuple[str, Callable[[Cost], int], Callable[[float], str]]] = [
         ("parameters trained", lambda cost: cost.parameter_bytes // 4, _count),
-        ("MFLOP per image, first epoch", lambda cost: cost.step_flops, _mega),
+        (f"MFLOP per {noun}, first epoch", lambda cost: cost.step_flops, _mega),
     ]
     if plan.has_prefix and plan.prefix_is_fixed:
         # Full fine-tuning has no prefix, so its whole step counts.
-        from_boundary = "MFLOP per image from the boundary on"
+        from_boundary = f"MFLOP per {noun} from the boundary on"
         lines.append((from_boundary, lambda cost: cost.step_flops - cost.prefix_flops, _mega))
-    lines.append(("activations kept per image", lambda cost: cost.activation_bytes, size))
+    lines.append((f"activations kept per {noun}", lambda cost: cost.activation_bytes, size))
     rows = []
     for name, value, form in lines:
         part, whole = value(plan.cost), value(plan.full_cost) if plan.full_cost else None

@@ -31,9 +31,9 @@ def print_outline(outline: Outline) -> None:
         f"{outline.model}: {_times(outline.input)} to {outline.classes} classes; a cut before each part but the first"
     )
     show(Table(title, ["part", "reads", "modules", "parameters", "share", "MFLOP"], parts))
-    columns = ["plan", "trains", "parameters", "share", "MFLOP frozen", "forward", "backward", "kept per image"]
+    columns = ["plan", "trains", "parameters", "share", "MFLOP frozen", "forward", "backward", "kept per input"]
     rows = [_plan(plan, outline.parameters) for plan in outline.plans]
-    show(Table("Plans, at about which cost for one image", columns, rows))
+    show(Table("Plans, at about which cost for one input", columns, rows))
     refused = [plan for plan in outline.plans if plan.obstacles]
     for plan in refused:
         more = f" (and {len(plan.obstacles) - 1} more)" if len(plan.obstacles) > 1 else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.preprocessing import Noun
 from tbft_edge.figures import norms, percent
 from tbft_edge.tables.table import Table
 
@@ -15,20 +16,20 @@ def plan_table(plans: Sequence[Plan]) -> Table:
     return Table("Plans", columns, [_row(plan) for plan in plans])
 
 
-def exit_tables(plans: Sequence[Plan]) -> Iterator[Table]:
+def exit_tables(plans: Sequence[Plan], noun: Noun) -> Iterator[Table]:
     """Where the network may answer early, once for plans that share their exits; nothing without exits."""
     sets = list(dict.fromkeys(plan.exits for plan in plans if plan.exits))
     for exits in sets:
         rows = [[found.name, f"{found.flops / 1e6:,.1f} M", percent(found.flops / exits[-1].flops)] for found in exits]
         owners = "" if len(sets) == 1 else f" of {', '.join(plan.id for plan in plans if plan.exits == exits)}"
-        yield Table(f"Exits{owners}", ["exit", "FLOPs per image", "of the whole network"], rows, numbers=True)
+        yield Table(f"Exits{owners}", ["exit", f"FLOPs per {noun}", "of the whole network"], rows, numbers=True)
 
 
 def _row(plan: Plan) -> list[str]:
     share = plan.cost.step_flops / plan.full_cost.step_flops if plan.full_cost else None
     return [
         plan.id,
-        ", ".join(plan.blocks) + (", also on unlabelled images" if plan.unlabelled else ""),
+        ", ".join(plan.blocks) + (", also on unlabelled data" if plan.unlabelled else ""),
         _prefix(plan),
         norms(plan.batch_norm, plan.statistics_part),
         f"{plan.cost.parameter_bytes // 4:,}" + (" and chosen channels" if plan.sparse is not None else ""),

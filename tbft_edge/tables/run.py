@@ -28,8 +28,8 @@ def outcome(report: Report) -> Table:
 def choices(report: Report) -> list[Table]:
     """What the device chose by its own images: channels, and where exits answer."""
     selection, calibration = report.result.selection, report.result.exits
-    chosen = [] if selection is None else [selection_table(selection)]
-    return chosen if calibration is None else [*chosen, exit_shares(calibration.early, "validation images")]
+    chosen = [] if selection is None else [selection_table(selection, report.noun)]
+    return chosen if calibration is None else [*chosen, exit_shares(calibration.early, report.noun, "validation ")]
 
 
 def in_brief(report: Report, name: str) -> Table:

@@ -8,14 +8,15 @@ from tbft_edge.figures import percent, size
 from tbft_edge.tables.table import Table
 
 if TYPE_CHECKING:
+    from tbft_artifacts.preprocessing import Noun
     from tbft_runtime.run.selection_record import LayerChoice, Selection
 
 COLUMNS = ("layer", "channels", "score", "why")
 
 
-def selection_table(selection: Selection) -> Table:
+def selection_table(selection: Selection, noun: Noun) -> Table:
     """A row per layer, the highest score first."""
-    title = f"Channels chosen by {selection.samples} images: {spent(selection)}"
+    title = f"Channels chosen by {selection.samples} {noun}s: {spent(selection)}"
     return Table(title, COLUMNS, [_row(layer) for layer in selection.layers], numbers=False)
 
 
@@ -44,7 +45,7 @@ def why(layer: LayerChoice) -> str:
             return "the backward pass down to it exceeds the compute budget"
     if layer.informative == layer.size:
         return "every channel"
-    return "every channel that these images would change" if layer.channels else "these images would change none of it"
+    return "every channel that this data would change" if layer.channels else "this data would change none of it"
 
 
 def _row(layer: LayerChoice) -> list[str]:

@@ -1,4 +1,4 @@
-"""Arrows between the rooms of the house go one way: between the packages, and between the folders of each."""
+"""The house stays one that a newcomer sees through: arrows between its rooms go one way, and no file is long."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ ALLOWED = {
     "tbft_runtime": DATA | {"tbft_artifacts", "onnxruntime", "PIL", "prometheus_client"},
     "tbft_export": DATA | {"tbft_artifacts", "onnx", "onnx_ir", "onnxruntime", "torch"},
 }
+
+
+# A file is one idea; with more lines it is two.
+LINES = 300
+CODE = ("artifacts", "benchmarks", "demo", "export", "runtime", "tbft_edge", "tests")
 
 
 def modules(package: str) -> dict[str, Path]:
@@ -97,3 +102,11 @@ def test_a_circle_of_folders_would_be_found() -> None:
     """The test above can fail."""
     assert circle({"training": {"data"}, "data": {"run"}, "run": {"training"}}) != []
     assert circle({"training": {"data", "run"}, "data": {"run"}}) == []
+
+
+@pytest.mark.parametrize("folder", CODE)
+def test_no_file_is_long(folder: str) -> None:
+    """Also of tests: they are read by whoever changes what they protect."""
+    lines = {path: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}
+    assert lines
+    assert {str(path.relative_to(ROOT)): count for path, count in lines.items() if count > LINES} == {}

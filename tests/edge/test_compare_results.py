@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from support.made_up_comparisons import made_up_entry, made_up_figures, made_up_methods
 from tbft_artifacts.errors import TbftError
 from tbft_edge.compare.results import Spread, read_results, write_results
-from tbft_edge.compare.table import COLUMNS, comparison_csv, comparison_table, flops, notes, spread_words
+from tbft_edge.compare.table import columns, comparison_csv, comparison_table, flops, notes, spread_words
 from tbft_edge.compare.words import command
 
 
 def row(name: str, **changes: object) -> dict[str, str]:
     table = comparison_table(made_up_methods(**changes))  # type: ignore[arg-type]
     cells = next(cells for cells in table.rows if cells[0] == name)
-    return dict(zip((column.replace("\n", " ") for column in COLUMNS), cells, strict=True))
+    return dict(zip((column.replace("\n", " ") for column in table.columns), cells, strict=True))
 
 
 def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
@@ -74,6 +74,14 @@ def test_cells_say_what_was_measured() -> None:
     assert (cells["method"], row("full")["method"]) == ("tbft, feature drift", "full")
 
 
+def test_windows_are_called_windows() -> None:
+    """In the caption and the last column; results from before it was said are of images."""
+    table = comparison_table(replace(made_up_methods(), input_kind="window"))
+    assert "image" not in " ".join((table.title, *table.columns))
+    assert table.columns[-1] == "inference\nper window"
+    assert made_up_methods().input_kind == "image"
+
+
 def test_a_failed_entry_has_no_figures_and_a_note() -> None:
     cells = row("hasty")
     assert cells["accuracy after"] == "failed"
@@ -87,10 +95,11 @@ def test_estimates_and_missing_joules_are_marked() -> None:
     guessed = made_up_entry("guessed", made_up_figures(), energy="estimate")
     blind = made_up_entry("blind", made_up_figures(joules=None))
     rows = {cells[0]: cells for cells in comparison_table(made_up_methods(guessed, blind)).rows}
-    assert rows["guessed"][COLUMNS.index("energy")] == "100 J est."
+    energy = columns(made_up_methods()).index("energy")
+    assert rows["guessed"][energy] == "100 J est."
     twice = made_up_entry("twice", made_up_figures(), made_up_figures(seconds=22.0), energy="estimate")
-    assert comparison_table(made_up_methods(twice)).rows[0][COLUMNS.index("energy")] == "105 J est. (100–110)"
-    assert rows["blind"][COLUMNS.index("energy")] == "unavailable"
+    assert comparison_table(made_up_methods(twice)).rows[0][energy] == "105 J est. (100–110)"
+    assert rows["blind"][energy] == "unavailable"
     assert "no Pareto front of energy: there is no meter" in notes(made_up_methods(guessed, blind))
     assert notes(made_up_methods(blind)) == []  # Its own caveat says so, once.
 

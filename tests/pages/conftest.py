@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.chromium import Chromium, find_chromium
+from support.html_text import Page, read_page
 from support.made_up_comparisons import odd_comparisons
 from support.odd_reports import made_up_comparison, odd_reports
 from tbft_edge.compare.page import methods_page
@@ -27,6 +28,12 @@ def pages() -> Mapping[str, str]:
         "deep-comparison": comparison_page(made_up_comparison(deep), deep),
         **{name: methods_page(results) for name, results in odd_comparisons().items()},
     }
+
+
+@pytest.fixture(scope="session")
+def read(pages: Mapping[str, str]) -> Mapping[str, Page]:
+    """The same, read."""
+    return {name: read_page(text) for name, text in pages.items()}
 
 
 @pytest.fixture(scope="session")

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import pytest
 from msgspec.structs import replace
 
 from support.html_text import Page, read_page
-from support.made_up_reports import PMIC, made_up_calibration, made_up_energy, made_up_report
+from support.made_up_reports import made_up_calibration, made_up_report
 from support.odd_reports import HOSTILE, LONG, odd_reports
 from tbft_artifacts.input_shape import InputShape
 from tbft_edge.pages.run_page import run_page
-
-
-@pytest.fixture
-def read(pages: Mapping[str, str]) -> Mapping[str, Page]:
-    return {name: read_page(text) for name, text in pages.items()}
 
 
 def test_every_report_makes_a_page_of_its_own(pages: Mapping[str, str], read: Mapping[str, Page]) -> None:
@@ -116,50 +110,6 @@ def test_every_doubt_is_said(read: Mapping[str, Page]) -> None:
     assert facts["said by"] == "idle 2.7 W: its maker"
 
 
-def test_an_estimate_is_marked_wherever_joules_are(read: Mapping[str, Page]) -> None:
-    """In the headline, at the bars, over time and in the details."""
-    assert read["troubled"].all("span").count("estimate") == 6
-    assert read["troubled"].all("th").count("energy (estimate)") == 2
-
-
-def test_every_figure_of_an_estimate_is_marked() -> None:
-    """Also idle and mean power, what sampling changes, and the note below the headline."""
-    source = replace(PMIC, meter="estimate", type="estimate", basis=())
-    page = read_page(run_page(made_up_report(energy=made_up_energy(20.0, source=source))))
-    figures = [text for name in ("dd", "p", "div") for text in page.all(name) if re.search(r"\d (J|W|kJ)\b", text)]
-    assert len(figures) > 8
-    assert [text for text in figures if "estimate" not in text] == []
-
-
-def test_an_epoch_that_was_covered_in_part_is_no_short_bar() -> None:
-    """The meter stopped in the middle of the last epoch: its joules stand in the table with that, not as a bar."""
-    report = made_up_report(energy=made_up_energy(20.0, covered=0.86))
-    last = replace(report.epochs[-1], covered=0.3, joules=6.0)
-    page = read_page(run_page(replace(report, epochs=(*report.epochs[:-1], last))))
-    assert "A dash: not covered by the meter, or only a part of it." in page.body
-    assert "6.00 J in 30% of it" in page.all("td")
-
-
-def test_joules_before_the_first_epoch_have_their_own_source() -> None:
-    """Statistics alone: no epoch has joules, and those of the preparation are an estimate all the same."""
-    report = replace(
-        odd_reports()["statistics-only"],
-        preparation=made_up_report().preparation,
-        preparation_source=replace(PMIC, type="estimate"),
-    )
-    assert "energy (estimate)" in read_page(run_page(report)).all("th")
-
-
-def test_a_missing_meter_is_never_zero_joules(read: Mapping[str, Page]) -> None:
-    for name in ("no-meter", "statistics-only", "nothing-known"):
-        body = read[name].body
-        assert "energy in epochsunavailableno meter was found" in body
-        assert " 0.00 J" not in body
-        assert "0.00 W" not in body
-    assert "Time per epoch by phase" in read["no-meter"].all("h3")
-    assert "Joules by phase are unavailable; this is time instead." in read["no-meter"].body
-
-
 def test_what_is_missing_says_why(read: Mapping[str, Page]) -> None:
     nothing = read["nothing-known"].body
     for words in (
@@ -235,11 +185,6 @@ def test_latencies_are_those_of_the_report(read: Mapping[str, Page]) -> None:
     assert "validation5090.0 ms110 ms120 ms" in rows
 
 
-def test_a_part_that_was_covered_never_reads_as_all() -> None:
-    page = read_page(run_page(made_up_report(energy=made_up_energy(20.0, covered=0.9999))))
-    assert "almost all of 20.0 s" in page.all("dd")
-
-
 def test_counts_of_cells_that_no_class_has_are_left_out() -> None:
     """A report may come from anywhere."""
     report = made_up_report()
@@ -256,13 +201,13 @@ def test_chosen_channels_have_a_section(read: Mapping[str, Page]) -> None:
     assert [page.body.count(f"{count} of 8") >= 2 for count in (8, 3, 2, 1)] == [True] * 4
     for reason in (
         "every channel",
-        "every channel that these images would change",
+        "every channel that this data would change",
         "all that the update budget left",
         "all that the compute budget left",
         "no room in the update budget",
         "no room in the compute budget",
         "the backward pass down to it exceeds the compute budget",
-        "these images would change none of it",
+        "this data would change none of it",
     ):
         assert reason in page.all("td")
     assert "82,250 of 366,778 parameters were trained" in page.body
@@ -294,10 +239,21 @@ def test_a_margin_is_claimed_only_where_it_is_there(wanted: float, has_margin: b
 
 
 def test_a_patch_of_numbers_is_called_no_image() -> None:
-    """A report does not say what the numbers of one channel are."""
+    """Reports from before they said so do not tell what the numbers of one channel are."""
     report = replace(made_up_report(), image_size=None, input_shape=InputShape(1, 49, 10))
     page = run_page(report)
     assert "1 channel of 49 × 10" in page
     assert "49 × 10 pixels" not in page
     assert "image 49" not in page
     assert "image 32 × 32" in run_page(made_up_report())
+    assert "image 49 × 10" in run_page(replace(report, input_kind="image"))
+    body = read_page(run_page(replace(report, input_kind="window"))).body
+    assert "image" not in body
+    assert "of 80 validation windows" in body
+
+
+@pytest.mark.parametrize(("shape", "noun"), [((3, 1, 128), "window"), ((3, 32, 32), "image"), ((1, 49, 10), "image")])
+def test_what_went_in_is_known_of_older_reports_by_its_shape(shape: tuple[int, int, int], noun: str) -> None:
+    """A row is no picture; whatever else they were has always been called images."""
+    report = replace(made_up_report(), image_size=None, input_shape=InputShape(*shape))
+    assert report.noun == noun

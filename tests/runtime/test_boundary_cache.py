@@ -205,7 +205,7 @@ def test_a_full_disk_stops_the_cache_only(number: int, tmp_path: Path, monkeypat
     assert found(cache) == [0, 1]
     assert_right(cache)
     (note,) = recorder.notes
-    assert "2 of 10 images" in note
+    assert "at 2 of 10 (" in note
     assert os.strerror(number) in note
 
 

@@ -10,7 +10,8 @@ import pytest
 from support.bundles import compiled_copy, read_manifest, write_manifest
 from support.commands import ERROR
 from support.in_process import run_in_process
-from support.onnx_writer import IMAGES, INT64, LOGITS, STRING, graph, model, node, tensor, value
+from support.onnx_bytes import INT64, STRING
+from support.onnx_writer import IMAGES, LOGITS, graph, model, node, tensor, value
 from support.toys import coloured_squares, save_folders, save_squares
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import PREDICT

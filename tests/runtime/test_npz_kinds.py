@@ -68,7 +68,7 @@ def test_the_largest_unsigned_number_is_not_no_label(
     labels = LABELS.astype(np.uint64)
     labels[2] = 2**64 - 1
     np.savez(tmp_path / "data.npz", images=IMAGES, labels=labels)
-    with pytest.raises(TbftError, match="label 18446744073709551615 of image 2"):
+    with pytest.raises(TbftError, match="label 18446744073709551615 of item 2"):
         open_source(tmp_path / "data.npz", classes, preprocessing)
 
 

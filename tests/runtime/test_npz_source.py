@@ -113,7 +113,7 @@ def test_labels_out_of_range_are_named(tmp_path: Path, preprocessing: Preprocess
     labels[position] = wrong
     np.savez(tmp_path / "data.npz", images=IMAGES, labels=labels)
     error = refusal(tmp_path / "data.npz", preprocessing)
-    assert f"label {wrong} of image {position}" in error.message
+    assert f"label {wrong} of item {position}" in error.message
     assert "0 to 3" in error.hint
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from support.bundles import COMPILED
+from support.html_text import read_page
 from support.in_process import run_in_process
 from tbft_runtime import Predictor
 
@@ -62,6 +63,31 @@ def test_from_windows_to_a_finalized_model(tmp_path: Path, capfd: pytest.Capture
 def test_inspect_says_what_goes_in(bundle: str, words: str, capfd: pytest.CaptureFixture[str]) -> None:
     """No pixels, where what goes in are numbers."""
     assert words in run_in_process(capfd, "inspect", COMPILED / bundle).out
+
+
+def test_windows_are_called_windows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """On a terminal, in Markdown and on the page: no image goes through such a network, nor is one asked for."""
+    bundle, data, out = COMPILED / "motion", save_waves(tmp_path / "train.npz", 96), tmp_path / "run"
+    with np.load(data) as arrays:
+        windows, labels = arrays["windows"], arrays["labels"]
+    windows[5, 0, 0], labels[:10] = np.nan, -1
+    np.savez(data, windows=windows, labels=labels)
+    options = ("--out", out, "--drift", "auto", "--epochs", "1", "--meter", "none", "--threads", "1", "--profile")
+    for arguments in (
+        ("diagnose", bundle, "--data", data),
+        ("train", bundle, "--data", data, *options),
+        ("report", out),
+        ("report", out, "--format", "markdown"),
+        ("eval", out, "--data", data),
+        ("doctor", bundle, "--out", tmp_path),
+    ):
+        ended = run_in_process(capfd, *arguments)
+        said = (ended.out + ended.err).lower()
+        assert "image" not in said, arguments[0]
+        assert "window" in said, arguments[0]
+    page = read_page((out / "report.html").read_text())
+    assert "image" not in page.body.lower()
+    assert "validation windows" in page.body
 
 
 def test_what_a_sensor_gives_as_int16_trains_from_the_cache(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

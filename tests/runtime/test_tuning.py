@@ -144,7 +144,7 @@ MACHINE = FITTING.machine
 DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
     "bundle": ({"bundle_id": "0" * 64}, "another bundle"),
     "plan": ({"plan": "rear"}, "for plan 'rear'"),
-    "batch size": ({"batch_size": 5}, "batches of 5 images"),
+    "batch size": ({"batch_size": 5}, "batches of 5"),
     "policy": ({"batch_norm": "batch"}, "for `batch_norm` batch"),
     "processor": ({"machine": msgspec.structs.replace(MACHINE, processor="arm")}, "another processor"),
     "cores": ({"machine": msgspec.structs.replace(MACHINE, cores=99)}, "with 99 cores"),

@@ -9,7 +9,8 @@ import itertools
 
 import numpy as np
 
-from support.onnx_writer import Raw, classifier, external, graph, node, subgraph, tensor, value
+from support.onnx_bytes import Raw, Subgraph
+from support.onnx_writer import classifier, external, graph, node, tensor, value
 from tbft_runtime.graphs.protobuf import bytes_field, number_field
 
 # What they read lies in the working directory.
@@ -31,7 +32,7 @@ def _condition() -> list[bytes]:
 
 def _with_branch(*tensors: bytes, read: str = "leak") -> bytes:
     branch = _body([node("Identity", read, "out")], *tensors, outputs=[value("out", ())])
-    choice = node("If", "bright", "odd", then_branch=subgraph(branch), else_branch=subgraph(branch))
+    choice = node("If", "bright", "odd", then_branch=Subgraph(branch), else_branch=Subgraph(branch))
     return classifier([*_condition(), choice], {"zero": np.float32(0)})
 
 
@@ -42,7 +43,7 @@ def _loop(body: list[bytes], *tensors: bytes, trips: int) -> bytes:
         [value("turn", (), 7), value("go", (), 9), value("before", ())],
         [value("go_on", (), 9), value("after", ())],
     )
-    choice = node("Loop", "trips bright zero", "odd", body=subgraph(inside))
+    choice = node("Loop", "trips bright zero", "odd", body=Subgraph(inside))
     return classifier([*_condition(), choice], {"zero": np.float32(0), "trips": np.int64(trips)})
 
 
@@ -72,11 +73,11 @@ def _deep() -> bytes:
     """Branches in branches, 60 deep."""
     inner = _body([node("Identity", "zero", "out")], outputs=[value("out", ())])
     for _ in range(60):
-        choice = node("If", "bright", "out", then_branch=subgraph(inner), else_branch=subgraph(inner))
+        choice = node("If", "bright", "out", then_branch=Subgraph(inner), else_branch=Subgraph(inner))
         inner = _body([choice], outputs=[value("out", ())])
         if len(inner) > 1 << 20:
             break
-    choice = node("If", "bright", "odd", then_branch=subgraph(inner), else_branch=subgraph(inner))
+    choice = node("If", "bright", "odd", then_branch=Subgraph(inner), else_branch=Subgraph(inner))
     return classifier([*_condition(), choice], {"zero": np.float32(0)})
 
 

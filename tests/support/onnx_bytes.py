@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tbft_runtime.graphs.onnx_file import bytes_field, number_field
+from tbft_runtime.graphs.protobuf import bytes_field, number_field
 
 FLOAT, INT32, INT64, STRING, BOOL, FLOAT16, DOUBLE = 1, 6, 7, 8, 9, 10, 11
 _KINDS: Mapping[str, int] = {"f4": FLOAT, "i4": INT32, "i8": INT64, "b1": BOOL, "f2": FLOAT16, "f8": DOUBLE}
@@ -41,7 +41,14 @@ class Sparse:
     content: bytes
 
 
-Attribute = int | float | str | Sequence[int] | TensorValue | Subgraph | Sparse
+@dataclass(frozen=True)
+class Raw:
+    """The fields of an attribute but its name, as they are."""
+
+    content: bytes
+
+
+Attribute = int | float | str | Sequence[int] | TensorValue | Subgraph | Sparse | Raw
 
 
 def integer(number: int, value: int) -> bytes:
@@ -71,12 +78,13 @@ def sparse(values: bytes, indices: np.ndarray, dims: Sequence[int]) -> bytes:
     return bytes_field(1, values) + bytes_field(2, tensor("", indices)) + b"".join(integer(3, size) for size in dims)
 
 
-def value(name: str, kind: int, dims: Dims) -> bytes:
-    """A ValueInfoProto; sizes that are not fixed have names."""
-    shape = b"".join(
-        bytes_field(1, integer(1, size) if isinstance(size, int) else bytes_field(2, size.encode())) for size in dims
-    )
-    return bytes_field(1, name.encode()) + bytes_field(2, bytes_field(1, number_field(1, kind) + bytes_field(2, shape)))
+def value(name: str, kind: int, dims: Dims | None) -> bytes:
+    """A ValueInfoProto of a tensor; sizes that are not fixed have names, and without `dims` nothing is said of any."""
+    said = number_field(1, kind)
+    if dims is not None:
+        sizes = (integer(1, size) if isinstance(size, int) else bytes_field(2, size.encode()) for size in dims)
+        said += bytes_field(2, b"".join(bytes_field(1, size) for size in sizes))
+    return bytes_field(1, name.encode()) + bytes_field(2, bytes_field(1, said))
 
 
 def _attribute(name: str, given: Attribute) -> bytes:
@@ -92,6 +100,8 @@ def _attribute(name: str, given: Attribute) -> bytes:
             return begin + bytes_field(6, given.content) + number_field(20, _GRAPH)
         case Sparse():
             return begin + bytes_field(22, given.content) + number_field(20, _SPARSE_TENSOR)
+        case Raw():
+            return begin + given.content
         case TensorValue():
             return begin + bytes_field(5, given.content) + number_field(20, _TENSOR)
         case _:

@@ -8,14 +8,16 @@ from functools import cached_property
 
 import onnx_ir as ir
 
-from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.names import is_inside
-from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_export.blocks.find import Blocks, describe_blocks, find_blocks
 from tbft_export.blocks.layers import trainable_parameters
 from tbft_export.blocks.names import select
 from tbft_export.graph.forward import ForwardModel
+from tbft_export.options import MethodOptions
 from tbft_export.training_plan import TrainingPlan
+
+# All that a method imports of what it is given.
+__all__ = ["Method", "MethodOptions", "Network"]
 
 
 @dataclass(frozen=True)
@@ -67,26 +69,6 @@ class Network:
         """The modules that hold `parameters`, in the order of the graph."""
         found = (next(name for name in self.modules if is_inside(each, name)) for each in parameters)
         return tuple(dict.fromkeys(found))
-
-
-@dataclass(frozen=True)
-class MethodOptions:
-    """What the user asks of a method; None, or nothing, takes the method's default. `ExportOptions` has the same."""
-
-    optimizer: OptimizerKind = "sgd"
-    """The rule of the update graph, which the learning rate depends on."""
-    batch_norm: BatchNormPolicy | None = None
-    """What batch norms do meanwhile."""
-    drift: DriftChoice | None = None
-    """What drifted."""
-    blocks: tuple[str, ...] = ()
-    """Modules to train instead of those that the drift calls for."""
-    prefix: PrefixKind = "float32"
-    """Arithmetic of the frozen part."""
-    top_blocks: int | None = None
-    """How many residual blocks are trained, from the last one."""
-    exits: int | None = None
-    """How many classifiers may answer, the last one included."""
 
 
 Method = Callable[[Network, MethodOptions], tuple[TrainingPlan, ...]]

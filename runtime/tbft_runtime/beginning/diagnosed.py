@@ -36,7 +36,7 @@ def diagnosed(bundle: Bundle, options: TrainOptions, cache: Path, progress: Prog
     weights = load_weights(bundle)
     diagnosis = diagnose_part(bundle, data.train, settings, DEFAULT_SAMPLES, weights, progress, options.memory_budget)
     progress.note(
-        f"{diagnosis.drift} drift, by {diagnosis.samples} images in {diagnosis.seconds:.1f} s: "
+        f"{diagnosis.drift} drift, by {diagnosis.samples} {bundle.manifest.noun}s in {diagnosis.seconds:.1f} s: "
         f"{', '.join(diagnosis.blocks)} will be trained"
     )
     for reason in diagnosis.reasons:

@@ -13,6 +13,7 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.preprocessing import Noun
 from tbft_runtime.beginning.budget import selection_budgets, within_budget
 from tbft_runtime.beginning.decided import Decided
 from tbft_runtime.data.dataset import open_data, open_sources
@@ -84,7 +85,7 @@ def selected(
         seed=settings.seed,
         seconds=time.perf_counter() - began,
     )
-    progress.note(_told(selection))
+    progress.note(_told(selection, bundle.manifest.noun))
     plan = with_selection(bundle.manifest, chosen.plan, selection)
     return Decided(plan, selection=selection, data=data, weights=base, adapted=adapted, process=process)
 
@@ -100,10 +101,10 @@ def with_selection(manifest: Manifest, plan: Plan, selection: Selection) -> Plan
     return replace(plan, blocks=tuple(blocks))
 
 
-def _told(selection: Selection) -> str:
+def _told(selection: Selection, noun: Noun) -> str:
     """A line about it."""
     channels = sum(map(len, selection.channels.values()))
     return (
-        f"plan {selection.plan}, by {selection.samples} images in {selection.seconds:.1f} s: {channels} channels of "
+        f"plan {selection.plan}, by {selection.samples} {noun}s in {selection.seconds:.1f} s: {channels} channels of "
         f"{len(selection.channels)} layers will be trained"
     )

@@ -129,6 +129,7 @@ def open_boundary(
     if settings.cache == "off":
         return BoundaryActivations(plan, prefix, dtype, None, "switched off")
     kind = RowKind(data.images, plan.boundary.shape, dtype)
+    noun = bundle.manifest.noun
     cache: BoundaryCache | None = None
     reason = None
     try:
@@ -146,10 +147,10 @@ def open_boundary(
         tried = cache.found.any()
         few = data.train.indices[: min(PREFIX_IMAGES, prefix.division.most or PREFIX_IMAGES)]
         if not tried and depends_on_batch(prefix, data.train.images(few)):
-            reason = "activations of an image depend on the other images of its batch here"
+            reason = f"activations of one {noun} depend on the other {noun}s of its batch here"
         elif cache.room < kind.images:
             progress.note(
-                f"the activation cache has room for {cache.room:,} of {kind.images:,} images ({limit / 1e6:,.1f} MB, "
+                f"the activation cache has room for {cache.room:,} of {kind.images:,} {noun}s ({limit / 1e6:,.1f} MB, "
                 f"a quarter of what is free); the rest is computed again each epoch"
             )
     if reason:

@@ -87,7 +87,7 @@ class BoundaryCache:
     def _stop(self, error: OSError) -> None:
         self.room = 0
         self._progress.note(
-            f"the activation cache stops growing at {self.found.sum():,} of {self.kind.images:,} images "
+            f"the activation cache stops growing at {self.found.sum():,} of {self.kind.images:,} "
             f"({error.strerror}); the rest is computed again each epoch"
         )
 

@@ -123,12 +123,13 @@ def open_data(
     Raises TbftError if there are none, or labels are needed and there are none.
     """
     preprocessing, source = sources.preprocessing, sources.train
+    noun = preprocessing.noun
     store = _prepare(source, preprocessing, cache, "train", progress, stopwatch)
     fingerprint, reading = source.fingerprint(), store.reading
     labelled = store.labelled
     if settings.epochs and not labelled.size and not (plan.unlabelled and sources.validation):
         raise TbftError(
-            f"no image in '{from_stored(settings.data)}' has a label",
+            f"no {noun} in '{from_stored(settings.data)}' has a label",
             "label some, or validate on others that have one, with `validation`"
             if plan.unlabelled
             else "label some, or re-estimate batch-norm statistics only: `batch_norm` adapt `epochs` 0",
@@ -150,8 +151,8 @@ def open_data(
         reading = max(reading, held_out_store.reading)
     if settings.epochs and not (len(used) and len(validation)):
         raise TbftError(
-            f"{len(used)} images to train on and {len(validation)} to validate on are too few",
-            "give at least two labelled images per class, or validation data with `validation`",
+            f"{len(used)} {noun}s to train on and {len(validation)} to validate on are too few",
+            f"give at least two labelled {noun}s per class, or validation data with `validation`",
         )
     return TrainingData(
         train=Part(store, used, preprocessing),
@@ -171,9 +172,9 @@ def _prepare(
     progress: Progress,
     stopwatch: Stopwatch,
 ) -> ImageStore:
-    progress.begin(f"preparing {name} images", len(source))
+    progress.begin(f"preparing {name} {preprocessing.noun}s", len(source))
     shape = preprocessing.row_shape
     store = open_store(source, shape, cache, name, lambda: progress.advance(1), stopwatch, progress.note)
     if store.skipped:
-        progress.note(skipped_note(store.skipped_with_reasons))
+        progress.note(skipped_note(store.skipped_with_reasons, preprocessing.noun))
     return store

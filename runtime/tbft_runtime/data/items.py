@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.preprocessing import Noun
 
 UNLABELLED = "unlabelled"
 MOST_SKIPPED = 100_000
@@ -61,7 +62,7 @@ def check_skipped(count: int, problem: str) -> None:
         raise TbftError(f"more than {MOST_SKIPPED:,} items of the data cannot be read{why}", "mend the data")
 
 
-def skipped_note(skipped: Sequence[tuple[str, str]], where: str = "") -> str:
-    """A line that names the first of some unreadable images (name, problem), and says why where that helps."""
+def skipped_note(skipped: Sequence[tuple[str, str]], noun: Noun, where: str = "") -> str:
+    """A line that names the first of some unreadable ones (name, problem), and says why where that helps."""
     shown = ", ".join(f"'{name}' ({problem})" if problem else f"'{name}'" for name, problem in skipped[:5])
-    return f"skipped {len(skipped)} unreadable images{where}: {shown}" + (", …" if len(skipped) > 5 else "")
+    return f"skipped {len(skipped)} unreadable {noun}s{where}: {shown}" + (", …" if len(skipped) > 5 else "")

@@ -34,7 +34,7 @@ def opened_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         with open_regular(path) as file, zipfile.ZipFile(_InPieces(file)) as archive:
             yield archive
     except MemoryError as error:
-        raise TbftError(f"data '{path}' does not fit into memory", "split it, or save smaller images") from error
+        raise TbftError(f"data '{path}' does not fit into memory", "split it") from error
     except _DAMAGED as error:
         raise TbftError(f"data '{path}' cannot be read: {error}", "save it with np.savez, without objects") from error
 
@@ -86,7 +86,7 @@ def read_array(file: IO[bytes], size: int, path: Path) -> np.ndarray:
     except _DAMAGED as error:
         raise TbftError(f"data '{path}' is damaged: {error}", "copy it again") from error
     if done < size:
-        raise TbftError(f"data '{path}' ends in the middle of an image", "copy it again")
+        raise TbftError(f"data '{path}' ends in the middle of an array", "copy it again")
     return content
 
 
@@ -96,7 +96,7 @@ def labels_in(archive: zipfile.ZipFile, count: int, classes: Sequence[str] | Non
         return np.full(count, NO_LABEL)
     with array_in(archive, "labels", path) as (file, header):
         if header.dtype.kind not in "iu" or header.shape != (count,):
-            raise TbftError(f"'labels' of '{path}' is {header}, not {count} integers", "one label per image")
+            raise TbftError(f"'labels' of '{path}' is {header}, not {count} integers", "give one label for each")
         labels = read_array(file, header.bytes, path).view(header.dtype)
     # While they have their own type: the largest of unsigned numbers would become -1, no label.
     most = np.iinfo(np.int64).max if classes is None else len(classes)
@@ -134,7 +134,7 @@ def _check_range(labels: np.ndarray, classes: int, path: Path) -> None:
     wrong = np.flatnonzero((labels < NO_LABEL) | (labels >= classes))
     if wrong.size:
         raise TbftError(
-            f"label {labels[wrong[0]]} of image {wrong[0]} in '{path}' is out of range ({wrong.size} such labels)",
+            f"label {labels[wrong[0]]} of item {wrong[0]} in '{path}' is out of range ({wrong.size} such labels)",
             f"labels go from 0 to {classes - 1}, and {NO_LABEL} means no label",
         )
 

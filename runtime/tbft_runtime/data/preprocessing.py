@@ -11,11 +11,13 @@ from tbft_artifacts.input_shape import GREY, RGB, InputShape
 from tbft_artifacts.preprocessing import (
     ExifTranspose,
     Normalize,
+    Noun,
     PreprocessingStep,
     Sound,
     Standardize,
     ToGrey,
     ToRgb,
+    noun,
 )
 from tbft_runtime.data.colours import scaled, to_rgb
 from tbft_runtime.data.windows import Cut, Size, cuts, window
@@ -140,7 +142,12 @@ class Preprocessing:
     @property
     def is_signal(self) -> bool:
         """Whether what goes in are numbers of a sensor, and no pictures."""
-        return any(isinstance(step, Standardize) for step in self.steps)
+        return self.noun == "window"
+
+    @property
+    def noun(self) -> Noun:
+        """What one of them is called."""
+        return noun(self.steps)
 
     def noise(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Rows of noise as they could be stored: (n, *row_shape)."""

@@ -138,7 +138,7 @@ def _is_current(
         return False
     if _checksum(pixels) == index.checksum:
         return True
-    note(f"'{pixels}' is damaged: the images are prepared again")
+    note(f"'{pixels}' is damaged: the data is prepared again")
     return False
 
 

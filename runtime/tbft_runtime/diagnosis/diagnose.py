@@ -112,7 +112,7 @@ def diagnose_part(
     plans = deciding_plans(bundle)
     scale = within(bundle, plans, settings, min(count, max(FEWEST, len(part))), memory_budget)
     if scale.samples < min(count, len(part)):
-        progress.note(f"deciding by {scale.samples} images only: `memory_budget` has no room for more")
+        progress.note(f"deciding by {scale.samples} {bundle.manifest.noun}s only: `memory_budget` has no room for more")
     samples = draw_samples(part, scale.samples if memory_budget is not None else count, settings.seed)
     progress.begin("deciding which block to train", len(samples))
     began = time.perf_counter()

@@ -44,7 +44,7 @@ def draw_samples(part: Part, count: int, seed: int) -> Samples:
     classes = len(np.unique(labels[chosen]))
     if len(chosen) < FEWEST or classes < 2:
         raise TbftError(
-            f"{len(chosen)} labelled images of {classes} classes are too few to tell what drifted",
+            f"{len(chosen)} labelled {part.preprocessing.noun}s of {classes} classes are too few to tell what drifted",
             f"give at least {FEWEST} of two or more classes, or name the drift: `drift` input, feature or output",
         )
     indices = part.indices[chosen]

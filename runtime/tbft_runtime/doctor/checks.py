@@ -138,7 +138,7 @@ def _memory(board: Board, bundle: Bundle | None) -> Check:
     wanted = {plan.id: needs(bundle, plan).memory for plan in bundle.manifest.plans}
     worst = max(wanted, key=lambda plan: wanted[plan])
     text += f"; plan {worst} needs about {wanted[worst] / 1e6:,.0f} MB"
-    if wanted[worst] < PICTURE_BYTES:
+    if wanted[worst] < PICTURE_BYTES and bundle.manifest.noun == "image":
         text += f", a PNG picture of 12 megapixels {PICTURE_BYTES / 1e6:,.0f} MB to be read"
     fitting = [plan for plan, memory in wanted.items() if memory <= available]
     hint = "close other programs, or train with a smaller `batch_size`"
@@ -157,7 +157,7 @@ def _disk(folder: Path | None, bundle: Bundle | None) -> Check:
     if bundle is None:
         return Check("disk", None, text)
     wanted = max(needs(bundle, plan).disk for plan in bundle.manifest.plans)
-    text += f"; a run needs about {wanted / 1e6:,.1f} MB and the prepared images"
+    text += f"; a run needs about {wanted / 1e6:,.1f} MB and the prepared {bundle.manifest.noun}s"
     return _enough("disk", free >= wanted, text, "free some space, or train on another disk with `out`")
 
 

@@ -11,6 +11,7 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.preprocessing import Noun
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import open_source
 
@@ -26,11 +27,11 @@ def check_one_way(bundle: Bundle, data: Path) -> None:
     known = ", ".join(plan.id for plan in plans)
     raise TbftError(
         f"bundle '{bundle.folder}' holds several ways to train its exits: {known}",
-        f"choose one with `plan`: {suited(plans, labels)}",
+        f"choose one with `plan`: {suited(plans, labels, manifest.noun)}",
     )
 
 
-def suited(plans: Sequence[Plan], labels: np.ndarray) -> str:
+def suited(plans: Sequence[Plan], labels: np.ndarray, noun: Noun) -> str:
     """Which of the plans suits images with these labels (N,), and why: those with unlabelled images, if there are any.
 
     Of several, the last one: exporters list them in the order in which they learn more from such images.
@@ -39,5 +40,5 @@ def suited(plans: Sequence[Plan], labels: np.ndarray) -> str:
     all_labelled = labelled == len(labels)
     fitting = [plan for plan in plans if plan.unlabelled != all_labelled] or plans
     if all_labelled:
-        return f"{fitting[-1].id} suits data in which every image has a label"
-    return f"{fitting[-1].id} suits data in which {labelled:,} of {len(labels):,} images have a label"
+        return f"{fitting[-1].id} suits data in which every {noun} has a label"
+    return f"{fitting[-1].id} suits data in which {labelled:,} of {len(labels):,} {noun}s have a label"

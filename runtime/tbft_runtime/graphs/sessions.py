@@ -226,7 +226,7 @@ def _clear_errors(shown: str) -> Iterator[None]:
         reason = str(error)
         if "Available memory of" in reason:
             raise _RoomError(
-                f"graph '{shown}' asks for more memory than any network for such images",
+                f"graph '{shown}' asks for more memory than any network for such inputs",
                 "train with a smaller `batch_size`, or do not trust it",
             ) from error
         is_memory = isinstance(error, MemoryError) or "allocate" in reason

@@ -11,6 +11,7 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
+from tbft_artifacts.preprocessing import Noun
 from tbft_artifacts.words import printable
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.state import BoardSummary
@@ -34,7 +35,8 @@ class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `images_per_second` counts the forward pass of batches only; `board` is how the board was meanwhile. Of a run with
     several exits, accuracies and loss are those of the answers it gives, and `exits` says which exit gave them.
-    `single` is what answering takes one image at a time: of such a run, and where a meter was asked for.
+    `single` is what answering takes one image at a time: of such a run, and where a meter was asked for. `input_kind`
+    is what one of them is called.
     """
 
     accuracy: float
@@ -46,6 +48,7 @@ class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True):
     board: BoardSummary
     exits: EarlyAnswers | None = None
     single: SingleAnswers | None = None
+    input_kind: Noun = "image"
 
 
 def evaluate(
@@ -87,6 +90,7 @@ def evaluate(
     choice = choose(meter, board)
     model = open_model(model_path, threads, expect_id)
     source = open_source(data, model.classes, model.preprocessing)
+    noun = model.preprocessing.noun
     tally, every, seconds = Tally(), Tally(), 0.0
     skipped: list[tuple[str, str]] = []
     sample = ImageSample.of(len(source)) if isinstance(model, StagedModel) or choice.meter is not None else None
@@ -109,13 +113,13 @@ def evaluate(
                     sample.add(pixels)
             progress.advance(len(batch))
         if skipped:
-            progress.note(skipped_note(skipped))
+            progress.note(skipped_note(skipped, noun))
         result = tally.evaluation()
         if result is None:
-            raise TbftError(f"no readable image in '{data}' has a label", "evaluation needs labelled images")
+            raise TbftError(f"no readable {noun} in '{data}' has a label", f"evaluation needs labelled {noun}s")
         single = None
         if sample is not None:
-            progress.begin("answering one image at a time", 0)
+            progress.begin(f"answering one {noun} at a time", 0)
             whole = open_whole(model_path, threads, expect_id) if isinstance(model, StagedModel) else model
             single = single_answers(whole, model, sample.pixels, threads, metering, choice.why)
         state_of_board = metering.summary().board
@@ -134,4 +138,5 @@ def evaluate(
         if isinstance(model, StagedModel) and answered
         else None,
         single=single,
+        input_kind=noun,
     )

@@ -31,7 +31,7 @@ def prepared(
         yield pixels
         count += 1
     if not count:
-        raise TbftError("there are no images to classify", "give at least one")
+        raise TbftError(f"there are no {preprocessing.noun}s to classify", "give at least one")
 
 
 def each_path(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:

@@ -56,6 +56,7 @@ def build_report(
         classes=manifest.classes,
         image_size=manifest.shape.width if manifest.shape.is_square_rgb else None,
         input_shape=manifest.shape,
+        input_kind=manifest.noun,
         blocks=_blocks(manifest, result),
         preparation=tuple(map(_phase, state.preparation)),
         preparation_source=state.parts[0].source,

@@ -33,7 +33,7 @@ def doubts(report: Report) -> Iterator[str]:
         yield "the idle board drew more than the run did: something else ran when that was measured"
     if calibration is not None and calibration.is_doubtful:
         yield (
-            f"only {calibration.early.images} validation images say when exits are sure enough: other images may be "
+            f"only {calibration.early.images} validation {report.noun}s say when exits are sure enough: others may be "
             "answered rightly several points less often"
         )
     if board.other_load is not None and board.other_load >= BUSY_CORES:
@@ -70,7 +70,7 @@ def differences(report: Report, baseline: Report) -> tuple[str, ...]:
         ("batch size", own.batch_size, full.batch_size),
         ("epochs", own.epochs, full.epochs),
         ("seed", own.seed, full.seed),
-        ("validation images", own.validation_images, full.validation_images),
+        (f"validation {report.noun}s", own.validation_images, full.validation_images),
         ("batch norms", own.batch_norm, full.batch_norm),
         ("onnxruntime", own.runtime.get("onnxruntime", "unknown"), full.runtime.get("onnxruntime", "unknown")),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from tbft_artifacts.input_shape import InputShape, square_rgb
+from tbft_artifacts.preprocessing import Noun
 from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.meters.meter import Source
 from tbft_runtime.profiling.profile import Profile
@@ -130,6 +131,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Of how many epochs the disk lost what they took: no figure of times or joules has them."""
     input_shape: InputShape | None = None
     """Channels, height and width of what goes in; None in reports from before there were others than `image_size`."""
+    input_kind: Noun | None = None
+    """What one input is: an `image`, or a `window` of a sensor's numbers; None in reports from before it was said."""
     diagnosis: Diagnosis | None = None
     """Why the device chose this plan; None where it was told."""
 
@@ -137,3 +140,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def shape(self) -> InputShape:
         """Channels, height and width of what goes in."""
         return self.input_shape or square_rgb(self.image_size or 1)
+
+    @property
+    def noun(self) -> Noun:
+        """What one input is called; where that was not said, by its shape: windows have one row."""
+        return self.input_kind or ("window" if self.shape.height == 1 < self.shape.width else "image")

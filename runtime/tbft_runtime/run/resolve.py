@@ -157,7 +157,7 @@ def another_bundle(run: str | Path, bundle_id: str) -> TbftError:
 def _differs(name: str, given: object, before: object, options: TrainOptions) -> TbftError:
     return TbftError(
         f"`{name}` {given} differs from the run in '{options.out}', which has {before}",
-        "put the images back where they were, or choose another `out`"
+        "put the data back where it was, or choose another `out`"
         if name == "data"
         else f"leave `{name}` out to resume, or choose another `out`",
     )

@@ -62,7 +62,7 @@ def fisher_information(
     for weight, total in totals.items():
         if not np.isfinite(total).all():
             raise TbftError(
-                f"the Fisher information of '{weight}' is no number on these images",
-                "check with 'tbft-edge eval' that the model knows such images",
+                f"the Fisher information of '{weight}' is no number on this data",
+                "check with 'tbft-edge eval' that the model knows such data",
             )
     return totals

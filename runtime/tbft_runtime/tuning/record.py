@@ -162,7 +162,7 @@ def why_not_for(tuning: Tuning, settings: Settings, machine: TuningMachine) -> s
     reasons = {
         "with another bundle": tuning.bundle_id != settings.bundle_id,
         f"for plan '{tuning.plan}'": tuning.plan != settings.plan,
-        f"for batches of {tuning.batch_size} images": tuning.batch_size != settings.batch_size,
+        f"for batches of {tuning.batch_size}": tuning.batch_size != settings.batch_size,
         f"for `batch_norm` {tuning.batch_norm}": (tuning.batch_norm == "batch") != (settings.batch_norm == "batch"),
         "on another processor": before.processor != machine.processor,
         f"with {before.cores} cores, and now there are {machine.cores}": before.cores != machine.cores,

@@ -67,7 +67,7 @@ def missing(folder: Path) -> Path:
 
 
 BAD_DATA: dict[str, tuple[Data, str]] = {
-    "labels out of range": (bad_labels, "label 7 of image 2"),
+    "labels out of range": (bad_labels, "label 7 of item 2"),
     "no labels": (no_labels, "has a label"),
     "no images": (no_images, "no images"),
     "only broken images": (only_broken_images, "1 could not be read"),

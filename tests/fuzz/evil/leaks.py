@@ -22,7 +22,7 @@ from support.onnx_bytes import (
     tensor,
     value,
 )
-from tbft_runtime.graphs.onnx_file import bytes_field, number_field
+from tbft_runtime.graphs.protobuf import bytes_field, number_field
 
 _LOCATIONS = (
     *("secret.bin", "./secret.bin", "../work/secret.bin", "../secret.bin", "/etc/hostname", "/proc/self/environ"),

@@ -23,7 +23,7 @@ from support.onnx_bytes import (
     tensor,
     value,
 )
-from tbft_runtime.graphs.onnx_file import bytes_field, number_field
+from tbft_runtime.graphs.protobuf import bytes_field, number_field
 
 
 def other_kind(rng: Random) -> Evil:

@@ -14,7 +14,8 @@ from fuzz.mutations import change_file, change_json, nested, paths, to_json
 from fuzz.odd_files import put_something_else
 from support.hostile import EVIL, LONG
 from tbft_artifacts.model_card import METADATA
-from tbft_runtime.graphs.onnx_file import bytes_field, embed
+from tbft_runtime.graphs.onnx_file import embed
+from tbft_runtime.graphs.protobuf import bytes_field
 
 MODEL = "model.onnx"
 
