@@ -58,8 +58,11 @@ def gather_grad(emit: Emitter) -> None:
         raise refusal(emit.node, "computes its indices", "index with constant numbers")
     dy = emit.node.inputs[2]
     if indices.ndim != 1:
-        # 0 keeps a size where it is known to stand at the same place: all before the axis do.
-        behind = [_length(emit.node, shape, number) for number in range(axis + 1, len(shape))]
+        # 0 keeps a size where it is known to stand at the same place: all before the axis do. The batch may stand
+        # behind it, as in tokens (L, N, E).
+        behind = [size if isinstance(size, int) else -1 for size in shape[axis + 1 :]]
+        if behind.count(-1) > 1:
+            raise refusal(emit.node, "reads a tensor whose size is not known", "write sizes as numbers in the model")
         dy = emit.op("Reshape", dy, [0] * axis + [indices.size, *behind])
     places = (indices.ravel() % length).tolist()
     emit.replace(put_back(emit, dy, axis, len(shape), places, length))

@@ -74,6 +74,20 @@ def test_gathers_by_indices_of_any_rank(axis: int, indices: int | list[list[int]
     assert_layer_trains(f"y = Gather<axis={axis}>(h, i)", gather, SHAPE, constants={"i": table})
 
 
+@pytest.mark.parametrize("indices", [0, [-1, 1, 1], [[0, 1], [-1, 0]]], ids=["one", "some", "a table"])
+def test_gathers_ahead_of_the_batch(indices: int | list[int]) -> None:
+    """Tokens first, as attention of PyTorch has them by default, and then the batch."""
+    table = np.array(indices, np.int64)
+    at_first = "f = Transpose<perm=[1,0,2,3]>(h) g = Gather<axis=0>(f, i)"
+    order = [table.ndim, *range(table.ndim), table.ndim + 1, table.ndim + 2]
+    assert_layer_trains(
+        f"{at_first} y = Transpose<perm={order}>(g)",
+        lambda h: h.transpose(0, 1)[torch.from_numpy(table)].permute(order),
+        SHAPE,
+        constants={"i": table},
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [
