@@ -47,6 +47,12 @@ def test_slices_of_several_axes() -> None:
     )
 
 
+def test_a_slice_of_the_whole_batch() -> None:
+    """x[:, 1:] in the words of exporters that leave nothing out."""
+    bounds = {"s": _numbers(0, 1), "e": _numbers(2**63 - 1, 2**63 - 1), "a": _numbers(0, 2)}
+    assert_layer_trains("y = Slice(h, s, e, a)", lambda h: h[:, :, 1:], SHAPE, constants=bounds)
+
+
 @covers("com.microsoft::GatherGrad")
 @settings(max_examples=30)
 @given(axis=st.integers(1, 3), indices=st.lists(st.integers(-4, 3), min_size=1, max_size=9))
