@@ -28,6 +28,7 @@ from tbft_export.options import ExportOptions, check_options
 from tbft_export.pipeline import PassRunner
 from tbft_export.plans import Draft, LeftOut, exit_maker, load_asked, make_plans, plan_maker, plan_requests
 from tbft_export.progress import Progress, Silent
+from tbft_export.quiet import unlogged
 from tbft_export.sources.load import TrainedModel
 from tbft_export.write_bundle import official_files, pack, write_manifest, write_models, write_weights
 
@@ -51,6 +52,7 @@ class Exported:
         return bool(official_files(self.manifest))
 
 
+@unlogged("onnx_ir")
 def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress: Progress | None = None) -> Exported:
     """Compile a model as a method says, and check what came out.
 
