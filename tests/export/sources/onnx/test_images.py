@@ -199,33 +199,6 @@ def test_a_batch_of_one_is_freed(tmp_path: Path, allowzero: str) -> None:
     assert found.shape == (2, 4)
 
 
-@pytest.mark.parametrize(
-    ("batch", "layer", "numbers"),
-    [
-        (1, "v = Resize <mode='nearest'> (r, , , numbers) p = GlobalAveragePool (v)", [1, 5, 16, 16]),
-        (2, "p = GlobalAveragePool (r)", [10]),
-        (3, "p = GlobalAveragePool (r)", [15]),
-    ],
-    ids=["resized", "of two", "of three"],
-)
-def test_a_batch_that_layers_hold(tmp_path: Path, batch: int, layer: str, numbers: list[int]) -> None:
-    """The newer exporter writes the number of images into every size: the file is to blame, not the image size."""
-    body = BODY.replace("p = GlobalAveragePool (r)", layer.replace("'", '"'))
-    if len(numbers) == 1:
-        body = body.replace("f = Flatten (p)", "g = Reshape (p, numbers) f = Reshape (g, rows)")
-    path = small(
-        tmp_path / "m.onnx",
-        images=f"float[{batch},3,8,8]",
-        logits=f"float[{batch},4] y",
-        body=body,
-        numbers=np.array(numbers),
-        **({"rows": np.array([batch, 5])} if len(numbers) == 1 else {}),
-    )
-    error = refusal(ExportOptions(str(path), "output"), tmp_path)
-    assert error.message == f"model 'm' is for batches of {batch}: layers inside hold that number, too"
-    assert "dynamic_shapes" in error.hint
-
-
 # Numbers
 
 
