@@ -123,7 +123,8 @@ def _write(
             official = folder / plan.ort_training
             official.mkdir()
             write_official_artifacts(forward, plan, official, runner)
-        blocks = describe_blocks(forward.graph, forward.trainable, [block for plan in plans for block in plan.blocks])
+        trained_blocks = [block for plan in plans for block in plan.blocks]
+        blocks = describe_blocks(forward.graph, forward.trainable, trained_blocks, forward.fixed)
         blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=plans), folder)
         _check(folder, out)
