@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from tbft_artifacts.names import ORIGIN_END
 from tbft_export.graph.boundary import depends_on_input
-from tbft_export.graph.nodes import NodeWriter, initializer, numbered
+from tbft_export.graph.emitter import Emitter
+from tbft_export.graph.nodes import initializer
 from tbft_export.graph.operands import ints
 from tbft_export.passes.find_shapes import with_batch
 from tbft_export.passes.fold_constants import FOLDED
@@ -57,7 +56,6 @@ class _Freeing:
         self.active = depends_on_input(graph)
         self.places: dict[ir.Value | None, _Place] = {graph.inputs[0]: _Place(0)}
         known = [*fixed.inputs, *fixed.initializers.values(), *(value for node in fixed for value in node.outputs)]
-        self.numbers = itertools.count(1)
         self.known = {(value.name or "").removesuffix(FOLDED): value for value in known}
 
     def run(self) -> None:
@@ -139,18 +137,11 @@ class _Freeing:
                 found.append(((alone, alone and axis == place.axis, habit), -axis, _Place(axis, inner)))
         return max(found, key=lambda each: each[:2])[-1] if found else None
 
-    def writer(self, node: ir.Node) -> NodeWriter:
-        """Writes nodes that stand ahead of `node` and are named after it."""
-        begin = f"{node.outputs[0].name}{ORIGIN_END}batch"
-        return NodeWriter(
-            self.graph, numbered(begin, begin, self.numbers), lambda new: self.graph.insert_before(node, new)
-        )
-
-    def with_images(self, write: NodeWriter, sizes: Sequence[int], axis: int) -> ir.Value:
+    def with_images(self, emit: Emitter, sizes: Sequence[int], axis: int) -> ir.Value:
         """`sizes`, of which that on `axis` is how many images come in."""
-        count = write.op("Gather", write.op("Shape", self.graph.inputs[0]), [0], axis=0)
+        count = emit.op("Gather", emit.op("Shape", self.graph.inputs[0]), [0], axis=0)
         parts = ([*sizes[:axis]], count, [*sizes[axis + 1 :]])
-        return write.op("Concat", *(part for part in parts if isinstance(part, ir.Value) or part), axis=0)
+        return emit.op("Concat", *(part for part in parts if isinstance(part, ir.Value) or part), axis=0)
 
 
 def _settle_reshape(freeing: _Freeing, node: ir.Node, old: _Place, new: _Place) -> None:  # Case 1
@@ -174,27 +165,30 @@ def _settle_expand(freeing: _Freeing, node: ir.Node, _old: _Place, new: _Place) 
 def _settle_resize(freeing: _Freeing, node: ir.Node, old: _Place, _new: _Place) -> None:  # Case 3
     sizes, before = freeing.constant(node, 3), freeing.shape(node.inputs[0])
     if sizes and before is not None and len(sizes) == len(before) and sizes[old.axis] == freeing.batch:
-        node.replace_input_with(3, freeing.with_images(freeing.writer(node), sizes, old.axis))
+        emit = Emitter(node)
+        node.replace_input_with(3, freeing.with_images(emit, sizes, old.axis))
+        emit.stay()
 
 
 def _settle_concat(freeing: _Freeing, node: ir.Node, _old: _Place, new: _Place) -> None:  # Case 4
+    emit = Emitter(node)
     for index, value in enumerate(node.inputs):
         shape = freeing.shape(value)
         if value is None or value in freeing.active or shape is None or shape[new.axis] != freeing.batch:
             continue
-        write = freeing.writer(node)
-        one = _first(freeing, write, value, new.axis)
+        one = _first(freeing, emit, value, new.axis)
         if one is not None:
-            sizes = freeing.with_images(write, [1] * len(shape), new.axis)
-            node.replace_input_with(index, write.op("Expand", one, sizes))
+            sizes = freeing.with_images(emit, [1] * len(shape), new.axis)
+            node.replace_input_with(index, emit.op("Expand", one, sizes))
+    emit.stay()
 
 
-def _first(freeing: _Freeing, write: NodeWriter, value: ir.Value, axis: int) -> ir.Value | None:
+def _first(freeing: _Freeing, emit: Emitter, value: ir.Value, axis: int) -> ir.Value | None:
     """What was repeated for each image, once; None of numbers that differ."""
     if freeing.batch == 1:
         return value
     if not value.is_initializer():
-        return write.op("Slice", value, [0], [1], [axis])
+        return emit.op("Slice", value, [0], [1], [axis])
     assert value.const_value is not None
     array = value.const_value.numpy()
     first = array.take([0], axis)
