@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from tbft_artifacts.archive import is_archive
+from tbft_artifacts.archive import check_packed_name, is_archive
 from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
@@ -78,11 +78,12 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress:
         [('layer3',)]
     """
     check_options(options)
+    out = Path(out)
+    check_packed_name(out)
     progress = progress or Silent()
     progress.begin(f"reading {options.model}", 1)
     runner = PassRunner(options.dump_after)
     trained = load_asked(options, runner)
-    out = Path(out)
     if not is_archive(out):
         return _write(options, trained, runner, progress, out)
     with tempfile.TemporaryDirectory() as temporary:
