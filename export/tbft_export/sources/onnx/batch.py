@@ -27,6 +27,7 @@ def free_batch(model: ir.Model, batch: int) -> None:
     3. Resize to constant sizes: that one is taken from what comes in.
     4. Concat, with something that was repeated for each image, such as a class token: it is repeated for those that
        come in.
+    5. Recurrent layers that begin with zeros for each image: so they do where nothing is given.
 
     With `batch` images the graph computes what it did. Where images lie next to other axes of a Reshape and `batch` is
     1, the graph does not say on which side they are, and PyTorch's habits decide; so whoever reads the graph has to
@@ -36,6 +37,8 @@ def free_batch(model: ir.Model, batch: int) -> None:
     _Freeing(model.graph, with_batch(model, batch, frozenset(floats)).graph, batch).run()
 
 
+# Operands of recurrent layers from here on are what they begin with; peepholes of zeros are none, either.
+_STATE = 5
 _SIZES = (ir.DataType.INT64, ir.DataType.INT32)
 
 
@@ -183,6 +186,16 @@ def _settle_concat(freeing: _Freeing, node: ir.Node, _old: _Place, new: _Place) 
     emit.stay()
 
 
+def _settle_recurrence(_freeing: _Freeing, node: ir.Node, _old: _Place, _new: _Place) -> None:  # Case 5
+    for index in range(_STATE, len(node.inputs)):
+        value = node.inputs[index]
+        producer = None if value is None else value.producer()
+        source = producer.inputs[0] if producer is not None and producer.op_type == "Expand" else value
+        begin = None if source is None else ir.convenience.get_const_tensor(source)
+        if begin is not None and not begin.numpy().any():
+            node.replace_input_with(index, None)
+
+
 def _first(freeing: _Freeing, emit: Emitter, value: ir.Value, axis: int) -> ir.Value | None:
     """What was repeated for each image, once; None of numbers that differ."""
     if freeing.batch == 1:
@@ -203,6 +216,9 @@ def _first(freeing: _Freeing, emit: Emitter, value: ir.Value, axis: int) -> ir.V
 _SETTLE: Mapping[str, Callable[[_Freeing, ir.Node, _Place, _Place], None]] = {
     "Concat": _settle_concat,
     "Expand": _settle_expand,
+    "GRU": _settle_recurrence,
+    "LSTM": _settle_recurrence,
+    "RNN": _settle_recurrence,
     "Reshape": _settle_reshape,
     "Resize": _settle_resize,
 }

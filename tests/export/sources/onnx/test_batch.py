@@ -89,6 +89,18 @@ class Windows(Tokens):
         return mixed.view(count, 2, 2, 2, 2, WIDTH).transpose(2, 3).reshape(count, 16, WIDTH)
 
 
+class Recurrent(Tokens):
+    """What it begins with has the batch in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.GRU(WIDTH, WIDTH, batch_first=True)
+
+    def among(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(x)[0]
+        return y[:, -1:]
+
+
 class Resized(Tokens):
     """An image that is brought to the size of another."""
 
@@ -100,7 +112,7 @@ class Resized(Tokens):
 
 
 MODULES: dict[str, Callable[[], nn.Module]] = {
-    each.__name__: each for each in (Heads, TokensFirst, ClassToken, Windows, Resized)
+    each.__name__: each for each in (Heads, TokensFirst, ClassToken, Windows, Recurrent, Resized)
 } | {"u_shaped": odd_models.u_shaped}
 
 
