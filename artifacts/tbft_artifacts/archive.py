@@ -17,6 +17,7 @@ from tbft_artifacts.regular import help_with, open_regular, unreadable
 from tbft_artifacts.temporary_folder import temporary_folder
 
 SUFFIX = ".tar.gz"
+_OTHER_SUFFIXES = (".7z", ".gz", ".rar", ".tar", ".tar.bz2", ".tar.xz", ".tar.zst", ".tbz2", ".tgz", ".txz", ".zip")
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _OTHER_PLACE = "free some space there, or set TMPDIR to a folder of another disk; a bundle's folder needs no unpacking"
 
@@ -24,6 +25,16 @@ _OTHER_PLACE = "free some space there, or set TMPDIR to a folder of another disk
 def is_archive(path: Path) -> bool:
     """Whether `path` names a packed bundle."""
     return path.name.endswith(SUFFIX)
+
+
+def check_packed_name(path: Path) -> None:
+    """Raise TbftError for a bundle to write that is named after another kind of archive."""
+    name = path.name.lower()
+    if not is_archive(path) and name.endswith(_OTHER_SUFFIXES):
+        raise TbftError(
+            f"a bundle is packed as {SUFFIX}, and '{path}' would be a folder of that name",
+            f"give a name that ends in {SUFFIX}, or that of a folder",
+        )
 
 
 @contextlib.contextmanager

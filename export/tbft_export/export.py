@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from tbft_artifacts.archive import is_archive
+from tbft_artifacts.archive import check_packed_name, is_archive
 from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
@@ -28,6 +28,7 @@ from tbft_export.options import ExportOptions, check_options
 from tbft_export.pipeline import PassRunner
 from tbft_export.plans import Draft, LeftOut, exit_maker, load_asked, make_plans, plan_maker, plan_requests
 from tbft_export.progress import Progress, Silent
+from tbft_export.quiet import unlogged
 from tbft_export.sources.load import TrainedModel
 from tbft_export.write_bundle import official_files, pack, write_manifest, write_models, write_weights
 
@@ -51,6 +52,7 @@ class Exported:
         return bool(official_files(self.manifest))
 
 
+@unlogged("onnx_ir")
 def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress: Progress | None = None) -> Exported:
     """Compile a model as a method says, and check what came out.
 
@@ -76,11 +78,12 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress:
         [('layer3',)]
     """
     check_options(options)
+    out = Path(out)
+    check_packed_name(out)
     progress = progress or Silent()
     progress.begin(f"reading {options.model}", 1)
     runner = PassRunner(options.dump_after)
     trained = load_asked(options, runner)
-    out = Path(out)
     if not is_archive(out):
         return _write(options, trained, runner, progress, out)
     with tempfile.TemporaryDirectory() as temporary:
@@ -121,7 +124,8 @@ def _write(
             official = folder / plan.ort_training
             official.mkdir()
             write_official_artifacts(forward, plan, official, runner)
-        blocks = describe_blocks(forward.graph, forward.trainable, [block for plan in plans for block in plan.blocks])
+        trained_blocks = [block for plan in plans for block in plan.blocks]
+        blocks = describe_blocks(forward.graph, forward.trainable, trained_blocks, forward.fixed)
         blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=plans), folder)
         _check(folder, out)

@@ -151,6 +151,11 @@ def check_options(options: ExportOptions) -> None:
     if model_kind(options.model) != "onnx" and options.output is not None:
         raise TbftError(f"`output` names one of an .onnx file, and '{options.model}' is none", "leave `output` out")
     check_weights(options.model, None if options.weights is None else Path(options.weights))
+    if options.method == "tbft" and options.drift is None and options.blocks:
+        raise TbftError(
+            f"`blocks` {options.blocks[0]} says what is trained, and `drift` decides how",
+            "give `drift`, too: input for the first layers, feature for those in the middle, output for the last one",
+        )
     if options.method == "tbft" and options.drift is None:
         raise TbftError("it is not said what drifted", f"give `drift` {', '.join(get_args(Drift))} or all")
     if options.batch_norm_part is not None and options.batch_norm in ("frozen", "adapt"):

@@ -40,6 +40,7 @@ from tbft_export.passes.unroll_recurrence import UnrollRecurrencePass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
+from tbft_export.passes.write_out_computed_norms import WriteOutComputedNormsPass
 from tbft_export.passes.write_out_layers import WriteOutLayersPass
 from tbft_export.passes.write_out_moves import WriteOutMovesPass
 
@@ -69,6 +70,7 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
         RemoveTrainingLeftoversPass(),  # First: dropout and copied parameters would hide what follows.
         QuickenAveragesPass(),
         common.ShapeInferencePass(),  # Folding `Shape` needs static dimensions.
+        WriteOutComputedNormsPass(weights),  # Of known rank; folding could hide what is computed.
         FoldConstantsPass(weights),
         FoldSizesPass(weights),  # What is left of shape arithmetic: that with the batch in it.
         TakeBranchesPass(weights),  # Whether an axis has one element is decided only now.

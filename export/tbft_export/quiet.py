@@ -1,9 +1,10 @@
-"""What C++ writes straight to a file descriptor, kept off the user's screen."""
+"""What C++ writes straight to a file descriptor, and what libraries log, kept off the user's screen."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,18 @@ def quiet(descriptor: int) -> Iterator[None]:
         _flush(stream)
         os.dup2(saved, descriptor)
         os.close(saved)
+
+
+@contextlib.contextmanager
+def unlogged(library: str) -> Iterator[None]:
+    """Inside, or in a function that this decorates, the library logs nothing, as of what an error says in one line."""
+    logger = logging.getLogger(library)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _flush(stream: TextIO) -> None:

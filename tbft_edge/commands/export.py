@@ -207,7 +207,7 @@ def command(
     is_signal = window is not None or patch is not None
     # At first what says without torch whether the options are right: importing that takes seconds.
     with extra("export", "tbft_export.options"), tempfile.TemporaryDirectory() as cache:
-        from tbft_artifacts.archive import is_archive
+        from tbft_artifacts.archive import check_packed_name, is_archive
         from tbft_edge.calibration import read_images
         from tbft_export import ExportOptions
         from tbft_export.options import check_options
@@ -257,6 +257,7 @@ def command(
                 "it is not said where the bundle goes",
                 "give --out, a new folder or a file ending in .tar.gz; or --plan-only, which writes nothing",
             )
+        check_packed_name(out)
         if not is_archive(out):
             check_empty(out)
         elif not out.parent.is_dir():

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 from support.bundles import made_up_bundle, read_manifest, write_manifest
 from support.files import listing
 from support.tars import END, file, members, pack
-from tbft_artifacts.archive import archived_id, is_archive, opened, unpack
+from tbft_artifacts.archive import archived_id, check_packed_name, is_archive, opened, unpack
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import FileEntry
 
@@ -248,3 +248,15 @@ def test_a_changed_file_in_an_archive_is_named(source: Path, tmp_path: Path) -> 
         pass
     assert "predict.onnx" in caught.value.message
     assert f"'{archive}'" in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["b.zip", "B.ZIP", "b.tgz", "b.tar", "b.tar.xz"])
+def test_a_folder_is_not_named_after_an_archive(name: str) -> None:
+    with pytest.raises(TbftError, match="would be a folder of that name") as caught:
+        check_packed_name(Path(name))
+    assert ".tar.gz" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["b", "b.tar.gz", "resnet.v1", "b.zip/bundle"])
+def test_other_names_may_be_given(name: str) -> None:
+    check_packed_name(Path(name))

@@ -23,6 +23,8 @@ WRONG = {
     "weights for a model": (("--model", "net.pth.tar", "--drift", "all"), "'net.pth.tar' holds weights, not a network"),
     "method": (("--model", "resnet26", "--method", "guess"), "there is no method 'guess'"),
     "drift": (("--model", "resnet26"), "it is not said what drifted"),
+    "block": (("--model", "resnet26", "--block", "layer2"), "--block layer2 says what is trained, and --drift decides"),
+    "zip": (("--model", "resnet26", "--drift", "all", "--out", "b.zip"), "'b.zip' would be a folder"),
     "weights": (("--model", "resnet26", "--drift", "all", "--weights", "none.pth"), "'none.pth' does not exist"),
     "head": (("--model", "resnet26", "--drift", "all", "--new-head"), "for how many classes the new head is"),
     "int8": (("--model", "resnet26", "--drift", "all", "--prefix", "int8"), "needs images to calibrate with"),

@@ -57,6 +57,8 @@ PARTS = {
         ["head"],
     ),
     "families:two_heads": (["stem"], [["stages.0"], ["stages.1"]], [], ["head", "head_dist"]),
+    # Its uneven pools are products with constants, and no layers.
+    "families:pooled_end": (["conv1"], [["conv2"], ["conv3"]], [], ["head"]),
     "families:perceptron": (["1"], [["3"], ["5"], ["7"]], [], ["9"]),
 }
 

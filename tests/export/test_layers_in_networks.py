@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -66,11 +69,11 @@ def test_a_normalisation_inside() -> None:
 class Encoder(nn.Module):
     """Vision transformers of torchvision, and of many others: PyTorch's own layer of attention and a linear part."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, batch_first: bool) -> None:
         super().__init__()
         self.patches = nn.Conv2d(3, CHANNELS, 2, 2)
         self.layer = nn.TransformerEncoderLayer(
-            CHANNELS, 2, 16, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            CHANNELS, 2, 16, dropout=0.0, activation="gelu", batch_first=batch_first, norm_first=True
         )
         self.norm = nn.LayerNorm(CHANNELS)
         self.fc = nn.Linear(CHANNELS, CLASSES)
@@ -80,10 +83,25 @@ class Encoder(nn.Module):
         return logits
 
 
-def test_pytorchs_own_attention() -> None:
+class TokensFirst(Encoder):
+    """(L, N, E), PyTorch's default, with a token that answers."""
+
+    def __init__(self) -> None:
+        super().__init__(batch_first=False)
+        self.token = nn.Parameter(torch.randn(1, 1, CHANNELS))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        patches = rows(self.patches(x)).transpose(0, 1)
+        tokens = torch.cat([self.token.expand(-1, patches.shape[1], -1), patches])
+        logits: torch.Tensor = self.fc(self.norm(self.layer(tokens))[0])
+        return logits
+
+
+@pytest.mark.parametrize("make", [partial(Encoder, batch_first=True), TokensFirst], ids=["batch first", "tokens first"])
+def test_pytorchs_own_attention(make: Callable[[], nn.Module]) -> None:
     """In eval mode PyTorch takes a fast path that cannot be traced; afterwards it may again."""
     torch.manual_seed(4)
     rng = np.random.default_rng(0)
     images = rng.standard_normal((3, 3, 8, 8), np.float32)
-    assert_gradients_are_pytorchs(Encoder(), images, rng.integers(0, CLASSES, 3))
+    assert_gradients_are_pytorchs(make(), images, rng.integers(0, CLASSES, 3))
     assert torch.backends.mha.get_fastpath_enabled()

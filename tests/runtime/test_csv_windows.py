@@ -104,8 +104,9 @@ BROKEN = {
     "no number": ("0.4,x,up,4", "'b' is 'x' in line 6, no number"),
     "not a number": ("0.4,nan,up,4", "'b' is 'nan' in line 6, no number"),
     "too large": ("0.4,1e39,up,4", "'b' is '1e39' in line 6, no number"),
-    "missing": ("0.4,1,up", "'a' is '' in line 6, no number"),
-    "too many": ("0.4,1,up,4,5", "line 6 has more values than there are columns"),
+    "missing": ("0.4,1,up", "line 6 has 3 fields, and the first line 4"),
+    "missing ahead of the label": ("0.4,1,4", "line 6 has 3 fields, and the first line 4"),
+    "too many": ("0.4,1,up,4,5", "line 6 has 5 fields, and the first line 4"),
     "no time": (",1,up,4", "'t' is '' in line 6, no number"),
     "a gap": ("0.9,1,up,4", "0.6 instead of 0.1 pass before line 6"),
     "time goes back": ("0.1,1,up,4", "time stands still or goes back before line 6"),
@@ -128,7 +129,7 @@ def test_decimal_commas_between_commas_are_no_numbers(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("t,a,b,what\n" + "".join(f"{row},1,5,2,5,up\n" for row in range(4)))
     items = items_of(tmp_path / "x.csv", length=1, stride=1)
     assert [item.pixels for item in items] == [None] * 4
-    assert items[0].problem == "line 2 has more values than there are columns"
+    assert items[0].problem == "line 2 has 6 fields, and the first line 4"
     (tmp_path / "x.csv").write_text("t,a,b\n" + "".join(f"{row},1,2, ,\n" for row in range(4)))
     assert all(item.pixels is not None for item in items_of(tmp_path / "x.csv", length=1, stride=1))
 

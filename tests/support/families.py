@@ -222,3 +222,11 @@ perceptron = Seeded(
         nn.Linear(16, CLASSES),
     )
 )
+pooled_end = Seeded(
+    lambda: named(
+        conv1=conv_norm_relu(3, 4, 3, 2),
+        conv2=conv_norm_relu(4, 6, 3, 2),
+        conv3=nn.Sequential(nn.AdaptiveAvgPool2d(5), *conv_norm_relu(6, 8)),
+        head=nn.Sequential(nn.Conv2d(8, CLASSES, 1), nn.AdaptiveAvgPool2d(3), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    )
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -38,12 +38,14 @@ class Blocks:
         return tuple(dict.fromkeys((*self.stem, *(n for stage in self.stages for n in stage), *self.rest, *self.rear)))
 
 
-def find_blocks(graph: ir.Graph, parameters: Sequence[str]) -> Blocks:
+def find_blocks(graph: ir.Graph, parameters: Sequence[str], fixed: Set[str] = frozenset()) -> Blocks:
     """The parts of a network, found in its graph; each of `parameters` is in exactly one of them.
+
+    `fixed` are weights that are never trained, and in none; their layers are some all the same.
 
     Raises TbftError if nothing is multiplied with a weight, so that there is no last layer.
     """
-    layers = find_layers(graph, parameters)
+    layers = find_layers(graph, parameters, fixed)
     rear = {name for index in layers.heads | layers.behind for name in layers.reads.get(index, ())}
     if not layers.heads:
         raise TbftError(
@@ -64,7 +66,9 @@ def find_blocks(graph: ir.Graph, parameters: Sequence[str]) -> Blocks:
     )
 
 
-def describe_blocks(graph: ir.Graph, weights: frozenset[str], trained: Sequence[str]) -> tuple[Block, ...]:
+def describe_blocks(
+    graph: ir.Graph, weights: frozenset[str], trained: Sequence[str], fixed: Set[str] = frozenset()
+) -> tuple[Block, ...]:
     """Every block of the network, in the order of its graph, and how many trainable values it holds.
 
     A block of which `trained` names only a part is opened, so that each is trained as a whole or not at all: with
@@ -73,7 +77,7 @@ def describe_blocks(graph: ir.Graph, weights: frozenset[str], trained: Sequence[
     """
     parameters = trainable_parameters(graph, weights)
     try:
-        known = find_blocks(graph, parameters).names
+        known = find_blocks(graph, parameters, fixed).names
     except TbftError:
         known = outermost(parameters)
     values: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -46,11 +46,12 @@ def trainable_parameters(graph: ir.Graph, weights: frozenset[str]) -> list[str]:
     return [name for name in order if name not in statistics]
 
 
-def find_layers(graph: ir.Graph, parameters: Sequence[str]) -> Layers:
-    """The layers of `graph`, and where it reads `parameters`."""
+def find_layers(graph: ir.Graph, parameters: Sequence[str], fixed: Set[str] = frozenset()) -> Layers:
+    """The layers of `graph`, and where it reads `parameters`; `fixed` names weights that are none of these."""
     nodes = list(graph)
     active = depends_on_input(graph)
-    products = tuple(index for index, node in enumerate(nodes) if _is_product(node, active))
+    learned = _learned(nodes, active, fixed | set(parameters))
+    products = tuple(index for index, node in enumerate(nodes) if _is_product(node, active, learned))
     heads = _last_of(nodes, products)
     made = {value for index in heads for value in nodes[index].outputs}
     behind = set()
@@ -61,10 +62,22 @@ def find_layers(graph: ir.Graph, parameters: Sequence[str]) -> Layers:
     return Layers(products, heads, frozenset(behind), _reads(nodes, active, parameters))
 
 
-def _is_product(node: ir.Node, active: set[ir.Value]) -> bool:
-    """Whether one of its factors is an activation and the other is not."""
-    factors = [value in active for value in node.inputs[:2] if value is not None]
-    return node.op_type in PRODUCTS and sorted(factors) == [False, True]
+def _learned(nodes: Sequence[ir.Node], active: Set[ir.Value], weights: Set[str]) -> set[ir.Value]:
+    """The weights, those that are stored as integers, and what is made of weights and of no activation."""
+    learned = {value for node in nodes for value in node.inputs if value is not None and value.name in weights}
+    for node in nodes:
+        if active.isdisjoint(node.outputs):
+            made = node.op_type == "DequantizeLinear" or any(value in learned for value in node.inputs)
+            learned.update(node.outputs if made else ())
+    return learned
+
+
+def _is_product(node: ir.Node, active: Set[ir.Value], learned: Set[ir.Value]) -> bool:
+    """Whether one of its factors is an activation and the other is learned: a constant is that of a pool."""
+    if node.op_type not in PRODUCTS:
+        return False
+    factors = [value for value in node.inputs[:2] if value is not None]
+    return sum(value in active for value in factors) == 1 and sum(value in learned for value in factors) == 1
 
 
 def _last_of(nodes: Sequence[ir.Node], products: Sequence[int]) -> frozenset[int]:

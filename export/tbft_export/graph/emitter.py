@@ -13,7 +13,7 @@ from tbft_export.graph.nodes import Naming, NodeWriter, Operand, numbered
 
 
 class Emitter(NodeWriter):
-    """Collects the nodes that take the place of `node`, then swaps them in.
+    """Collects the nodes that take the place of `node`, then swaps them in, or puts them ahead of it.
 
     New values are named after the node's first output, which no other node has; new nodes after the node, since its
     name says which layer it computes, forward or backward, and a profile on the device reads it there. `form` says how
@@ -41,6 +41,11 @@ class Emitter(NodeWriter):
         """Whether anything reads the node's output of that number; one that is not there is not needed."""
         output = self.node.outputs[index] if index < len(self.node.outputs) else None
         return output is not None and (bool(output.uses()) or output.is_graph_output())
+
+    def stay(self) -> None:
+        """Put the collected nodes ahead of the node, which stays."""
+        self.graph.insert_before(self.node, self._nodes)
+        self._nodes.clear()
 
     def replace(self, *outputs: ir.Value | None) -> None:
         """Put the collected nodes where the node stands; `outputs` take over from its outputs.

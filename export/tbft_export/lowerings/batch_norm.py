@@ -60,9 +60,10 @@ def batch_normalization_grad(emit: Emitter) -> None:
 
 @dataclass(frozen=True)
 class BatchStatistics:
-    """Per channel, shaped (1, C, 1, 1): mean, inverse standard deviation; `centered` is x - mean."""
+    """Per channel, shaped (1, C, 1, 1): mean, biased variance, 1 / standard deviation; `centered` is x - mean."""
 
     mean: ir.Value
+    variance: ir.Value
     inverse_std: ir.Value
     centered: ir.Value
 
@@ -86,22 +87,16 @@ def count_per_channel(emit: Emitter, x: ir.Value | None, channels: int) -> ir.Va
     return emit.op("Div", emit.cast(emit.op("Size", x), ir.DataType.FLOAT), float(channels))
 
 
-def normalize_with_batch_statistics(emit: Emitter) -> tuple[ir.Value, BatchStatistics]:
-    """Lower a BatchNormalization-like node (x, gamma, beta, running mean, running var).
+def normalize_with_own_statistics(emit: Emitter, rank: int) -> tuple[ir.Value, BatchStatistics]:
+    """Write a BatchNormalization-like node (x, gamma, beta, ...) with the statistics of x itself.
 
         mean = mean(x);  var = mean((x - mean)^2);  y = (x - mean) * gamma / sqrt(var + epsilon) + beta
 
-    The biased variance normalises; the unbiased one, var * M / (M - 1) over M values per channel,
-    belongs into the running average (torch.nn.BatchNorm2d). Mean and unbiased variance become graph
-    outputs named `<running statistic>.batch`, shaped (C,); who runs the graph averages them.
+    x (N, C, ...) has `rank` axes.
     """
-    x, gamma, beta, running_mean, running_variance = emit.node.inputs[:5]
-    if x is None or x.shape is None or running_mean is None or running_variance is None:
-        raise ValueError(f"node '{emit.node.name}' ({emit.node.op_type}) needs the shape of its input")
-    channels = x.shape[1]
-    assert isinstance(channels, int)
-    axes = reduce_axes(len(x.shape))
-    per_channel = [1, channels] + [1] * (len(x.shape) - 2)
+    x, gamma, beta = emit.node.inputs[:3]
+    axes = reduce_axes(rank)
+    per_channel = [1, -1] + [1] * (rank - 2)
     epsilon = emit.node.attributes.get_float("epsilon", 1e-5)
 
     mean = emit.op("ReduceMean", x, axes=axes, keepdims=1)
@@ -110,14 +105,29 @@ def normalize_with_batch_statistics(emit: Emitter) -> tuple[ir.Value, BatchStati
     inverse_std = emit.op("Reciprocal", emit.op("Sqrt", emit.op("Add", variance, epsilon)))
     scale = emit.op("Mul", emit.op("Reshape", gamma, per_channel), inverse_std)
     y = emit.op("Add", emit.op("Mul", centered, scale), emit.op("Reshape", beta, per_channel))
+    return y, BatchStatistics(mean, variance, inverse_std, centered)
 
+
+def normalize_with_batch_statistics(emit: Emitter) -> tuple[ir.Value, BatchStatistics]:
+    """Lower a BatchNormalization-like node (x, gamma, beta, running mean, running var).
+
+    The biased variance normalises; the unbiased one, var * M / (M - 1) over M values per channel,
+    belongs into the running average (torch.nn.BatchNorm2d). Mean and unbiased variance become graph
+    outputs named `<running statistic>.batch`, shaped (C,); who runs the graph averages them.
+    """
+    x, _, _, running_mean, running_variance = emit.node.inputs[:5]
+    if x is None or x.shape is None or running_mean is None or running_variance is None:
+        raise ValueError(f"node '{emit.node.name}' ({emit.node.op_type}) needs the shape of its input")
+    channels = x.shape[1]
+    assert isinstance(channels, int)
+    y, statistics = normalize_with_own_statistics(emit, len(x.shape))
     count = count_per_channel(emit, x, channels)
     correction = emit.op("Div", count, emit.op("Sub", count, 1.0))
     flat = [channels]
-    unbiased = emit.op("Reshape", emit.op("Mul", variance, correction), flat)
-    _add_output(emit.graph, emit.op("Reshape", mean, flat), f"{running_mean.name}{BATCH_SUFFIX}", channels)
+    unbiased = emit.op("Reshape", emit.op("Mul", statistics.variance, correction), flat)
+    _add_output(emit.graph, emit.op("Reshape", statistics.mean, flat), f"{running_mean.name}{BATCH_SUFFIX}", channels)
     _add_output(emit.graph, unbiased, f"{running_variance.name}{BATCH_SUFFIX}", channels)
-    return y, BatchStatistics(mean, inverse_std, centered)
+    return y, statistics
 
 
 def _add_output(graph: ir.Graph, value: ir.Value, name: str, channels: int) -> None:

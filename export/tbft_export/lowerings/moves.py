@@ -19,13 +19,16 @@ from tbft_export.graph.operands import constant_input
 from tbft_export.graph.refusal import refusal
 from tbft_export.lowerings.registry import lowers
 
+# No axis is longer: exporters write such a number for an end that is left out.
+_TO_THE_END = 2**31 - 1
+
 
 @lowers("com.microsoft", "SliceGrad")
 def slice_grad(emit: Emitter) -> None:
     """dX = dY where X was sliced, 0 elsewhere; steps may be negative.
 
     dY, shape of X, starts, ends, axes, steps -> dX. Starts, ends, axes and steps are constants, and the lengths of the
-    axes are known; otherwise refused.
+    axes are known; otherwise refused. An axis that is taken whole may have any length, as the batch of x[:, 0].
     """
     dy = emit.node.inputs[0]
     shape = _shape_of_source(emit.node, 1)
@@ -37,6 +40,8 @@ def slice_grad(emit: Emitter) -> None:
     axes = np.arange(starts.size) if axes is None else axes % len(shape)
     steps = np.ones(starts.size, np.int64) if steps is None else steps
     for axis, start, end, step in zip(axes.tolist(), starts.tolist(), ends.tolist(), steps.tolist(), strict=True):
+        if (start, step) == (0, 1) and end >= _TO_THE_END:
+            continue
         length = _length(emit.node, shape, axis)
         places = range(length)[start:end:step]
         dy = put_back(emit, dy, axis, len(shape), list(places), length)
@@ -58,8 +63,11 @@ def gather_grad(emit: Emitter) -> None:
         raise refusal(emit.node, "computes its indices", "index with constant numbers")
     dy = emit.node.inputs[2]
     if indices.ndim != 1:
-        # 0 keeps a size where it is known to stand at the same place: all before the axis do.
-        behind = [_length(emit.node, shape, number) for number in range(axis + 1, len(shape))]
+        # 0 keeps a size where it is known to stand at the same place: all before the axis do. The batch may stand
+        # behind it, as in tokens (L, N, E).
+        behind = [size if isinstance(size, int) else -1 for size in shape[axis + 1 :]]
+        if behind.count(-1) > 1:
+            raise refusal(emit.node, "reads a tensor whose size is not known", "write sizes as numbers in the model")
         dy = emit.op("Reshape", dy, [0] * axis + [indices.size, *behind])
     places = (indices.ravel() % length).tolist()
     emit.replace(put_back(emit, dy, axis, len(shape), places, length))

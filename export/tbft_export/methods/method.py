@@ -35,12 +35,13 @@ class Network:
     @cached_property
     def blocks(self) -> Blocks:
         """The parts of the network. Raises TbftError if there is no layer with weights."""
-        return find_blocks(self.forward.graph, self.parameters)
+        return find_blocks(self.forward.graph, self.parameters, self.forward.fixed)
 
     @cached_property
     def modules(self) -> tuple[str, ...]:
         """The names of its blocks, or where it has no layer, of its outermost modules."""
-        return tuple(block.name for block in describe_blocks(self.forward.graph, self.forward.trainable, ()))
+        found = describe_blocks(self.forward.graph, self.forward.trainable, (), self.forward.fixed)
+        return tuple(block.name for block in found)
 
     @property
     def norms(self) -> tuple[ir.Node, ...]:

@@ -17,6 +17,7 @@ from tbft_export.options import ExportOptions, check_options
 from tbft_export.outline.estimate import estimated_cost, layer_flops
 from tbft_export.pipeline import PassRunner
 from tbft_export.plans import load_asked, plan_requests
+from tbft_export.quiet import unlogged
 from tbft_export.sources.load import TrainedModel
 
 
@@ -64,6 +65,7 @@ class Outline:
     notes: tuple[str, ...]
 
 
+@unlogged("onnx_ir")
 def outline_export(options: ExportOptions) -> Outline:
     """What `export_bundle` would make of a model, without compiling anything.
 

@@ -39,7 +39,7 @@ class FindShapesPass(ir.passes.InPlacePass):
         values = [output for node in model.graph for output in node.outputs if not _is_known(output, batch)]
         if not values or batch is None:
             return ir.passes.PassResult(model, False)
-        few, more = (self._with_batch(model, size) for size in _BATCHES)
+        few, more = (self._shapes(model, size) for size in _BATCHES)
         modified = False
         for value in values:
             name = value.name or ""
@@ -51,25 +51,31 @@ class FindShapesPass(ir.passes.InPlacePass):
             modified |= node.op_type == "Reshape" and node.outputs[0] in values and _say_sizes(model.graph, node)
         return ir.passes.PassResult(model, modified)
 
-    def _with_batch(self, model: ir.Model, size: int) -> Shapes:
+    def _shapes(self, model: ir.Model, size: int) -> Shapes:
         """The shapes of all values that are known with so many images."""
-        fixed = model.clone()
-        (images,) = fixed.graph.inputs
-        assert images.shape is not None
-        images.shape = ir.Shape([size, *images.shape[1:]])
-        for node in fixed.graph:
-            for output in node.outputs:
-                output.shape = None
-        for _ in range(_ROUNDS):
-            common.ShapeInferencePass()(fixed)
-            if not FoldConstantsPass(self.weights)(fixed).modified:
-                break
-        shapes = {output.name or "": output.shape for node in fixed.graph for output in node.outputs}
+        graph = with_batch(model, size, self.weights).graph
+        shapes = {output.name or "": output.shape for node in graph for output in node.outputs}
         return {
             name: tuple(each if isinstance(each, int) else None for each in shape)
             for name, shape in shapes.items()
             if shape is not None
         }
+
+
+def with_batch(model: ir.Model, size: int, weights: frozenset[str]) -> ir.Model:
+    """A copy for that many images, with every shape that follows; none of `weights` is folded in it."""
+    fixed = model.clone()
+    (images,) = fixed.graph.inputs
+    assert images.shape is not None
+    images.shape = ir.Shape([size, *images.shape[1:]])
+    for node in fixed.graph:
+        for output in node.outputs:
+            output.shape = None
+    for _ in range(_ROUNDS):
+        common.ShapeInferencePass()(fixed)
+        if not FoldConstantsPass(weights)(fixed).modified:
+            break
+    return fixed
 
 
 def _batch(graph: ir.Graph) -> ir.SymbolicDim | None:

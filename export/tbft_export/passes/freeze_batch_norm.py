@@ -41,14 +41,11 @@ class FreezeBatchNormPass(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified)
 
     def _rewrite(self, node: ir.Node) -> None:
-        x, gamma, beta, mean, variance = node.inputs
+        x, gamma, beta = node.inputs[:3]
         emit = Emitter(node)
-        epsilon = node.attributes.get_float("epsilon", 1e-5)
         rank = 4 if x is None or x.shape is None else len(x.shape)
         per_channel = [1, -1] + [1] * (rank - 2)
-        inverse_std = emit.op("Reciprocal", emit.op("Sqrt", emit.op("Add", variance, epsilon)))
-        scale = emit.op("Mul", gamma, inverse_std)
-        shift = emit.op("Sub", beta, emit.op("Mul", mean, scale))
+        scale, shift = scale_and_shift(emit)
         conv = None if x is None else x.producer()
         if conv is not None and self._is_fixed(conv, gamma, beta):
             scaled = _scaled_conv(emit, conv, scale)
@@ -67,6 +64,15 @@ class FreezeBatchNormPass(ir.passes.InPlacePass):
             value is not None and value.is_initializer() and value.name not in self.trainable for value in weights
         )
         return fixed and len(conv.outputs[0].uses()) == 1
+
+
+def scale_and_shift(emit: Emitter) -> tuple[ir.Value, ir.Value]:
+    """What a BatchNormalization with given statistics multiplies by and adds, both (C,)."""
+    _, gamma, beta, mean, variance = emit.node.inputs
+    epsilon = emit.node.attributes.get_float("epsilon", 1e-5)
+    inverse_std = emit.op("Reciprocal", emit.op("Sqrt", emit.op("Add", variance, epsilon)))
+    scale = emit.op("Mul", gamma, inverse_std)
+    return scale, emit.op("Sub", beta, emit.op("Mul", mean, scale))
 
 
 def running_mean(norm: ir.Node) -> str:

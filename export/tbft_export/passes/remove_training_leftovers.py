@@ -10,7 +10,8 @@ class RemoveTrainingLeftoversPass(ir.passes.InPlacePass):
 
     1. Dropout(x) -> x.
     2. Identity(x) -> x, also where x is an initializer: a copy would hide whose parameter it is.
-    3. BatchNormalization keeps its first output and loses `training_mode`.
+    3. BatchNormalization keeps its first output and loses `training_mode`, where its averages are initializers: one
+       whose averages are computed has none to use instead of its input's own.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -24,9 +25,13 @@ class RemoveTrainingLeftoversPass(ir.passes.InPlacePass):
                 ir.convenience.replace_all_uses_with(y, x)
                 graph.remove(node, safe=True)
                 modified = True
-            elif node.op_type == "BatchNormalization":  # Case 3
+            elif node.op_type == "BatchNormalization" and _keeps_averages(node):  # Case 3
                 modified |= node.attributes.pop("training_mode", None) is not None
                 if len(node.outputs) > 1:
                     node.resize_outputs(1)
                     modified = True
         return ir.passes.PassResult(model, modified)
+
+
+def _keeps_averages(norm: ir.Node) -> bool:
+    return all(value is not None and (value.is_initializer() or value.is_graph_input()) for value in norm.inputs[3:5])

@@ -19,6 +19,8 @@ from tbft_export.sources.logits import return_logits
 
 # Two, so that a batch is told from an image.
 IMAGES = 2
+# Of the largest logit, what rounding may move one.
+_NEAR = 1e-3
 _ROWS = "end the network in one number per class: of two classes two, of which softmax makes what sigmoid made of one"
 
 
@@ -59,7 +61,7 @@ def _check_alone(module: nn.Module, images: Tensor, logits: Tensor, name: str) -
             again, alone = module(images.clone()), module(images[:1].clone())
     except Exception:  # It takes no single image, which a batch has at the end of an epoch at most.
         return
-    near = 1e-3 * float(logits.abs().max())
+    near = _NEAR * float(logits.abs().max())
     if torch.equal(again, logits) and alone.shape == logits[:1].shape and (alone - logits[:1]).abs().max() > near:
         raise TbftError(
             f"model '{name}' gives an image other logits beside others than alone, in PyTorch itself",
@@ -103,15 +105,28 @@ def probe_batch(graph: Reference, images: Tensor, name: str) -> None:
 def probe_fixed_batch(graph: Reference, images: Tensor, batch: int, name: str) -> None:
     """Ask the `graph` of a file, whose input says `batch` images, for other numbers of them.
 
-    Raises TbftError if it does not take them, since layers inside say a number, too.
+    Raises TbftError if it does not take them, since layers inside say a number, too, or if an image's logits are not
+    those that it has in a batch of `batch`.
     """
-    for count in (len(images), len(images) + 1):
-        if not _takes(graph, images, count):
-            raise TbftError(
-                f"model '{name}' is for batches of {batch}: layers inside hold that number, too",
-                "export the file again with a batch that is left open, in PyTorch by dynamic_shapes=({0: 'n'},), or by "
-                "input_names=['x'], dynamic_axes={'x': {0: 'n'}} where dynamo=False",
-            )
+    counts = (len(images), len(images) + 1)
+    if not all(_takes(graph, images, count) for count in counts) or not _are_apart(graph, images, batch):
+        raise TbftError(
+            f"model '{name}' is for batches of {batch}: layers inside hold that number, too",
+            "export the file again with a batch that is left open, in PyTorch by dynamic_shapes=({0: 'n'},), or by "
+            "input_names=['x'], dynamic_axes={'x': {0: 'n'}} where dynamo=False",
+        )
+
+
+def _are_apart(graph: Reference, images: Tensor, batch: int) -> bool:
+    """Whether each image has the logits that it has among `batch` copies of itself."""
+    try:
+        with torch.no_grad():
+            together = graph.logits(images.clone(), batch_statistics=())
+            copies = [image.repeat(batch, 1, 1, 1) for image in images]
+            alone = torch.stack([graph.logits(each, batch_statistics=())[0] for each in copies])
+    except TbftError:
+        return True
+    return not bool((together - alone).abs().max() > _NEAR * alone.abs().max())
 
 
 def _takes(graph: Reference, images: Tensor, count: int) -> bool:

@@ -32,13 +32,13 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 class _Record(NamedTuple):
-    """The texts of a row: of its time, its channels and its label, and whether there are more than columns."""
+    """The texts of a row: of its time, its channels and its label; `uneven` says that it has another length, if so."""
 
     line: int
     time: str
     texts: list[str]
     label: str
-    has_more: bool
+    uneven: str
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,9 @@ def read_rows(path: Path, step: CutWindows) -> Iterator[Row]:
     period = _period(path, step)
     before: float | None = None
     blank = np.full(len(step.columns), np.nan, np.float32)
-    for line, time, texts, label, has_more in _records(path, step):
+    for line, time, texts, label, uneven in _records(path, step):
         values, problem = _numbers(texts, step.columns, line)
-        if has_more:
-            problem = f"line {line} has more values than there are columns"
+        problem = uneven or problem
         now = _number(time)
         if now is None:
             problem = problem or f"'{step.time}' is '{time[:20]}' in line {line}, no number"
@@ -83,12 +82,13 @@ def _records(path: Path, step: CutWindows) -> Iterator[_Record]:
             reader = csv.reader(lines, delimiter=separator)
             for record in reader:
                 if record:
-                    texts = [record[place] if place < len(record) else "" for place in channels]
-                    has_more = any(map(str.strip, record[len(header) :]))
-                    # Columns of a row that has too many may be any.
-                    shown = "" if label is None or label >= len(record) or has_more else record[label].strip()
-                    now = record[time] if time < len(record) else ""
-                    yield _Record(reader.line_num + 1, now, texts, shown, has_more)
+                    line, count = reader.line_num + 1, len(record)
+                    texts = [record[place] if place < count else "" for place in channels]
+                    is_uneven = any(map(str.strip, record[len(header) :])) or max(time, *channels) >= count
+                    uneven = f"line {line} has {count} fields, and the first line {len(header)}" if is_uneven else ""
+                    # In a row of another length any text may stand where the label should.
+                    shown = "" if label is None or label >= count or uneven else record[label].strip()
+                    yield _Record(line, record[time] if time < count else "", texts, shown, uneven)
     except csv.Error as error:
         raise TbftError(f"data '{path}' is no table of text: {error}", "save it as CSV") from error
     except OSError as error:

@@ -96,7 +96,12 @@ def labels_in(archive: zipfile.ZipFile, count: int, classes: Sequence[str] | Non
         return np.full(count, NO_LABEL)
     with array_in(archive, "labels", path) as (file, header):
         if header.dtype.kind not in "iu" or header.shape != (count,):
-            raise TbftError(f"'labels' of '{path}' is {header}, not {count} integers", "give one label for each")
+            raise TbftError(
+                f"'labels' of '{path}' is {header}, not {count} integers",
+                "give numbers, and names beside them: classes, labels = np.unique(names, return_inverse=True)"
+                if header.dtype.kind in "US"
+                else "give one label for each",
+            )
         labels = read_array(file, header.bytes, path).view(header.dtype)
     # While they have their own type: the largest of unsigned numbers would become -1, no label.
     most = np.iinfo(np.int64).max if classes is None else len(classes)

@@ -47,6 +47,12 @@ def test_slices_of_several_axes() -> None:
     )
 
 
+def test_a_slice_of_the_whole_batch() -> None:
+    """x[:, 1:] in the words of exporters that leave nothing out."""
+    bounds = {"s": _numbers(0, 1), "e": _numbers(2**63 - 1, 2**63 - 1), "a": _numbers(0, 2)}
+    assert_layer_trains("y = Slice(h, s, e, a)", lambda h: h[:, :, 1:], SHAPE, constants=bounds)
+
+
 @covers("com.microsoft::GatherGrad")
 @settings(max_examples=30)
 @given(axis=st.integers(1, 3), indices=st.lists(st.integers(-4, 3), min_size=1, max_size=9))
@@ -72,6 +78,20 @@ def test_gathers_by_indices_of_any_rank(axis: int, indices: int | list[list[int]
         return flat.reshape(*h.shape[:at], *table.shape, *h.shape[at + 1 :])
 
     assert_layer_trains(f"y = Gather<axis={axis}>(h, i)", gather, SHAPE, constants={"i": table})
+
+
+@pytest.mark.parametrize("indices", [0, [-1, 1, 1], [[0, 1], [-1, 0]]], ids=["one", "some", "a table"])
+def test_gathers_ahead_of_the_batch(indices: int | list[int]) -> None:
+    """Tokens first, as attention of PyTorch has them by default, and then the batch."""
+    table = np.array(indices, np.int64)
+    at_first = "f = Transpose<perm=[1,0,2,3]>(h) g = Gather<axis=0>(f, i)"
+    order = [table.ndim, *range(table.ndim), table.ndim + 1, table.ndim + 2]
+    assert_layer_trains(
+        f"{at_first} y = Transpose<perm={order}>(g)",
+        lambda h: h.transpose(0, 1)[torch.from_numpy(table)].permute(order),
+        SHAPE,
+        constants={"i": table},
+    )
 
 
 @pytest.mark.parametrize(

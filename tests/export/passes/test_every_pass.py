@@ -33,6 +33,7 @@ from tbft_export.passes.unroll_recurrence import UnrollRecurrencePass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
+from tbft_export.passes.write_out_computed_norms import WriteOutComputedNormsPass
 from tbft_export.passes.write_out_moves import WriteOutMovesPass
 
 RELU = "g (float[n,3] x) => (float[n,3] y) { y = Relu(x) }"
@@ -76,6 +77,7 @@ def test_every_pass_is_tested() -> None:
         UseBatchStatisticsPass(),
         WidenOneDimensionPass({"x"}),
         WriteOutActivationsPass(),
+        WriteOutComputedNormsPass(frozenset()),
         WriteOutMovesPass({"x"}),
     ],
     ids=lambda step: type(step).__name__,

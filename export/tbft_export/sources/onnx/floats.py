@@ -11,21 +11,23 @@ _TYPES = ("to", "dtype", "output_dtype")
 
 
 def use_float32(graph: ir.Graph) -> tuple[str, ...]:
-    """Let every float in `graph` be float32; says what was otherwise, if that was more than a number."""
-    values = [*graph.inputs, *graph.initializers.values(), *(value for node in graph for value in node.outputs)]
+    """Let every float in `graph`, branches included, be float32; says what was otherwise, if more than a number."""
+    graphs, nodes = (graph, *graph.subgraphs()), list(graph.all_nodes())
+    initializers = [value for each in graphs for value in each.initializers.values()]
+    values = [*graph.inputs, *initializers, *(value for node in nodes for value in node.outputs)]
     # A single number, such as an epsilon, may have any type.
     large = {
         value.dtype
         for value in (*values, *graph.outputs)
         if value.dtype in _ODD and value.shape is not None and len(value.shape)
     }
-    for value in graph.initializers.values():
+    for value in initializers:
         if value.dtype in _ODD and value.const_value is not None:
             value.const_value = _float32(value.const_value)
     for value in values:
         if value.dtype in _ODD:
             value.dtype = ir.DataType.FLOAT
-    for node in graph:
+    for node in nodes:
         _convert(node)
     names = " and ".join(sorted(dtype.name.lower() for dtype in large if dtype is not None))
     return (f"numbers of the file that are {names} were made float32",) if names else ()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_export.graph.nodes import initializer
-from tbft_export.graph.operands import constant_input
 from tbft_export.sources.given_shape import GivenShape
 
 _TAKEN = frozenset(
@@ -73,24 +70,3 @@ def fix_shape(graph: ir.Graph, name: str, given: GivenShape) -> None:
             what = "images of any size" if option == "image_size" else "any number of channels"
             raise TbftError(f"model '{name}' takes {what}", f"give the one to train with: `{option}`")
     images.shape = ir.Shape([shape[0], *fixed[1:]])
-
-
-def free_batch(graph: ir.Graph) -> None:
-    """Where the batch is fixed, a Reshape to it keeps the batch that comes in."""
-    shape = graph.inputs[0].shape
-    batch = shape[0] if shape is not None and len(shape) else None
-    if not isinstance(batch, int):
-        return
-    for node in graph:
-        target = constant_input(node, 1) if node.op_type == "Reshape" else None
-        data = node.inputs[0] if target is not None else None
-        if target is None or data is None or data.const_value is not None:
-            continue
-        # With `allowzero` a 0 is one, which no image has; it may go where no 0 is.
-        if bool(node.attributes.get_int("allowzero", 0)) and 0 in target:
-            continue
-        if target.size > 1 and target[0] == batch:
-            node.attributes.pop("allowzero", None)
-            # 0 takes over the size that comes in.
-            freed = np.array([0, *target[1:]], np.int64)
-            node.replace_input_with(1, initializer(graph, f"{node.outputs[0].name}.shape", freed))

@@ -67,13 +67,29 @@ def _resize(emit: Emitter) -> None:
     if not axes:
         return
     rank = _rank(node)
-    scales, sizes = constant_input(node, 2), constant_input(node, 3)
-    if scales is None or sizes is not None:
+    node.attributes.pop("axes")
+    axes = [axis % rank for axis in axes]
+    if len(node.inputs) > 3 and node.inputs[3] is not None:
+        node.replace_input_with(3, _all_sizes(emit, axes, rank))
+        emit.stay()
+        return
+    scales = constant_input(node, 2)
+    if scales is None:
         raise _unknown(node, "its scales are")
     whole = np.ones(rank, np.float32)
     whole[axes] = scales
-    node.attributes.pop("axes")
     node.replace_input_with(2, emit.constant(whole))
+
+
+def _all_sizes(emit: Emitter, axes: list[int], rank: int) -> ir.Value:
+    """The sizes that a Resize is given for `axes`, among those of its image for the others."""
+    x, sizes = emit.node.inputs[0], emit.node.inputs[3]
+    own = emit.op("Shape", x)
+    picked = [
+        emit.op("Gather", sizes, [axes.index(axis)], axis=0) if axis in axes else emit.op("Gather", own, [axis], axis=0)
+        for axis in range(rank)
+    ]
+    return emit.op("Concat", *picked, axis=0)
 
 
 def _gelu(emit: Emitter) -> None:

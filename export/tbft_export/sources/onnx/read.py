@@ -19,9 +19,10 @@ from tbft_export.graph.resize import is_scale
 from tbft_export.passes.fold_constants import FoldConstantsPass
 from tbft_export.sources.given_shape import NOTHING_SAID, GivenShape
 from tbft_export.sources.one_dimension import widen_input
+from tbft_export.sources.onnx.batch import free_batch
 from tbft_export.sources.onnx.channels import take_channels_first
 from tbft_export.sources.onnx.floats import leave_casts, use_float32
-from tbft_export.sources.onnx.inputs import check_one_input, fix_shape, free_batch, take_floats
+from tbft_export.sources.onnx.inputs import check_one_input, fix_shape, take_floats
 from tbft_export.sources.onnx.lift import leave_zeros, lift_weights, settle_weights
 from tbft_export.sources.onnx.names import keep_reserved, name_weights
 from tbft_export.sources.onnx.normalisation import read_normalisation
@@ -67,6 +68,8 @@ def read_onnx(
     took_bytes = _take_images(model.graph, name, given)
     batch = (model.graph.inputs[0].shape or [None])[0]
     chosen = choose_output(model.graph, name, output)
+    if isinstance(batch, int):
+        free_batch(model, batch)
     model, made = _in_float32(model)
     quantised = free_quantised(model.graph)
     cut = _give_logits(model.graph)
@@ -95,7 +98,6 @@ def _take_images(graph: ir.Graph, name: str, given: GivenShape) -> bool:
     took_bytes = take_floats(graph)
     take_channels_first(graph)
     fix_shape(graph, name, given)
-    free_batch(graph)
     return took_bytes
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
-from support.onnx_files import small
+from support.onnx_files import BODY, small
 from support.refusals import refusal
 from tbft_export import ExportOptions
 from tbft_export.sources.onnx import parse
@@ -126,3 +127,11 @@ def test_what_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make
     path = make(tmp_path)
     monkeypatch.setattr(parse, "LARGEST", 700)
     assert "more than 2 GiB" in refusal(ExportOptions(str(path), "output"), tmp_path).message
+
+
+def test_an_error_is_all_that_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of shapes that do not fit a library logs a traceback, too."""
+    body = BODY.replace("f = Flatten (p)", "h = Flatten (p) f = Add (h, numbers)")
+    path = small(tmp_path / "m.onnx", body=body, numbers=np.ones((1, 7), np.float32))
+    refusal(ExportOptions(str(path), "output"), tmp_path)
+    assert not caplog.records

@@ -199,33 +199,6 @@ def test_a_batch_of_one_is_freed(tmp_path: Path, allowzero: str) -> None:
     assert found.shape == (2, 4)
 
 
-@pytest.mark.parametrize(
-    ("batch", "layer", "numbers"),
-    [
-        (1, "v = Resize <mode='nearest'> (r, , , numbers) p = GlobalAveragePool (v)", [1, 5, 16, 16]),
-        (2, "p = GlobalAveragePool (r)", [10]),
-        (3, "p = GlobalAveragePool (r)", [15]),
-    ],
-    ids=["resized", "of two", "of three"],
-)
-def test_a_batch_that_layers_hold(tmp_path: Path, batch: int, layer: str, numbers: list[int]) -> None:
-    """The newer exporter writes the number of images into every size: the file is to blame, not the image size."""
-    body = BODY.replace("p = GlobalAveragePool (r)", layer.replace("'", '"'))
-    if len(numbers) == 1:
-        body = body.replace("f = Flatten (p)", "g = Reshape (p, numbers) f = Reshape (g, rows)")
-    path = small(
-        tmp_path / "m.onnx",
-        images=f"float[{batch},3,8,8]",
-        logits=f"float[{batch},4] y",
-        body=body,
-        numbers=np.array(numbers),
-        **({"rows": np.array([batch, 5])} if len(numbers) == 1 else {}),
-    )
-    error = refusal(ExportOptions(str(path), "output"), tmp_path)
-    assert error.message == f"model 'm' is for batches of {batch}: layers inside hold that number, too"
-    assert "dynamic_shapes" in error.hint
-
-
 # Numbers
 
 
@@ -251,3 +224,25 @@ def test_other_floats(tmp_path: Path, dtype: type, name: str, inside: bool) -> N
     assert file.floats == WEIGHTS
     np.testing.assert_allclose(logits(file), original(small(tmp_path / "f.onnx")), rtol=0.05, atol=0.05)
     export_bundle(ExportOptions(str(path), "full"), tmp_path / "bundle")
+
+
+def test_other_floats_in_a_branch(tmp_path: Path) -> None:
+    """The branch that is taken becomes part of the graph, numbers and conversions of its own included."""
+    number = "k = Constant <value = float[1] {0.5}> () half = Cast <to=10> (k)"
+    branch = f"one () => (float16[n,5] t) {{ {number} h = Cast <to=10> (r5) t = Mul (h, half) }}"
+    other = "two () => (float16[n,5] e) { e = Neg (r5) }"
+    choice = f"r5 = Flatten (p) f = If (is_one) <then_branch = {branch}, else_branch = {other}>"
+    choice = choice.replace("{", "{{").replace("}", "}}")
+    path = small(tmp_path / "m.onnx", body=BODY.replace("f = Flatten (p)", choice), is_one=np.array(True))
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        if array.dtype == F:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array.astype(np.float16), tensor.name))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    onnx.save(model, path)
+    plain = BODY.replace("f = Flatten (p)", "g = Flatten (p) f = Mul (g, half)")
+    without = small(tmp_path / "f.onnx", body=plain, half=np.full(1, 0.5, F))
+    assert export_bundle(ExportOptions(str(path), "full"), tmp_path / "bundle").checks[0].passed
+    np.testing.assert_allclose(logits(read_onnx(path, None)), original(without), rtol=0.05, atol=0.05)

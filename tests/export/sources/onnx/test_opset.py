@@ -73,6 +73,12 @@ CASES: list[tuple[int, str, dict[str, np.ndarray]]] = [
     (18, "y = Pad (x, pads, , axes)", {"pads": np.array([1, 2, 0, 1]), **AXES}),
     (18, "y = Pad (x, pads)", {"pads": np.array([0, 0, 1, 1, 0, 0, 2, 2])}),
     (18, 'y = Resize <mode="nearest", axes=[2,3]> (x, , scales)', {"scales": np.array([2.0, 2.0], F)}),
+    (18, 'y = Resize <mode="linear", axes=[3,2]> (x, , , sizes)', {"sizes": np.array([7, 9])}),
+    (
+        19,
+        'z = Shape <start=2> (x) s = Mul (z, two) y = Resize <mode="nearest", axes=[2,3]> (x, , , s)',
+        {"two": np.array([2])},
+    ),
     (19, 'y = Resize <mode="linear", antialias=0> (x, , scales)', {"scales": np.array([1, 1, 2, 2], F)}),
     (19, "y = AveragePool <kernel_shape=[2,2], strides=[2,2], dilations=[1,1]> (x)", {}),
     (20, "y = MaxPool <kernel_shape=[3,3]> (x)", {}),
@@ -136,6 +142,13 @@ def test_every_change_is_tried() -> None:
     [
         (19, "y = AveragePool <kernel_shape=[2,2], dilations=[2,2]> (x)", {}, "AveragePool with 'dilations'"),
         (18, 'y = Resize <antialias=1, mode="linear"> (x, , s)', {"s": np.array([1, 1, 2, 2], F)}, "with 'antialias'"),
+        (
+            18,
+            'y = Resize <axes=[2,3], keep_aspect_ratio_policy="not_larger"> (x, , , s)',
+            {"s": np.array([9, 7])},
+            "with 'keep_aspect_ratio_policy'",
+        ),
+        (18, "z = Shape (x) n = Cast <to=1> (z) y = Resize <axes=[2,3]> (x, , n)", {}, "its scales are not known"),
         (20, "z = Shape (x) n = Size (z) y = ReduceMean (x, n)", {}, "its axes are not known"),
         (18, "y = GroupNormalization <num_groups=2> (x, s, s)", {"s": np.ones(2, F)}, "a scale for a group"),
         (23, "y = Attention (x, x, x)", {}, "Attention at node 'node_0'"),

@@ -25,3 +25,17 @@ def test_a_sum_is_additions(line: str, expected: list[str]) -> None:
     spell_alike(model.graph)
     assert operators(model) == expected
     np.testing.assert_array_equal(run(model, {"x": x})["y"], before)
+
+
+@pytest.mark.parametrize(
+    "places", [[[0], [2], [-1]], [[[0, 1], [2, 3]], [[1, -4], [-1, 0]]], [1, 2]], ids=["rows", "a table", "one"]
+)
+def test_places_on_several_axes_are_numbers_on_one(places: list[object]) -> None:
+    """With the batch behind them; some count from the end."""
+    model = parse("g (float[3,4,n,2] x) => (float[a] y) { y = GatherND (x, i) }", i=np.array(places))
+    model.graph.outputs[0].shape = None
+    x = np.random.default_rng(0).standard_normal((3, 4, 5, 2)).astype(np.float32)
+    before = run(model, {"x": x})["y"]
+    spell_alike(model.graph)
+    assert operators(model) == ["Reshape", "Gather"]
+    np.testing.assert_array_equal(run(model, {"x": x})["y"], before)
