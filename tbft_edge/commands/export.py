@@ -12,14 +12,12 @@ import click
 import typer
 from typer.core import TyperCommand
 
-from tbft_artifacts.atomic import check_empty
-from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_artifacts.preprocessing import DEVIATIONS, MEANS, SIGNAL_DEVIATIONS, SIGNAL_MEANS
 from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.export_methods import METHOD_HELP, check_method, foreign_methods
-from tbft_edge.commands.export_values import channels_of, classes_of, part_of, sides_of, sound_of, table_of
+from tbft_edge.commands.export_values import channels_of, classes_of, free_place, part_of, sides_of, sound_of, table_of
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.input_options import (
     ChannelsOption,
@@ -207,7 +205,6 @@ def command(
     is_signal = window is not None or patch is not None
     # At first what says without torch whether the options are right: importing that takes seconds.
     with extra("export", "tbft_export.options"), tempfile.TemporaryDirectory() as cache:
-        from tbft_artifacts.archive import check_packed_name, is_archive
         from tbft_edge.calibration import read_images
         from tbft_export import ExportOptions
         from tbft_export.options import check_options
@@ -252,16 +249,7 @@ def command(
         if plan_only:
             _show_outline(options, json=json)
             return
-        if out is None:
-            raise TbftError(
-                "it is not said where the bundle goes",
-                "give --out, a new folder or a file ending in .tar.gz; or --plan-only, which writes nothing",
-            )
-        check_packed_name(out)
-        if not is_archive(out):
-            check_empty(out)
-        elif not out.parent.is_dir():
-            raise TbftError(f"folder '{out.parent}' does not exist", "make it first, or give another --out")
+        out = free_place(out)
         with extra("export"), stdout_for_words(), _progress(quiet=json or dump_after is not None) as progress:
             from tbft_edge.tables.export import export_result, print_export
             from tbft_export import export_bundle

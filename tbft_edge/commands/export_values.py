@@ -1,4 +1,4 @@
-"""What options of `tbft-edge export` say in one word: classes, sizes, and numbers of each channel."""
+"""What options of `tbft-edge export` say in one word: where to, classes, sizes, and numbers of each channel."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tbft_artifacts.atomic import check_empty
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_IMAGE
 from tbft_edge.commands.halves import extra
@@ -14,6 +15,24 @@ from tbft_edge.commands.halves import extra
 if TYPE_CHECKING:
     from tbft_export.options import TableOptions
     from tbft_export.sources.sound import SoundOptions
+
+
+def free_place(out: Path | None) -> Path:
+    """Where a bundle may be written. Raises TbftError where that was not said, or something is there."""
+    # Later than the rest: it brings numpy, for which no help and no wrong option should wait.
+    from tbft_artifacts.archive import check_packed_name, is_archive
+
+    if out is None:
+        raise TbftError(
+            "it is not said where the bundle goes",
+            "give --out, a new folder or a file ending in .tar.gz; or --plan-only, which writes nothing",
+        )
+    check_packed_name(out)
+    if not is_archive(out):
+        check_empty(out)
+    elif not out.parent.is_dir():
+        raise TbftError(f"folder '{out.parent}' does not exist", "make it first, or give another --out")
+    return out
 
 
 def classes_of(text: str | None) -> tuple[int | None, tuple[str, ...]]:
