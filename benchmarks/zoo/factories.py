@@ -18,6 +18,7 @@ from benchmarks.zoo.networks import BY_NAME, CLASSES, Network
 SEED = 0
 _SETTLING = 16
 _OFF = 0.1
+_HEAD = 0.02
 
 
 def __getattr__(name: str) -> Callable[[], nn.Module]:
@@ -49,6 +50,10 @@ def make(network: Network) -> nn.Module:
                     tensor *= 1 + _OFF * torch.randn(tensor.shape, generator=generator)
             if norm.running_var is not None:
                 norm.running_var.abs_().clamp_(min=1e-6)
+        for layer in module.modules():
+            # Heads begin so in some packages, and no gradient goes through them.
+            if isinstance(layer, nn.Linear) and not layer.weight.any():
+                layer.weight.normal_(std=_HEAD, generator=generator)
     return module.eval()
 
 
