@@ -18,7 +18,8 @@ none below 18.
 
 - *plans*: how many the bundle has
 - *base*: the largest difference between the bundle's logits and those of ONNX Runtime on each file as it was written,
-  as a part of the largest logit, on 40 images
+  as a part of the largest logit, on 40 images; a QDQ file rounds its logits and cuts them off where its calibration
+  ended, which a bundle does not
 - *head*, *last stage*: validation loss before and after training
 - *finalized*: the largest difference between probabilities of the trained run and of its finalized model
 """
