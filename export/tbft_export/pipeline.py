@@ -42,7 +42,6 @@ from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
 from tbft_export.passes.write_out_layers import WriteOutLayersPass
 from tbft_export.passes.write_out_moves import WriteOutMovesPass
-from tbft_export.passes.write_out_own_statistics import WriteOutOwnStatisticsPass
 
 # Constants of the lowerings are far smaller than this; weights are larger or have a name of their own.
 LARGEST_CONSTANT = 1 << 20
@@ -74,7 +73,6 @@ def clean_forward(weights: frozenset[str]) -> list[ir.passes.PassBase]:
         FoldSizesPass(weights),  # What is left of shape arithmetic: that with the batch in it.
         TakeBranchesPass(weights),  # Whether an axis has one element is decided only now.
         FindShapesPass(weights),  # What -1 stands for in a Reshape, which neither could tell.
-        WriteOutOwnStatisticsPass(),  # Of filters, whose rank is known only now.
         UnrollRecurrencePass(),  # Over sequences whose length is known only now.
         ExplicitPaddingPass(),  # Of images whose size is known; the next one adds to it.
         FoldPadPass(),  # Its amounts are constants only now.

@@ -34,7 +34,6 @@ from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
 from tbft_export.passes.widen_one_dimension import WidenOneDimensionPass
 from tbft_export.passes.write_out_activations import WriteOutActivationsPass
 from tbft_export.passes.write_out_moves import WriteOutMovesPass
-from tbft_export.passes.write_out_own_statistics import WriteOutOwnStatisticsPass
 
 RELU = "g (float[n,3] x) => (float[n,3] y) { y = Relu(x) }"
 
@@ -78,7 +77,6 @@ def test_every_pass_is_tested() -> None:
         WidenOneDimensionPass({"x"}),
         WriteOutActivationsPass(),
         WriteOutMovesPass({"x"}),
-        WriteOutOwnStatisticsPass(),
     ],
     ids=lambda step: type(step).__name__,
 )
