@@ -22,7 +22,7 @@ IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo demo-sensor test test-host test-device test-arm test-image arm-tools image-tools browser \
-	fuzz torture zoo bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
+	fuzz torture zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
 	lint format clean
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
 	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 4 minutes on two cores; TORTURE_ARGS='--seed N'"
 	@echo "make zoo     export and train 79 networks of torchvision, timm and pytorchcv, an hour; ZOO_ARGS=--quick: 5 minutes"
+	@echo "make exporters  take files of PyTorch's exporters from export to predict, beside ONNX Runtime, half an hour"
 	@echo "make bench   speed and memory beside PyTorch and ORT Training, 40 minutes; BENCH_ARGS=--quick: 4 minutes"
 	@echo "make bench-page  write docs/results/benchmarks.md and the README's table from the results of make bench"
 	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
@@ -109,6 +110,9 @@ torture: $(DEVICE)/.installed $(BUNDLES)/.made
 # Beside the host's environment, which stays what a user has.
 zoo: $(ZOO)/.installed $(DEVICE)/.installed
 	$(ZOO)/bin/python -m benchmarks.zoo $(ZOO_ARGS)
+
+exporters: $(ZOO)/.installed $(DEVICE)/.installed
+	$(ZOO)/bin/python -W ignore -m benchmarks.exporters $(EXPORTERS_ARGS)
 
 bench: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.run $(BENCH_ARGS)

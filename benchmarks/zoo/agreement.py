@@ -53,12 +53,11 @@ def compare(
 def _train(
     module: nn.Module, plan: Plan, images: np.ndarray, labels: np.ndarray, dtype: torch.dtype
 ) -> dict[str, np.ndarray]:
-    net = copy.deepcopy(module).eval().to(dtype)
-    for name, layer in net.named_modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-            # Devices move averages no slower than that.
-            layer.momentum = max(layer.momentum or 0.0, 1 - LARGEST_KEPT)
-            layer.train(f"{name}.running_mean" in plan.batch_statistics)
+    net = copy.deepcopy(module).to(dtype)
+    norms = {name: each for name, each in net.named_modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)}
+    for layer in norms.values():
+        # Devices move averages no slower than that.
+        layer.momentum = max(layer.momentum or 0.0, 1 - LARGEST_KEPT)
     wanted = {parameter.name for parameter in plan.parameters}
     parameters = dict(net.named_parameters())
     for name, parameter in parameters.items():
@@ -66,6 +65,9 @@ def _train(
     rule = torch.optim.SGD([parameters[name] for name in wanted], plan.optimizer.lr)
     for batch, answers in zip(images, labels, strict=True):
         rule.zero_grad()
+        net.eval()  # With each step: LeViT keeps what it made of its biases until it is told its mode.
+        for name, layer in norms.items():
+            layer.train(f"{name}.running_mean" in plan.batch_statistics)
         logits = _logits(net(torch.from_numpy(batch).to(dtype)))
         torch.autograd.backward(functional.cross_entropy(logits, torch.from_numpy(answers)))
         rule.step()

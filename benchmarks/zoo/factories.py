@@ -18,6 +18,7 @@ from benchmarks.zoo.networks import BY_NAME, CLASSES, Network
 SEED = 0
 _SETTLING = 16
 _OFF = 0.1
+_HEAD = 0.02
 
 
 def __getattr__(name: str) -> Callable[[], nn.Module]:
@@ -31,25 +32,40 @@ def make(network: Network) -> nn.Module:
 
     Raises ImportError where its package is not installed.
     """
-    torch.manual_seed(SEED)
-    module = _construct(network)
-    norms = [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    module = settled(network, images(network, _SETTLING))
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
-        before = [norm.momentum for norm in norms]
-        module.eval()
-        for norm in norms:
-            norm.train()
-            norm.momentum = 1.0
-        module(torch.from_numpy(images(network, _SETTLING)))
-        for norm, momentum in zip(norms, before, strict=True):
-            norm.momentum = momentum
+        for norm in _norms(module):
             for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
                 if tensor is not None:
                     tensor *= 1 + _OFF * torch.randn(tensor.shape, generator=generator)
             if norm.running_var is not None:
                 norm.running_var.abs_().clamp_(min=1e-6)
+        for layer in module.modules():
+            # Heads begin so in some packages, and no gradient goes through them.
+            if isinstance(layer, nn.Linear) and not layer.weight.any():
+                layer.weight.normal_(std=_HEAD, generator=generator)
+    return module
+
+
+def settled(network: Network, shown: np.ndarray) -> nn.Module:
+    """The network in eval mode with seeded weights, and running statistics of the images `shown` (N, C, H, W)."""
+    torch.manual_seed(SEED)
+    module = _construct(network).eval()
+    norms = _norms(module)
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    with torch.no_grad():
+        module(torch.from_numpy(shown))
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
     return module.eval()
+
+
+def _norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    return [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
 
 def images(network: Network, count: int, seed: int = 0) -> np.ndarray:

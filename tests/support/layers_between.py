@@ -101,6 +101,10 @@ def layers() -> dict[str, tuple[Function, Own]]:
         ),
         "RMS norm of PyTorch": (lambda net, x: last(net.norm, x), {"norm": nn.RMSNorm(CHANNELS, 1e-3)}),
         "RMS norm without scale": (of("norm"), {"norm": nn.RMSNorm((SIZE, SIZE), 1e-5, elementwise_affine=False)}),
+        "batch norm of tokens": (
+            lambda net, x: image(net.norm(rows(x).flatten(0, 1)).reshape_as(rows(x))),
+            {"norm": nn.BatchNorm1d(CHANNELS)},
+        ),
         "group norm": (of("norm"), {"norm": nn.GroupNorm(2, CHANNELS)}),
         "instance norm": (of("norm"), {"norm": nn.InstanceNorm2d(CHANNELS)}),
         "instance norm, affine": (of("norm"), {"norm": nn.InstanceNorm2d(CHANNELS, affine=True)}),

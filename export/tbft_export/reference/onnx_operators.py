@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 
 import onnx_ir as ir
@@ -140,7 +141,7 @@ OPERATORS: Mapping[str, Operator] = {
     "Add": lambda _node, x: x[0] + x[1],
     "Clip": _clip,
     "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0)),
-    "Flatten": lambda node, x: torch.flatten(x[0], node.attributes.get_int("axis", 1)),
+    "Flatten": lambda node, x: x[0].reshape(math.prod(x[0].shape[: node.attributes.get_int("axis", 1)]), -1),
     "Gemm": _gemm,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda _node, x: functional.hardswish(x[0]),

@@ -49,8 +49,10 @@ def convert_opset(model: ir.Model, name: str) -> None:
         # Branches, too: the one that is taken becomes part of the graph later.
         for node in list(model.graph.all_nodes()):
             _convert(node, version, name)
-    model.opset_imports[""] = OPSET
-    model.graph.opset_imports[""] = OPSET
+    # Files name the domains of what is in them no more, and of what quantisers only might have used.
+    for imports in (model.opset_imports, model.graph.opset_imports):
+        imports.clear()
+        imports[""] = OPSET
 
 
 def _convert(node: ir.Node, version: int, name: str) -> None:
