@@ -97,7 +97,7 @@ class PlanStep:
         exact = self._in_pytorch(torch.float64)
         dead = any(not gradient.any() for gradient in exact.gradients.values())
         # Behind a dead layer everything lies on kinks, and rounding decides what passes.
-        for step in [exact, *(self.beside_kinks() if dead else [])]:
+        for step in [exact, *(self.beside_kinks if dead else [])]:
             if any(gradient.any() for gradient in step.gradients.values()):
                 continue
             raise TbftError(
@@ -111,6 +111,7 @@ class PlanStep:
         """PyTorch's step in float32."""
         return self._in_pytorch(torch.float32)
 
+    @cached_property
     def beside_kinks(self) -> list[Answers]:
         """The steps in float64 with kinks a little aside, for what lies on one exactly (behind a dead layer)."""
         return [self._in_pytorch(torch.float64, kink) for kink in (-KINK, KINK)]
