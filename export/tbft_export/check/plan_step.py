@@ -17,7 +17,6 @@ from tbft_export.check.answers import answers_in, answers_of
 from tbft_export.check.compiled import in_float64, in_onnxruntime
 from tbft_export.check.measure import KINK, Answers
 from tbft_export.check.network import CheckedNetwork, Part
-from tbft_export.check.resources import give_memory_back
 from tbft_export.check.sparse import Rows, draw_rows
 from tbft_export.graph.forward import IMAGES, ForwardModel
 from tbft_export.graph.subgraph import extract, value_named
@@ -130,9 +129,7 @@ class PlanStep:
         begin = self.start if self.starts_at_boundary else self.network.batch.images
         step = partial(reference_step, self.reference, names, self.plan.batch_statistics, begin)
         with self.rows.in_place(self.reference):
-            found = step(self.network.batch.labels, dtype=dtype, kink=kink, masked=self.masked)
-        give_memory_back()
-        return found
+            return step(self.network.batch.labels, dtype=dtype, kink=kink, masked=self.masked)
 
     def answers(self, found: Arrays) -> Answers:
         """The outputs of the gradient graph."""
