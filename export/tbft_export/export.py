@@ -17,6 +17,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
 from tbft_export.blocks.find import describe_blocks
 from tbft_export.check.result import SelfCheck
+from tbft_export.collecting import collecting_rarely
 from tbft_export.compile.exits import exit_blocks
 from tbft_export.compile.official import check_official, write_official_artifacts
 from tbft_export.compile.request import PlanRequest
@@ -80,7 +81,11 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress:
     check_options(options)
     out = Path(out)
     check_packed_name(out)
-    progress = progress or Silent()
+    with collecting_rarely():
+        return _export(options, out, progress or Silent())
+
+
+def _export(options: ExportOptions, out: Path, progress: Progress) -> Exported:
     progress.begin(f"reading {options.model}", 1)
     runner = PassRunner(options.dump_after)
     trained = load_asked(options, runner)

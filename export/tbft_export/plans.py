@@ -15,9 +15,10 @@ from tbft_export.advice import advised
 from tbft_export.blame import compiling, running
 from tbft_export.check.exits import check_exits
 from tbft_export.check.network import CheckedNetwork
-from tbft_export.check.resources import one_thread
+from tbft_export.check.resources import sparing
 from tbft_export.check.result import SelfCheck
 from tbft_export.check.step import check_bundle
+from tbft_export.collecting import collect
 from tbft_export.compile.exits import compile_exits
 from tbft_export.compile.plan import compile_plan
 from tbft_export.compile.request import PlanRequest
@@ -148,9 +149,10 @@ def plan_maker(draft: Draft, requests: Sequence[PlanRequest], images: LabelledIm
             except TbftError as error:
                 raise advised(error, trained, training) from error
             write_plan(compiled, draft.folder)
+        collect()
         # Still with the prefix in float32, so that the gradients of the suffix have to be PyTorch's.
         steps.begin("checking a train step against PyTorch")
-        with running(), one_thread():
+        with running(), sparing():
             check = check_bundle(network, compiled.plan, masked=training.masked)
         if training.prefix != "int8":
             return Made(compiled.plan, check)
@@ -173,8 +175,9 @@ def exit_maker(draft: Draft, exits: ExitNetwork) -> Maker:
         with compiling():
             compiled = compile_exits(exits, request, draft.runner, full_costs)
             write_plan(compiled, draft.folder)
+        collect()
         steps.begin("checking a train step against PyTorch")
-        with running(), one_thread():
+        with running(), sparing():
             check = check_exits(network, compiled.plan, exits, way)
         return Made(compiled.plan, check)
 

@@ -50,6 +50,8 @@ LAYERS = [
     (IMAGES, 'Resize<mode="nearest", coordinate_transformation_mode="asymmetric">(x, , twice)'),
     (IMAGES, "Slice(x, one, far, back, back)"),
     (IMAGES, "Slice(x, one, far, , back)"),
+    (IMAGES, "Slice(x, back, far, back, back)"),
+    (IMAGES, "Slice(x, far, far, back, back)"),
     (IMAGES, "Gather<axis=2>(x, table)"),
     (IMAGES, "DepthToSpace<blocksize=2>(x)"),
     (IMAGES, 'DepthToSpace<blocksize=2, mode="CRD">(x)'),

@@ -11,7 +11,6 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor
 
-from tbft_export.check.resources import give_memory_back
 from tbft_export.graph.sessions import Kind, Session
 from tbft_export.reference.evaluate import evaluate, precision
 
@@ -44,7 +43,6 @@ def in_float64(
     with precision(torch.float64), torch.no_grad():
         given = {key: _in_default_type(value) for key, value in feeds.items()}
         found = evaluate(_graph(folder, name), given, decide=decide, otherwise=_by_definition)
-    give_memory_back()
     return {key: value.numpy() for key, value in found.items()}, adopted
 
 
@@ -59,7 +57,6 @@ def each_in_onnxruntime(folder: Path, name: str, several: Sequence[Arrays]) -> l
     session = Session(folder, name, runs_once=True)
     founds = [session.outputs(_in_float32(feeds)) for feeds in several]
     del session
-    give_memory_back()
     return founds
 
 
@@ -75,7 +72,6 @@ def decided_in_onnxruntime(
     outputs = {value.name for value in graph.outputs}
     watched = {key: kind for key, kind in watched.items() if key not in outputs}
     found = Session(folder, name, watched, runs_once=True).outputs(_in_float32(feeds))
-    give_memory_back()
     return {key: value for key, value in found.items() if key not in watched}, {key: found[key] for key in watched}
 
 

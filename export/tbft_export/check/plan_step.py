@@ -17,7 +17,6 @@ from tbft_export.check.answers import answers_in, answers_of
 from tbft_export.check.compiled import in_float64, in_onnxruntime
 from tbft_export.check.measure import KINK, Answers
 from tbft_export.check.network import CheckedNetwork, Part
-from tbft_export.check.resources import give_memory_back
 from tbft_export.check.sparse import Rows, draw_rows
 from tbft_export.graph.forward import IMAGES, ForwardModel
 from tbft_export.graph.subgraph import extract, value_named
@@ -97,7 +96,7 @@ class PlanStep:
         exact = self._in_pytorch(torch.float64)
         dead = any(not gradient.any() for gradient in exact.gradients.values())
         # Behind a dead layer everything lies on kinks, and rounding decides what passes.
-        for step in [exact, *(self.beside_kinks() if dead else [])]:
+        for step in [exact, *(self.beside_kinks if dead else [])]:
             if any(gradient.any() for gradient in step.gradients.values()):
                 continue
             raise TbftError(
@@ -111,6 +110,7 @@ class PlanStep:
         """PyTorch's step in float32."""
         return self._in_pytorch(torch.float32)
 
+    @cached_property
     def beside_kinks(self) -> list[Answers]:
         """The steps in float64 with kinks a little aside, for what lies on one exactly (behind a dead layer)."""
         return [self._in_pytorch(torch.float64, kink) for kink in (-KINK, KINK)]
@@ -129,9 +129,7 @@ class PlanStep:
         begin = self.start if self.starts_at_boundary else self.network.batch.images
         step = partial(reference_step, self.reference, names, self.plan.batch_statistics, begin)
         with self.rows.in_place(self.reference):
-            found = step(self.network.batch.labels, dtype=dtype, kink=kink, masked=self.masked)
-        give_memory_back()
-        return found
+            return step(self.network.batch.labels, dtype=dtype, kink=kink, masked=self.masked)
 
     def answers(self, found: Arrays) -> Answers:
         """The outputs of the gradient graph."""

@@ -42,7 +42,7 @@ def check_bundle(network: CheckedNetwork, plan: Plan, *, masked: bool = False) -
             ),
             step.exact,
             step.rounded,
-            step.beside_kinks,
+            lambda: step.beside_kinks,
         )
         for form in plan.gradient_forms
     ]

@@ -52,9 +52,10 @@ def check_written(
     found = graph.read(in_onnxruntime(graph.folder, graph.name, graph.feeds))
     kernel, adopted = Worst.among(kernel_errors(found, exact, rounded), exact.gradients), 0
     if not kernel.error <= 1:
-        kernel = Worst.among(kernel_errors(found, exact, rounded, beside_kinks()), exact.gradients)
-    if not kernel.error <= 1:
         kernel, adopted = _following_kinks(graph, rounded, kernel)
+    if not kernel.error <= 1:
+        beside = kernel_errors(found, exact, rounded, beside_kinks())
+        kernel, adopted = Worst.among(beside, exact.gradients), 0
     if not kernel.error <= 1:
         raise kernel_disagreement(graph.what, kernel)
     return Checked(formula, kernel, adopted)

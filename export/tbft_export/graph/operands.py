@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from tbft_export.graph.refusal import refusal
+
 
 def constant_input(node: ir.Node, index: int) -> np.ndarray | None:
     """The operand of that number; None where there is none, or where it is no constant."""
@@ -42,3 +44,15 @@ def has_static_shape(value: ir.Value | None, rank: int) -> bool:
     """Whether `value` has this rank and every dimension after the batch is known."""
     shape = None if value is None else value.shape
     return shape is not None and len(shape) == rank and all(isinstance(dim, int) for dim in shape[1:])
+
+
+def known_length(node: ir.Node, shape: ir.Shape, axis: int) -> int:
+    """How long that axis of an operand with `shape` is; raises TbftError for the batch, and others left open."""
+    length = shape[axis]
+    if not isinstance(length, int):
+        raise refusal(
+            node,
+            "works along an axis whose length is not known, such as the batch",
+            "let it work along an axis behind the batch, of a fixed size",
+        )
+    return length

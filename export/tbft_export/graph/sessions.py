@@ -17,6 +17,32 @@ from onnx.helper import tensor_dtype_to_np_dtype
 _QUIET = 4
 
 
+# Fusions of ONNX Runtime, and operators of which each needs one: looking in vain takes a quarter of loading.
+_NEEDED = {
+    **dict.fromkeys(("GeluFusionL1", "GeluFusionL2"), ("Erf",)),
+    "FastGeluFusion": ("Tanh",),
+    "BiasGeluFusion": ("Erf", "Tanh", "Gelu"),
+    "QuickGeluFusion": ("Sigmoid",),
+    "SimplifiedLayerNormFusion": ("Pow",),
+    **dict.fromkeys(("EmbedLayerNormFusion", "SkipLayerNormFusion"), ("LayerNormalization", "Pow")),
+    **dict.fromkeys(("AttentionFusion", "BiasSoftmaxFusion"), ("Softmax",)),
+    "BiasDropoutFusion": ("Dropout",),
+    **dict.fromkeys(
+        ("DynamicQuantizeMatMulFusion", "MatMulIntegerToFloatFusion"), ("DynamicQuantizeLinear", "MatMulInteger")
+    ),
+    **dict.fromkeys(
+        (
+            "DoubleQDQPairsRemover",
+            "EnsureUniqueDQForNodeUnit",
+            "QDQFinalCleanupTransformer",
+            "QDQPropagationTransformer",
+            "QDQS8ToU8Transformer",
+            "QDQSelectorActionTransformer",
+        ),
+        ("DequantizeLinear", "QuantizeLinear"),
+    ),
+}
+
 # The types of values that are looked at.
 Kind = Literal["bool", "int64"]
 
@@ -91,4 +117,15 @@ def _session(
     options.enable_cpu_mem_arena = not runs_once
     if weights:
         options.add_external_initializers(list(weights), list(weights.values()))
-    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(
+        model.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=fusions_in_vain(model),
+    )
+
+
+def fusions_in_vain(model: onnx.ModelProto) -> list[str]:
+    """What ONNX Runtime need not look for in `model`: it would find none."""
+    there = {node.op_type for node in model.graph.node}
+    return [fusion for fusion, operators in _NEEDED.items() if there.isdisjoint(operators)]

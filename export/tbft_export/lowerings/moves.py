@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from tbft_export.graph.emitter import Emitter
-from tbft_export.graph.operands import constant_input
+from tbft_export.graph.operands import constant_input, known_length
 from tbft_export.graph.refusal import refusal
 from tbft_export.lowerings.registry import lowers
 
@@ -42,7 +42,7 @@ def slice_grad(emit: Emitter) -> None:
     for axis, start, end, step in zip(axes.tolist(), starts.tolist(), ends.tolist(), steps.tolist(), strict=True):
         if (start, step) == (0, 1) and end >= _TO_THE_END:
             continue
-        length = _length(emit.node, shape, axis)
+        length = known_length(emit.node, shape, axis)
         places = range(length)[start:end:step]
         dy = put_back(emit, dy, axis, len(shape), list(places), length)
     emit.replace(dy)
@@ -57,7 +57,7 @@ def gather_grad(emit: Emitter) -> None:
     """
     shape = _shape_of_source(emit.node, 0)
     axis = emit.node.attributes.get_int("axis", 0) % len(shape)
-    length = _length(emit.node, shape, axis)
+    length = known_length(emit.node, shape, axis)
     indices = constant_input(emit.node, 1)
     if indices is None:
         raise refusal(emit.node, "computes its indices", "index with constant numbers")
@@ -111,14 +111,3 @@ def _shape_of_source(node: ir.Node, operand: int) -> ir.Shape:
     if constant is not None:
         return ir.Shape(constant.tolist())
     raise refusal(node, "reads a tensor whose size is not known", "write sizes as numbers in the model")
-
-
-def _length(node: ir.Node, shape: ir.Shape, axis: int) -> int:
-    length = shape[axis]
-    if not isinstance(length, int):
-        raise refusal(
-            node,
-            "takes elements along an axis whose length is not known, such as the batch",
-            "take them from an axis behind the batch, of a fixed size",
-        )
-    return length

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from tbft_export.graph.behind import nodes_behind
 from tbft_export.graph.emitter import Emitter
 from tbft_export.graph.nodes import Operand
-from tbft_export.graph.operands import constant_input, has_static_shape
+from tbft_export.graph.operands import constant_input, has_static_shape, known_length
 from tbft_export.graph.refusal import refusal
 from tbft_export.graph.resize import taps
 
@@ -84,7 +84,7 @@ def _pad(emit: Emitter) -> bool:
     y: Operand = node.inputs[0]
     for axis, (begin, end) in enumerate(amounts.reshape(2, -1).T.tolist()):
         if begin or end:
-            places = np.arange(_length(node, shape, axis))
+            places = np.arange(known_length(node, shape, axis))
             places = np.pad(places, (max(begin, 0), max(end, 0)), mode=mode)  # type: ignore[call-overload]
             # Negative amounts cut off.
             places = places[max(-begin, 0) : places.size - max(-end, 0)]
@@ -105,7 +105,7 @@ def _resize(emit: Emitter) -> bool:
     scales = constant_input(node, 2)
     y: Operand = node.inputs[0]
     for axis in range(1, len(shape)):
-        before, after = _length(node, shape, axis), _length(node, result, axis)
+        before, after = known_length(node, shape, axis), known_length(node, result, axis)
         scale = None if scales is None or scales.size == 0 else float(scales[axis])
         if before == after and scale in (None, 1.0):
             continue
@@ -122,7 +122,7 @@ def _resize(emit: Emitter) -> bool:
 def _global_max_pool(emit: Emitter) -> bool:
     """The same as a MaxPool: the gradient goes to the first of the largest pixels, as PyTorch has it."""
     shape = _known_shape(emit.node)
-    kernel = [_length(emit.node, shape, axis) for axis in range(2, len(shape))]
+    kernel = [known_length(emit.node, shape, axis) for axis in range(2, len(shape))]
     emit.replace(emit.op("MaxPool", emit.node.inputs[0], kernel_shape=kernel))
     return True
 
@@ -131,7 +131,7 @@ def _lrn(emit: Emitter) -> bool:
     """y = x * (bias + alpha / size * sum of x^2 over `size` neighbouring channels) ^ -beta."""
     attributes = emit.node.attributes
     shape = _known_shape(emit.node)
-    channels, size = _length(emit.node, shape, 1), attributes["size"].as_int()
+    channels, size = known_length(emit.node, shape, 1), attributes["size"].as_int()
     offsets = np.arange(channels)[None, :] - np.arange(channels)[:, None]  # Of each channel that is read.
     band = (offsets >= -((size - 1) // 2)) & (offsets <= size // 2)
     filters = (band * (attributes.get_float("alpha", 1e-4) / size)).astype(np.float32)
@@ -154,7 +154,7 @@ def _split(emit: Emitter) -> bool:
     axis = node.attributes.get_int("axis", 0) % len(shape)
     lengths = constant_input(node, 1)
     if lengths is None:
-        lengths = np.full(len(used), -(-_length(node, shape, axis) // len(used)))
+        lengths = np.full(len(used), -(-known_length(node, shape, axis) // len(used)))
     ends = np.cumsum(lengths).tolist()
     starts = [0, *ends[:-1]]
     parts = [
@@ -180,7 +180,7 @@ def _image(node: ir.Node) -> tuple[int, int, int]:
     shape = _known_shape(node)
     if not has_static_shape(node.inputs[0], 4):
         raise refusal(node, "reads no image of known size", "use it on images (N, C, H, W)")
-    channels, height, width = (_length(node, shape, axis) for axis in (1, 2, 3))
+    channels, height, width = (known_length(node, shape, axis) for axis in (1, 2, 3))
     return channels, height, width
 
 
@@ -189,13 +189,6 @@ def _known_shape(node: ir.Node) -> ir.Shape:
     if x is None or x.shape is None:
         raise refusal(node, "reads a tensor whose size is not known", "write sizes as numbers in the model")
     return x.shape
-
-
-def _length(node: ir.Node, shape: ir.Shape, axis: int) -> int:
-    length = shape[axis]
-    if not isinstance(length, int):
-        raise refusal(node, "works along an axis whose length is not known", "write sizes as numbers in the model")
-    return length
 
 
 def _as_value(emit: Emitter, operand: Operand) -> ir.Value:

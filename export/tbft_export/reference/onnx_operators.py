@@ -34,8 +34,12 @@ def _unsqueeze(x: Tensor, axes: list[int]) -> Tensor:
 def _gemm(node: ir.Node, x: Operands) -> Tensor:
     a = x[0].T if node.attributes.get_int("transA", 0) else x[0]
     b = x[1].T if node.attributes.get_int("transB", 0) else x[1]
-    product = node.attributes.get_float("alpha", 1.0) * (a @ b)
-    return product + node.attributes.get_float("beta", 1.0) * x[2] if len(x) > 2 else product
+    alpha, beta = node.attributes.get_float("alpha", 1.0), node.attributes.get_float("beta", 1.0)
+    # A gradient of weights is large, and a product with 1 would be a copy of it.
+    product = a @ b if alpha == 1.0 else alpha * (a @ b)
+    if len(x) < 3:
+        return product
+    return product + (x[2] if beta == 1.0 else beta * x[2])
 
 
 def _clip(node: ir.Node, x: Operands) -> Tensor:

@@ -98,9 +98,9 @@ def test_gathers_ahead_of_the_batch(indices: int | list[int]) -> None:
     ("text", "what"),
     [
         ("dx = com.microsoft.SliceGrad(dy, shape, i, e, a)", "SliceGrad_1' computes where it begins or ends"),
-        ("dx = com.microsoft.SliceGrad(dy, shape, s, e, s)", "SliceGrad_1' takes elements along an axis whose length"),
+        ("dx = com.microsoft.SliceGrad(dy, shape, s, e, s)", "SliceGrad_1' works along an axis whose length"),
         ("dx = com.microsoft.GatherGrad<axis=1>(shape, i, dy)", "GatherGrad_1' computes its indices"),
-        ("dx = com.microsoft.GatherGrad<axis=0>(shape, e, dy)", "GatherGrad_1' takes elements along an axis whose"),
+        ("dx = com.microsoft.GatherGrad<axis=0>(shape, e, dy)", "GatherGrad_1' works along an axis whose"),
         ("dx = com.microsoft.GatherGrad<axis=1>(i, e, dy)", "GatherGrad_1' reads a tensor whose size is not known"),
     ],
 )
