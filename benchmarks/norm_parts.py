@@ -1,6 +1,6 @@
-"""`make bench-parts`: accuracy under batch statistics of whole batches beside those of parts.
+"""Accuracy under batch statistics of whole batches beside those of parts.
 
-    python -m benchmarks.norm_parts --data PHOTOS.npz --weights RESNET26.pth --out RESULTS.json
+    python -m benchmarks.norm_parts --data PHOTOS.npz --weights RESNET26.pth
 
 Four drifts of the input, ResNet-26, front block and everything, each from the same images in the same order with each
 seed; 1,000 images train and validate, 2,000 others test. Host and device environments stand beside each other.
@@ -13,7 +13,6 @@ import itertools
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,33 +20,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from benchmarks.norm_parts_page import CORRUPTIONS, DRIFTS, KEPT, PARTS, TESTED, TRAINED, Outcome, Trial, table
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
 from tbft_edge.console import say
 from tbft_edge.process import answer, run_json
 from tbft_edge.reproduce.device_python import check_device_python, default_device_python
-
-CORRUPTIONS = ("gaussian_noise", "contrast", "fog", "jpeg_compression")
-DRIFTS = ("input", "full")
-PARTS = ("whole", "8", "4")
-TRAINED, TESTED = 1000, 2000
-
-
-class Trial(msgspec.Struct, frozen=True, order=True):
-    """One training."""
-
-    corruption: str
-    drift: str
-    seed: int
-    part: str
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """Accuracies on the test images, and how long training took with another one beside it."""
-
-    trial: Trial
-    accuracy: float
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -91,35 +69,6 @@ def run(arguments: argparse.Namespace) -> None:
     with atomic_file(arguments.out) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(outcomes), indent=1) + b"\n")
     sys.stdout.writelines(f"{line}\n" for line in table(outcomes))
-
-
-def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Markdown: a row per drift and trained part, mean over seeds; and of all what parts change, in points."""
-    found = {outcome.trial: outcome.accuracy for outcome in outcomes}
-    seeds = sorted({trial.seed for trial in found})
-    yield f"| drift | trained | {' | '.join(_column(part) for part in PARTS)} |"
-    yield f"|---|---|{'---|' * len(PARTS)}"
-    for corruption, drift in itertools.product(CORRUPTIONS, DRIFTS):
-        means = [np.mean([found[Trial(corruption, drift, seed, part)] for seed in seeds]) for part in PARTS]
-        yield f"| {corruption} | {drift} | {' | '.join(f'{100 * mean:.1f} %' for mean in means)} |"
-    differences = map(_difference(found), PARTS[1:])
-    yield f"| difference to whole batches, mean (least to most) | | – | {' | '.join(differences)} |"
-
-
-def _column(part: str) -> str:
-    return "whole batch of 32" if part == "whole" else f"parts of {part}"
-
-
-def _difference(found: dict[Trial, float]) -> Callable[[str], str]:
-    def words(part: str) -> str:
-        points = [
-            100 * (accuracy - found[msgspec.structs.replace(trial, part="whole")])
-            for trial, accuracy in found.items()
-            if trial.part == part
-        ]
-        return f"{np.mean(points):+.2f} ({min(points):+.1f} to {max(points):+.1f}) points"
-
-    return words
 
 
 def _export(weights: Path, part: str, setting: Setting) -> None:
@@ -171,7 +120,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Accuracy under batch statistics of whole batches and of parts.")
     parser.add_argument("--data", type=Path, required=True, help="photos of CIFAR-10's classes, an .npz")
     parser.add_argument("--weights", type=Path, required=True, help="ResNet-26 of ten classes")
-    parser.add_argument("--out", type=Path, required=True, help="a file of results to write")
+    parser.add_argument("--out", type=Path, default=KEPT, help="a file of results to write")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--device-python", type=Path, default=default_device_python())
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
