@@ -11,6 +11,7 @@ from threading import Lock
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.board.machine import give_memory_back
 from tbft_runtime.graphs.graph_file import GraphFile, lacks_weight, model_file
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.signature import Signature
@@ -192,6 +193,9 @@ def load_graph(
         raise TbftError(
             f"graph '{file.shown}' cannot be loaded: {_reason(error)}", "copy or export it again"
         ) from error
+    if names:
+        # Folding and packing frozen weights left their copies behind.
+        give_memory_back()
     return Graph(session, values, file, signature)
 
 
