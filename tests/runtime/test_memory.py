@@ -91,7 +91,7 @@ def test_a_large_budget_changes_only_the_place_of_the_cache() -> None:
 
 
 def test_fewer_images_at_once_come_before_fewer_threads() -> None:
-    """The fastest choice that fits, down to the smallest; every one within its budget."""
+    """The fastest choice that fits, down to the smallest; every one within its budget, and the leanest form between."""
     bundle, plan, settings = opened("feature-frozen", threads=2, batch_size=32)
     largest = plan_memory(bundle, plan, settings, IMAGES).total
     seen = []
@@ -101,11 +101,14 @@ def test_fewer_images_at_once_come_before_fewer_threads() -> None:
         except TbftError:
             break
         assert plan_memory(bundle, plan, fitted, IMAGES).total <= budget
-        choice = (fitted.threads, fitted.execution.micro_batch)
+        form = plan.gradient_forms.index(fitted.execution.gradient_form)
+        choice = (fitted.threads, plan.gradient_memory[form].image_bytes, fitted.execution.micro_batch)
         if choice not in seen:
             seen.append(choice)
-    assert seen[0] == (2, settings.execution.micro_batch)
-    assert seen[-1] == (1, 1)
+    of_forms = [memory.image_bytes for memory in plan.gradient_memory]
+    now = of_forms[plan.gradient_forms.index(settings.execution.gradient_form)]
+    assert seen[0] == (2, now, settings.execution.micro_batch)
+    assert seen[-1] == (1, min(of_forms), 1)
     assert seen == sorted(seen, reverse=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Condition
 
@@ -63,9 +63,6 @@ class _Turns:
         self._next = 0
         self._failed = False
 
-    def begin(self) -> None:
-        self._next, self._failed = 0, False
-
     def wait(self, number: int) -> bool:
         """Whether all parts before that one were added, after waiting for it; not if one of them failed."""
         with self._changed:
@@ -108,7 +105,6 @@ class Accumulator:
         self._lanes = [_Lane(plan, graph, inputs, statistics) for _ in range(division.lanes)]
         # The first part needs no adding.
         self._first = self._lanes[0].bound(gradients)
-        self._turns = _Turns()
         # Of its own: lanes wait for each other, and among the tasks of others one of them might never begin.
         self._pool = ThreadPoolExecutor(division.lanes, "lane")
 
@@ -119,26 +115,30 @@ class Accumulator:
         images = [len(labels[part]) for part in parts]
         lanes = min(len(self._lanes), len(parts))
         results: list[BatchResult | None] = [None] * len(parts)
-        self._turns.begin()
+        turns = _Turns()
 
         def run_lane(index: int) -> None:
             lane = self._lanes[index]
             for number in range(index, len(parts), lanes):
                 try:
                     results[number] = lane.run(feeds[number], None if number else self._first)
-                    if not self._turns.wait(number):
+                    if not turns.wait(number):
                         return
                     if number:
                         self._add(lane.gradients.vector, images[number] / images[0])
                 except BaseException:
-                    self._turns.end(failed=True)
+                    turns.end(failed=True)
                     raise
-                self._turns.end()
+                turns.end()
 
         if lanes == 1:
             run_lane(0)
         else:
-            list(self._pool.map(run_lane, range(lanes)))
+            futures = [self._pool.submit(run_lane, index) for index in range(lanes)]
+            # All of them, also where one fails: what they write into is that of the next batch.
+            wait(futures)
+            for future in futures:
+                future.result()
         if len(parts) > 1:
             self._total *= np.float32(images[0] / len(labels))
         return self._together([result for result in results if result is not None], images)

@@ -9,7 +9,7 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.plan import BYTES_PER_FLOAT, Plan
+from tbft_artifacts.plan import BYTES_PER_FLOAT, ConvolutionForm, Plan
 from tbft_runtime.board.machine import resident_memory
 from tbft_runtime.run.division import gradient_division, prefix_division
 from tbft_runtime.run.execution import Execution
@@ -159,7 +159,8 @@ def fit_memory(
 ) -> Settings:
     """`settings` changed as little as it takes to stay within `budget` bytes.
 
-    First fewer images at once, then fewer threads (unless `fixed_threads`). Boundary activations are
+    First fewer images at once, then convolutions in a form that holds less, then fewer threads (unless
+    `fixed_threads`). Boundary activations are
     kept in memory if they fit beside the rest (unless `fixed_place`). With `fixed` nothing changes. `process` is that
     of `plan_memory`.
     Raises TbftError with the figures if nothing fits.
@@ -193,11 +194,21 @@ def _smaller(plan: Plan, settings: Settings, fixed_threads: bool) -> Iterator[Se
     """The settings, and others that need less and less memory."""
     threads = settings.threads
     while threads:
-        for halved in range(math.ceil(math.log2(_most_at_once(settings.execution))) + 1):
-            execution = _divided(settings, plan, 1 << halved)
-            same = (threads, execution) == (settings.threads, settings.execution)
-            yield msgspec.structs.replace(settings, threads=threads, execution=execution, tuned=settings.tuned and same)
+        for form in _forms(plan, settings.execution):
+            for halved in range(math.ceil(math.log2(_most_at_once(settings.execution))) + 1):
+                execution = msgspec.structs.replace(_divided(settings, plan, 1 << halved), gradient_form=form)
+                tuned = settings.tuned and (threads, execution) == (settings.threads, settings.execution)
+                yield msgspec.structs.replace(settings, threads=threads, execution=execution, tuned=tuned)
         threads = 0 if fixed_threads else threads // 2
+
+
+def _forms(plan: Plan, execution: Execution) -> list[ConvolutionForm]:
+    """That of the gradient graph, and those in which it holds less per image."""
+    bytes_of = {
+        form: memory.image_bytes for form, memory in zip(plan.gradient_forms, plan.gradient_memory, strict=True)
+    }
+    now = execution.gradient_form
+    return [now, *(form for form in plan.gradient_forms if bytes_of[form] < bytes_of[now])]
 
 
 def _most_at_once(execution: Execution) -> int:
