@@ -169,7 +169,9 @@ def _count_other(task: Task) -> tuple[EmulatedRun, list[float]]:
         run = emulator.run(
             ["-m", f"benchmarks.arm.{'mnn' if is_mnn else 'pytorch'}", str(folder / "job.json")], task.cpu, count=True
         )
-    return run, answer(run.stdout.splitlines()[-1], list[float])
+    # MNN says on stdout, too, what the processor can do.
+    (losses,) = (line for line in run.stdout.splitlines() if line.startswith("["))
+    return run, answer(losses, list[float])
 
 
 def _median(run: EmulatedRun | None, marks: tuple[int, int]) -> int | None:

@@ -19,7 +19,7 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True):
 
     network: str
     image_size: int
-    classes: int = 10
+    classes: int
     weights: str
     batch: str
     trained: tuple[str, ...]

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -26,12 +28,12 @@ def network(name: str, image_size: int) -> nn.Module:
 
 def resnet18() -> nn.Module:
     """He et al., "Deep Residual Learning for Image Recognition", CVPR 2016: (N, 3, 224, 224)."""
-    return _settled(ResNet18())
+    return _settled(ResNet18)
 
 
 def mobilenet_v2() -> nn.Module:
     """Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018: (N, 3, 224, 224)."""
-    return _settled(MobileNetV2())
+    return _settled(MobileNetV2)
 
 
 class ResNet18(nn.Module):
@@ -110,9 +112,10 @@ def _layer(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int 
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU6())
 
 
-def _settled(module: nn.Module) -> nn.Module:
+def _settled(kind: Callable[[], nn.Module]) -> nn.Module:
     """Seeded He-initialised weights, and running statistics of a batch of noise."""
     torch.manual_seed(_SEED)
+    module = kind()
     norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmarks.arm.networks import MobileNetV2, ResNet18
+from benchmarks.arm.networks import MobileNetV2, ResNet18, mobilenet_v2
 from benchmarks.arm.profile import rows
 from benchmarks.arm.results import Counted, Engine, add, read_counts
 from benchmarks.arm.table import COLUMNS, markdown_tables
@@ -67,3 +68,9 @@ def test_what_tracing_takes_is_none_of_a_kernel() -> None:
 def test_networks_have_the_parameters_of_their_papers(kind: type[ResNet18 | MobileNetV2], count: int) -> None:
     """Those that torchvision states for 1,000 classes, less 990 of them."""
     assert sum(parameter.numel() for parameter in kind().parameters()) == count
+
+
+def test_a_network_is_the_same_each_time() -> None:
+    """Bundles of several drifts are compared with a network that another process makes."""
+    first, second = (mobilenet_v2().state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
