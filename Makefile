@@ -37,7 +37,7 @@ help:
 	@echo "make bench   speed and memory beside PyTorch and ORT Training, 40 minutes; BENCH_ARGS=--quick: 4 minutes"
 	@echo "make bench-page  write docs/results/benchmarks.md and the README's table from the results of make bench"
 	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
-	@echo "make bench-arm  executed Cortex-A72 instructions per train step, PyTorch's beside ours, 15 minutes"
+	@echo "make bench-arm  executed ARM instructions per train step, those of PyTorch and MNN beside ours, hours"
 	@echo "make bench-metering  what measuring energy costs a run, with and without a meter in turns, 5 minutes"
 	@echo "make bench-masks  what keeping the mask of an activation function as bits or bytes takes, a minute"
 	@echo "make reproduction-page  write docs/results/reproduction.md from the results in docs/results/reproduction"
@@ -140,16 +140,20 @@ same: $(HOST)/.installed $(DEVICE)/.installed
 size: $(DEVICE)/.installed
 	$(DEVICE)/bin/python benchmarks/device_size.py
 
+# Pages with parts that programs write: the help of commands, and what was counted.
+GENERATED := docs/commands.md docs/speed.md
+COG := PYTHONPATH="$(CURDIR)" PATH="$(CURDIR)/$(HOST)/bin:$$PATH" $(HOST)/bin/cog
+
 lint: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/ruff check .
 	$(HOST)/bin/ruff format --check .
 	$(HOST)/bin/mypy
-	PATH="$(CURDIR)/$(HOST)/bin:$$PATH" $(HOST)/bin/cog --check docs/commands.md
+	$(COG) --check $(GENERATED)
 
 format: $(HOST)/.installed
 	$(HOST)/bin/ruff check --fix .
 	$(HOST)/bin/ruff format .
-	PATH="$(CURDIR)/$(HOST)/bin:$$PATH" $(HOST)/bin/cog -r docs/commands.md
+	$(COG) -r $(GENERATED)
 
 $(HOST)/.installed: pyproject.toml constraints.txt
 	@echo "installing the host environment (torch, onnx, ORT Training) in $(HOST)"
@@ -179,8 +183,8 @@ $(DEVICE)/.benched: $(DEVICE)/.tested
 	@touch $@
 
 bench-arm: $(HOST)/.installed $(DEVICE)/.installed arm-tools
-	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles $(FROZEN)
-	$(DEVICE)/bin/python -m benchmarks.arm_instructions
+	$(HOST)/bin/python -m benchmarks.arm.prepare
+	$(DEVICE)/bin/python -m benchmarks.arm.count $(BENCH_ARGS)
 
 bench-metering: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles feature-frozen-32

@@ -21,7 +21,8 @@ from safetensors.numpy import save_file
 
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.decode import MIB, decode
-from tbft_artifacts.plan import Plan
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.plan import ConvolutionForm, Plan
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.board.machine import peak_memory
 from tbft_runtime.board.state import BoardSummary
@@ -30,6 +31,7 @@ from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.reporting.versions import runtime_versions
+from tbft_runtime.run.execution import why_not_executed
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.settings import Settings
@@ -48,7 +50,10 @@ LR = 1e-4
 
 
 class MeasureRequest(msgspec.Struct, frozen=True):
-    """What to run; `weights` is where the tensors after `steps` full steps are written."""
+    """What to run; `weights` is where the tensors after `steps` full steps are written.
+
+    `gradient_form` is one of the plan's; None: the default.
+    """
 
     bundle: str
     weights: str
@@ -57,6 +62,7 @@ class MeasureRequest(msgspec.Struct, frozen=True):
     batch_size: int = 4
     seed: int = 0
     expect_id: str | None = None
+    gradient_form: ConvolutionForm | None = None
 
 
 class Measurement(msgspec.Struct, frozen=True):
@@ -81,6 +87,12 @@ def measure(request: MeasureRequest) -> Measurement:
     plan, channels = measurable(bundle.plan(request.plan))
     options = TrainOptions(Path(), Path(), lr=LR, batch_size=request.batch_size, threads=1)
     settings = resolve(options, plan, bundle)
+    if request.gradient_form is not None:
+        execution = msgspec.structs.replace(settings.execution, gradient_form=request.gradient_form)
+        lacking = why_not_executed(execution, plan)
+        if lacking is not None:
+            raise TbftError(f"plan {plan.id!r} lacks {lacking}", f"it has {', '.join(plan.gradient_forms)}")
+        settings = msgspec.structs.replace(settings, execution=execution)
     step, state = _loaded(bundle, plan, settings, channels)
     images, labels = random_batch(bundle, request.batch_size, request.seed)
 

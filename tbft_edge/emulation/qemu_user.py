@@ -42,8 +42,12 @@ class QemuUser:
     emulator: str
     plugin: Path
 
-    def run(self, arguments: Sequence[str], cpu: Cpu, *, memory: int | None = None, count: bool = False) -> EmulatedRun:
+    def run(
+        self, arguments: Sequence[str], cpu: Cpu, *, memory: int | None = None, count: bool = False, clock: bool = False
+    ) -> EmulatedRun:
         """Run `python arguments…` on `cpu`, with at most `memory` bytes if given, counting if `count`.
+
+        With `clock`, too, what the program takes for a microsecond is an instruction.
 
         Raises TbftError if the program fails or needs more memory, UnavailableError if a limit cannot be set.
         """
@@ -53,7 +57,7 @@ class QemuUser:
             command = ["unshare", "--net"] if os.geteuid() == 0 and shutil.which("unshare") else []
             command += [self.emulator]
             if count:
-                command += ["-plugin", f"{self.plugin},out={folder / 'marks'}"]
+                command += ["-plugin", f"{self.plugin},out={folder / 'marks'}{',clock=on' if clock else ''}"]
             # What the program is told that its Python is: with it, it can start more of them.
             command += ["-0", str(self.guest.starter), str(self.guest.python), *arguments]
             group = None

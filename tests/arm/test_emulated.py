@@ -132,6 +132,25 @@ def test_instruction_counts_repeat(emulator: QemuUser, tmp_path: Path) -> None:
     assert first_cached < first
 
 
+def test_a_clock_can_run_by_instructions(emulator: QemuUser) -> None:
+    """What a program times is then what it executes: twice the work takes twice as long, on a busy machine, too."""
+    program = """
+import time
+def work(rounds):
+    started = time.perf_counter()
+    for _ in range(rounds):
+        pass
+    return time.perf_counter() - started
+work(1)
+print(work(1000), work(2000))
+"""
+    cpu = CPUS["cortex-a72"]
+    once, twice = map(float, emulator.run(["-c", program], cpu, count=True, clock=True).stdout.split())
+    assert twice == pytest.approx(2 * once, rel=0.2)
+    # A round of Python's loop is some dozens of instructions, each told as a microsecond.
+    assert 0.01 < once < 1
+
+
 @needs_root
 def test_memory_limit_holds(emulator: QemuUser) -> None:
     """A process that wants more than the limit is ended, and the error says so."""

@@ -14,9 +14,9 @@ from tbft_export.graph.operands import constant_input, ints
 
 _CHANNELS = 1
 _RANK = 4
-# A vector over fewer channels than this is repeated for each image first: then it meets runs of N * C
+# A vector over fewer channels than this is repeated for each column and image first: then it meets runs of W * N * C
 # numbers, and a kernel's inner loop is long enough to pay.
-_SHORT_VECTOR = 64
+_SHORT_VECTOR = 512
 # Axis of (N, C, H, W) -> the same axis of (H, W, N, C).
 _NEW_AXIS = {old: new for new, old in enumerate(SPATIAL_MAJOR)}
 _ELEMENTWISE = frozenset(
@@ -27,6 +27,8 @@ _ELEMENTWISE = frozenset(
     )
 ) | {kind.op_type for kind in ACTIVATIONS.values()}
 
+_Sizes = tuple[str, str]
+
 
 class Turned:
     """The values of a graph that exist in both layouts."""
@@ -34,8 +36,8 @@ class Turned:
     def __init__(self) -> None:
         self._spatial: dict[ir.Value, ir.Value] = {}
         self._back: set[ir.Value] = set()
-        self._vectors: dict[tuple[ir.Value, str | None], ir.Value] = {}
-        self._shapes: dict[tuple[str | None, int], ir.Value] = {}
+        self._vectors: dict[tuple[ir.Value, _Sizes | None], ir.Value] = {}
+        self._shapes: dict[tuple[_Sizes | None, int], ir.Value] = {}
 
     def is_back(self, value: ir.Value | None) -> bool:
         """Whether `value` was spatial-major a moment ago."""
@@ -69,33 +71,33 @@ class Turned:
         """`value`, a scalar or (N, C, H, W) or broadcast to it, for a spatial-major elementwise node."""
         if _is_scalar(value):
             return _scalar(emit, value)
-        if value not in self._spatial and value.shape is not None and _is_vector(value.shape):
+        if value.shape is not None and _is_vector(value.shape):
             return self._vector(emit, value)
         return self.image(emit, value)
 
     def _vector(self, emit: Emitter, value: ir.Value) -> ir.Value:
-        """(1, C, 1, 1) -> (C,), or (N, C) where C is small; both broadcast over the last axes.
+        """(1, C, 1, 1) -> (C,), or (W, N, C) where C is small; both broadcast over the last axes.
 
-        N is that of the image which the vector meets here: another image may have another one.
+        W and N are those of the image which the vector meets here: another image may have others.
         """
         image = next((other for other in emit.node.inputs if other in self._back and _open_batch(other)), None)
         channels = value.shape[_CHANNELS] if value.shape is not None else None
         if not isinstance(channels, int) or channels >= _SHORT_VECTOR:
             image = None
-        key = (value, _open_batch(image))
+        key = (value, _columns_and_batch(image))
         if key not in self._vectors:
-            vector = _flat(emit, value)
+            vector = _flat(emit, self._spatial.get(value, value))
             if image is not None and isinstance(channels, int):
-                vector = emit.op("Expand", vector, self._matrix_shape(emit, image, channels))
+                vector = emit.op("Expand", vector, self._rows_shape(emit, image, channels))
             self._vectors[key] = vector
         return self._vectors[key]
 
-    def _matrix_shape(self, emit: Emitter, image: ir.Value, channels: int) -> ir.Value:
-        """(N, C) of the images with the same N as `image`."""
-        key = (_open_batch(image), channels)
+    def _rows_shape(self, emit: Emitter, image: ir.Value, channels: int) -> ir.Value:
+        """(W, N, C) of the images with the same W and N as `image`."""
+        key = (_columns_and_batch(image), channels)
         if key not in self._shapes:
-            batch = emit.op("Shape", self._spatial[image], start=2, end=3)
-            self._shapes[key] = emit.op("Concat", batch, [channels], axis=0)
+            sizes = emit.op("Shape", self._spatial[image], start=1, end=3)
+            self._shapes[key] = emit.op("Concat", sizes, [channels], axis=0)
         return self._shapes[key]
 
     def replace(self, emit: Emitter, *spatial: ir.Value) -> None:
@@ -154,15 +156,37 @@ def _reduce(turned: Turned, node: ir.Node) -> bool:
     emit = Emitter(node)
     spatial = turned.image(emit, x)
     renamed = sorted(_NEW_AXIS[axis] for axis in axes)
-    if node.op_type == "ReduceSum":
-        result = emit.op("ReduceSum", spatial, renamed, keepdims=int(bool(keep)))
-    else:
-        result = emit.op(node.op_type, spatial, axes=renamed, keepdims=int(bool(keep)))
+    result = _over_channels(emit, spatial, x.shape) if left == [_NEW_AXIS[_CHANNELS]] and keep else None
+    if result is None:
+        result = _reduced(emit, spatial, renamed, keep=bool(keep))
     if keep:
         turned.replace(emit, result)
     else:
         emit.replace(result)
     return True
+
+
+def _over_channels(emit: Emitter, spatial: ir.Value, shape: ir.Shape | None) -> ir.Value | None:
+    """The reduction of (H, W, N, C) to (1, 1, 1, C); None where H, W or C are not known.
+
+    Pixels are added up by a matrix product, N * C numbers at a time: the kernels that reduce take five times as long,
+    since their inner loop goes over C numbers.
+    """
+    sizes = [] if shape is None else [dim for dim in list(shape)[1:] if isinstance(dim, int)]
+    if len(sizes) < _RANK - 1:
+        return None
+    channels, height, width = sizes
+    pixels = height * width
+    weight = 1 / pixels if emit.node.op_type == "ReduceMean" else 1
+    matrix = emit.op("Reshape", spatial, [pixels, -1])
+    images = emit.op("Reshape", emit.op("MatMul", np.full((1, pixels), weight, np.float32), matrix), [-1, channels])
+    return emit.op("Reshape", _reduced(emit, images, [0], keep=False), [1, 1, 1, channels])
+
+
+def _reduced(emit: Emitter, value: ir.Value, axes: list[int], *, keep: bool) -> ir.Value:
+    if emit.node.op_type == "ReduceSum":
+        return emit.op("ReduceSum", value, axes, keepdims=int(keep))
+    return emit.op(emit.node.op_type, value, axes=axes, keepdims=int(keep))
 
 
 def _axes_of(node: ir.Node) -> list[int] | None:
@@ -244,6 +268,12 @@ def _open_batch(value: ir.Value | None) -> str | None:
     """The name of a batch whose size only the device knows."""
     batch = None if value is None or value.shape is None else value.shape[0]
     return batch.value if isinstance(batch, ir.SymbolicDim) else None
+
+
+def _columns_and_batch(image: ir.Value | None) -> _Sizes | None:
+    """W and N of an image, by which another one is known to have the same; None for no image."""
+    batch = _open_batch(image)
+    return None if batch is None or image is None or image.shape is None else (str(image.shape[_RANK - 1]), batch)
 
 
 def _scalar(emit: Emitter, value: ir.Value) -> ir.Value:

@@ -16,7 +16,7 @@ from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
 
 few = settings(max_examples=60)
 BATCH, CHANNELS, IMAGE = 3, 8, (5, 4)
-MANY = 64  # From here on a vector of channels is long enough for an inner loop.
+MANY = 512  # From here on a vector of channels is long enough for an inner loop.
 TURN = "Transpose <perm=[2,3,0,1]>"
 # Everything that the graphs below may read.
 CONSTANTS = {
@@ -34,6 +34,7 @@ CONSTANTS = {
     "image_shape": np.array([0, -1]),
     "all_but_channels": np.array([0, 2, 3]),
     "pixels": np.array([2, 3]),
+    "columns": np.array([3]),
     "minus_pixels": np.array([-1, -2]),
     "channels": np.array([1]),
     "batch": np.array([0]),
@@ -129,7 +130,7 @@ def test_no_turn_is_left(case: str) -> None:
 
 
 def test_a_long_vector_is_not_repeated() -> None:
-    """A short one is, for each image: then it meets runs of N * C numbers."""
+    """A short one is, for each column and image: then it meets runs of W * N * C numbers."""
     assert "Expand" in operators(kept(TURNED["vector"]))
     model = kept(f"y = Mul(a, v_many) {BACK}", MANY)
     assert turns(model) == 0
@@ -145,6 +146,27 @@ def test_a_vector_that_meets_another_batch_is_repeated_for_that_one() -> None:
     body = f"""c = Mul(a, v) aa = Concat <axis=0> (c, c) d = Mul(aa, v) y = Add(d, v) {BACK}
         t = ReduceSum <keepdims=1> (a, batch) m = Mul(t, v) out2 = {TURN} (m) other = Neg(out2)"""
     assert turns(kept(body)) == 0
+
+
+def test_a_vector_that_meets_other_columns_is_repeated_for_those() -> None:
+    body = f"""c = Mul(a, v) y = Add(c, v) {BACK}
+        t = ReduceSum <keepdims=1> (a, columns) m = Mul(t, v) out2 = {TURN} (m) other = Neg(out2)"""
+    model = kept(body)
+    assert turns(model) == 0
+    assert operators(model).count("Expand") == 2
+
+
+def test_a_mean_of_channels_is_repeated_as_other_vectors_are() -> None:
+    """Batch statistics: a vector that was computed meets the image in runs as long."""
+    body = f"m = ReduceMean <axes=[0,2,3], keepdims=1> (a) y = Sub(a, m) {BACK}"
+    assert operators(kept(body)).count("Expand") == 1
+
+
+@pytest.mark.parametrize("reduction", ["ReduceMean <axes=[0,2,3]> (a)", "ReduceSum (a, all_but_channels)"])
+def test_pixels_of_channels_are_added_up_by_a_product(reduction: str) -> None:
+    """N * C numbers at a time, and then images; other reductions stay what they are."""
+    assert "MatMul" in operators(kept(f"m = {reduction} y = Mul(a, m) {BACK}"))
+    assert "MatMul" not in operators(kept(f"m = ReduceSum (a, pixels) y = Mul(a, m) {BACK}"))
 
 
 # One operand is no spatial-major image: it alone is turned.
