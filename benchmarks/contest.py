@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.player import LostError, Player
-from benchmarks.prepared import SGEMM_SIDE
 from benchmarks.protocol import Continue, Load, Loaded, Paused, Took, Train, Trained, Turn, Work
 from benchmarks.results import Absence, Contestant, StepContest, StepLane, TrainingContest, TrainingLane
 
@@ -88,32 +87,37 @@ def contest_steps(contestants: Sequence[Contestant], plan: Steps, log: Path) -> 
     the first part, so that no process does more than it is compared in.
     """
     loaded: dict[Contestant, Loaded] = {}
+    load_seconds: dict[Contestant, float] = {}
     took: dict[tuple[Contestant, Work], list[Took]] = {}
     with _contest(contestants, plan.image_size, log) as contest:
 
         def load(player: Player) -> None:
             request = Load(player.subject, plan.threads, plan.batch_size)
+            started = time.monotonic()
             loaded[player.contestant] = player.ask(request, Loaded)
+            load_seconds[player.contestant] = time.monotonic() - started
 
-        def turn(player: Player, part: Work) -> None:
-            # The matrix product takes part in both: it is what the others are held against.
-            work: Work = "step" if player.contestant.engine == "sgemm" else part
+        def turn(player: Player, work: Work) -> None:
             reply = player.ask(Turn(work, plan.steps), Took)
-            took.setdefault((player.contestant, part), []).append(reply)
+            took.setdefault((player.contestant, work), []).append(reply)
 
         contest.each(list(contest.players), load)
-        able = [p for p in contest.players if "cached" in loaded[p.contestant].works]
-        measured = [p for p in contest.players if p.contestant.engine == "sgemm"]
-        for part, players in (("step", list(contest.players)), ("cached", [*able, *measured] if able else [])):
-            for _ in range(plan.rounds):
-                contest.each(players, lambda player, part=part: turn(player, part))  # type: ignore[misc]
+        for _ in range(plan.rounds):
+            contest.each(list(contest.players), lambda player: turn(player, "step"))
+        able = [player for player in contest.players if "cached" in loaded[player.contestant].works]
+        for _ in range(plan.rounds):
+            contest.each(able, lambda player: turn(player, "cached"))
         lanes = [
-            _step_lane(
-                player,
-                plan.batch_size,
-                loaded[player.contestant],
-                took[player.contestant, "step"],
-                took.get((player.contestant, "cached"), []),
+            StepLane(
+                contestant=player.contestant,
+                losses=loaded[player.contestant].losses,
+                load_seconds=load_seconds[player.contestant],
+                step_ms=[statistics.median(reply.ms) for reply in took[player.contestant, "step"]],
+                cached_ms=[statistics.median(reply.ms) for reply in took.get((player.contestant, "cached"), [])],
+                cpu_share=[reply.cpu_share for reply in took[player.contestant, "step"]],
+                import_bytes=player.ready.import_bytes,
+                peak_bytes=took[player.contestant, "step"][-1].peak_bytes,
+                versions=player.ready.versions,
             )
             for player in contest.players
         ]
@@ -123,25 +127,6 @@ def contest_steps(contestants: Sequence[Contestant], plan: Steps, log: Path) -> 
         image_size=plan.image_size,
         lanes=lanes,
         absent=contest.absent,
-    )
-
-
-def _step_lane(player: Player, batch_size: int, loaded: Loaded, steps: list[Took], cached: list[Took]) -> StepLane:
-    suffix = player.subject.suffix_flops * batch_size
-    whole = suffix + player.subject.prefix_flops * batch_size
-    if player.contestant.engine == "sgemm":
-        suffix = whole = 2 * SGEMM_SIDE**3
-    return StepLane(
-        contestant=player.contestant,
-        losses=loaded.losses,
-        step_ms=[statistics.median(took.ms) for took in steps],
-        cached_ms=[statistics.median(took.ms) for took in cached],
-        cpu_share=[took.cpu_share for took in steps],
-        step_flops=whole,
-        suffix_flops=suffix,
-        import_bytes=player.ready.import_bytes,
-        peak_bytes=steps[-1].peak_bytes,
-        versions=player.ready.versions,
     )
 
 

@@ -24,7 +24,7 @@ class Fake:
     def load(self, job: Load) -> Mapping[Work, Callable[[], float]]:
         print("loading", job.batch_size, flush=True)  # noqa: T201
         self._fail("load")
-        return {"step": self._step, "cached": self._step}
+        return {"step": self._step, "cached": self._step, "check": lambda: job.check_size / 2 + self._step()}
 
     def train(self, job: Train, laps: Laps) -> float:
         self._fail("train")
@@ -38,6 +38,7 @@ class Fake:
         if self.steps > 2:
             self._fail("turn")
             if self.fails == "crash":
+                print("crashing", file=sys.stderr, flush=True)  # noqa: T201
                 os._exit(7)
         return 2.5
 
