@@ -27,6 +27,9 @@ def main() -> None:
     folder = ROOT / "docs" / "results" / "benchmarks"
     folder.mkdir(exist_ok=True)
     drawn = plots(results)
+    for old in folder.glob("*.svg"):
+        if old.name not in drawn:
+            old.unlink()
     for name, text in drawn.items():
         _write(folder / name, text)
     _write(ROOT / "docs" / "results" / "benchmarks.md", page(results, drawn, read_arm(ARM_RESULTS)))

@@ -20,7 +20,7 @@ MB = 1e6
 # An engine that got less than this share of its threads was disturbed by something else.
 UNDISTURBED = 0.9
 _WORDS = {"frozen": "frozen", "batch": "batch statistics", "block": "batch statistics in and behind the block"}
-_POLICIES = "; ".join(f"{drift}: {_WORDS[DEFAULTS[drift]]}" for drift in DRIFTS)
+_POLICIES = ";\n  ".join(f"{drift}: {_WORDS[DEFAULTS[drift]]}" for drift in DRIFTS)
 
 METHOD = f"""\
 Every engine runs in a process of its own and they take turns, one computing while the others wait, in an order drawn
@@ -28,10 +28,11 @@ anew each round. A ratio is made within a round; the table gives the median over
 interval that holds it with 95 % confidence (with fewer than six rounds, the smallest and the largest). Where several
 engines are asked for, the ratio is that of the one that did best, which is named. All train the same network with
 made-up weights (He-initialised, seeded; running statistics of a batch) on the same random images with SGD. Threads,
-batch and image size are the same for all: ResNet-26 with {BATCH_SIZE} images of {IMAGE_SIZE} px, the others with
-{LARGE_BATCH_SIZE} of {LARGE_IMAGE_SIZE} px and 1,000 classes.
+batch and image size are the same for all: ResNet-26 with {BATCH_SIZE} images of {IMAGE_SIZE} px,
+the others with {LARGE_BATCH_SIZE} of {LARGE_IMAGE_SIZE} px and 1,000 classes.
 
-- **Policies** are those of an export that asks for nothing else: {_POLICIES}.
+- **Policies** are those of an export that asks for nothing else:
+  {_POLICIES}.
   Our norms then use the statistics of parts of a batch, as the export chooses them; the same norms of all others are in
   train mode, and use those of the whole batch.
 - **PyTorch** is eager, and only the trained block's parameters require gradients. *channels_last* is the same with
@@ -53,6 +54,11 @@ batch and image size are the same for all: ResNet-26 with {BATCH_SIZE} images of
   trainings for ResNet-26, of train steps for the others."""
 
 
+READY = """\
+Seconds until an engine had loaded the network and taken its first two steps, with the fewest threads. torch.compile and
+JAX compile meanwhile, each for every size of a batch."""
+
+
 def page(results: Results, drawn: Collection[str], arm: ArmResults | None) -> str:
     """docs/results/benchmarks.md; `drawn` are the plots that there are, `arm` what was counted on emulated ARM."""
     notes = Notes()
@@ -64,6 +70,7 @@ def page(results: Results, drawn: Collection[str], arm: ArmResults | None) -> st
     lines += ["## A train step in milliseconds", "", *_steps(results), ""]
     for network in measured(results):
         lines += _plot(f"steps-{network}.svg", drawn)
+    lines += [READY, "", *_ready(results), ""]
     lines += ["## A whole training", "", *_trainings(results), "", "## Memory", "", *_memory(results), ""]
     if absences := _absences(results):
         lines += ["## Who could not", "", *absences, ""]
@@ -133,7 +140,7 @@ def _agreement(results: Results) -> str:
     }
     how = [
         "Everyone's losses of the first two steps, and of the first validation, are compared with ours, within",
-        f"{SAME_LOSS:g} of them, and what the first step takes from the loss within {SAME_DECREASE:.0%}. Where our",
+        f"{SAME_LOSS:.2%} of them, and what the first step takes from the loss within {SAME_DECREASE:.0%}. Where our",
         "norms use the statistics of parts, these two steps are on as many images as make one part: more would differ.",
         f"They differ for: {', '.join(sorted(different))}." if different else "All agreed.",
     ]
@@ -143,6 +150,20 @@ def _agreement(results: Results) -> str:
 def _engines(results: Results) -> list[Engine]:
     found = {lane.contestant.engine for contest in results.steps for lane in contest.lanes}
     return [engine for engine in names.ENGINES if engine in found]
+
+
+def _ready(results: Results) -> list[str]:
+    fewest = min(contest.threads for contest in results.steps)
+    lanes = [lane for contest in results.steps if contest.threads == fewest for lane in contest.lanes]
+    rows = []
+    for network in measured(results):
+        for engine in _engines(results):
+            contestants = [_default(engine, drift, network) for drift in DRIFTS]
+            found = [[lane.load_seconds for lane in lanes if lane.contestant == each] for each in contestants]
+            if any(found):
+                cells = [f"{seconds[0]:.1f}" if seconds else NOTHING for seconds in found]
+                rows.append([names.ENGINES[engine], names.NETWORKS[network], *cells])
+    return markdown(["", "network", *DRIFTS], rows)
 
 
 def _default(engine: Engine, drift: Drift, network: Network = "resnet26") -> Contestant:

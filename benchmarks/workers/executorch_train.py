@@ -96,7 +96,8 @@ def _reason(text: str) -> str:
     lines = text.strip().splitlines()
     for number, line in reversed(list(enumerate(lines))):
         if re.match(r"[\w.]+(Error|Exception):", line):
-            return line if line.partition(":")[2].strip() else " ".join([line, *lines[number + 1 : number + 2]])
+            reason = line.partition(":")[2].strip() or "".join(lines[number + 1 : number + 2])
+            return reason.partition(" (http")[0]
     return lines[-1] if lines else "no message"
 
 
