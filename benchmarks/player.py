@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from benchmarks.results import Contestant
 HOST = ROOT / ".venv" / "host" / "bin" / "python"
 DEVICE = ROOT / ".venv" / "device" / "bin" / "python"
 _R = TypeVar("_R", bound=Reply)
+# Seconds within which any turn ends, compilers included.
+PATIENCE = 900.0
 
 
 def _peer(name: str) -> Path:
@@ -67,7 +70,11 @@ class Player:
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        self.ready = self._receive(Ready)
+        try:
+            self.ready = self._receive(Ready)
+        except LostError:
+            self.close()
+            raise
 
     @property
     def subject(self) -> Subject:
@@ -94,6 +101,9 @@ class Player:
 
     def _receive(self, expected: type[_R]) -> _R:
         assert self.process.stdout is not None
+        # Nothing is left in the buffer: a reply is one line, and the next request is sent when it is read.
+        if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
+            raise LostError(f"it did not reply within {PATIENCE:.0f} s")
         line = self.process.stdout.readline()
         if not line:
             raise self._ended()

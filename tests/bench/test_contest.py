@@ -63,10 +63,12 @@ def test_every_round_of_everyone_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_pa
         ("load", "RuntimeError: no load today"),
         ("turn", "RuntimeError: no turn today"),
         ("crash", "its process ended with exit code 7: crashing"),
+        ("hang", "it did not reply within 5 s"),
     ],
 )
 def test_who_fails_is_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fails: str, reason: str) -> None:
     field(monkeypatch, fails)
+    monkeypatch.setattr(player, "PATIENCE", 5.0 if fails == "hang" else player.PATIENCE)
     contest = contest_steps([OURS, THEIRS], STEPS, tmp_path / "log")
     assert [lane.contestant for lane in contest.lanes] == [OURS]
     assert len(contest.lanes[0].step_ms) == STEPS.rounds

@@ -1,6 +1,6 @@
-"""A worker of the benchmark that trains nothing: `python -m tests.support.fake_worker [load | turn | train | crash]`.
+"""A worker of the benchmark that trains nothing: `python -m tests.support.fake_worker [FAILS]`.
 
-Its argument is where it fails, if anywhere.
+Its argument is where it fails, if anywhere: load, turn or train, or crash or hang in a turn.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Fake:
         self.steps += 1
         if self.steps > 2:
             self._fail("turn")
+            if self.fails == "hang":
+                time.sleep(60)
             if self.fails == "crash":
                 print("crashing", file=sys.stderr, flush=True)  # noqa: T201
                 os._exit(7)
