@@ -35,7 +35,7 @@ help:
 	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 4 minutes on two cores; TORTURE_ARGS='--seed N'"
 	@echo "make zoo     export and train 79 networks of torchvision, timm and pytorchcv, an hour; ZOO_ARGS=--quick: 5 minutes"
 	@echo "make bench   speed and memory beside PyTorch, 5 networks, 40 minutes; BENCH_ARGS=--quick: 4 minutes;"
-	@echo "             BENCH_ARGS=--peers: also torch.compile, JAX, MNN, ORT Training and ExecuTorch, 2 hours"
+	@echo "             BENCH_ARGS=--peers: also torch.compile, JAX, MNN, ORT Training and ExecuTorch, 3 hours"
 	@echo "make bench-page  write docs/results/benchmarks.md and the README's table from the results of make bench"
 	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
 	@echo "make bench-arm  executed Cortex-A72 instructions per train step, PyTorch's beside ours, 15 minutes"

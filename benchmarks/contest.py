@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
+from benchmarks.figures import FORMATS
 from benchmarks.player import LostError, Player
 from benchmarks.protocol import Continue, Load, Loaded, Paused, Took, Train, Trained, Turn, Work
 from benchmarks.results import Absence, Contestant, StepContest, StepLane, TrainingContest, TrainingLane
@@ -17,6 +20,8 @@ from benchmarks.results import Absence, Contestant, StepContest, StepLane, Train
 # Threads of a pool spin for some 30 ms after their last work; the next turn waits until they sleep. So each engine
 # can wait as it does by default, which is fastest for it, and still leaves the others alone.
 GAP_SECONDS = 0.06
+# Times our step.
+TOO_SLOW = 8.0
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,13 @@ class Contest:
                 try:
                     do(player)
                 except LostError as error:
-                    self.players.remove(player)
-                    self.absent.append(Absence(player.contestant, str(error)))
-                    player.close()
+                    self.leave(player, str(error))
+
+    def leave(self, player: Player, reason: str) -> None:
+        """The player is out."""
+        self.players.remove(player)
+        self.absent.append(Absence(player.contestant, reason))
+        player.close()
 
 
 @contextlib.contextmanager
@@ -104,6 +113,7 @@ def contest_steps(contestants: Sequence[Contestant], plan: Steps, log: Path) -> 
         contest.each(list(contest.players), load)
         for _ in range(plan.rounds):
             contest.each(list(contest.players), lambda player: turn(player, "step"))
+            _leave_the_slow(contest, took)
         able = [player for player in contest.players if "cached" in loaded[player.contestant].works]
         for _ in range(plan.rounds):
             contest.each(able, lambda player: turn(player, "cached"))
@@ -128,6 +138,17 @@ def contest_steps(contestants: Sequence[Contestant], plan: Steps, log: Path) -> 
         lanes=lanes,
         absent=contest.absent,
     )
+
+
+def _leave_the_slow(contest: Contest, took: dict[tuple[Contestant, Work], list[Took]]) -> None:
+    """Who takes many times as long as we do need not do so in every round; the reason says how long it was."""
+    ms = {each.contestant: statistics.median(took[each.contestant, "step"][-1].ms) for each in contest.players}
+    for player in list(contest.players):
+        ours = ms.get(msgspec.structs.replace(player.contestant, engine="ours"))
+        # PyTorch eager is what goals are held against, however slow.
+        if ours is not None and player.contestant.engine not in FORMATS and ms[player.contestant] > TOO_SLOW * ours:
+            seconds, ratio = ms[player.contestant] / 1000, ms[player.contestant] / ours
+            contest.leave(player, f"a step takes {seconds:.1f} s, {ratio:.0f} times ours: measured once only")
 
 
 def contest_trainings(contestants: Sequence[Contestant], plan: Training, folder: Path, log: Path) -> TrainingContest:

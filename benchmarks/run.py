@@ -49,10 +49,13 @@ def main() -> None:
         return
     notes = Notes()
     interval = "median (95 % interval, or all rounds if fewer than six)"
-    show(Table(f"default policies: {interval}", list(COLUMNS), goal_rows(results, notes), numbers=True))
-    show(
-        Table(f"batch norms frozen for everyone: {interval}", list(COLUMNS), frozen_rows(results, notes), numbers=True)
-    )
+    tables = {
+        "default policies": goal_rows(results, notes),
+        "batch norms frozen for everyone": frozen_rows(results, notes),
+    }
+    for title, rows in tables.items():
+        if rows:
+            show(Table(f"{title}: {interval}", list(COLUMNS), rows, numbers=True))
     for line in notes.lines():
         say(line)
 

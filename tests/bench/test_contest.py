@@ -77,6 +77,18 @@ def test_who_fails_is_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fails
     assert why.startswith(reason)
 
 
+def test_a_slow_peer_is_out_and_pytorch_never(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its one step is told; what goals are held against stays."""
+    field(monkeypatch, "slow")
+    monkeypatch.setitem(player._COMMANDS, "jax", player._COMMANDS["pytorch"])
+    slow = Contestant("jax", "feature", "block")
+    contest = contest_steps([OURS, THEIRS, slow], STEPS, tmp_path / "log")
+    assert [lane.contestant for lane in contest.lanes] == [OURS, THEIRS]
+    ((absent, why),) = [(each.contestant, each.reason) for each in contest.absent]
+    assert absent == slow
+    assert why.startswith("a step takes 0.5 s")
+
+
 def test_trainings_pause_between_epochs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each reports every epoch, and the time in which others have their turn is no part of it."""
     field(monkeypatch, "")

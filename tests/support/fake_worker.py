@@ -1,6 +1,6 @@
 """A worker of the benchmark that trains nothing: `python -m tests.support.fake_worker [FAILS]`.
 
-Its argument is where it fails, if anywhere: load, turn or train, or crash or hang in a turn.
+Its argument is where it fails, if anywhere: load, turn or train, or crash or hang in a turn, or be slow.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Fake:
         return 2.5
 
     def _step(self) -> float:
-        time.sleep(0.005)
+        time.sleep(0.5 if self.fails == "slow" else 0.005)
         self.steps += 1
         if self.steps > 2:
             self._fail("turn")
