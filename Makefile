@@ -5,6 +5,7 @@ DEVICE_PYTHON ?= $(PYTHON)
 HOST := .venv/host
 DEVICE := .venv/device
 ZOO := .venv/zoo
+PEERS := $(foreach peer,jax mnn executorch,.venv/peer-$(peer)/.installed)
 BUNDLES := build/test-bundles
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := $(shell find export artifacts tests/support -name '*.py')
@@ -34,7 +35,8 @@ help:
 	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 4 minutes on two cores; TORTURE_ARGS='--seed N'"
 	@echo "make zoo     export and train 79 networks of torchvision, timm and pytorchcv, an hour; ZOO_ARGS=--quick: 5 minutes"
 	@echo "make exporters  take files of PyTorch's exporters from export to predict, beside ONNX Runtime, half an hour"
-	@echo "make bench   speed and memory beside PyTorch and ORT Training, 40 minutes; BENCH_ARGS=--quick: 4 minutes"
+	@echo "make bench   speed and memory beside PyTorch, 5 networks, 40 minutes; BENCH_ARGS=--quick: 4 minutes;"
+	@echo "             BENCH_ARGS=--peers: also torch.compile, JAX, MNN, ORT Training and ExecuTorch, 3 hours"
 	@echo "make bench-page  write docs/results/benchmarks.md and the README's table from the results of make bench"
 	@echo "make bench-suite  time train steps, kernels, loading and data path of the device alone, with pytest-benchmark"
 	@echo "make bench-arm  executed ARM instructions per train step, those of PyTorch and MNN beside ours, hours"
@@ -114,7 +116,7 @@ zoo: $(ZOO)/.installed $(DEVICE)/.installed
 exporters: $(ZOO)/.installed $(DEVICE)/.installed
 	$(ZOO)/bin/python -W ignore -m benchmarks.exporters $(EXPORTERS_ARGS)
 
-bench: $(HOST)/.installed $(DEVICE)/.installed
+bench: $(HOST)/.installed $(DEVICE)/.installed $(if $(findstring --peers,$(BENCH_ARGS)),$(PEERS))
 	$(HOST)/bin/python -m benchmarks.run $(BENCH_ARGS)
 
 bench-page: $(HOST)/.installed
@@ -126,7 +128,7 @@ reproduction-page: $(HOST)/.installed
 comparison-page: $(HOST)/.installed
 	$(HOST)/bin/python -m benchmarks.comparison_page
 
-FROZEN := $(foreach drift,input feature output full,$(drift)-frozen-32)
+FROZEN := $(foreach drift,input feature output full,resnet26-$(drift)-frozen-32)
 
 bench-suite: $(HOST)/.installed $(DEVICE)/.benched
 	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles $(FROZEN)
@@ -187,12 +189,22 @@ bench-arm: $(HOST)/.installed $(DEVICE)/.installed arm-tools
 	$(DEVICE)/bin/python -m benchmarks.arm.count $(BENCH_ARGS)
 
 bench-metering: $(HOST)/.installed $(DEVICE)/.installed
-	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles feature-frozen-32
+	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles resnet26-feature-frozen-32
 	$(DEVICE)/bin/python -m benchmarks.metering
 
 bench-masks: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.masks write build/bench/masks
 	$(DEVICE)/bin/python -m benchmarks.masks measure build/bench/masks
+
+# What `make bench` compares with, only when asked. One that cannot be installed is shown as such: the others go on.
+.venv/peer-jax/.installed: PACKAGES := jax==0.10.2 jaxlib==0.10.2
+.venv/peer-mnn/.installed: PACKAGES := MNN==3.6.1
+.venv/peer-executorch/.installed: PACKAGES := executorch==1.5.1 torch==2.13.0
+$(PEERS):
+	@echo "installing $(PACKAGES) in $(@D)"
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check $(PACKAGES) msgspec numpy safetensors && touch $@ || \
+		echo "$(PACKAGES) cannot be installed here"
 
 # Small bundles for the device tests, made where torch is.
 $(BUNDLES)/.made: $(HOST)/.installed $(SOURCES)

@@ -10,14 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
+from benchmarks.figures import FORMATS
 from benchmarks.player import LostError, Player
-from benchmarks.prepared import SGEMM_SIDE
 from benchmarks.protocol import Continue, Load, Loaded, Paused, Took, Train, Trained, Turn, Work
 from benchmarks.results import Absence, Contestant, StepContest, StepLane, TrainingContest, TrainingLane
 
 # Threads of a pool spin for some 30 ms after their last work; the next turn waits until they sleep. So each engine
 # can wait as it does by default, which is fastest for it, and still leaves the others alone.
 GAP_SECONDS = 0.06
+# Times our step.
+TOO_SLOW = 8.0
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,13 @@ class Contest:
                 try:
                     do(player)
                 except LostError as error:
-                    self.players.remove(player)
-                    self.absent.append(Absence(player.contestant, str(error)))
-                    player.close()
+                    self.leave(player, str(error))
+
+    def leave(self, player: Player, reason: str) -> None:
+        """The player is out."""
+        self.players.remove(player)
+        self.absent.append(Absence(player.contestant, reason))
+        player.close()
 
 
 @contextlib.contextmanager
@@ -88,32 +96,38 @@ def contest_steps(contestants: Sequence[Contestant], plan: Steps, log: Path) -> 
     the first part, so that no process does more than it is compared in.
     """
     loaded: dict[Contestant, Loaded] = {}
+    load_seconds: dict[Contestant, float] = {}
     took: dict[tuple[Contestant, Work], list[Took]] = {}
     with _contest(contestants, plan.image_size, log) as contest:
 
         def load(player: Player) -> None:
             request = Load(player.subject, plan.threads, plan.batch_size)
+            started = time.monotonic()
             loaded[player.contestant] = player.ask(request, Loaded)
+            load_seconds[player.contestant] = time.monotonic() - started
 
-        def turn(player: Player, part: Work) -> None:
-            # The matrix product takes part in both: it is what the others are held against.
-            work: Work = "step" if player.contestant.engine == "sgemm" else part
+        def turn(player: Player, work: Work) -> None:
             reply = player.ask(Turn(work, plan.steps), Took)
-            took.setdefault((player.contestant, part), []).append(reply)
+            took.setdefault((player.contestant, work), []).append(reply)
 
         contest.each(list(contest.players), load)
-        able = [p for p in contest.players if "cached" in loaded[p.contestant].works]
-        measured = [p for p in contest.players if p.contestant.engine == "sgemm"]
-        for part, players in (("step", list(contest.players)), ("cached", [*able, *measured] if able else [])):
-            for _ in range(plan.rounds):
-                contest.each(players, lambda player, part=part: turn(player, part))  # type: ignore[misc]
+        for _ in range(plan.rounds):
+            contest.each(list(contest.players), lambda player: turn(player, "step"))
+            _leave_the_slow(contest, took)
+        able = [player for player in contest.players if "cached" in loaded[player.contestant].works]
+        for _ in range(plan.rounds):
+            contest.each(able, lambda player: turn(player, "cached"))
         lanes = [
-            _step_lane(
-                player,
-                plan.batch_size,
-                loaded[player.contestant],
-                took[player.contestant, "step"],
-                took.get((player.contestant, "cached"), []),
+            StepLane(
+                contestant=player.contestant,
+                losses=loaded[player.contestant].losses,
+                load_seconds=load_seconds[player.contestant],
+                step_ms=[statistics.median(reply.ms) for reply in took[player.contestant, "step"]],
+                cached_ms=[statistics.median(reply.ms) for reply in took.get((player.contestant, "cached"), [])],
+                cpu_share=[reply.cpu_share for reply in took[player.contestant, "step"]],
+                import_bytes=player.ready.import_bytes,
+                peak_bytes=took[player.contestant, "step"][-1].peak_bytes,
+                versions=player.ready.versions,
             )
             for player in contest.players
         ]
@@ -126,23 +140,15 @@ def contest_steps(contestants: Sequence[Contestant], plan: Steps, log: Path) -> 
     )
 
 
-def _step_lane(player: Player, batch_size: int, loaded: Loaded, steps: list[Took], cached: list[Took]) -> StepLane:
-    suffix = player.subject.suffix_flops * batch_size
-    whole = suffix + player.subject.prefix_flops * batch_size
-    if player.contestant.engine == "sgemm":
-        suffix = whole = 2 * SGEMM_SIDE**3
-    return StepLane(
-        contestant=player.contestant,
-        losses=loaded.losses,
-        step_ms=[statistics.median(took.ms) for took in steps],
-        cached_ms=[statistics.median(took.ms) for took in cached],
-        cpu_share=[took.cpu_share for took in steps],
-        step_flops=whole,
-        suffix_flops=suffix,
-        import_bytes=player.ready.import_bytes,
-        peak_bytes=steps[-1].peak_bytes,
-        versions=player.ready.versions,
-    )
+def _leave_the_slow(contest: Contest, took: dict[tuple[Contestant, Work], list[Took]]) -> None:
+    """Who takes many times as long as we do need not do so in every round; the reason says how long it was."""
+    ms = {each.contestant: statistics.median(took[each.contestant, "step"][-1].ms) for each in contest.players}
+    for player in list(contest.players):
+        ours = ms.get(msgspec.structs.replace(player.contestant, engine="ours"))
+        # PyTorch eager is what goals are held against, however slow.
+        if ours is not None and player.contestant.engine not in FORMATS and ms[player.contestant] > TOO_SLOW * ours:
+            seconds, ratio = ms[player.contestant] / 1000, ms[player.contestant] / ours
+            contest.leave(player, f"a step takes {seconds:.1f} s, {ratio:.0f} times ours: measured once only")
 
 
 def contest_trainings(contestants: Sequence[Contestant], plan: Training, folder: Path, log: Path) -> TrainingContest:

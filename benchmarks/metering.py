@@ -20,7 +20,7 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_runtime import TrainOptions, train
 from tbft_runtime.board.access import Board, run_command
 
-BUNDLE = ROOT / "build" / "bench" / "bundles" / "feature-frozen-32"
+BUNDLE = ROOT / "build" / "bench" / "bundles" / "resnet26-feature-frozen-32"
 IMAGES, EPOCHS, ROUNDS = 256, 10, 7
 METERS = ("none", "hwmon", "pmic")
 RAILS = "VDD_CORE_A current(7)=1.23400000A\nVDD_CORE_V volt(15)=0.89745940V\n"

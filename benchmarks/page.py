@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.arm_results import ARM_RESULTS, read_arm
 from benchmarks.plots import plots
 from benchmarks.prepared import ROOT
 from benchmarks.report import page, readme_section
@@ -27,9 +26,12 @@ def main() -> None:
     folder = ROOT / "docs" / "results" / "benchmarks"
     folder.mkdir(exist_ok=True)
     drawn = plots(results)
+    for old in folder.glob("*.svg"):
+        if old.name not in drawn:
+            old.unlink()
     for name, text in drawn.items():
         _write(folder / name, text)
-    _write(ROOT / "docs" / "results" / "benchmarks.md", page(results, drawn, read_arm(ARM_RESULTS)))
+    _write(ROOT / "docs" / "results" / "benchmarks.md", page(results, drawn))
     readme = ROOT / "README.md"
     _write(readme, between(readme.read_text(encoding="utf-8"), readme_section(results)))
 

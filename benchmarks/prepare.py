@@ -1,64 +1,85 @@
-"""Export what is measured: `python -m benchmarks.prepare FOLDER DRIFT-POLICY-SIZE…`. Host environment.
+"""Export what is measured: `python -m benchmarks.prepare [--official] FOLDER NETWORK-DRIFT-POLICY-SIZE…`.
 
-Everything is made up from seeds; nothing has to be downloaded.
+Everything is made up from seeds; nothing has to be downloaded. A bundle that is newer than everything that it is made
+from stays. Host environment.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
 from benchmarks.kernels import write_kernels
-from benchmarks.network import settled
-from benchmarks.prepared import KERNELS, SGEMM, SGEMM_SIDE
-from benchmarks.protocol import BatchNorm, Drift
+from benchmarks.layers import write_layers
+from benchmarks.network import build, settled
+from benchmarks.prepared import KERNELS, ROOT, layers_file
+from benchmarks.protocol import BatchNorm, Drift, Network
+from benchmarks.traced import traced
+from tbft_artifacts.bundle import open_bundle
 from tbft_export import ExportOptions, export_bundle
 
+_MODELS = {"resnet26": "resnet26", "efficientnet_lite0": "efficientnet-lite0"}
 
-def main(folder: Path, names: list[str]) -> None:
-    """Write the graphs of single operators, the weights for each image size, and a bundle for each name."""
+
+def main() -> None:
+    """Write the graphs of single operators, weights and layers of each network, and a bundle for each name."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--official", action="store_true", help="with the artifacts that ORT Training runs")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="+")
+    options = parser.parse_args()
+    folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(matrix_product(SGEMM_SIDE), folder / SGEMM.name)
     write_kernels(folder / KERNELS.name)
-    for size in {name.split("-")[2] for name in names}:
-        save_file(settled(int(size)), folder / f"resnet26-{size}.safetensors")
-    for name in names:
-        drift, policy, size = name.split("-")
-        assert drift in get_args(Drift)
-        assert policy in get_args(BatchNorm)
+    settled_networks: set[tuple[Network, int]] = set()
+    for name in options.names:
+        network, drift, policy, size = _parts(name)
+        weights = folder / f"{network}-{size}.safetensors"
+        if _is_up_to_date(folder / name, official=options.official):
+            continue
+        if (network, size) not in settled_networks:
+            save_file(settled(network, size), weights)
+            write_layers(traced(build(network, size)), folder / layers_file(network, size))
+            settled_networks.add((network, size))
         shutil.rmtree(folder / name, ignore_errors=True)
-        options = ExportOptions(
-            model="resnet26",
-            weights=folder / f"resnet26-{size}.safetensors",
-            drift=drift,  # type: ignore[arg-type]
-            batch_norm=policy,  # type: ignore[arg-type]
-            image_size=int(size),
-            official=True,  # ORT Training runs them for comparison.
+        asked = ExportOptions(
+            model=_MODELS.get(network, f"benchmarks.imagenet_networks:{network}"),
+            weights=weights,
+            drift=drift,
+            batch_norm=policy,
+            image_size=size,
+            official=options.official,
         )
-        export_bundle(options, folder / name)
+        export_bundle(asked, folder / name)
 
 
-def matrix_product(side: int) -> onnx.ModelProto:
-    """(side, side) float32 times a fixed matrix, which ONNX Runtime packs once as it does the weights of a layer."""
-    fixed = np.random.default_rng(1).standard_normal((side, side), np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["matrix", "fixed"], ["product"])],
-        "sgemm",
-        [helper.make_tensor_value_info("matrix", TensorProto.FLOAT, [side, side])],
-        [helper.make_tensor_value_info("product", TensorProto.FLOAT, [side, side])],
-        [numpy_helper.from_array(fixed, "fixed")],
+def _parts(name: str) -> tuple[Network, Drift, BatchNorm, int]:
+    network, drift, policy, size = name.split("-")
+    assert network in get_args(Network)
+    assert drift in get_args(Drift)
+    assert policy in get_args(BatchNorm)
+    return network, drift, policy, int(size)  # type: ignore[return-value]
+
+
+def _is_up_to_date(bundle: Path, *, official: bool) -> bool:
+    manifest = bundle / "manifest.json"
+    if not manifest.exists():
+        return False
+    sources = (
+        path
+        for folder in ("artifacts", "export", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        if folder != "benchmarks" or path.stem in ("imagenet_networks", "network", "traced", "layers")
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    helper.set_model_props(model, {"side": str(side)})
-    return model
+    if max(path.stat().st_mtime for path in sources) >= manifest.stat().st_mtime:
+        return False
+    opened = open_bundle(bundle)
+    return not official or opened.path(opened.plan().ort_training).exists()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main()

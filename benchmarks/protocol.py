@@ -8,29 +8,35 @@ import msgspec
 
 # The artifacts' own names; importing them would weigh on a worker's memory.
 Drift = Literal["input", "feature", "output", "full"]
-BatchNorm = Literal["frozen", "batch"]
-Engine = Literal["ours", "pytorch", "ort-training", "sgemm"]
-# A whole step from the images, or one from stored boundary activations.
-Work = Literal["step", "cached"]
+BatchNorm = Literal["frozen", "batch", "block"]
+Network = Literal["resnet26", "resnet18", "resnet50", "mobilenet_v2", "efficientnet_lite0"]
+Engine = Literal[
+    "ours", "pytorch", "channels-last", "torch-compile", "jax", "mnn", "ort-training", "executorch"
+]  # fmt: skip
+# A whole step from the images, one from stored boundary activations, or the untimed one that all are compared by.
+Work = Literal["step", "cached", "check"]
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What is trained: a bundle of ResNet-26, and how engines that do not read bundles find the same.
+    """What is trained: a plan of a bundle, and how engines that do not read bundles find the same.
 
-    `trained` names the trained parameters, `weights` is a safetensors file, `artifacts` the folder of
-    ORT Training. `suffix_flops` counts forward and backward of one image behind the frozen prefix.
+    `trained` names the trained parameters, `statistics` the running means of the norms that use the batch's
+    statistics, `part` how many images those normalise together at least, None for all of a batch. `weights` is a
+    safetensors file, `layers` the network as `benchmarks.layers` writes it, `artifacts` the folder of ORT Training.
     """
 
+    network: Network
     drift: Drift
     batch_norm: BatchNorm
     bundle: str
     weights: str
+    layers: str
     artifacts: str
     trained: tuple[str, ...]
+    statistics: tuple[str, ...]
+    part: int | None
     image_size: int
     classes: int
-    suffix_flops: int
-    prefix_flops: int
 
 
 class Load(msgspec.Struct, frozen=True, tag="load"):
@@ -39,6 +45,11 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
     subject: Subject
     threads: int
     batch_size: int
+
+    @property
+    def check_size(self) -> int:
+        """Images of the first steps: so few that parts with statistics of their own are one, as they are for others."""
+        return self.batch_size if self.subject.part is None else min(self.batch_size, self.subject.part)
 
 
 class Turn(msgspec.Struct, frozen=True, tag="turn"):
@@ -76,7 +87,7 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
-    """Losses of the first steps, and what the engine can do."""
+    """Losses of the first steps, on `Load.check_size` images, and what the engine can do."""
 
     losses: list[float]
     works: list[Work]

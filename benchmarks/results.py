@@ -6,16 +6,17 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.protocol import BatchNorm, Drift, Engine
+from benchmarks.protocol import BatchNorm, Drift, Engine, Network
 from tbft_artifacts.atomic import atomic_file
 
 
 class Contestant(msgspec.Struct, frozen=True):
-    """An engine that trains the block of a drift, batch norms as `batch_norm` says."""
+    """An engine that trains the block of a drift of a network, batch norms as `batch_norm` says."""
 
     engine: Engine
     drift: Drift
     batch_norm: BatchNorm
+    network: Network = "resnet26"
 
 
 class Absence(msgspec.Struct, frozen=True):
@@ -26,20 +27,20 @@ class Absence(msgspec.Struct, frozen=True):
 
 
 class StepLane(msgspec.Struct, frozen=True, kw_only=True):
-    """One contestant's steps. Milliseconds are the median step of each round; flops are those of a batch.
+    """One contestant's steps. Milliseconds are the median step of each round.
 
-    `cached_ms` are steps from stored boundary activations, and of the matrix product its time in the
-    same rounds. `cpu_share` is processor time over time per round. `peak_bytes` and `import_bytes` are
-    largest resident sizes of the process, which did nothing but take steps.
+    `losses` are those of the first steps, on as many images as are normalised together. `cached_ms` are steps from
+    stored boundary activations. `load_seconds` is what getting ready took, compilers included. `cpu_share` is
+    processor time over time per round. `peak_bytes` and `import_bytes` are largest resident sizes of the process,
+    which did nothing but take steps.
     """
 
     contestant: Contestant
     losses: list[float]
+    load_seconds: float
     step_ms: list[float]
     cached_ms: list[float]
     cpu_share: list[float]
-    step_flops: int
-    suffix_flops: int
     import_bytes: int
     peak_bytes: int
     versions: dict[str, str]
@@ -101,17 +102,15 @@ class Machine(msgspec.Struct, kw_only=True):
 
 
 class Results(msgspec.Struct, kw_only=True):
-    """One run. `steps` are compared with the goals, the others show growth."""
+    """One run; `peers` is whether more than PyTorch eager took part."""
 
     date: str
     quick: bool
+    peers: bool
     machine: Machine
     seconds: float | None = None
     steps: list[StepContest] = []
     trainings: list[TrainingContest] = []
-    growth_batch: list[StepContest] = []
-    growth_image_size: list[StepContest] = []
-    growth_images: list[TrainingContest] = []
 
 
 def write(results: Results, path: Path) -> None:
@@ -122,5 +121,5 @@ def write(results: Results, path: Path) -> None:
 
 
 def read(path: Path) -> Results:
-    """Raises OSError or msgspec.DecodeError if there is no result."""
+    """Raises OSError or msgspec.DecodeError if there is no result, or one that was written otherwise."""
     return msgspec.json.decode(path.read_bytes(), type=Results)

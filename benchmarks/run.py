@@ -8,17 +8,19 @@ import platform
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import agenda, inputs
+from benchmarks import agenda, inputs, names
 from benchmarks.agenda import BATCH_SIZE, FULL, IMAGE_SIZE, QUICK, Item, StepsItem, TrainingsItem
 from benchmarks.contest import Steps, Training, contest_steps, contest_trainings
 from benchmarks.figures import disagreements
-from benchmarks.goals import DRIFTS
+from benchmarks.goals import NETWORKS
 from benchmarks.prepared import FOLDER, prepare
+from benchmarks.protocol import Network
 from benchmarks.results import Contestant, Machine, Results, StepContest, TrainingContest, write
-from benchmarks.tables import Notes, goal_rows
+from benchmarks.tables import COLUMNS, Notes, frozen_rows, goal_rows
 from tbft_edge.console import say
 from tbft_edge.tables.table import Table, show
 
@@ -32,36 +34,44 @@ TRAIN_SEED, VALIDATION_SEED = 1, 2
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a little of everything, in about 3 minutes")
+    parser.add_argument("--quick", action="store_true", help="two networks, one thread, few rounds: about 4 minutes")
+    parser.add_argument("--only", nargs="+", choices=NETWORKS, metavar="NETWORK", help=f"of {', '.join(NETWORKS)}")
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="also torch.compile (needs a C++ compiler), JAX, MNN, ORT Training, ExecuTorch",
+    )
     parser.add_argument("--json", action="store_true", help="print the raw results as JSON instead of tables")
     options = parser.parse_args()
-    results = measure(quick=options.quick)
+    results = measure(quick=options.quick, only=options.only, peers=options.peers)
     if options.json:
         sys.stdout.write(RESULTS.read_text(encoding="utf-8"))
         return
-    for policy, title in (("frozen", "batch norms frozen"), ("default", "batch statistics for input and full")):
-        notes = Notes()
-        show(
-            Table(
-                f"{title}: median (95 % interval, or all rounds if fewer than six)",
-                ["", "threads", *DRIFTS],
-                goal_rows(results, policy, notes),  # type: ignore[arg-type]
-                numbers=True,
-            )
-        )
-        for line in notes.lines():
-            say(line)
+    notes = Notes()
+    interval = "median (95 % interval, or all rounds if fewer than six)"
+    tables = {
+        "default policies": goal_rows(results, notes),
+        "batch norms frozen for everyone": frozen_rows(results, notes),
+    }
+    for title, rows in tables.items():
+        if rows:
+            show(Table(f"{title}: {interval}", list(COLUMNS), rows, numbers=True))
+    for line in notes.lines():
+        say(line)
 
 
-def measure(*, quick: bool) -> Results:
+def measure(*, quick: bool, only: Sequence[Network] | None, peers: bool) -> Results:
     """Run the agenda; the results so far are written after each item."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     LOG.unlink(missing_ok=True)
     started = time.monotonic()
-    items = agenda.agenda(QUICK if quick else FULL)
+    scale = QUICK if quick else FULL
+    items = agenda.agenda(scale, only or scale.networks, peers=peers)
+    more = ", and what peers take to compile" if peers else ""
+    say(f"{len(items)} measurements: about {agenda.minutes(items):.0f} minutes on two quiet cores{more}")
     say("exporting what is measured")
-    prepare(needed(items))
-    results = Results(date=datetime.now(UTC).strftime("%Y-%m-%d"), quick=quick, machine=_machine())
+    prepare(needed(items), official=peers)
+    results = Results(date=datetime.now(UTC).strftime("%Y-%m-%d"), quick=quick, peers=peers, machine=_machine())
     for number, item in enumerate(items, start=1):
         say(f"{number}/{len(items)} {_describe(item)}")
         if isinstance(item, StepsItem):
@@ -84,9 +94,10 @@ def needed(items: list[Item]) -> list[tuple[Contestant, int]]:
 
 
 def _steps(item: StepsItem, results: Results) -> None:
-    contest = contest_steps(item.contestants, Steps(item.threads, item.batch_size, item.image_size, item.rounds), LOG)
+    plan = Steps(item.threads, item.batch_size, item.image_size, item.rounds, item.steps)
+    contest = contest_steps(item.contestants, plan, LOG)
     _say_oddities(contest)
-    getattr(results, item.into).append(contest)
+    results.steps.append(contest)
 
 
 def _trainings(item: TrainingsItem, results: Results) -> None:
@@ -104,24 +115,25 @@ def _trainings(item: TrainingsItem, results: Results) -> None:
     )
     contest = contest_trainings(item.contestants, plan, RUNS, LOG)
     _say_oddities(contest)
-    getattr(results, item.into).append(contest)
+    results.trainings.append(contest)
     shutil.rmtree(RUNS)
 
 
 def _say_oddities(contest: StepContest | TrainingContest) -> None:
     for absence in contest.absent:
         contestant = absence.contestant
-        say(f"  {contestant.engine} {contestant.drift} {contestant.batch_norm} is out: {absence.reason}")
+        say(f"  {names.ENGINES[contestant.engine]}, {contestant.drift}, is out: {absence.reason}")
     for contestant in disagreements(contest):
-        say(f"  {contestant.engine} {contestant.drift} {contestant.batch_norm} computes another loss than ours")
+        say(f"  {names.ENGINES[contestant.engine]}, {contestant.drift}, computes another loss than ours")
 
 
 def _describe(item: Item) -> str:
-    drifts = ", ".join(dict.fromkeys(f"{each.drift} {each.batch_norm}" for each in item.contestants))
+    network = names.NETWORKS[item.contestants[0].network]
+    drifts = ", ".join(dict.fromkeys(f"{each.drift} ({each.batch_norm})" for each in item.contestants))
     threads = "1 thread" if item.threads == 1 else f"{item.threads} threads"
     if isinstance(item, StepsItem):
-        return f"train steps, {drifts}, {threads}, batch {item.batch_size}, {item.image_size} px"
-    return f"trainings, {drifts}, {threads}, {item.images} images, {item.epochs} epochs"
+        return f"{network}, {drifts}: train steps, {threads}, batch {item.batch_size}, {item.image_size} px"
+    return f"{network}, {drifts}: trainings, {threads}, {item.images} images, {item.epochs} epochs"
 
 
 def _machine() -> Machine:

@@ -1,13 +1,11 @@
-"""Charts as SVG files of their own: lines, and grouped bars. The same input gives the same bytes."""
+"""Charts as SVG files of their own: grouped bars. The same input gives the same bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tbft_edge.pages.charts.axis import Axis, from_zero
 from tbft_edge.pages.charts.bars import grouped_bars
-from tbft_edge.pages.charts.lines import Line, LineChart, line_chart
 from tbft_edge.pages.charts.svg import WIDTH, Picture, write
 from tbft_edge.pages.markup import Markup, element
 from tbft_edge.pages.palette import LIGHT
@@ -18,7 +16,7 @@ MARGIN, TITLE = 16, 30
 
 @dataclass(frozen=True)
 class Series:
-    """A name, and one value for each x or group; None where there is none."""
+    """A name, and one value for each group; None where there is none."""
 
     name: str
     values: tuple[float | None, ...]
@@ -26,19 +24,18 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart. `labels` stand below: of the `positions` on a linear axis, or of groups of bars if there are none."""
+    """One chart of groups of bars; `labels` stand below."""
 
     title: str
     x: str
     y: str
     labels: tuple[str, ...]
     series: tuple[Series, ...]
-    positions: tuple[float, ...] = ()
 
 
 def charts(panels: Sequence[Panel]) -> str:
     """The panels side by side; every axis begins at 0."""
-    return side_by_side([(panel.title, _lines(panel) if panel.positions else _bars(panel)) for panel in panels])
+    return side_by_side([(panel.title, _bars(panel)) for panel in panels])
 
 
 def side_by_side(pictures: Sequence[tuple[str, Picture]]) -> str:
@@ -66,22 +63,6 @@ def side_by_side(pictures: Sequence[tuple[str, Picture]]) -> str:
 def _titled(title: str, picture: Picture) -> Markup:
     above = write(0, 20, title, class_="strong")
     return element("g", above, element("g", picture.svg, transform=f"translate(0 {TITLE})"))
-
-
-def _lines(panel: Panel) -> Picture:
-    values = [value for series in panel.series for value in series.values if value is not None]
-    last = max(panel.positions)
-    return line_chart(
-        LineChart(
-            description=panel.title,
-            x=Axis(0, last * 1.03, ()),
-            y=from_zero(values),
-            x_label=panel.x,
-            y_label=panel.y,
-            lines=tuple(Line(s.name, tuple(zip(panel.positions, s.values, strict=True))) for s in panel.series),
-            ticks=tuple(zip(panel.positions, panel.labels, strict=True)),
-        )
-    )
 
 
 def _bars(panel: Panel) -> Picture:

@@ -27,7 +27,7 @@ CAMERA = (640, 480)
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
     """The one of the feature drift."""
-    return open_bundle(BUNDLES / "feature-frozen-32")
+    return open_bundle(BUNDLES / "resnet26-feature-frozen-32")
 
 
 @pytest.fixture(scope="module")

@@ -29,13 +29,13 @@ class OrtTraining:
         module.train()
         images, labels = inputs.batch(job.batch_size, job.subject.image_size, job.subject.classes)
 
-        def step() -> float:
-            loss = float(module(images, labels)[0])
+        def step(count: int) -> float:
+            loss = float(module(images[:count], labels[:count])[0])
             optimizer.step()
             module.lazy_reset_grad()
             return loss
 
-        return {"step": step}
+        return {"step": lambda: step(job.batch_size), "check": lambda: step(job.check_size)}
 
 
 if __name__ == "__main__":

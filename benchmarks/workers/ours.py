@@ -35,7 +35,11 @@ class Ours:
         step = TrainStep(bundle, plan, settings, base, prefix)
         state = initial_state(bundle, plan, settings, base)
         images, labels = inputs.batch(job.batch_size, job.subject.image_size, job.subject.classes)
-        works: dict[Work, Callable[[], float]] = {"step": lambda: step.run(state, images, labels).loss}
+        first = slice(job.check_size)
+        works: dict[Work, Callable[[], float]] = {
+            "step": lambda: step.run(state, images, labels).loss,
+            "check": lambda: step.run(state, images[first], labels[first]).loss,
+        }
         if plan.has_prefix and plan.prefix_is_fixed:
             boundary = {name: np.array(value) for name, value in step.to_boundary(images).items()}
             works["cached"] = lambda: step.run_from_boundary(state, boundary, labels).loss

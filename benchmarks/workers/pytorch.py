@@ -1,8 +1,14 @@
-"""PyTorch eager as a user would write it: the target block's parameters require gradients. Host environment."""
+"""PyTorch as a user would write it: the target block's parameters require gradients. Host environment.
+
+Its argument is `channels-last` for the other memory format, or `compile` for `torch.compile`, which takes a C++
+compiler; without one it is eager in the format that it comes in.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,33 +16,46 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from benchmarks import inputs
-from benchmarks.network import resnet26
+from benchmarks.network import build
 from benchmarks.protocol import Load, Subject, Train, Work
 from benchmarks.workers.serve import Laps, serve
 
 EVALUATION_BATCH = 64
+Way = Literal["eager", "channels-last", "compile"]
 
 
 class Training:
-    """The network, its loss and its optimizer; batch norms in eval mode, or all in train mode as in the paper."""
+    """The network, its loss and its optimizer; norms in train mode where ours use the batch's statistics."""
 
-    def __init__(self, subject: Subject, threads: int) -> None:
+    def __init__(self, subject: Subject, threads: int, way: Way = "eager") -> None:
         torch.set_num_threads(threads)
-        self.network = resnet26(subject.image_size)
+        self.network = build(subject.network, subject.image_size)
         self.network.load_state_dict({**self.network.state_dict(), **load_file(subject.weights)})
+        self.format = torch.channels_last if way == "channels-last" else torch.contiguous_format
+        self.network = self.network.to(memory_format=self.format)  # type: ignore[call-overload]
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(name in subject.trained)
         trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         assert len(trained) == len(subject.trained)
-        self.batch_mode = subject.batch_norm == "batch"
-        self.network.train(self.batch_mode)
+        self.norms = [
+            layer for name, layer in self.network.named_modules() if f"{name}.running_mean" in subject.statistics
+        ]
+        assert len(self.norms) == len(subject.statistics)
+        self.train_mode()
+        # As they are for a batch of each size, and not for all sizes at once.
+        self.forward = torch.compile(self.network, dynamic=False) if way == "compile" else self.network
         self.loss = nn.CrossEntropyLoss()
         self.optimizer = torch.optim.SGD(trained, inputs.LR, inputs.MOMENTUM)
+
+    def train_mode(self) -> None:
+        """Of the norms that have one."""
+        for norm in self.norms:
+            norm.train()
 
     def step(self, images: Tensor, labels: Tensor) -> float:
         """Train on a batch; returns the loss before."""
         self.optimizer.zero_grad()
-        loss = self.loss(self.network(images), labels)
+        loss = self.loss(self.forward(images.contiguous(memory_format=self.format)), labels)
         loss.backward()
         self.optimizer.step()
         return float(loss.item())
@@ -49,23 +68,34 @@ class Training:
             for start in range(0, len(labels), EVALUATION_BATCH):
                 part = slice(start, start + EVALUATION_BATCH)
                 expected = torch.from_numpy(labels[part])
-                total += self.loss(self.network(_tensor(images[part])), expected).item() * len(expected)
-        self.network.train(self.batch_mode)
+                total += self.loss(self._logits(images[part]), expected).item() * len(expected)
+        self.train_mode()
         return total / len(labels)
+
+    def _logits(self, images: np.ndarray) -> Tensor:
+        logits: Tensor = self.forward(_tensor(images).contiguous(memory_format=self.format))
+        return logits
 
 
 class PyTorch:
     """A `benchmarks.workers.serve.Trainer`."""
 
+    def __init__(self, way: Way = "eager") -> None:
+        self.way = way
+
     def load(self, job: Load) -> Mapping[Work, Callable[[], float]]:
-        training = Training(job.subject, job.threads)
+        training = Training(job.subject, job.threads, self.way)
         images, labels = map(
             torch.from_numpy, inputs.batch(job.batch_size, job.subject.image_size, job.subject.classes)
         )
-        return {"step": lambda: training.step(images, labels)}
+        first = slice(job.check_size)
+        return {
+            "step": lambda: training.step(images, labels),
+            "check": lambda: training.step(images[first], labels[first]),
+        }
 
     def train(self, job: Train, laps: Laps) -> float:
-        training = Training(job.subject, job.threads)
+        training = Training(job.subject, job.threads, self.way)
         (images, labels), (held_out, answers) = _read(job.images), _read(job.validation)
         rng = np.random.default_rng(0)
         laps.pause()
@@ -98,4 +128,5 @@ def _copy(network: nn.Module) -> dict[str, Tensor]:
 
 
 if __name__ == "__main__":
-    serve(PyTorch(), {"torch": str(torch.__version__), "numpy": np.__version__})
+    chosen: Way = "channels-last" if "channels-last" in sys.argv else "compile" if "compile" in sys.argv else "eager"
+    serve(PyTorch(chosen), {"torch": str(torch.__version__), "numpy": np.__version__})

@@ -6,6 +6,7 @@ import os
 import statistics
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -30,13 +31,18 @@ from benchmarks.protocol import (
 
 # Enough to see that the first gradient, too, is the same.
 FIRST_STEPS = 2
+# Of an error its first line is told; all of it is in the log.
+LONGEST_REASON = 200
 
 
 class Contestant(Protocol):
     """An engine that can take steps."""
 
     def load(self, job: Load) -> Mapping[Work, Callable[[], float]]:
-        """What it can do on the batch of `job`; each call is one step and returns the loss."""
+        """What it can do on the batch of `job`, and on its first `check_size` images: each call is one step.
+
+        It returns the loss before.
+        """
 
 
 @runtime_checkable
@@ -93,7 +99,7 @@ def serve(contestant: Contestant, versions: Mapping[str, str]) -> None:
             match request:
                 case Load():
                     works = contestant.load(request)
-                    losses = [works["step"]() for _ in range(FIRST_STEPS)]
+                    losses = [works["check"]() for _ in range(FIRST_STEPS)]
                     channel.send(Loaded(losses, list(works)))
                 case Turn():
                     channel.send(_turn(works[request.work], request))
@@ -106,8 +112,9 @@ def serve(contestant: Contestant, versions: Mapping[str, str]) -> None:
                 case Continue():
                     channel.send(Failed("nothing to continue"))
         except Exception as error:  # Whatever an engine raises is its result.
-            text = " ".join(str(error).split()) or "no message"
-            channel.send(Failed(f"{type(error).__name__}: {text}"))
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
+            channel.send(Failed(f"{type(error).__name__}: {lines[0][:LONGEST_REASON]}"))
+            traceback.print_exc()
 
 
 def _turn(work: Callable[[], float], turn: Turn) -> Took:

@@ -1,6 +1,6 @@
-"""A worker of the benchmark that trains nothing: `python -m tests.support.fake_worker [load | turn | train | crash]`.
+"""A worker of the benchmark that trains nothing: `python -m tests.support.fake_worker [FAILS]`.
 
-Its argument is where it fails, if anywhere.
+Its argument is where it fails, if anywhere: load, turn or train, or crash or hang in a turn, or be slow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Fake:
     def load(self, job: Load) -> Mapping[Work, Callable[[], float]]:
         print("loading", job.batch_size, flush=True)  # noqa: T201
         self._fail("load")
-        return {"step": self._step, "cached": self._step}
+        return {"step": self._step, "cached": self._step, "check": lambda: job.check_size / 2 + self._step()}
 
     def train(self, job: Train, laps: Laps) -> float:
         self._fail("train")
@@ -33,11 +33,14 @@ class Fake:
         return 2.5
 
     def _step(self) -> float:
-        time.sleep(0.005)
+        time.sleep(0.5 if self.fails == "slow" else 0.005)
         self.steps += 1
         if self.steps > 2:
             self._fail("turn")
+            if self.fails == "hang":
+                time.sleep(60)
             if self.fails == "crash":
+                print("crashing", file=sys.stderr, flush=True)  # noqa: T201
                 os._exit(7)
         return 2.5
 

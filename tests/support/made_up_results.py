@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from benchmarks.agenda import FULL
 from benchmarks.figures import DEFAULTS
-from benchmarks.goals import DRIFTS
-from benchmarks.protocol import BatchNorm, Drift, Engine
+from benchmarks.goals import DRIFTS, LARGE
+from benchmarks.protocol import BatchNorm, Drift, Engine, Network
 from benchmarks.results import (
     Absence,
     Contestant,
@@ -20,69 +20,68 @@ from benchmarks.results import (
 )
 
 ROUNDS = 4
-# Milliseconds of a step, and megabytes; the matrix product does 1 GFLOP in 10 ms, a step 2 GFLOP.
-STEP_MS: dict[Engine, float] = {"ours": 40.0, "pytorch": 60.0, "ort-training": 100.0, "sgemm": 10.0}
+# Milliseconds of a step, and megabytes.
+STEP_MS: dict[Engine, float] = {
+    "ours": 40.0, "pytorch": 80.0, "channels-last": 60.0, "jax": 100.0, "mnn": 50.0
+}  # fmt: skip
 CACHED_MS = 25.0
-PEAK_MB: dict[Engine, int] = {"ours": 100, "pytorch": 350, "ort-training": 400, "sgemm": 90}
-FLOPS = 2_000_000_000
+PEAK_MB: dict[Engine, int] = {
+    "ours": 100, "pytorch": 350, "channels-last": 360, "jax": 700, "mnn": 250
+}  # fmt: skip
 REASON = "no momentum of light"
 
 
 def results(*, quick: bool = False) -> Results:
-    """Frozen and default batch norms, one thread; ORT Training does not take part in the output drift."""
-    cases = [(drift, policy) for drift in DRIFTS for policy in dict.fromkeys(("frozen", DEFAULTS[drift]))]
-    frozen = [(drift, "frozen") for drift in DRIFTS]
-    default = [(drift, DEFAULTS[drift]) for drift in DRIFTS]
-    growth = [_steps("feature", "frozen", ("ours", "pytorch"), batch_size=size) for size in (8, 32)]
+    """One thread; JAX and MNN train only the networks of 224 px, and MNN nothing but outputs."""
+    eager: tuple[Engine, ...] = ("ours", "pytorch", "channels-last")
+    steps = [_steps("resnet26", drift, DEFAULTS[drift], eager) for drift in DRIFTS]
+    steps += [_steps("resnet26", drift, "frozen", eager) for drift in DRIFTS if drift != "output"]
+    steps += [_steps(network, drift, DEFAULTS[drift], tuple(STEP_MS)) for network in LARGE for drift in DRIFTS]
     return Results(
         date="2026-01-02",
         quick=quick,
+        peers=True,
         machine=Machine(cpu="Abacus", cores=2, memory_bytes=10**9, system="Linux", load_before=0.1, load_after=0.2),
         seconds=120.0,
-        steps=[_steps(drift, policy) for drift, policy in cases],  # type: ignore[arg-type]
-        trainings=[_trainings(case, quick=quick) for case in (frozen, default)],  # type: ignore[arg-type]
-        growth_batch=growth,
-        growth_image_size=growth,
-        growth_images=[_trainings([("feature", "frozen")], quick=True)],
+        steps=steps,
+        trainings=[_trainings(eager, quick=quick)],
     )
 
 
-def _steps(
-    drift: Drift, policy: BatchNorm, engines: Sequence[Engine] = tuple(STEP_MS), batch_size: int = 32
-) -> StepContest:
+def _steps(network: Network, drift: Drift, policy: BatchNorm, engines: Sequence[Engine]) -> StepContest:
     absent: list[Absence] = []
     lanes = []
     for engine in engines:
-        contestant = Contestant(engine, drift, policy)
-        if (engine, drift) == ("ort-training", "output"):
+        contestant = Contestant(engine, drift, policy, network)
+        if engine == "mnn" and drift != "output":
             absent.append(Absence(contestant, REASON))
         else:
             lanes.append(_step_lane(contestant))
-    return StepContest(threads=1, batch_size=batch_size, image_size=32, lanes=lanes, absent=absent)
+    batch_size, image_size = (32, 32) if network == "resnet26" else (8, 224)
+    return StepContest(threads=1, batch_size=batch_size, image_size=image_size, lanes=lanes, absent=absent)
 
 
 def _step_lane(contestant: Contestant) -> StepLane:
     engine = contestant.engine
-    cached = {"ours": CACHED_MS, "sgemm": STEP_MS["sgemm"]} if contestant.drift == "feature" else {}
+    stores = engine == "ours" and contestant.drift in ("feature", "output")
     return StepLane(
         contestant=contestant,
         losses=[2.5, 2.4],
+        load_seconds=1.0,
         step_ms=[STEP_MS[engine] * factor for factor in range(1, ROUNDS + 1)],
-        cached_ms=[cached[engine] * factor for factor in range(1, ROUNDS + 1)] if engine in cached else [],
+        cached_ms=[CACHED_MS * factor for factor in range(1, ROUNDS + 1)] if stores else [],
         cpu_share=[1.0] * ROUNDS,
-        step_flops=FLOPS,
-        suffix_flops=FLOPS // 2 if engine == "sgemm" else FLOPS,
         import_bytes=50_000_000,
         peak_bytes=PEAK_MB[engine] * 10**6,
         versions={engine: "1.0"},
     )
 
 
-def _trainings(cases: list[tuple[Drift, BatchNorm]], *, quick: bool) -> TrainingContest:
+def _trainings(engines: Sequence[Engine], *, quick: bool) -> TrainingContest:
     epochs = 2 if quick else FULL.epochs
     lanes = [
         TrainingLane(
-            contestant=Contestant(engine, drift, policy),
+            contestant=Contestant(engine, drift, DEFAULTS[drift]),
             epoch_seconds=[STEP_MS[engine]] * epochs,
             after_seconds=0.0,
             loss_before=2.5,
@@ -90,8 +89,8 @@ def _trainings(cases: list[tuple[Drift, BatchNorm]], *, quick: bool) -> Training
             peak_bytes=PEAK_MB[engine] * 10**6,
             versions={engine: "1.0"},
         )
-        for drift, policy in cases
-        for engine in ("ours", "pytorch")
+        for drift in DRIFTS
+        for engine in engines
     ]
     return TrainingContest(
         threads=1,
