@@ -56,7 +56,7 @@ class Scale:
 
 
 FULL = Scale(
-    threads=(1, 2), networks=("resnet26", *LARGE), rounds=9, large_rounds=5, images=1000, epochs=10
+    threads=(1, 2), networks=("resnet26", *LARGE), rounds=7, large_rounds=4, images=1000, epochs=10
 )  # fmt: skip
 QUICK = Scale(
     threads=(1,), networks=("resnet26", "resnet18"), rounds=2, large_rounds=1, images=96, epochs=2

@@ -18,25 +18,25 @@ CLASSES = 1000
 INVERTED = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
 
-def resnet18() -> nn.Module:
-    """(N, 3, 224, 224) -> (N, 1000) logits."""
-    return ResNet((2, 2, 2, 2), bottleneck=False)
+def resnet18(classes: int = CLASSES) -> nn.Module:
+    """(N, 3, 224, 224) -> (N, classes) logits."""
+    return ResNet((2, 2, 2, 2), bottleneck=False, classes=classes)
 
 
-def resnet50() -> nn.Module:
-    """(N, 3, 224, 224) -> (N, 1000) logits."""
-    return ResNet((3, 4, 6, 3), bottleneck=True)
+def resnet50(classes: int = CLASSES) -> nn.Module:
+    """(N, 3, 224, 224) -> (N, classes) logits."""
+    return ResNet((3, 4, 6, 3), bottleneck=True, classes=classes)
 
 
-def mobilenet_v2() -> nn.Module:
-    """(N, 3, 224, 224) -> (N, 1000) logits."""
-    return MobileNetV2()
+def mobilenet_v2(classes: int = CLASSES) -> nn.Module:
+    """(N, 3, 224, 224) -> (N, classes) logits."""
+    return MobileNetV2(classes)
 
 
 class ResNet(nn.Module):
     """Four stages of residual blocks behind a 7x7 convolution and a maximum."""
 
-    def __init__(self, blocks: Sequence[int], *, bottleneck: bool) -> None:
+    def __init__(self, blocks: Sequence[int], *, bottleneck: bool, classes: int) -> None:
         super().__init__()
         self.conv1 = _convolution(3, 64, 7, 2)
         self.bn1 = nn.BatchNorm2d(64)
@@ -53,7 +53,7 @@ class ResNet(nn.Module):
                 inputs = outputs
             stages.append(nn.Sequential(*stage))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
-        self.fc = nn.Linear(inputs, CLASSES)
+        self.fc = nn.Linear(inputs, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pool(functional.relu(self.bn1(self.conv1(x))))
@@ -89,7 +89,7 @@ class _Residual(nn.Module):
 class MobileNetV2(nn.Module):
     """Inverted residuals between a stem and a 1x1 convolution."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__()
         layers: list[nn.Module] = [_layer(3, 32, 3, 2)]
         inputs = 32
@@ -99,7 +99,7 @@ class MobileNetV2(nn.Module):
                 inputs = channels
         layers.append(_layer(inputs, 1280, 1, 1))
         self.features = nn.Sequential(*layers)
-        self.classifier = nn.Linear(1280, CLASSES)
+        self.classifier = nn.Linear(1280, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.adaptive_avg_pool2d(self.features(x), 1)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import MNN  # type: ignore[import-not-found]
+import MNN
 import msgspec
 import numpy as np
 from safetensors.numpy import load_file

@@ -11,8 +11,9 @@ import sys
 from safetensors.torch import save_file
 
 from benchmarks.arm.cases import BUNDLES, CASES, Case
+from benchmarks.arm.networks import CLASSES
 from benchmarks.goals import DRIFTS
-from benchmarks.network import CLASSES, settled
+from benchmarks.network import settled
 from benchmarks.protocol import Drift
 from tbft_export import ExportOptions, export_bundle
 
@@ -31,7 +32,7 @@ def _export(case: Case, drift: Drift) -> None:
     shutil.rmtree(out, ignore_errors=True)
     if case.network == "resnet26":
         weights = BUNDLES / f"{case.name}.safetensors"
-        save_file(settled(case.image_size), weights)
+        save_file(settled("resnet26", case.image_size), weights)
         options = ExportOptions(model=case.network, weights=weights, drift=drift, image_size=case.image_size)
     else:
         model = f"benchmarks.arm.networks:{case.network}"

@@ -177,10 +177,13 @@ def _over_channels(emit: Emitter, spatial: ir.Value, shape: ir.Shape | None) -> 
         return None
     channels, height, width = sizes
     pixels = height * width
-    weight = 1 / pixels if emit.node.op_type == "ReduceMean" else 1
     matrix = emit.op("Reshape", spatial, [pixels, -1])
-    images = emit.op("Reshape", emit.op("MatMul", np.full((1, pixels), weight, np.float32), matrix), [-1, channels])
-    return emit.op("Reshape", _reduced(emit, images, [0], keep=False), [1, 1, 1, channels])
+    sums = emit.op("Reshape", emit.op("MatMul", np.ones((1, pixels), np.float32), matrix), [-1, channels])
+    result = _reduced(emit, sums, [0], keep=False)
+    if emit.node.op_type == "ReduceMean":
+        # Not by 1 / pixels as a constant: of 49 that is no float32, and each mean would be off by its rounding.
+        result = emit.op("Div", result, float(pixels))
+    return emit.op("Reshape", result, [1, 1, 1, channels])
 
 
 def _reduced(emit: Emitter, value: ir.Value, axes: list[int], *, keep: bool) -> ir.Value:
