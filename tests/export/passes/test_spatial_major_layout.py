@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import onnx_ir as ir
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_ir.passes import common
@@ -13,6 +16,7 @@ from support.covers import covers
 from support.onnx_models import operators, parse, run
 from tbft_export.graph.layout import is_turn, mark_turned_back
 from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
+from tbft_export.reference.evaluate import as_tensor, evaluate, precision
 
 few = settings(max_examples=60)
 BATCH, CHANNELS, IMAGE = 3, 8, (5, 4)
@@ -167,6 +171,22 @@ def test_pixels_of_channels_are_added_up_by_a_product(reduction: str) -> None:
     """N * C numbers at a time, and then images; other reductions stay what they are."""
     assert "MatMul" in operators(kept(f"m = {reduction} y = Mul(a, m) {BACK}"))
     assert "MatMul" not in operators(kept(f"m = ReduceSum (a, pixels) y = Mul(a, m) {BACK}"))
+
+
+def _floats(graph: ir.Graph) -> Iterator[tuple[ir.Value, ir.TensorProtocol]]:
+    for value in graph.initializers.values():
+        if value.const_value is not None and value.const_value.dtype == ir.DataType.FLOAT:
+            yield value, value.const_value
+
+
+def test_a_mean_has_no_rounded_constant_in_it() -> None:
+    """A twentieth is no float32; what follows the graph in float64 would find the mean off by that."""
+    model = kept("m = ReduceMean <axes=[0,2,3], keepdims=1> (a) out = Neg(m)")
+    image = torch.randn((*IMAGE, BATCH, CHANNELS), dtype=torch.float64)
+    with precision(torch.float64):
+        constants = {value.name or "": as_tensor(tensor).double() for value, tensor in _floats(model.graph)}
+        (found,) = evaluate(model.graph, {"s": image, "b": torch.zeros(1)} | constants).values()
+    torch.testing.assert_close(found.flatten(), -image.mean((0, 1, 2)), rtol=1e-14, atol=1e-15)
 
 
 # One operand is no spatial-major image: it alone is turned.
