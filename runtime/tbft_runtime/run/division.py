@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 from tbft_artifacts.plan import Plan
@@ -26,15 +27,9 @@ class Division:
     most: int | None = None
     least: int | None = None
 
-    def parts(self, images: int) -> list[slice]:
+    def parts(self, images: int) -> tuple[slice, ...]:
         """Those of a batch of `images`, in its order; all of about the same size where that matters."""
-        if self.least is not None:
-            count = max(1, images // self.least)
-            size, longer = divmod(images, count)
-            sizes = [size + 1] * longer + [size] * (count - longer)
-            return [slice(*ends) for ends in pairwise(accumulate(sizes, initial=0))]
-        size = min(self.most or images, -(-images // self.lanes))
-        return [slice(start, min(start + size, images)) for start in range(0, images, size)]
+        return _parts(self, images)
 
     def largest(self, images: int) -> int:
         """Images of the largest part."""
@@ -46,6 +41,18 @@ class Division:
 
     def _sizes(self, images: int) -> list[int]:
         return [len(range(images)[part]) for part in self.parts(images)]
+
+
+@lru_cache
+def _parts(division: Division, images: int) -> tuple[slice, ...]:
+    """Once for all batches of a size: a step of a last layer takes little longer than to find out."""
+    if division.least is not None:
+        count = max(1, images // division.least)
+        size, longer = divmod(images, count)
+        sizes = [size + 1] * longer + [size] * (count - longer)
+        return tuple(slice(*ends) for ends in pairwise(accumulate(sizes, initial=0)))
+    size = min(division.most or images, -(-images // division.lanes))
+    return tuple(slice(start, min(start + size, images)) for start in range(0, images, size))
 
 
 def gradient_division(plan: Plan, settings: Settings) -> Division:

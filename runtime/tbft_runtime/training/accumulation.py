@@ -111,15 +111,25 @@ class Accumulator:
     def run(self, activations: np.ndarray, labels: np.ndarray) -> BatchResult:
         """The gradients of a batch, and the rest of its results; `activations` are those at the boundary."""
         parts = self._division.parts(len(labels))
+        if len(parts) == 1:
+            return self._lanes[0].run({self.boundary: activations, LABELS: labels}, self._first)
         feeds = [{self.boundary: activations[part], LABELS: labels[part]} for part in parts]
         images = [len(labels[part]) for part in parts]
-        lanes = min(len(self._lanes), len(parts))
-        results: list[BatchResult | None] = [None] * len(parts)
+        results = self._run_lanes(feeds, images)
+        self._total *= np.float32(images[0] / len(labels))
+        loss = sum(result.loss * count for result, count in zip(results, images, strict=True)) / len(labels)
+        statistics = pooled(self._norms, [result.statistics for result in results], images)
+        return BatchResult(loss, sum(result.correct for result in results), statistics)
+
+    def _run_lanes(self, feeds: Sequence[Tensors], images: Sequence[int]) -> list[BatchResult]:
+        """The result of each part; their gradients are added up as if all were as many images as the first."""
+        lanes = min(len(self._lanes), len(feeds))
+        results: dict[int, BatchResult] = {}
         turns = _Turns()
 
         def run_lane(index: int) -> None:
             lane = self._lanes[index]
-            for number in range(index, len(parts), lanes):
+            for number in range(index, len(feeds), lanes):
                 try:
                     results[number] = lane.run(feeds[number], None if number else self._first)
                     if not turns.wait(number):
@@ -139,18 +149,9 @@ class Accumulator:
             wait(futures)
             for future in futures:
                 future.result()
-        if len(parts) > 1:
-            self._total *= np.float32(images[0] / len(labels))
-        return self._together([result for result in results if result is not None], images)
+        return [results[number] for number in range(len(feeds))]
 
     def _add(self, part: np.ndarray, weight: float) -> None:
         if weight != 1:
             part *= np.float32(weight)
         self._total += part
-
-    def _together(self, results: Sequence[BatchResult], images: Sequence[int]) -> BatchResult:
-        if len(results) == 1:
-            return results[0]
-        loss = sum(result.loss * count for result, count in zip(results, images, strict=True)) / sum(images)
-        statistics = pooled(self._norms, [result.statistics for result in results], images)
-        return BatchResult(loss, sum(result.correct for result in results), statistics)

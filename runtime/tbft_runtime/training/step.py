@@ -126,7 +126,8 @@ class TrainStep:
 
     def run_from_boundary(self, state: TrainingState, prefix: Tensors, labels: np.ndarray) -> StepResult:
         """The rest of `run`, given the result of `to_boundary`, which a fixed prefix makes once and for all."""
-        check_batch(self.norms, self.division.smallest(len(labels)))
+        if self.norms:
+            check_batch(self.norms, self.division.smallest(len(labels)))
         if self._bound is None or self._bound.state is not state:
             self._bound = _BoundState(self, state)
         return self._bound.step(prefix, labels)
