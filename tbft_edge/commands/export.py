@@ -118,7 +118,7 @@ def command(
             "--bn-part",
             metavar="whole|N",
             help="How many images norms normalise together where they use the statistics of the batch: parts of N or "
-            "more go through side by side, one on each core. Default: 8, or more where a norm sees few pixels.",
+            "more go through side by side, one on each core. Default: 8 or 16, more where a norm sees few pixels.",
         ),
     ] = None,
     optimizer: Annotated[OptimizerKind, typer.Option(help="Optimizer of the update graph.")] = "sgd",

@@ -47,12 +47,12 @@ def compile_plan(
     check_types(suffix.graph)
     statistics = batch_statistics(forward.graph, suffix.graph, policy)
     norms = [norm for norm in batch_norms(forward.graph) if norm.mean in statistics]
-    part = statistics_part(norms, request.norm_part)
     is_fixed = policy == "batch" and bool(statistics) and prefix is not None and not batch_norms(prefix.graph)
     training = training_model(
         suffix.clone(), forward.weights, trainable, statistics, runner, sparse=asked.sparse, masked=asked.masked
     )
 
+    at_once = micro_batch(largest_activation(training.graph), request.batch_size)
     parameters = tuple(_parameter(forward, name) for name in trainable)
     elements = sum(math.prod(parameter.shape) for parameter in parameters)
     cost = training_cost(training.graph, None if prefix is None else prefix.graph, elements)
@@ -83,13 +83,13 @@ def compile_plan(
         suffix_memory=plan_memory(suffix),
         optimizer=request.optimizer,
         batch_size=request.batch_size,
-        micro_batch=micro_batch(largest_activation(training.graph), request.batch_size),
+        micro_batch=at_once,
         cost=cost,
         full_cost=full,
         sparse=SparseUpdate(layers) if layers else None,
         # What costs nothing is not worth keeping: a module's own normalisation of its images.
         fixed_prefix=is_fixed and cost.prefix_flops > 0,
-        statistics_part=part,
+        statistics_part=statistics_part(norms, request.norm_part, at_once),
     )
     update = build_update([plan.flat], request.optimizer.kind, open_length=bool(layers))
     fisher = runner.run(training, score_channels(tensors, layers, next(iter(gradients)))) if request.scores else None

@@ -21,6 +21,8 @@ NormPart = int | Literal["whole"] | None
 # Fewer images say too little of a channel's mean and variance, and so do fewer of its values in the smallest norm.
 FEWEST_IMAGES = 8
 FEWEST_VALUES = 256
+# More leave cores without a part of the usual batch.
+MOST_FOR_SPEED = 16
 
 
 def statistics_model(forward: ForwardModel, runner: PassRunner) -> ir.Model | None:
@@ -51,19 +53,20 @@ def batch_statistics(forward: ir.Graph, suffix: ir.Graph, policy: BatchNormPolic
     return means
 
 
-def statistics_part(norms: Sequence[BatchNorm], asked: NormPart) -> int | None:
+def statistics_part(norms: Sequence[BatchNorm], asked: NormPart, micro_batch: int) -> int | None:
     """How many images norms with batch statistics normalise together at least; None: those of a whole batch.
 
     By rule the smallest power of two that gives the norm with the smallest image `FEWEST_VALUES` per channel, and
     `FEWEST_IMAGES` at least: ghost batch norm (Hoffer, Hubara, Soudry, "Train longer, generalize better", NeurIPS
-    2017). Raises TbftError where so few images as `asked` give a norm one value per channel.
+    2017). Where a cache holds more, `micro_batch`, as many up to `MOST_FOR_SPEED`: each operator runs once a part.
+    Raises TbftError where so few images as `asked` give a norm one value per channel.
     """
     if not norms or asked == "whole":
         return None
     fewest = min(norms, key=lambda norm: norm.values)
     if asked is None:
         needed = max(FEWEST_IMAGES, -(-FEWEST_VALUES // fewest.values))
-        return 1 << (needed - 1).bit_length()
+        return max(1 << (needed - 1).bit_length(), min(micro_batch, MOST_FOR_SPEED))
     if asked * fewest.values < 2:
         raise TbftError(
             f"parts of {asked} image give batch norm '{fewest.mean.removesuffix('.running_mean')}' one value per "
