@@ -102,6 +102,8 @@ OTHERS = [
     ({"x": np.abs(noise(*SEQUENCE)) + 1}, "Acosh (x)"),
     ({"x": noise(*SEQUENCE)}, "Gemm <alpha=0.5> (x, matrix)"),
     ({"x": noise(2, 1, 3)}, "Squeeze (x, one)"),
+    # Rows of channels of which none is chosen.
+    ({"x": np.zeros((0, 2, 3), np.float32)}, "Flatten (x)"),
     ({"x": np.abs(noise(*IMAGES))}, "ReduceLogSum <axes=[1]> (x)"),
 ]
 

@@ -139,13 +139,19 @@ def _selu(node: ir.Node, x: Operands) -> Tensor:
     return node.attributes.get_float("gamma", 1.05070102) * functional.elu(x[0], alpha)
 
 
+def _flatten(node: ir.Node, operands: Operands) -> Tensor:
+    """Both sizes are found here: of a tensor without elements, as no chosen row is, -1 says nothing."""
+    x, axis = operands[0], node.attributes.get_int("axis", 1)
+    return x.reshape(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
+
+
 # Operands are those that are there; a node of several results gives a tuple of them.
 OPERATORS: Mapping[str, Operator] = {
     **QUANTISED,
     "Add": lambda _node, x: x[0] + x[1],
     "Clip": _clip,
     "Concat": lambda node, x: torch.cat(x, dim=node.attributes.get_int("axis", 0)),
-    "Flatten": lambda node, x: x[0].reshape(math.prod(x[0].shape[: node.attributes.get_int("axis", 1)]), -1),
+    "Flatten": _flatten,
     "Gemm": _gemm,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda _node, x: functional.hardswish(x[0]),
