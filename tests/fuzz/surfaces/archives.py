@@ -31,7 +31,7 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
             content, what = changed.value, changed.what
         case 1:
             changed = change_bytes(tar_of(files), rng)
-            content, what = gzip.compress(changed.value, 1), f"inside: {changed.what}"
+            content, what = gzip.compress(changed.value, 1, mtime=0), f"inside: {changed.what}"
         case 2:
             name = rng.choice(sorted(files))
             changed = change_file(files[name], rng)
@@ -73,4 +73,4 @@ def tar_of(files: dict[str, bytes]) -> bytes:
 
 
 def packed(files: dict[str, bytes]) -> bytes:
-    return gzip.compress(tar_of(files), 1)
+    return gzip.compress(tar_of(files), 1, mtime=0)
