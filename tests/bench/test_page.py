@@ -87,7 +87,7 @@ def test_figures_keep_two_digits_at_least(value: float, rounds: int) -> None:
 def test_tables_have_a_cell_for_every_column() -> None:
     text = page(results(), plots(results()))
     tables = re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
-    assert len(tables) == 7
+    assert len(tables) == 6
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
     everything_but_output = ", ".join(

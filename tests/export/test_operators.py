@@ -20,6 +20,8 @@ from tbft_export.pipeline import check_standard
 STANDARD = {schema.name for schema in onnx.defs.get_all_schemas_with_history() if schema.domain == ""}
 # What the compiler reads in training graphs, and writes out.
 ONLY_READ = {"SoftmaxCrossEntropyLoss", "Gelu", "GRU", "LSTM", "RNN", "If"}
+# And what tells it which fusions ONNX Runtime need not look for.
+ONLY_READ |= {"DynamicQuantizeLinear", "MatMulInteger"}
 # Never: control flow, random numbers, what is no tensor of numbers, and what divides integers unchecked.
 HARMFUL = {
     "If",
