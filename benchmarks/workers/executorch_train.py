@@ -86,7 +86,7 @@ class ExecuTorch:
 def _compile(job: Load, count: int, path: Path) -> None:
     words = ["compile", msgspec.json.encode(job).decode(), str(count), str(path)]
     command = [sys.executable, "-m", "benchmarks.workers.executorch_train", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         raise RuntimeError(_reason(done.stderr))
 

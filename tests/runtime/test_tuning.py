@@ -101,9 +101,16 @@ def test_no_time_leaves_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_comparisons_are_told(tmp_path: Path) -> None:
     """A line for each, with what was varied."""
     recorder = Recorder()
-    found = tune(compiled("feature-batch"), TuneOptions(tmp_path / "run", threads=2, batch_size=5), recorder)
+    found = tune(compiled("feature-frozen"), TuneOptions(tmp_path / "run", threads=2, batch_size=5), recorder)
     assert len(recorder.notes) == len(found.comparisons) > 0
-    assert recorder.notes[0].startswith("spinning False against True: ")
+    assert found.comparisons[0].coordinate == "micro_batch"
+    in_use, tried = found.comparisons[0].values
+    assert recorder.notes[0].startswith(f"micro batch {in_use} against {tried}: ")
+
+
+def test_nothing_is_compared_where_parts_have_statistics_of_their_own(tmp_path: Path) -> None:
+    """Their size is the plan's, and no thread waits for another; threads were given, and there is one form."""
+    assert tune(compiled("feature-batch"), TuneOptions(tmp_path / "run", threads=2, batch_size=5)).comparisons == ()
 
 
 def test_a_run_takes_what_was_chosen(tmp_path: Path, squares: Path) -> None:
