@@ -125,6 +125,8 @@ def test_a_sector_that_cannot_be_read_is_damage(
     recorder = Recorder()
     fine_tune("feature-frozen", squares, run, recorder, resume=True, **OPTIONS)
     assert STATE in recorder.notes[0]
+    # What was written since may have the number of what was removed.
+    monkeypatch.setattr(Stamp, "fits", real)
     assert_equal_runs(run, whole)
 
 
