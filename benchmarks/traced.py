@@ -22,7 +22,7 @@ _PLAIN: dict[Any, Kind] = {
 
 
 def traced(network: nn.Module) -> list[Layer]:
-    """The last one gives the logits. Raises NotImplementedError for an operation that has no layer."""
+    """The last one gives the logits. Raises ValueError for an operation that has no layer."""
     graph = fx.symbolic_trace(network).graph
     modules = dict(network.named_modules())
     places: dict[fx.Node, int] = {}
@@ -59,7 +59,7 @@ def _layer(node: fx.Node, inputs: tuple[int, ...], modules: dict[str, nn.Module]
         case module if type(module) in _PLAIN:
             return Layer(_PLAIN[type(module)], inputs)
         case module:
-            raise NotImplementedError(f"no layer for {type(module).__name__}")
+            raise ValueError(f"no layer for {type(module).__name__}")
 
 
 def _of_function(node: fx.Node, inputs: tuple[int, ...]) -> Layer:
@@ -76,7 +76,7 @@ def _of_function(node: fx.Node, inputs: tuple[int, ...]) -> Layer:
     if function is torch.conv2d:
         _, weight, _, stride, padding, _, groups = arguments
         return _convolution(weight.target.removesuffix(".weight"), inputs, stride[0], padding[0], groups)
-    raise NotImplementedError(f"no layer for {function}")
+    raise ValueError(f"no layer for {function}")
 
 
 def _convolution(name: str, inputs: tuple[int, ...], stride: int, padding: int, groups: int) -> Layer:

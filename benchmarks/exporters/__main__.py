@@ -12,11 +12,11 @@ from pathlib import Path
 from benchmarks.exporters import page, results
 from benchmarks.exporters.files import BY_NAME, FILES, File
 from benchmarks.exporters.trial import try_file
+from benchmarks.player import DEVICE
 from benchmarks.prepared import ROOT
 
 KEPT = ROOT / "docs" / "results" / "exporters"
 PAGE = ROOT / "docs" / "results" / "exporters.md"
-DEVICE = ROOT / ".venv" / "device" / "bin" / "python"
 _MINUTES = 0.6
 
 

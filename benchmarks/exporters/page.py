@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.exporters.files import FILES
 from benchmarks.exporters.results import Tried
+from benchmarks.zoo.page import reasons
 
 _HEAD = """# Files of exporters
 
@@ -41,7 +42,7 @@ def written(tried: Mapping[str, Tried]) -> str:
         f"| {' | '.join(_COLUMNS)} |",
         "|" + "---|" * len(_COLUMNS),
         *(_row(each, files) for each, files in rows),
-        *_reasons([each for each, _ in rows]),
+        *reasons([each for each, _ in rows]),
         *_untried(tried),
     ]
     return "\n".join(lines).rstrip() + "\n"
@@ -63,14 +64,6 @@ def _opsets(files: Sequence[Tried]) -> str:
     numbers = [each.opset for each in files]
     whole = numbers == list(range(numbers[0], numbers[-1] + 1))
     return f"{numbers[0]} to {numbers[-1]}" if whole and len(numbers) > 1 else ", ".join(map(str, numbers))
-
-
-def _reasons(tried: Sequence[Tried]) -> list[str]:
-    lines = []
-    for each in tried:
-        reasons = {"everything": each.refused} if each.refused else each.left_out
-        lines += [f"- {each.name}, {plan}: {reason}" for plan, reason in reasons.items()]
-    return ["", "## What cannot be made", "", *lines] if lines else []
 
 
 def _untried(tried: Mapping[str, Tried]) -> list[str]:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.player import DEVICE
 from benchmarks.prepared import ROOT
 from benchmarks.zoo import page, results
 from benchmarks.zoo.networks import BY_NAME, NETWORKS, Network
@@ -16,7 +17,6 @@ from benchmarks.zoo.trial import try_network
 
 KEPT = ROOT / "docs" / "results" / "zoo"
 PAGE = ROOT / "docs" / "results" / "zoo.md"
-DEVICE = ROOT / ".venv" / "device" / "bin" / "python"
 _MINUTES = 0.6
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from benchmarks.zoo.networks import NETWORKS
 from benchmarks.zoo.results import PlanTried, Tried
@@ -22,6 +23,17 @@ the machine did.
 """
 
 
+class Asked(Protocol):
+    """Of which an export was asked: why there is none, or why it lacks plans."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def refused(self) -> str: ...
+    @property
+    def left_out(self) -> dict[str, str]: ...
+
+
 def written(tried: Sequence[Tried]) -> str:
     """The whole page."""
     heads = sum(each.trains("output") for each in tried)
@@ -33,7 +45,7 @@ def written(tried: Sequence[Tried]) -> str:
         "| network | input | parameters | export | peak | bundle | head | last stage | everything |",
         "|---|---|---|---|---|---|---|---|---|",
         *map(_row, tried),
-        *_reasons(tried),
+        *reasons(tried),
         *_untried(tried),
     ]
     return "\n".join(lines).rstrip() + "\n"
@@ -59,11 +71,12 @@ def _cell(tried: Tried, drift: str) -> str:
     return f"{outside}{plan.step_ms:.1f} ms, {plan.of_bound:.2g} of the bound"
 
 
-def _reasons(tried: Sequence[Tried]) -> list[str]:
+def reasons(tried: Sequence[Asked]) -> list[str]:
+    """A section on what cannot be made, a line each; nothing where all can."""
     lines = []
     for each in tried:
-        reasons = {"everything": each.refused} if each.refused else each.left_out
-        lines += [f"- {each.name}, {plan}: {reason}" for plan, reason in reasons.items()]
+        said = {"everything": each.refused} if each.refused else each.left_out
+        lines += [f"- {each.name}, {plan}: {reason}" for plan, reason in said.items()]
     return ["", "## What cannot be made", "", *lines] if lines else []
 
 
