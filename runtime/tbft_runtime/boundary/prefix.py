@@ -26,8 +26,7 @@ from tbft_runtime.run.settings import Settings
 class Prefix:
     """A loaded prefix, through which a batch goes in the parts of a `division`.
 
-    `norms` are those that use the statistics of a part; without any it `is_fixed`: the same image always gives the
-    same.
+    `norms` are those that use the statistics of a part; without any it is fixed: the same image always gives the same.
     """
 
     graph: Graph

@@ -28,7 +28,7 @@ def pooled(norms: Sequence[BatchNorm], parts: Sequence[Tensors], images: Sequenc
     over M = sum_i M_i values per channel: within the parts plus between them, so that it is what the inputs of the
     norm give as one batch. Chan, Golub, LeVeque, "Algorithms for Computing the Sample Variance", 1983.
     """
-    pooled = {}
+    together = {}
     for norm in norms:
         means = np.array([batch_statistic(part, norm.mean) for part in parts], np.float64)
         variances = np.array([batch_statistic(part, norm.variance) for part in parts], np.float64)
@@ -36,6 +36,6 @@ def pooled(norms: Sequence[BatchNorm], parts: Sequence[Tensors], images: Sequenc
         total = counts.sum()
         mean = (counts * means).sum(axis=0) / total
         within_and_between = ((counts - 1) * variances + counts * (means - mean) ** 2).sum(axis=0)
-        pooled[norm.mean + BATCH_SUFFIX] = mean.astype(np.float32)
-        pooled[norm.variance + BATCH_SUFFIX] = (within_and_between / (total - 1)).astype(np.float32)
-    return pooled
+        together[norm.mean + BATCH_SUFFIX] = mean.astype(np.float32)
+        together[norm.variance + BATCH_SUFFIX] = (within_and_between / (total - 1)).astype(np.float32)
+    return together
