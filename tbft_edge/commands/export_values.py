@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 def free_place(out: Path | None) -> Path:
     """Where a bundle may be written. Raises TbftError where that was not said, or something is there."""
-    # Later than the rest: it brings numpy, for which no help and no wrong option should wait.
-    from tbft_artifacts.archive import check_packed_name, is_archive
-
     if out is None:
         raise TbftError(
             "it is not said where the bundle goes",
             "give --out, a new folder or a file ending in .tar.gz; or --plan-only, which writes nothing",
         )
+    # Later than the rest: it brings numpy, for which no help and no wrong option should wait.
+    from tbft_artifacts.archive import check_packed_name, is_archive
+
     check_packed_name(out)
     if not is_archive(out):
         check_empty(out)
