@@ -21,6 +21,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import FORMAT, MANIFEST, MANIFEST_LIMIT, STATISTICS, WEIGHTS, FileEntry, Manifest
 from tbft_artifacts.plan import PREDICT, Drift, Plan
 from tbft_artifacts.regular import open_regular, pieces, read_at_most
+from tbft_artifacts.source import FEATURES, MOMENTS
 from tbft_artifacts.verified import read_verified
 
 
@@ -218,14 +219,14 @@ def _check_complete(manifest: Manifest, bundle: Path) -> None:
     """Every file that is read has to be listed, since only what is listed is verified."""
     if not manifest.plans:
         raise TbftError(f"{MANIFEST} of bundle '{bundle}' has no plan", "export the bundle again")
-    for name in (WEIGHTS, *device_graphs(manifest)):
+    for name in (WEIGHTS, *([MOMENTS] if manifest.source else []), *device_graphs(manifest)):
         if name not in manifest.files:
             raise TbftError(f"{MANIFEST} of bundle '{bundle}' does not list '{name}'", "export the bundle again")
 
 
 def device_graphs(manifest: Manifest) -> list[str]:
     """The files of all graphs that a device may load."""
-    names = [PREDICT, *([STATISTICS] if manifest.batch_norms else [])]
+    names = [PREDICT, *([STATISTICS] if manifest.batch_norms else []), *([FEATURES] if manifest.source else [])]
     for plan in manifest.plans:
         names += [*map(plan.prefix_in, plan.prefix_forms), *map(plan.gradient_in, plan.gradient_forms)]
         names += [plan.suffix, plan.predict, plan.update, *map(plan.stage, range(len(plan.exits)))]

@@ -58,10 +58,26 @@ def _names(manifest: Manifest) -> Iterator[str]:
     yield from name_faults("a block", [block.name for block in manifest.blocks])
     yield from name_faults("a file", manifest.files)
     yield from name_faults("a plan", [plan.id for plan in manifest.plans], LONGEST_ID)
+    yield from _head_faults(manifest)
     for plan in manifest.plans:
         # It names a folder.
         if plan.id in (".", "..") or "/" in plan.id or "\\" in plan.id or len(plan.id.encode()) > LONGEST_ID:
             yield f"a plan that no folder can be named after: '{plan.id}'"
+
+
+def _head_faults(manifest: Manifest) -> Iterator[str]:
+    """What is wrong with the last layer, and with what is said of its features."""
+    head, source = manifest.head or None, manifest.source or None
+    if head is not None:
+        yield from name_faults("a tensor", [name for name in (head.weight, head.bias) if name is not None])
+    if source is None:
+        return
+    if head is None:
+        yield "moments of features, and no last layer that reads them"
+    if source.norm is not None and source.norm not in {norm.mean for norm in manifest.batch_norms}:
+        yield f"moments of a batch norm '{source.norm}', which the model does not have"
+    if (source.norm is None) != (source.channels == 0):
+        yield f"moments of {source.channels} channels, and of no norm or of another number"
 
 
 def _version_fault(version: str) -> str | None:

@@ -24,7 +24,7 @@ def check_plans(manifest: Manifest, weights: Path, bundle: Path) -> None:
     Errors call the bundle `bundle`. No tensor is loaded.
     """
     shapes = _shapes(weights, bundle)
-    for fault in (*_norm_faults(manifest, shapes), *_block_faults(manifest, shapes)):
+    for fault in (*_norm_faults(manifest, shapes), *_head_faults(manifest, shapes), *_block_faults(manifest, shapes)):
         raise TbftError(f"{MANIFEST} of bundle '{bundle}' names {fault}", "export the bundle again")
     scored = {layer for plan in manifest.sparse_plans[:1] for layer in plan.sparse_layers}
     for plan in manifest.plans:
@@ -50,6 +50,17 @@ def _norm_faults(manifest: Manifest, shapes: Shapes) -> Iterator[str]:
         mean, variance = shapes.get(norm.mean), shapes.get(norm.variance)
         if mean is None or mean != variance or len(mean) != 1:
             yield f"a batch norm '{norm.mean}' whose statistics are not in {WEIGHTS}"
+
+
+def _head_faults(manifest: Manifest, shapes: Shapes) -> Iterator[str]:
+    """A last layer whose tensors are not those of so many classes and features."""
+    head = manifest.head or None
+    if head is None:
+        return
+    classes = len(manifest.classes)
+    size = (head.features, classes) if head.transposed else (classes, head.features)
+    if shapes.get(head.weight) != size or (head.bias is not None and shapes.get(head.bias) != (classes,)):
+        yield f"a last layer '{head.weight}' of other tensors than are in {WEIGHTS}"
 
 
 def _block_faults(manifest: Manifest, shapes: Shapes) -> Iterator[str]:

@@ -13,6 +13,7 @@ from tbft_artifacts.input_shape import InputShape, said_shape
 from tbft_artifacts.names import is_inside
 from tbft_artifacts.plan import Drift, Plan
 from tbft_artifacts.preprocessing import Normalize, Noun, PreprocessingStep, Standardize, noun
+from tbft_artifacts.source import LinearHead, Source
 from tbft_artifacts.structs import Count, Large, Part, Pixels, Sha256, Some, Struct
 
 FORMAT = 1
@@ -68,7 +69,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     is the bundle that this one was made from. `blocks` hold every trainable parameter of the network, in the
     order of its graph; a plan trains all or nothing of each. `plans` are in the order of what they train, and
     `full` the last; several may be for one drift. `image_size` is the side of a square RGB input, `input_shape` says
-    any other; just one of them is there, so that the ids of bundles from before stay what they are.
+    any other; just one of them is there, so that the ids of bundles from before stay what they are. `head` is the last
+    layer, if it is linear, and `source` says that moments of the source domain are there; both are left out if not.
     """
 
     format: Count
@@ -85,6 +87,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     plans: tuple[Plan, ...]
     producers: dict[str, str]
     files: dict[str, FileEntry]
+    head: LinearHead | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         said_shape(self.image_size, self.input_shape)

@@ -23,7 +23,9 @@ from tbft_export.compile.official import check_official, write_official_artifact
 from tbft_export.compile.request import PlanRequest
 from tbft_export.compile.statistics import statistics_model
 from tbft_export.exits.network import ExitNetwork, train_exits
+from tbft_export.images import LabelledImages
 from tbft_export.manifest import describe
+from tbft_export.moments.source_domain import describe_source
 from tbft_export.normalization import measured
 from tbft_export.options import ExportOptions, check_options
 from tbft_export.pipeline import PassRunner
@@ -113,10 +115,13 @@ def _write(
             manifest = measured(manifest, options.measure)
         # Ahead of the long work: a wrong path or class name is a quick answer.
         images = None if options.calibration is None else options.calibration(manifest)
-        progress.begin("writing weights and models" if options.source is None else "training exits", 1)
-        exits = _exits(options, requests, trained, manifest)
+        source = None if options.source is None else options.source(manifest)
+        progress.begin("writing weights and models" if source is None else "measuring source images", 1)
+        exits = _exits(requests, trained, source)
         write_weights(folder, forward, *([] if exits is None else [exits.forward]))
         write_models(forward, statistics_model(forward, runner), folder)
+        if source is not None:
+            manifest = describe_source(manifest, forward, source, folder)
         draft = Draft(folder, manifest, trained, runner)
         maker = (
             plan_maker(draft, requests, images, options.allow_accuracy_loss)
@@ -148,18 +153,14 @@ def _check(folder: Path, out: Path) -> None:
         ) from error
 
 
-def _exits(
-    options: ExportOptions, requests: Sequence[PlanRequest], trained: TrainedModel, manifest: Manifest
-) -> ExitNetwork | None:
+def _exits(requests: Sequence[PlanRequest], trained: TrainedModel, source: LabelledImages | None) -> ExitNetwork | None:
     """The network with the exits that the plans ask for, trained; None where they ask for none."""
     asked = next((request.training.exits for request in requests if request.training.exits is not None), None)
     if asked is None:
-        if options.source is not None:
-            raise TbftError(f"`method` {options.method} trains nothing on source images", "leave `source` out")
         return None
-    if options.source is None:
+    if source is None:
         raise TbftError(
             "exits are trained on images of the source domain",
             "give some thousand labelled ones that the network was trained on with `source`",
         )
-    return train_exits(trained.forward, asked.depths, options.source(manifest))
+    return train_exits(trained.forward, asked.depths, source)

@@ -24,6 +24,7 @@ from tbft_artifacts.preprocessing import (
     width_beside,
 )
 from tbft_export.compile.statistics import batch_norms
+from tbft_export.graph.linear_head import last_layer
 from tbft_export.options import ExportOptions
 from tbft_export.sources.built_in import BUILT_IN
 from tbft_export.sources.load import TrainedModel
@@ -44,6 +45,7 @@ def describe(options: ExportOptions, trained: TrainedModel) -> Manifest:
     Raises TbftError for class names that do not fit the model, or that no folder of pictures could have.
     """
     image_size, input_shape = as_said(trained.shape)
+    last = last_layer(trained.forward)
     return Manifest(
         format=FORMAT,
         minimum_runtime=MINIMUM_RUNTIME,
@@ -57,6 +59,7 @@ def describe(options: ExportOptions, trained: TrainedModel) -> Manifest:
         plans=(),
         producers={name: version(name) for name in _PRODUCERS},
         files={},
+        head=UNSET if last is None else last.head,
     )
 
 

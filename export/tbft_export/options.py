@@ -69,7 +69,7 @@ class ExportOptions:
     exits: int | None = None
     """How many classifiers may answer, the last one included."""
     source: ImageReader | None = None
-    """Reads images of the source domain, on which exits are trained."""
+    """Reads labelled images of the source domain: their moments go into the bundle, and exits are trained on them."""
     blocks: tuple[str, ...] = ()
     """Modules to train instead of those that the drift calls for."""
     batch_norm: BatchNormPolicy | None = None

@@ -91,7 +91,10 @@ def command(
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option(help="For persephonee: labelled images like those that the network was trained on, as for train."),
+        typer.Option(
+            help="Labelled images like those that the network was trained on (better not the same), as for train: the "
+            "bundle gets the moments of their features, which 'learn' and others use; persephonee trains exits on them."
+        ),
     ] = None,
     weights: Annotated[
         Path | None,

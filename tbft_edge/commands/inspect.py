@@ -11,9 +11,10 @@ import typer
 from tbft_artifacts.input_shape import RGB
 from tbft_artifacts.manifest import Block, Manifest
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.source import FEATURES, MOMENTS
 from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json
-from tbft_edge.figures import size
+from tbft_edge.figures import count, percent, size
 from tbft_edge.tables.plans import exit_tables, plan_table
 from tbft_edge.tables.table import Table, show
 
@@ -49,6 +50,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
             ["input", _input(manifest)],
             ["classes", ", ".join(manifest.classes)],
             ["batch norms", str(len(manifest.batch_norms))],
+            ["source images", _source(manifest)],
             ["files", f"{len(manifest.files)}, all as exported, {size(total)}"],
             ["made with", ", ".join(f"{name} {version}" for name, version in manifest.producers.items())],
         ],
@@ -59,6 +61,16 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
         yield _sparse(manifest.sparse_plans)
     blocks = [[block.name, f"{block.parameters:,}", _trained_by(block, manifest)] for block in manifest.blocks]
     yield Table("Blocks, from the input to the output", ["block", "parameters", "trained by"], blocks)
+
+
+def _source(manifest: Manifest) -> str:
+    source = manifest.source or None
+    if source is None:
+        return "no moments"
+    diagonal = " (diagonal)" if source.second == "diagonal" else ""
+    stored = size(sum(manifest.files[name].bytes for name in (FEATURES, MOMENTS)))
+    right = percent(source.accuracy)
+    return f"moments{diagonal} of {count(source.images, manifest.noun)}, {right} of them right, {stored}"
 
 
 def _input(manifest: Manifest) -> str:

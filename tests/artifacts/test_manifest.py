@@ -150,6 +150,7 @@ ALTERNATIVES = {
     "rgb": "exif_transpose",
     "winograd": "direct",
     "direct": "winograd",
+    "full": "diagonal",
 }
 
 

@@ -186,8 +186,7 @@ def test_exits_need_source_images() -> None:
     assert "39 labelled images are too few" in refusal(source=few).message
 
 
-def test_source_images_need_exits() -> None:
-    assert "`method` full trains nothing on source images" in refusal(method="full", exits=None).message
+def test_exits_are_of_one_method() -> None:
     assert "`exits` means nothing to `method` full" in refusal(method="full").message
 
 

@@ -14,6 +14,7 @@ from tbft_artifacts.bundle import file_entry
 from tbft_artifacts.manifest import MANIFEST, STATISTICS, WEIGHTS, BatchNorm, Block, Manifest
 from tbft_artifacts.plan import PREDICT, Boundary, Cost, GraphMemory, Int8Prefix, Optimizer, Parameter, Plan
 from tbft_artifacts.preprocessing import CenterCrop, ExifTranspose, Normalize, Resize, ToRgb
+from tbft_artifacts.source import FEATURES, MOMENTS, LinearHead, Source
 
 # Made by make_bundles.py, where torch is.
 COMPILED = Path(__file__).parents[2] / "build" / "test-bundles"
@@ -102,6 +103,8 @@ def made_up_manifest() -> Manifest:
         plans=(plan,),
         producers={"tbft-edge": "0.1.0"},
         files={},
+        head=LinearHead(weight="fc.weight", bias=None, features=6),
+        source=Source(images=8, accuracy=0.9, second="full", norm="bn.running_mean", channels=4),
     )
 
 
@@ -119,7 +122,17 @@ def made_up_bundle(folder: Path) -> Manifest:
         {parameter.name: np.zeros(parameter.shape, np.float32) for parameter in plan.parameters} | made_up_others(),
         folder / WEIGHTS,
     )
-    for name in (PREDICT, STATISTICS, plan.prefix, plan.suffix, plan.predict, plan.gradient, plan.update):
+    for name in (
+        PREDICT,
+        STATISTICS,
+        FEATURES,
+        MOMENTS,
+        plan.prefix,
+        plan.suffix,
+        plan.predict,
+        plan.gradient,
+        plan.update,
+    ):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(f"content of {name}".encode())

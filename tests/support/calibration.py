@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from support.batches import random_batches
+from support.toys import coloured_squares
 from tbft_artifacts.manifest import Manifest
 from tbft_export.quantization.split import split
+from tbft_runtime.data.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,12 @@ def patchworks(image_size: int, classes: int, count: int) -> ArrayImages:
     """Images that show their class, for exits to learn."""
     (batch,) = random_batches([count], image_size, classes, seed=1)
     return ArrayImages(batch.images, batch.labels)
+
+
+def squares(manifest: Manifest) -> ArrayImages:
+    """An `ImageReader` of coloured squares, read as a device reads them."""
+    images, labels = coloured_squares(200, seed=7, size=manifest.shape.height)
+    return ArrayImages(Preprocessing(manifest.preprocessing, manifest.shape).normalize(images), labels)
 
 
 def badly_calibrated(images: ArrayImages) -> ArrayImages:

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support import hostile, tiny_models
 from support.bundles import read_manifest, write_manifest
-from support.calibration import clear_images, patchworks
+from support.calibration import clear_images, patchworks, squares
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.options import TableOptions
 from tbft_export.sources.sound import LogMelOptions, SoundOptions
@@ -64,10 +64,10 @@ def write_int8(options: ExportOptions, out: Path) -> None:
 
 
 def write_all(options: ExportOptions, model: str, out: Path) -> None:
-    """A plan for every block: of a network with a stage more, or one without batch norms."""
+    """A plan for every block, and moments: of a network with a stage more, or one without batch norms."""
     shutil.rmtree(out, ignore_errors=True)
     model = f"support.tiny_models:{model}"
-    export_bundle(dataclasses.replace(options, model=model, drift="all", batch_norm=None), out)
+    export_bundle(dataclasses.replace(options, model=model, drift="all", batch_norm=None, source=squares), out)
 
 
 def write_sparse(options: ExportOptions, out: Path, model: str = "tiny_deep") -> None:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from tbft_artifacts.errors import TbftError
 from tbft_export.graph.forward import ForwardModel
+from tbft_export.graph.linear_head import last_layer
 
 # Of the squared weights. Of 1e-4, 1e-3 and 1e-2, this is best for exits that read many features, and a point worse than
 # the best for those that read few (ResNet-26, 5,000 photos).
@@ -49,26 +50,17 @@ class OwnHead:
 
 def own_head(forward: ForwardModel) -> OwnHead:
     """The model's own head. Raises TbftError if the graph does not end in a linear layer."""
-    node = forward.graph.outputs[0].producer()
-    weights = [] if node is None else [value for value in node.inputs[1:] if value is not None]
-    linear = (
-        node is not None
-        and node.op_type == "Gemm"
-        and {value.name for value in weights} <= forward.weights
-        and node.attributes.get_int("transB", 0) == 1
-        and not node.attributes.get_int("transA", 0)
-        and node.attributes.get_float("alpha", 1.0) == node.attributes.get_float("beta", 1.0) == 1.0
-    )
-    if node is None or not linear:
+    last = last_layer(forward)
+    if last is None:
         raise TbftError(
-            "the network does not end in a linear layer with weights (classes, features), whose copy an exit could be",
+            "the network does not end in a linear layer, whose copy an exit could be",
             "end it in torch.nn.Linear, or choose another `method`",
         )
-    features = node.inputs[0]
-    assert features is not None
-    weight = _array(weights[0])
-    bias = _array(weights[1]) if len(weights) > 1 else np.zeros(len(weight), np.float32)
-    return OwnHead(features, Head(weight, bias), weights[0].name or "", weights[1].name if len(weights) > 1 else None)
+    named = last.head
+    stored = _array(forward, named.weight)
+    weight = np.ascontiguousarray(stored.T) if named.transposed else stored
+    bias = np.zeros(len(weight), np.float32) if named.bias is None else _array(forward, named.bias)
+    return OwnHead(last.features, Head(weight, bias), named.weight, named.bias)
 
 
 def fit_scaling(features: np.ndarray, squared_length: float) -> Scaling:
@@ -105,6 +97,5 @@ def train_head(features: np.ndarray, targets: np.ndarray) -> Head:
     return Head(weight.detach().float().numpy(), bias.detach().float().numpy())
 
 
-def _array(value: ir.Value) -> np.ndarray:
-    assert value.const_value is not None
-    return np.array(value.const_value.numpy(), np.float32)
+def _array(forward: ForwardModel, name: str) -> np.ndarray:
+    return np.array(forward.tensor(name).numpy(), np.float32)

@@ -1,0 +1,1 @@
+"""Moments of the source domain: what a device compares its own images with."""
