@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +20,7 @@ from tbft_artifacts.check_plans import check_plans
 from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import FORMAT, MANIFEST, MANIFEST_LIMIT, STATISTICS, WEIGHTS, FileEntry, Manifest
+from tbft_artifacts.more_classes import grown, with_rows
 from tbft_artifacts.plan import PREDICT, Drift, Plan
 from tbft_artifacts.regular import open_regular, pieces, read_at_most
 from tbft_artifacts.source import FEATURES, MOMENTS
@@ -33,11 +35,22 @@ class _Version(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle: its folder and its manifest. Errors call it `shown`, if it came from elsewhere."""
+    """A verified bundle: its folder and its manifest. Errors call it `shown`, if it came from elsewhere.
+
+    `compiled_classes` is how many classes its graphs and weights are for, where `with_classes` appended others.
+    """
 
     folder: Path
     manifest: Manifest
     shown: Path | None = None
+    compiled_classes: int | None = None
+
+    def with_classes(self, added: Sequence[str]) -> Bundle:
+        """The same for its classes and those `added` behind them. Raises TbftError as `more_classes.grown` does."""
+        if not added:
+            return self
+        before = self.compiled_classes or len(self.manifest.classes)
+        return replace(self, manifest=grown(self.manifest, added, self.shown or self.folder), compiled_classes=before)
 
     def path(self, name: str) -> Path:
         """Where a file of the bundle lies. What is used of it is read by `read`."""
@@ -53,7 +66,10 @@ class Bundle:
 
     def load_weights(self) -> dict[str, np.ndarray]:
         """Every tensor of the weights, read as `read` does; the file's content is freed at once."""
-        return load(self.read(WEIGHTS))
+        weights, head = load(self.read(WEIGHTS)), self.manifest.head or None
+        if self.compiled_classes is None or head is None:
+            return weights
+        return with_rows(weights, head, len(self.manifest.classes))
 
     def plan(self, plan_id: str | None = None, drift: Drift | None = None) -> Plan:
         """The plan of that id, the one that `drift` calls for, or the only one.

@@ -13,6 +13,7 @@ from tbft_artifacts.bundle import Bundle, device_graphs
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import help_with, open_regular
 from tbft_runtime.graphs.check_graph import BUNDLE_RULES, MODEL_RULES, CheckedGraph, check_graph
+from tbft_runtime.graphs.more_classes import with_more_classes
 from tbft_runtime.graphs.onnx_file import with_sizes_above_0
 
 # Of graphs of bundles, by the sha256 of their bytes: the same one is loaded again in every epoch.
@@ -35,6 +36,12 @@ def bundle_graph(bundle: Bundle, name: str) -> GraphFile:
     content = bundle.read(name)
     digest = bundle.manifest.files[name].sha256
     shown = os.fspath((bundle.shown or bundle.folder) / name)
+    head, before = bundle.manifest.head or None, bundle.compiled_classes
+    if head is not None and before is not None:
+        # What comes from the bundle is checked before anything is changed in it, and then as it became.
+        check_graph(content, BUNDLE_RULES, shown)
+        content = with_more_classes(content, head, before, len(bundle.manifest.classes), shown)
+        digest = f"{digest}+{len(bundle.manifest.classes)}"
     if digest not in _CHECKED:
         _CHECKED[digest] = check_graph(content, BUNDLE_RULES, shown)
     return _as_it_may_be_loaded(content, _CHECKED[digest], shown)

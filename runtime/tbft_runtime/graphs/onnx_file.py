@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from tbft_runtime.graphs.onnx_schema import (
 from tbft_runtime.graphs.protobuf import BYTES, bytes_field, fields, number_field
 
 # Fields of a NodeProto.
-_INPUT, _OUTPUT, _OPERATOR = 1, 2, 4
+NODE_INPUT, NODE_OUTPUT, NODE_OPERATOR = 1, 2, 4
 _ONE, _COUNTED = b"tbft_edge.one", b"#counted"
 
 
@@ -32,10 +32,24 @@ def external_initializers(model: bytes) -> list[str]:
     Raises ValueError if `model` is no protobuf message.
     """
     names = []
-    for number, value, _ in _parts(_graph(model)):
-        if number == GRAPH_INITIALIZER and any(key == TENSOR_EXTERNAL for key, _, _ in _parts(value)):
-            names.append(_name(value))
+    for number, value, _ in parts(_graph(model)):
+        if number == GRAPH_INITIALIZER and any(key == TENSOR_EXTERNAL for key, _, _ in parts(value)):
+            names.append(name_of(value))
     return names
+
+
+def rewritten(
+    model: bytes, change: Callable[[int, bytes, bytes], bytes], *, ahead: bytes = b"", behind: bytes = b""
+) -> bytes:
+    """The same model, in whose graph each field (its number, its value, the whole of it) is what `change` makes of it.
+
+    Fields of the graph come `ahead` of these and `behind` them. Raises ValueError if `model` is no protobuf message, or
+    has no graph.
+    """
+    graph = ahead + b"".join(change(*part) for part in parts(_graph(model))) + behind
+    return b"".join(
+        bytes_field(MODEL_GRAPH, graph) if number == MODEL_GRAPH else raw for number, _, raw in parts(model)
+    )
 
 
 def embed(model: bytes, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
@@ -43,18 +57,15 @@ def embed(model: bytes, tensors: Mapping[str, np.ndarray], metadata: Mapping[str
 
     Initializers that `tensors` does not name are kept.
     """
-    graph = bytearray()
-    for number, value, raw in _parts(_graph(model)):
-        if number != GRAPH_INITIALIZER or _name(value) not in tensors:
-            graph += raw
-    for name, tensor in tensors.items():
-        graph += bytes_field(GRAPH_INITIALIZER, _tensor(name, tensor))
-    output = bytearray()
-    for number, _, raw in _parts(model):
-        output += bytes_field(MODEL_GRAPH, bytes(graph)) if number == MODEL_GRAPH else raw
-    for key, text in metadata.items():
-        output += bytes_field(MODEL_METADATA, bytes_field(1, key.encode()) + bytes_field(2, text.encode()))
-    return bytes(output)
+    given = {name: bytes_field(GRAPH_INITIALIZER, _tensor(name, tensor)) for name, tensor in tensors.items()}
+
+    def others(number: int, value: bytes, raw: bytes) -> bytes:
+        return b"" if number == GRAPH_INITIALIZER and name_of(value) in given else raw
+
+    said = (bytes_field(1, key.encode()) + bytes_field(2, text.encode()) for key, text in metadata.items())
+    return rewritten(model, others, behind=b"".join(given.values())) + b"".join(
+        bytes_field(MODEL_METADATA, entry) for entry in said
+    )
 
 
 def with_sizes_above_0(model: bytes, sizes: Collection[bytes]) -> bytes:
@@ -65,35 +76,35 @@ def with_sizes_above_0(model: bytes, sizes: Collection[bytes]) -> bytes:
     if not sizes:
         return model
     one = number_field(TENSOR_TYPE, INT64) + bytes_field(TENSOR_NAME, _ONE)
-    graph = bytearray(bytes_field(GRAPH_INITIALIZER, one + bytes_field(TENSOR_RAW, (1).to_bytes(8, "little"))))
-    for number, value, raw in _parts(_graph(model)):
-        made = [part for key, part, _ in _parts(value) if key == _OUTPUT] if number == GRAPH_NODE else []
-        graph += _counted(value, made[0]) if made and made[0] in sizes else raw
-    output = bytearray()
-    for number, _, raw in _parts(model):
-        output += bytes_field(MODEL_GRAPH, bytes(graph)) if number == MODEL_GRAPH else raw
-    return bytes(output)
+
+    def counted(number: int, value: bytes, raw: bytes) -> bytes:
+        made = [part for key, part, _ in parts(value) if key == NODE_OUTPUT] if number == GRAPH_NODE else []
+        return _counted(value, made[0]) if made and made[0] in sizes else raw
+
+    constant = bytes_field(GRAPH_INITIALIZER, one + bytes_field(TENSOR_RAW, (1).to_bytes(8, "little")))
+    return rewritten(model, counted, ahead=constant)
 
 
 def _counted(size: bytes, name: bytes) -> bytes:
     """Two nodes in the place of `size`, which makes `name`: itself, and the larger one of what it makes and 1."""
     renamed = b"".join(
-        bytes_field(_OUTPUT, name + _COUNTED) if number == _OUTPUT else raw for number, _, raw in _parts(size)
+        bytes_field(NODE_OUTPUT, name + _COUNTED) if number == NODE_OUTPUT else raw for number, _, raw in parts(size)
     )
-    largest = bytes_field(_INPUT, name + _COUNTED) + bytes_field(_INPUT, _ONE)
-    largest += bytes_field(_OUTPUT, name) + bytes_field(_OPERATOR, b"Max")
+    largest = bytes_field(NODE_INPUT, name + _COUNTED) + bytes_field(NODE_INPUT, _ONE)
+    largest += bytes_field(NODE_OUTPUT, name) + bytes_field(NODE_OPERATOR, b"Max")
     return bytes_field(GRAPH_NODE, renamed) + bytes_field(GRAPH_NODE, largest)
 
 
 def _graph(model: bytes) -> bytes:
-    for number, value, _ in _parts(model):
+    for number, value, _ in parts(model):
         if number == MODEL_GRAPH:
             return value
     raise ValueError("no graph in this file")
 
 
-def _name(tensor: bytes) -> str:
-    return next((value.decode() for number, value, _ in _parts(tensor) if number == TENSOR_NAME), "")
+def name_of(tensor: bytes) -> str:
+    """The name of an initializer."""
+    return next((value.decode() for number, value, _ in parts(tensor) if number == TENSOR_NAME), "")
 
 
 def _tensor(name: str, array: np.ndarray) -> bytes:
@@ -103,7 +114,7 @@ def _tensor(name: str, array: np.ndarray) -> bytes:
     return dims + kind + bytes_field(TENSOR_NAME, name.encode()) + bytes_field(TENSOR_RAW, raw)
 
 
-def _parts(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+def parts(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """(field number, value, whole field) of each field; the value of a scalar field is empty."""
     start = 0
     for number, wire, value, end in fields(message, 0, len(message)):

@@ -23,6 +23,7 @@ OPSET_DOMAIN, OPSET_VERSION = 1, 2
 OPSET = {OPSET_DOMAIN: TEXT, OPSET_VERSION: NUMBER}
 
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE, GRAPH_INPUT, GRAPH_OUTPUT = 1, 5, 15, 11, 12
+GRAPH_VALUE_INFO = 13
 GRAPH = {
     GRAPH_NODE: TEXTS,
     2: TEXT,  # name
@@ -30,7 +31,7 @@ GRAPH = {
     10: TEXT,  # doc_string
     GRAPH_INPUT: TEXTS,
     GRAPH_OUTPUT: TEXTS,
-    13: TEXTS,  # value_info: hints, which ONNX Runtime holds against what it finds itself
+    GRAPH_VALUE_INFO: TEXTS,  # hints, which ONNX Runtime holds against what it finds itself
     14: TEXTS,  # quantization_annotation: names
     GRAPH_SPARSE: TEXTS,
     16: TEXTS,  # metadata_props
