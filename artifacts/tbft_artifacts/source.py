@@ -21,6 +21,10 @@ CHANNEL_VARIANCES = "channel_variances"
 COUNTS = "counts"
 MEANS = "means"
 SECOND = "second"
+# Features of some other images (M, F), float16, and their classes (M,): what a new head does to classes of the source,
+# which images drawn from moments could not say, since features of a class are no Gaussian cloud.
+KEPT_FEATURES = "kept_features"
+KEPT_LABELS = "kept_labels"
 # Of the norm: how many images were taken for each class (K,), the mean of [channel means, log variances] of each
 # (K, 2C), and the covariance of what is left of them without that mean (2C, 2C).
 NORM_COUNTS = "norm_counts"
@@ -43,13 +47,16 @@ class LinearHead(Struct, frozen=True, omit_defaults=True):
 
 
 class Source(Struct, frozen=True):
-    """Moments of images of the source domain. `accuracy` (0 to 1): how often the network is right on them.
+    """Moments of images of the source domain. `accuracy` (0 to 1): how often the network is right on all of them.
+
+    `kept`: of how many further images there are the features themselves.
 
     `second`: whether there is the second moment of features with features, or of each with itself alone. `norm`: the
     running mean of the norm whose input is described, too; None without any.
     """
 
     images: Some
+    kept: Count
     accuracy: Part
     second: Literal["full", "diagonal"]
     norm: str | None

@@ -70,7 +70,8 @@ def _source(manifest: Manifest) -> str:
     diagonal = " (diagonal)" if source.second == "diagonal" else ""
     stored = size(sum(manifest.files[name].bytes for name in (FEATURES, MOMENTS)))
     right = percent(source.accuracy)
-    return f"moments{diagonal} of {count(source.images, manifest.noun)}, {right} of them right, {stored}"
+    images = count(source.images, manifest.noun)
+    return f"moments{diagonal} of {images}, features of {source.kept} more, {right} of them right, {stored}"
 
 
 def _input(manifest: Manifest) -> str:

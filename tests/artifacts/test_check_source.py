@@ -16,7 +16,7 @@ from tbft_artifacts.manifest import WEIGHTS
 from tbft_artifacts.source import MOMENTS, LinearHead, Source
 
 HEAD = LinearHead(weight="fc.weight", bias=None, features=6)
-SOURCE = Source(images=8, accuracy=0.9, second="full", norm="bn.running_mean", channels=4)
+SOURCE = Source(images=8, kept=2, accuracy=0.9, second="full", norm="bn.running_mean", channels=4)
 
 
 @pytest.fixture

@@ -81,8 +81,14 @@ def test_channel_statistics_are_those_of_the_first_norm_of_the_second_stage(
 
 
 def test_moments_are_those_of_the_images(bundle: Bundle, seen: dict[str, np.ndarray]) -> None:
-    moments, labels = load_file(bundle.path(MOMENTS)), images().labels
-    features, answers = seen["features"].astype(np.float64), seen["logits"].argmax(axis=1)
+    moments, every = load_file(bundle.path(MOMENTS)), images().labels
+    kept = np.isin(seen["features"].astype(np.float16), moments["kept_features"]).all(axis=1)
+    assert every[kept].tolist() == moments["kept_labels"].tolist()
+    assert np.bincount(every[kept]).tolist() == [
+        min(20, int((every == number).sum()) // 3) for number in range(CLASSES)
+    ]
+    labels, features = every[~kept], seen["features"][~kept].astype(np.float64)
+    answers = seen["logits"].argmax(axis=1)
     assert moments["counts"].tolist() == [int((labels == number).sum()) for number in range(CLASSES)]
     means = np.stack([features[labels == number].mean(axis=0) for number in range(CLASSES)])
     np.testing.assert_allclose(moments["means"], means, rtol=1e-4, atol=1e-6)
@@ -98,8 +104,8 @@ def test_moments_are_those_of_the_images(bundle: Bundle, seen: dict[str, np.ndar
             left[called] -= channels[called].mean(axis=0)
     np.testing.assert_allclose(moments["norm_covariance"], left.T @ left / len(left), rtol=1e-3, atol=1e-5)
     source = described(bundle.manifest)
-    assert (source.images, source.second) == (200, "full")
-    assert source.accuracy == pytest.approx((answers == labels).mean())
+    assert (source.images, source.kept, source.second) == (len(labels), int(kept.sum()), "full")
+    assert source.accuracy == pytest.approx((answers == every).mean())
 
 
 def test_resnet26_takes_less_than_100_kb(tmp_path: Path) -> None:

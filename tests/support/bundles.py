@@ -104,7 +104,7 @@ def made_up_manifest() -> Manifest:
         producers={"tbft-edge": "0.1.0"},
         files={},
         head=LinearHead(weight="fc.weight", bias=None, features=6),
-        source=Source(images=8, accuracy=0.9, second="full", norm="bn.running_mean", channels=4),
+        source=Source(images=8, kept=2, accuracy=0.9, second="full", norm="bn.running_mean", channels=4),
     )
 
 

@@ -13,6 +13,8 @@ from tbft_artifacts.source import (
     CHANNEL_MEANS,
     CHANNEL_VARIANCES,
     COUNTS,
+    KEPT_FEATURES,
+    KEPT_LABELS,
     LAST_FEATURES,
     LEAST_VARIANCE,
     MEANS,
@@ -31,6 +33,8 @@ from tbft_export.moments.features import FeaturesModel
 MOST_FULL = 1024
 # With fewer images of a class its mean is that of the images.
 FEWEST_PER_CLASS = 2
+# Images of a class, and of all, whose features are kept; and which part of a class's images at most.
+MOST_KEPT, MOST_KEPT_OF_ALL, KEPT_PART = 20, 1000, 3
 
 
 @dataclass(frozen=True)
@@ -52,20 +56,43 @@ def measure_moments(found: FeaturesModel, images: LabelledImages, classes: int) 
             f"give at least {FEWEST_PER_CLASS} of each class with `source`; some tens are better",
         )
     read = _run(found, images)
-    features, answers = read[LAST_FEATURES].astype(np.float64), read[LOGITS].argmax(axis=1)
+    answers = read[LOGITS].argmax(axis=1)
+    kept = _kept(labels, classes)
+    others = np.setdiff1d(np.arange(len(labels)), kept)
+    features = read[LAST_FEATURES][others].astype(np.float64)
     is_full = features.shape[1] <= MOST_FULL
-    second = features.T @ features / len(labels) if is_full else np.square(features).mean(axis=0)
-    tensors = {COUNTS: counts, MEANS: _means(features, labels, classes), SECOND: second}
+    tensors = {
+        COUNTS: np.bincount(labels[others], minlength=classes),
+        MEANS: _means(features, labels[others], classes),
+        SECOND: features.T @ features / len(features) if is_full else np.square(features).mean(axis=0),
+        KEPT_FEATURES: read[LAST_FEATURES][kept].astype(np.float16),
+        KEPT_LABELS: labels[kept],
+    }
     if found.norm is not None:
         tensors |= _of_norm(read[CHANNEL_MEANS], read[CHANNEL_VARIANCES], answers, classes)
     source = Source(
-        images=len(labels),
+        images=len(others),
+        kept=len(kept),
         accuracy=float((answers == labels).mean()),
         second="full" if is_full else "diagonal",
         norm=found.norm,
         channels=found.channels,
     )
     return Moments({name: _stored(value) for name, value in tensors.items()}, source)
+
+
+def _kept(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Indices, ascending, of the images whose features are kept: as many of each class, always the same ones.
+
+    They take no part in the moments, so that these do not know them.
+    """
+    rng = np.random.default_rng(0)
+    most = max(1, min(MOST_KEPT, MOST_KEPT_OF_ALL // classes))
+    chosen = []
+    for number in range(classes):
+        own = rng.permutation(np.flatnonzero(labels == number))
+        chosen.append(own[: min(most, len(own) // KEPT_PART)])
+    return np.sort(np.concatenate(chosen))
 
 
 def _of_norm(means: np.ndarray, variances: np.ndarray, answers: np.ndarray, classes: int) -> dict[str, np.ndarray]:
@@ -92,6 +119,9 @@ def _means(values: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def _stored(values: np.ndarray) -> np.ndarray:
+    """Whole numbers in 64 bits, others in 32, as far as they are not in less already."""
+    if values.dtype == np.float16:
+        return values
     return np.ascontiguousarray(values, np.int64 if values.dtype.kind == "i" else np.float32)
 
 
