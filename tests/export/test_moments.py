@@ -114,8 +114,9 @@ def test_resnet26_takes_less_than_100_kb(tmp_path: Path) -> None:
         tmp_path / "bundle",
         "support.settled_models:resnet26",
         image_size=size,
-        source=images(60, size, 10),
+        source=images(700, size, 10),
     )
+    assert described(found.manifest).kept == 200
     assert sum(found.manifest.files[name].bytes for name in (FEATURES, MOMENTS)) <= 100_000
 
 
