@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 
@@ -32,11 +33,16 @@ class _Version(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle: its folder and its manifest. Errors call it `shown`, if it came from elsewhere."""
+    """A verified bundle: its folder and its manifest. Errors call it `shown`, if it came from elsewhere.
+
+    `changed` are tensors that count instead of those of the same name in its weights, where a run goes on from
+    what an earlier one learned; no file of the bundle has them.
+    """
 
     folder: Path
     manifest: Manifest
     shown: Path | None = None
+    changed: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def path(self, name: str) -> Path:
         """Where a file of the bundle lies. What is used of it is read by `read`."""
@@ -51,8 +57,8 @@ class Bundle:
         return self.path(WEIGHTS)
 
     def load_weights(self) -> dict[str, np.ndarray]:
-        """Every tensor of the weights, read as `read` does; the file's content is freed at once."""
-        return load(self.read(WEIGHTS))
+        """Every tensor of the weights, read as `read` does, with `changed` laid over; the file's content is freed."""
+        return {**load(self.read(WEIGHTS)), **self.changed}
 
     def plan(self, plan_id: str | None = None, drift: Drift | None = None) -> Plan:
         """The plan of that id, the one that `drift` calls for, or the only one.
