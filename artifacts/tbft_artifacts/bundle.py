@@ -6,8 +6,8 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 
@@ -37,12 +37,15 @@ class _Version(msgspec.Struct):
 class Bundle:
     """A verified bundle: its folder and its manifest. Errors call it `shown`, if it came from elsewhere.
 
+    `changed` are tensors that count instead of those of the same name in its weights, where a run goes on from
+    what an earlier one learned; no file of the bundle has them.
     `compiled_classes` is how many classes its graphs and weights are for, where `with_classes` appended others.
     """
 
     folder: Path
     manifest: Manifest
     shown: Path | None = None
+    changed: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
     compiled_classes: int | None = None
 
     def with_classes(self, added: Sequence[str]) -> Bundle:
@@ -51,6 +54,11 @@ class Bundle:
             return self
         before = self.compiled_classes or len(self.manifest.classes)
         return replace(self, manifest=grown(self.manifest, added, self.shown or self.folder), compiled_classes=before)
+
+    @property
+    def added_classes(self) -> tuple[str, ...]:
+        """Those that were appended, in order."""
+        return () if self.compiled_classes is None else self.manifest.classes[self.compiled_classes :]
 
     def path(self, name: str) -> Path:
         """Where a file of the bundle lies. What is used of it is read by `read`."""
@@ -65,8 +73,8 @@ class Bundle:
         return self.path(WEIGHTS)
 
     def load_weights(self) -> dict[str, np.ndarray]:
-        """Every tensor of the weights, read as `read` does; the file's content is freed at once."""
-        weights, head = load(self.read(WEIGHTS)), self.manifest.head or None
+        """Every tensor of the weights, read as `read` does, with `changed` laid over; the file's content is freed."""
+        weights, head = {**load(self.read(WEIGHTS)), **self.changed}, self.manifest.head or None
         if self.compiled_classes is None or head is None:
             return weights
         return with_rows(weights, head, len(self.manifest.classes))

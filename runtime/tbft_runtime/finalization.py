@@ -17,9 +17,9 @@ from tbft_runtime.graphs.graph_file import bundle_graph, checked_model
 from tbft_runtime.graphs.onnx_file import embed
 from tbft_runtime.graphs.weights import check_finite, load_weights
 from tbft_runtime.inference.model import whole_model
-from tbft_runtime.run.folder import open_trained
 from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.state import TrainingState, is_worse
+from tbft_runtime.run.trained import open_trained
 from tbft_runtime.training.sparse_rows import merged
 
 SUFFIX = ".onnx"

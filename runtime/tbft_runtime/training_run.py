@@ -105,7 +105,7 @@ def _train(
         no_energy=meter.why or metering.problem or "the meter said nothing while training went on",
         run=printable(folder.path),
     )
-    report = build_report(bundle.manifest, beginning.run, state, result, None)
+    report = build_report(beginning.bundle.manifest, beginning.run, state, result, None)
     # That of a run which was finished before tells what its own processes took, not what this one does.
     if tuning.accounts.has_part or not _has_report(folder):
         write_report(report, folder.report_file)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import ExpectIdOption, JsonOption, ThreadsOption
+from tbft_edge.commands.options import BaseOption, ExpectIdOption, JsonOption, ThreadsOption
 from tbft_edge.console import print_json, print_line, quoted, say
 
 
@@ -20,6 +20,7 @@ def command(
     samples: Annotated[int, typer.Option(min=20, max=1_000_000, help="How many of them to look at.")] = 128,
     seed: Annotated[int, typer.Option(min=0, max=2**53, help="Decides which, as it does for 'train'.")] = 0,
     threads: ThreadsOption = None,
+    base: BaseOption = None,
     expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -33,7 +34,9 @@ def command(
         from tbft_edge.tables.table import show
         from tbft_runtime import DiagnoseOptions, diagnose
 
-        options = DiagnoseOptions(data=data, samples=samples, seed=seed, threads=threads, expect_id=expect_id)
+        options = DiagnoseOptions(
+            data=data, samples=samples, seed=seed, threads=threads, base=base, expect_id=expect_id
+        )
         with ConsoleProgress() as progress:
             diagnosis = diagnose(bundle, options, progress)
         if json:
@@ -43,4 +46,5 @@ def command(
     for line in ["", *verdict(diagnosis)]:
         print_line(line)
     images, plan = quoted(data), quoted(diagnosis.plan)
-    say(f"next: tbft-edge train {quoted(bundle)} --data {images} --plan {plan} --out run")
+    begun = "" if base is None else f" --from {quoted(base)}"
+    say(f"next: tbft-edge train {quoted(bundle)} --data {images} --plan {plan}{begun} --out run")

@@ -35,6 +35,14 @@ ModelExpectIdOption = Annotated[
         "with. It says nothing of what training made of it. A finalized .onnx has no id that could be verified.",
     ),
 ]
+BaseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        help="Begin with the best weights of an earlier run of the same bundle, or with a .safetensors of some of its "
+        "tensors, instead of the bundle's own.",
+    ),
+]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads to compute with; all cores by default.")]
 
 

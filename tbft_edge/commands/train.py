@@ -12,7 +12,7 @@ import typer
 from tbft_artifacts.plan import BatchNormPolicy, Drift
 from tbft_artifacts.structs import LARGEST_BATCH, MOST_EPOCHS
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import ExpectIdOption, JsonOption, ThreadsOption, memory_size, part_of_whole
+from tbft_edge.commands.options import BaseOption, ExpectIdOption, JsonOption, ThreadsOption, memory_size, part_of_whole
 from tbft_edge.console import print_json, quoted, say
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def command(
         bool,
         typer.Option("--profile", help="Run some more steps afterwards and report the time per operator and layer."),
     ] = False,
+    base: BaseOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out after its last whole epoch, if there is one.")
     ] = False,
@@ -154,6 +155,7 @@ def command(
             meter=meter,
             profile=profile,
             exit_accuracy=exit_accuracy,
+            base=base,
             resume=resume,
             expect_id=expect_id,
         )

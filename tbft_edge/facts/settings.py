@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tbft_edge.facts.fact import Fact, Group
-from tbft_edge.figures import count, moment, norms, size
+from tbft_edge.figures import count, moment, norms, percent, size
 
 if TYPE_CHECKING:
     from tbft_runtime.reporting.report import Report
     from tbft_runtime.reporting.result import TrainResult
+    from tbft_runtime.run.base_record import Base
 
 _WHERE = {"disk": "on the disk", "ram": "in memory"}
 
@@ -22,6 +23,7 @@ def how_trained(report: Report) -> Group:
         (
             blocks(result),
             Fact("plan", result.plan),
+            *([] if report.base is None else [_base(report.base)]),
             network(report),
             images(report),
             epochs(result),
@@ -89,6 +91,14 @@ def epochs(result: TrainResult) -> Fact:
     if result.epochs:
         kept = f", the best is {result.best_epoch}" if result.best_epoch else ", none better than the base model"
     return Fact("epochs", f"{result.epochs:,}{kept}", f"stopped: {result.stopped}", is_brief=True)
+
+
+def _base(base: Base) -> Fact:
+    """The weights before training, of which the accuracy before tells."""
+    known = [] if base.plan is None else [f"plan {base.plan}"]
+    known += [] if base.accuracy is None else [f"accuracy there {percent(base.accuracy)}"]
+    known += [] if base.started_at is None else [f"began {moment(base.started_at)}"]
+    return Fact("went on from", base.source, ", ".join(known), is_brief=True)
 
 
 def _batch_norms(result: TrainResult) -> Fact:

@@ -14,6 +14,7 @@ from tbft_artifacts.words import printable
 from tbft_runtime.beginning.budget import within_budget
 from tbft_runtime.beginning.decided import Decided
 from tbft_runtime.beginning.diagnosed import diagnosed
+from tbft_runtime.beginning.going_on import going_on
 from tbft_runtime.beginning.selected import selected, with_selection
 from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.energy.metering import Metering
@@ -21,6 +22,7 @@ from tbft_runtime.exits.choice import check_one_way
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.progress import Outline, Progress
+from tbft_runtime.run.base import check_reaches
 from tbft_runtime.run.check_run import check_selection, check_settings, check_state
 from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.options import AUTO, TrainOptions
@@ -39,13 +41,14 @@ class Beginning:
     """What a run is to do, all decided, and what it has for that."""
 
     bundle: Bundle
+    """With the weights that the run begins with, if they are not its own."""
     plan: Plan
     """With the channels that the device chose, if it chose any."""
     run: RunFile
     """What the folder keeps of this: settings, data, and why the plan is what it is."""
     data: TrainingData
     weights: Tensors
-    """Those of the bundle."""
+    """Those that the run begins with."""
     adapted: Arrays | None
     """Re-estimated statistics of batch norms, if that was done already."""
     memory: MemoryPlan
@@ -67,13 +70,14 @@ def begin(
     metering: Metering,
     stopwatch: Stopwatch,
 ) -> Beginning:
-    """Decide what is trained and how, prepare the images, and write `run.json` into the folder.
+    """Decide what is trained, how and from which weights, prepare the images, and write `run.json` into the folder.
 
     `state` is what an earlier part of the run left, which goes on as it began. The idle board is measured if there
     is something left to do. Raises TbftError for bad input.
     """
     stored = None if state is None else state.run
     started_at = datetime.now(UTC).isoformat(timespec="seconds") if stored is None else stored.started_at
+    bundle, base = going_on(bundle, options, folder, stored, progress)
     if stored is None:
         decided = _decide(bundle, options, folder, progress, stopwatch)
         settings = with_tuning(
@@ -84,6 +88,8 @@ def begin(
         check_settings(settings, bundle, folder.path)
         decided = _as_before(bundle, stored, folder.path)
     plan = decided.plan
+    if base is not None:
+        check_reaches(bundle, plan, base)
     sources = open_sources(bundle, settings, options.memory_budget)
     progress.started(Outline(run=printable(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
     if state is not None:
@@ -100,7 +106,8 @@ def begin(
     memory = plan_memory(bundle, plan, settings, data.images, decided.process)
     memory = memory.after_reading(data.reading, options.memory_budget)
     place = stored_path(bundle.folder.resolve())
-    run = RunFile(place, data.fingerprint, started_at, settings, decided.diagnosis, decided.selection)
+    chosen, added = (decided.diagnosis, decided.selection), bundle.added_classes
+    run = RunFile(place, data.fingerprint, started_at, settings, *chosen, base, added)
     folder.write_run(run)
     weights = decided.weights or load_weights(bundle)
     return Beginning(bundle, plan, run, data, weights, decided.adapted, memory, state)

@@ -29,6 +29,7 @@ from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.timing import Stopwatch
+from tbft_runtime.training.begun import begun_from
 
 # More say hardly more; fewer cost less, and see less.
 DEFAULT_SAMPLES = 128
@@ -46,6 +47,8 @@ class DiagnoseOptions:
     """Decides which, as it does for `train`."""
     threads: int | None = None
     """How many compute; None: one for each core that the process may use."""
+    base: str | Path | None = None
+    """What `train` would begin with: an earlier run of the bundle, or a `.safetensors`; None: the bundle's weights."""
     expect_id: str | None = None
     """The id that the bundle must have, all 64 digits; None: whichever it has."""
 
@@ -74,6 +77,8 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
     """
     progress = progress or Silent()
     with opened(bundle, options.expect_id) as verified, temporary_folder() as folder:
+        if options.base is not None:
+            verified = begun_from(verified, Path(options.base)).bundle
         plans = deciding_plans(verified)
         asked = TrainOptions(data=options.data, out=folder, seed=options.seed, threads=options.threads)
         # Of these settings only those matter that are the same for every plan.

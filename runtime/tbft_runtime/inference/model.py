@@ -27,9 +27,10 @@ from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.inference.batches import images_per_batch
 from tbft_runtime.logits import check_logits
-from tbft_runtime.run.folder import RunFolder, open_trained
+from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
+from tbft_runtime.run.trained import open_trained
 from tbft_runtime.training.sparse_rows import merged
 
 

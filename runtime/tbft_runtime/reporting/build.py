@@ -70,6 +70,7 @@ def build_report(
         confusion_after=_cells(after),
         profile=profile,
         diagnosis=run.diagnosis,
+        base=run.base,
     )
 
 

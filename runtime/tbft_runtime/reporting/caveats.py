@@ -71,6 +71,7 @@ def differences(report: Report, baseline: Report) -> tuple[str, ...]:
         ("epochs", own.epochs, full.epochs),
         ("seed", own.seed, full.seed),
         (f"validation {report.noun}s", own.validation_images, full.validation_images),
+        ("weights before", _before(report), _before(baseline)),
         ("batch norms", own.batch_norm, full.batch_norm),
         ("onnxruntime", own.runtime.get("onnxruntime", "unknown"), full.runtime.get("onnxruntime", "unknown")),
     )
@@ -79,6 +80,11 @@ def differences(report: Report, baseline: Report) -> tuple[str, ...]:
     if own.energy.joules is not None and reason is not None:
         found.append(f"energy not compared: {reason}")
     return tuple(found)
+
+
+def _before(report: Report) -> str:
+    """Which weights it began with, for people."""
+    return "the bundle's" if report.base is None else f"of {report.base.sha256[:12]}"
 
 
 def energy_obstacle(own: Energy, baseline: Energy) -> str | None:

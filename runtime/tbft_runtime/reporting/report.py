@@ -14,6 +14,7 @@ from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.meters.meter import Source
 from tbft_runtime.profiling.profile import Profile
 from tbft_runtime.reporting.result import TrainResult
+from tbft_runtime.run.base_record import Base
 from tbft_runtime.run.diagnosis_record import Diagnosis
 from tbft_runtime.timing import Phase
 
@@ -135,6 +136,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What one input is: an `image`, or a `window` of a sensor's numbers; None in reports from before it was said."""
     diagnosis: Diagnosis | None = None
     """Why the device chose this plan; None where it was told."""
+    base: Base | None = None
+    """Which weights it began with; None for the bundle's own."""
 
     @property
     def shape(self) -> InputShape:

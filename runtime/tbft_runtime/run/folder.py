@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tbft_artifacts.archive import opened
 from tbft_artifacts.atomic import clear_disk_errors, is_full_disk, replace_if_other
-from tbft_artifacts.bundle import Bundle, bundle_id
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
@@ -19,8 +17,6 @@ from tbft_artifacts.locks import open_lock, take
 from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import PRIVATE_FOLDER, shared_as
 from tbft_artifacts.sealed import is_as_sealed, sealed
-from tbft_artifacts.stored_paths import from_stored
-from tbft_runtime.run.check_run import check_selection, check_settings, check_state
 from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.state import (
     DamagedStateError,
@@ -33,11 +29,6 @@ from tbft_runtime.run.state import (
 
 # Of atomic files, and of safetensors, which writes beside the file that it is told to write.
 _LEFTOVERS = (".*.tmp", ".tmp??????")
-_PUT_BACK = "put the bundle back where it was; 'tbft-edge finalize' takes another place with `bundle`"
-_REPAIR = (
-    "'tbft-edge train ARCHIVE' with `resume`, where ARCHIVE is the .tar.gz that it came as, unpacks it again; "
-    "'tbft-edge finalize' takes it with `bundle`"
-)
 _START_AGAIN = "start again with another `out`"
 # What a device saw of its images, and which channels of which layers it chose, is a few MB in a deep network.
 _RUN_LIMIT = 16 * MIB
@@ -89,6 +80,11 @@ class RunFolder:
     @property
     def page_file(self) -> Path:
         return self.path / "report.html"
+
+    @property
+    def base_file(self) -> Path:
+        """Tensors that the run began with instead of its bundle's, if it went on from another run."""
+        return self.path / "base.safetensors"
 
     @property
     def tuning_file(self) -> Path:
@@ -250,51 +246,10 @@ class RunFolder:
         self.remove_cache()
         self.run_file.unlink(missing_ok=True)
         self.history_file.unlink(missing_ok=True)
+        self.base_file.unlink(missing_ok=True)
         if self.tuning_file.exists():
             return
         self.lock_file.unlink(missing_ok=True)
         if created:
             with contextlib.suppress(OSError):  # Something else was put there.
                 self.path.rmdir()
-
-
-@contextlib.contextmanager
-def open_trained(
-    path: Path, bundle: Path | None = None, expect_id: str | None = None
-) -> Iterator[tuple[Bundle, RunFile, TrainingState]]:
-    """The bundle, run file and state of the run in `path`; `bundle` says where the bundle is now.
-
-    The files of a bundle that is an archive are there for as long as the `with` block lasts. Raises TbftError if `path`
-    is no run, has not finished an epoch, or the bundle is gone or another, or not the expected one.
-    """
-    folder = RunFolder(path)
-    state = folder.read_state()
-    run = folder.run_of(state)
-    if run is None:
-        raise TbftError(f"'{path}' is no run folder", "give the `out` of 'tbft-edge train'")
-    if state is None:
-        raise TbftError(
-            f"the run in '{path}' has saved no epoch yet", "continue it with 'tbft-edge train' and `resume`"
-        )
-    if expect_id is not None and bundle_id(expect_id) != run.settings.bundle_id:
-        raise TbftError(
-            f"the run in '{path}' began with bundle {run.settings.bundle_id}, and not the one that `expect_id` says",
-            "do not trust it, or give the id that 'tbft-edge export' printed for its bundle",
-        )
-    # A bundle that came as an archive lies in the run's folder, wherever that was moved to.
-    unpacked = bundle is None and os.path.lexists(folder.bundle)
-    with contextlib.ExitStack() as stack:
-        try:
-            place = bundle or (folder.bundle if unpacked else from_stored(run.bundle))
-            found = stack.enter_context(opened(place, expect_id))
-        except TbftError as error:
-            raise TbftError(error.message, _REPAIR if unpacked else _PUT_BACK) from error
-        if found.manifest.bundle_id != run.settings.bundle_id:
-            raise TbftError(f"'{place}' is not the bundle that '{path}' was trained from", _PUT_BACK)
-        check_settings(run.settings, found, path)
-        plan = found.plan(run.settings.plan)
-        if run.selection is not None:
-            check_selection(run.selection, plan, path)
-            plan = plan.with_channels(run.selection.channels)
-        check_state(state, found.manifest, plan, run.settings, path)
-        yield found, run, state

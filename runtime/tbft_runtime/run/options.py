@@ -77,6 +77,8 @@ class TrainOptions:
     """Whether some more steps tell where the time goes."""
     exit_accuracy: float | None = None
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
+    base: str | Path | None = None
+    """What a new run begins with: an earlier run of the bundle, or a `.safetensors` of some of its tensors."""
     resume: bool = False
     """Whether to go on with the run in `out`, if there is one."""
     expect_id: str | None = None

@@ -123,17 +123,17 @@ def resumed(stored: Settings, options: TrainOptions, bundle: Bundle) -> Settings
     if stored.bundle_id != bundle.manifest.bundle_id:
         raise another_bundle(options.out, stored.bundle_id)
     if options.plan not in (None, stored.plan):
-        raise _differs("plan", options.plan, stored.plan, options)
+        raise differs("plan", options.plan, stored.plan, options)
     # A run goes on with what was decided when it began, and so may be asked to decide again.
     if options.drift not in (None, AUTO) and (plan := bundle.plan(drift=options.drift)).id != stored.plan:
-        raise _differs("drift", plan.id, stored.plan, options)
+        raise differs("drift", plan.id, stored.plan, options)
     changed: dict[str, Any] = {}
     for rule in RULES:
         given, before = rule.given(options), getattr(stored, rule.name)
         if given is None or given == before:
             continue
         if not rule.may_change(before, given):
-            raise _differs(rule.name, given, before, options)
+            raise differs(rule.name, given, before, options)
         changed[rule.name] = given
     settings = msgspec.structs.replace(stored, **changed)
     _check(settings, bundle.plan(settings.plan))
@@ -154,7 +154,8 @@ def another_bundle(run: str | Path, bundle_id: str) -> TbftError:
     )
 
 
-def _differs(name: str, given: object, before: object, options: TrainOptions) -> TbftError:
+def differs(name: str, given: object, before: object, options: TrainOptions) -> TbftError:
+    """That the run in `options.out` began with another value of the option `name`."""
     return TbftError(
         f"`{name}` {given} differs from the run in '{options.out}', which has {before}",
         "put the data back where it was, or choose another `out`"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tbft_artifacts.structs import Place, Word
+from tbft_runtime.run.base_record import Base
 from tbft_runtime.run.diagnosis_record import Diagnosis
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
@@ -19,7 +20,8 @@ class RunFile(msgspec.Struct, frozen=True):
     """`run.json`: where the bundle is, what the data was, and the settings.
 
     `started_at` is what the wall clock said (ISO 8601), a label that may be wrong. `diagnosis` is why the plan was
-    chosen, where the device did, and `selection` which channels it trains, where the device chose them.
+    chosen, where the device did, and `selection` which channels it trains, where the device chose them. `base` is
+    where its first weights came from, unless they are the bundle's, and `added` are classes behind the bundle's own.
     """
 
     bundle: Place
@@ -28,10 +30,12 @@ class RunFile(msgspec.Struct, frozen=True):
     settings: Settings
     diagnosis: Diagnosis | None = None
     selection: Selection | None = None
+    base: Base | None = None
+    added: tuple[Word, ...] = ()
 
     def is_of_same_run(self, other: RunFile) -> bool:
         """Whether both can be of one run, perhaps of different parts of it."""
-        own = (self.data_fingerprint, self.started_at, self.selection)
-        return own == (other.data_fingerprint, other.started_at, other.selection) and all(
+        settled = ("data_fingerprint", "started_at", "selection", "base", "added")
+        return all(getattr(self, name) == getattr(other, name) for name in settled) and all(
             getattr(self.settings, name) == getattr(other.settings, name) for name in _DECISIVE
         )

@@ -164,12 +164,12 @@ def save_state(state: TrainingState, path: Path) -> None:
         try:
             save_file(tensors, temporary, {_METADATA: msgspec.json.encode(progress).decode()})
         except SafetensorError as error:
-            raise _cause(error, path) from error
+            raise disk_error(error, path) from error
         STATE_STAMP.put(temporary)
         keep_previous(path, previous_of(path))
 
 
-def _cause(error: SafetensorError, path: Path) -> Exception:
+def disk_error(error: SafetensorError, path: Path) -> Exception:
     """The operating system's error that `error` tells of in words, such as a full disk."""
     if number := re.search(r"os error (\d+)", str(error)):
         return OSError(int(number[1]), os.strerror(int(number[1])))
