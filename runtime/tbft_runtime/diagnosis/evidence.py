@@ -11,7 +11,6 @@ from tbft_artifacts.manifest import STATISTICS
 from tbft_artifacts.plan import PREDICT, Plan
 from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.diagnosis.decide import SURE
-from tbft_runtime.diagnosis.heads import right_by_class_means, right_by_fitted_head, standard_errors
 from tbft_runtime.diagnosis.placement import module_of, norm_plans
 from tbft_runtime.diagnosis.samples import Samples
 from tbft_runtime.diagnosis.statistics_shift import GROUPS, group_statistics, norm_shift, reestimated
@@ -20,6 +19,9 @@ from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.lanes import in_lanes
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.heads.class_means import right_by_class_means
+from tbft_runtime.heads.compare import standard_errors
+from tbft_runtime.heads.ridge import right_by_fitted_head
 from tbft_runtime.logits import check_logits
 from tbft_runtime.run.diagnosis_record import LabelEvidence, NormShift
 from tbft_runtime.run.settings import Settings

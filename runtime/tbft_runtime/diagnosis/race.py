@@ -14,12 +14,12 @@ from numpy.random import default_rng
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.prefix import load_prefix
-from tbft_runtime.diagnosis.heads import learned_by_class_means
 from tbft_runtime.diagnosis.samples import Samples
 from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.heads.class_means import learned_by_class_means
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.training.step import TrainStep, initial_state
 
