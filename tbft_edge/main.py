@@ -25,6 +25,7 @@ from tbft_edge.commands import (
     export,
     finalize,
     inspect,
+    learn,
     ops,
     predict,
     report,
@@ -65,6 +66,7 @@ app.command("export", cls=export.ExportCommand)(export.command)
 app.command("diagnose")(diagnose.command)
 app.command("tune")(tune.command)
 app.command("train")(train.command)
+app.command("learn")(learn.command)
 app.command("eval")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("corrupt")(corrupt.command)

@@ -12,7 +12,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.input_shape import InputShape, said_shape
 from tbft_artifacts.preprocessing import PreprocessingStep
 from tbft_artifacts.stamp import Stamp
-from tbft_artifacts.structs import Pixels
+from tbft_artifacts.structs import Pixels, Score
 
 # The key of the model's metadata.
 METADATA = "tbft_edge"
@@ -25,8 +25,9 @@ _LIMIT = 4 * MIB
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """Where the model is from, its classes, and how pictures are prepared for it.
 
-    `sha256` (hex) is that of the whole file, with its own 64 digits taken as zeros; files from before there was one
-    have none.
+    `unknown_above` is the score above which an image is of no class: -log of the sum of the exponentials of its logits;
+    left out where nothing tells. `sha256` (hex) is that of the whole file, with its own 64 digits taken as zeros; files
+    from before there was one have none.
     """
 
     bundle_id: str
@@ -35,6 +36,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     image_size: Pixels | UnsetType = UNSET
     input_shape: InputShape | UnsetType = UNSET
     preprocessing: tuple[PreprocessingStep, ...]
+    unknown_above: Score | UnsetType = UNSET
     sha256: str = ""
 
     def __post_init__(self) -> None:

@@ -47,6 +47,8 @@ Milliseconds = Annotated[float, Meta(ge=0, le=1e12)]
 Measured = Annotated[float, Meta(ge=-1e18, le=1e18)]
 # A mean cross-entropy, of logits as large as float32 takes them.
 Loss = Annotated[float, Meta(ge=-1e100, le=1e100)]
+# A log-likelihood of logits as large as float32 takes them.
+Score = Annotated[float, Meta(ge=-1e100, le=1e100)]
 # Between nothing and all of something.
 Part = Annotated[float, Meta(ge=0, le=1)]
 # A name or an id, and a path: neither may be endless, nor end early for the system.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tbft_runtime.inference.evaluation import EvaluationResult, evaluate
     from tbft_runtime.inference.prediction import Prediction, predict
     from tbft_runtime.inference.predictor import Predictions, Predictor
+    from tbft_runtime.learning.learn import LearnOptions, learn
     from tbft_runtime.metrics_file import MetricsFile
     from tbft_runtime.progress import Progress, Silent, Together
     from tbft_runtime.reporting.compare import compare
@@ -42,6 +43,7 @@ __all__ = [
     "Diagnosis",
     "EvaluationResult",
     "Finalized",
+    "LearnOptions",
     "MetricsFile",
     "Prediction",
     "Predictions",
@@ -58,6 +60,7 @@ __all__ = [
     "diagnose",
     "evaluate",
     "finalize",
+    "learn",
     "predict",
     "read_report",
     "train",
@@ -70,6 +73,7 @@ _HOMES = {
     "Diagnosis": "run.diagnosis_record",
     "EvaluationResult": "inference.evaluation",
     "Finalized": "finalization",
+    "LearnOptions": "learning.learn",
     "MetricsFile": "metrics_file",
     "Prediction": "inference.prediction",
     "Predictions": "inference.predictor",
@@ -86,6 +90,7 @@ _HOMES = {
     "diagnose": "diagnosis.diagnose",
     "evaluate": "inference.evaluation",
     "finalize": "finalization",
+    "learn": "learning.learn",
     "predict": "inference.prediction",
     "read_report": "reporting.read",
     "train": "training_run",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.bundle import Bundle
@@ -16,7 +17,7 @@ from tbft_artifacts.stamp import UNSTAMPED
 from tbft_runtime.graphs.graph_file import bundle_graph, checked_model
 from tbft_runtime.graphs.onnx_file import embed
 from tbft_runtime.graphs.weights import check_finite, load_weights
-from tbft_runtime.inference.model import whole_model
+from tbft_runtime.inference.model import unknown_above, whole_model
 from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.state import TrainingState, is_worse
 from tbft_runtime.run.trained import open_trained
@@ -96,6 +97,8 @@ def _finalized(
     if out.resolve().is_relative_to(opened.folder.resolve()):
         raise TbftError(f"'{out}' lies in the bundle itself", "choose another `out`")
     manifest, plan = opened.manifest, opened.plan(run_file.settings.plan)
+    weights = merged(plan, load_weights(opened), state.best)
+    above = unknown_above(opened, weights)
     card = ModelCard(
         bundle_id=manifest.bundle_id,
         plan=plan.id,
@@ -103,11 +106,11 @@ def _finalized(
         image_size=manifest.image_size,
         input_shape=manifest.input_shape,
         preprocessing=manifest.preprocessing,
+        unknown_above=UNSET if above is None else above,
         sha256=UNSTAMPED,
     )
     file = bundle_graph(opened, plan.predict)
     check_finite(state.best, f"the best state of '{run}'", "train again with a lower `lr`")
-    weights = merged(plan, load_weights(opened), state.best)
     tensors = {name: weights[name] for name in file.checked.external}
     content = embed(file.content, tensors, {METADATA: msgspec.json.encode(card).decode()})
     _try(content, card, str(out))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import shutil
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from tbft_artifacts.archive import archived_id, is_archive, unpack
-from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.rights import restrict
 from tbft_artifacts.words import printable
 from tbft_runtime.beginning.begin import Beginning, begin
+from tbft_runtime.beginning.opened import open_for_run
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.boundary.activations import cache_result
 from tbft_runtime.energy.metering import Metering
@@ -27,8 +23,6 @@ from tbft_runtime.reporting.result import TrainResult, train_result
 from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.recovery import earlier_part
-from tbft_runtime.run.resolve import another_bundle
-from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.state import TrainingState
 from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.accounts import Accounts
@@ -87,7 +81,7 @@ def _train(
 ) -> TrainResult:
     earlier = _earlier(folder, progress, resume=options.resume)
     meter = choose(options.meter, board)
-    bundle = _open(bundle_path, folder, earlier.run if earlier else None, options.expect_id, progress)
+    bundle = open_for_run(bundle_path, folder, earlier.run if earlier else None, options.expect_id, progress)
     stopwatch = Stopwatch()
     with Metering(board, meter.meter, on_vitals=progress.vitals) as metering:
         beginning = begin(bundle, options, folder, earlier, progress, metering, stopwatch)
@@ -153,35 +147,3 @@ def _fine_tuning(beginning: Beginning, folder: RunFolder, progress: Progress, ac
         adapted=beginning.adapted,
         record=beginning.run,
     )
-
-
-def _open(path: Path, folder: RunFolder, stored: RunFile | None, expect_id: str | None, progress: Progress) -> Bundle:
-    """The bundle; an archive is unpacked into the run's folder, and again where what was unpacked is damaged."""
-    if not is_archive(path):
-        return open_bundle(path, expect_id=expect_id)
-    found = archived_id(path, expect_id)
-    if stored is None:
-        # Of a start that came to nothing; a small disk may not hold both.
-        shutil.rmtree(folder.bundle, ignore_errors=True)
-        return _unpacked(path, folder, found)
-    if found != stored.settings.bundle_id:
-        raise another_bundle(folder.path, stored.settings.bundle_id)
-    try:
-        return open_bundle(folder.bundle, expect_id=found)
-    except TbftError as damage:
-        bundle = _unpacked(path, folder, found)
-        progress.note(f"unpacked '{path}' into the run, since {damage.message}")
-        return bundle
-
-
-def _unpacked(archive: Path, folder: RunFolder, bundle_id: str) -> Bundle:
-    """The bundle in `archive`, in the run's folder; what lay there goes when the new one is known to be good."""
-    unpack(archive, folder.fresh_bundle, bundle_id, shown=folder.bundle)
-    try:
-        bundle = open_bundle(folder.fresh_bundle, shown=archive, expect_id=bundle_id)
-    except TbftError:
-        folder.remove_leftovers()
-        raise
-    restrict(folder.fresh_bundle, folder.mode)
-    folder.renew_bundle()
-    return dataclasses.replace(bundle, folder=folder.bundle)

@@ -14,6 +14,8 @@ from tbft_edge.commands.options import JsonOption, ModelExpectIdOption, ThreadsO
 from tbft_edge.console import print_json, print_line, say
 from tbft_edge.figures import percent
 
+UNKNOWN = "unknown"
+
 
 def command(
     model: Annotated[Path, typer.Argument(help="A bundle, a run folder (its best state), or a finalized .onnx file.")],
@@ -21,6 +23,14 @@ def command(
         list[Path],
         typer.Argument(help="Pictures, folders of pictures, or .npz files; of signals .npz, .csv and .wav files."),
     ],
+    unknown: Annotated[
+        bool,
+        typer.Option(
+            "--unknown",
+            help="Print 'unknown' for what looks like none of the classes, less than 19 of 20 images of the source do. "
+            "Needs a bundle that was exported with --source.",
+        ),
+    ] = False,
     threads: ThreadsOption = None,
     expect_id: ModelExpectIdOption = None,
     json: JsonOption = False,
@@ -37,10 +47,16 @@ def command(
         found: list[Prediction] = []
         try:
             for prediction in answered(model, images, threads, _skipped, expect_id):
+                if unknown and prediction.unknown is None:
+                    raise TbftError(
+                        f"'{model}' does not know what images of its classes look like",
+                        "export the bundle with --source, and train again",
+                    )
                 if json:
                     found.append(replace(prediction, image=printable(prediction.image)))
                 else:
-                    print_line(prediction.image, prediction.label, percent(prediction.probability))
+                    label = UNKNOWN if unknown and prediction.unknown else prediction.label
+                    print_line(prediction.image, label, percent(prediction.probability))
         except TbftError:
             # One that cannot be read is no reason to lose the others.
             if found:

@@ -128,6 +128,7 @@ def command(
     The state is saved after each epoch; a run that was interrupted in any way continues with --resume.
     """
     with extra("device"):
+        from tbft_edge.pages.run_page import write_page
         from tbft_edge.progress import ConsoleProgress
         from tbft_runtime import Together, TrainOptions, read_report, train
 
@@ -165,7 +166,7 @@ def command(
         except KeyboardInterrupt:
             say(f"interrupted; '{out}' keeps every epoch that ended. Continue with the same command and --resume")
             raise
-        page = _write_page(out)
+        page = write_page(out)
         if json:
             print_json(result)
             return
@@ -181,19 +182,6 @@ def _metrics(path: Path | None, note: Callable[[str], None]) -> AbstractContextM
     from tbft_runtime import MetricsFile
 
     return MetricsFile(path, note)
-
-
-def _write_page(out: Path) -> Path:
-    """The run's report as a page beside it."""
-    from tbft_artifacts.atomic import replace_if_other
-    from tbft_edge.pages.run_page import run_page
-    from tbft_runtime import read_report
-    from tbft_runtime.run.folder import RunFolder
-
-    folder = RunFolder(out)
-    path = folder.page_file
-    replace_if_other(path, run_page(read_report(out)).encode(), mode=folder.mode)
-    return path
 
 
 def _print(report: Report, out: Path, page: Path) -> None:

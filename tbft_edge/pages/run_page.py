@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tbft_artifacts.atomic import replace_if_other
 from tbft_edge.facts.cautions import cautions
-from tbft_edge.pages import diagnosis_section, exits_section, run_details, selection_section
+from tbft_edge.pages import diagnosis_section, exits_section, learned_section, run_details, selection_section
 from tbft_edge.pages.board_plots import board_plots
 from tbft_edge.pages.class_plots import class_plots
 from tbft_edge.pages.document import page, section, tiles, warnings
 from tbft_edge.pages.epoch_plots import epoch_plots
 from tbft_edge.pages.headline import header, headline, title
 from tbft_edge.pages.markup import element
+from tbft_runtime.reporting.read import read_report
 from tbft_runtime.reporting.report import Report
+from tbft_runtime.run.folder import RunFolder
+
+
+def write_page(out: Path) -> Path:
+    """The report of the run in `out` as a page beside it; its path."""
+    folder = RunFolder(out)
+    replace_if_other(folder.page_file, run_page(read_report(out)).encode(), mode=folder.mode)
+    return folder.page_file
 
 
 def run_page(report: Report) -> str:
@@ -28,6 +40,8 @@ def run_page(report: Report) -> str:
     if report.result.selection is not None:
         chosen = selection_section.chosen_channels(report.result.selection, report.noun)
         body.append(section("Why these channels", chosen))
+    if report.result.learned is not None:
+        body.append(section("The new head", learned_section.closed_form(report.result.learned, report.noun)))
     if report.result.exits is not None:
         body.append(section("Early answers", exits_section.leaving(report.result.exits, report.noun)))
     if report.profile is not None:

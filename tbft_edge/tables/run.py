@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tbft_edge.facts.learned import before_and_after
 from tbft_edge.facts.results import changes
 from tbft_edge.facts.run import brief, groups
 from tbft_edge.facts.trained import heading
 from tbft_edge.tables.exits import exit_shares
 from tbft_edge.tables.latencies import latency_table
+from tbft_edge.tables.learned import candidate_heads, class_recalls
 from tbft_edge.tables.selection import selection_table
 from tbft_edge.tables.table import Table
 
@@ -21,14 +23,19 @@ if TYPE_CHECKING:
 
 def outcome(report: Report) -> Table:
     """What was trained, and accuracy before and after."""
-    rows = [[change.name, change.before, change.after] for change in changes(report.result)]
+    learned = report.result.learned
+    kept = None if learned is None else before_and_after(learned, report.noun)
+    shown = [*changes(report.result), *([] if kept is None else [kept])]
+    rows = [[change.name, change.before, change.after] for change in shown]
     return Table(heading(report.result), ["", "before", "after"], rows, numbers=True)
 
 
 def choices(report: Report) -> list[Table]:
-    """What the device chose by its own images: channels, and where exits answer."""
-    selection, calibration = report.result.selection, report.result.exits
+    """What the device chose by its own images: channels, a head, and where exits answer."""
+    selection, calibration, learned = report.result.selection, report.result.exits, report.result.learned
     chosen = [] if selection is None else [selection_table(selection, report.noun)]
+    if learned is not None:
+        chosen += [candidate_heads(learned, report.noun), class_recalls(learned, report.noun)]
     return chosen if calibration is None else [*chosen, exit_shares(calibration.early, report.noun, "validation ")]
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
@@ -92,8 +94,8 @@ def begin(
         check_reaches(bundle, plan, base)
     sources = open_sources(bundle, settings, options.memory_budget)
     progress.started(Outline(run=printable(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
-    if state is not None:
-        check_state(state, bundle.manifest, plan, settings, folder.path)
+    if state is not None and stored is not None:
+        check_state(state, bundle.manifest, plan, msgspec.structs.replace(stored, settings=settings), folder.path)
     if state is None or state.epoch < settings.epochs:
         metering.measure_idle(progress.note)
     data = decided.data or open_data(plan, settings, sources, folder.cache, progress, stopwatch)

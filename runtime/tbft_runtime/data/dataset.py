@@ -164,6 +164,27 @@ def open_data(
     )
 
 
+def open_whole(sources: Sources, cache: Path, progress: Progress, stopwatch: Stopwatch) -> TrainingData:
+    """The run's images, none of which is held out: all that have a label train, and only other ones validate."""
+    preprocessing, source = sources.preprocessing, sources.train
+    store = _prepare(source, preprocessing, cache, "train", progress, stopwatch)
+    fingerprint, reading, skipped = source.fingerprint(), store.reading, store.skipped
+    others = store
+    if sources.validation is not None:
+        others = _prepare(sources.validation, preprocessing, cache, "validation", progress, stopwatch)
+        fingerprint += sources.validation.fingerprint()
+        reading, skipped = max(reading, others.reading), skipped + others.skipped
+    held_out = others.labelled if others is not store else store.labelled[:0]
+    return TrainingData(
+        train=Part(store, store.labelled, preprocessing),
+        validation=Part(others, held_out, preprocessing, len(store.labelled)),
+        everything=Part(store, np.arange(len(store.labels)), preprocessing),
+        skipped=skipped,
+        fingerprint=fingerprint,
+        reading=reading,
+    )
+
+
 def _prepare(
     source: ImageSource,
     preprocessing: Preprocessing,

@@ -20,11 +20,16 @@ from tbft_runtime.heads.scale import likeliest_scale, spread
 
 @dataclass(frozen=True)
 class LearnedHead:
-    """The `head` of the `kind` that was chosen, among `candidates`, each judged by images that it did not see."""
+    """The `head` of the `kind` that was chosen, among `candidates`, each judged by images that it did not see.
+
+    `left_out` (n, K) are logits of each image by a head of that kind, as sure as this one, that was made without it;
+    its own class has -inf there where it is the only one.
+    """
 
     kind: HeadKind
     head: Head
     candidates: tuple[Judged, ...]
+    left_out: np.ndarray
 
     @property
     def judged(self) -> Judged:
@@ -65,12 +70,13 @@ def learn_head(
     )
     winner = (best_for_single_images if single else best)(candidates)
     place = next(place for place, each in enumerate(candidates) if each is winner)
-    head = fits[place][1].head
+    fit = fits[place][1]
+    factor = 1.0
     if winner.kind != "old":
         # Renamed rows learn so little from an image that they may be judged with it, and an only image needs that.
-        logits = head.logits(features) if winner.kind == "renamed" else unseen[place]
-        head = _as_sure(head, logits, their_labels, old, features)
-    return LearnedHead(winner.kind, head, candidates)
+        logits = fit.head.logits(features) if winner.kind == "renamed" else unseen[place]
+        factor = _sureness(fit.head, logits, their_labels, old, features)
+    return LearnedHead(winner.kind, fit.head.scaled(factor), candidates, fit.left_out * factor)
 
 
 def _check_added(counts: np.ndarray, before: int, source: SourceMoments | None) -> None:
@@ -100,11 +106,11 @@ def _fits(
         yield "ridge", ridge(features, labels, classes)
 
 
-def _as_sure(head: Head, unseen: np.ndarray, labels: np.ndarray, old: Head, features: np.ndarray) -> Head:
-    """`head` as sure as left-out images allow; where they are of too few classes to say, as sure as the old one."""
+def _sureness(head: Head, unseen: np.ndarray, labels: np.ndarray, old: Head, features: np.ndarray) -> float:
+    """What makes `head` as sure as left-out images allow; where they are of too few classes to say, as the old one."""
     seen = len(np.unique(labels[told(unseen, labels)]))
     factor = likeliest_scale(unseen, labels) if 2 * seen > head.classes else None
     if factor is None:
         apart = spread(head.logits(features))
         factor = spread(old.logits(features)) / apart if apart else 1.0
-    return head.scaled(factor)
+    return factor

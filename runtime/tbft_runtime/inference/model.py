@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from msgspec import UNSET
 
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
@@ -25,6 +26,9 @@ from tbft_runtime.graphs.graph_file import GraphFile, bundle_graph, model_file
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
 from tbft_runtime.graphs.weights import load_weights
+from tbft_runtime.heads.source_domain import load_source
+from tbft_runtime.heads.stored import head_of
+from tbft_runtime.heads.unknown import unknown_threshold
 from tbft_runtime.inference.batches import images_per_batch
 from tbft_runtime.logits import check_logits
 from tbft_runtime.run.folder import RunFolder
@@ -36,11 +40,15 @@ from tbft_runtime.training.sparse_rows import merged
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded classifier with one exit, and how to feed it."""
+    """A loaded classifier with one exit, and how to feed it.
+
+    `unknown_above` is the score (`heads.unknown`) above which an image is of no class; None where nothing tells.
+    """
 
     graph: Graph
     classes: Sequence[str]
     preprocessing: Preprocessing
+    unknown_above: float | None = None
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         """(N, H, W, C) uint8 prepared pixels -> (N, classes), all finite. Raises TbftError for other answers."""
@@ -78,11 +86,11 @@ def open_whole(path: Path, threads: int, expect_id: str | None = None) -> Model:
     if RunFolder(path).is_run:
         with open_trained(path, expect_id=expect_id) as (bundle, run, state):
             plan = bundle.plan(run.settings.plan)
-            return _from_bundle(bundle, plan.predict, merged(plan, load_weights(bundle), state.best), threads)
+            return model_of(bundle, plan.predict, merged(plan, load_weights(bundle), state.best), threads)
     with opened(path, expect_id) as bundle:
         plans = bundle.manifest.plans
         # Several plans may have prefixes of several kinds; the whole model in float32 stands for all.
-        return _from_bundle(bundle, plans[0].predict if len(plans) == 1 else PREDICT, load_weights(bundle), threads)
+        return model_of(bundle, plans[0].predict if len(plans) == 1 else PREDICT, load_weights(bundle), threads)
 
 
 def _staged(bundle: Bundle, plan: Plan, settings: Settings, state: TrainingState, threads: int) -> StagedModel:
@@ -117,11 +125,22 @@ def whole_model(file: GraphFile, weights: Tensors, threads: int, said: Manifest 
         signature=roles.whole_model(len(said.classes)),
         room=Room(images_per_batch(said.shape), said.shape),
     )
-    return Model(graph, said.classes, Preprocessing(said.preprocessing, said.shape))
+    above = said.unknown_above if isinstance(said, ModelCard) and said.unknown_above is not UNSET else None
+    return Model(graph, said.classes, Preprocessing(said.preprocessing, said.shape), above)
 
 
-def _from_bundle(bundle: Bundle, name: str, weights: Tensors, threads: int) -> Model:
-    return whole_model(bundle_graph(bundle, name), weights, threads, bundle.manifest)
+def model_of(bundle: Bundle, name: str, weights: Tensors, threads: int) -> Model:
+    """The whole model in graph `name` of the bundle, with these weights."""
+    model = whole_model(bundle_graph(bundle, name), weights, threads, bundle.manifest)
+    return replace(model, unknown_above=unknown_above(bundle, weights))
+
+
+def unknown_above(bundle: Bundle, weights: Tensors) -> float | None:
+    """The score that few source images exceed with these weights; None of a bundle that keeps no features of any."""
+    source, head = load_source(bundle), bundle.manifest.head or None
+    if source is None or source.kept is None or head is None or head.bias is None:
+        return None
+    return unknown_threshold(head_of(weights, head).logits(source.kept.features))
 
 
 def _from_file(path: Path, threads: int) -> Model:

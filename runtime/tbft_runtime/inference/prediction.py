@@ -26,6 +26,7 @@ from tbft_runtime.inference.predictor import Predictor
 class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     """The likeliest class of one image, its probability, and where there are several, the exit that answered.
 
+    `unknown`: whether it looks like none of the classes; None where the bundle was exported without source images.
     `image` is its name as the system has it, by which it can be opened.
     """
 
@@ -33,6 +34,7 @@ class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     label: str
     probability: float
     exit: str | None = None
+    unknown: bool | None = None
 
 
 def predict(
@@ -87,8 +89,9 @@ def answered(
     predictor = Predictor.open(model_path, threads, expect_id)
     pictures = _Pictures(predictor.model.preprocessing, predictor.model.classes, on_skipped)
     for batch in in_batches(pictures.of(inputs), predictor.model.preprocessing.shape):
-        for item, (label, row, found) in zip(batch, predictor.answers(pixels_of(batch)), strict=True):
-            yield Prediction(item.name, label, float(row.max()), found)
+        for item, found in zip(batch, predictor.answers(pixels_of(batch)), strict=True):
+            sure = float(found.probabilities.max())
+            yield Prediction(item.name, found.label, sure, found.exit, found.unknown)
     if pictures.unreadable:
         raise pictures.unreadable[0]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from tbft_runtime.exits.staged import StagedModel
 from tbft_runtime.graphs.sessions import checked_threads
+from tbft_runtime.heads.unknown import unknown_score
 from tbft_runtime.inference.batches import in_batches
 from tbft_runtime.inference.model import Model, open_model
 from tbft_runtime.inference.pictures import prepared
@@ -27,6 +28,18 @@ class Predictions:
     labels: tuple[str, ...]
     # The exit that answered each image; None where the model has but one.
     exits: tuple[str | None, ...]
+    # Whether each image is of no class; None where nothing tells.
+    unknown: tuple[bool | None, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one image; `probabilities` (classes,) in double, the rest as in `Predictions`."""
+
+    label: str
+    probabilities: np.ndarray
+    exit: str | None
+    unknown: bool | None
 
 
 @dataclass(frozen=True)
@@ -78,8 +91,8 @@ class Predictor:
                 gives them, float32 or int16.
 
         Returns:
-            Probabilities (N, classes), labels, and which exit answered: in a run with several, the first one that is
-            sure enough.
+            Probabilities (N, classes), labels, which exit answered (in a run with several, the first one that is sure
+            enough), and whether an image is of no class, where the bundle was exported with source images.
 
         Raises:
             TbftError: There is no image, a file cannot be read, or an array is none of RGB bytes, or of such values.
@@ -99,11 +112,26 @@ class Predictor:
             for batch in in_batches(prepared(images, self.model.preprocessing), self.model.preprocessing.shape)
             for answer in self.answers(np.stack(batch))
         ]
-        labels, rows, exits = zip(*found, strict=True)
-        return Predictions(np.array(rows, np.float32), labels, exits)
+        return Predictions(
+            np.array([answer.probabilities for answer in found], np.float32),
+            tuple(answer.label for answer in found),
+            tuple(answer.exit for answer in found),
+            tuple(answer.unknown for answer in found),
+        )
 
-    def answers(self, pixels: np.ndarray) -> Iterator[tuple[str, np.ndarray, str | None]]:
-        """Of each image of prepared pixels (N, H, W, C) uint8: label, probabilities (classes,) in double, exit."""
-        answers = self.model.answers(pixels)
-        for row, found in zip(softmax(answers.logits), answers.exits, strict=True):
-            yield self.model.classes[int(row.argmax())], row, found
+    @property
+    def tells_unknown(self) -> bool:
+        """Whether it can say that an image is of no class: the bundle was exported with source images."""
+        return self._unknown_above is not None
+
+    @property
+    def _unknown_above(self) -> float | None:
+        return self.model.unknown_above if isinstance(self.model, Model) else None
+
+    def answers(self, pixels: np.ndarray) -> Iterator[Answer]:
+        """The answer to each image of prepared pixels (N, H, W, C) uint8."""
+        answers, above = self.model.answers(pixels), self._unknown_above
+        scores = unknown_score(answers.logits)
+        for row, found, score in zip(softmax(answers.logits), answers.exits, scores, strict=True):
+            unknown = None if above is None else bool(score > above)
+            yield Answer(self.model.classes[int(row.argmax())], row, found, unknown)

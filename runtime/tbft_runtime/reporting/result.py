@@ -16,6 +16,7 @@ from tbft_runtime.laps import Latency
 from tbft_runtime.reporting.totals import RunTotals
 from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.execution import Execution
+from tbft_runtime.run.learned_record import Learned
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState, is_worse
@@ -53,7 +54,7 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     """Updates of the weights."""
     stopped: str
-    """Why it ended: `epochs`, `patience`, or `adapted` if nothing was to be trained."""
+    """Why it ended: `epochs`, `patience`, `adapted` if nothing was to be trained, or `learned` if in one pass."""
     train_images: int
     """Those that were trained on."""
     validation_images: int
@@ -104,6 +105,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """Versions that the figures depend on."""
     run: str
     """The run's folder."""
+    learned: Learned | None = None
+    """The head that was made in one pass over the images; None of a run with epochs."""
     exits: Calibration | None = None
     """When exits before the last one answer; None without any, or without labelled validation images."""
 
@@ -128,6 +131,7 @@ def train_result(
     cache: CacheResult,
     memory: MemoryPlan,
     selection: Selection | None,
+    learned: Learned | None = None,
     no_energy: str,
     run: str,
 ) -> TrainResult:
@@ -141,7 +145,8 @@ def train_result(
         drift=plan.drift,
         method=plan.method,
         selection=selection,
-        blocks=plan.blocks if settings.epochs else (),
+        learned=learned,
+        blocks=plan.blocks if settings.epochs or learned is not None else (),
         batch_norm=settings.batch_norm,
         accuracy_before=before.accuracy if before else None,
         accuracy_after=best.accuracy if best else None,

@@ -14,6 +14,7 @@ from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.plan import Plan
 from tbft_runtime.graphs.weights import check_finite
 from tbft_runtime.run.execution import why_not_executed
+from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
@@ -41,12 +42,12 @@ def check_selection(selection: Selection, plan: Plan, run: Path) -> None:
             raise TbftError(f"the run in '{run}' chose channels of '{choice.weight}' that its plan lacks", _AGAIN)
 
 
-def check_state(state: TrainingState, manifest: Manifest, plan: Plan, settings: Settings, run: Path) -> None:
+def check_state(state: TrainingState, manifest: Manifest, plan: Plan, record: RunFile, run: Path) -> None:
     """Raises TbftError for a state that no run of `plan`, with the channels it chose, can have left.
 
     And DivergedError for values that are no numbers, from which nobody could go on.
     """
-    for fault in (*_history(state, len(manifest.classes), len(plan.exits)), *_tensors(state, manifest, plan, settings)):
+    for fault in (*_history(state, len(manifest.classes), len(plan.exits)), *_tensors(state, manifest, plan, record)):
         raise TbftError(f"the state of the run in '{run}' is damaged: {fault}", _AGAIN)
     for group in (state.current, state.slots, state.best):
         check_finite(group, f"the state of the run in '{run}'", "start again with another `out` and a lower `lr`")
@@ -76,12 +77,12 @@ def _history(state: TrainingState, classes: int, exits: int) -> Iterator[str]:
         yield "its exits answer otherwise than those of the plan"
 
 
-def _tensors(state: TrainingState, manifest: Manifest, plan: Plan, settings: Settings) -> Iterator[str]:
+def _tensors(state: TrainingState, manifest: Manifest, plan: Plan, record: RunFile) -> Iterator[str]:
     """Trained tensors, the statistics that move, and the optimizer's state: each of them, and in its shape."""
-    trained = {parameter.name: parameter.shape for parameter in plan.parameters} if settings.epochs else {}
+    trained = {parameter.name: parameter.shape for parameter in plan.parameters} if record.trains else {}
     slots = {parameter.state(slot): parameter.shape for parameter in plan.parameters for slot in plan.optimizer.slots}
     rows = {layer.channels: (trained[layer.rows][0],) for layer in plan.sparse_layers if layer.rows in trained}
-    norms = manifest.batch_norms if settings.batch_norm == "adapt" else manifest.moving_norms(plan)
+    norms = manifest.batch_norms if record.settings.batch_norm == "adapt" else manifest.moving_norms(plan)
     moving = {name for norm in norms for name in (norm.mean, norm.variance)}
     for group, arrays in {"current": state.current, "best": state.best}.items():
         yield from _shapes(group, arrays, trained | rows, moving)

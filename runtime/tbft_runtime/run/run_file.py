@@ -7,6 +7,7 @@ import msgspec
 from tbft_artifacts.structs import Place, Word
 from tbft_runtime.run.base_record import Base
 from tbft_runtime.run.diagnosis_record import Diagnosis
+from tbft_runtime.run.learned_record import Learned
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
 
@@ -22,6 +23,7 @@ class RunFile(msgspec.Struct, frozen=True):
     `started_at` is what the wall clock said (ISO 8601), a label that may be wrong. `diagnosis` is why the plan was
     chosen, where the device did, and `selection` which channels it trains, where the device chose them. `base` is
     where its first weights came from, unless they are the bundle's, and `added` are classes behind the bundle's own.
+    `learned` is the head that was made in one pass, without epochs.
     """
 
     bundle: Place
@@ -32,6 +34,12 @@ class RunFile(msgspec.Struct, frozen=True):
     selection: Selection | None = None
     base: Base | None = None
     added: tuple[Word, ...] = ()
+    learned: Learned | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether parameters of the plan become others, and not statistics alone."""
+        return self.settings.epochs > 0 or self.learned is not None
 
     def is_of_same_run(self, other: RunFile) -> bool:
         """Whether both can be of one run, perhaps of different parts of it."""

@@ -78,5 +78,5 @@ def as_begun(bundle: Bundle, folder: RunFolder, run: RunFile, state: TrainingSta
     if run.selection is not None:
         check_selection(run.selection, plan, folder.path)
         plan = plan.with_channels(run.selection.channels)
-    check_state(state, bundle.manifest, plan, run.settings, folder.path)
+    check_state(state, bundle.manifest, plan, run, folder.path)
     return continued(bundle, folder, run)

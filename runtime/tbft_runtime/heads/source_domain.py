@@ -1,0 +1,62 @@
+"""What a bundle knows of its source domain, read from `moments.safetensors`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.source import COUNTS, KEPT_FEATURES, KEPT_LABELS, MEANS, MOMENTS, SECOND
+from tbft_runtime.graphs.weights import check_finite
+from tbft_runtime.heads.moments import KeptFeatures, SourceMoments
+
+_AGAIN = "export the bundle again, or do not trust it"
+
+
+@dataclass(frozen=True)
+class SourceDomain:
+    """Moments of the last features of source images, and the features of some others."""
+
+    moments: SourceMoments
+    kept: KeptFeatures | None
+
+
+def load_source(bundle: Bundle) -> SourceDomain | None:
+    """None of a bundle that was exported without source images. Raises TbftError for tensors that do not fit it."""
+    source, head = bundle.manifest.source or None, bundle.manifest.head or None
+    if source is None or head is None:
+        return None
+    where = f"'{MOMENTS}' of bundle '{bundle.shown or bundle.folder}'"
+    try:
+        tensors = load(bundle.read(MOMENTS))
+    except (SafetensorError, TypeError, KeyError, ValueError) as error:
+        raise TbftError(f"{where} cannot be read: {error}", _AGAIN) from error
+    check_finite(tensors, where, _AGAIN)
+    classes = bundle.compiled_classes or len(bundle.manifest.classes)
+    size = head.features
+    expected = {
+        COUNTS: (classes,),
+        MEANS: (classes, size),
+        SECOND: (size, size) if source.second == "full" else (size,),
+        KEPT_FEATURES: (source.kept, size),
+        KEPT_LABELS: (source.kept,),
+    }
+    for name, shape in expected.items():
+        if name not in tensors or tensors[name].shape != shape:
+            found = "lacks it" if name not in tensors else f"has it in shape {tensors[name].shape}"
+            raise TbftError(f"{where} should hold '{name}' in shape {shape}, and {found}", _AGAIN)
+    counts, labels = tensors[COUNTS], tensors[KEPT_LABELS]
+    whole = counts.dtype == labels.dtype == np.int64
+    if not whole or counts.min() < 0 or counts.sum() != source.images or not _within(labels, classes):
+        raise TbftError(f"{where} counts images of classes that there are not", _AGAIN)
+    moments = SourceMoments(counts.astype(np.float64), tensors[MEANS], tensors[SECOND])
+    kept = KeptFeatures(tensors[KEPT_FEATURES].astype(np.float32), labels) if source.kept else None
+    return SourceDomain(moments, kept)
+
+
+def _within(labels: np.ndarray, classes: int) -> bool:
+    return not labels.size or bool(labels.min() >= 0 and labels.max() < classes)

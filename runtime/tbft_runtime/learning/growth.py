@@ -1,0 +1,29 @@
+"""Classes that a run adds to what it goes on from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import msgspec
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.more_classes import with_rows
+from tbft_runtime.run.base import keep_base
+from tbft_runtime.run.base_record import Base
+from tbft_runtime.run.folder import RunFolder
+
+
+def with_new_classes(
+    bundle: Bundle, base: Base | None, added: Sequence[str], folder: RunFolder
+) -> tuple[Bundle, Base | None]:
+    """The bundle with classes `added`, and the run's base, whose file gets empty rows for them.
+
+    Raises TbftError as `Bundle.with_classes` does.
+    """
+    grown = bundle.with_classes(added)
+    head, changed = grown.manifest.head or None, grown.changed
+    if base is None or head is None or not added or not {head.weight, head.bias} <= changed.keys():
+        return grown, base
+    tensors = with_rows(changed, head, len(grown.manifest.classes))
+    return dataclasses.replace(grown, changed=tensors), msgspec.structs.replace(base, sha256=keep_base(tensors, folder))
