@@ -21,6 +21,7 @@ from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
 from tbft_runtime.training.step import TrainStep, initial_state
+from tbft_runtime.training.targets import Targets
 
 CLASSES, ADDED, SIZE = ("ant", "bee", "cat", "dog"), ("eel", "fox"), 8
 
@@ -83,23 +84,38 @@ def test_an_empty_class_is_never_the_answer(bundles: tuple[Bundle, Bundle]) -> N
     assert (logits[:, :4] > logits[:, 4:].max() + 1000).all()
 
 
-def one_step(bundle: Bundle, plan_id: str, weights: Tensors) -> Tensors:
+def soft() -> Targets:
+    """Targets of some images, and information of the others."""
+    rng = np.random.default_rng(1)
+    targets = rng.dirichlet(np.ones(6), 12).astype(np.float32)
+    targets[::3] = 0
+    information = rng.random(12).astype(np.float32)
+    return Targets(targets, information, np.log(rng.dirichlet(np.ones(6))).astype(np.float32))
+
+
+def one_step(bundle: Bundle, plan_id: str, weights: Tensors, *, targets: bool) -> Tensors:
     """Trained parameters and statistics after a step."""
     plan = bundle.plan(plan_id)
     settings = resolve(TrainOptions("", "", plan=plan_id, batch_size=12, threads=1), plan, bundle)
-    step = TrainStep(bundle, plan, settings, weights, load_prefix(bundle, plan, settings, weights))
+    prefix = load_prefix(bundle, plan, settings, weights)
+    step = TrainStep(bundle, plan, settings, weights, prefix, takes_targets=targets)
     state = initial_state(bundle, plan, settings, weights)
-    step.run(state, *images())
+    values, labels = images()
+    if targets:
+        step.run(state, values, soft())
+    else:
+        step.run(state, values, labels)
     return state.current
 
 
-def test_a_step_is_the_same(bundles: tuple[Bundle, Bundle]) -> None:
-    """Bit for bit in every plan, with labels of the added classes, too."""
+@pytest.mark.parametrize("targets", [False, True])
+def test_a_step_is_the_same(bundles: tuple[Bundle, Bundle], targets: bool) -> None:
+    """Bit for bit in every plan, with labels of the added classes, too, and with targets in their place."""
     grown, compiled = bundles
     weights = load_weights(compiled)
     assert len(grown.manifest.plans) == 5
     for plan in grown.manifest.plans:
-        ours, theirs = (one_step(bundle, plan.id, weights) for bundle in bundles)
+        ours, theirs = (one_step(bundle, plan.id, weights, targets=targets) for bundle in bundles)
         assert ours.keys() == theirs.keys()
         for name, value in theirs.items():
             np.testing.assert_array_equal(ours[name], value, err_msg=f"{plan.id}: {name}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.more_classes import head_shapes
-from tbft_artifacts.names import GRADIENT_SUFFIX, LABELS, LOGITS
+from tbft_artifacts.names import GRADIENT_SUFFIX, LABELS, LOG_MARGINAL, LOGITS, TARGETS
 from tbft_artifacts.source import LinearHead
 from tbft_runtime.graphs import onnx_schema as onnx
 from tbft_runtime.graphs.onnx_file import NODE_INPUT, NODE_OPERATOR, name_of, parts, rewritten
@@ -31,7 +31,7 @@ def with_more_classes(model: bytes, head: LinearHead, before: int, after: int, s
     """
     depths = {inputs[1] for inputs in _one_hots(model) if inputs[0] == LABELS.encode()}
     shapes = head_shapes(head, after)
-    open_names = {LOGITS, *shapes, *(f"{name}{GRADIENT_SUFFIX}" for name in shapes)}
+    open_names = {LOGITS, TARGETS, LOG_MARGINAL, *shapes, *(f"{name}{GRADIENT_SUFFIX}" for name in shapes)}
 
     def changed(number: int, value: bytes, raw: bytes) -> bytes:
         if number == onnx.GRAPH_VALUE_INFO:
