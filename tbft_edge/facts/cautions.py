@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tbft_edge.facts.exits import missed
+from tbft_edge.facts.settings import beginning
 from tbft_edge.figures import count
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def _of_the_result(report: Report) -> Iterator[str]:
             "without --allow-worse"
         )
     elif result.epochs and not result.best_epoch:
-        yield f"no epoch was better than the base model, which is what is kept: try a lower --lr than {result.lr:g}"
+        yield (
+            f"no epoch was better than the {beginning(result)}, which is what is kept: try a lower --lr than "
+            f"{result.lr:g}"
+        )
     if result.skipped_images:
         yield f"{count(len(result.skipped_images), report.noun)} could not be read and did not take part"
     if result.exits is not None and (below := missed(result.exits, report.noun)) is not None:

@@ -89,8 +89,15 @@ def epochs(result: TrainResult) -> Fact:
     """How many, which one is kept, and why there was no further one."""
     kept = ""
     if result.epochs:
-        kept = f", the best is {result.best_epoch}" if result.best_epoch else ", none better than the base model"
+        kept = (
+            f", the best is {result.best_epoch}" if result.best_epoch else f", none better than the {beginning(result)}"
+        )
     return Fact("epochs", f"{result.epochs:,}{kept}", f"stopped: {result.stopped}", is_brief=True)
+
+
+def beginning(result: TrainResult) -> str:
+    """What an epoch has to be better than."""
+    return "base model" if result.learned is None else "head that it began with"
 
 
 def _base(base: Base) -> Fact:

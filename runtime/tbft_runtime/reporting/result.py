@@ -106,7 +106,7 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     """The run's folder."""
     learned: Learned | None = None
-    """The head that was made in one pass over the images; None of a run with epochs."""
+    """The head that was made in one pass over the images: what was learned, or what training began with."""
     exits: Calibration | None = None
     """When exits before the last one answer; None without any, or without labelled validation images."""
 
@@ -145,7 +145,7 @@ def train_result(
         drift=plan.drift,
         method=plan.method,
         selection=selection,
-        learned=learned,
+        learned=learned or state.learned,
         blocks=plan.blocks if settings.epochs or learned is not None else (),
         batch_norm=settings.batch_norm,
         accuracy_before=before.accuracy if before else None,

@@ -29,6 +29,7 @@ from tbft_runtime.tally import Tally
 from tbft_runtime.timing import Phase
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.adaptation import adapted_statistics
+from tbft_runtime.training.closed_form import starting_head
 from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.sparse_rows import Channels, merged
 from tbft_runtime.training.step import TrainStep, initial_state
@@ -110,9 +111,27 @@ class FineTuning:
         if starting is not None and not np.isfinite(starting.loss):
             raise _without_training(starting.loss)
         state.keep_best(0, starting, tally.confusion(), tally.exit_answers())
+        self._begin_in_closed_form(state)
         self.accounts.prepare(state)
         self.save(state)
         return state
+
+    def _begin_in_closed_form(self, state: TrainingState) -> None:
+        """Begin with another last layer, where there are few images and it is better on those to validate on."""
+        if self.boundary is None or state.after is None:
+            return
+        with self._lap("prefix"):
+            found = starting_head(self.bundle, self.plan, self._weights(state), self.boundary, self.data.train)
+        if found is None:
+            return
+        with self._lap("evaluation"):
+            tally = self._evaluator().evaluate({**self._weights(state), **found.tensors})
+        evaluation = tally.evaluation()
+        if evaluation is not None and evaluation.loss < state.best_loss:
+            state.learned = found.record(self.bundle.manifest.classes, tally)
+            state.current |= {name: value.copy() for name, value in found.tensors.items()}
+            state.keep_best(0, evaluation, tally.confusion(), None)
+            self.progress.note(f"begins with {found.learned.kind}: validation accuracy {evaluation.accuracy:.1%}")
 
     def _run_epochs(self, state: TrainingState) -> str:
         """Train until the last epoch or until patience ends; returns why it stopped."""
