@@ -135,7 +135,7 @@ def test_another_archive_mends_nothing(
     DAMAGE[damage](RunFolder(run).bundle)
     other = pack(tmp_path / "other.tar.gz", *members(compiled("feature-adamw")), END)
     before = listing(run)
-    monkeypatch.setattr("tbft_runtime.training_run.unpack", lambda *_: pytest.fail("nothing is to be unpacked"))
+    monkeypatch.setattr("tbft_runtime.beginning.opened.unpack", lambda *_: pytest.fail("nothing is to be unpacked"))
     with pytest.raises(TbftError, match="another bundle"):
         fine_tune(other, squares, run, epochs=2, resume=True)
     assert listing(run) == before

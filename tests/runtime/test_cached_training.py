@@ -80,7 +80,8 @@ def test_each_image_goes_through_the_prefix_once(
     assert sum(computed) == IMAGES
     computed.clear()
     fine_tune(bundle, squares, tmp_path / "off", cache="off", **OPTIONS)
-    assert sum(computed) == 3 * 40 + (1 + 3) * 8
+    # A last layer begins in closed form, for which all are looked at once more.
+    assert sum(computed) == 3 * 40 + (1 + 3) * 8 + (48 if bundle == "output-frozen" else 0)
 
 
 @pytest.mark.parametrize("place", ["disk", "ram"])

@@ -33,7 +33,8 @@ def test_every_bundle_learns(bundle: str, tmp_path: Path, squares: Path, more_sq
     assert result.accuracy_after >= result.accuracy_before + 0.4
     assert result.loss_after < 0.7 * result.loss_before
     losses = [epoch.train_loss for epoch in state_of(tmp_path / "run").epochs]
-    assert losses[-1] < 0.8 * losses[0]
+    # A last layer that begins in closed form has little left to learn.
+    assert losses[-1] < (0.8 if result.learned is None else 1.0) * losses[0]
 
     before, after = (evaluate(model, more_squares, 1) for model in (compiled(bundle), tmp_path / "run"))
     assert before.accuracy == pytest.approx(result.accuracy_before)
@@ -151,7 +152,7 @@ def test_another_seed_is_another_run(tmp_path: Path, squares: Path, more_squares
 def test_patience_ends_a_run(tmp_path: Path, squares: Path, more_squares: Path) -> None:
     """With a learning rate of 0 nothing improves, and the run stops after so many epochs without a better one."""
     result = fine_tune(
-        "output-frozen", squares, tmp_path / "run", validation=more_squares, epochs=50, lr=0.0, patience=3
+        "feature-frozen", squares, tmp_path / "run", validation=more_squares, epochs=50, lr=0.0, patience=3
     )
     assert result.stopped == "patience"
     assert result.epochs - result.best_epoch == 3

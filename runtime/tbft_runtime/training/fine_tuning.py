@@ -131,7 +131,6 @@ class FineTuning:
             state.learned = found.record(self.bundle.manifest.classes, tally)
             state.current |= {name: value.copy() for name, value in found.tensors.items()}
             state.keep_best(0, evaluation, tally.confusion(), None)
-            self.progress.note(f"begins with {found.learned.kind}: validation accuracy {evaluation.accuracy:.1%}")
 
     def _run_epochs(self, state: TrainingState) -> str:
         """Train until the last epoch or until patience ends; returns why it stopped."""
