@@ -36,5 +36,17 @@ def _of_the_result(report: Report) -> Iterator[str]:
         yield f"no epoch was better than the base model, which is what is kept: try a lower --lr than {result.lr:g}"
     if result.skipped_images:
         yield f"{count(len(result.skipped_images), report.noun)} could not be read and did not take part"
+    yield from _of_the_classes(report)
     if result.exits is not None and (below := missed(result.exits, report.noun)) is not None:
         yield below
+
+
+def _of_the_classes(report: Report) -> Iterator[str]:
+    from tbft_runtime.data.balance import lacking, unequal
+
+    counts = report.result.train_per_class
+    if len(counts) != len(report.classes):
+        return  # Of before this was told, or damaged.
+    for found in (lacking(counts, report.classes, report.noun), unequal(counts, report.classes)):
+        if found is not None:
+            yield found

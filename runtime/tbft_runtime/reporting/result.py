@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift, Plan, purpose
+from tbft_artifacts.structs import Count
 from tbft_runtime.board.machine import peak_memory
 from tbft_runtime.board.state import BoardSummary
 from tbft_runtime.boundary.activations import CacheResult
+from tbft_runtime.data.balance import images_per_class
 from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost
@@ -106,6 +108,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """The run's folder."""
     exits: Calibration | None = None
     """When exits before the last one answer; None without any, or without labelled validation images."""
+    train_per_class: tuple[Count, ...] = ()
+    """How many labelled images of each class were trained on; empty in reports from before, and if nothing was."""
 
     @property
     def purpose(self) -> str:
@@ -122,6 +126,7 @@ def train_result(
     plan: Plan,
     settings: Settings,
     data: TrainingData,
+    classes: int,
     state: TrainingState,
     *,
     stopped: str,
@@ -131,7 +136,10 @@ def train_result(
     no_energy: str,
     run: str,
 ) -> TrainResult:
-    """Put a result together from the state at the end of a run; `no_energy` is why there are no joules, if so."""
+    """Put a result together from the state at the end of a run that told so many `classes` apart.
+
+    `no_energy` is why there are no joules, if so.
+    """
     totals = RunTotals.of(state)
     step_seconds = totals.laps["step"].ms / 1000
     before, best = state.before, state.after
@@ -175,4 +183,5 @@ def train_result(
         runtime=runtime_versions(),
         run=run,
         exits=calibration_of(plan, settings, state),
+        train_per_class=images_per_class(data.train.labels(data.train.indices), classes) if settings.epochs else (),
     )
