@@ -8,7 +8,7 @@ from tbft_artifacts.plan import BatchNormPolicy, Drift, Plan, purpose
 from tbft_artifacts.structs import Count
 from tbft_runtime.board.machine import peak_memory
 from tbft_runtime.board.state import BoardSummary
-from tbft_runtime.boundary.activations import CacheResult
+from tbft_runtime.boundary.activations import CacheResult, recomputed_flops
 from tbft_runtime.data.balance import images_per_class
 from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.energy.parts import whole_board, whole_cost
@@ -18,6 +18,7 @@ from tbft_runtime.laps import Latency
 from tbft_runtime.reporting.totals import RunTotals
 from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.execution import Execution
+from tbft_runtime.run.options import Augmentation
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState, is_worse
@@ -108,6 +109,10 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """The run's folder."""
     exits: Calibration | None = None
     """When exits before the last one answer; None without any, or without labelled validation images."""
+    augment: tuple[Augmentation, ...] = ()
+    """How images to train on were changed, others in each epoch."""
+    recomputed_flops: float | None = None
+    """Of the frozen part in each epoch, which without `augment` runs once; None where that makes no difference."""
     train_per_class: tuple[Count, ...] = ()
     """How many labelled images of each class were trained on; empty in reports from before, and if nothing was."""
 
@@ -183,5 +188,7 @@ def train_result(
         runtime=runtime_versions(),
         run=run,
         exits=calibration_of(plan, settings, state),
+        augment=settings.augment,
+        recomputed_flops=recomputed_flops(plan, settings, data.images),
         train_per_class=images_per_class(data.train.labels(data.train.indices), classes) if settings.epochs else (),
     )
