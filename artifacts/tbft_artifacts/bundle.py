@@ -60,6 +60,12 @@ class Bundle:
         """Every tensor of the weights, read as `read` does, with `changed` laid over; the file's content is freed."""
         return {**load(self.read(WEIGHTS)), **self.changed}
 
+    @property
+    def head_is_fresh(self) -> bool:
+        """Whether the head was never trained: neither where the bundle was exported, nor in what is `changed`."""
+        fresh = self.manifest.fresh or ()
+        return bool(fresh) and not any(name in self.changed for name in fresh)
+
     def plan(self, plan_id: str | None = None, drift: Drift | None = None) -> Plan:
         """The plan of that id, the one that `drift` calls for, or the only one.
 

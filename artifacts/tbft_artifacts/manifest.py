@@ -68,7 +68,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     is the bundle that this one was made from. `blocks` hold every trainable parameter of the network, in the
     order of its graph; a plan trains all or nothing of each. `plans` are in the order of what they train, and
     `full` the last; several may be for one drift. `image_size` is the side of a square RGB input, `input_shape` says
-    any other; just one of them is there, so that the ids of bundles from before stay what they are.
+    any other; just one of them is there, so that the ids of bundles from before stay what they are. `fresh` names
+    parameters that nobody trained yet, those of a new head; left out where there are none.
     """
 
     format: Count
@@ -79,6 +80,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     classes: tuple[str, ...]
     image_size: Pixels | UnsetType = UNSET
     input_shape: InputShape | UnsetType = UNSET
+    fresh: tuple[str, ...] | UnsetType = UNSET
     preprocessing: tuple[PreprocessingStep, ...]
     batch_norms: tuple[BatchNorm, ...]
     blocks: tuple[Block, ...]

@@ -48,6 +48,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
             ["parent", manifest.parent or "none"],
             ["input", _input(manifest)],
             ["classes", ", ".join(manifest.classes)],
+            *([["never trained", ", ".join(manifest.fresh)]] if manifest.fresh else []),
             ["batch norms", str(len(manifest.batch_norms))],
             ["files", f"{len(manifest.files)}, all as exported, {size(total)}"],
             ["made with", ", ".join(f"{name} {version}" for name, version in manifest.producers.items())],
