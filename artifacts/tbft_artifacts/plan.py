@@ -190,6 +190,8 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     """Images that batch norms with batch statistics normalise together, at least; None: those of the whole batch."""
     unlabelled: bool = False
     """Whether images without a label take part in training, with label `NO_LABEL`."""
+    targets_memory: GraphMemory | None = None
+    """Bytes of the gradient graph that takes targets; None, and left out, where there is none (`soft_targets`)."""
 
     @property
     def purpose(self) -> str:
@@ -268,6 +270,16 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     def gradient_in(self, form: ConvolutionForm) -> str:
         """The gradient graph with its convolutions in `form`."""
         return self.gradient if form == self.gradient_forms[0] else self.file(f"gradient.{form}.onnx")
+
+    @property
+    def soft_targets(self) -> bool:
+        """Whether there is a gradient graph that takes targets; plans with exits or sparse layers have none."""
+        return self.targets_memory is not None
+
+    @property
+    def targets(self) -> str:
+        """The gradient graph that takes targets as probabilities, in the default form of `gradient`."""
+        return self.file("targets.onnx")
 
     @property
     def update(self) -> str:
