@@ -79,6 +79,12 @@ class Bundle:
             return weights
         return with_rows(weights, head, len(self.manifest.classes))
 
+    @property
+    def head_is_fresh(self) -> bool:
+        """Whether the head was never trained: neither where the bundle was exported, nor in what is `changed`."""
+        fresh = self.manifest.fresh or ()
+        return bool(fresh) and not any(name in self.changed for name in fresh)
+
     def plan(self, plan_id: str | None = None, drift: Drift | None = None) -> Plan:
         """The plan of that id, the one that `drift` calls for, or the only one.
 

@@ -40,6 +40,7 @@ def _names(manifest: Manifest) -> Iterator[str]:
         "blocks": manifest.blocks,
         "plans": manifest.plans,
         "producers": tuple(manifest.producers),
+        "fresh parameters": manifest.fresh or (),
         "files": tuple(manifest.files),
     }
     for what, found in lists.items():
@@ -56,6 +57,7 @@ def _names(manifest: Manifest) -> Iterator[str]:
     pairs = dict.fromkeys((norm.mean, norm.variance) for norm in manifest.batch_norms)
     yield from name_faults("a statistic", [name for pair in pairs for name in pair])
     yield from name_faults("a block", [block.name for block in manifest.blocks])
+    yield from name_faults("a fresh parameter", manifest.fresh or ())
     yield from name_faults("a file", manifest.files)
     yield from name_faults("a plan", [plan.id for plan in manifest.plans], LONGEST_ID)
     yield from _head_faults(manifest)

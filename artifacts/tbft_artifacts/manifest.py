@@ -70,7 +70,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     order of its graph; a plan trains all or nothing of each. `plans` are in the order of what they train, and
     `full` the last; several may be for one drift. `image_size` is the side of a square RGB input, `input_shape` says
     any other; just one of them is there, so that the ids of bundles from before stay what they are. `head` is the last
-    layer, if it is linear, and `source` says that moments of the source domain are there; both are left out if not.
+    layer, if it is linear, `source` says that moments of the source domain are there, and `fresh` names parameters that
+    nobody trained yet, those of a new head; each is left out if not.
     """
 
     format: Count
@@ -81,6 +82,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     classes: tuple[str, ...]
     image_size: Pixels | UnsetType = UNSET
     input_shape: InputShape | UnsetType = UNSET
+    fresh: tuple[str, ...] | UnsetType = UNSET
     preprocessing: tuple[PreprocessingStep, ...]
     batch_norms: tuple[BatchNorm, ...]
     blocks: tuple[Block, ...]

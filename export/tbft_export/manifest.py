@@ -53,6 +53,7 @@ def describe(options: ExportOptions, trained: TrainedModel) -> Manifest:
         classes=_class_names(options, trained),
         image_size=image_size,
         input_shape=input_shape,
+        fresh=trained.fresh or UNSET,
         preprocessing=_preprocessing(options, trained),
         batch_norms=batch_norms(trained.forward.graph),
         blocks=(),

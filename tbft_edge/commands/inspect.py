@@ -49,6 +49,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
             ["parent", manifest.parent or "none"],
             ["input", _input(manifest)],
             ["classes", ", ".join(manifest.classes)],
+            *([["never trained", ", ".join(manifest.fresh)]] if manifest.fresh else []),
             ["batch norms", str(len(manifest.batch_norms))],
             ["source images", _source(manifest)],
             ["files", f"{len(manifest.files)}, all as exported, {size(total)}"],

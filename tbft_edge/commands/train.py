@@ -116,6 +116,13 @@ def command(
         bool,
         typer.Option("--profile", help="Run some more steps afterwards and report the time per operator and layer."),
     ] = False,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help="Change the images to train on, others in each epoch: flip (mirrored left to right), shift (by up to "
+            "1/8 of a side), or flip,shift. Nothing can be kept of them: each epoch computes the frozen part again."
+        ),
+    ] = None,
     base: BaseOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out after its last whole epoch, if there is one.")
@@ -156,6 +163,7 @@ def command(
             meter=meter,
             profile=profile,
             exit_accuracy=exit_accuracy,
+            augment=augment,
             base=base,
             resume=resume,
             expect_id=expect_id,

@@ -40,5 +40,22 @@ def _of_the_result(report: Report) -> Iterator[str]:
         )
     if result.skipped_images:
         yield f"{count(len(result.skipped_images), report.noun)} could not be read and did not take part"
+    yield from _of_the_classes(report)
+    if result.recomputed_flops is not None:
+        yield (
+            f"changed {report.noun}s are new in each epoch, which computed the frozen part of all again "
+            f"({result.recomputed_flops / 1e6:,.1f} MFLOP): without --augment that is done once"
+        )
     if result.exits is not None and (below := missed(result.exits, report.noun)) is not None:
         yield below
+
+
+def _of_the_classes(report: Report) -> Iterator[str]:
+    from tbft_runtime.data.balance import lacking, unequal
+
+    counts = report.result.train_per_class
+    if len(counts) != len(report.classes):
+        return  # Of before this was told, or damaged.
+    for found in (lacking(counts, report.classes, report.noun), unequal(counts, report.classes)):
+        if found is not None:
+            yield found

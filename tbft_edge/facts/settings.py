@@ -26,6 +26,7 @@ def how_trained(report: Report) -> Group:
             *([] if report.base is None else [_base(report.base)]),
             network(report),
             images(report),
+            *([Fact(f"{report.noun}s changed by", ", ".join(result.augment))] if result.augment else []),
             epochs(result),
             Fact("batch size", f"{result.batch_size}"),
             Fact("learning rate", f"{result.lr:g}"),

@@ -51,6 +51,13 @@ def _row(candidate: Candidate) -> list[str]:
 
 def _of_labels(labels: LabelEvidence) -> str:
     """How often the model is right, and how often heads that know these labels would be."""
+    if labels.fresh:
+        means = labels.adapted_means_accuracy
+        both = "" if means is None else f" ({percent(means)} with re-estimated statistics)"
+        return (
+            f"right answers: class means of the last features {percent(labels.means_accuracy)}{both}, a head fitted to "
+            f"them {percent(labels.fitted_accuracy)}; the model's own head was never trained"
+        )
     adapted = labels.adapted_accuracy
     renewed = "" if adapted is None else f" ({percent(adapted)} with re-estimated statistics)"
     return (

@@ -37,6 +37,7 @@ def test_export(tmp_path: Path, changes: dict[str, object]) -> None:
     export_bundle(dataclasses.replace(OPTIONS, **changes), tmp_path / "bundle")  # type: ignore[arg-type]
     bundle = open_bundle(tmp_path / "bundle")
     assert len(bundle.manifest.classes) == 3
+    assert bundle.manifest.fresh == ("fc.weight", "fc.bias")
     for plan in bundle.manifest.plans:
         assert {"fc.weight", "fc.bias"} <= {parameter.name for parameter in plan.parameters}
     weights = load_file(bundle.weights)

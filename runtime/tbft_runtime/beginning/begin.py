@@ -18,6 +18,8 @@ from tbft_runtime.beginning.decided import Decided
 from tbft_runtime.beginning.diagnosed import diagnosed
 from tbft_runtime.beginning.going_on import going_on
 from tbft_runtime.beginning.selected import selected, with_selection
+from tbft_runtime.boundary.activations import recomputed_flops
+from tbft_runtime.data.balance import note_classes
 from tbft_runtime.data.dataset import TrainingData, open_data, open_sources
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.exits.choice import check_one_way
@@ -103,6 +105,13 @@ def begin(
         raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another `out`")
     if settings.epochs:
         check_batch(bundle.manifest.moving_norms(plan), len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
+    if stored is None and settings.epochs:
+        note_classes(bundle.manifest, data.train, progress)
+        if (again := recomputed_flops(plan, settings, data.images)) is not None:
+            progress.note(
+                f"`augment` switches the activation cache off: each epoch computes the frozen part of all "
+                f"{data.images:,} {bundle.manifest.noun}s again, {again / 1e6:,.1f} MFLOP"
+            )
     resuming = stored is not None
     settings = within_budget(bundle, plan, settings, data.images, options, decided.process, resuming=resuming)
     memory = plan_memory(bundle, plan, settings, data.images, decided.process)

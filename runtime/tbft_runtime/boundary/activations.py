@@ -47,6 +47,16 @@ def why_not_fixed(plan: Plan, settings: Settings) -> str | None:
     return None if plan.has_prefix else "nothing is frozen before the first trained layer"
 
 
+def recomputed_flops(plan: Plan, settings: Settings, images: int) -> float | None:
+    """What `augment` costs: FLOPs of the frozen part in each epoch for `images` that train or validate.
+
+    Without it they are computed once. None where nothing is augmented, or nothing could be kept anyway.
+    """
+    if not settings.augment or why_not_fixed(plan, settings) is not None:
+        return None
+    return float(plan.cost.prefix_flops * images)
+
+
 @dataclass
 class BoundaryActivations:
     """Boundary activations of a run's images: from the cache, or computed by the prefix and put there.
@@ -127,7 +137,8 @@ def open_boundary(
     assert prefix is not None
     dtype = np.dtype(np.float16 if settings.cache == "fp16" else np.float32)
     if settings.cache == "off":
-        return BoundaryActivations(plan, prefix, dtype, None, "switched off")
+        why = "augmented images are others in each epoch" if settings.augment else "switched off"
+        return BoundaryActivations(plan, prefix, dtype, None, why)
     kind = RowKind(data.images, plan.boundary.shape, dtype)
     noun = bundle.manifest.noun
     cache: BoundaryCache | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,14 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.stored_paths import from_stored
+from tbft_runtime.data.augmenting import augmented
 from tbft_runtime.data.draw import in_batches, shuffled, stratified_split
 from tbft_runtime.data.items import ImageSource, skipped_note
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.data.store import ImageStore, open_store
 from tbft_runtime.progress import Progress
+from tbft_runtime.run.options import Augmentation
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.timing import Stopwatch
 
@@ -41,6 +43,13 @@ class Part:
     def images(self, indices: np.ndarray) -> np.ndarray:
         """The model's input (n, C, H, W) float32 for store indices (n,)."""
         return self.preprocessing.normalize(self.store.pixels.read(indices))
+
+    def augmented(self, indices: np.ndarray, kinds: Collection[Augmentation], seed: tuple[int, int]) -> np.ndarray:
+        """The same of images that are changed as `seed`, the run's and the epoch's, decides for each of them."""
+        pixels = self.store.pixels.read(indices)
+        if kinds:
+            pixels = augmented(pixels, kinds, [(*seed, index) for index in indices.tolist()])
+        return self.preprocessing.normalize(pixels)
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """(n,) int64."""

@@ -29,6 +29,8 @@ def decide(
 
     Without batch norms that say where something moved, the race decides.
     """
+    if labels is not None and labels.fresh:
+        return _with_fresh_head(plans, norms, labels, raced)
     plan, reasons = _by_race(plans, raced) if raced else _by_rule(plans, norms, labels)
     if labels is not None and labels.is_as_sure_as_right:
         reasons += (
@@ -43,7 +45,7 @@ def _by_rule(plans: Sequence[Plan], norms: Sequence[NormShift], labels: LabelEvi
     renamed = labels is not None and labels.gain >= SURE and labels.mended >= MENDS
     if head is not None and labels is not None and renamed and labels.scatter < DOUBT:
         return head, (_said_of_labels(labels), "so features are as they were, and what moved is behind them")
-    moved = [norm for norm in norms if norm.plan is not None and norm.shift >= STANDS_OUT * norm.noise]
+    moved = _moved(norms)
     if moved:
         return _by_onset(plans, moved)
     quiet = "no batch norm sees anything that sampling does not explain"
@@ -52,6 +54,33 @@ def _by_rule(plans: Sequence[Plan], norms: Sequence[NormShift], labels: LabelEvi
     rest = [plan for plan in plans if plan is not head] or list(plans)
     last_stage = next((plan for plan in reversed(rest) if plan.drift == "feature"), rest[-1])
     return last_stage, (quiet, "what is left are features that the last stage has to learn")
+
+
+def _with_fresh_head(
+    plans: Sequence[Plan], norms: Sequence[NormShift], labels: LabelEvidence, raced: Sequence[Candidate]
+) -> Decision:
+    """What a head that nobody trained answers is no drift; of images, statistics tell as far as features gain by them.
+
+    Every plan trains such a head, too.
+    """
+    fresh = "the head is fresh: it was never trained, so that wrong answers are no drift"
+    if raced:
+        plan, reasons = _by_race(plans, raced)
+        return plan, (fresh, *reasons)
+    knows = f"class means of the last features are right on {labels.means_accuracy:.0%} of the samples"
+    moved = _moved(norms)
+    if moved and labels.restored >= SURE:
+        plan, reasons = _by_onset(plans, moved)
+        better = f"with re-estimated statistics on {labels.adapted_means_accuracy or 0.0:.0%}, so images drifted, too"
+        return plan, (fresh, f"{knows}, {better}", *reasons)
+    head = next(plan for plan in plans if plan.drift == "output")
+    quiet = "" if labels.adapted_means_accuracy is None else ", and not more often with re-estimated statistics"
+    return head, (fresh, f"{knows}{quiet}: the head is what has to be learned")
+
+
+def _moved(norms: Sequence[NormShift]) -> list[NormShift]:
+    """Shifts that are more than what sampling adds, in blocks that a plan trains."""
+    return [norm for norm in norms if norm.plan is not None and norm.shift >= STANDS_OUT * norm.noise]
 
 
 def _by_onset(plans: Sequence[Plan], moved: Sequence[NormShift]) -> Decision:

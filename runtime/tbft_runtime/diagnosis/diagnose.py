@@ -14,6 +14,7 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.temporary_folder import temporary_folder
+from tbft_runtime.data.balance import note_classes
 from tbft_runtime.data.dataset import Part, open_data, open_sources
 from tbft_runtime.diagnosis.budget import Scale, settings_for, within
 from tbft_runtime.diagnosis.decide import decide
@@ -85,6 +86,7 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
         settings = resolve(asked, plans[0], verified)
         sources = open_sources(verified, settings)
         data = open_data(plans[0], settings, sources, folder, progress, Stopwatch())
+        note_classes(verified.manifest, data.train, progress)
         return diagnose_part(verified, data.train, settings, options.samples, load_weights(verified), progress)
 
 

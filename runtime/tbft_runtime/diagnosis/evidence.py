@@ -74,7 +74,8 @@ def label_evidence(
 
     `settings` are of the plan `head`. The whole model answers `at_once` images on each thread; None: a few groups.
     `adapted` are re-estimated statistics, empty without batch norms: an input drift, too, makes a new head better than
-    the model, and there the model with those statistics is better still.
+    the model, and there the model with those statistics is better still. A head that nobody trained is no measure:
+    with it class means of the features as they are, are held against those with re-estimated statistics.
     """
     labels, classes = samples.labels, len(bundle.manifest.classes)
     prefix = load_prefix(bundle, head, settings, weights, images=len(samples))
@@ -92,8 +93,14 @@ def label_evidence(
     means = right_by_class_means(features, labels, classes)
     fitted = right_by_fitted_head(features, labels, classes)
     gain, adapted_accuracy = standard_errors(means, right), None
+    renewed = None
+    if adapted and bundle.head_is_fresh and shared:
+        prefix = load_prefix(bundle, head, settings, {**weights, **adapted}, images=len(samples))
+        assert prefix is not None
+        features = prefix.run(samples.images)[head.boundary.name].reshape(len(samples), -1)
+        renewed = right_by_class_means(features, labels, classes)
     # A pass that only matters where labels would be blamed.
-    if adapted and gain >= SURE:
+    elif adapted and gain >= SURE and not bundle.head_is_fresh:
         answers = _whole(bundle, {**weights, **adapted}, samples, settings.threads, at_once).argmax(axis=1) == labels
         adapted_accuracy = float(answers.mean())
         gain = min(gain, standard_errors(means, answers))
@@ -106,7 +113,10 @@ def label_evidence(
         gain=gain,
         scatter=standard_errors(fitted, means),
         samples=len(samples),
-        passes=1 + (not shared) + (adapted_accuracy is not None),
+        passes=1 + (not shared) + (adapted_accuracy is not None) + (renewed is not None),
+        fresh=bundle.head_is_fresh,
+        adapted_means_accuracy=None if renewed is None else float(renewed.mean()),
+        restored=0.0 if renewed is None else standard_errors(renewed, means),
     )
 
 

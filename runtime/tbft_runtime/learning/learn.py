@@ -171,6 +171,7 @@ def _learn(path: Path, options: LearnOptions, folder: RunFolder, progress: Progr
         plan,
         settings,
         data,
+        len(bundle.manifest.classes),
         state,
         stopped="learned",
         cache=cache_result(None, plan, settings, data.images),

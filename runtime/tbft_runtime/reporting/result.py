@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift, Plan, purpose
+from tbft_artifacts.structs import Count
 from tbft_runtime.board.machine import peak_memory
 from tbft_runtime.board.state import BoardSummary
-from tbft_runtime.boundary.activations import CacheResult
+from tbft_runtime.boundary.activations import CacheResult, recomputed_flops
+from tbft_runtime.data.balance import images_per_class
 from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.energy.parts import whole_board, whole_cost
 from tbft_runtime.energy.result import Energy, MeteringCost
@@ -17,6 +19,7 @@ from tbft_runtime.reporting.totals import RunTotals
 from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.learned_record import Learned
+from tbft_runtime.run.options import Augmentation
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState, is_worse
@@ -109,6 +112,12 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """The head that was made in one pass over the images: what was learned, or what training began with."""
     exits: Calibration | None = None
     """When exits before the last one answer; None without any, or without labelled validation images."""
+    augment: tuple[Augmentation, ...] = ()
+    """How images to train on were changed, others in each epoch."""
+    recomputed_flops: float | None = None
+    """Of the frozen part in each epoch, which without `augment` runs once; None where that makes no difference."""
+    train_per_class: tuple[Count, ...] = ()
+    """How many labelled images of each class were trained on; empty in reports from before, and if nothing was."""
 
     @property
     def purpose(self) -> str:
@@ -125,6 +134,7 @@ def train_result(
     plan: Plan,
     settings: Settings,
     data: TrainingData,
+    classes: int,
     state: TrainingState,
     *,
     stopped: str,
@@ -135,8 +145,12 @@ def train_result(
     no_energy: str,
     run: str,
 ) -> TrainResult:
-    """Put a result together from the state at the end of a run; `no_energy` is why there are no joules, if so."""
+    """Put a result together from the state at the end of a run that told so many `classes` apart.
+
+    `no_energy` is why there are no joules, if so.
+    """
     totals = RunTotals.of(state)
+    trains = settings.epochs > 0 or learned is not None
     step_seconds = totals.laps["step"].ms / 1000
     before, best = state.before, state.after
     return TrainResult(
@@ -146,7 +160,7 @@ def train_result(
         method=plan.method,
         selection=selection,
         learned=learned or state.learned,
-        blocks=plan.blocks if settings.epochs or learned is not None else (),
+        blocks=plan.blocks if trains else (),
         batch_norm=settings.batch_norm,
         accuracy_before=before.accuracy if before else None,
         accuracy_after=best.accuracy if best else None,
@@ -180,4 +194,7 @@ def train_result(
         runtime=runtime_versions(),
         run=run,
         exits=calibration_of(plan, settings, state),
+        augment=settings.augment,
+        recomputed_flops=recomputed_flops(plan, settings, data.images),
+        train_per_class=images_per_class(data.train.labels(data.train.indices), classes) if trains else (),
     )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_BUDGET, LARGEST_RATE, MOST_EPOCHS
 from tbft_runtime.graphs.sessions import checked_threads
@@ -119,3 +120,24 @@ def purpose(settings: Settings, plan: Plan) -> None:
             f"plan '{plan.id}' was compiled for `batch_norm` batch, and cannot train with `batch_norm` adapt",
             "export a bundle with `batch_norm` adapt, or only re-estimate the statistics with `epochs` 0",
         )
+
+
+def cache(settings: Settings, _plan: Plan) -> None:
+    """Nothing can be kept of images that are others in each epoch."""
+    if settings.augment and settings.cache != "off":
+        raise TbftError(
+            f"`cache` {settings.cache} keeps what the frozen part makes of images, which `augment` changes in each "
+            "epoch",
+            "leave one of them out",
+        )
+
+
+def augment(settings: Settings, manifest: Manifest) -> None:
+    """Pictures may be mirrored and shifted, and only to be trained on; nobody mirrors time, or swaps channels."""
+    if settings.augment and manifest.noun != "image":
+        raise TbftError(
+            f"the network takes {manifest.noun}s of a sensor, which cannot be changed by `augment` as pictures can",
+            "leave out `augment`",
+        )
+    if settings.augment and not settings.epochs:
+        raise TbftError("with `epochs` 0 nothing is trained on, and so nothing to `augment`", "leave out `augment`")

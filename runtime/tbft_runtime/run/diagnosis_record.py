@@ -33,6 +33,9 @@ class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
     is by how many standard errors class means are right more often than the model, with old and with re-estimated
     statistics, and `scatter` by how many the fitted head is right more often than class means. `passes`: how often
     the `samples` went through the network for this.
+
+    Where nobody trained the head yet (`fresh`), its answers say nothing: there `adapted_means_accuracy` is that of
+    class means with re-estimated statistics, and `restored` by how many standard errors these are right more often.
     """
 
     accuracy: Part
@@ -44,6 +47,9 @@ class LabelEvidence(msgspec.Struct, frozen=True, kw_only=True):
     scatter: float
     passes: Count
     samples: Some
+    fresh: bool = False
+    adapted_means_accuracy: Part | None = None
+    restored: float = 0.0
 
     @property
     def model_accuracy(self) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift
 from tbft_runtime.meters.meter import AUTOMATIC
@@ -16,6 +16,9 @@ from tbft_runtime.meters.meter import AUTOMATIC
 DriftOption = Literal[Drift, "auto"]
 AUTO: Literal["auto"] = "auto"
 CacheFormat = Literal["fp32", "fp16", "off"]
+# What may be done to the images to train on: mirrored left to right, shifted.
+Augmentation = Literal["flip", "shift"]
+AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 CachePlace = Literal["disk", "ram"]
 
 DEFAULT_EPOCHS = 10
@@ -77,6 +80,8 @@ class TrainOptions:
     """Whether some more steps tell where the time goes."""
     exit_accuracy: float | None = None
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
+    augment: str | None = None
+    """How images to train on are changed, others in each epoch: "flip", "shift" or "flip,shift"."""
     base: str | Path | None = None
     """What a new run begins with: an earlier run of the bundle, or a `.safetensors` of some of its tensors."""
     resume: bool = False

@@ -18,6 +18,7 @@ from tbft_runtime.graphs.sessions import default_threads
 from tbft_runtime.run import checks
 from tbft_runtime.run.execution import default_execution
 from tbft_runtime.run.options import (
+    AUGMENTATIONS,
     AUTO,
     DEFAULT_CACHE,
     DEFAULT_CACHE_PLACE,
@@ -26,6 +27,7 @@ from tbft_runtime.run.options import (
     DEFAULT_PATIENCE,
     DEFAULT_UPDATE_BYTES,
     DEFAULT_VALIDATION,
+    Augmentation,
     TrainOptions,
 )
 from tbft_runtime.run.settings import Settings
@@ -46,6 +48,18 @@ def _as_it_is(value: object) -> object:
 
 def _absolute(path: str | Path) -> str:
     return stored_path(Path(path).resolve())
+
+
+def _augmentations(text: str) -> tuple[Augmentation, ...]:
+    """The ways in a text such as "flip,shift", in one order. Raises TbftError for any other."""
+    given = [part.strip() for part in text.split(",")]
+    strange = [part for part in given if part not in AUGMENTATIONS]
+    if strange:
+        raise TbftError(
+            f"`augment` '{text}': '{strange[0]}' is no way to change images",
+            f"give {' or '.join(AUGMENTATIONS)}, or both: `augment` {','.join(AUGMENTATIONS)}",
+        )
+    return tuple(kind for kind in AUGMENTATIONS if kind in given)
 
 
 def _never(_before: object, _given: object) -> bool:
@@ -98,7 +112,8 @@ RULES = (
     Rule("exit_accuracy", _always(None), checks.exit_accuracy, may_change=_freely),
     Rule("data", _always(None), read=_absolute),
     Rule("validation", _always(None), read=_absolute),
-    Rule("cache", _always(DEFAULT_CACHE), may_change=_unless_rounded),
+    Rule("augment", _always(()), read=_augmentations),
+    Rule("cache", _always(DEFAULT_CACHE), checks.cache, may_change=_unless_rounded),
     Rule("cache_in", _always(DEFAULT_CACHE_PLACE), may_change=_freely),
 )
 
@@ -109,9 +124,12 @@ def resolve(options: TrainOptions, plan: Plan, bundle: Bundle) -> Settings:
     for rule in RULES:
         given = rule.given(options)
         values[rule.name] = rule.default(plan) if given is None else given
+    if values["augment"] and options.cache is None:
+        values["cache"] = "off"
     settings = Settings(bundle_id=bundle.manifest.bundle_id, plan=plan.id, execution=default_execution(plan), **values)
     _check(settings, plan)
     checks.purpose(settings, plan)
+    checks.augment(settings, bundle.manifest)
     return settings
 
 

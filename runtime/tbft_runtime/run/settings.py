@@ -7,7 +7,7 @@ import msgspec
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_artifacts.structs import Epochs, Images, Large, Part, Patience, Place, Rate, Seed, Threads, Word
 from tbft_runtime.run.execution import Execution
-from tbft_runtime.run.options import DEFAULT_CACHE, DEFAULT_CACHE_PLACE, CacheFormat, CachePlace
+from tbft_runtime.run.options import DEFAULT_CACHE, DEFAULT_CACHE_PLACE, Augmentation, CacheFormat, CachePlace
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -53,3 +53,5 @@ class Settings(msgspec.Struct, frozen=True):
     """Which part (0 to 1) of full fine-tuning's backward pass a step may take; None: nothing is chosen."""
     exit_accuracy: Part | None = None
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
+    augment: tuple[Augmentation, ...] = ()
+    """How images to train on are changed, others in each epoch."""

@@ -205,7 +205,7 @@ class FineTuning:
             phase = same or self._batch_phase(indices)
             # Written out, not as two laps of a `with`: the step of a last layer takes hardly longer than those.
             before = time.perf_counter()
-            inputs = self._inputs(step, indices)
+            inputs = self._inputs(step, indices, number)
             between = time.perf_counter()
             result = step.run_from_boundary(state, inputs, labels)
             after = time.perf_counter()
@@ -246,7 +246,7 @@ class FineTuning:
 
     def _input_phase(self, step: TrainStep) -> Phase | None:
         """Whether the inputs of the epoch that begins only have to be read; None if that depends on the batch."""
-        if self.boundary is not None:
+        if self.boundary is not None and not self.settings.augment:
             return "read" if self.boundary.holds(self.data.train, self.data.train.indices) else None
         return "read" if step.prefix is None else "prefix"
 
@@ -254,11 +254,12 @@ class FineTuning:
         """Whether the inputs of a batch at store indices (n,) only have to be read."""
         return "read" if self.boundary is not None and self.boundary.holds(self.data.train, indices) else "prefix"
 
-    def _inputs(self, step: TrainStep, indices: np.ndarray) -> Tensors:
-        """What a step begins with, for training images at store indices (n,)."""
-        if self.boundary is not None:
+    def _inputs(self, step: TrainStep, indices: np.ndarray, epoch: int) -> Tensors:
+        """What a step of that epoch begins with, for training images at store indices (n,)."""
+        if self.boundary is not None and not self.settings.augment:
             return {self.plan.boundary.name: self.boundary.read(self.data.train, indices)}
-        return step.to_boundary(self.data.train.images(indices))
+        seed = self.settings.seed, epoch
+        return step.to_boundary(self.data.train.augmented(indices, self.settings.augment, seed))
 
     def _adapted(self) -> Arrays:
         with self._lap("statistics"):
