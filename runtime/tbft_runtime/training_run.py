@@ -91,7 +91,7 @@ def _train(
         beginning.plan,
         beginning.settings,
         beginning.data,
-        len(bundle.manifest.classes),
+        len(beginning.bundle.manifest.classes),
         state,
         stopped=stopped,
         cache=cache_result(tuning.boundary, beginning.plan, beginning.settings, beginning.data.images),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from support.feature_clouds import around, centers, head_of
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.heads.head import Head
 from tbft_runtime.heads.judge import judged
 from tbft_runtime.heads.learn import learn_head
 from tbft_runtime.heads.moments import KeptFeatures, SourceMoments
@@ -154,3 +155,20 @@ def test_unknown_images_have_more_free_energy() -> None:
     fresh = unknown_score(OLD.logits(around(MEANS, known, 9)))
     assert 0.02 < (fresh > limit).mean() < 0.09
     assert unknown_score(np.array([[1e4, 0.0]])) == pytest.approx(-1e4)
+
+
+def test_the_old_head_gives_way_to_what_is_clearly_better() -> None:
+    """One that is right about a single image more does not replace it: from few images that is chance."""
+    labels = labels_of(4)
+    features = around(MEANS, labels, 1, spread=0.2)
+    for forgotten, kind in ((1, "old"), (4, "class means")):
+        bias = OLD.bias.copy()
+        # By how much the first class wins on its four images; less than that, and so many of them are lost.
+        logits = OLD.logits(features)[:4]
+        wins = np.sort(logits[:, 0] - logits[:, 1:].max(axis=1))
+        bias[0] -= wins[forgotten - 1] + 1e-3
+        learned = learn_head(Head.of(OLD.weight, bias), features, labels, CLASSES)
+        by_kind = {each.kind: each for each in learned.candidates}
+        assert by_kind["old"].recalls[0] == 1 - forgotten / 4
+        assert by_kind["class means"].accuracy == 1
+        assert learned.kind == kind

@@ -9,6 +9,7 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.heads.class_means import class_means
+from tbft_runtime.heads.compare import standard_errors
 from tbft_runtime.heads.head import Fit, Head
 from tbft_runtime.heads.judge import HeadKind, Judged, best, best_for_single_images, judged, told
 from tbft_runtime.heads.lda import lda
@@ -16,6 +17,10 @@ from tbft_runtime.heads.moments import KeptFeatures, SourceMoments
 from tbft_runtime.heads.renamed import renamed
 from tbft_runtime.heads.ridge import ridge
 from tbft_runtime.heads.scale import likeliest_scale, spread
+
+# A head takes the old one's place if it is right more often by more than so many standard errors: one image more is
+# chance, and the old head was made from many.
+REPLACES = 1.0
 
 
 @dataclass(frozen=True)
@@ -70,13 +75,18 @@ def learn_head(
     )
     winner = (best_for_single_images if single else best)(candidates)
     place = next(place for place, each in enumerate(candidates) if each is winner)
+    if not (single or added) and winner.kind != "old":
+        by_winner, by_old = (unseen[each].argmax(axis=1) == labels for each in (place, 0))
+        if standard_errors(by_winner[compared], by_old[compared]) <= REPLACES:
+            place, winner = 0, candidates[0]
     fit = fits[place][1]
     factor = 1.0
     if winner.kind != "old":
         # Renamed rows learn so little from an image that they may be judged with it, and an only image needs that.
         logits = fit.head.logits(features) if winner.kind == "renamed" else unseen[place]
         factor = _sureness(fit.head, logits, their_labels, old, features)
-    return LearnedHead(winner.kind, fit.head.scaled(factor), candidates, fit.left_out * factor)
+    head = fit.head if factor == 1 else fit.head.scaled(factor)
+    return LearnedHead(winner.kind, head, candidates, fit.left_out * factor)
 
 
 def _check_added(counts: np.ndarray, before: int, source: SourceMoments | None) -> None:

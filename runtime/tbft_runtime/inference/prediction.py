@@ -87,7 +87,7 @@ def answered(
     Raises TbftError for pictures that were named themselves only once all others are answered.
     """
     predictor = Predictor.open(model_path, threads, expect_id)
-    pictures = _Pictures(predictor.model.preprocessing, predictor.model.classes, on_skipped)
+    pictures = Pictures(predictor.model.preprocessing, predictor.model.classes, on_skipped)
     for batch in in_batches(pictures.of(inputs), predictor.model.preprocessing.shape):
         for item, found in zip(batch, predictor.answers(pixels_of(batch)), strict=True):
             sure = float(found.probabilities.max())
@@ -97,7 +97,7 @@ def answered(
 
 
 @dataclass
-class _Pictures:
+class Pictures:
     """What the user named, read; `unreadable` are those of which there is nothing to answer."""
 
     preprocessing: Preprocessing
