@@ -27,6 +27,9 @@ SOURCE_FRACTION = 0.5
 # What a device can collect by hand in an afternoon; the rest of the field part is only ever tested on.
 FIELD_TRAINING_IMAGES = 360
 
+# A digit that the network of five digits never saw, and how many photos of it there are to learn from.
+NEW_DIGIT, NEW_PHOTOS = 0, 10
+
 # Standard deviation of the input drift's sensor noise, for pixels in [0, 1].
 NOISE = 0.2
 
@@ -115,10 +118,7 @@ def source_and_field() -> Parts:
 
 def as_superclasses(data: Dataset, digits: Sequence[int]) -> Dataset:
     """Only the images of `digits`, one digit for each of SUPERCLASSES, labelled with its superclass."""
-    kept = data.take(np.flatnonzero(np.isin(data.labels, digits)))
-    label_of = np.full(len(DIGITS), -1, np.int64)
-    label_of[list(digits)] = np.arange(len(digits))
-    return Dataset(kept.images, label_of[kept.labels], tuple(group.name for group in SUPERCLASSES))
+    return _numbered(data, digits, tuple(group.name for group in SUPERCLASSES))
 
 
 def source_superclasses() -> Parts:
@@ -138,6 +138,33 @@ def field_data(drift: Drift) -> Parts:
         case "output":
             data = permute_labels(source_and_field().second)
     return split(data, FIELD_TRAINING_IMAGES, SPLIT_SEED + 1)
+
+
+def new_class_data() -> tuple[Dataset, Parts]:
+    """Of a network that tells five digits apart: images of its training, and what the field has of a sixth one.
+
+    Ten photos of the new digit to learn from (first), and images of all six that nobody learned from (second).
+    """
+    known = [group.seen for group in SUPERCLASSES]
+    names = tuple(DIGITS[digit] for digit in (*known, NEW_DIGIT))
+    parts = source_and_field()
+    six = _numbered(parts.second, (*known, NEW_DIGIT), names)
+    new = np.flatnonzero(six.labels == len(known))
+    photos, others = new[:NEW_PHOTOS], np.setdiff1d(np.arange(len(six)), new[:NEW_PHOTOS])
+    return _numbered(parts.first, known, names[:-1]), Parts(six.take(photos), six.take(others))
+
+
+def without_labels(data: Dataset) -> Dataset:
+    """The same images, of which nobody says what they are."""
+    return Dataset(data.images, np.full(len(data), -1, np.int64), data.classes)
+
+
+def _numbered(data: Dataset, digits: Sequence[int], names: tuple[str, ...]) -> Dataset:
+    """Only the images of `digits`, in the order of which they are numbered."""
+    kept = data.take(np.flatnonzero(np.isin(data.labels, digits)))
+    label_of = np.full(len(DIGITS), -1, np.int64)
+    label_of[list(digits)] = np.arange(len(digits))
+    return Dataset(kept.images, label_of[kept.labels], names)
 
 
 def corrupt(data: Dataset) -> Dataset:
