@@ -79,6 +79,7 @@ def made_up_manifest() -> Manifest:
         int8=Int8Prefix(
             calibration_images=6, measured_images=7, accuracy_float32=0.8, accuracy_int8=0.79, boundary_error=0.05
         ),
+        targets_memory=GraphMemory(fixed_bytes=1000, image_bytes=110),
     )
     return Manifest(
         format=1,
@@ -131,6 +132,7 @@ def made_up_bundle(folder: Path) -> Manifest:
         plan.suffix,
         plan.predict,
         plan.gradient,
+        plan.targets,
         plan.update,
     ):
         path = folder / name
