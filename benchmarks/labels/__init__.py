@@ -1,0 +1,1 @@
+"""What few labels, or none, are worth."""
