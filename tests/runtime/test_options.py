@@ -126,7 +126,7 @@ def test_every_option_has_one_rule() -> None:
     """An option without one would be dropped without a word, and a setting without one never be set."""
     names = [rule.name for rule in RULES]
     options = [field.name for field in dataclasses.fields(TrainOptions)]
-    of_the_process = {"plan", "drift", "out", "memory_budget", "meter", "profile", "resume", "expect_id"}
+    of_the_process = {"plan", "drift", "out", "memory_budget", "meter", "profile", "base", "resume", "expect_id"}
     assert sorted([*names, *of_the_process]) == sorted(options)
     settings = [field.name for field in msgspec.structs.fields(Settings)]
     assert sorted([*names, "bundle_id", "plan", "execution", "tuned"]) == sorted(settings)
