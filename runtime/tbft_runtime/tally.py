@@ -18,11 +18,12 @@ class Tally:
     """Sums losses over batches, and counts which class was taken for which.
 
     Of a network with several exits, the loss is the mean over them, and the answers counted are the last one's.
-    What each of them says is kept.
+    What each of them says is kept. With `weights` (classes,) an image's loss counts as much as its class says.
     """
 
     loss: float = 0.0
     images: int = 0
+    weights: np.ndarray | None = None
     _counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     _exits: list[ExitAnswers] = field(default_factory=list)
 
@@ -31,10 +32,11 @@ class Tally:
         if logits.ndim == 3:
             right = logits.argmax(axis=2) == labels[:, np.newaxis]
             self._exits.append(ExitAnswers(confidence(logits), right))
-            self.loss += float(cross_entropy(logits, labels[:, np.newaxis]).mean(axis=1).sum())
+            losses = cross_entropy(logits, labels[:, np.newaxis]).mean(axis=1)
             logits = logits[:, -1]
         else:
-            self.loss += float(cross_entropy(logits, labels).sum())
+            losses = cross_entropy(logits, labels)
+        self.loss += float((losses if self.weights is None else losses * self.weights[labels]).sum())
         self.images += len(labels)
         self._counts.update(zip(labels.tolist(), logits.argmax(axis=1).tolist(), strict=True))
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # auto: the device finds out.
 DriftOption = Literal[Drift, "auto"]
 CacheChoice = Literal["auto", "fp32", "fp16", "off"]
+ClassWeightsOption = Literal["none", "balanced"]
 PlaceChoice = Literal["auto", "disk", "ram"]
 
 
@@ -116,6 +117,12 @@ def command(
         bool,
         typer.Option("--profile", help="Run some more steps afterwards and report the time per operator and layer."),
     ] = False,
+    class_weights: Annotated[
+        ClassWeightsOption | None,
+        typer.Option(
+            help="balanced: let each class count alike in the loss, however many images it has. Default: none."
+        ),
+    ] = None,
     augment: Annotated[
         str | None,
         typer.Option(
@@ -163,6 +170,7 @@ def command(
             meter=meter,
             profile=profile,
             exit_accuracy=exit_accuracy,
+            class_weights=class_weights,
             augment=augment,
             base=base,
             resume=resume,

@@ -56,6 +56,7 @@ def _of_the_classes(report: Report) -> Iterator[str]:
     counts = report.result.train_per_class
     if len(counts) != len(report.classes):
         return  # Of before this was told, or damaged.
-    for found in (lacking(counts, report.classes, report.noun), unequal(counts, report.classes)):
-        if found is not None:
-            yield found
+    if (missing := lacking(counts, report.classes, report.noun)) is not None:
+        yield missing
+    if report.result.class_weights == "none" and (odd := unequal(counts, report.classes)) is not None:
+        yield f"{odd}, unless --class-weights is balanced"

@@ -27,6 +27,7 @@ def how_trained(report: Report) -> Group:
             network(report),
             images(report),
             *([Fact(f"{report.noun}s changed by", ", ".join(result.augment))] if result.augment else []),
+            *([Fact("class weights", result.class_weights)] if result.class_weights != "none" else []),
             epochs(result),
             Fact("batch size", f"{result.batch_size}"),
             Fact("learning rate", f"{result.lr:g}"),

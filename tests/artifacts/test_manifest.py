@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from support.bundles import made_up_manifest
 from tbft_artifacts.manifest import BatchNorm, Block, FileEntry, Manifest
@@ -95,6 +96,7 @@ MANIFESTS = st.builds(
     model=TEXT,
     classes=tuples_of(TEXT),
     image_size=PIXELS,
+    fresh=st.just(UNSET) | tuples_of(TEXT),
     preprocessing=tuples_of(STEPS),
     batch_norms=tuples_of(st.builds(BatchNorm, TEXT, TEXT, PART, IMAGES)),
     blocks=tuples_of(st.builds(Block, TEXT, COUNT)),

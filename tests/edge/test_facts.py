@@ -105,7 +105,7 @@ def test_right_after_training_nothing_is_said_that_report_does_not_say(name: str
     report = REPORTS[name]
     table, said = in_brief(report, "run"), facts_of(report)
     assert 5 <= len(table.rows) < 10
-    assert {fact: plain(words) for fact, words in table.rows}.items() <= said.items()
+    assert {fact: shown(words) for fact, words in table.rows}.items() <= said.items()
     assert [fact.name for fact in brief(report)] == [row[0] for row in table.rows]
 
 

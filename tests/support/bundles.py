@@ -88,6 +88,7 @@ def made_up_manifest() -> Manifest:
         model="tiny",
         classes=CLASSES,
         image_size=IMAGE_SIZE,
+        fresh=("fc.weight",),
         preprocessing=(
             ExifTranspose(),
             ToRgb(),

@@ -17,6 +17,7 @@ from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.reporting.comparison import Comparison, Row
 from tbft_runtime.reporting.report import BlockRecord, Cell, ClassRecord, Histogram, Report
+from tbft_runtime.run.base_record import Base
 from tbft_runtime.run.selection_record import Selection
 
 HOSTILE = "<script>alert('&\"')</script>"
@@ -47,9 +48,25 @@ def odd_reports() -> dict[str, Report]:
         "nothing-known": _nothing_known(),
         "chosen-channels": with_selection(plain, made_up_selection()),
         "hostile-layers": with_selection(plain, made_up_selection(HOSTILE + LONG)),
+        "went-on": _went_on("/home/anna/monday"),
+        "went-on-hostile": replace(_named(EVIL + ENDLESS), base=_went_on(EVIL + ENDLESS).base),
         **deep_reports(),
         "no-channel": with_selection(plain, replace(made_up_selection(), layers=made_up_selection().layers[:1])),
     }
+
+
+def _went_on(source: str) -> Report:
+    """From another run, with images that were changed, few of one class and none of another."""
+    report = made_up_report()
+    result = replace(
+        report.result,
+        augment=("flip", "shift"),
+        recomputed_flops=4e9,
+        train_per_class=(300, 15, 5, 0),
+        class_weights="none",
+    )
+    base = Base(source=source, sha256="a" * 64, plan="input-batch-sgd", accuracy=0.5, started_at=report.started_at)
+    return replace(report, result=result, base=base)
 
 
 def with_selection(report: Report, selection: Selection) -> Report:

@@ -106,7 +106,8 @@ def begin(
     if settings.epochs:
         check_batch(bundle.manifest.moving_norms(plan), len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
     if stored is None and settings.epochs:
-        note_classes(bundle.manifest, data.train, progress)
+        balanced = settings.class_weights == "balanced"
+        note_classes(bundle.manifest, data.train, progress, balanced=balanced, hint=plan.soft_targets)
         if (again := recomputed_flops(plan, settings, data.images)) is not None:
             progress.note(
                 f"`augment` switches the activation cache off: each epoch computes the frozen part of all "

@@ -43,14 +43,18 @@ def unequal(counts: Sequence[int], classes: Sequence[str]) -> str | None:
     if present[most] <= UNEQUAL * present[fewest]:
         return None
     return (
-        f"'{most}' has {present[most]:,} to train on, '{fewest}' only {present[fewest]:,}: rare classes will be "
+        f"'{most}' has {present[most]:,} to train on, '{fewest}' only {present[fewest]:,}: rare classes are "
         "answered too seldom"
     )
 
 
-def note_classes(manifest: Manifest, train: Part, progress: Progress) -> None:
-    """A note for each of both that holds of the images to train on."""
+def note_classes(manifest: Manifest, train: Part, progress: Progress, *, balanced: bool, hint: bool) -> None:
+    """A note for each of both that holds of the images to train on.
+
+    `balanced`: classes count alike, and nothing is wrong with few images; `hint`: they could be made to.
+    """
     counts = images_per_class(train.labels(train.indices), len(manifest.classes))
-    for found in (lacking(counts, manifest.classes, manifest.noun), unequal(counts, manifest.classes)):
-        if found is not None:
-            progress.note(found)
+    if (missing := lacking(counts, manifest.classes, manifest.noun)) is not None:
+        progress.note(missing)
+    if not balanced and (odd := unequal(counts, manifest.classes)) is not None:
+        progress.note(f"{odd}, unless `class_weights` is balanced" if hint else odd)

@@ -86,7 +86,8 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
         settings = resolve(asked, plans[0], verified)
         sources = open_sources(verified, settings)
         data = open_data(plans[0], settings, sources, folder, progress, Stopwatch())
-        note_classes(verified.manifest, data.train, progress)
+        hint = all(plan.soft_targets for plan in plans)
+        note_classes(verified.manifest, data.train, progress, balanced=False, hint=hint)
         return diagnose_part(verified, data.train, settings, options.samples, load_weights(verified), progress)
 
 

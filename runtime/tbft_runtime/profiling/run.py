@@ -21,6 +21,7 @@ from tbft_runtime.profiling.profile import GraphName, GraphProfile, Profile, Sli
 from tbft_runtime.profiling.trace import Kernel, KernelTrace, read_trace
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
+from tbft_runtime.training.class_weights import weighted
 from tbft_runtime.training.fine_tuning import FineTuning
 from tbft_runtime.training.sparse_rows import merged
 from tbft_runtime.training.step import TrainStep
@@ -95,10 +96,15 @@ class TracedSteps:
         # Weights stay as they are, so that no step fails, and each computes the same.
         settings = msgspec.structs.replace(self.settings, lr=0.0)
         prefix = load_prefix(self.bundle, self.plan, settings, self.weights, traces=self.folder)
-        step = TrainStep(self.bundle, self.plan, settings, self.weights, prefix, traces=self.folder)
+        takes_targets = settings.takes_targets
+        step = TrainStep(
+            *(self.bundle, self.plan, settings, self.weights, prefix), traces=self.folder, takes_targets=takes_targets
+        )
+        # How much a class weighs makes no step longer.
+        alike = np.ones(len(self.bundle.manifest.classes), np.float32)
         copy = TrainingState(current=_copied(self.state.current), slots=_copied(self.state.slots), best={})
         for _ in range(warm_up + steps):
-            step.run(copy, self.images, self.labels)
+            step.run(copy, self.images, weighted(self.labels, alike) if takes_targets else self.labels)
         graphs: dict[GraphName, Graph] = {} if prefix is None else {"prefix": prefix.graph}
         graphs |= {"gradient": step.gradient, "update": step.update}
         traces: dict[GraphName, KernelTrace] = {}

@@ -19,7 +19,7 @@ from tbft_runtime.reporting.totals import RunTotals
 from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.learned_record import Learned
-from tbft_runtime.run.options import Augmentation
+from tbft_runtime.run.options import Augmentation, ClassWeights
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState, is_worse
@@ -112,6 +112,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """The head that was made in one pass over the images: what was learned, or what training began with."""
     exits: Calibration | None = None
     """When exits before the last one answer; None without any, or without labelled validation images."""
+    class_weights: ClassWeights = "none"
+    """How much images counted in the losses, also of those that validate; "balanced": each class alike."""
     augment: tuple[Augmentation, ...] = ()
     """How images to train on were changed, others in each epoch."""
     recomputed_flops: float | None = None
@@ -194,6 +196,7 @@ def train_result(
         runtime=runtime_versions(),
         run=run,
         exits=calibration_of(plan, settings, state),
+        class_weights=settings.class_weights,
         augment=settings.augment,
         recomputed_flops=recomputed_flops(plan, settings, data.images),
         train_per_class=images_per_class(data.train.labels(data.train.indices), classes) if trains else (),

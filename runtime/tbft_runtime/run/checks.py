@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import get_args
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_BUDGET, LARGEST_RATE, MOST_EPOCHS
 from tbft_runtime.graphs.sessions import checked_threads
+from tbft_runtime.run.options import ClassWeights
 from tbft_runtime.run.settings import Settings
 
 Check = Callable[[Settings, Plan], None]
@@ -129,6 +131,17 @@ def cache(settings: Settings, _plan: Plan) -> None:
             f"`cache` {settings.cache} keeps what the frozen part makes of images, which `augment` changes in each "
             "epoch",
             "leave one of them out",
+        )
+
+
+def class_weights(settings: Settings, plan: Plan) -> None:
+    """They need a gradient graph that takes targets, which plans with exits or with channels to choose do not have."""
+    if settings.class_weights not in get_args(ClassWeights):
+        raise TbftError(f"`class_weights` '{settings.class_weights}' is not known", "balanced, or leave it out")
+    if settings.class_weights != "none" and not plan.soft_targets:
+        raise TbftError(
+            f"plan '{plan.id}' has no gradient graph that takes `class_weights`",
+            "leave it out, or export the bundle again; plans with exits, or with channels to choose, take labels alone",
         )
 
 

@@ -19,6 +19,8 @@ CacheFormat = Literal["fp32", "fp16", "off"]
 # What may be done to the images to train on: mirrored left to right, shifted.
 Augmentation = Literal["flip", "shift"]
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
+# How much an image counts in the loss: as any other, or so that each class counts alike.
+ClassWeights = Literal["none", "balanced"]
 CachePlace = Literal["disk", "ram"]
 
 DEFAULT_EPOCHS = 10
@@ -80,6 +82,8 @@ class TrainOptions:
     """Whether some more steps tell where the time goes."""
     exit_accuracy: float | None = None
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
+    class_weights: ClassWeights | None = None
+    """How much images count in the loss; "balanced": so that each class counts alike."""
     augment: str | None = None
     """How images to train on are changed, others in each epoch: "flip", "shift" or "flip,shift"."""
     base: str | Path | None = None

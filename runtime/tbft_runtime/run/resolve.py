@@ -112,6 +112,7 @@ RULES = (
     Rule("exit_accuracy", _always(None), checks.exit_accuracy, may_change=_freely),
     Rule("data", _always(None), read=_absolute),
     Rule("validation", _always(None), read=_absolute),
+    Rule("class_weights", _always("none"), checks.class_weights),
     Rule("augment", _always(()), read=_augmentations),
     Rule("cache", _always(DEFAULT_CACHE), checks.cache, may_change=_unless_rounded),
     Rule("cache_in", _always(DEFAULT_CACHE_PLACE), may_change=_freely),

@@ -15,6 +15,7 @@ from tbft_runtime.run.settings import Settings
 _DECISIVE = (
     "bundle_id", "plan", "batch_norm", "lr", "momentum", "weight_decay", "batch_size", "seed", "val_fraction",
     "augment",
+    "class_weights",
 )  # fmt: skip
 
 

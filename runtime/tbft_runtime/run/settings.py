@@ -7,7 +7,14 @@ import msgspec
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_artifacts.structs import Epochs, Images, Large, Part, Patience, Place, Rate, Seed, Threads, Word
 from tbft_runtime.run.execution import Execution
-from tbft_runtime.run.options import DEFAULT_CACHE, DEFAULT_CACHE_PLACE, Augmentation, CacheFormat, CachePlace
+from tbft_runtime.run.options import (
+    DEFAULT_CACHE,
+    DEFAULT_CACHE_PLACE,
+    Augmentation,
+    CacheFormat,
+    CachePlace,
+    ClassWeights,
+)
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -55,3 +62,10 @@ class Settings(msgspec.Struct, frozen=True):
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
     augment: tuple[Augmentation, ...] = ()
     """How images to train on are changed, others in each epoch."""
+    class_weights: ClassWeights = "none"
+    """How much images count in the loss."""
+
+    @property
+    def takes_targets(self) -> bool:
+        """Whether the gradient graph takes targets in place of labels."""
+        return self.class_weights != "none"

@@ -24,7 +24,7 @@ class Evaluator:
 
     `graphs` of the bundle, by name, run one behind the other. `read` gives what the first begins with for store indices
     (n,) of `part`: images, or boundary activations, of which each thread takes those of `images` at once. The last one
-    gives logits: (n, classes), or (n, exits, classes).
+    gives logits: (n, classes), or (n, exits, classes). In the loss an image counts as much as `weights` (classes,) say.
     """
 
     bundle: Bundle
@@ -33,6 +33,7 @@ class Evaluator:
     part: Part
     read: Callable[[np.ndarray], np.ndarray]
     images: int = EVALUATION_BATCH
+    weights: np.ndarray | None = None
 
     def evaluate(self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None) -> Tally:
         """Loss and answers over all images; `on_images` is told how many more are done.
@@ -44,7 +45,7 @@ class Evaluator:
             load_graph(bundle_graph(self.bundle, name), weights, 1, signature=signature, room=room)
             for name, signature in self.graphs.items()
         ]
-        tally = Tally()
+        tally = Tally(weights=self.weights)
 
         def logits(values: np.ndarray) -> np.ndarray:
             for graph in graphs:

@@ -15,7 +15,7 @@ from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.activations import BoundaryActivations, open_boundary, why_not_fixed
 from tbft_runtime.boundary.prefix import Prefix, load_prefix
-from tbft_runtime.data.dataset import TrainingData
+from tbft_runtime.data.dataset import Part, TrainingData
 from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.laps import Laps
@@ -29,10 +29,11 @@ from tbft_runtime.tally import Tally
 from tbft_runtime.timing import Phase
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.adaptation import adapted_statistics
+from tbft_runtime.training.class_weights import balanced_weights, weighted
 from tbft_runtime.training.closed_form import starting_head
 from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.sparse_rows import Channels, merged
-from tbft_runtime.training.step import TrainStep, initial_state
+from tbft_runtime.training.step import StepResult, TrainStep, initial_state
 
 
 @dataclass
@@ -140,7 +141,10 @@ class FineTuning:
         if self.boundary is None and self.settings.cache != "off":
             self.progress.note(f"no activation cache: {why_not_fixed(self.plan, self.settings)}")
         prefix = self.boundary.prefix if self.boundary else self._moving_prefix(state)
-        step = TrainStep(self.bundle, self.plan, self.settings, self._weights(state), prefix)
+        step = TrainStep(
+            *(self.bundle, self.plan, self.settings, self._weights(state), prefix),
+            takes_targets=self.settings.takes_targets,
+        )
         evaluator = self._evaluator()
         warm = False
         while state.epoch < self.settings.epochs:
@@ -180,15 +184,19 @@ class FineTuning:
         threads, images = self.settings.threads, self.settings.execution.evaluation_images
         plan, manifest = self.plan, self.bundle.manifest
         classes = len(manifest.classes)
+        # So that the best state is the best one for every class.
+        weights = self._balance(part)
         suffix = {plan.suffix: roles.suffix(plan, classes)}
         if boundary is not None:
-            return Evaluator(self.bundle, suffix, threads, part, lambda indices: boundary.read(part, indices), images)
+            return Evaluator(
+                self.bundle, suffix, threads, part, lambda indices: boundary.read(part, indices), images, weights
+            )
         if plan.exits:
             # The whole model as one graph has the last of them only.
             prefix = {plan.prefix: roles.prefix(plan, manifest.moving_norms(plan))}
-            return Evaluator(self.bundle, prefix | suffix, threads, part, part.images, images)
+            return Evaluator(self.bundle, prefix | suffix, threads, part, part.images, images, weights)
         whole = {plan.predict: roles.whole_model(classes)} if plan.has_prefix else suffix
-        return Evaluator(self.bundle, whole, threads, part, part.images, images)
+        return Evaluator(self.bundle, whole, threads, part, part.images, images, weights)
 
     def _one_epoch(
         self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState, *, warm_up: bool
@@ -200,6 +208,7 @@ class FineTuning:
         loss = 0.0
         correct = labelled = seen = 0
         stopwatch, same = self.accounts.stopwatch, self._input_phase(step)
+        weights = self._balance(train)
         for indices in train.shuffled(settings.batch_size, (settings.seed, number)):
             labels = train.labels(indices)
             phase = same or self._batch_phase(indices)
@@ -207,7 +216,7 @@ class FineTuning:
             before = time.perf_counter()
             inputs = self._inputs(step, indices, number)
             between = time.perf_counter()
-            result = step.run_from_boundary(state, inputs, labels)
+            result = self._step(step, state, inputs, labels, weights)
             after = time.perf_counter()
             stopwatch.add(phase, before, between)
             stopwatch.add("train", between, after)
@@ -260,6 +269,20 @@ class FineTuning:
             return {self.plan.boundary.name: self.boundary.read(self.data.train, indices)}
         seed = self.settings.seed, epoch
         return step.to_boundary(self.data.train.augmented(indices, self.settings.augment, seed))
+
+    def _step(
+        self, step: TrainStep, state: TrainingState, inputs: Tensors, labels: np.ndarray, weights: np.ndarray | None
+    ) -> StepResult:
+        if weights is None:
+            return step.run_from_boundary(state, inputs, labels)
+        result = step.run_from_boundary(state, inputs, weighted(labels, weights))
+        return StepResult(result.loss, int(np.count_nonzero(result.logits.argmax(axis=1) == labels)))
+
+    def _balance(self, part: Part) -> np.ndarray | None:
+        """How much an image of each class of a part counts in its loss, (classes,); None where all count alike."""
+        if self.settings.class_weights == "none":
+            return None
+        return balanced_weights(part.labels(part.indices), len(self.bundle.manifest.classes))
 
     def _adapted(self) -> Arrays:
         with self._lap("statistics"):
