@@ -190,6 +190,8 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     """Images that batch norms with batch statistics normalise together, at least; None: those of the whole batch."""
     unlabelled: bool = False
     """Whether images without a label take part in training, with label `NO_LABEL`."""
+    kept: Count = 0
+    """How many images of the source domain the bundle keeps for it (`tbft_artifacts.kept`); left out where none."""
 
     @property
     def purpose(self) -> str:

@@ -23,6 +23,7 @@ from tbft_export.compile.official import check_official, write_official_artifact
 from tbft_export.compile.request import PlanRequest
 from tbft_export.compile.statistics import statistics_model
 from tbft_export.exits.network import ExitNetwork, train_exits
+from tbft_export.keep import keep_images
 from tbft_export.manifest import describe
 from tbft_export.normalization import measured
 from tbft_export.options import ExportOptions, check_options
@@ -113,7 +114,9 @@ def _write(
             manifest = measured(manifest, options.measure)
         # Ahead of the long work: a wrong path or class name is a quick answer.
         images = None if options.calibration is None else options.calibration(manifest)
-        progress.begin("writing weights and models" if options.source is None else "training exits", 1)
+        source = None if options.keep is None or options.source is None else options.source(manifest)
+        exits_asked = any(request.training.exits is not None for request in requests)
+        progress.begin("training exits" if exits_asked else "writing weights and models", 1)
         exits = _exits(options, requests, trained, manifest)
         write_weights(folder, forward, *([] if exits is None else [exits.forward]))
         write_models(forward, statistics_model(forward, runner), folder)
@@ -125,6 +128,10 @@ def _write(
         )
         made, left_out = make_plans(requests, maker, folder, progress, keep_going=options.keep_going)
         plans = tuple(each.plan for each in made)
+        notes = trained.notes
+        if options.keep is not None and source is not None:
+            plans, note = keep_images(plans, source, options.keep, manifest, folder)
+            notes += (note,)
         for plan in plans if options.official else ():
             official = folder / plan.ort_training
             official.mkdir()
@@ -134,7 +141,7 @@ def _write(
         blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=plans), folder)
         _check(folder, out)
-    return Exported(manifest, tuple(each.check for each in made), trained.notes, left_out)
+    return Exported(manifest, tuple(each.check for each in made), notes, left_out)
 
 
 def _check(folder: Path, out: Path) -> None:
@@ -154,8 +161,10 @@ def _exits(
     """The network with the exits that the plans ask for, trained; None where they ask for none."""
     asked = next((request.training.exits for request in requests if request.training.exits is not None), None)
     if asked is None:
-        if options.source is not None:
-            raise TbftError(f"`method` {options.method} trains nothing on source images", "leave `source` out")
+        if options.source is not None and options.keep is None:
+            raise TbftError(
+                f"`method` {options.method} trains nothing on source images", "leave `source` out, or keep some: `keep`"
+            )
         return None
     if options.source is None:
         raise TbftError(

@@ -91,7 +91,19 @@ def command(
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option(help="For persephonee: labelled images like those that the network was trained on, as for train."),
+        typer.Option(
+            help="Labelled images like those that the network was trained on, as for train: persephonee trains exits "
+            "on them, and --keep ships some."
+        ),
+    ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Ship N images of each class of --source, in 8 bits and as far as the frozen part computes them, so "
+            "that the device can tell what it forgets, and train --remember. They show pictures.",
+        ),
     ] = None,
     weights: Annotated[
         Path | None,
@@ -215,7 +227,8 @@ def command(
             method=method,
             top_blocks=top_blocks,
             exits=exits,
-            source=None if source is None else partial(read_images, source, cache=Path(cache)),
+            source=None if source is None else partial(read_images, source, cache=Path(cache), name="source"),
+            keep=keep,
             weights=weights,
             blocks=tuple(blocks or ()),
             batch_norm=batch_norm,

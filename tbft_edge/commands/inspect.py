@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tbft_artifacts.input_shape import RGB
+from tbft_artifacts.kept import kept_file
 from tbft_artifacts.manifest import Block, Manifest
 from tbft_artifacts.plan import Plan
 from tbft_edge.commands.options import ExpectIdOption, JsonOption
@@ -49,6 +50,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
             ["input", _input(manifest)],
             ["classes", ", ".join(manifest.classes)],
             ["batch norms", str(len(manifest.batch_norms))],
+            *_kept(manifest),
             ["files", f"{len(manifest.files)}, all as exported, {size(total)}"],
             ["made with", ", ".join(f"{name} {version}" for name, version in manifest.producers.items())],
         ],
@@ -59,6 +61,17 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
         yield _sparse(manifest.sparse_plans)
     blocks = [[block.name, f"{block.parameters:,}", _trained_by(block, manifest)] for block in manifest.blocks]
     yield Table("Blocks, from the input to the output", ["block", "parameters", "trained by"], blocks)
+
+
+def _kept(manifest: Manifest) -> Iterator[list[str]]:
+    """How many images of the source domain are kept, and what they take in all plans together; most bundles have none.
+
+    They are the same ones for every plan.
+    """
+    plans = [plan for plan in manifest.plans if plan.kept]
+    if plans:
+        taken = sum(manifest.files[kept_file(plan)].bytes for plan in plans)
+        yield [f"kept source {manifest.noun}s", f"{max(plan.kept for plan in plans):,}, {size(taken)}"]
 
 
 def _input(manifest: Manifest) -> str:
