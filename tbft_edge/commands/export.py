@@ -36,6 +36,7 @@ from tbft_edge.commands.input_options import (
     WindowOption,
 )
 from tbft_edge.commands.options import JsonOption
+from tbft_edge.commands.source_options import KeepOption, SourceOption
 from tbft_edge.console import print_json, say, stdout_for_words
 from tbft_edge.flags import with_flags
 
@@ -89,22 +90,8 @@ def command(
         int | None,
         typer.Option(min=2, help="For persephonee: how many classifiers may answer, the last included. Default 4."),
     ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            help="Labelled images like those that the network was trained on, as for train: persephonee trains exits "
-            "on them, and --keep ships some."
-        ),
-    ] = None,
-    keep: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Ship N images of each class of --source, in 8 bits and as far as the frozen part computes them, so "
-            "that the device can tell what it forgets, and train --remember. They show pictures.",
-        ),
-    ] = None,
+    source: SourceOption = None,
+    keep: KeepOption = None,
     weights: Annotated[
         Path | None,
         typer.Option(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tbft_edge.facts.exits import missed
+from tbft_edge.facts.old_data import warning
 from tbft_edge.figures import count
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def _of_the_result(report: Report) -> Iterator[str]:
         )
     elif result.epochs and not result.best_epoch:
         yield f"no epoch was better than the base model, which is what is kept: try a lower --lr than {result.lr:g}"
+    if (forgot := warning(result)) is not None:
+        yield forgot
     if result.skipped_images:
         yield f"{count(len(result.skipped_images), report.noun)} could not be read and did not take part"
     if result.exits is not None and (below := missed(result.exits, report.noun)) is not None:

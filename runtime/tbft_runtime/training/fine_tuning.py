@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from tbft_artifacts.atomic import is_full_disk
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
+from tbft_artifacts.kept import keeps_inputs
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.activations import BoundaryActivations, open_boundary, why_not_fixed
@@ -18,6 +19,8 @@ from tbft_runtime.boundary.prefix import Prefix, load_prefix
 from tbft_runtime.data.dataset import TrainingData
 from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.sessions import Tensors
+from tbft_runtime.kept.images import KeptImages
+from tbft_runtime.kept.mixing import MixedBatch, mixed_batches
 from tbft_runtime.laps import Laps
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.epoch import Epoch
@@ -30,6 +33,7 @@ from tbft_runtime.timing import Phase
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.adaptation import adapted_statistics
 from tbft_runtime.training.evaluator import Evaluator
+from tbft_runtime.training.old_data import blends, old_data
 from tbft_runtime.training.sparse_rows import Channels, merged
 from tbft_runtime.training.step import TrainStep, initial_state
 
@@ -39,8 +43,8 @@ class FineTuning:
     """What is trained, on which images, from which weights, and who keeps and watches it.
 
     `channels` are those that a sparse plan trains. `adapted` are re-estimated batch-norm statistics, if that was done
-    already. `boundary` is there once the weights of the frozen prefix are known, if there is one whose activations
-    depend on the image alone.
+    already. `kept` are images of the source domain. `boundary` is there once the weights of the frozen prefix are
+    known, if there is one whose activations depend on the image alone.
     """
 
     bundle: Bundle
@@ -54,6 +58,7 @@ class FineTuning:
     channels: Channels
     adapted: Arrays | None
     record: RunFile
+    kept: KeptImages
     boundary: BoundaryActivations | None = field(default=None, init=False)
 
     def run(self, state: TrainingState | None) -> tuple[TrainingState, str]:
@@ -68,8 +73,9 @@ class FineTuning:
             state.run = self.record
             self.progress.resumed(state.epochs, state.best_epoch)
         stopped = self._run_epochs(state) if self.settings.epochs else "adapted"
+        is_blended = self._blend(state)
         # A service that is started again and again when it is done must not wear the card.
-        if self.accounts.has_part or state.epochs.recent or not state.parts:
+        if self.accounts.has_part or state.epochs.recent or not state.parts or is_blended:
             self.accounts.finish(state)
             self.save(state)
         return state, stopped
@@ -96,20 +102,24 @@ class FineTuning:
         if not adapts:
             self._fix(state)
         self.progress.begin("evaluating the base model", len(self.data.validation))
+        evaluator = self._evaluator()
         with self._lap("evaluation"):
-            tally = self._evaluator().evaluate(self.base, self.progress.advance)
+            tally = evaluator.evaluate(self.base, self.progress.advance)
+            state.old_before = old = old_data(evaluator, self.kept, self.base)
         state.before = tally.evaluation()
         state.confusions["before"] = tally.confusion()
         if adapts:
             state.current |= self.adapted or self._adapted()
             self._fix(state)
+            evaluator = self._evaluator()
             with self._lap("evaluation"):
-                tally = self._evaluator().evaluate(self._weights(state))
+                tally = evaluator.evaluate(self._weights(state))
+                old = old_data(evaluator, self.kept, self._weights(state))
             state.adapted = tally.evaluation()
         starting = tally.evaluation()
         if starting is not None and not np.isfinite(starting.loss):
             raise _without_training(starting.loss)
-        state.keep_best(0, starting, tally.confusion(), tally.exit_answers())
+        state.keep_best(0, starting, tally.confusion(), tally.exit_answers(), old)
         self.accounts.prepare(state)
         self.save(state)
         return state
@@ -136,7 +146,9 @@ class FineTuning:
             state.epoch = number
             best = epoch.validation.loss < state.best_loss
             if best:
-                state.keep_best(number, epoch.validation, tally.confusion(), tally.exit_answers())
+                with self._lap("validation") if len(self.kept.measured) else nullcontext():
+                    old = old_data(evaluator, self.kept, self._weights(state))
+                state.keep_best(number, epoch.validation, tally.confusion(), tally.exit_answers(), old)
             # Before it is saved, so that a run that ends here knows what the epoch took.
             self.accounts.close(state, began)
             with self._lap("saving"):
@@ -151,6 +163,8 @@ class FineTuning:
             self.boundary = open_boundary(
                 self.bundle, self.plan, self.settings, self._weights(state), self.data, self.folder.cache, self.progress
             )
+            if keeps_inputs(self.plan):
+                self.kept = self.kept.behind(self.boundary.prefix, self.plan.boundary.name)
 
     def _moving_prefix(self, state: TrainingState) -> Prefix | None:
         """The prefix under batch statistics, which move."""
@@ -182,12 +196,12 @@ class FineTuning:
         loss = 0.0
         correct = labelled = seen = 0
         stopwatch, same = self.accounts.stopwatch, self._input_phase(step)
-        for indices in train.shuffled(settings.batch_size, (settings.seed, number)):
-            labels = train.labels(indices)
-            phase = same or self._batch_phase(indices)
+        for batch in mixed_batches(train, settings, self.kept.remembered, number):
+            labels = batch.joined(train.labels(batch.own), self.kept.labels)
+            phase = same or self._batch_phase(batch.own)
             # Written out, not as two laps of a `with`: the step of a last layer takes hardly longer than those.
             before = time.perf_counter()
-            inputs = self._inputs(step, indices)
+            inputs = self._inputs(step, batch)
             between = time.perf_counter()
             result = step.run_from_boundary(state, inputs, labels)
             after = time.perf_counter()
@@ -199,12 +213,12 @@ class FineTuning:
             if not np.isfinite(result.loss):
                 raise self._diverged(f"the loss became {result.loss} in epoch {number}", number)
             # The graph adds up what exits lose; of several, losses are told as means, as in validation.
-            loss += result.loss / max(1, len(self.plan.exits)) * len(indices)
+            loss += result.loss / max(1, len(self.plan.exits)) * len(labels)
             correct += result.correct
-            seen += len(indices)
+            seen += len(labels)
             labelled += int(np.count_nonzero(labels != NO_LABEL))
-            self.progress.advance(len(indices))
-            self.progress.training(len(indices), loss / seen, _part(correct, labelled))
+            self.progress.advance(len(batch.own))
+            self.progress.training(len(batch.own), loss / seen, _part(correct, labelled))
         if not seen:
             raise TbftError("there is no image to train on", "give some with `data`")
         with self._lap("validation"):
@@ -214,7 +228,7 @@ class FineTuning:
             raise self._diverged(f"the validation loss is no number after epoch {number}", number)
         epoch = Epoch(
             number=number,
-            train_loss=loss / len(train),
+            train_loss=loss / seen,
             train_accuracy=_part(correct, labelled),
             validation=validation,
             seconds=time.perf_counter() - started,
@@ -236,11 +250,23 @@ class FineTuning:
         """Whether the inputs of a batch at store indices (n,) only have to be read."""
         return "read" if self.boundary is not None and self.boundary.holds(self.data.train, indices) else "prefix"
 
-    def _inputs(self, step: TrainStep, indices: np.ndarray) -> Tensors:
-        """What a step begins with, for training images at store indices (n,)."""
+    def _inputs(self, step: TrainStep, batch: MixedBatch) -> Tensors:
+        """What a step begins with, for training images and those that are remembered."""
         if self.boundary is not None:
-            return {self.plan.boundary.name: self.boundary.read(self.data.train, indices)}
-        return step.to_boundary(self.data.train.images(indices))
+            own = self.boundary.read(self.data.train, batch.own)
+            return {self.plan.boundary.name: batch.joined(own, self.kept.read)}
+        return step.to_boundary(batch.joined(self.data.train.images(batch.own), self.kept.read))
+
+    def _blend(self, state: TrainingState) -> bool:
+        """Measure what lies between the base model and the best state, once; whether that was done now."""
+        # With other statistics in the frozen part than the base model has, no suffix could be blended alone.
+        if not state.best_epoch or state.blends or state.old_after is None or self.settings.batch_norm == "adapt":
+            return False
+        self._fix(state)
+        self.progress.begin("measuring models between the base model and the best state", 0)
+        trained = merged(self.plan, self.base, state.best)
+        state.blends = tuple(blends(self._evaluator(), self.kept, self.base, trained, state))
+        return bool(state.blends)
 
     def _adapted(self) -> Arrays:
         with self._lap("statistics"):
