@@ -230,6 +230,7 @@ def device_graphs(manifest: Manifest) -> list[str]:
     names = [PREDICT, *([STATISTICS] if manifest.batch_norms else [])]
     for plan in manifest.plans:
         names += [*map(plan.prefix_in, plan.prefix_forms), *map(plan.gradient_in, plan.gradient_forms)]
+        names += [plan.targets] if plan.soft_targets else []
         names += [plan.suffix, plan.predict, plan.update, *map(plan.stage, range(len(plan.exits)))]
     names += [plan.fisher for plan in manifest.sparse_plans[:1]]
     return list(dict.fromkeys(names))

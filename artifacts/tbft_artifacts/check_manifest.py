@@ -94,6 +94,8 @@ def _plan_faults(plan: Plan, manifest: Manifest) -> Iterator[str]:
         yield "with a form of its gradient graph twice"
     if (plan.optimizer.inputs, plan.optimizer.slots) != OPTIMIZERS[plan.optimizer.kind]:
         yield f"whose inputs and slots are not those of {plan.optimizer.kind}"
+    if plan.soft_targets and (plan.exits or plan.sparse is not None):
+        yield "with a graph that takes targets, and exits or channels to choose"
     if not plan.parameters and plan.sparse is None:
         yield "that trains nothing"
     if kept_bytes(plan, manifest, plan.kept) > MOST_BYTES:

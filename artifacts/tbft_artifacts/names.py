@@ -6,6 +6,11 @@ from __future__ import annotations
 LABELS = "labels"
 LOSS = "loss"
 CORRECT = "correct"
+# Inputs that those have in place of labels which take targets: rows of probabilities, how much information each image
+# adds to the loss, and the logarithms of what all answers are meant to be on average.
+TARGETS = "targets"
+INFORMATION = "information"
+LOG_MARGINAL = "log_marginal"
 # Output of a forward graph; of a stage, what its exit says, and what the next stage begins with.
 LOGITS = "logits"
 ACTIVATION = "activation"

@@ -35,6 +35,7 @@ from tbft_export.passes.spatial_major_layout import SpatialMajorLayoutPass
 from tbft_export.passes.stand_in_for_activations import StandInForActivationsPass
 from tbft_export.passes.take_branches import TakeBranchesPass
 from tbft_export.passes.take_gradients import TakeGradientsPass
+from tbft_export.passes.take_targets import TakeTargetsPass
 from tbft_export.passes.train_rows import TrainRowsPass
 from tbft_export.passes.unroll_recurrence import UnrollRecurrencePass
 from tbft_export.passes.use_batch_statistics import UseBatchStatisticsPass
@@ -125,12 +126,15 @@ def after_gradient(
     trainable: Sequence[str],
     form: ConvolutionForm = "direct",
     sparse: Sequence[SparseLayer] = (),
+    *,
+    takes_targets: bool = False,
 ) -> list[ir.passes.PassBase]:
-    """ORT's training graph -> the device's gradient graph, standard operators only."""
+    """ORT's training graph -> the device's gradient graph, standard operators only; with labels, or with targets."""
     return [
         TakeGradientsPass(),  # First: it makes the gradients graph outputs, so that they are kept.
         FreezeWeightsPass(weights, [*trainable, *(layer.weight for layer in sparse)]),
-        CountCorrectPass(),  # While the logits are still an output.
+        # While the logits are still an output, and the loss is still one node.
+        TakeTargetsPass() if takes_targets else CountCorrectPass(),
         common.IdentityEliminationPass(),  # ORT emits dozens; lowerings ask who uses an output.
         TrainRowsPass(sparse, weights),  # Ahead of the next, which removes the gradients of whole weights.
         common.RemoveUnusedNodesPass(),  # Gradients of parameters that are not trained.
@@ -200,6 +204,7 @@ def pass_names() -> list[str]:
         before_gradient((), ()),
         from_ort_training({}),
         after_gradient({}, (), "winograd"),
+        after_gradient({}, (), takes_targets=True),
         score_channels({}, ()),
         batch_mode(empty),
     ]

@@ -47,6 +47,8 @@ def write_plan(compiled: CompiledPlan, folder: Path) -> None:
     write_graph(compiled.suffix, folder, plan.suffix)
     for form, gradient in compiled.gradients.items():
         write_graph(gradient, folder, plan.gradient_in(form))
+    if compiled.targets is not None:
+        write_graph(compiled.targets, folder, plan.targets)
     write_graph(compiled.update, folder, plan.update)
     for number, stage in enumerate(compiled.stages):
         write_graph(stage, folder, plan.stage(number))

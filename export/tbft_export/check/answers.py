@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from tbft_artifacts.manifest import BatchNorm
-from tbft_artifacts.names import BATCH_SUFFIX, LOSS
+from tbft_artifacts.names import BATCH_SUFFIX, LOGITS, LOSS
 from tbft_artifacts.plan import Parameter
 from tbft_export.check.measure import Answers
 from tbft_export.reference.torch_reference import ReferenceStep
@@ -37,6 +37,11 @@ def answers_in(
     }
     gradients = {parameter.name: found[parameter.gradient] for parameter in parameters}
     return Answers(float(found[LOSS]), gradients, _scaled(moved, norms, before))
+
+
+def with_logits(answers: Answers, logits: np.ndarray) -> Answers:
+    """The same beside the logits (N, C)."""
+    return answers._replace(averages={**answers.averages, LOGITS: logits})
 
 
 def _averages(norms: Sequence[BatchNorm], tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:

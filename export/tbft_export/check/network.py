@@ -23,6 +23,7 @@ from tbft_export.graph.forward import IMAGES, ForwardModel
 from tbft_export.graph.sessions import Session
 from tbft_export.graph.subgraph import extract
 from tbft_export.reference.evaluate import UnknownOperatorError
+from tbft_export.reference.soft_targets import SoftTargets, draw_targets
 from tbft_export.reference.torch_reference import Reference, ReferenceStep, reference_step
 from tbft_export.training_plan import TrainingPlan
 
@@ -58,6 +59,11 @@ class CheckedNetwork:
         return draw_batch(self.manifest, self.classes, np.random.default_rng(0))
 
     @cached_property
+    def targets(self) -> SoftTargets:
+        """What the graphs that take targets are checked with."""
+        return draw_targets(len(self.batch.labels), self.classes, np.random.default_rng(0))
+
+    @cached_property
     def trace(self) -> Trace:
         """The module against its graph, for all that any plan trains; norms that one plan moves all move."""
         moved = {mean for part in self._parts for mean in part.means}
@@ -65,7 +71,8 @@ class CheckedNetwork:
         found = trace(self.reference, self.forward, self.trained, norms, self.batch)
         if found.step is not None:
             # A plan that begins with the images takes the same step.
-            self._steps[Part(IMAGES, tuple(norm.mean for norm in norms), masked=False), torch.float64] = found.step
+            part = Part(IMAGES, tuple(norm.mean for norm in norms), masked=False)
+            self._steps[part, torch.float64, False] = found.step
         return replace(found, step=None)
 
     @cached_property
@@ -78,16 +85,22 @@ class CheckedNetwork:
         pairs = zip(self.plans, self._parts, strict=True)
         return list(dict.fromkeys(name for plan, each in pairs if each == part for name in plan.parameters))
 
-    def remembered(self, part: Part, dtype: torch.dtype, step: Callable[[], ReferenceStep]) -> ReferenceStep:
-        """The `step` of plans that begin together, made once; those of another part are forgotten."""
-        if (part, dtype) not in self._steps:
+    def remembered(
+        self, part: Part, dtype: torch.dtype, step: Callable[[], ReferenceStep], *, soft: bool
+    ) -> ReferenceStep:
+        """The `step` of plans that begin together, made once; those of another part are forgotten.
+
+        `soft` tells that with the targets of all plans from that with labels.
+        """
+        own = (part, dtype, soft)
+        if own not in self._steps:
             for key in [key for key in self._steps if key[0] != part]:
                 del self._steps[key]
-            self._steps[part, dtype] = step()
-        return self._steps[part, dtype]
+            self._steps[own] = step()
+        return self._steps[own]
 
     @cached_property
-    def _steps(self) -> dict[tuple[Part, torch.dtype], ReferenceStep]:
+    def _steps(self) -> dict[tuple[Part, torch.dtype, bool], ReferenceStep]:
         return {}
 
     @cached_property

@@ -11,9 +11,9 @@ import torch
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BatchNorm
-from tbft_artifacts.names import LABELS
+from tbft_artifacts.names import LABELS, LOGITS
 from tbft_artifacts.plan import Plan
-from tbft_export.check.answers import answers_in, answers_of
+from tbft_export.check.answers import answers_in, answers_of, with_logits
 from tbft_export.check.compiled import in_float64, in_onnxruntime
 from tbft_export.check.measure import KINK, Answers
 from tbft_export.check.network import CheckedNetwork, Part
@@ -93,7 +93,7 @@ class PlanStep:
     @cached_property
     def exact(self) -> Answers:
         """PyTorch's step in float64."""
-        exact = self._in_pytorch(torch.float64)
+        exact = self.in_pytorch(torch.float64)
         dead = any(not gradient.any() for gradient in exact.gradients.values())
         # Behind a dead layer everything lies on kinks, and rounding decides what passes.
         for step in [exact, *(self.beside_kinks if dead else [])]:
@@ -108,29 +108,34 @@ class PlanStep:
     @cached_property
     def rounded(self) -> Answers:
         """PyTorch's step in float32."""
-        return self._in_pytorch(torch.float32)
+        return self.in_pytorch(torch.float32)
 
     @cached_property
     def beside_kinks(self) -> list[Answers]:
         """The steps in float64 with kinks a little aside, for what lies on one exactly (behind a dead layer)."""
-        return [self._in_pytorch(torch.float64, kink) for kink in (-KINK, KINK)]
+        return [self.in_pytorch(torch.float64, kink) for kink in (-KINK, KINK)]
 
-    def _in_pytorch(self, dtype: torch.dtype, kink: float = 0.0) -> Answers:
+    def in_pytorch(self, dtype: torch.dtype, kink: float = 0.0, *, soft: bool = False) -> Answers:
+        """The step with labels, or with targets, where activations bend by `kink` later."""
         names = [*(parameter.name for parameter in self.plan.parameters), *self.rows.weights]
         if kink or self.rows.layers or not self.starts_at_boundary:
-            found = self._step(names, dtype, kink)
+            found = self._step(names, dtype, kink, soft=soft)
         else:
             part = Part(self.plan.boundary.name, self.plan.batch_statistics, self.masked)
-            found = self.network.remembered(part, dtype, lambda: self._step(self.network.together(part), dtype))
+            together = self.network.together(part)
+            found = self.network.remembered(part, dtype, lambda: self._step(together, dtype, 0.0, soft=soft), soft=soft)
         found.require(names)
-        return answers_of(self.rows.of(found.only(names)), self.norms, self.reference.tensors())
+        answers = answers_of(self.rows.of(found.only(names)), self.norms, self.reference.tensors())
+        return with_logits(answers, found.logits) if soft else answers
 
-    def _step(self, names: Sequence[str], dtype: torch.dtype, kink: float = 0.0) -> ReferenceStep:
+    def _step(self, names: Sequence[str], dtype: torch.dtype, kink: float, *, soft: bool) -> ReferenceStep:
         begin = self.start if self.starts_at_boundary else self.network.batch.images
         step = partial(reference_step, self.reference, names, self.plan.batch_statistics, begin)
         with self.rows.in_place(self.reference):
-            return step(self.network.batch.labels, dtype=dtype, kink=kink, masked=self.masked)
+            wanted = self.network.targets if soft else self.network.batch.labels
+            return step(wanted, dtype=dtype, kink=kink, masked=self.masked)
 
     def answers(self, found: Arrays) -> Answers:
-        """The outputs of the gradient graph."""
-        return answers_in(found, self.rows.trained(self.plan).parameters, self.norms, self.reference.tensors())
+        """The outputs of a gradient graph; one that takes targets gives logits, too."""
+        answers = answers_in(found, self.rows.trained(self.plan).parameters, self.norms, self.reference.tensors())
+        return with_logits(answers, found[LOGITS]) if LOGITS in found else answers

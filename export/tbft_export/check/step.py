@@ -16,6 +16,7 @@ from tbft_export.check.network import CheckedNetwork
 from tbft_export.check.plan_step import PlanStep
 from tbft_export.check.result import SelfCheck, Worst, kernel_disagreement, worst_of
 from tbft_export.check.sparse import fisher_answers, scores_in
+from tbft_export.check.targets import check_targets
 from tbft_export.check.written import Checked, Written, check_written
 
 
@@ -46,6 +47,8 @@ def check_bundle(network: CheckedNetwork, plan: Plan, *, masked: bool = False) -
         )
         for form in plan.gradient_forms
     ]
+    if plan.soft_targets:
+        checked.append(check_targets(step))
     if plan.sparse_layers and (network.folder / plan.fisher).exists():
         checked.append(_check_scores(step))
     return SelfCheck(

@@ -66,6 +66,10 @@ def compile_plan(
         form: runner.run(training.clone(), after_gradient(tensors, trainable, form, layers))
         for form in forms_of(suffix.graph)
     }
+    targets = None
+    if not layers:
+        default = next(iter(gradients))
+        targets = runner.run(training.clone(), after_gradient(tensors, trainable, default, takes_targets=True))
     prefixes = {} if prefix is None else _prefixes(prefix, asked, forward.weights, runner)
     plan = Plan(
         id=request.id,
@@ -90,12 +94,13 @@ def compile_plan(
         # What costs nothing is not worth keeping: a module's own normalisation of its images.
         fixed_prefix=is_fixed and cost.prefix_flops > 0,
         statistics_part=statistics_part(norms, request.norm_part, at_once),
+        targets_memory=None if targets is None else plan_memory(targets),
     )
     update = build_update([plan.flat], request.optimizer.kind, open_length=bool(layers))
     fisher = runner.run(training, score_channels(tensors, layers, next(iter(gradients)))) if request.scores else None
-    for model in (suffix, update, *gradients.values(), *prefixes.values(), *([] if fisher is None else [fisher])):
+    for model in (suffix, update, *gradients.values(), *prefixes.values(), *filter(None, (targets, fisher))):
         check_standard(model)
-    return CompiledPlan(plan, prefixes, suffix, gradients, update, fisher)
+    return CompiledPlan(plan, prefixes, suffix, gradients, update, targets, fisher)
 
 
 def _prefixes(

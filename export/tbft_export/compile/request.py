@@ -38,8 +38,9 @@ class PlanRequest:
 class CompiledPlan:
     """A plan and its graphs; weights are still inside them. Prefix and gradient are there in several forms.
 
-    `fisher` scores the channels of sparse layers, in the plan that does so for all. `stages` are the parts of a network
-    with exits, each up to one of them, and `predict` is that network with the last exit alone.
+    `targets` is the gradient with targets in place of labels, in one form, for plans that have it. `fisher` scores the
+    channels of sparse layers, in the plan that does so for all. `stages` are the parts of a network with exits, each up
+    to one of them, and `predict` is that network with the last exit alone.
     """
 
     plan: Plan
@@ -47,6 +48,7 @@ class CompiledPlan:
     suffix: ir.Model
     gradients: Mapping[ConvolutionForm, ir.Model]
     update: ir.Model
+    targets: ir.Model | None = None
     fisher: ir.Model | None = None
     stages: tuple[ir.Model, ...] = ()
     predict: ir.Model | None = None

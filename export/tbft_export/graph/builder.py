@@ -45,6 +45,8 @@ def empty_graph(name: str, inputs: Sequence[ir.Value]) -> ir.Graph:
     return ir.Graph(inputs, [], nodes=[], opset_imports={"": OPSET}, name=name)
 
 
-def graph_input(name: str, shape: Sequence[int | str], dtype: ir.DataType = ir.DataType.FLOAT) -> ir.Value:
+def graph_input(
+    name: str, shape: Sequence[int | str | ir.SymbolicDim], dtype: ir.DataType = ir.DataType.FLOAT
+) -> ir.Value:
     """An input for a graph; dimensions that only the device knows have names."""
     return ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(dtype))

@@ -16,6 +16,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_export.passes.quicken_averages import LARGEST_KEPT
 from tbft_export.reference.evaluate import precision
 from tbft_export.reference.slopes import Slopes
+from tbft_export.reference.soft_targets import SoftTargets
 
 
 class Reference(Protocol):
@@ -124,13 +125,15 @@ def reference_step(
     trainable: Sequence[str],
     batch_statistics: Collection[str],
     images: np.ndarray,
-    labels: np.ndarray,
+    wanted: np.ndarray | SoftTargets,
     *,
     dtype: torch.dtype = torch.float32,
     kink: float = 0.0,
     masked: bool = False,
 ) -> ReferenceStep:
     """One forward and backward pass in PyTorch, in `dtype`; the reference's tensors are as before afterwards.
+
+    The loss is cross-entropy with labels (N,) int64, or that of targets.
 
     `batch_statistics` names the norms that use them, by their running mean. `kink` moves where activations
     bend, and `masked` makes the backward of ReLU6 and hard-swish a mask (`Slopes`). Raises TbftError where the network
@@ -145,7 +148,11 @@ def reference_step(
             with Slopes(shift=kink, masked=masked), torch.set_grad_enabled(bool(parameters)):
                 # A copy: forwards that change their input exist.
                 logits = reference.logits(torch.tensor(images, dtype=dtype), batch_statistics=batch_statistics)
-            loss = functional.cross_entropy(logits, torch.from_numpy(labels))
+            loss = (
+                wanted.loss(logits)
+                if isinstance(wanted, SoftTargets)
+                else functional.cross_entropy(logits, torch.from_numpy(wanted))
+            )
             gradients = _gradients(loss, parameters)
             moved = {
                 name: tensors[name].detach().clone().numpy()

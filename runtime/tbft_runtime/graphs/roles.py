@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tbft_artifacts.manifest import BatchNorm
-from tbft_artifacts.names import ACTIVATION, BATCH_SUFFIX, CORRECT, LABELS, LOGITS, LOSS
+from tbft_artifacts.names import (
+    ACTIVATION,
+    BATCH_SUFFIX,
+    CORRECT,
+    INFORMATION,
+    LABELS,
+    LOG_MARGINAL,
+    LOGITS,
+    LOSS,
+    TARGETS,
+)
 from tbft_artifacts.plan import Parameter, Plan
 from tbft_runtime.graphs.signature import ANY, FLOAT, IMAGES, INT64, Signature, Value
 
@@ -40,17 +50,33 @@ def stage(plan: Plan, number: int, classes: int) -> Signature:
 
 def gradient(plan: Plan, norms: Sequence[BatchNorm]) -> Signature:
     """Boundary activation, labels, parameters -> loss, right answers, gradients, and statistics of some of `norms`."""
+    return _gradient(plan, norms, {LABELS: _LABELS}, {CORRECT: Value(INT64, ())})
+
+
+def targets(plan: Plan, norms: Sequence[BatchNorm], classes: int) -> Signature:
+    """The same with targets in place of labels, and logits in place of right answers."""
+    wanted = {
+        TARGETS: _logits(classes),
+        INFORMATION: Value(FLOAT, (IMAGES,)),
+        LOG_MARGINAL: Value(FLOAT, (classes,)),
+    }
+    return _gradient(plan, norms, wanted, {LOGITS: _logits(classes)})
+
+
+def _gradient(
+    plan: Plan, norms: Sequence[BatchNorm], wanted: Mapping[str, Value], answers: Mapping[str, Value]
+) -> Signature:
     rows = {layer.rows: Value(FLOAT, (None, *layer.shape[1:])) for layer in plan.sparse_layers}
     parameters = {each.name: Value(FLOAT, each.shape) for each in plan.parameters} | rows
     gradients = {Parameter(name, ()).gradient: value for name, value in parameters.items()}
     return Signature(
         {
             plan.boundary.name: _boundary(plan),
-            LABELS: _LABELS,
+            **wanted,
             **parameters,
             **{layer.channels: Value(INT64, (None,)) for layer in plan.sparse_layers},
         },
-        {LOSS: _SCALAR, CORRECT: Value(INT64, ()), **gradients},
+        {LOSS: _SCALAR, **answers, **gradients},
         optional=batch_statistics(norms),
     )
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 
 import numpy as np
 
@@ -131,8 +132,8 @@ class BoundGraph:
             for name, array in outputs.items():
                 self._binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
 
-    def run(self, feeds: Tensors) -> None:
-        """Compute every output into its array; `feeds` are the inputs that change their place or size.
+    def run(self, feeds: Tensors, results: Tensors = MappingProxyType({})) -> None:
+        """Compute every output into its array; `feeds` and `results` are those that change their place or size.
 
         Raises TbftError if that cannot be done.
         """
@@ -141,6 +142,8 @@ class BoundGraph:
             for name, array in feeds.items():
                 held.append(np.ascontiguousarray(array))
                 self._binding.bind_cpu_input(name, held[-1])
+            for name, array in results.items():
+                self._binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
             self._session.run_with_iobinding(self._binding)
 
 

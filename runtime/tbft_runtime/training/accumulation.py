@@ -6,26 +6,39 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Condition
+from typing import NamedTuple
 
 import numpy as np
 
 from tbft_artifacts.manifest import BatchNorm
-from tbft_artifacts.names import BATCH_SUFFIX, CORRECT, LABELS, LOSS
+from tbft_artifacts.names import BATCH_SUFFIX, CORRECT, LOGITS, LOSS
 from tbft_artifacts.plan import Plan
 from tbft_runtime.graphs.pooled import pooled
 from tbft_runtime.graphs.sessions import BoundGraph, Graph, Tensors
 from tbft_runtime.run.division import Division
 from tbft_runtime.training.flat import FlatParameters
 from tbft_runtime.training.sparse_rows import empty_gradients
+from tbft_runtime.training.targets import Targets, feeds_of
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """Mean loss of a batch, how many answers were right, and the batch statistics `<running statistic>.batch`."""
+    """Mean loss of a batch, how many answers were right, and the batch statistics `<running statistic>.batch`.
+
+    With targets there are `logits` (N, C), one row for each image, and nobody counts right answers.
+    """
 
     loss: float
     correct: int
     statistics: Tensors
+    logits: np.ndarray | None = None
+
+
+class _Part(NamedTuple):
+    """What the graph is fed with for a part of a batch, and the arrays for those results that have a row per image."""
+
+    feeds: Tensors
+    results: Tensors
 
 
 class _Lane:
@@ -43,16 +56,18 @@ class _Lane:
 
     def bound(self, gradients: FlatParameters) -> BoundGraph:
         """The graph with its results here, and its gradients there."""
-        others: dict[str, np.ndarray] = {LOSS: self._loss, CORRECT: self._correct}
+        others: dict[str, np.ndarray] = {LOSS: self._loss}
+        if CORRECT in self._graph.outputs:
+            others[CORRECT] = self._correct
         others |= self._statistics | empty_gradients(self._plan)
         views = {parameter.gradient: gradients.view(parameter) for parameter in self._plan.parameters}
         return self._graph.bind(self._inputs, others | views)
 
-    def run(self, feeds: Tensors, bound: BoundGraph | None = None) -> BatchResult:
+    def run(self, part: _Part, bound: BoundGraph | None = None) -> BatchResult:
         """Compute a part, into this lane's gradients or into those of `bound`."""
-        (bound or self._bound).run(feeds)
+        (bound or self._bound).run(part.feeds, part.results)
         statistics = {name: value.copy() for name, value in self._statistics.items()}
-        return BatchResult(float(self._loss), int(self._correct), statistics)
+        return BatchResult(float(self._loss), int(self._correct), statistics, part.results.get(LOGITS))
 
 
 class _Turns:
@@ -108,30 +123,42 @@ class Accumulator:
         # Of its own: lanes wait for each other, and among the tasks of others one of them might never begin.
         self._pool = ThreadPoolExecutor(division.lanes, "lane")
 
-    def run(self, activations: np.ndarray, labels: np.ndarray) -> BatchResult:
-        """The gradients of a batch, and the rest of its results; `activations` are those at the boundary."""
-        parts = self._division.parts(len(labels))
-        if len(parts) == 1:
-            return self._lanes[0].run({self.boundary: activations, LABELS: labels}, self._first)
-        feeds = [{self.boundary: activations[part], LABELS: labels[part]} for part in parts]
-        images = [len(labels[part]) for part in parts]
-        results = self._run_lanes(feeds, images)
-        self._total *= np.float32(images[0] / len(labels))
-        loss = sum(result.loss * count for result, count in zip(results, images, strict=True)) / len(labels)
-        statistics = pooled(self._norms, [result.statistics for result in results], images)
-        return BatchResult(loss, sum(result.correct for result in results), statistics)
+    def run(self, activations: np.ndarray, wanted: np.ndarray | Targets) -> BatchResult:
+        """The gradients of a batch, and the rest of its results; `activations` are those at the boundary.
 
-    def _run_lanes(self, feeds: Sequence[Tensors], images: Sequence[int]) -> list[BatchResult]:
+        `wanted` are labels (N,) int64, or targets, as the graph takes them.
+        """
+        total = len(wanted)
+        slices = self._division.parts(total)
+        # A part writes its rows where they belong.
+        logits = None if isinstance(wanted, np.ndarray) else np.empty(wanted.targets.shape, np.float32)
+        parts = [
+            _Part(
+                {self.boundary: activations[part], **feeds_of(wanted, part)},
+                {} if logits is None else {LOGITS: logits[part]},
+            )
+            for part in slices
+        ]
+        if len(parts) == 1:
+            return self._lanes[0].run(parts[0], self._first)
+        images = [len(activations[part]) for part in slices]
+        results = self._run_lanes(parts, images)
+        self._total *= np.float32(images[0] / total)
+        loss = sum(result.loss * count for result, count in zip(results, images, strict=True)) / total
+        statistics = pooled(self._norms, [result.statistics for result in results], images)
+        return BatchResult(loss, sum(result.correct for result in results), statistics, logits)
+
+    def _run_lanes(self, parts: Sequence[_Part], images: Sequence[int]) -> list[BatchResult]:
         """The result of each part; their gradients are added up as if all were as many images as the first."""
-        lanes = min(len(self._lanes), len(feeds))
+        lanes = min(len(self._lanes), len(parts))
         results: dict[int, BatchResult] = {}
         turns = _Turns()
 
         def run_lane(index: int) -> None:
             lane = self._lanes[index]
-            for number in range(index, len(feeds), lanes):
+            for number in range(index, len(parts), lanes):
                 try:
-                    results[number] = lane.run(feeds[number], None if number else self._first)
+                    results[number] = lane.run(parts[number], None if number else self._first)
                     if not turns.wait(number):
                         return
                     if number:
@@ -149,7 +176,7 @@ class Accumulator:
             wait(futures)
             for future in futures:
                 future.result()
-        return [results[number] for number in range(len(feeds))]
+        return [results[number] for number in range(len(parts))]
 
     def _add(self, part: np.ndarray, weight: float) -> None:
         if weight != 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -17,13 +18,15 @@ from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.memory import Room
 from tbft_runtime.graphs.sessions import Tensors, load_graph
+from tbft_runtime.graphs.signature import Signature
 from tbft_runtime.run.division import gradient_division
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
-from tbft_runtime.training.accumulation import Accumulator
+from tbft_runtime.training.accumulation import Accumulator, BatchResult
 from tbft_runtime.training.batch_norm import average_into, check_batch
 from tbft_runtime.training.flat import FlatParameters
 from tbft_runtime.training.sparse_rows import NO_CHANNELS, Channels, fixed_inputs, starting_rows
+from tbft_runtime.training.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,14 @@ class StepResult:
 
     loss: float
     correct: int
+
+
+@dataclass(frozen=True)
+class TargetsResult:
+    """Mean loss of the batch, and the logits (N, C) float32 of its images, in their order, before the update."""
+
+    loss: float
+    logits: np.ndarray
 
 
 def initial_state(
@@ -61,6 +72,8 @@ class TrainStep:
     Parameters, gradients and optimizer state are bound to the graphs once and updated in place. A batch
     goes through the gradient graph in the parts of a `division`, whose gradients are added, weighted by
     their images. Both graphs are traced into the folder `traces`.
+
+    With `takes_targets` a batch comes with `Targets` in place of labels. Raises TbftError where no graph takes them.
     """
 
     def __init__(
@@ -72,6 +85,7 @@ class TrainStep:
         prefix: Prefix | None,
         *,
         traces: Path | None = None,
+        takes_targets: bool = False,
     ) -> None:
         self.plan = plan
         self.settings = settings
@@ -79,12 +93,14 @@ class TrainStep:
         self.prefix = prefix
         execution = settings.execution
         self.division = gradient_division(plan, settings)
+        self._classes = len(bundle.manifest.classes) if takes_targets else None
         room = Room(settings.batch_size, bundle.manifest.shape, trains=True)
+        name, signature = self._gradient_graph()
         self.gradient = load_graph(
-            bundle_graph(bundle, plan.gradient_in(execution.gradient_form)),
+            bundle_graph(bundle, name),
             weights,
             self.division.threads,
-            signature=roles.gradient(plan, self.norms),
+            signature=signature,
             room=room,
             spinning=execution.spinning,
             trace=traces and traces / "gradient",
@@ -100,6 +116,18 @@ class TrainStep:
         self._check_statistics()
         self._bound: _BoundState | None = None
 
+    def _gradient_graph(self) -> tuple[str, Signature]:
+        """The file of the graph that takes what this step is given, and what that graph must take and give."""
+        plan = self.plan
+        if self._classes is None:
+            return plan.gradient_in(self.settings.execution.gradient_form), roles.gradient(plan, self.norms)
+        if not plan.soft_targets:
+            raise TbftError(
+                f"plan {plan.id!r} has no graph that takes targets",
+                "export the bundle again; plans with exits, or with channels to choose, train with labels alone",
+            )
+        return plan.targets, roles.targets(plan, self.norms, self._classes)
+
     def _check_statistics(self) -> None:
         """Each norm that uses the statistics of the batch has them from the prefix or from the gradient graph."""
         given = {*self.gradient.outputs, *(self.prefix.graph.outputs if self.prefix else ())}
@@ -107,13 +135,19 @@ class TrainStep:
             if name not in given:
                 raise TbftError(f"no graph of plan {self.plan.id!r} gives '{name}'", "export the bundle again")
 
-    def run(self, state: TrainingState, images: np.ndarray, labels: np.ndarray) -> StepResult:
-        """Train on a batch: images (N, C, H, W) float32, labels (N,) int64. Changes `state` in place.
+    @overload
+    def run(self, state: TrainingState, images: np.ndarray, wanted: np.ndarray) -> StepResult: ...
+
+    @overload
+    def run(self, state: TrainingState, images: np.ndarray, wanted: Targets) -> TargetsResult: ...
+
+    def run(self, state: TrainingState, images: np.ndarray, wanted: np.ndarray | Targets) -> StepResult | TargetsResult:
+        """Train on a batch: images (N, C, H, W) float32, labels (N,) int64 or targets. Changes `state` in place.
 
         If the loss is not finite, nothing is changed. Raises TbftError for a batch, or a part of one, that
-        gives a batch norm with batch statistics one value per channel.
+        gives a batch norm with batch statistics one value per channel, and for targets of other images or classes.
         """
-        return self.run_from_boundary(state, self.to_boundary(images), labels)
+        return self.run_from_boundary(state, self.to_boundary(images), wanted)
 
     def to_boundary(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """What the frozen prefix makes of images: the boundary activation, and its batch statistics if any.
@@ -124,13 +158,34 @@ class TrainStep:
             return {self.plan.boundary.name: images}
         return self.prefix.run(images)
 
-    def run_from_boundary(self, state: TrainingState, prefix: Tensors, labels: np.ndarray) -> StepResult:
+    @overload
+    def run_from_boundary(self, state: TrainingState, prefix: Tensors, wanted: np.ndarray) -> StepResult: ...
+
+    @overload
+    def run_from_boundary(self, state: TrainingState, prefix: Tensors, wanted: Targets) -> TargetsResult: ...
+
+    def run_from_boundary(
+        self, state: TrainingState, prefix: Tensors, wanted: np.ndarray | Targets
+    ) -> StepResult | TargetsResult:
         """The rest of `run`, given the result of `to_boundary`, which a fixed prefix makes once and for all."""
+        if self._classes is not None:
+            self._check_targets(wanted, len(prefix[self.plan.boundary.name]))
         if self.norms:
-            check_batch(self.norms, self.division.smallest(len(labels)))
+            check_batch(self.norms, self.division.smallest(len(wanted)))
         if self._bound is None or self._bound.state is not state:
             self._bound = _BoundState(self, state)
-        return self._bound.step(prefix, labels)
+        batch = self._bound.step(prefix, wanted)
+        return (
+            StepResult(batch.loss, batch.correct) if batch.logits is None else TargetsResult(batch.loss, batch.logits)
+        )
+
+    def _check_targets(self, wanted: np.ndarray | Targets, images: int) -> None:
+        shape = wanted.targets.shape if isinstance(wanted, Targets) else wanted.shape
+        if shape != (images, self._classes):
+            raise TbftError(
+                f"targets of a batch have the shape {shape}, not ({images}, {self._classes})",
+                "give `Targets` with a row for each image and a column for each class",
+            )
 
 
 class _BoundState:
@@ -188,12 +243,12 @@ class _BoundState:
             {**scalars, **vectors, plan.flat.name: weights.vector, plan.flat.gradient: gradients.vector}, updated
         )
 
-    def step(self, prefix: Tensors, labels: np.ndarray) -> StepResult:
-        batch = self.accumulator.run(prefix[self.owner.plan.boundary.name], labels)
+    def step(self, prefix: Tensors, wanted: np.ndarray | Targets) -> BatchResult:
+        batch = self.accumulator.run(prefix[self.owner.plan.boundary.name], wanted)
         if math.isfinite(batch.loss):
             if self.owner.norms:
                 average_into(self.state.current, {**prefix, **batch.statistics}, self.owner.norms)
             self.state.step += 1
             self._step_number[()] = self.state.step
             self._update.run({})
-        return StepResult(batch.loss, batch.correct)
+        return batch
