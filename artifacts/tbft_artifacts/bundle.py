@@ -19,6 +19,7 @@ from tbft_artifacts.check_manifest import check_manifest
 from tbft_artifacts.check_plans import check_plans
 from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.kept import kept_file
 from tbft_artifacts.manifest import FORMAT, MANIFEST, MANIFEST_LIMIT, STATISTICS, WEIGHTS, FileEntry, Manifest
 from tbft_artifacts.more_classes import grown, with_rows
 from tbft_artifacts.plan import PREDICT, Drift, Plan
@@ -249,7 +250,8 @@ def _check_complete(manifest: Manifest, bundle: Path) -> None:
     """Every file that is read has to be listed, since only what is listed is verified."""
     if not manifest.plans:
         raise TbftError(f"{MANIFEST} of bundle '{bundle}' has no plan", "export the bundle again")
-    for name in (WEIGHTS, *([MOMENTS] if manifest.source else []), *device_graphs(manifest)):
+    kept = [kept_file(plan) for plan in manifest.plans if plan.kept]
+    for name in (WEIGHTS, *([MOMENTS] if manifest.source else []), *kept, *device_graphs(manifest)):
         if name not in manifest.files:
             raise TbftError(f"{MANIFEST} of bundle '{bundle}' does not list '{name}'", "export the bundle again")
 

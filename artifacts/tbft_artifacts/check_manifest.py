@@ -12,6 +12,7 @@ from pathlib import Path
 from tbft_artifacts.check_names import LONGEST_ID, class_faults, name_fault, name_faults
 from tbft_artifacts.check_preprocessing import preprocessing_faults
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.kept import MOST_BYTES, kept_bytes
 from tbft_artifacts.manifest import MANIFEST, Manifest
 from tbft_artifacts.plan import OPTIMIZERS, Plan
 
@@ -115,6 +116,8 @@ def _plan_faults(plan: Plan, manifest: Manifest) -> Iterator[str]:
         yield "with a graph that takes targets, and exits or channels to choose"
     if not plan.parameters and plan.sparse is None:
         yield "that trains nothing"
+    if kept_bytes(plan, manifest, plan.kept) > MOST_BYTES:
+        yield f"for which {plan.kept:,} images are kept, more than {MOST_BYTES >> 20} MiB"
     yield from _statistics_faults(plan, manifest)
 
 

@@ -41,9 +41,9 @@ def purpose(method: str, drift: Drift | None) -> str:
 class Cost(Struct, frozen=True):
     """What one image costs.
 
-    `forward_flops`, `backward_flops`: floating-point operations of convolutions and matrix products
-    (a multiplication and an addition count as two); `prefix_flops` of an int8 prefix are integer ones.
-    `activation_bytes`: forward values kept for the backward pass. `parameter_bytes`: trained parameters.
+    `forward_flops`, `backward_flops`: floating-point operations of convolutions and matrix products (a multiplication
+    and an addition count as two); `prefix_flops` of an int8 prefix are integer ones. `activation_bytes`: forward values
+    kept for the backward pass. `parameter_bytes`: trained parameters.
     """
 
     prefix_flops: Large
@@ -103,8 +103,8 @@ class Parameter(Struct, frozen=True):
 class Optimizer(Struct, frozen=True):
     """The rule of the update graph. `inputs` are the scalars that it takes, float32 each.
 
-    `lr`, `momentum` and `weight_decay` are the defaults for those inputs; for Adam and AdamW
-    `momentum` is beta1. `slots` names the state kept per parameter, zeros at the start.
+    `lr`, `momentum` and `weight_decay` are the defaults for those inputs; for Adam and AdamW `momentum` is beta1.
+    `slots` names the state kept per parameter, zeros at the start.
     """
 
     kind: OptimizerKind
@@ -125,9 +125,8 @@ class Boundary(Struct, frozen=True):
 class Int8Prefix(Struct, frozen=True):
     """How a prefix with integer arithmetic compares with the float32 one, before anything is trained.
 
-    Top-1 accuracies of the whole model over `measured_images` images that are none of the
-    `calibration_images`. `boundary_error`: root mean square of the boundary activation's deviation,
-    over that of the activation.
+    Top-1 accuracies of the whole model over `measured_images` images that are none of the `calibration_images`.
+    `boundary_error`: root mean square of the boundary activation's deviation, over that of the activation.
     """
 
     calibration_images: Count
@@ -190,6 +189,8 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     """Images that batch norms with batch statistics normalise together, at least; None: those of the whole batch."""
     unlabelled: bool = False
     """Whether images without a label take part in training, with label `NO_LABEL`."""
+    kept: Count = 0
+    """How many images of the source domain the bundle keeps for it (`tbft_artifacts.kept`); left out where none."""
     targets_memory: GraphMemory | None = None
     """Bytes of the gradient graph that takes targets; None, and left out, where there is none (`soft_targets`)."""
 

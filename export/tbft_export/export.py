@@ -24,6 +24,7 @@ from tbft_export.compile.request import PlanRequest
 from tbft_export.compile.statistics import statistics_model
 from tbft_export.exits.network import ExitNetwork, train_exits
 from tbft_export.images import LabelledImages
+from tbft_export.keep import keep_images
 from tbft_export.manifest import describe
 from tbft_export.moments.source_domain import describe_source
 from tbft_export.normalization import measured
@@ -120,8 +121,14 @@ def _write(
         exits = _exits(requests, trained, source)
         write_weights(folder, forward, *([] if exits is None else [exits.forward]))
         write_models(forward, statistics_model(forward, runner), folder)
+        notes = trained.notes
         if source is not None:
-            manifest = describe_source(manifest, forward, source, folder)
+            try:
+                manifest = describe_source(manifest, forward, source, folder)
+            except TbftError as error:
+                if options.keep is None:
+                    raise
+                notes += (f"no moments of source images: {error.message}",)
         draft = Draft(folder, manifest, trained, runner)
         maker = (
             plan_maker(draft, requests, images, options.allow_accuracy_loss)
@@ -130,6 +137,9 @@ def _write(
         )
         made, left_out = make_plans(requests, maker, folder, progress, keep_going=options.keep_going)
         plans = tuple(each.plan for each in made)
+        if options.keep is not None and source is not None:
+            plans, note = keep_images(plans, source, options.keep, manifest, folder)
+            notes += (note,)
         for plan in plans if options.official else ():
             official = folder / plan.ort_training
             official.mkdir()
@@ -139,7 +149,7 @@ def _write(
         blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=plans), folder)
         _check(folder, out)
-    return Exported(manifest, tuple(each.check for each in made), trained.notes, left_out)
+    return Exported(manifest, tuple(each.check for each in made), notes, left_out)
 
 
 def _check(folder: Path, out: Path) -> None:

@@ -70,6 +70,8 @@ class ExportOptions:
     """How many classifiers may answer, the last one included."""
     source: ImageReader | None = None
     """Reads labelled images of the source domain: their moments go into the bundle, and exits are trained on them."""
+    keep: int | None = None
+    """How many of each class the bundle keeps, so that a device can tell, and prevent, that they are forgotten."""
     blocks: tuple[str, ...] = ()
     """Modules to train instead of those that the drift calls for."""
     batch_norm: BatchNormPolicy | None = None
@@ -176,6 +178,10 @@ def check_options(options: ExportOptions) -> None:
         _check_sound(options.sound, options)
     if options.measure is not None and (options.mean is not None or options.std is not None):
         raise TbftError("`mean` or `std` was given, and is to be measured, too", "leave `measure` or the numbers out")
+    if options.keep is not None and options.keep < 1:
+        raise TbftError(f"`keep` {options.keep} is no number of images", "20 of each class are a good start")
+    if options.keep is not None and options.source is None:
+        raise TbftError("it is not said which images to keep", "give labelled ones of the source domain with `source`")
     if options.dump_after is not None:
         _check_pass(options.dump_after)
     if options.prefix == "int8" and options.calibration is None:

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from safetensors.numpy import save_file
 
 from tbft_artifacts.bundle import file_entry
+from tbft_artifacts.kept import kept_file
 from tbft_artifacts.manifest import MANIFEST, STATISTICS, WEIGHTS, Manifest
 from tbft_artifacts.plan import PREDICT
 from tbft_artifacts.rights import by_umask
@@ -89,12 +90,13 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 def bundle_bytes(manifest: Manifest) -> dict[str, int]:
-    """Bytes of the bundle by part: weights, device graphs, official artifacts."""
+    """Bytes of the bundle by part: weights, device graphs, kept images, official artifacts."""
     official = official_files(manifest)
     sizes = {name: entry.bytes for name, entry in manifest.files.items()}
     return {
         "weights": sizes[WEIGHTS],
         "graphs": sum(size for name, size in sizes.items() if name.endswith(".onnx") and name not in official),
+        "kept": sum(sizes[kept_file(plan)] for plan in manifest.plans if plan.kept),
         "ort_training": sum(sizes[name] for name in official),
     }
 

@@ -147,4 +147,5 @@ def _fine_tuning(beginning: Beginning, folder: RunFolder, progress: Progress, ac
         channels=selection.channels if selection else NO_CHANNELS,
         adapted=beginning.adapted,
         record=beginning.run,
+        kept=beginning.kept,
     )

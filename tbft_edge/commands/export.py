@@ -36,6 +36,7 @@ from tbft_edge.commands.input_options import (
     WindowOption,
 )
 from tbft_edge.commands.options import JsonOption
+from tbft_edge.commands.source_options import KeepOption, SourceOption
 from tbft_edge.console import print_json, say, stdout_for_words
 from tbft_edge.flags import with_flags
 
@@ -89,13 +90,8 @@ def command(
         int | None,
         typer.Option(min=2, help="For persephonee: how many classifiers may answer, the last included. Default 4."),
     ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            help="Labelled images like those that the network was trained on (better not the same), as for train: the "
-            "bundle gets the moments of their features, which 'learn' and others use; persephonee trains exits on them."
-        ),
-    ] = None,
+    source: SourceOption = None,
+    keep: KeepOption = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -218,7 +214,8 @@ def command(
             method=method,
             top_blocks=top_blocks,
             exits=exits,
-            source=None if source is None else partial(read_images, source, cache=Path(cache)),
+            source=None if source is None else partial(read_images, source, cache=Path(cache), name="source"),
+            keep=keep,
             weights=weights,
             blocks=tuple(blocks or ()),
             batch_norm=batch_norm,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tbft_artifacts.input_shape import RGB
+from tbft_artifacts.kept import kept_file
 from tbft_artifacts.manifest import Block, Manifest
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.source import FEATURES, MOMENTS
@@ -52,6 +53,7 @@ def _tables(manifest: Manifest) -> Iterator[Table]:
             *([["never trained", ", ".join(manifest.fresh)]] if manifest.fresh else []),
             ["batch norms", str(len(manifest.batch_norms))],
             ["source images", _source(manifest)],
+            *_kept(manifest),
             ["files", f"{len(manifest.files)}, all as exported, {size(total)}"],
             ["made with", ", ".join(f"{name} {version}" for name, version in manifest.producers.items())],
         ],
@@ -73,6 +75,17 @@ def _source(manifest: Manifest) -> str:
     right = percent(source.accuracy)
     images = count(source.images, manifest.noun)
     return f"moments{diagonal} of {images}, features of {source.kept} more, {right} of them right, {stored}"
+
+
+def _kept(manifest: Manifest) -> Iterator[list[str]]:
+    """How many images of the source domain are kept, and what they take in all plans together; most bundles have none.
+
+    They are the same ones for every plan.
+    """
+    plans = [plan for plan in manifest.plans if plan.kept]
+    if plans:
+        taken = sum(manifest.files[kept_file(plan)].bytes for plan in plans)
+        yield [f"kept source {manifest.noun}s", f"{max(plan.kept for plan in plans):,}, {size(taken)}"]
 
 
 def _input(manifest: Manifest) -> str:

@@ -113,6 +113,14 @@ def command(
             "allows. Default: as often as its last exit."
         ),
     ] = None,
+    remember: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PART",
+            help="Part of each batch, such as 0.3, that are source images which the bundle keeps (export --keep), so "
+            "that less is forgotten: 0 to 0.9.",
+        ),
+    ] = None,
     profile: Annotated[
         bool,
         typer.Option("--profile", help="Run some more steps afterwards and report the time per operator and layer."),
@@ -168,6 +176,7 @@ def command(
             update_budget=None if update_budget is None else memory_size(update_budget, "--update-budget"),
             compute_budget=None if compute_budget is None else part_of_whole(compute_budget, "--compute-budget"),
             meter=meter,
+            remember=remember,
             profile=profile,
             exit_accuracy=exit_accuracy,
             class_weights=class_weights,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tbft_edge.facts.exits import missed
+from tbft_edge.facts.old_data import warning
 from tbft_edge.facts.settings import beginning
 from tbft_edge.figures import count
 
@@ -38,6 +39,8 @@ def _of_the_result(report: Report) -> Iterator[str]:
             f"no epoch was better than the {beginning(result)}, which is what is kept: try a lower --lr than "
             f"{result.lr:g}"
         )
+    if (forgot := warning(result)) is not None:
+        yield forgot
     if result.skipped_images:
         yield f"{count(len(result.skipped_images), report.noun)} could not be read and did not take part"
     yield from _of_the_classes(report)

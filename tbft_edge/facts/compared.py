@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tbft_edge.facts.energy import partly
 from tbft_edge.facts.fact import Fact
-from tbft_edge.facts.results import accuracy
+from tbft_edge.facts.results import Change, accuracy
 from tbft_edge.facts.trained import trained
 from tbft_edge.figures import DASH, joules, milliseconds, percent, seconds, significant
 
@@ -61,6 +61,13 @@ def saved_energy(row: Row) -> Fact:
 def before_and_after(row: Row) -> Fact:
     """Validation accuracy."""
     return Fact("accuracy", accuracy(row.accuracy_before, row.accuracy_after).words)
+
+
+def old_before_and_after(row: Row) -> Fact:
+    """The same of images of the source domain, where the bundle keeps some."""
+    return Fact(
+        "old-data accuracy", Change("", percent(row.old_accuracy_before), percent(row.old_accuracy_after)).words
+    )
 
 
 def gained(row: Row) -> Fact:

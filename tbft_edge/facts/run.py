@@ -10,6 +10,7 @@ from tbft_edge.facts.energy import energy_groups, meter
 from tbft_edge.facts.exits import early_answers
 from tbft_edge.facts.fact import Fact, Group
 from tbft_edge.facts.learned import learned_head
+from tbft_edge.facts.old_data import forgotten
 from tbft_edge.facts.settings import began, blocks, data, how_trained, origin
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def groups(report: Report) -> tuple[Group, ...]:
     return (
         how_trained(report),
         *([] if result.learned is None else [learned_head(result.learned, report.noun)]),
+        *([] if result.old is None else [forgotten(result.old, report.noun)]),
         *([] if result.exits is None else [early_answers(result.exits, report.noun)]),
         time_and_memory(report),
         *energy_groups(result),

@@ -16,7 +16,7 @@ from tbft_edge.pages.document import card, figure, page, pair, section, table, t
 from tbft_edge.pages.markup import Markup, element, join
 from tbft_edge.pages.said import figure as marked
 from tbft_edge.pages.said import listed
-from tbft_edge.tables.costs import notes
+from tbft_edge.tables.costs import columns_with_old_data, notes
 from tbft_runtime.reporting.comparison import Comparison, Row
 from tbft_runtime.reporting.report import Report
 
@@ -58,7 +58,7 @@ def _said(rows: Sequence[Row]) -> Markup:
 
 
 def _table(rows: Sequence[Row]) -> Markup:
-    facts = [[column(row) for column in _COLUMNS] for row in rows]
+    facts = [[column(row) for column in columns_with_old_data(_COLUMNS, rows)] for row in rows]
     columns = ["run", *(column.name for column in facts[0])]
     return table(
         columns, [[_name(row), *map(_cell, said)] for row, said in zip(rows, facts, strict=True)], stacking=True

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from tbft_artifacts.atomic import replace_if_other
 from tbft_edge.facts.cautions import cautions
-from tbft_edge.pages import diagnosis_section, exits_section, learned_section, run_details, selection_section
+from tbft_edge.pages import (
+    diagnosis_section,
+    exits_section,
+    learned_section,
+    old_data_section,
+    run_details,
+    selection_section,
+)
 from tbft_edge.pages.board_plots import board_plots
 from tbft_edge.pages.class_plots import class_plots
 from tbft_edge.pages.document import page, section, tiles, warnings
@@ -35,6 +42,8 @@ def run_page(report: Report) -> str:
         section("Time and board", board_plots(report)),
         section("What was trained, and what it changed", class_plots(report)),
     ]
+    if report.result.old is not None:
+        body.append(section("What was forgotten", old_data_section.forgetting(report.result.old, report.noun)))
     if report.diagnosis is not None:
         body.append(section("Why this block", diagnosis_section.why(report.diagnosis)))
     if report.result.selection is not None:

@@ -10,7 +10,12 @@ from tbft_edge.facts import compared
 from tbft_edge.tables.table import Table, csv_text
 
 if TYPE_CHECKING:
-    from tbft_runtime.reporting.comparison import Comparison
+    from collections.abc import Callable
+
+    from tbft_edge.facts.fact import Fact
+    from tbft_runtime.reporting.comparison import Comparison, Row
+
+    Column = Callable[[Row], Fact]
 
 CAPTION = (
     "Cost of training. Energy is gross, all that the meter counted, and so are its saving and J/point; "
@@ -30,9 +35,19 @@ _COLUMNS = (
 )
 
 
+def columns_with_old_data(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
+    """`columns`, and where a run knows what it forgot, that behind its accuracy."""
+    knows = any(row.old_accuracy_before is not None for row in rows)
+    shown: list[Column] = []
+    for column in columns:
+        shown += [column, compared.old_before_and_after] if knows and column is compared.before_and_after else [column]
+    return shown
+
+
 def cost_table(comparison: Comparison) -> Table:
     """A row per run. Where boards or data differ, a column says by letter which is which."""
-    facts = [[column(row) for column in _COLUMNS] for row in comparison.rows]
+    shown = columns_with_old_data(_COLUMNS, comparison.rows)
+    facts = [[column(row) for column in shown] for row in comparison.rows]
     # Broken where that saves width.
     columns = ["run", *(fact.name.replace(" ", "\n") for fact in facts[0])]
     cells = [[row.run, *(fact.words for fact in said)] for row, said in zip(comparison.rows, facts, strict=True)]

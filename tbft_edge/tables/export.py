@@ -111,6 +111,8 @@ def _files(exported: Exported) -> Table:
 
     sizes = bundle_bytes(exported.manifest)
     rows = [["weights", size(sizes["weights"])], ["device graphs", size(sizes["graphs"])]]
+    if sizes["kept"]:
+        rows.append([f"kept source {exported.manifest.noun}s", size(sizes["kept"])])
     if sizes["ort_training"]:
         rows.append(["ort_training/ (only for devices with an ORT training build)", size(sizes["ort_training"])])
     return Table("Files", ["part", "size"], rows, numbers=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tbft_edge.facts.learned import before_and_after
+from tbft_edge.facts.old_data import BLEND_COLUMNS, blend_rows, old_accuracy
 from tbft_edge.facts.results import changes
 from tbft_edge.facts.run import brief, groups
 from tbft_edge.facts.trained import heading
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
 def outcome(report: Report) -> Table:
     """What was trained, and accuracy before and after."""
-    learned = report.result.learned
-    kept = None if learned is None else before_and_after(learned, report.noun)
-    shown = [*changes(report.result), *([] if kept is None else [kept])]
-    rows = [[change.name, change.before, change.after] for change in shown]
-    return Table(heading(report.result), ["", "before", "after"], rows, numbers=True)
+    result = report.result
+    learned = None if result.learned is None else before_and_after(result.learned, report.noun)
+    said = [*changes(result), *([] if learned is None else [learned])]
+    said += [] if result.old is None else [old_accuracy(result.old)]
+    rows = [[change.name, change.before, change.after] for change in said]
+    return Table(heading(result), ["", "before", "after"], rows, numbers=True)
 
 
 def choices(report: Report) -> list[Table]:
@@ -47,6 +49,9 @@ def in_brief(report: Report, name: str) -> Table:
 def in_full(report: Report) -> list[Table]:
     """Everything that a page says in words."""
     said = [_facts(group.title, group.facts) for group in groups(report)]
+    old = report.result.old
+    if old is not None and old.blends:
+        said.append(Table("Between the base model (0) and the trained one (1)", BLEND_COLUMNS, blend_rows(old)))
     return [*said, latency_table(report.result)] if report.result.latency else said
 
 

@@ -14,7 +14,7 @@ from support.chromium import Chromium
 from support.hostile import EVIL, unseen
 from support.hostile import LONG as ENDLESS
 from support.html_text import read_page
-from support.made_up_reports import made_up_calibration
+from support.made_up_reports import made_up_calibration, made_up_old_data
 from support.odd_reports import made_up_comparison, odd_reports
 from tbft_edge.pages.comparison_page import comparison_page
 from tbft_edge.pages.run_page import run_page
@@ -50,7 +50,7 @@ def changed(data: Any, path: tuple[str | int, ...], value: Any) -> Any:
 def report() -> dict[str, Any]:
     """As plain data, short enough to be drawn a thousand times, with what only some runs have."""
     plain = odd_reports()["plain"]
-    result = replace(plain.result, exits=made_up_calibration())
+    result = replace(plain.result, exits=made_up_calibration(), old=made_up_old_data())
     short = replace(plain, telemetry=plain.telemetry[:3], epochs=plain.epochs[:2], result=result)
     data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(short))
     return data

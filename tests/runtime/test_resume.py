@@ -252,7 +252,7 @@ def test_an_old_state_does_not_share_memory_with_the_best(tmp_path: Path, square
     """`best` is a copy: later epochs must not change it behind its back."""
     fine_tune("feature-adamw", squares, tmp_path / "run", epochs=2)
     state = state_of(tmp_path / "run")
-    state.keep_best(2, None, np.empty((0, 3), np.int64), None)
+    state.keep_best(2, None, np.empty((0, 3), np.int64), None, None)
     for name in state.current:
         state.current[name] += 1
     assert all(not np.array_equal(state.best[name], state.current[name]) for name in state.best)

@@ -42,6 +42,9 @@ EXIT_PLANS = ("exits-labels-frozen-sgd", "exits-confident-frozen-sgd", "exits-di
 FRONT, MIDDLE, LAST, HEAD = "input-batch-sgd", "feature-layer2-block-sgd", "feature-block-sgd", "output-frozen-sgd"
 EVERYTHING = "full-batch-sgd"
 ALL_PLANS = (FRONT, MIDDLE, LAST, HEAD, EVERYTHING)
+# One with a plan for every drift, of a network that knows its classes in other colours (`support.toys.OLD_COLOURS`),
+# and keeps some images of these; and the same that begins with adapted statistics.
+KEPT, KEPT_ADAPT = "kept", "kept-adapt"
 # The compiled bundle whose channels the device chooses, in plans of different depth.
 SPARSE = "tinytrain"
 CLASSES = ("ant", "bee", "cat", "dog")

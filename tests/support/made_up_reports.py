@@ -24,7 +24,8 @@ from tbft_runtime.reporting.report import (
     Report,
     Telemetry,
 )
-from tbft_runtime.reporting.result import TrainResult
+from tbft_runtime.reporting.result import OldData, TrainResult
+from tbft_runtime.run.blends import Blend
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.execution import Execution
 from tbft_runtime.training.memory import MemoryPlan
@@ -216,6 +217,15 @@ def made_up_calibration() -> Calibration:
         exits=exits,
     )
     return Calibration(wanted=0.75, early=early, has_margin=True)
+
+
+def made_up_old_data() -> OldData:
+    """Of a run that forgot a fifth, all of it on the second half of the way."""
+    blends = [
+        Blend(share=share / 10, accuracy=0.25 + share / 20, old_accuracy=0.9 - max(0, share - 5) / 25)
+        for share in range(11)
+    ]
+    return OldData(images=50, accuracy_before=0.9, accuracy_after=0.7, remember=0.3, blends=tuple(blends))
 
 
 def _phase(name: Any, seconds: float, laps: int) -> PhaseRecord:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import sys
+import tempfile
 from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support import hostile, tiny_models
-from support.bundles import read_manifest, write_manifest
-from support.calibration import clear_images, patchworks, squares
+from support.bundles import KEPT, KEPT_ADAPT, read_manifest, write_manifest
+from support.calibration import ArrayImages, clear_images, patchworks, squares
+from support.toys import OLD_COLOURS, coloured_squares
 from tbft_export import ExportOptions, export_bundle
 from tbft_export.options import TableOptions
 from tbft_export.sources.sound import LogMelOptions, SoundOptions
@@ -52,6 +58,7 @@ def main(folder: Path) -> None:
             write_all(options, "tiny_plain", folder / "all-plain")
             write_sparse(options, folder / "tinytrain")
             write_exits(options, folder / "exits")
+            write_kept(options, folder)
             write_hostile(options, folder)
             write_sensors(folder)
 
@@ -93,6 +100,35 @@ def write_exits(options: ExportOptions, out: Path, model: str = "tiny_deep") -> 
         ),
         out,
     )
+
+
+def write_kept(options: ExportOptions, folder: Path) -> None:
+    """A network that learned squares of other colours, of which its bundles keep ten of each class."""
+    pixels, labels = coloured_squares(200, seed=9, colours=OLD_COLOURS)
+    images = np.ascontiguousarray((pixels.transpose(0, 3, 1, 2) / 255 - 0.5) / 0.5, np.float32)
+    net = tiny_models.tiny_deep().train()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    for _ in range(100):
+        optimizer.zero_grad()
+        functional.cross_entropy(net(torch.from_numpy(images)), torch.from_numpy(labels)).backward()
+        optimizer.step()
+    with tempfile.TemporaryDirectory() as temporary:
+        weights = Path(temporary) / "learned.pth"
+        torch.save(net.state_dict(), weights)
+        for name, drift, policy in ((KEPT, "all", None), (KEPT_ADAPT, "feature", "adapt")):
+            shutil.rmtree(folder / name, ignore_errors=True)
+            asked = dataclasses.replace(
+                options,
+                model="support.tiny_models:tiny_deep",
+                weights=weights,
+                drift=drift,  # type: ignore[arg-type]
+                batch_norm=policy,  # type: ignore[arg-type]
+                mean=(0.5,),
+                std=(0.5,),
+                source=ArrayImages(images, labels),
+                keep=10,
+            )
+            export_bundle(asked, folder / name)
 
 
 def write_sensors(folder: Path) -> None:

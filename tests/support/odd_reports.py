@@ -10,7 +10,14 @@ from msgspec.structs import replace
 from support.deep_reports import deep_reports
 from support.hostile import EVIL
 from support.hostile import LONG as ENDLESS
-from support.made_up_reports import PMIC, made_up_calibration, made_up_energy, made_up_report, no_energy
+from support.made_up_reports import (
+    PMIC,
+    made_up_calibration,
+    made_up_energy,
+    made_up_old_data,
+    made_up_report,
+    no_energy,
+)
 from support.made_up_selections import made_up_selection
 from tbft_artifacts.plan import Drift
 from tbft_runtime.energy.result import Telemetry
@@ -45,6 +52,7 @@ def odd_reports() -> dict[str, Report]:
         "harmful-names": with_selection(_named(EVIL + ENDLESS), made_up_selection(EVIL + ENDLESS)),
         "diverged": _diverged(),
         "exits": made_up_report(drift="output", exits=made_up_calibration(), method="persephonee"),
+        "forgetful": made_up_report(old=made_up_old_data()),
         "nothing-known": _nothing_known(),
         "chosen-channels": with_selection(plain, made_up_selection()),
         "hostile-layers": with_selection(plain, made_up_selection(HOSTILE + LONG)),

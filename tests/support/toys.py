@@ -12,15 +12,19 @@ import numpy as np
 from support.bundles import CLASSES, IMAGE_SIZE
 
 COLOURS = np.array([[220, 40, 40], [40, 220, 40], [40, 40, 220], [220, 220, 40]])
+# What a network knew before: other colours of the same classes.
+OLD_COLOURS = np.array([[40, 220, 220], [220, 40, 220], [130, 130, 130], [20, 20, 20]])
 NO_LABEL = -1
 
 
-def coloured_squares(count: int, seed: int = 0, size: int = IMAGE_SIZE) -> tuple[np.ndarray, np.ndarray]:
+def coloured_squares(
+    count: int, seed: int = 0, size: int = IMAGE_SIZE, colours: np.ndarray = COLOURS
+) -> tuple[np.ndarray, np.ndarray]:
     """(images (count, size, size, 3) uint8, labels (count,)): a noisy colour per class, classes in turn."""
     rng = np.random.default_rng(seed)
-    labels = np.arange(count) % len(COLOURS)
+    labels = np.arange(count) % len(colours)
     noise = rng.normal(0, 25, (count, size, size, 3))
-    return np.clip(COLOURS[labels][:, None, None, :] + noise, 0, 255).astype(np.uint8), labels
+    return np.clip(colours[labels][:, None, None, :] + noise, 0, 255).astype(np.uint8), labels
 
 
 def save_squares(path: Path, count: int = 48, seed: int = 0) -> Path:

@@ -25,6 +25,8 @@ from tbft_runtime.energy.metering import Metering
 from tbft_runtime.exits.choice import check_one_way
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.graphs.weights import load_weights
+from tbft_runtime.kept.images import NOTHING_KEPT, KeptImages, load_kept, why_unusable
+from tbft_runtime.kept.mixing import mixed_batches
 from tbft_runtime.progress import Outline, Progress
 from tbft_runtime.run.base import check_reaches
 from tbft_runtime.run.check_run import check_selection, check_settings, check_state
@@ -51,6 +53,8 @@ class Beginning:
     run: RunFile
     """What the folder keeps of this: settings, data, and why the plan is what it is."""
     data: TrainingData
+    kept: KeptImages
+    """Images of the source domain, if the bundle has some that say anything here."""
     weights: Tensors
     """Those that the run begins with."""
     adapted: Arrays | None
@@ -94,6 +98,7 @@ def begin(
     plan = decided.plan
     if base is not None:
         check_reaches(bundle, plan, base)
+    kept = _kept(bundle, plan, settings, progress)
     sources = open_sources(bundle, settings, options.memory_budget)
     progress.started(Outline(run=printable(folder.path), plan=plan.id, drift=plan.drift, epochs=settings.epochs))
     if state is not None and stored is not None:
@@ -104,7 +109,8 @@ def begin(
     if stored is not None and stored.data_fingerprint != data.fingerprint:
         raise TbftError(f"the data of the run in '{folder.path}' changed", "start again with another `out`")
     if settings.epochs:
-        check_batch(bundle.manifest.moving_norms(plan), len(data.train.shuffled(settings.batch_size, (0, 0))[-1]))
+        last = mixed_batches(data.train, settings, kept.remembered, 0)[-1]
+        check_batch(bundle.manifest.moving_norms(plan), len(last.order))
     if stored is None and settings.epochs:
         balanced = settings.class_weights == "balanced"
         note_classes(bundle.manifest, data.train, progress, balanced=balanced, hint=plan.soft_targets)
@@ -122,7 +128,16 @@ def begin(
     run = RunFile(place, data.fingerprint, started_at, settings, *chosen, base, added)
     folder.write_run(run)
     weights = decided.weights or load_weights(bundle)
-    return Beginning(bundle, plan, run, data, weights, decided.adapted, memory, state)
+    return Beginning(bundle, plan, run, data, kept, weights, decided.adapted, memory, state)
+
+
+def _kept(bundle: Bundle, plan: Plan, settings: Settings, progress: Progress) -> KeptImages:
+    """What the bundle keeps for the plan; nothing, and a note says why, where that says nothing of this run."""
+    reason = why_unusable(plan, settings)
+    if reason is None:
+        return load_kept(bundle, plan)
+    progress.note(f"nothing is said of what is forgotten: {reason}")
+    return NOTHING_KEPT
 
 
 def _decide(

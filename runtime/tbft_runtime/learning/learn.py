@@ -241,7 +241,7 @@ class _Lesson:
         before, after = self._tallies()
         state.before, state.confusions["before"] = before.evaluation(), before.confusion()
         state.current |= tensors_of(self.learned.head, self.named)
-        state.keep_best(0, after.evaluation(), after.confusion(), None)
+        state.keep_best(0, after.evaluation(), after.confusion(), None, None)
         return state
 
     def _tallies(self) -> tuple[Tally, Tally]:

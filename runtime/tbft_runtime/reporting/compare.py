@@ -189,6 +189,8 @@ def _row(run: _Run, baseline: _Run | None) -> Row:
         gained_points=gained,
         joules_per_point=_joules_per_point(energy, gained),
         notes=(*caveats(report), *(() if full is None else differences(report, full))),
+        old_accuracy_before=None if result.old is None else result.old.accuracy_before,
+        old_accuracy_after=None if result.old is None else result.old.accuracy_after,
     )
 
 

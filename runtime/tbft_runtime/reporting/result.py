@@ -17,6 +17,7 @@ from tbft_runtime.exits.record import Calibration, calibration_of
 from tbft_runtime.laps import Latency
 from tbft_runtime.reporting.totals import RunTotals
 from tbft_runtime.reporting.versions import runtime_versions
+from tbft_runtime.run.blends import Blend, best_blend
 from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.learned_record import Learned
 from tbft_runtime.run.options import Augmentation, ClassWeights
@@ -24,6 +25,26 @@ from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState, is_worse
 from tbft_runtime.training.memory import MemoryPlan
+
+
+class OldData(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run forgot: accuracies (0 to 1) on images of the source domain that the bundle keeps."""
+
+    images: int
+    """Those that were measured on, and never trained on."""
+    accuracy_before: float
+    """Of the base model."""
+    accuracy_after: float | None
+    """Of the best state; None where that was not measured."""
+    remember: float | None = None
+    """Which part (0 to 0.9) of each batch were other kept images; None or 0: none."""
+    blends: tuple[Blend, ...] = ()
+    """Models from the base one to the best state; none where no epoch was better than the base model."""
+
+    @property
+    def chosen(self) -> Blend | None:
+        """The model of the best mean of both accuracies."""
+        return best_blend(self.blends)
 
 
 class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +131,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """The run's folder."""
     learned: Learned | None = None
     """The head that was made in one pass over the images: what was learned, or what training began with."""
+    old: OldData | None = None
+    """What was forgotten; None where the bundle keeps no images of the source domain, or they say nothing here."""
     exits: Calibration | None = None
     """When exits before the last one answer; None without any, or without labelled validation images."""
     class_weights: ClassWeights = "none"
@@ -195,9 +218,22 @@ def train_result(
         board=whole_board(state.parts),
         runtime=runtime_versions(),
         run=run,
+        old=_old_data(settings, state),
         exits=calibration_of(plan, settings, state),
         class_weights=settings.class_weights,
         augment=settings.augment,
         recomputed_flops=recomputed_flops(plan, settings, data.images),
         train_per_class=images_per_class(data.train.labels(data.train.indices), classes) if trains else (),
+    )
+
+
+def _old_data(settings: Settings, state: TrainingState) -> OldData | None:
+    if state.old_before is None:
+        return None
+    return OldData(
+        images=state.old_before.images,
+        accuracy_before=state.old_before.accuracy,
+        accuracy_after=None if state.old_after is None else state.old_after.accuracy,
+        remember=settings.remember,
+        blends=state.blends,
     )

@@ -7,12 +7,18 @@ from collections.abc import Callable
 from typing import get_args
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.kept import keeps_inputs
 from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_BUDGET, LARGEST_RATE, MOST_EPOCHS
 from tbft_runtime.graphs.sessions import checked_threads
 from tbft_runtime.run.options import ClassWeights
 from tbft_runtime.run.settings import Settings
+
+# At most; some images of a batch have to be new. Of fewer kept ones none would be left to measure on.
+MOST_REMEMBERED, FEWEST_KEPT = 0.9, 2
+# A batch with at least one of each.
+MIXED = 2
 
 Check = Callable[[Settings, Plan], None]
 
@@ -88,6 +94,29 @@ def exit_accuracy(settings: Settings, plan: Plan) -> None:
         )
     if not 0 < wanted <= 1:
         raise TbftError(f"`exit_accuracy` {wanted} is not above 0 and at most 1", "0.85 means 85 %")
+
+
+def remember(settings: Settings, plan: Plan) -> None:
+    """It needs images that the bundle keeps, as activations that training sees, and leaves room for the run's own."""
+    part = settings.remember
+    if part is None:
+        return
+    if not 0 <= part <= MOST_REMEMBERED:
+        raise TbftError(
+            f"`remember` {part} is not from 0 to {MOST_REMEMBERED}", "0.3 is a good start: three of ten images"
+        )
+    if plan.kept < FEWEST_KEPT:
+        raise TbftError(
+            f"plan '{plan.id}' keeps {plan.kept or 'no'} images of the source domain, and `remember` needs some",
+            "export a bundle with `source` and `keep` 20, or leave out `remember`",
+        )
+    if settings.batch_size < MIXED:
+        raise TbftError(f"`batch_size` {settings.batch_size} leaves no room for `remember`", "take 2 or more")
+    if settings.batch_norm == "adapt" and not keeps_inputs(plan):
+        raise TbftError(
+            f"plan '{plan.id}' keeps activations from before `batch_norm` adapt changes them",
+            "export with `batch_norm` adapt, which keeps images instead, or leave out `remember`",
+        )
 
 
 def batch_norm(settings: Settings, plan: Plan) -> None:

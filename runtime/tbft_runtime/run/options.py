@@ -78,6 +78,8 @@ class TrainOptions:
     """Which part (0 to 1) of full fine-tuning's backward pass a step may take, where the device chooses."""
     meter: str = AUTOMATIC
     """Where joules come from: "auto", "none", or a meter of the registry."""
+    remember: float | None = None
+    """Which part (0 to 0.9) of each batch are images of the source domain that the bundle keeps; None: no part."""
     profile: bool = False
     """Whether some more steps tell where the time goes."""
     exit_accuracy: float | None = None

@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Bytes that trained values, their gradients and the optimizer's state may take; None: nothing is chosen."""
     compute_budget: Part | None = None
     """Which part (0 to 1) of full fine-tuning's backward pass a step may take; None: nothing is chosen."""
+    remember: Part | None = None
+    """Which part (0 to 0.9) of each batch are images of the source domain that the bundle keeps."""
     exit_accuracy: Part | None = None
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
     augment: tuple[Augmentation, ...] = ()

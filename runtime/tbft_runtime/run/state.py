@@ -25,6 +25,7 @@ from tbft_artifacts.stamp import UNSTAMPED, Stamp
 from tbft_artifacts.structs import Epochs as EpochNumber
 from tbft_artifacts.structs import Large
 from tbft_runtime.energy.parts import RunPart
+from tbft_runtime.run.blends import Blend
 from tbft_runtime.run.earlier_state import EarlierProgress
 from tbft_runtime.run.epoch import Epoch, Evaluation
 from tbft_runtime.run.exit_answers import ExitAnswers
@@ -67,6 +68,9 @@ class _Progress(msgspec.Struct, kw_only=True):
     best: Evaluation | None
     before: Evaluation | None
     adapted: Evaluation | None
+    old_before: Evaluation | None = None
+    old_after: Evaluation | None = None
+    blends: tuple[Blend, ...] = ()
     history: Mark
     recent: list[Epoch]
     preparation: list[PhaseTime]
@@ -79,13 +83,14 @@ class _Progress(msgspec.Struct, kw_only=True):
 class TrainingState:
     """Weights that changed, optimizer state, the best weights so far, and the history.
 
-    `current` and `best` hold trained parameters and running statistics by name; `slots` the
-    optimizer's state by the names of the update graph. `best_epoch` 0 is the state before training;
-    `before` evaluates the base model, `adapted` the same with re-estimated batch-norm statistics, and `after` the best
-    state. `confusions` has what the validation images were taken for, "before" and by the "best" state, each
-    (k, 3) int64 as `Tally.confusion` gives it. `exits` is what each of several exits makes of them in the best state,
-    from which a threshold is calibrated. `preparation` is what was done before the first epoch,
-    `parts` what each process that worked on the run saw of its board. `run` is what `run.json` said when it was saved,
+    `current` and `best` hold trained parameters and running statistics by name; `slots` the optimizer's state by the
+    names of the update graph. `best_epoch` 0 is the state before training; `before` evaluates the base model, `adapted`
+    the same with re-estimated batch-norm statistics, and `after` the best state; `old_before` and `old_after` do so on
+    kept images of the source domain, if there are any, and `blends` are models on the way from one to the other, once
+    the run has ended. `confusions` has what the validation images were taken for, "before" and by the "best" state,
+    each (k, 3) int64 as `Tally.confusion` gives it. `exits` is what each of several exits makes of them in the best
+    state, from which a threshold is calibrated. `preparation` is what was done before the first epoch, `parts` what
+    each process that worked on the run saw of its board. `run` is what `run.json` said when it was saved,
     `learned` the head that training began with where that was not the model's own.
     """
 
@@ -98,6 +103,9 @@ class TrainingState:
     before: Evaluation | None = None
     adapted: Evaluation | None = None
     after: Evaluation | None = None
+    old_before: Evaluation | None = None
+    old_after: Evaluation | None = None
+    blends: tuple[Blend, ...] = ()
     epochs: Epochs = field(default_factory=Epochs)
     confusions: Arrays = field(default_factory=dict)
     exits: ExitAnswers | None = None
@@ -112,14 +120,23 @@ class TrainingState:
         return math.inf if self.after is None else self.after.loss
 
     def keep_best(
-        self, epoch: int, validation: Evaluation | None, confusion: np.ndarray, exits: ExitAnswers | None
+        self,
+        epoch: int,
+        validation: Evaluation | None,
+        confusion: np.ndarray,
+        exits: ExitAnswers | None,
+        old: Evaluation | None,
     ) -> None:
-        """Remember the current weights as the best, and what they, and their exits, take the validation images for."""
+        """Remember the current weights as the best, what they, and their exits, take the validation images for, and
+        what of the old data they know.
+        """
         self.best = {name: value.copy() for name, value in self.current.items()}
         self.best_epoch = epoch
         self.after = validation
         self.confusions["best"] = confusion
         self.exits = exits
+        self.old_after = old
+        self.blends = ()
 
 
 def history_of(path: Path) -> Path:
@@ -146,6 +163,9 @@ def save_state(state: TrainingState, path: Path) -> None:
         best=state.after,
         before=state.before,
         adapted=state.adapted,
+        old_before=state.old_before,
+        old_after=state.old_after,
+        blends=state.blends,
         history=state.epochs.mark,
         recent=state.epochs.recent,
         preparation=state.preparation,
@@ -243,6 +263,7 @@ def _restored(content: str, groups: dict[str, Arrays], path: Path) -> TrainingSt
         state.epochs = Epochs(found.recent, history_of(path), found.history)
         state.preparation = found.preparation
         state.run, state.learned = found.run, found.learned
+        state.old_before, state.old_after, state.blends = found.old_before, found.old_after, found.blends
     state.epoch, state.step, state.best_epoch = found.epoch, found.step, found.best_epoch
     state.before, state.adapted, state.after, state.parts = found.before, found.adapted, found.best, found.parts
     return state

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
-from tbft_runtime.data.dataset import Part
 from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.lanes import in_lanes
 from tbft_runtime.graphs.memory import Room
@@ -18,19 +18,29 @@ from tbft_runtime.run.execution import EVALUATION_BATCH
 from tbft_runtime.tally import Tally
 
 
+class Labelled(Protocol):
+    """Images with a label each, by index."""
+
+    def in_order(self, batch_size: int) -> Iterator[np.ndarray]:
+        """Batches of their indices."""
+
+    def labels(self, indices: np.ndarray) -> np.ndarray:
+        """(n,) int64."""
+
+
 @dataclass(frozen=True)
 class Evaluator:
     """Loads forward graphs with the weights of the moment, so that they are folded and packed as deployed.
 
-    `graphs` of the bundle, by name, run one behind the other. `read` gives what the first begins with for store indices
-    (n,) of `part`: images, or boundary activations, of which each thread takes those of `images` at once. The last one
+    `graphs` of the bundle, by name, run one behind the other. `read` gives what the first begins with for indices (n,)
+    of `part`: images, or boundary activations, of which each thread takes those of `images` at once. The last one
     gives logits: (n, classes), or (n, exits, classes). In the loss an image counts as much as `weights` (classes,) say.
     """
 
     bundle: Bundle
     graphs: Mapping[str, Signature]
     threads: int
-    part: Part
+    part: Labelled
     read: Callable[[np.ndarray], np.ndarray]
     images: int = EVALUATION_BATCH
     weights: np.ndarray | None = None

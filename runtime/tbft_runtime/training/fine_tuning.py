@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from tbft_artifacts.atomic import is_full_disk
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
+from tbft_artifacts.kept import keeps_inputs
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.activations import BoundaryActivations, open_boundary, why_not_fixed
@@ -18,6 +19,8 @@ from tbft_runtime.boundary.prefix import Prefix, load_prefix
 from tbft_runtime.data.dataset import Part, TrainingData
 from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.sessions import Tensors
+from tbft_runtime.kept.images import KeptImages
+from tbft_runtime.kept.mixing import MixedBatch, mixed_batches
 from tbft_runtime.laps import Laps
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.epoch import Epoch
@@ -32,6 +35,7 @@ from tbft_runtime.training.adaptation import adapted_statistics
 from tbft_runtime.training.class_weights import balanced_weights, weighted
 from tbft_runtime.training.closed_form import starting_head
 from tbft_runtime.training.evaluator import Evaluator
+from tbft_runtime.training.old_data import blends, old_data
 from tbft_runtime.training.sparse_rows import Channels, merged
 from tbft_runtime.training.step import StepResult, TrainStep, initial_state
 
@@ -41,8 +45,8 @@ class FineTuning:
     """What is trained, on which images, from which weights, and who keeps and watches it.
 
     `channels` are those that a sparse plan trains. `adapted` are re-estimated batch-norm statistics, if that was done
-    already. `boundary` is there once the weights of the frozen prefix are known, if there is one whose activations
-    depend on the image alone.
+    already. `kept` are images of the source domain. `boundary` is there once the weights of the frozen prefix are
+    known, if there is one whose activations depend on the image alone.
     """
 
     bundle: Bundle
@@ -56,6 +60,7 @@ class FineTuning:
     channels: Channels
     adapted: Arrays | None
     record: RunFile
+    kept: KeptImages
     boundary: BoundaryActivations | None = field(default=None, init=False)
 
     def run(self, state: TrainingState | None) -> tuple[TrainingState, str]:
@@ -70,8 +75,9 @@ class FineTuning:
             state.run = self.record
             self.progress.resumed(state.epochs, state.best_epoch)
         stopped = self._run_epochs(state) if self.settings.epochs else "adapted"
+        is_blended = self._blend(state)
         # A service that is started again and again when it is done must not wear the card.
-        if self.accounts.has_part or state.epochs.recent or not state.parts:
+        if self.accounts.has_part or state.epochs.recent or not state.parts or is_blended:
             self.accounts.finish(state)
             self.save(state)
         return state, stopped
@@ -98,20 +104,24 @@ class FineTuning:
         if not adapts:
             self._fix(state)
         self.progress.begin("evaluating the base model", len(self.data.validation))
+        evaluator = self._evaluator()
         with self._lap("evaluation"):
-            tally = self._evaluator().evaluate(self.base, self.progress.advance)
+            tally = evaluator.evaluate(self.base, self.progress.advance)
+            state.old_before = old = old_data(evaluator, self.kept, self.base)
         state.before = tally.evaluation()
         state.confusions["before"] = tally.confusion()
         if adapts:
             state.current |= self.adapted or self._adapted()
             self._fix(state)
+            evaluator = self._evaluator()
             with self._lap("evaluation"):
-                tally = self._evaluator().evaluate(self._weights(state))
+                tally = evaluator.evaluate(self._weights(state))
+                old = old_data(evaluator, self.kept, self._weights(state))
             state.adapted = tally.evaluation()
         starting = tally.evaluation()
         if starting is not None and not np.isfinite(starting.loss):
             raise _without_training(starting.loss)
-        state.keep_best(0, starting, tally.confusion(), tally.exit_answers())
+        state.keep_best(0, starting, tally.confusion(), tally.exit_answers(), old)
         self._begin_in_closed_form(state)
         self.accounts.prepare(state)
         self.save(state)
@@ -125,13 +135,15 @@ class FineTuning:
             found = starting_head(self.bundle, self.plan, self._weights(state), self.boundary, self.data.train)
         if found is None:
             return
+        evaluator, weights = self._evaluator(), {**self._weights(state), **found.tensors}
         with self._lap("evaluation"):
-            tally = self._evaluator().evaluate({**self._weights(state), **found.tensors})
+            tally = evaluator.evaluate(weights)
+            old = old_data(evaluator, self.kept, weights)
         evaluation = tally.evaluation()
         if evaluation is not None and evaluation.loss < state.best_loss:
             state.learned = found.record(self.bundle.manifest.classes, tally)
             state.current |= {name: value.copy() for name, value in found.tensors.items()}
-            state.keep_best(0, evaluation, tally.confusion(), None)
+            state.keep_best(0, evaluation, tally.confusion(), None, old)
 
     def _run_epochs(self, state: TrainingState) -> str:
         """Train until the last epoch or until patience ends; returns why it stopped."""
@@ -158,7 +170,9 @@ class FineTuning:
             state.epoch = number
             best = epoch.validation.loss < state.best_loss
             if best:
-                state.keep_best(number, epoch.validation, tally.confusion(), tally.exit_answers())
+                with self._lap("validation") if len(self.kept.measured) else nullcontext():
+                    old = old_data(evaluator, self.kept, self._weights(state))
+                state.keep_best(number, epoch.validation, tally.confusion(), tally.exit_answers(), old)
             # Before it is saved, so that a run that ends here knows what the epoch took.
             self.accounts.close(state, began)
             with self._lap("saving"):
@@ -173,6 +187,8 @@ class FineTuning:
             self.boundary = open_boundary(
                 self.bundle, self.plan, self.settings, self._weights(state), self.data, self.folder.cache, self.progress
             )
+            if keeps_inputs(self.plan):
+                self.kept = self.kept.behind(self.boundary.prefix, self.plan.boundary.name)
 
     def _moving_prefix(self, state: TrainingState) -> Prefix | None:
         """The prefix under batch statistics, which move."""
@@ -209,12 +225,12 @@ class FineTuning:
         correct = labelled = seen = 0
         stopwatch, same = self.accounts.stopwatch, self._input_phase(step)
         weights = self._balance(train)
-        for indices in train.shuffled(settings.batch_size, (settings.seed, number)):
-            labels = train.labels(indices)
-            phase = same or self._batch_phase(indices)
+        for batch in mixed_batches(train, settings, self.kept.remembered, number):
+            labels = batch.joined(train.labels(batch.own), self.kept.labels)
+            phase = same or self._batch_phase(batch.own)
             # Written out, not as two laps of a `with`: the step of a last layer takes hardly longer than those.
             before = time.perf_counter()
-            inputs = self._inputs(step, indices, number)
+            inputs = self._inputs(step, batch, number)
             between = time.perf_counter()
             result = self._step(step, state, inputs, labels, weights)
             after = time.perf_counter()
@@ -226,12 +242,12 @@ class FineTuning:
             if not np.isfinite(result.loss):
                 raise self._diverged(f"the loss became {result.loss} in epoch {number}", number)
             # The graph adds up what exits lose; of several, losses are told as means, as in validation.
-            loss += result.loss / max(1, len(self.plan.exits)) * len(indices)
+            loss += result.loss / max(1, len(self.plan.exits)) * len(labels)
             correct += result.correct
-            seen += len(indices)
+            seen += len(labels)
             labelled += int(np.count_nonzero(labels != NO_LABEL))
-            self.progress.advance(len(indices))
-            self.progress.training(len(indices), loss / seen, _part(correct, labelled))
+            self.progress.advance(len(batch.own))
+            self.progress.training(len(batch.own), loss / seen, _part(correct, labelled))
         if not seen:
             raise TbftError("there is no image to train on", "give some with `data`")
         with self._lap("validation"):
@@ -241,7 +257,7 @@ class FineTuning:
             raise self._diverged(f"the validation loss is no number after epoch {number}", number)
         epoch = Epoch(
             number=number,
-            train_loss=loss / len(train),
+            train_loss=loss / seen,
             train_accuracy=_part(correct, labelled),
             validation=validation,
             seconds=time.perf_counter() - started,
@@ -263,12 +279,14 @@ class FineTuning:
         """Whether the inputs of a batch at store indices (n,) only have to be read."""
         return "read" if self.boundary is not None and self.boundary.holds(self.data.train, indices) else "prefix"
 
-    def _inputs(self, step: TrainStep, indices: np.ndarray, epoch: int) -> Tensors:
-        """What a step of that epoch begins with, for training images at store indices (n,)."""
+    def _inputs(self, step: TrainStep, batch: MixedBatch, epoch: int) -> Tensors:
+        """What a step of that epoch begins with, for training images and those that are remembered."""
         if self.boundary is not None and not self.settings.augment:
-            return {self.plan.boundary.name: self.boundary.read(self.data.train, indices)}
+            own = self.boundary.read(self.data.train, batch.own)
+            return {self.plan.boundary.name: batch.joined(own, self.kept.read)}
         seed = self.settings.seed, epoch
-        return step.to_boundary(self.data.train.augmented(indices, self.settings.augment, seed))
+        changed = self.data.train.augmented(batch.own, self.settings.augment, seed)
+        return step.to_boundary(batch.joined(changed, self.kept.read))
 
     def _step(
         self, step: TrainStep, state: TrainingState, inputs: Tensors, labels: np.ndarray, weights: np.ndarray | None
@@ -283,6 +301,17 @@ class FineTuning:
         if self.settings.class_weights == "none":
             return None
         return balanced_weights(part.labels(part.indices), len(self.bundle.manifest.classes))
+
+    def _blend(self, state: TrainingState) -> bool:
+        """Measure what lies between the base model and the best state, once; whether that was done now."""
+        # With other statistics in the frozen part than the base model has, no suffix could be blended alone.
+        if not state.best_epoch or state.blends or state.old_after is None or self.settings.batch_norm == "adapt":
+            return False
+        self._fix(state)
+        self.progress.begin("measuring models between the base model and the best state", 0)
+        trained = merged(self.plan, self.base, state.best)
+        state.blends = tuple(blends(self._evaluator(), self.kept, self.base, trained, state))
+        return bool(state.blends)
 
     def _adapted(self) -> Arrays:
         with self._lap("statistics"):

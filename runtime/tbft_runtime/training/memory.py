@@ -9,6 +9,7 @@ import msgspec
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.kept import keeps_inputs, kept_bytes
 from tbft_artifacts.plan import BYTES_PER_FLOAT, ConvolutionForm, Plan
 from tbft_runtime.board.machine import resident_memory
 from tbft_runtime.run.division import gradient_division, prefix_division
@@ -33,7 +34,8 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     `state`: trained parameters, their gradients, the optimizer's state and the best state; `graphs`:
     activations in prefix, gradient graph and validation; `sessions`: loaded graphs; `batch`: the images
     or activations of one batch; `cache`: boundary activations kept in memory. `preparing` is the peak before all that,
-    while the largest image is read; 0 if images were prepared already.
+    while the largest image is read; 0 if images were prepared already. `kept`: images of the source domain that the
+    bundle keeps.
     """
 
     process: int
@@ -44,6 +46,7 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     batch: int
     cache: int
     preparing: int = 0
+    kept: int = 0
 
     def after_reading(self, image: int, budget: int | None) -> MemoryPlan:
         """The same, where images were read before within `budget`, of which the largest took so many bytes."""
@@ -96,6 +99,8 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
         sessions=SESSION_BYTES * (3 + plan.has_prefix),
         batch=2 * max(settings.batch_size, settings.threads * execution.evaluation_images) * (row + image),
         cache=images * (row if settings.cache == "fp32" else row // 2) if in_memory else 0,
+        # As they lie in the file, which is read at once; where inputs are kept, what the prefix makes of them, too.
+        kept=2 * kept_bytes(plan, bundle.manifest, plan.kept) + plan.kept * (row if keeps_inputs(plan) else 0),
     )
 
 
