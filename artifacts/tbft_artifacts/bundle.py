@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -21,6 +20,7 @@ from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.kept import kept_file
 from tbft_artifacts.manifest import FORMAT, MANIFEST, MANIFEST_LIMIT, STATISTICS, WEIGHTS, FileEntry, Manifest
+from tbft_artifacts.minimum_runtime import check_runtime, installed_version
 from tbft_artifacts.more_classes import grown, with_rows
 from tbft_artifacts.plan import PREDICT, Drift, Plan
 from tbft_artifacts.regular import open_regular, pieces, read_at_most
@@ -175,7 +175,7 @@ def verified_manifest(content: bytes, bundle: Path, expect_id: str | None = None
             f"the id of bundle '{bundle}' is {manifest.bundle_id}, and not the one that `expect_id` says",
             "do not trust it, or give the id that 'tbft-edge export' printed for this bundle",
         )
-    _check_runtime(manifest.minimum_runtime, _installed(), bundle)
+    check_runtime(manifest.minimum_runtime, installed_version(), bundle)
     _check_complete(manifest, bundle)
     for name in manifest.files:
         check_name(name, bundle)
@@ -219,31 +219,6 @@ def decode_manifest(content: bytes, bundle: Path) -> Manifest:
     manifest = decode(content, Manifest, MANIFEST_LIMIT, failed=failed, hint=hint)
     check_manifest(manifest, bundle)
     return manifest
-
-
-def _check_runtime(minimum: str, installed: str, bundle: Path) -> None:
-    if _release(installed) < _release(minimum):
-        raise TbftError(
-            f"bundle '{bundle}' needs tbft-edge {minimum} or newer, and this is {installed}",
-            "upgrade tbft-edge on this device: pip install --upgrade 'tbft-edge[device]'",
-        )
-
-
-def _installed() -> str:
-    try:
-        return version("tbft-edge")
-    except PackageNotFoundError as error:
-        # Where no file can be opened any more it is not found, either.
-        raise TbftError(
-            "the version of tbft-edge that is installed here cannot be read",
-            "install it again, or raise the limits of this process (ulimit -a)",
-        ) from error
-
-
-def _release(text: str) -> tuple[int, ...]:
-    """The numbers at the start of a version: (0, 1, 0) of `0.1.0.dev3`."""
-    match = re.match(r"\d+(\.\d+)*", text)
-    return tuple(int(number) for number in match[0].split(".")) if match else ()
 
 
 def _check_complete(manifest: Manifest, bundle: Path) -> None:

@@ -171,7 +171,7 @@ def test_a_process_that_may_open_no_file_says_so(bundle: Path, monkeypatch: pyte
     def missing(_: str) -> str:
         raise PackageNotFoundError
 
-    monkeypatch.setattr("tbft_artifacts.bundle.version", missing)
+    monkeypatch.setattr("tbft_artifacts.minimum_runtime.version", missing)
     with pytest.raises(TbftError) as caught:
         open_bundle(bundle)
     assert "ulimit" in caught.value.hint
