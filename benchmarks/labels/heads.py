@@ -24,6 +24,7 @@ from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
 from tbft_edge.console import say
 from tbft_runtime.boundary.prefix import load_prefix
+from tbft_runtime.corruptions.corrupt import corrupt
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.heads.head import Head
@@ -38,6 +39,7 @@ PER_CLASS = (1, 2, 5, 10, 25, 50)
 NEW_PHOTOS = (1, 5, 10, 50)
 ASKED = (10, 20, 50, 100)
 POOL = 1000
+NOISE, NOISY = "gaussian_noise", 4000
 # Of each class: photos whose moments are taken, and of those features that are kept.
 MOMENTS, KEPT_FEATURES = 500, 40
 OLD, CLASSES = 5, 10
@@ -74,10 +76,10 @@ def main() -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Look at all photos, learn, write."""
     draws = arguments.draws
-    ten, (photos,) = _features(arguments.ten, [arguments.data])
-    five, (fields, trained) = _features(arguments.five, [arguments.data, arguments.source])
-    with np.load(arguments.data) as arrays:
-        names = arrays["classes"].tolist()
+    (data, names), (source, _) = _pictures(arguments.data), _pictures(arguments.source)
+    noisy = Photos(corrupt(data.features[:NOISY], NOISE, 5, 0, np.arange(NOISY)), data.labels[:NOISY])
+    ten, (photos, drifted) = _features(arguments.ten, [data, noisy])
+    five, (fields, trained) = _features(arguments.five, [data, source])
     known = fields.part(np.flatnonzero(fields.labels < OLD))
     results = Results(
         ten_before=_accuracy(ten, photos),
@@ -85,15 +87,24 @@ def run(arguments: argparse.Namespace) -> None:
         renamed=tuple(_renamed(ten, photos, draws)),
         added=tuple(_added(five, fields, trained, names, draws)),
         unknown=tuple(_unknown(five, fields)),
-        asked=tuple(_asked(ten, photos, 4 * draws)),
+        asked=(
+            *_asked(ten, "other labels", Photos(photos.features, CLASSES - 1 - photos.labels), 4 * draws),
+            *_asked(ten, NOISE, drifted, 4 * draws),
+        ),
     )
     with atomic_file(arguments.out) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     sys.stdout.writelines(f"{line}\n" for line in tables(results))
 
 
-def _features(path: Path, data: list[Path]) -> tuple[Head, list[Photos]]:
-    """A bundle's own head, and what lies before it of the photos of each file."""
+def _pictures(file: Path) -> tuple[Photos, list[str]]:
+    """Pixels (n, H, W, 3) for features, and the names of classes."""
+    with np.load(file) as arrays:
+        return Photos(arrays["images"], arrays["labels"].astype(np.int64)), arrays["classes"].tolist()
+
+
+def _features(path: Path, data: list[Photos]) -> tuple[Head, list[Photos]]:
+    """A bundle's own head, and what lies before it of each of these photos."""
     with opened(path) as bundle:
         plan = next((plan for plan in bundle.manifest.plans if plan.drift == "output"), None)
         if plan is None:
@@ -104,15 +115,13 @@ def _features(path: Path, data: list[Path]) -> tuple[Head, list[Photos]]:
         assert prefix is not None, "a head that is trained alone has the network before it"
         preprocessing = Preprocessing(bundle.manifest.preprocessing, bundle.manifest.shape)
         found = []
-        for file in data:
-            with np.load(file) as arrays:
-                images, labels = arrays["images"], arrays["labels"]
-            say(f"{len(images):,} photos of '{file}' through '{path}'")
+        for photos in data:
+            say(f"{len(photos.labels):,} photos through '{path}'")
             parts = [
-                prefix.run(preprocessing.normalize(images[start : start + _AT_ONCE]))[plan.boundary.name]
-                for start in range(0, len(images), _AT_ONCE)
+                prefix.run(preprocessing.normalize(photos.features[start : start + _AT_ONCE]))[plan.boundary.name]
+                for start in range(0, len(photos.labels), _AT_ONCE)
             ]
-            found.append(Photos(np.concatenate(parts), labels.astype(np.int64)))
+            found.append(Photos(np.concatenate(parts), photos.labels))
     return Head.of(weight, bias), found
 
 
@@ -199,9 +208,8 @@ def _auroc(high: np.ndarray, low: np.ndarray) -> float:
     return float(np.searchsorted(np.sort(low), high).mean() / len(low))
 
 
-def _asked(old: Head, photos: Photos, draws: int) -> Iterator[Asked]:
-    """Other labels again, of photos that are named instead of drawn from each class."""
-    photos = Photos(photos.features, CLASSES - 1 - photos.labels)
+def _asked(old: Head, drift: str, photos: Photos, draws: int) -> Iterator[Asked]:
+    """Photos that are named instead of drawn from each class, since nobody knows their classes yet."""
     for draw in range(draws):
         rng = default_rng(draw)
         order = rng.permutation(len(photos.labels))
@@ -211,7 +219,7 @@ def _asked(old: Head, photos: Photos, draws: int) -> Iterator[Asked]:
                 chosen = np.arange(count) if choice == "random" else typical(pool.features, count, draw)
                 mine = pool.part(chosen)
                 learned = learn_head(old, mine.features, mine.labels, CLASSES)
-                yield Asked(choice, count, draw, len(np.unique(mine.labels)), _accuracy(learned.head, rest))
+                yield Asked(drift, choice, count, draw, len(np.unique(mine.labels)), _accuracy(learned.head, rest))
 
 
 def _options() -> argparse.Namespace:

@@ -72,8 +72,9 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Ten classes under other labels, of which few photos were labelled: those named by `choice`."""
+    """Ten classes under a `drift`, of which few photos were labelled: those named by `choice`."""
 
+    drift: str
     choice: str
     photos: int
     draw: int
@@ -141,17 +142,19 @@ def tables(results: Results) -> Iterator[str]:
         yield f"| {each.score} | {each.auroc:.3f} | {_percent([each.false_alarms])} | {_percent([each.found])} |"
 
     yield from ("", "## Which photos to label", "")
-    yield "Of 1,000 photos of ten classes under other labels, so many in all:"
+    yield "Of 1,000 photos of ten classes, so many in all. Gain: mean of the draws and its standard error."
     choices = sorted({each.choice for each in results.asked})
     yield ""
-    yield f"| labels | {' | '.join(f'{choice}: accuracy | classes met' for choice in choices)} | gain in points |"
-    yield f"|---|{'---|---|' * len(choices)}---|"
-    for photos in sorted({each.photos for each in results.asked}):
+    columns = (f"{choice}: accuracy | classes met" for choice in choices)
+    yield f"| drift | labels | {' | '.join(columns)} | gain in points |"
+    yield f"|---|---|{'---|---|' * len(choices)}---|"
+    for drift, photos in sorted({(each.drift, each.photos) for each in results.asked}):
+        asked = [each for each in results.asked if (each.drift, each.photos) == (drift, photos)]
         cells = []
         for choice in choices:
-            few = [each for each in results.asked if (each.choice, each.photos) == (choice, photos)]
+            few = [each for each in asked if each.choice == choice]
             cells += [_percent([each.accuracy for each in few]), f"{np.mean([each.classes for each in few]):.1f}"]
-        yield f"| {photos} | {' | '.join(cells)} | {_gain(results.asked, photos)} |"
+        yield f"| {drift} | {photos} | {' | '.join(cells)} | {_gain(asked)} |"
 
 
 def _percent(parts: Sequence[float | None]) -> str:
@@ -162,11 +165,10 @@ def _percent(parts: Sequence[float | None]) -> str:
     return f"{np.mean(known):.1f} %" if len(known) == 1 else f"{np.mean(known):.1f} ± {np.std(known, ddof=1):.1f} %"
 
 
-def _gain(asked: Sequence[Asked], photos: int) -> str:
+def _gain(asked: Sequence[Asked]) -> str:
     """Of `--ask` over random choice, draw by draw: mean and its standard error."""
     named, drawn = (
-        {each.draw: each.accuracy for each in asked if (each.choice, each.photos) == (choice, photos)}
-        for choice in ("--ask", "random")
+        {each.draw: each.accuracy for each in asked if each.choice == choice} for choice in ("--ask", "random")
     )
     gains = [100 * (named[draw] - drawn[draw]) for draw in drawn]
     return f"{np.mean(gains):+.1f} ± {np.std(gains, ddof=1) / np.sqrt(len(gains)):.1f}"

@@ -18,7 +18,7 @@ def results() -> Results:
         added=tuple(Added("other photos", "dog", 1, draw, 0.84, 0.6, 0.85, None) for draw in range(2)),
         unknown=(Unknown("energy", 0.7, 0.05, 0.2),),
         asked=tuple(
-            Asked(choice, 20, draw, 9, 0.7 + 0.02 * draw + more)
+            Asked("noise", choice, 20, draw, 9, 0.7 + 0.02 * draw + more)
             for draw in range(2)
             for choice, more in (("random", 0.0), ("--ask", 0.03))
         ),
@@ -30,7 +30,7 @@ def test_means_and_spread() -> None:
     assert "| 5 | 79.0 ± 1.4 % | 78.0 | renamed 2 |" in lines
     assert "| other photos | 1 | 84.0 ± 0.0 % | 60.0 ± 0.0 % | 80.0 ± 0.0 % | 85.0 ± 0.0 % | – |" in lines
     assert "| energy | 0.700 | 5.0 % | 20.0 % |" in lines
-    assert "| 20 | 74.0 ± 1.4 % | 9.0 | 71.0 ± 1.4 % | 9.0 | +3.0 ± 0.0 |" in lines
+    assert "| noise | 20 | 74.0 ± 1.4 % | 9.0 | 71.0 ± 1.4 % | 9.0 | +3.0 ± 0.0 |" in lines
 
 
 def mean(found: list[float]) -> float:
