@@ -148,7 +148,7 @@ def _finalized(
     manifest, plan = opened.manifest, opened.plan(run_file.settings.plan)
     base = load_weights(opened)
     weights = blended(base, merged(plan, base, state.best), mixed.share)
-    above = unknown_above(opened, weights)
+    above = unknown_above(opened, weights, state.best)
     card = ModelCard(
         bundle_id=manifest.bundle_id,
         plan=plan.id,

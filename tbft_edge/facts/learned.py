@@ -47,5 +47,5 @@ def before_and_after(learned: Learned, noun: Noun) -> Change | None:
     """Mean recall of the bundle's own classes on source images whose features it keeps; None without any."""
     if not learned.kept_images:
         return None
-    name = f"classes of the bundle, {count(learned.kept_images, f'source {noun}')}"
+    name = f"by the bundle's own labels, {count(learned.kept_images, f'source {noun}')}"
     return Change(name, percent(learned.kept_before), percent(learned.kept_after))

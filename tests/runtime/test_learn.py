@@ -13,6 +13,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_runtime import LearnOptions, Predictor, TrainOptions, evaluate, finalize, learn, read_report, train
 from tbft_runtime.boundary.prefix import Prefix
 from tbft_runtime.reporting.result import TrainResult
+from tbft_runtime.run.folder import RunFolder
 
 BUNDLE = COMPILED / ALL_DRIFTS
 # A fifth colour.
@@ -162,6 +163,29 @@ def test_another_class_on_top(grown: Path, photos: Path, tmp_path: Path) -> None
     assert predictor.classes == (*CLASSES, "eel", "fox")
     assert set(predictor.predict(dark).labels) == {"fox"}
     assert predictor.predict(purple(20, seed=11)).labels.count("eel") >= 18
+
+
+def test_a_class_that_was_learned_needs_no_images_again(grown: Path, tmp_path: Path) -> None:
+    """What is known of it went into the run's moments."""
+    dark = save_folders(tmp_path / "dark", np.zeros((10, 8, 8, 3), np.uint8), [0] * 10, ["fox"])
+    learn(BUNDLE, LearnOptions(dark, tmp_path / "run", add_classes=("fox",), base=grown, threads=1))
+    predictor = Predictor.open(tmp_path / "run", threads=1)
+    assert predictor.predict(purple(20, seed=11)).labels.count("eel") >= 16
+    assert set(predictor.predict(np.zeros((3, 8, 8, 3), np.uint8)).labels) == {"fox"}
+    moments = RunFolder(grown).moments_file
+    kept = moments.read_bytes()
+    moments.write_bytes(kept[:-1] + b"x")
+    with pytest.raises(TbftError, match="is damaged"):
+        learn(BUNDLE, LearnOptions(dark, tmp_path / "other", add_classes=("fox",), base=grown, threads=1))
+    moments.write_bytes(kept)
+
+
+def test_moments_are_not_believed_of_other_features(eels: Path, photos: Path, tmp_path: Path) -> None:
+    """Where the front was trained, what the source's images looked like behind it is not known any more."""
+    train(BUNDLE, TrainOptions(photos, tmp_path / "front", plan=FRONT, epochs=1, threads=1))
+    with pytest.raises(TbftError, match="nothing tells what 4 of the 4 old classes look like"):
+        learn(BUNDLE, LearnOptions(eels, tmp_path / "run", add_classes=("eel",), base=tmp_path / "front", threads=1))
+    assert not Predictor.open(tmp_path / "front", threads=1).tells_unknown
 
 
 def test_refusals(grown: Path, eels: Path, photos: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ def learned_record(
     images: int,
     right: Mapping[int, tuple[int, int]],
     passes: float,
+    moments: str | None = None,
 ) -> Learned:
     """`right` has images and right ones of each class, all of them made without; `kept` images are of the source."""
     return Learned(
@@ -39,6 +40,7 @@ def learned_record(
         kept_before=_on_kept(old, kept),
         kept_after=_on_kept(learned.head, kept),
         passes=passes,
+        moments=moments,
     )
 
 

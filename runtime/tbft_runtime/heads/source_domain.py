@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,18 +26,25 @@ class SourceDomain:
     kept: KeptFeatures | None
 
 
-def load_source(bundle: Bundle) -> SourceDomain | None:
-    """None of a bundle that was exported without source images. Raises TbftError for tensors that do not fit it."""
+def load_source(bundle: Bundle, changed: Collection[str], of_run: bytes | None = None) -> SourceDomain | None:
+    """What is known of the features of source images.
+
+    None of a bundle that was exported without any, and where tensors were `changed` that features are made with: theirs
+    are others then. `of_run` is the content of a run's own file, which knows classes that were added. Raises TbftError
+    for tensors that do not fit the bundle.
+    """
     source, head = bundle.manifest.source or None, bundle.manifest.head or None
-    if source is None or head is None:
+    if source is None or head is None or not {head.weight, head.bias}.issuperset(changed):
         return None
-    where = f"'{MOMENTS}' of bundle '{bundle.shown or bundle.folder}'"
+    where = f"'{MOMENTS}' of " + (f"bundle '{bundle.shown or bundle.folder}'" if of_run is None else "the earlier run")
     try:
-        tensors = load(bundle.read(MOMENTS))
+        tensors = load(bundle.read(MOMENTS) if of_run is None else of_run)
     except (SafetensorError, TypeError, KeyError, ValueError) as error:
         raise TbftError(f"{where} cannot be read: {error}", _AGAIN) from error
     check_finite(tensors, where, _AGAIN)
     classes = bundle.compiled_classes or len(bundle.manifest.classes)
+    if of_run is not None:
+        classes = len(bundle.manifest.classes)
     size = head.features
     expected = {
         COUNTS: (classes,),
@@ -51,11 +59,24 @@ def load_source(bundle: Bundle) -> SourceDomain | None:
             raise TbftError(f"{where} should hold '{name}' in shape {shape}, and {found}", _AGAIN)
     counts, labels = tensors[COUNTS], tensors[KEPT_LABELS]
     whole = counts.dtype == labels.dtype == np.int64
-    if not whole or counts.min() < 0 or counts.sum() != source.images or not _within(labels, classes):
+    if not whole or counts.min() < 0 or counts.sum() < source.images or not _within(labels, classes):
         raise TbftError(f"{where} counts images of classes that there are not", _AGAIN)
     moments = SourceMoments(counts.astype(np.float64), tensors[MEANS], tensors[SECOND])
     kept = KeptFeatures(tensors[KEPT_FEATURES].astype(np.float32), labels) if source.kept else None
     return SourceDomain(moments, kept)
+
+
+def stored_source(domain: SourceDomain) -> dict[str, np.ndarray]:
+    """The tensors of such a file; what `load_source` reads."""
+    moments, kept = domain.moments, domain.kept
+    size = moments.means.shape[1]
+    return {
+        COUNTS: moments.counts.astype(np.int64),
+        MEANS: np.ascontiguousarray(moments.means, np.float32),
+        SECOND: np.ascontiguousarray(moments.second, np.float32),
+        KEPT_FEATURES: np.empty((0, size), np.float16) if kept is None else kept.features.astype(np.float16),
+        KEPT_LABELS: np.empty(0, np.int64) if kept is None else kept.labels,
+    }
 
 
 def _within(labels: np.ndarray, classes: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
@@ -86,7 +86,8 @@ def open_whole(path: Path, threads: int, expect_id: str | None = None) -> Model:
     if RunFolder(path).is_run:
         with open_trained(path, expect_id=expect_id) as (bundle, run, state):
             plan = bundle.plan(run.settings.plan)
-            return model_of(bundle, plan.predict, merged(plan, load_weights(bundle), state.best), threads)
+            weights = merged(plan, load_weights(bundle), state.best)
+            return model_of(bundle, plan.predict, weights, threads, state.best)
     with opened(path, expect_id) as bundle:
         plans = bundle.manifest.plans
         # Several plans may have prefixes of several kinds; the whole model in float32 stands for all.
@@ -129,15 +130,18 @@ def whole_model(file: GraphFile, weights: Tensors, threads: int, said: Manifest 
     return Model(graph, said.classes, Preprocessing(said.preprocessing, said.shape), above)
 
 
-def model_of(bundle: Bundle, name: str, weights: Tensors, threads: int) -> Model:
-    """The whole model in graph `name` of the bundle, with these weights."""
+def model_of(bundle: Bundle, name: str, weights: Tensors, threads: int, trained: Collection[str] = ()) -> Model:
+    """The whole model in graph `name` of the bundle, with these weights, of which some were `trained`."""
     model = whole_model(bundle_graph(bundle, name), weights, threads, bundle.manifest)
-    return replace(model, unknown_above=unknown_above(bundle, weights))
+    return replace(model, unknown_above=unknown_above(bundle, weights, trained))
 
 
-def unknown_above(bundle: Bundle, weights: Tensors) -> float | None:
-    """The score that few source images exceed with these weights; None of a bundle that keeps no features of any."""
-    source, head = load_source(bundle), bundle.manifest.head or None
+def unknown_above(bundle: Bundle, weights: Tensors, trained: Collection[str]) -> float | None:
+    """The score that few source images exceed with these weights, of which some were `trained`.
+
+    None where nothing tells: of a bundle that keeps no features of source images, and where features became others.
+    """
+    source, head = load_source(bundle, {*bundle.changed, *trained}), bundle.manifest.head or None
     if source is None or source.kept is None or head is None or head.bias is None:
         return None
     return unknown_threshold(head_of(weights, head).logits(source.kept.features))

@@ -33,6 +33,7 @@ from tbft_runtime.heads.source_domain import SourceDomain, load_source
 from tbft_runtime.heads.stored import head_of, tensors_of
 from tbft_runtime.learning.features import FeatureReader, head_plan
 from tbft_runtime.learning.growth import with_new_classes
+from tbft_runtime.learning.moments_file import keep_moments, moments_of
 from tbft_runtime.meters.meter import AUTOMATIC
 from tbft_runtime.meters.registry import choose
 from tbft_runtime.progress import Outline, Progress, Silent
@@ -150,7 +151,10 @@ def _learn(path: Path, options: LearnOptions, folder: RunFolder, progress: Progr
         data = open_whole(sources, folder.cache, progress, stopwatch)
         _check_images(data, bundle, len(before.manifest.classes))
         weights = load_weights(bundle)
-        lesson = _Lesson(bundle, plan, named, settings, data, weights, load_source(bundle))
+        known = moments_of(None if options.base is None else Path(options.base))
+        # A head that was trained may mean other things by its classes than the source did.
+        source = None if before.changed and known is None else load_source(before, before.changed, known)
+        lesson = _Lesson(bundle, plan, named, settings, data, weights, source)
         lesson.learn(len(before.manifest.classes), progress, stopwatch)
         record = RunFile(
             stored_path(bundle.folder.resolve()),
@@ -159,7 +163,7 @@ def _learn(path: Path, options: LearnOptions, folder: RunFolder, progress: Progr
             settings,
             base=base,
             added=bundle.added_classes,
-            learned=lesson.record(options.add_classes),
+            learned=lesson.record(options.add_classes, folder),
         )
         state = lesson.state(trained, record)
         accounts = Accounts(metering, stopwatch, settings.epochs)
@@ -261,9 +265,15 @@ class _Lesson:
         after.add(self.learned.left_out[known], labels[known])
         return before, after
 
-    def record(self, added: Sequence[str]) -> Learned:
-        """What is told of it."""
+    def record(self, added: Sequence[str], folder: RunFolder) -> Learned:
+        """What is told of it; moments of all classes are written into the folder, for a later run."""
         _, after = self._tallies()
+        moments = None
+        # Under other labels the classes are others than the source's.
+        if self.source is not None and (added or self.learned.kind in ("old", "lda")):
+            train, classes = self.data.train, len(self.bundle.manifest.classes)
+            joined = self.source.moments.joined(self.features, train.labels(train.indices), classes)
+            moments = keep_moments(SourceDomain(joined, self.source.kept), folder)
         return learned_record(
             self.learned,
             head_of(self.weights, self.named),
@@ -273,4 +283,5 @@ class _Lesson:
             images=len(self.data.train),
             right=per_class(after.confusion()),
             passes=self.reader.images / self.data.images,
+            moments=moments,
         )

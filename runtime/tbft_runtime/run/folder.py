@@ -87,6 +87,11 @@ class RunFolder:
         return self.path / "base.safetensors"
 
     @property
+    def moments_file(self) -> Path:
+        """Moments of the bundle's source domain and of what was learned, by which a later run knows its classes."""
+        return self.path / "moments.safetensors"
+
+    @property
     def tuning_file(self) -> Path:
         """What `tune` measured, before the run or without one."""
         return self.path / "tuning.json"
@@ -247,6 +252,7 @@ class RunFolder:
         self.run_file.unlink(missing_ok=True)
         self.history_file.unlink(missing_ok=True)
         self.base_file.unlink(missing_ok=True)
+        self.moments_file.unlink(missing_ok=True)
         if self.tuning_file.exists():
             return
         self.lock_file.unlink(missing_ok=True)

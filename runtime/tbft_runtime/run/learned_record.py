@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tbft_artifacts.structs import Count, Part, Rate, Word
+from tbft_artifacts.structs import Count, Part, Rate, Sha256, Word
 
 
 class HeadCandidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,3 +47,5 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     """The same with the new head."""
     passes: Rate
     """Forward passes of the network per image that took part."""
+    moments: Sha256 | None = None
+    """Of the file `moments.safetensors` in the run's folder; None where nothing is known of the source."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,9 +51,14 @@ class StartingHead:
 
 
 def starting_head(
-    bundle: Bundle, plan: Plan, weights: Tensors, boundary: BoundaryActivations, train: Part
+    bundle: Bundle,
+    plan: Plan,
+    weights: Tensors,
+    boundary: BoundaryActivations,
+    train: Part,
+    adapted: Collection[str],
 ) -> StartingHead | None:
-    """The head that suits the features of the images to train on.
+    """The head that suits the features of the images to train on; `adapted` statistics make features others.
 
     None where the plan trains more than the last layer, or there are enough images of each class.
     """
@@ -65,7 +70,7 @@ def starting_head(
     counts = np.bincount(labels)
     if plan.boundary.shape != (named.features,) or counts[counts > 0].min() >= FEW:
         return None
-    old, source = head_of(weights, named), load_source(bundle)
+    old, source = head_of(weights, named), load_source(bundle, {*bundle.changed, *adapted})
     moments, kept = (None, None) if source is None else (source.moments, source.kept)
     learned = learn_head(old, boundary.read(train, train.indices), labels, old.classes, moments)
     return StartingHead(learned, tensors_of(learned.head, named), old, len(labels), kept)

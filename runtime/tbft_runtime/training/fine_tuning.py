@@ -132,7 +132,9 @@ class FineTuning:
         if self.boundary is None or state.after is None:
             return
         with self._lap("prefix"):
-            found = starting_head(self.bundle, self.plan, self._weights(state), self.boundary, self.data.train)
+            found = starting_head(
+                *(self.bundle, self.plan, self._weights(state), self.boundary, self.data.train), state.current
+            )
         if found is None:
             return
         evaluator, weights = self._evaluator(), {**self._weights(state), **found.tensors}
