@@ -107,7 +107,7 @@ def _base(base: Base) -> Fact:
     known = [] if base.plan is None else [f"plan {base.plan}"]
     known += [] if base.accuracy is None else [f"accuracy there {percent(base.accuracy)}"]
     known += [] if base.started_at is None else [f"began {moment(base.started_at)}"]
-    return Fact("went on from", base.source, ", ".join(known), is_brief=True)
+    return Fact("went on from", base.shown, ", ".join(known), is_brief=True)
 
 
 def _batch_norms(result: TrainResult) -> Fact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 from pathlib import Path
@@ -20,6 +21,7 @@ from tbft_edge.facts.settings import how_trained
 from tbft_edge.pages.run_page import run_page
 from tbft_runtime import DiagnoseOptions, diagnose, evaluate, finalize, read_report
 from tbft_runtime.inference.model import open_whole
+from tbft_runtime.reporting.caveats import differences
 from tbft_runtime.run.folder import RunFolder
 from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.trained import open_trained
@@ -204,6 +206,26 @@ def test_tensors_of_a_file(front: Path, squares: Path, tmp_path: Path) -> None:
     base = run_of(tmp_path / "run").base
     assert base is not None
     assert (base.plan, base.accuracy, base.started_at) == (None, None, None)
+
+
+def test_a_name_of_bytes(front: Path, squares: Path, tmp_path: Path) -> None:
+    """An earlier run in a folder that no text can name is found, shown, and known again."""
+    odd = shutil.copytree(front, tmp_path / os.fsdecode(b"n\xe4me"))
+    recorder = Recorder()
+    fine_tune(ALL_DRIFTS, squares, tmp_path / "run", recorder, base=odd, plan=HEAD, epochs=1)
+    assert any("n\\xe4me'" in note for note in recorder.notes)
+    (fact,) = [fact for fact in how_trained(read_report(tmp_path / "run")).facts if fact.name == "went on from"]
+    assert fact.figure.endswith("n\\xe4me")
+    fine_tune(ALL_DRIFTS, squares, tmp_path / "run", base=odd, epochs=2, resume=True)
+
+
+def test_beside_each_other_runs_tell_what_they_began_with(front: Path, squares: Path, tmp_path: Path) -> None:
+    """What one of them gained, it did not gain from the bundle's own weights."""
+    fine_tune(ALL_DRIFTS, squares, tmp_path / "run", base=front, plan=HEAD, epochs=1)
+    found = differences(read_report(tmp_path / "run"), read_report(front))
+    kept = run_of(tmp_path / "run").base
+    assert kept is not None
+    assert f"weights before of {kept.sha256[:12]}, baseline the bundle's" in found
 
 
 def test_a_bundle_as_an_archive(front: Path, squares: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.stored_paths import stored as stored_path
-from tbft_artifacts.words import printable
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.base import continued, keep_base
 from tbft_runtime.run.base_record import Base
@@ -46,4 +45,6 @@ def _told(base: Base, begun: Bundle) -> str:
     known = [] if base.plan is None else [f"plan {base.plan}"]
     known += [] if base.accuracy is None else [f"accuracy {base.accuracy:.1%}"]
     of_run = f" ({', '.join(known)})" if known else ""
-    return f"goes on from '{printable(base.source)}'{of_run}: {len(begun.changed)} tensors are not the bundle's own"
+    changed = len(begun.changed)
+    tensors = "1 tensor is" if changed == 1 else f"{changed} tensors are"
+    return f"goes on from '{base.shown}'{of_run}: {tensors} not the bundle's own"

@@ -94,7 +94,7 @@ def check_reaches(bundle: Bundle, plan: Plan, base: Base) -> None:
     other = None if base.plan is None else bundle.plan(base.plan)
     if other is not None and other.id != plan.id and (other.exits or plan.exits):
         raise TbftError(
-            f"'{base.source}' trained plan '{other.id}', from which plan '{plan.id}' cannot go on: one of them has "
+            f"'{base.shown}' trained plan '{other.id}', from which plan '{plan.id}' cannot go on: one of them has "
             "exits of its own",
             f"go on with `plan` {other.id}",
         )
@@ -106,7 +106,7 @@ def check_reaches(bundle: Bundle, plan: Plan, base: Base) -> None:
     if lost:
         prefix = "; its int8 prefix keeps the bundle's own" if plan.int8 else ""
         raise TbftError(
-            f"plan '{plan.id}' does not use {_some(lost)} of '{base.source}'{prefix}",
+            f"plan '{plan.id}' does not use {_some(lost)} of '{base.shown}'{prefix}",
             "choose another `plan`, or export again from a model that has them",
         )
 

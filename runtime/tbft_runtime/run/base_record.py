@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from tbft_artifacts.stored_paths import from_stored
 from tbft_artifacts.structs import Part, Place, Sha256, Word
+from tbft_artifacts.words import printable
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,3 +22,8 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     """Of that run's best state on its own validation images, 0 to 1; None where none had a label, and of a file."""
     started_at: Word | None = None
     """When that run began (ISO 8601), by the wall clock of its board; None of a file."""
+
+    @property
+    def shown(self) -> str:
+        """`source` as every text can hold it."""
+        return printable(from_stored(self.source))
