@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tbft_edge.facts.fact import Fact, Group
-from tbft_edge.figures import count, moment, norms, size
+from tbft_edge.figures import count, moment, norms, percent, size
 
 if TYPE_CHECKING:
     from tbft_runtime.reporting.report import Report
@@ -28,6 +28,7 @@ def how_trained(report: Report) -> Group:
             Fact("batch size", f"{result.batch_size}"),
             Fact("learning rate", f"{result.lr:g}"),
             _batch_norms(result),
+            *([Fact("old model's answers", f"{percent(result.distill)} of what is learned")] if result.distill else []),
             Fact("seed", f"{result.seed}"),
             Fact("threads", f"{result.threads}"),
             _execution(report),

@@ -39,6 +39,13 @@ def test_the_terminal_and_the_document_say_it() -> None:
     assert len(blends.rows) == 11
 
 
+def test_the_part_of_old_answers_is_among_the_settings() -> None:
+    (settings,) = [table for table in in_full(made_up_report(distill=0.5)) if table.title == "Settings"]
+    assert ["old model's answers", "50.0% of what is learned"] in settings.rows
+    (settings,) = [table for table in in_full(made_up_report()) if table.title == "Settings"]
+    assert not any("old model" in row[0] for row in settings.rows)
+
+
 def test_a_run_that_measured_nothing_between_says_why() -> None:
     page = read_page(run_page(made_up_report(old=replace(OLD, blends=()))))
     assert "measures what lies between" in page.body

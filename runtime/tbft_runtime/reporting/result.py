@@ -127,6 +127,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """The run's folder."""
     old: OldData | None = None
     """What was forgotten; None where the bundle keeps no images of the source domain, or they say nothing here."""
+    distill: float | None = None
+    """Which part (0 to 1) of what was learned were the old model's answers; None or 0: labels alone."""
     exits: Calibration | None = None
     """When exits before the last one answer; None without any, or without labelled validation images."""
 
@@ -198,6 +200,7 @@ def train_result(
         runtime=runtime_versions(),
         run=run,
         old=_old_data(settings, state),
+        distill=settings.distill,
         exits=calibration_of(plan, settings, state),
     )
 

@@ -12,7 +12,7 @@ from tbft_runtime.run.settings import Settings
 # Settings that decide what a run's weights become; others may change when it goes on.
 _DECISIVE = (
     "bundle_id", "plan", "batch_norm", "lr", "momentum", "weight_decay", "batch_size", "seed", "val_fraction",
-    "remember",
+    "remember", "distill",
 )  # fmt: skip
 
 

@@ -70,6 +70,8 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
     """
     execution = settings.execution
     gradient = plan.gradient_memory[plan.gradient_forms.index(execution.gradient_form)]
+    if settings.distill and plan.targets_memory is not None:
+        gradient = plan.targets_memory
     division = gradient_division(plan, settings)
     graphs = division.lanes * gradient.bytes(division.largest(settings.batch_size))
     if execution.prefix_form is not None:
