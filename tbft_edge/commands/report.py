@@ -70,10 +70,10 @@ def _print_run(report: Report, name: str, chosen: Format) -> None:
         print_text(cost_csv(compare([report], [name], allow_throttled=True)))
     else:
         from tbft_edge.facts.cautions import cautions
-        from tbft_edge.tables.run import choices, in_full, outcome
+        from tbft_edge.tables.run import between, choices, in_full, outcome
 
         # A terminal shows the end of what is long, a document its beginning.
-        details = [*choices(report), *in_full(report)]
+        details = [*choices(report), *between(report), *in_full(report)]
         tables = [outcome(report), *details] if chosen == "markdown" else [*details, outcome(report)]
         print_tables(tables, cautions(report), chosen)
 

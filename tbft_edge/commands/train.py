@@ -121,6 +121,14 @@ def command(
             "that less is forgotten: 0 to 0.9.",
         ),
     ] = None,
+    distill: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PART",
+            help="Part of what each answer is to become that is the old model's answer to the same image, such as 0.5: "
+            "less is forgotten, without any source image.",
+        ),
+    ] = None,
     profile: Annotated[
         bool,
         typer.Option("--profile", help="Run some more steps afterwards and report the time per operator and layer."),
@@ -177,6 +185,7 @@ def command(
             compute_budget=None if compute_budget is None else part_of_whole(compute_budget, "--compute-budget"),
             meter=meter,
             remember=remember,
+            distill=distill,
             profile=profile,
             exit_accuracy=exit_accuracy,
             class_weights=class_weights,

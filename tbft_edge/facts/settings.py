@@ -32,6 +32,7 @@ def how_trained(report: Report) -> Group:
             Fact("batch size", f"{result.batch_size}"),
             Fact("learning rate", f"{result.lr:g}"),
             _batch_norms(result),
+            *([Fact("old model's answers", f"{percent(result.distill)} of what is learned")] if result.distill else []),
             Fact("seed", f"{result.seed}"),
             Fact("threads", f"{result.threads}"),
             _execution(report),

@@ -49,10 +49,15 @@ def in_brief(report: Report, name: str) -> Table:
 def in_full(report: Report) -> list[Table]:
     """Everything that a page says in words."""
     said = [_facts(group.title, group.facts) for group in groups(report)]
-    old = report.result.old
-    if old is not None and old.blends:
-        said.append(Table("Between the base model (0) and the trained one (1)", BLEND_COLUMNS, blend_rows(old)))
     return [*said, latency_table(report.result)] if report.result.latency else said
+
+
+def between(report: Report) -> list[Table]:
+    """What models between the base one and the trained one know, where that was measured."""
+    old = report.result.old
+    if old is None or not old.blends:
+        return []
+    return [Table("Between the base model (0) and the trained one (1)", BLEND_COLUMNS, blend_rows(old), numbers=True)]
 
 
 def _facts(title: str, facts: Sequence[Fact]) -> Table:

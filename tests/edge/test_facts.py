@@ -20,7 +20,7 @@ from tbft_edge.facts.run import brief, groups
 from tbft_edge.facts.trained import trained
 from tbft_edge.pages.markup import text
 from tbft_edge.pages.run_page import run_page
-from tbft_edge.tables.run import choices, in_brief, in_full, outcome
+from tbft_edge.tables.run import between, choices, in_brief, in_full, outcome
 from tbft_runtime.exits.record import Calibration
 from tbft_runtime.reporting.report import Report
 from tbft_runtime.run.settings import Execution
@@ -68,13 +68,17 @@ def test_tables_have_the_same_rows(name: str, pages: Mapping[str, Page]) -> None
     report, page = REPORTS[name], pages[name]
     spread = [table for table in in_full(report) if table.title == LATENCIES]
     assert len(spread) == bool(report.result.latency)
-    rows = [plain("".join(map(shown, row))) for table in [*choices(report), *spread] for row in table.rows]
+    rows = [
+        plain("".join(map(shown, row))) for table in [*choices(report), *between(report), *spread] for row in table.rows
+    ]
     assert [row for row in rows if row not in map(plain, page.all("tr"))] == []
     table = outcome(report)
     heading, body = shown(table.title), plain(page.body)
     assert plain(page.all("h1")[0]) == heading[:1].upper() + heading[1:]
-    for _, before, after in table.rows if report.epochs else ():
-        assert f"Validation: {before} before, {after} in the best state." in body
+    for name_of_it, before, after in table.rows if report.epochs else ():
+        is_old = name_of_it.startswith("old")
+        said = f"{before} → {after}" if is_old else f"Validation: {before} before, {after} in the best state."
+        assert said in body
 
 
 @pytest.mark.parametrize("name", REPORTS)

@@ -13,7 +13,7 @@ from tbft_edge.facts.run import brief
 from tbft_edge.pages.comparison_page import comparison_page
 from tbft_edge.pages.run_page import run_page
 from tbft_edge.tables.costs import cost_table
-from tbft_edge.tables.run import in_full, outcome
+from tbft_edge.tables.run import between, in_full, outcome
 from tbft_runtime.reporting.compare import compare
 
 OLD = made_up_old_data()
@@ -35,8 +35,16 @@ def test_the_page_has_the_curve_and_its_figures(read: Mapping[str, Page]) -> Non
 def test_the_terminal_and_the_document_say_it() -> None:
     assert ["old-data accuracy", "90.0%", "70.0%"] in outcome(FORGETFUL).rows
     assert any(fact.name == "old-data accuracy" for fact in brief(FORGETFUL))
-    blends = next(table for table in in_full(FORGETFUL) if "Between the base model" in table.title)
+    (blends,) = between(FORGETFUL)
     assert len(blends.rows) == 11
+    assert between(made_up_report()) == []
+
+
+def test_the_part_of_old_answers_is_among_the_settings() -> None:
+    (settings,) = [table for table in in_full(made_up_report(distill=0.5)) if table.title == "Settings"]
+    assert ["old model's answers", "50.0% of what is learned"] in settings.rows
+    (settings,) = [table for table in in_full(made_up_report()) if table.title == "Settings"]
+    assert not any("old model" in row[0] for row in settings.rows)
 
 
 def test_a_run_that_measured_nothing_between_says_why() -> None:

@@ -49,6 +49,11 @@ class KeptImages:
         """Batches of those that are measured on."""
         yield from in_batches(self.measured, batch_size)
 
+    @property
+    def all_measured(self) -> KeptImages:
+        """The same, where `in_order` goes through all of them."""
+        return dataclasses.replace(self, measured=np.arange(len(self.kept.labels)))
+
     def behind(self, prefix: Prefix, boundary: str) -> KeptImages:
         """The same, where inputs are kept, as what `prefix` makes of them, the output named `boundary`."""
         batches = in_batches(np.arange(len(self.kept.labels)), prefix.images_at_once)

@@ -133,6 +133,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """The head that was made in one pass over the images: what was learned, or what training began with."""
     old: OldData | None = None
     """What was forgotten; None where the bundle keeps no images of the source domain, or they say nothing here."""
+    distill: float | None = None
+    """Which part (0 to 1) of what was learned were the old model's answers; None or 0: labels alone."""
     exits: Calibration | None = None
     """When exits before the last one answer; None without any, or without labelled validation images."""
     class_weights: ClassWeights = "none"
@@ -219,6 +221,7 @@ def train_result(
         runtime=runtime_versions(),
         run=run,
         old=_old_data(settings, state),
+        distill=settings.distill,
         exits=calibration_of(plan, settings, state),
         class_weights=settings.class_weights,
         augment=settings.augment,

@@ -119,6 +119,20 @@ def remember(settings: Settings, plan: Plan) -> None:
         )
 
 
+def distill(settings: Settings, plan: Plan) -> None:
+    """It needs a gradient graph that takes targets, and something of the labels."""
+    part = settings.distill
+    if not part:
+        return
+    if not 0 < part < 1:
+        raise TbftError(f"`distill` {part} is not from 0 up to 1", "0.5 is a good start: half label, half old answer")
+    if not plan.soft_targets:
+        raise TbftError(
+            f"plan '{plan.id}' has no graph that takes targets, which `distill` needs",
+            "export the bundle again; plans with exits, or with channels to choose, train with labels alone",
+        )
+
+
 def batch_norm(settings: Settings, plan: Plan) -> None:
     """A policy has to be one that the plan's graphs allow: those with fixed statistics are the same for two of them.
 

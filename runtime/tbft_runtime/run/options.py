@@ -80,6 +80,8 @@ class TrainOptions:
     """Where joules come from: "auto", "none", or a meter of the registry."""
     remember: float | None = None
     """Which part (0 to 0.9) of each batch are images of the source domain that the bundle keeps; None: no part."""
+    distill: float | None = None
+    """Which part (0 to 1) of what each answer is to become is the old model's answer; None or 0: the label alone."""
     profile: bool = False
     """Whether some more steps tell where the time goes."""
     exit_accuracy: float | None = None

@@ -111,6 +111,7 @@ RULES = (
     Rule("val_fraction", _always(DEFAULT_VALIDATION), checks.val_fraction),
     Rule("exit_accuracy", _always(None), checks.exit_accuracy, may_change=_freely),
     Rule("remember", _always(None), checks.remember),
+    Rule("distill", _always(None), checks.distill),
     Rule("data", _always(None), read=_absolute),
     Rule("validation", _always(None), read=_absolute),
     Rule("class_weights", _always("none"), checks.class_weights),

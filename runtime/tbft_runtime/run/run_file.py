@@ -17,6 +17,7 @@ _DECISIVE = (
     "augment",
     "class_weights",
     "remember",
+    "distill",
 )  # fmt: skip
 
 

@@ -60,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Which part (0 to 1) of full fine-tuning's backward pass a step may take; None: nothing is chosen."""
     remember: Part | None = None
     """Which part (0 to 0.9) of each batch are images of the source domain that the bundle keeps."""
+    distill: Part | None = None
+    """Which part (0 to 1) of what each answer is to become is the old model's answer."""
     exit_accuracy: Part | None = None
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
     augment: tuple[Augmentation, ...] = ()
@@ -70,4 +72,4 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def takes_targets(self) -> bool:
         """Whether the gradient graph takes targets in place of labels."""
-        return self.class_weights != "none"
+        return self.class_weights != "none" or bool(self.distill)

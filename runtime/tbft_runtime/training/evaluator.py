@@ -50,12 +50,19 @@ class Evaluator:
 
         Raises TbftError for a graph that changed, or that gives anything else.
         """
+        tally = Tally(weights=self.weights)
+        for indices, logits in self.answers(weights):
+            tally.add(logits, self.part.labels(indices))
+            on_images(len(indices))
+        return tally
+
+    def answers(self, weights: Tensors) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The indices (n,) of each batch, in order, and the logits of its images. Raises TbftError as `evaluate`."""
         room = Room(self.images * self.threads, self.bundle.manifest.shape)
         graphs = [
             load_graph(bundle_graph(self.bundle, name), weights, 1, signature=signature, room=room)
             for name, signature in self.graphs.items()
         ]
-        tally = Tally(weights=self.weights)
 
         def logits(values: np.ndarray) -> np.ndarray:
             for graph in graphs:
@@ -66,7 +73,4 @@ class Evaluator:
         for start in range(0, len(batches), self.threads):
             group = batches[start : start + self.threads]
             results = in_lanes(self.threads, logits, [self.read(indices) for indices in group])
-            for indices, result in zip(group, results, strict=True):
-                tally.add(result, self.part.labels(indices))
-                on_images(len(indices))
-        return tally
+            yield from zip(group, results, strict=True)

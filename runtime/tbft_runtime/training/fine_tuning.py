@@ -10,7 +10,7 @@ import numpy as np
 
 from tbft_artifacts.atomic import is_full_disk
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.errors import DivergedError, TbftError
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.kept import keeps_inputs
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
@@ -46,7 +46,8 @@ class FineTuning:
 
     `channels` are those that a sparse plan trains. `adapted` are re-estimated batch-norm statistics, if that was done
     already. `kept` are images of the source domain. `boundary` is there once the weights of the frozen prefix are
-    known, if there is one whose activations depend on the image alone.
+    known, if there is one whose activations depend on the image alone; `old` is what the old model answers, if that is
+    learned, too.
     """
 
     bundle: Bundle
@@ -62,6 +63,7 @@ class FineTuning:
     record: RunFile
     kept: KeptImages
     boundary: BoundaryActivations | None = field(default=None, init=False)
+    old: OldAnswers | None = field(default=None, init=False)
 
     def run(self, state: TrainingState | None) -> tuple[TrainingState, str]:
         """Train from the beginning, or on from `state`, until the end; the state then, and why that was the end.
@@ -120,7 +122,7 @@ class FineTuning:
             state.adapted = tally.evaluation()
         starting = tally.evaluation()
         if starting is not None and not np.isfinite(starting.loss):
-            raise _without_training(starting.loss)
+            raise without_training(starting.loss)
         state.keep_best(0, starting, tally.confusion(), tally.exit_answers(), old)
         self._begin_in_closed_form(state)
         self.accounts.prepare(state)
@@ -196,9 +198,9 @@ class FineTuning:
         """The prefix under batch statistics, which move."""
         return load_prefix(self.bundle, self.plan, self.settings, self._weights(state))
 
-    def _evaluator(self) -> Evaluator:
+    def _evaluator(self, part: Part | None = None) -> Evaluator:
         """Only the suffix, where the prefix is fixed; its batch statistics would be of no use here."""
-        part, boundary = self.data.validation, self.boundary
+        part, boundary = part or self.data.validation, self.boundary
         threads, images = self.settings.threads, self.settings.execution.evaluation_images
         plan, manifest = self.plan, self.bundle.manifest
         classes = len(manifest.classes)
@@ -240,12 +242,14 @@ class FineTuning:
             stopwatch.add("train", between, after)
             step_ms.append((after - before) * 1000)
             if not np.isfinite(result.loss) and not state.step:
-                raise _without_training(result.loss)
+                raise without_training(result.loss)
             if not np.isfinite(result.loss):
-                raise self._diverged(f"the loss became {result.loss} in epoch {number}", number)
+                raise diverged(
+                    f"the loss became {result.loss} in epoch {number}", number, self.folder.path, settings.lr
+                )
             # The graph adds up what exits lose; of several, losses are told as means, as in validation.
             loss += result.loss / max(1, len(self.plan.exits)) * len(labels)
-            correct += result.correct
+            correct += correct_answers(result, labels)
             seen += len(labels)
             labelled += int(np.count_nonzero(labels != NO_LABEL))
             self.progress.advance(len(batch.own))
@@ -256,7 +260,8 @@ class FineTuning:
             tally = evaluator.evaluate(self._weights(state))
         validation = tally.evaluation()
         if validation is None or not np.isfinite(validation.loss):
-            raise self._diverged(f"the validation loss is no number after epoch {number}", number)
+            what = f"the validation loss is no number after epoch {number}"
+            raise diverged(what, number, self.folder.path, settings.lr)
         epoch = Epoch(
             number=number,
             train_loss=loss / seen,
@@ -315,6 +320,13 @@ class FineTuning:
         state.blends = tuple(blends(self._evaluator(), self.kept, self.base, trained, state))
         return bool(state.blends)
 
+    def _ask_old(self, state: TrainingState) -> None:
+        """What the model before training answers to each image, by the frozen part as it is now."""
+        norms = self.bundle.manifest.batch_norms if self.settings.batch_norm == "adapt" else ()
+        adapted = {name: state.current[name] for norm in norms for name in (norm.mean, norm.variance)}
+        with self._lap("evaluation"):
+            self.old = old_answers(self._evaluator(self.data.train), self.kept, {**self.base, **adapted})
+
     def _adapted(self) -> Arrays:
         with self._lap("statistics"):
             return adapted_statistics(self.bundle, self.settings, self.data, self.base, self.progress)
@@ -322,20 +334,6 @@ class FineTuning:
     def _weights(self, state: TrainingState) -> Tensors:
         """Every weight as it is now."""
         return merged(self.plan, self.base, state.current)
-
-    def _diverged(self, what: str, number: int) -> DivergedError:
-        return DivergedError(
-            f"{what}; '{self.folder.path}' keeps the state after epoch {number - 1}",
-            f"train again with a lower `lr` than {self.settings.lr:g}",
-        )
-
-
-def _without_training(loss: float) -> DivergedError:
-    """No step was taken yet, so that no rate is to blame."""
-    return DivergedError(
-        f"the loss is {loss} before anything is trained",
-        "no `lr` mends that: export the bundle again, from a model that learned",
-    )
 
 
 def _part(correct: int, labelled: int) -> float | None:
