@@ -34,6 +34,8 @@ from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.fine_tuning import FineTuning
 from tbft_runtime.training.sparse_rows import NO_CHANNELS
+from tbft_runtime.training.teaching import ByLabels, Teaching
+from tbft_runtime.unlabelled.teaching import ByInformation
 
 
 def train(
@@ -152,7 +154,15 @@ def _fine_tuning(beginning: Beginning, folder: RunFolder, progress: Progress, ac
         channels=selection.channels if selection else NO_CHANNELS,
         adapted=beginning.adapted,
         record=beginning.run,
+        teaching=_teaching(beginning, progress),
     )
+
+
+def _teaching(beginning: Beginning, progress: Progress) -> Teaching:
+    train, settings = beginning.data.train, beginning.settings
+    if settings.labels == "all":
+        return ByLabels(train, settings)
+    return ByInformation(beginning.bundle, beginning.plan, settings, train, beginning.weights, progress.note)
 
 
 def _open(path: Path, folder: RunFolder, stored: RunFile | None, expect_id: str | None, progress: Progress) -> Bundle:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DriftOption = Literal[Drift, "auto"]
 CacheChoice = Literal["auto", "fp32", "fp16", "off"]
 PlaceChoice = Literal["auto", "disk", "ram"]
+LabelChoice = Literal["all", "none"]
 
 
 def command(
@@ -53,7 +54,11 @@ def command(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=0, max=MOST_EPOCHS, help="How many at most. Default: 10. 0 with --bn adapt trains nothing."),
+        typer.Option(
+            min=0,
+            max=MOST_EPOCHS,
+            help="How many at most. Default: 10, without labels 5. 0 with --bn adapt trains nothing.",
+        ),
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate; the bundle's by default.")] = None,
     momentum: Annotated[float | None, typer.Option(help="Momentum, or beta1; the bundle's by default.")] = None,
@@ -112,6 +117,19 @@ def command(
             "allows. Default: as often as its last exit."
         ),
     ] = None,
+    labels: Annotated[
+        LabelChoice | None,
+        typer.Option(
+            help="none: train towards no label, for drift of the input. Statistics first, then answers are made surer, "
+            "and stay of many classes. Default: all."
+        ),
+    ] = None,
+    check_labels: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --labels none: so many labelled images of --val, or of --data, decide what is kept."
+        ),
+    ] = None,
     profile: Annotated[
         bool,
         typer.Option("--profile", help="Run some more steps afterwards and report the time per operator and layer."),
@@ -154,6 +172,8 @@ def command(
             meter=meter,
             profile=profile,
             exit_accuracy=exit_accuracy,
+            labels=labels,
+            check_labels=check_labels,
             resume=resume,
             expect_id=expect_id,
         )

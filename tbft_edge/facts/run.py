@@ -10,6 +10,7 @@ from tbft_edge.facts.energy import energy_groups, meter
 from tbft_edge.facts.exits import early_answers
 from tbft_edge.facts.fact import Fact, Group
 from tbft_edge.facts.settings import began, blocks, data, how_trained, origin
+from tbft_edge.facts.unlabelled import without_labels
 
 if TYPE_CHECKING:
     from tbft_runtime.reporting.report import Report
@@ -20,6 +21,7 @@ def groups(report: Report) -> tuple[Group, ...]:
     result = report.result
     return (
         how_trained(report),
+        *([] if result.unlabelled is None else [without_labels(report, result.unlabelled)]),
         *([] if result.exits is None else [early_answers(result.exits, report.noun)]),
         time_and_memory(report),
         *energy_groups(result),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift, Plan, purpose
 from tbft_runtime.board.machine import peak_memory
@@ -15,10 +16,13 @@ from tbft_runtime.exits.record import Calibration, calibration_of
 from tbft_runtime.laps import Latency
 from tbft_runtime.reporting.totals import RunTotals
 from tbft_runtime.reporting.versions import runtime_versions
+from tbft_runtime.run.epoch import Evaluation
 from tbft_runtime.run.execution import Execution
+from tbft_runtime.run.options import DEFAULT_LABELS, LabelUse
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState, is_worse
+from tbft_runtime.run.unlabelled_record import Unlabelled
 from tbft_runtime.training.memory import MemoryPlan
 
 
@@ -53,7 +57,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     """Updates of the weights."""
     stopped: str
-    """Why it ended: `epochs`, `patience`, or `adapted` if nothing was to be trained."""
+    """Why it ended: `epochs`, `patience`, `adapted` if nothing was to be trained, or `guard`: without labels it had
+    better not be."""
     train_images: int
     """Those that were trained on."""
     validation_images: int
@@ -106,6 +111,12 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """The run's folder."""
     exits: Calibration | None = None
     """When exits before the last one answer; None without any, or without labelled validation images."""
+    labels: LabelUse = DEFAULT_LABELS
+    """Whose labels were trained on: of all images that have one, or of none."""
+    verified: bool | None = None
+    """Of a run without labels, whether labelled images decided what is kept; None where labels were trained on."""
+    unlabelled: Unlabelled | None = None
+    """What a run without labels did; None where labels were trained on."""
 
     @property
     def purpose(self) -> str:
@@ -164,7 +175,7 @@ def train_result(
         statistics_part=plan.statistics_part,
         tuned=settings.tuned,
         latency=totals.latencies(),
-        images_per_second=len(data.train) * totals.epochs / step_seconds if step_seconds else None,
+        images_per_second=trained_images(data, state, totals.epochs) / step_seconds if step_seconds else None,
         train_seconds=totals.energy.seconds,
         peak_memory_bytes=peak_memory(),
         cache=cache,
@@ -175,4 +186,27 @@ def train_result(
         runtime=runtime_versions(),
         run=run,
         exits=calibration_of(plan, settings, state),
+        labels=settings.labels,
+        verified=None if settings.labels == "all" else settings.check_labels is not None,
+        unlabelled=told(state),
     )
+
+
+def trained_images(data: TrainingData, state: TrainingState, epochs: int) -> int:
+    """How many images steps were made of, each in each of `epochs`."""
+    return len(data.train) * epochs if state.unlabelled is None else state.unlabelled.trained
+
+
+def told(state: TrainingState) -> Unlabelled | None:
+    """What a run without labels did, with what is kept of it."""
+    record = state.unlabelled
+    if record is None:
+        return None
+    refused = record.decision == "keep" or (
+        state.after is not None and state.after == state.before and state.after != state.adapted
+    )
+    return replace(record, kept=None if refused and not state.best_epoch else state.best_epoch)
+
+
+def _right(found: Evaluation | None) -> float | None:
+    return None if found is None else found.accuracy

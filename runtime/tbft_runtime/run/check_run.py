@@ -81,7 +81,7 @@ def _tensors(state: TrainingState, manifest: Manifest, plan: Plan, settings: Set
     trained = {parameter.name: parameter.shape for parameter in plan.parameters} if settings.epochs else {}
     slots = {parameter.state(slot): parameter.shape for parameter in plan.parameters for slot in plan.optimizer.slots}
     rows = {layer.channels: (trained[layer.rows][0],) for layer in plan.sparse_layers if layer.rows in trained}
-    norms = manifest.batch_norms if settings.batch_norm == "adapt" else manifest.moving_norms(plan)
+    norms = manifest.batch_norms if settings.reestimates else manifest.moving_norms(plan)
     moving = {name for norm in norms for name in (norm.mean, norm.variance)}
     for group, arrays in {"current": state.current, "best": state.best}.items():
         yield from _shapes(group, arrays, trained | rows, moving)

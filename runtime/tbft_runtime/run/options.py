@@ -17,12 +17,17 @@ DriftOption = Literal[Drift, "auto"]
 AUTO: Literal["auto"] = "auto"
 CacheFormat = Literal["fp32", "fp16", "off"]
 CachePlace = Literal["disk", "ram"]
+# Whose labels are trained on: of all images that have one, or of none.
+LabelUse = Literal["all", "none"]
 
 DEFAULT_EPOCHS = 10
+# Without labels: what is to be had comes in the first ones, and nobody stops those that spoil it.
+DEFAULT_UNLABELLED_EPOCHS = 5
 DEFAULT_PATIENCE = 5
 DEFAULT_VALIDATION = 0.15
 DEFAULT_CACHE: CacheFormat = "fp32"
 DEFAULT_CACHE_PLACE: CachePlace = "disk"
+DEFAULT_LABELS: LabelUse = "all"
 # Those of TinyTrain (arXiv 2307.09988).
 DEFAULT_UPDATE_BYTES = 1_000_000
 DEFAULT_COMPUTE = 0.15
@@ -77,6 +82,10 @@ class TrainOptions:
     """Whether some more steps tell where the time goes."""
     exit_accuracy: float | None = None
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
+    labels: LabelUse | None = None
+    """With "none" nothing is trained towards a label: images teach by what the network answers."""
+    check_labels: int | None = None
+    """So many labelled images decide what is kept of a run without labels; None: nobody does."""
     resume: bool = False
     """Whether to go on with the run in `out`, if there is one."""
     expect_id: str | None = None

@@ -23,7 +23,9 @@ from tbft_runtime.run.options import (
     DEFAULT_CACHE_PLACE,
     DEFAULT_COMPUTE,
     DEFAULT_EPOCHS,
+    DEFAULT_LABELS,
     DEFAULT_PATIENCE,
+    DEFAULT_UNLABELLED_EPOCHS,
     DEFAULT_UPDATE_BYTES,
     DEFAULT_VALIDATION,
     TrainOptions,
@@ -96,6 +98,8 @@ RULES = (
     Rule("seed", _always(0), checks.seed),
     Rule("val_fraction", _always(DEFAULT_VALIDATION), checks.val_fraction),
     Rule("exit_accuracy", _always(None), checks.exit_accuracy, may_change=_freely),
+    Rule("labels", _always(DEFAULT_LABELS), checks.labels),
+    Rule("check_labels", _always(None), checks.check_labels),
     Rule("data", _always(None), read=_absolute),
     Rule("validation", _always(None), read=_absolute),
     Rule("cache", _always(DEFAULT_CACHE), may_change=_unless_rounded),
@@ -109,6 +113,8 @@ def resolve(options: TrainOptions, plan: Plan, bundle: Bundle) -> Settings:
     for rule in RULES:
         given = rule.given(options)
         values[rule.name] = rule.default(plan) if given is None else given
+    if values["labels"] == "none" and options.epochs is None:
+        values["epochs"] = DEFAULT_UNLABELLED_EPOCHS
     settings = Settings(bundle_id=bundle.manifest.bundle_id, plan=plan.id, execution=default_execution(plan), **values)
     _check(settings, plan)
     checks.purpose(settings, plan)

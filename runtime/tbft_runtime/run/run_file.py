@@ -11,7 +11,8 @@ from tbft_runtime.run.settings import Settings
 
 # Settings that decide what a run's weights become; others may change when it goes on.
 _DECISIVE = (
-    "bundle_id", "plan", "batch_norm", "lr", "momentum", "weight_decay", "batch_size", "seed", "val_fraction"
+    "bundle_id", "plan", "batch_norm", "lr", "momentum", "weight_decay", "batch_size", "seed", "val_fraction",
+    "labels", "check_labels",
 )  # fmt: skip
 
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from tbft_artifacts.plan import BatchNormPolicy
-from tbft_artifacts.structs import Epochs, Images, Large, Part, Patience, Place, Rate, Seed, Threads, Word
+from tbft_artifacts.structs import Epochs, Images, Large, Part, Patience, Place, Rate, Seed, Some, Threads, Word
 from tbft_runtime.run.execution import Execution
-from tbft_runtime.run.options import DEFAULT_CACHE, DEFAULT_CACHE_PLACE, CacheFormat, CachePlace
+from tbft_runtime.run.options import (
+    DEFAULT_CACHE,
+    DEFAULT_CACHE_PLACE,
+    DEFAULT_LABELS,
+    CacheFormat,
+    CachePlace,
+    LabelUse,
+)
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -53,3 +60,12 @@ class Settings(msgspec.Struct, frozen=True):
     """Which part (0 to 1) of full fine-tuning's backward pass a step may take; None: nothing is chosen."""
     exit_accuracy: Part | None = None
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
+    labels: LabelUse = DEFAULT_LABELS
+    """Whose labels are trained on: of all images that have one, or of none."""
+    check_labels: Some | None = None
+    """So many labelled images decide what is kept of a run without labels; None: nobody does."""
+
+    @property
+    def reestimates(self) -> bool:
+        """Whether statistics of batch norms are re-estimated before the first epoch."""
+        return self.batch_norm == "adapt" or (self.labels == "none" and self.batch_norm != "frozen")

@@ -31,6 +31,7 @@ from tbft_runtime.run.exit_answers import ExitAnswers
 from tbft_runtime.run.generations import keep_previous
 from tbft_runtime.run.history import Epochs, Mark
 from tbft_runtime.run.run_file import RunFile
+from tbft_runtime.run.unlabelled_record import Unlabelled
 from tbft_runtime.timing import PhaseTime
 
 # Tensors by name, to be changed.
@@ -71,6 +72,7 @@ class _Progress(msgspec.Struct, kw_only=True):
     preparation: list[PhaseTime]
     parts: list[RunPart]
     run: RunFile | None
+    unlabelled: Unlabelled | None = None
 
 
 @dataclass
@@ -84,6 +86,7 @@ class TrainingState:
     (k, 3) int64 as `Tally.confusion` gives it. `exits` is what each of several exits makes of them in the best state,
     from which a threshold is calibrated. `preparation` is what was done before the first epoch,
     `parts` what each process that worked on the run saw of its board. `run` is what `run.json` said when it was saved.
+    `unlabelled` is what a run without labels did so far.
     """
 
     current: Arrays
@@ -101,6 +104,7 @@ class TrainingState:
     preparation: list[PhaseTime] = field(default_factory=list)
     parts: list[RunPart] = field(default_factory=list)
     run: RunFile | None = None
+    unlabelled: Unlabelled | None = None
 
     @property
     def best_loss(self) -> float:
@@ -147,6 +151,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         preparation=state.preparation,
         parts=state.parts,
         run=state.run,
+        unlabelled=state.unlabelled,
     )
     groups: Mapping[str, Arrays] = {
         "current": state.current,
@@ -237,7 +242,7 @@ def _restored(content: str, groups: dict[str, Arrays], path: Path) -> TrainingSt
         found = _told(content, _Progress, path)
         state.epochs = Epochs(found.recent, history_of(path), found.history)
         state.preparation = found.preparation
-        state.run = found.run
+        state.run, state.unlabelled = found.run, found.unlabelled
     state.epoch, state.step, state.best_epoch = found.epoch, found.step, found.best_epoch
     state.before, state.adapted, state.after, state.parts = found.before, found.adapted, found.best, found.parts
     return state

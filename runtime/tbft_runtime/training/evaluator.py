@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,16 +35,27 @@ class Evaluator:
     images: int = EVALUATION_BATCH
 
     def evaluate(self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None) -> Tally:
-        """Loss and answers over all images; `on_images` is told how many more are done.
+        """Loss and right answers over all images; `on_images` is told how many more are done.
 
         Raises TbftError for a graph that changed, or that gives anything else.
+        """
+        tally = Tally()
+        for indices, logits in self.answers(weights, on_images):
+            tally.add(logits, self.part.labels(indices))
+        return tally
+
+    def answers(
+        self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Store indices (n,) of all images, in order, and what is answered: logits (n, C), or (n, exits, C).
+
+        `on_images` is told how many more are done. Raises TbftError for a graph that changed, or gives anything else.
         """
         room = Room(self.images * self.threads, self.bundle.manifest.shape)
         graphs = [
             load_graph(bundle_graph(self.bundle, name), weights, 1, signature=signature, room=room)
             for name, signature in self.graphs.items()
         ]
-        tally = Tally()
 
         def logits(values: np.ndarray) -> np.ndarray:
             for graph in graphs:
@@ -56,6 +67,5 @@ class Evaluator:
             group = batches[start : start + self.threads]
             results = in_lanes(self.threads, logits, [self.read(indices) for indices in group])
             for indices, result in zip(group, results, strict=True):
-                tally.add(result, self.part.labels(indices))
+                yield indices, result
                 on_images(len(indices))
-        return tally

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from tbft_artifacts.atomic import is_full_disk
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import DivergedError, TbftError
-from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.activations import BoundaryActivations, open_boundary, why_not_fixed
 from tbft_runtime.boundary.prefix import Prefix, load_prefix
-from tbft_runtime.data.dataset import TrainingData
+from tbft_runtime.data.dataset import Part, TrainingData
 from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.laps import Laps
@@ -32,6 +31,7 @@ from tbft_runtime.training.adaptation import adapted_statistics
 from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.sparse_rows import Channels, merged
 from tbft_runtime.training.step import TrainStep, initial_state
+from tbft_runtime.training.teaching import Answers, Teaching
 
 
 @dataclass
@@ -39,8 +39,8 @@ class FineTuning:
     """What is trained, on which images, from which weights, and who keeps and watches it.
 
     `channels` are those that a sparse plan trains. `adapted` are re-estimated batch-norm statistics, if that was done
-    already. `boundary` is there once the weights of the frozen prefix are known, if there is one whose activations
-    depend on the image alone.
+    already. `teaching` says what images are to be answered with. `boundary` is there once the weights of the frozen
+    prefix are known, if there is one whose activations depend on the image alone.
     """
 
     bundle: Bundle
@@ -54,6 +54,7 @@ class FineTuning:
     channels: Channels
     adapted: Arrays | None
     record: RunFile
+    teaching: Teaching
     boundary: BoundaryActivations | None = field(default=None, init=False)
 
     def run(self, state: TrainingState | None) -> tuple[TrainingState, str]:
@@ -67,7 +68,9 @@ class FineTuning:
         else:
             state.run = self.record
             self.progress.resumed(state.epochs, state.best_epoch)
-        stopped = self._run_epochs(state) if self.settings.epochs else "adapted"
+        stopped = "adapted"
+        if self.settings.epochs:
+            stopped = self._run_epochs(state) if self.teaching.goes_on(state) else "guard"
         # A service that is started again and again when it is done must not wear the card.
         if self.accounts.has_part or state.epochs.recent or not state.parts:
             self.accounts.finish(state)
@@ -92,7 +95,7 @@ class FineTuning:
         """The state before the first epoch: base weights, evaluated, and adapted if the policy says so."""
         state = self._initial()
         state.run = self.record
-        adapts = self.settings.batch_norm == "adapt"
+        adapts = self.settings.reestimates
         if not adapts:
             self._fix(state)
         self.progress.begin("evaluating the base model", len(self.data.validation))
@@ -100,8 +103,12 @@ class FineTuning:
             tally = self._evaluator().evaluate(self.base, self.progress.advance)
         state.before = tally.evaluation()
         state.confusions["before"] = tally.confusion()
+        state.keep_best(0, state.before, tally.confusion(), tally.exit_answers())
         if adapts:
             state.current |= self.adapted or self._adapted()
+        if self.settings.epochs:
+            self.teaching.begin(state, self._answers)
+        if adapts:
             self._fix(state)
             with self._lap("evaluation"):
                 tally = self._evaluator().evaluate(self._weights(state))
@@ -109,10 +116,21 @@ class FineTuning:
         starting = tally.evaluation()
         if starting is not None and not np.isfinite(starting.loss):
             raise _without_training(starting.loss)
-        state.keep_best(0, starting, tally.confusion(), tally.exit_answers())
+        if self.teaching.is_better(state, starting, 0):
+            state.keep_best(0, starting, tally.confusion(), tally.exit_answers())
         self.accounts.prepare(state)
         self.save(state)
         return state
+
+    def _answers(self, state: TrainingState, indices: np.ndarray | None = None) -> Answers:
+        """What the network answers to training images: to all, or those at store indices (n,)."""
+        train = self.data.train
+        evaluator = self._evaluator(train)
+        if indices is not None:
+            evaluator = replace(evaluator, part=replace(train, indices=indices))
+        self.progress.begin(f"asking what {train.preprocessing.noun}s are", len(evaluator.part))
+        with self._lap("evaluation"):
+            yield from evaluator.answers(self._weights(state), self.progress.advance)
 
     def _run_epochs(self, state: TrainingState) -> str:
         """Train until the last epoch or until patience ends; returns why it stopped."""
@@ -122,7 +140,8 @@ class FineTuning:
         if self.boundary is None and self.settings.cache != "off":
             self.progress.note(f"no activation cache: {why_not_fixed(self.plan, self.settings)}")
         prefix = self.boundary.prefix if self.boundary else self._moving_prefix(state)
-        step = TrainStep(self.bundle, self.plan, self.settings, self._weights(state), prefix)
+        weights, with_targets = self._weights(state), self.teaching.takes_targets
+        step = TrainStep(self.bundle, self.plan, self.settings, weights, prefix, takes_targets=with_targets)
         evaluator = self._evaluator()
         warm = False
         while state.epoch < self.settings.epochs:
@@ -134,7 +153,7 @@ class FineTuning:
             warm = True
             state.epochs.append(epoch)
             state.epoch = number
-            best = epoch.validation.loss < state.best_loss
+            best = self.teaching.is_better(state, epoch.validation, number)
             if best:
                 state.keep_best(number, epoch.validation, tally.confusion(), tally.exit_answers())
             # Before it is saved, so that a run that ends here knows what the epoch took.
@@ -156,9 +175,9 @@ class FineTuning:
         """The prefix under batch statistics, which move."""
         return load_prefix(self.bundle, self.plan, self.settings, self._weights(state))
 
-    def _evaluator(self) -> Evaluator:
+    def _evaluator(self, part: Part | None = None) -> Evaluator:
         """Only the suffix, where the prefix is fixed; its batch statistics would be of no use here."""
-        part, boundary = self.data.validation, self.boundary
+        part, boundary = part or self.data.validation, self.boundary
         threads, images = self.settings.threads, self.settings.execution.evaluation_images
         plan, manifest = self.plan, self.bundle.manifest
         classes = len(manifest.classes)
@@ -175,46 +194,46 @@ class FineTuning:
     def _one_epoch(
         self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState, *, warm_up: bool
     ) -> tuple[Epoch, Tally]:
-        train, settings = self.data.train, self.settings
-        self.progress.begin(f"epoch {number} of {settings.epochs}", len(train))
         started = time.perf_counter()
+        batches = self.teaching.batches(state, number, self._answers)
+        self.progress.begin(f"epoch {number} of {self.settings.epochs}", sum(map(len, batches)))
         step_ms = []
         loss = 0.0
         correct = labelled = seen = 0
         stopwatch, same = self.accounts.stopwatch, self._input_phase(step)
-        for indices in train.shuffled(settings.batch_size, (settings.seed, number)):
-            labels = train.labels(indices)
+        for indices in batches:
             phase = same or self._batch_phase(indices)
             # Written out, not as two laps of a `with`: the step of a last layer takes hardly longer than those.
             before = time.perf_counter()
             inputs = self._inputs(step, indices)
             between = time.perf_counter()
-            result = step.run_from_boundary(state, inputs, labels)
+            taught = self.teaching.step(step, state, inputs, indices)
             after = time.perf_counter()
             stopwatch.add(phase, before, between)
             stopwatch.add("train", between, after)
             step_ms.append((after - before) * 1000)
-            if not np.isfinite(result.loss) and not state.step:
-                raise _without_training(result.loss)
-            if not np.isfinite(result.loss):
-                raise self._diverged(f"the loss became {result.loss} in epoch {number}", number)
+            if not np.isfinite(taught.loss) and not state.step:
+                raise _without_training(taught.loss)
+            if not np.isfinite(taught.loss):
+                raise self._diverged(f"the loss became {taught.loss} in epoch {number}", number)
             # The graph adds up what exits lose; of several, losses are told as means, as in validation.
-            loss += result.loss / max(1, len(self.plan.exits)) * len(indices)
-            correct += result.correct
+            loss += taught.loss / max(1, len(self.plan.exits)) * len(indices)
+            correct += taught.correct
             seen += len(indices)
-            labelled += int(np.count_nonzero(labels != NO_LABEL))
+            labelled += taught.labelled
             self.progress.advance(len(indices))
             self.progress.training(len(indices), loss / seen, _part(correct, labelled))
         if not seen:
             raise TbftError("there is no image to train on", "give some with `data`")
+        self.teaching.end(state)
         with self._lap("validation"):
             tally = evaluator.evaluate(self._weights(state))
         validation = tally.evaluation()
-        if validation is None or not np.isfinite(validation.loss):
+        if validation is not None and not np.isfinite(validation.loss):
             raise self._diverged(f"the validation loss is no number after epoch {number}", number)
         epoch = Epoch(
             number=number,
-            train_loss=loss / len(train),
+            train_loss=loss / seen,
             train_accuracy=_part(correct, labelled),
             validation=validation,
             seconds=time.perf_counter() - started,
