@@ -1,0 +1,1 @@
+"""How much is learned from few labels, and from none."""
