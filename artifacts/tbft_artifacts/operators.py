@@ -22,8 +22,8 @@ WRITTEN = frozenset(
         *("DequantizeLinear", "Div", "Equal", "Exp", "Expand", "Flatten", "Gather", "GatherElements", "Gemm"),
         *("Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity", "Less"),
         *("LogSoftmax", "MatMul", "Mul", "Neg", "OneHot", "Pad", "Pow", "QuantizeLinear", "Reciprocal", "ReduceMax"),
-        *("ReduceMean", "ReduceSum", "Relu", "Reshape", "ScatterND", "Shape", "Sigmoid", "Size", "Slice", "Split"),
-        *("Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Where"),
+        *("ReduceMean", "ReduceSum", "Relu", "Reshape", "ScatterElements", "ScatterND", "Shape", "Sigmoid", "Size"),
+        *("Slice", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Where"),
     }
 )
 
@@ -37,7 +37,7 @@ LAYERS = frozenset(
         *("LessOrEqual", "Log", "LpNormalization", "LpPool", "Max", "MaxPool", "Mean"),
         *("MeanVarianceNormalization", "Min", "Mish", "Not", "Or", "PRelu", "Range", "ReduceL1", "ReduceL2"),
         *("ReduceLogSum", "ReduceLogSumExp", "ReduceMin", "ReduceProd", "ReduceSumSquare", "Resize", "Round"),
-        *("ScatterElements", "Selu", "Shrink", "Sign", "Sin", "Softmax", "Softplus", "Softsign"),
+        *("Selu", "Shrink", "Sign", "Sin", "Softmax", "Softplus", "Softsign"),
         *("SpaceToDepth", "ThresholdedRelu", "Tile", "TopK", "Trilu", "Xor"),
     }
 )

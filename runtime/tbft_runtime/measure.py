@@ -38,6 +38,7 @@ from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
 from tbft_runtime.training.sparse_rows import Channels, measurable
 from tbft_runtime.training.step import TrainStep, initial_state
+from tbft_runtime.training.targets import Targets
 
 MARK_BASE = 0x7ACE0000
 # Marks before and after each kind of step.
@@ -52,7 +53,7 @@ LR = 1e-4
 class MeasureRequest(msgspec.Struct, frozen=True):
     """What to run; `weights` is where the tensors after `steps` full steps are written.
 
-    `gradient_form` is one of the plan's; None: the default.
+    `gradient_form` is one of the plan's; None: the default. With `targets` the steps take soft ones in place of labels.
     """
 
     bundle: str
@@ -63,6 +64,7 @@ class MeasureRequest(msgspec.Struct, frozen=True):
     seed: int = 0
     expect_id: str | None = None
     gradient_form: ConvolutionForm | None = None
+    targets: bool = False
 
 
 class Measurement(msgspec.Struct, frozen=True):
@@ -93,15 +95,16 @@ def measure(request: MeasureRequest) -> Measurement:
         if lacking is not None:
             raise TbftError(f"plan {plan.id!r} lacks {lacking}", f"it has {', '.join(plan.gradient_forms)}")
         settings = msgspec.structs.replace(settings, execution=execution)
-    step, state = _loaded(bundle, plan, settings, channels)
+    step, state = _loaded(bundle, plan, settings, channels, takes_targets=request.targets)
     images, labels = random_batch(bundle, request.batch_size, request.seed)
+    wanted = random_targets(bundle, request.batch_size, request.seed) if request.targets else labels
 
     watch = BoardWatch(THIS_BOARD)
     step_ms: list[float] = []
     losses: list[float] = []
     for _ in range(WARM_UP + request.steps):
         with _Timed(step_ms, STEP_MARKS):
-            result = step.run(state, images, labels)
+            result = step.run(state, images, wanted)
         losses.append(result.loss)
     save_file({name: np.ascontiguousarray(value) for name, value in state.current.items()}, request.weights)
 
@@ -110,7 +113,7 @@ def measure(request: MeasureRequest) -> Measurement:
         boundary = step.to_boundary(images)
         for _ in range(WARM_UP + request.steps):
             with _Timed(cached_ms, CACHED_MARKS):
-                step.run_from_boundary(state, boundary, labels)
+                step.run_from_boundary(state, boundary, wanted)
     return Measurement(
         plan=plan.id,
         step_ms=step_ms[WARM_UP:],
@@ -143,10 +146,13 @@ def _mark(number: int) -> None:
         os.getpgid(MARK_BASE + number)
 
 
-def _loaded(bundle: Bundle, plan: Plan, settings: Settings, channels: Channels) -> tuple[TrainStep, TrainingState]:
+def _loaded(
+    bundle: Bundle, plan: Plan, settings: Settings, channels: Channels, *, takes_targets: bool
+) -> tuple[TrainStep, TrainingState]:
     """A train step, and the state that it begins with; they keep what they need of the weights, and nobody the rest."""
     base = load_weights(bundle)
-    step = TrainStep(bundle, plan, settings, base, load_prefix(bundle, plan, settings, base))
+    prefix = load_prefix(bundle, plan, settings, base)
+    step = TrainStep(bundle, plan, settings, base, prefix, takes_targets=takes_targets)
     return step, initial_state(bundle, plan, settings, base, channels)
 
 
@@ -158,6 +164,14 @@ def random_batch(bundle: Bundle, batch_size: int, seed: int) -> tuple[np.ndarray
     pixels = preprocessing.noise(batch_size, rng)
     labels = rng.integers(0, len(manifest.classes), batch_size)
     return preprocessing.normalize(pixels), labels
+
+
+def random_targets(bundle: Bundle, batch_size: int, seed: int) -> Targets:
+    """Any probabilities, and any information towards any mean answer."""
+    classes = len(bundle.manifest.classes)
+    rng = np.random.default_rng(seed)
+    rows = rng.dirichlet(np.ones(classes), batch_size + 1).astype(np.float32)
+    return Targets(rows[1:], rng.uniform(0, 1, batch_size).astype(np.float32), np.log(np.maximum(rows[0], 1e-6)))
 
 
 def main() -> None:

@@ -65,10 +65,31 @@ def test_two_steps_end_in_the_hosts_weights(emulator: QemuUser, cpu: Cpu, bundle
         "steps": 1,
     }
     emulator.run([*MODULE, json.dumps(request)], cpu, memory=PI_MEMORY)
-    here, there = load_file(tmp_path / "here.safetensors"), load_file(tmp_path / "there.safetensors")
+    assert_same_weights(tmp_path / "there.safetensors", tmp_path / "here.safetensors")
+
+
+def assert_same_weights(found: Path, expected: Path) -> None:
+    there, here = load_file(found), load_file(expected)
     assert here.keys() == there.keys()
-    for name, expected in here.items():
-        assert np.abs(there[name] - expected).max() <= WEIGHT_TOLERANCE * np.abs(expected).max(), name
+    for name, value in here.items():
+        assert np.abs(there[name] - value).max() <= WEIGHT_TOLERANCE * np.abs(value).max(), name
+
+
+@needs_root
+@pytest.mark.parametrize("bundle", ["output-frozen", "input-batch"])
+def test_two_steps_with_targets_end_in_the_hosts_weights(
+    emulator: QemuUser, cpu: Cpu, bundle: str, tmp_path: Path
+) -> None:
+    """The loss of targets, and its gradient, are of operators of their own."""
+    paths = {place: tmp_path / f"{place}.safetensors" for place in ("here", "there")}
+    for place, path in paths.items():
+        request = {"bundle": str(COMPILED / bundle), "weights": str(path), "steps": 1, "targets": True}
+        arguments = [*MODULE, json.dumps(request)]
+        if place == "there":
+            emulator.run(arguments, cpu, memory=PI_MEMORY)
+        else:
+            subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+    assert_same_weights(paths["there"], paths["here"])
 
 
 @needs_root

@@ -22,6 +22,7 @@ from tbft_artifacts.bundle import Bundle, file_entry
 from tbft_artifacts.manifest import STATISTICS
 from tbft_artifacts.plan import ConvolutionForm, OptimizerKind, Plan
 from tbft_export.compile.update import build_update, optimizer
+from tbft_export.reference.soft_targets import SoftTargets
 from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.graphs.sessions import load_graph
 from tbft_runtime.run.execution import default_execution
@@ -99,10 +100,12 @@ def train_bundle(
     }
     settings = msgspec.structs.replace(settings, execution=msgspec.structs.replace(settings.execution, **forms))
     prefix = load_prefix(bundle, plan, settings, fixed)
-    step = TrainStep(bundle, plan, settings, fixed, prefix)
-    watched = WatchedGradient(bundle, plan, fixed, form or plan.gradient_forms[0])
+    takes_targets = batches[0].targets is not None
+    step = TrainStep(bundle, plan, settings, fixed, prefix, takes_targets=takes_targets)
+    gradient = plan.targets if takes_targets else plan.gradient_in(form or plan.gradient_forms[0])
+    watched = WatchedGradient(bundle, plan, fixed, gradient)
     step.gradient = watched  # type: ignore[assignment]
-    losses = [step.run(state, batch.images, batch.labels).loss for batch in batches]
+    losses = [step.run(state, batch.images, batch.targets or batch.labels).loss for batch in batches]
     return Trained(losses, state.current), watched.decisions
 
 
@@ -143,7 +146,7 @@ def train_torch(
             with ShareDecisions(next(decided), masked=masked) as sharing:
                 logits = net(torch.from_numpy(part.images))
             adopted += sharing.adopted
-            loss = functional.cross_entropy(logits, torch.from_numpy(part.labels), reduction="sum") / len(batch.labels)
+            loss = _mean_loss(logits, part) * (len(part.labels) / len(batch.labels))
             torch.autograd.backward(loss)
             losses[-1] += loss.item()
         averages.move()
@@ -159,6 +162,13 @@ def train_torch(
         mean, variance = _statistics(norm)
         tensors |= {f"{name}.running_mean": mean, f"{name}.running_var": variance}
     return Trained(losses, {name: tensor.detach().numpy() for name, tensor in tensors.items()}, unmoved), adopted
+
+
+def _mean_loss(logits: Tensor, batch: Batch) -> Tensor:
+    wanted = batch.targets
+    if wanted is None:
+        return functional.cross_entropy(logits, torch.from_numpy(batch.labels))
+    return SoftTargets(wanted.targets, wanted.information, wanted.log_marginal).loss(logits)
 
 
 def relative_errors(found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> Arrays:

@@ -7,15 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tbft_runtime.training.targets import Targets
+
 PATCHES = 4
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (N, C, H, W) float32 and labels (N,) int64."""
+    """Images (N, C, H, W) float32 and labels (N,) int64; `targets` of the images, if they take the place of labels."""
 
     images: np.ndarray
     labels: np.ndarray
+    targets: Targets | None = None
+
+    def part(self, rows: np.ndarray) -> Batch:
+        """Those images alone."""
+        whole = self.targets
+        part = whole and Targets(whole.targets[rows], whole.information[rows], whole.log_marginal)
+        return Batch(self.images[rows], self.labels[rows], part)
 
 
 def random_batches(sizes: Sequence[int], image_size: int, classes: int, seed: int) -> list[Batch]:

@@ -24,7 +24,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.plan import ConvolutionForm, Plan
+from tbft_artifacts.plan import Plan
 from tbft_runtime.graphs.sessions import load_graph
 
 # A value this close to a kink, relative to the largest of its layer, may lie on either side of it.
@@ -46,10 +46,10 @@ Decisions = Mapping[tuple[str, int, str], np.ndarray]
 
 
 class WatchedGradient:
-    """The gradient graph of a plan that also tells its decisions; takes the place of `TrainStep.gradient`."""
+    """A gradient graph of a plan that also tells its decisions; takes the place of `TrainStep.gradient`."""
 
-    def __init__(self, bundle: Bundle, plan: Plan, weights: Mapping[str, np.ndarray], form: ConvolutionForm) -> None:
-        model = onnx.load(bundle.path(plan.gradient_in(form)), load_external_data=False)
+    def __init__(self, bundle: Bundle, plan: Plan, weights: Mapping[str, np.ndarray], name: str) -> None:
+        model = onnx.load(bundle.path(name), load_external_data=False)
         before = dict.fromkeys((*KINKS, "MaxPool"), 0)
         if plan.has_prefix:
             prefix = onnx.load(bundle.path(plan.prefix), load_external_data=False)
@@ -85,9 +85,9 @@ class WatchedBinding:
     inputs: Mapping[str, np.ndarray]
     outputs: Mapping[str, np.ndarray]
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> None:
+    def run(self, feeds: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray]) -> None:
         computed = self.graph.run({**self.inputs, **feeds})
-        for name, array in self.outputs.items():
+        for name, array in {**self.outputs, **results}.items():
             array[...] = computed[name]
 
 

@@ -35,5 +35,4 @@ class PooledAverages:
 def in_parts(batch: Batch, least: int | None) -> list[Batch]:
     """As many parts as have `least` images each, the first ones larger where they do not come out even."""
     count = 1 if least is None else max(1, len(batch.labels) // least)
-    pairs = zip(np.array_split(batch.images, count), np.array_split(batch.labels, count), strict=True)
-    return [Batch(images, labels) for images, labels in pairs]
+    return [batch.part(rows) for rows in np.array_split(np.arange(len(batch.labels)), count)]

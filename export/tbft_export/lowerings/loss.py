@@ -29,13 +29,14 @@ def softmax_cross_entropy_loss(emit: Emitter) -> None:
 def softmax_cross_entropy_loss_grad(emit: Emitter) -> None:
     """dlogits = dL * (exp(log_prob) - onehot(labels)) / N.
 
-    dL (), log_prob (N, C), labels (N,) -> (N, C). Refuses what the loss refuses.
+    dL (), log_prob (N, C), labels (N,) -> (N, C). Written without the number of classes, which a device may change: 1
+    is taken from the one probability of each row where the label is. Refuses what the loss refuses.
     """
     dloss, log_prob, labels = _plain_inputs(emit, 3)
-    if log_prob is None or log_prob.shape is None or not isinstance(log_prob.shape[1], int):
-        raise ValueError(f"node '{emit.node.name}' needs the number of classes")
-    onehot = emit.op("OneHot", labels, log_prob.shape[1], [0.0, 1.0], axis=1)
-    difference = emit.op("Sub", emit.op("Exp", log_prob), onehot)
+    prob = emit.op("Exp", log_prob)
+    rows = emit.op("Unsqueeze", labels, [1])
+    less = emit.op("Sub", emit.op("GatherElements", prob, rows, axis=1), 1.0)
+    difference = emit.op("ScatterElements", prob, rows, less, axis=1)
     count = emit.cast(emit.op("Size", labels), ir.DataType.FLOAT)
     emit.replace(emit.op("Mul", difference, emit.op("Div", dloss, count)))
 

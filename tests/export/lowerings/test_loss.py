@@ -33,6 +33,16 @@ def test_cross_entropy(batch: int, scale: float) -> None:
     assert_close(found, run(parse(LOSS), feeds))
 
 
+def test_the_number_of_classes_is_not_needed() -> None:
+    """A device that appends classes declares more of them, and changes no node."""
+    rng = np.random.default_rng(0)
+    logits, labels = leaf(normal(rng, 3, 6)), np.array([5, 0, 2])
+    feeds = {"logits": logits.detach().numpy(), "labels": labels, "dloss": np.array(1, np.float32)}
+    loss = functional.cross_entropy(logits, torch.from_numpy(labels))
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert_close(lowered(LOSS.replace("[n,5]", "[n,classes]"), feeds)[0], {"loss": loss, "dlogits": gradient})
+
+
 @pytest.mark.parametrize("operator", ["SoftmaxCrossEntropyLoss", "SoftmaxCrossEntropyLossGrad"])
 @pytest.mark.parametrize(
     "change",
