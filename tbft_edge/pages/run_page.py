@@ -28,6 +28,8 @@ def run_page(report: Report) -> str:
     if report.result.selection is not None:
         chosen = selection_section.chosen_channels(report.result.selection, report.noun)
         body.append(section("Why these channels", chosen))
+    if report.result.unlabelled is not None:
+        body.append(section("How it learned", run_details.unlabelled(report, report.result.unlabelled)))
     if report.result.exits is not None:
         body.append(section("Early answers", exits_section.leaving(report.result.exits, report.noun)))
     if report.profile is not None:

@@ -46,6 +46,8 @@ def check_state(state: TrainingState, manifest: Manifest, plan: Plan, settings: 
 
     And DivergedError for values that are no numbers, from which nobody could go on.
     """
+    if settings.labels == "none" and state.unlabelled is None:
+        raise TbftError(f"the state of the run in '{run}' is damaged: it does not say how it learns", _AGAIN)
     for fault in (*_history(state, len(manifest.classes), len(plan.exits)), *_tensors(state, manifest, plan, settings)):
         raise TbftError(f"the state of the run in '{run}' is damaged: {fault}", _AGAIN)
     for group in (state.current, state.slots, state.best):
