@@ -77,8 +77,8 @@ class ConsoleProgress(Silent):
         validation, vitals = epoch.validation, self._vitals
         words = [
             f"epoch {epoch.number}/{total}: loss {epoch.train_loss:.4f}",
-            f"validation loss {validation.loss:.4f}",
-            f"accuracy {validation.accuracy:.1%}",
+            *([] if validation is None else [f"validation loss {validation.loss:.4f}"]),
+            *([] if validation is None else [f"accuracy {validation.accuracy:.1%}"]),
             f"{epoch.seconds:.1f} s",
             *_drawn(epoch),
             *_board(vitals),

@@ -57,7 +57,8 @@ class RunMetrics:
         """The figures of an epoch that ended."""
         self.epoch = epoch.number
         self.train_loss, self.train_accuracy = epoch.train_loss, epoch.train_accuracy
-        self.validation_loss, self.validation_accuracy = epoch.validation.loss, epoch.validation.accuracy
+        if epoch.validation is not None:
+            self.validation_loss, self.validation_accuracy = epoch.validation.loss, epoch.validation.accuracy
 
     def collect(self) -> Iterator[Metric]:
         """The families, by Prometheus' conventions for names and units; none before the run started."""

@@ -28,6 +28,8 @@ from tbft_runtime.timing import Stopwatch
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.fine_tuning import FineTuning
 from tbft_runtime.training.sparse_rows import NO_CHANNELS
+from tbft_runtime.training.teaching import ByLabels, Teaching
+from tbft_runtime.unlabelled.teaching import ByInformation
 
 
 def train(
@@ -148,4 +150,12 @@ def _fine_tuning(beginning: Beginning, folder: RunFolder, progress: Progress, ac
         adapted=beginning.adapted,
         record=beginning.run,
         kept=beginning.kept,
+        teaching=_teaching(beginning, progress),
     )
+
+
+def _teaching(beginning: Beginning, progress: Progress) -> Teaching:
+    bundle, train, settings = beginning.bundle, beginning.data.train, beginning.settings
+    if settings.labels == "all":
+        return ByLabels(train, settings, len(bundle.manifest.classes))
+    return ByInformation(bundle, beginning.plan, settings, train, beginning.weights, progress.note)

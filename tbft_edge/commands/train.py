@@ -23,6 +23,7 @@ DriftOption = Literal[Drift, "auto"]
 CacheChoice = Literal["auto", "fp32", "fp16", "off"]
 ClassWeightsOption = Literal["none", "balanced"]
 PlaceChoice = Literal["auto", "disk", "ram"]
+LabelChoice = Literal["all", "none"]
 
 
 def command(
@@ -54,7 +55,11 @@ def command(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=0, max=MOST_EPOCHS, help="How many at most. Default: 10. 0 with --bn adapt trains nothing."),
+        typer.Option(
+            min=0,
+            max=MOST_EPOCHS,
+            help="How many at most. Default: 10, without labels 5. 0 with --bn adapt trains nothing.",
+        ),
     ] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate; the bundle's by default.")] = None,
     momentum: Annotated[float | None, typer.Option(help="Momentum, or beta1; the bundle's by default.")] = None,
@@ -129,6 +134,19 @@ def command(
             "less is forgotten, without any source image.",
         ),
     ] = None,
+    labels: Annotated[
+        LabelChoice | None,
+        typer.Option(
+            help="none: train towards no label, for drift of the input. Statistics first, then answers are made surer, "
+            "and stay of many classes. Default: all."
+        ),
+    ] = None,
+    check_labels: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --labels none: so many labelled images of --val, or of --data, decide what is kept."
+        ),
+    ] = None,
     profile: Annotated[
         bool,
         typer.Option("--profile", help="Run some more steps afterwards and report the time per operator and layer."),
@@ -191,6 +209,8 @@ def command(
             class_weights=class_weights,
             augment=augment,
             base=base,
+            labels=labels,
+            check_labels=check_labels,
             resume=resume,
             expect_id=expect_id,
         )

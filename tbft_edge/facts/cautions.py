@@ -34,13 +34,20 @@ def _of_the_result(report: Report) -> Iterator[str]:
             f"the best state is worse than the base model on the validation {report.noun}s; 'finalize' will refuse it "
             "without --allow-worse"
         )
-    elif result.epochs and not result.best_epoch:
+    elif result.epochs and not result.best_epoch and result.unlabelled is None:
         yield (
             f"no epoch was better than the {beginning(result)}, which is what is kept: try a lower --lr than "
             f"{result.lr:g}"
         )
     if (forgot := warning(result)) is not None:
         yield forgot
+    if result.unlabelled is not None and result.unlabelled.why:
+        yield result.unlabelled.why
+    if result.verified is False:
+        yield (
+            "not verified: no label decided what is kept, and no rule without labels is safe; label some "
+            f"{report.noun}s, and train with --check-labels 50"
+        )
     if result.skipped_images:
         yield f"{count(len(result.skipped_images), report.noun)} could not be read and did not take part"
     yield from _of_the_classes(report)

@@ -12,6 +12,7 @@ from tbft_edge.facts.fact import Fact, Group
 from tbft_edge.facts.learned import learned_head
 from tbft_edge.facts.old_data import forgotten
 from tbft_edge.facts.settings import began, blocks, data, how_trained, origin
+from tbft_edge.facts.unlabelled import without_labels
 
 if TYPE_CHECKING:
     from tbft_runtime.reporting.report import Report
@@ -24,6 +25,7 @@ def groups(report: Report) -> tuple[Group, ...]:
         how_trained(report),
         *([] if result.learned is None else [learned_head(result.learned, report.noun)]),
         *([] if result.old is None else [forgotten(result.old, report.noun)]),
+        *([] if result.unlabelled is None else [without_labels(report, result.unlabelled)]),
         *([] if result.exits is None else [early_answers(result.exits, report.noun)]),
         time_and_memory(report),
         *energy_groups(result),

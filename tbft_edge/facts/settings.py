@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tbft_edge.facts.fact import Fact, Group
+from tbft_edge.facts.unlabelled import kept as kept_of
 from tbft_edge.figures import count, moment, norms, percent, size
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def epochs(result: TrainResult) -> Fact:
         kept = (
             f", the best is {result.best_epoch}" if result.best_epoch else f", none better than the {beginning(result)}"
         )
+    if result.unlabelled is not None:
+        kept = f", {kept_of(result.unlabelled)}"
     return Fact("epochs", f"{result.epochs:,}{kept}", f"stopped: {result.stopped}", is_brief=True)
 
 

@@ -7,6 +7,7 @@ from tbft_edge.facts.board import during_run, load, throttled
 from tbft_edge.facts.costs import time_and_memory
 from tbft_edge.facts.energy import energy_groups
 from tbft_edge.facts.settings import how_trained, origin
+from tbft_edge.facts.unlabelled import without_labels
 from tbft_edge.figures import DASH, celsius, count, joules, megahertz, milliseconds, seconds, size
 from tbft_edge.pages.document import card, details, table, tables
 from tbft_edge.pages.markup import Markup, element, join
@@ -16,6 +17,7 @@ from tbft_runtime.board.state import BUSY_CORES, BoardState
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.reporting.report import Report
 from tbft_runtime.reporting.result import TrainResult
+from tbft_runtime.run.unlabelled_record import Unlabelled
 
 # As many operators and layers of a graph are shown at once.
 SLICES = 12
@@ -48,6 +50,11 @@ def board(result: TrainResult) -> Markup:
         for (name, before), (_, after) in zip(_state(found.before), _state(found.after), strict=True)
     ]
     return tables(group(during_run(found)), card("Before and after", table(["", "before", "after"], rows)))
+
+
+def unlabelled(report: Report, told: Unlabelled) -> Markup:
+    """What was done without labels, and by what answers."""
+    return tables(group(without_labels(report, told)))
 
 
 def settings(report: Report) -> Markup:

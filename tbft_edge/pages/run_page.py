@@ -51,6 +51,8 @@ def run_page(report: Report) -> str:
         body.append(section("Why these channels", chosen))
     if report.result.learned is not None:
         body.append(section("The new head", learned_section.closed_form(report.result.learned, report.noun)))
+    if report.result.unlabelled is not None:
+        body.append(section("How it learned", run_details.unlabelled(report, report.result.unlabelled)))
     if report.result.exits is not None:
         body.append(section("Early answers", exits_section.leaving(report.result.exits, report.noun)))
     if report.profile is not None:

@@ -138,7 +138,8 @@ def test_the_first_batch_of_the_run_is_profiled(squares: Path, tmp_path: Path, m
     assert steps.folder.parent == tmp_path / "run"
     assert not steps.folder.exists()
     assert steps.images.shape == (10, 3, 8, 8)
-    assert set(steps.labels) <= {0, 1, 2, 3}
+    assert isinstance(steps.wanted, np.ndarray)
+    assert set(steps.wanted) <= {0, 1, 2, 3}
     for name, value in steps.state.current.items():  # Trained parameters and adapted statistics.
         np.testing.assert_array_equal(steps.weights[name], value)
 

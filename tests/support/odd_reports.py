@@ -26,6 +26,7 @@ from tbft_runtime.reporting.comparison import Comparison, Row
 from tbft_runtime.reporting.report import BlockRecord, Cell, ClassRecord, Histogram, Report
 from tbft_runtime.run.base_record import Base
 from tbft_runtime.run.selection_record import Selection
+from tbft_runtime.run.unlabelled_record import Sureness, Unlabelled
 
 HOSTILE = "<script>alert('&\"')</script>"
 LONG = "a very long name of a class that nobody would have thought of " * 4
@@ -43,6 +44,7 @@ def odd_reports() -> dict[str, Report]:
         "no-meter": _without_meter(),
         "statistics-only": _statistics_only(),
         "no-labels": _without_labels(),
+        "unlabelled": learned_alone(made_up_report("input")),
         "one-epoch": with_classes(made_up_report(epochs=1), 2, seed=1),
         "ten-classes": _long_run(with_classes(made_up_report("input", 12_000.0, 300), 10, seed=2)),
         "hundred-classes": with_classes(made_up_report("full"), 100, seed=3),
@@ -75,6 +77,20 @@ def _went_on(source: str) -> Report:
     )
     base = Base(source=source, sha256="a" * 64, plan="input-batch-sgd", accuracy=0.5, started_at=report.started_at)
     return replace(report, result=result, base=base)
+
+
+def learned_alone(report: Report) -> Report:
+    """The report of a run that trained towards no label, of images that have none."""
+    sure = Sureness(entropy=0.6, classes=9.7)
+    told = Unlabelled(
+        images=1000, before=sure, adapted=sure, share=0.125, decision="train", why="", trained=3500, unsure=1500, kept=5
+    )
+    unknown = dict.fromkeys(("accuracy_before", "accuracy_after", "loss_before", "loss_after"))
+    epochs = tuple(
+        replace(epoch, train_accuracy=None, validation_loss=None, validation_accuracy=None) for epoch in report.epochs
+    )
+    result = replace(report.result, labels="none", verified=False, unlabelled=told, validation_images=0, **unknown)
+    return replace(report, result=result, epochs=epochs, per_class=(), confusion_before=(), confusion_after=())
 
 
 def with_selection(report: Report, selection: Selection) -> Report:

@@ -12,9 +12,10 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.preprocessing import Noun
 from tbft_artifacts.stored_paths import from_stored
 from tbft_runtime.data.augmenting import augmented
-from tbft_runtime.data.draw import in_batches, shuffled, stratified_split
+from tbft_runtime.data.draw import drawn, in_batches, shuffled, stratified_split
 from tbft_runtime.data.items import ImageSource, skipped_note
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.data.sources import open_source
@@ -112,11 +113,11 @@ def open_sources(bundle: Bundle, settings: Settings, memory_budget: int | None =
     manifest = bundle.manifest
     preprocessing = Preprocessing(manifest.preprocessing, manifest.shape)
 
-    def source(path: str) -> ImageSource:
-        return open_source(from_stored(path), manifest.classes, preprocessing, memory_budget)
+    def source(path: str, *, takes_loose: bool = False) -> ImageSource:
+        return open_source(from_stored(path), manifest.classes, preprocessing, memory_budget, takes_loose=takes_loose)
 
     validation = None if settings.validation is None else source(settings.validation)
-    return Sources(source(settings.data), validation, preprocessing)
+    return Sources(source(settings.data, takes_loose=settings.labels == "none"), validation, preprocessing)
 
 
 def open_data(
@@ -127,7 +128,7 @@ def open_data(
     progress: Progress,
     stopwatch: Stopwatch,
 ) -> TrainingData:
-    """Prepare the run's images; those without a label train too where `plan` says so, and never validate.
+    """Prepare the run's images; those without a label train too where plan or settings say so, and never validate.
 
     Raises TbftError if there are none, or labels are needed and there are none.
     """
@@ -136,29 +137,33 @@ def open_data(
     store = _prepare(source, preprocessing, cache, "train", progress, stopwatch)
     fingerprint, reading = source.fingerprint(), store.reading
     labelled = store.labelled
-    if settings.epochs and not labelled.size and not (plan.unlabelled and sources.validation):
+    alone = settings.labels == "none"
+    if settings.epochs and not labelled.size and not alone and not (plan.unlabelled and sources.validation):
         raise TbftError(
             f"no {noun} in '{from_stored(settings.data)}' has a label",
             "label some, or validate on others that have one, with `validation`"
             if plan.unlabelled
             else "label some, or re-estimate batch-norm statistics only: `batch_norm` adapt `epochs` 0",
         )
-    unlabelled = np.flatnonzero(store.labels == NO_LABEL) if plan.unlabelled else labelled[:0]
+    unlabelled = np.flatnonzero(store.labels == NO_LABEL) if plan.unlabelled or alone else labelled[:0]
     if sources.validation is None:
-        train, held_out = stratified_split(store.labels[labelled], settings.val_fraction, settings.seed)
-        used = np.union1d(labelled[train], unlabelled)
-        validation = Part(store, labelled[held_out], preprocessing, len(used))
-        everything = np.setdiff1d(np.arange(len(store.labels)), labelled[held_out])
+        held_out = _held_out(store, settings, noun)
+        used = np.union1d(np.setdiff1d(labelled, held_out), unlabelled)
+        validation = Part(store, held_out, preprocessing, len(used))
+        everything = np.setdiff1d(np.arange(len(store.labels)), held_out)
         skipped = store.skipped
     else:
         held_out_store = _prepare(sources.validation, preprocessing, cache, "validation", progress, stopwatch)
         used = np.union1d(labelled, unlabelled)
-        validation = Part(held_out_store, held_out_store.labelled, preprocessing, len(used))
+        checking = held_out_store.labelled
+        if settings.check_labels is not None:
+            checking = _checking(held_out_store, settings, noun)
+        validation = Part(held_out_store, checking, preprocessing, len(used))
         everything = np.arange(len(store.labels))
         skipped = store.skipped + held_out_store.skipped
         fingerprint += sources.validation.fingerprint()
         reading = max(reading, held_out_store.reading)
-    if settings.epochs and not (len(used) and len(validation)):
+    if settings.epochs and not (len(used) and (alone or len(validation))):
         raise TbftError(
             f"{len(used)} {noun}s to train on and {len(validation)} to validate on are too few",
             f"give at least two labelled {noun}s per class, or validation data with `validation`",
@@ -192,6 +197,30 @@ def open_whole(sources: Sources, cache: Path, progress: Progress, stopwatch: Sto
         fingerprint=fingerprint,
         reading=reading,
     )
+
+
+def _held_out(store: ImageStore, settings: Settings, noun: Noun) -> np.ndarray:
+    """Store indices of the labelled images that are not trained on, ascending."""
+    if settings.check_labels is not None:
+        return _checking(store, settings, noun)
+    _, held_out = stratified_split(store.labels[store.labelled], settings.val_fraction, settings.seed)
+    found: np.ndarray = store.labelled[held_out]
+    return found
+
+
+def _checking(store: ImageStore, settings: Settings, noun: Noun) -> np.ndarray:
+    """Store indices of those labelled images that decide what is kept, ascending.
+
+    Raises TbftError if there are not as many.
+    """
+    asked, labelled = settings.check_labels or 0, store.labelled
+    if len(labelled) < asked:
+        place = settings.data if settings.validation is None else settings.validation
+        raise TbftError(
+            f"`check_labels` {asked} asks for more labelled {noun}s than '{from_stored(place)}' has: {len(labelled)}",
+            "label more, or ask for fewer",
+        )
+    return np.sort(labelled[drawn(store.labels[labelled], asked, settings.seed)])
 
 
 def _prepare(

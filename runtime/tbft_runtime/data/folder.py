@@ -18,7 +18,10 @@ from tbft_runtime.data.preprocessing import Preprocessing
 
 
 class FolderSource:
-    """A folder per class, named like the bundle's classes, and perhaps one named `unlabelled`."""
+    """A folder per class, named like the bundle's classes, and perhaps one named `unlabelled`.
+
+    With `takes_loose` pictures that lie beside such folders will do, where these hold none: they have no label.
+    """
 
     # What lies in the folders.
     kind = "pictures"
@@ -29,6 +32,8 @@ class FolderSource:
         classes: Sequence[str] | None,
         preprocessing: Preprocessing,
         memory_budget: int | None = None,
+        *,
+        takes_loose: bool = False,
     ) -> None:
         self.path = path
         self.preprocessing = preprocessing
@@ -53,7 +58,9 @@ class FolderSource:
             outside = [] if self._files else self._listed(path)
         except OSError as error:
             raise unreadable(error) from error
-        if outside:
+        if takes_loose:
+            self._files += [(file, NO_LABEL) for file in outside]
+        elif outside:
             raise _without_classes(path, f"{len(outside)} {self.kind}", classes)
 
     @property

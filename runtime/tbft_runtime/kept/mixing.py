@@ -26,6 +26,11 @@ class MixedBatch:
     old: np.ndarray
     order: np.ndarray
 
+    @classmethod
+    def alone(cls, indices: np.ndarray) -> MixedBatch:
+        """Training images at store indices (n,), and no others."""
+        return cls(indices, indices[:0], np.arange(len(indices)))
+
     def joined(self, own: np.ndarray, read_old: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Values (n, …) of the own images and those that `read_old` gives (m, …), as one batch in its order."""
         return np.concatenate([own, read_old(self.old)])[self.order] if len(self.old) else own

@@ -21,10 +21,10 @@ from tbft_runtime.profiling.profile import GraphName, GraphProfile, Profile, Sli
 from tbft_runtime.profiling.trace import Kernel, KernelTrace, read_trace
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState
-from tbft_runtime.training.class_weights import weighted
 from tbft_runtime.training.fine_tuning import FineTuning
 from tbft_runtime.training.sparse_rows import merged
 from tbft_runtime.training.step import TrainStep
+from tbft_runtime.training.targets import Targets
 
 # As many steps as these allow. Until a trace ends and is read, a kernel takes some 3 kB of memory.
 KERNEL_BYTES = 3000
@@ -61,7 +61,7 @@ def profile_run(tuning: FineTuning, state: TrainingState, room: int | None = Non
                     weights=merged(tuning.plan, tuning.base, state.current),
                     state=state,
                     images=train.images(first),
-                    labels=train.labels(first),
+                    wanted=_wanted(tuning, first),
                     folder=Path(folder),
                     most_kernels=None if room is None else room // KERNEL_BYTES,
                 )
@@ -71,9 +71,23 @@ def profile_run(tuning: FineTuning, state: TrainingState, room: int | None = Non
         return None
 
 
+def _wanted(tuning: FineTuning, indices: np.ndarray) -> np.ndarray | Targets:
+    """What steps on the training images at `indices` are fed with; of targets only the size matters."""
+    if not tuning.settings.takes_targets:
+        return tuning.data.train.labels(indices)
+    images, classes = len(indices), len(tuning.bundle.manifest.classes)
+    return Targets(
+        np.zeros((images, classes), np.float32),
+        np.ones(images, np.float32),
+        np.full(classes, -np.log(classes), np.float32),
+    )
+
+
 @dataclass(frozen=True)
 class TracedSteps:
-    """Train steps on one batch: images (N, C, H, W) float32, labels (N,) int64; traces are written into `folder`.
+    """Train steps on one batch: images (N, C, H, W) float32, `wanted` labels (N,) int64 or targets.
+
+    Traces are written into `folder`.
 
     `most_kernels` are traced at once; None: as many as there is memory for on any board.
     """
@@ -84,7 +98,7 @@ class TracedSteps:
     weights: Tensors
     state: TrainingState
     images: np.ndarray
-    labels: np.ndarray
+    wanted: np.ndarray | Targets
     folder: Path
     most_kernels: int | None = None
 
@@ -96,15 +110,13 @@ class TracedSteps:
         # Weights stay as they are, so that no step fails, and each computes the same.
         settings = msgspec.structs.replace(self.settings, lr=0.0)
         prefix = load_prefix(self.bundle, self.plan, settings, self.weights, traces=self.folder)
-        takes_targets = settings.takes_targets
+        with_targets = isinstance(self.wanted, Targets)
         step = TrainStep(
-            *(self.bundle, self.plan, settings, self.weights, prefix), traces=self.folder, takes_targets=takes_targets
+            self.bundle, self.plan, settings, self.weights, prefix, traces=self.folder, takes_targets=with_targets
         )
-        # How much a class weighs makes no step longer.
-        alike = np.ones(len(self.bundle.manifest.classes), np.float32)
         copy = TrainingState(current=_copied(self.state.current), slots=_copied(self.state.slots), best={})
         for _ in range(warm_up + steps):
-            step.run(copy, self.images, weighted(self.labels, alike) if takes_targets else self.labels)
+            step.run(copy, self.images, self.wanted)
         graphs: dict[GraphName, Graph] = {} if prefix is None else {"prefix": prefix.graph}
         graphs |= {"gradient": step.gradient, "update": step.update}
         traces: dict[GraphName, KernelTrace] = {}
@@ -129,7 +141,7 @@ def profile_steps(traced: TracedSteps) -> Profile:
     traces = traced.run(-(-steps // STEPS_PER_WARM_UP), steps)
     return Profile(
         steps=steps,
-        batch_size=len(traced.labels),
+        batch_size=len(traced.wanted),
         graphs=tuple(graph_profile(name, trace) for name, trace in traces.items()),
     )
 

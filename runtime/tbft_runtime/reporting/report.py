@@ -43,10 +43,10 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Mean over the training images, along the way."""
     train_accuracy: float | None
     """Part (0 to 1) of those with a label that was answered rightly along the way; None where none has one."""
-    validation_loss: float
-    """Mean cross-entropy over the validation images, at its end."""
-    validation_accuracy: float
-    """Part (0 to 1) of the validation images that was answered rightly, at its end."""
+    validation_loss: float | None
+    """Mean cross-entropy over the validation images, at its end; None where none has a label."""
+    validation_accuracy: float | None
+    """Part (0 to 1) of the validation images that was answered rightly, at its end; None where none has a label."""
     seconds: float
     """From its beginning until its state was saved."""
     joules: float | None

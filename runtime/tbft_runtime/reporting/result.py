@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from tbft_artifacts.plan import BatchNormPolicy, Drift, Plan, purpose
 from tbft_artifacts.structs import Count
@@ -18,12 +19,14 @@ from tbft_runtime.laps import Latency
 from tbft_runtime.reporting.totals import RunTotals
 from tbft_runtime.reporting.versions import runtime_versions
 from tbft_runtime.run.blends import Blend, best_blend
+from tbft_runtime.run.epoch import Evaluation
 from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.learned_record import Learned
-from tbft_runtime.run.options import Augmentation, ClassWeights
+from tbft_runtime.run.options import DEFAULT_LABELS, Augmentation, ClassWeights, LabelUse
 from tbft_runtime.run.selection_record import Selection
 from tbft_runtime.run.settings import Settings
 from tbft_runtime.run.state import TrainingState, is_worse
+from tbft_runtime.run.unlabelled_record import Unlabelled
 from tbft_runtime.training.memory import MemoryPlan
 
 
@@ -78,7 +81,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     """Updates of the weights."""
     stopped: str
-    """Why it ended: `epochs`, `patience`, `adapted` if nothing was to be trained, or `learned` if in one pass."""
+    """Why it ended: `epochs`, `patience`, `adapted` if nothing was to be trained, `learned` if in one pass, or `guard`:
+    without labels it had better not be."""
     train_images: int
     """Those that were trained on."""
     validation_images: int
@@ -145,6 +149,12 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """Of the frozen part in each epoch, which without `augment` runs once; None where that makes no difference."""
     train_per_class: tuple[Count, ...] = ()
     """How many labelled images of each class were trained on; empty in reports from before, and if nothing was."""
+    labels: LabelUse = DEFAULT_LABELS
+    """Whose labels were trained on: of all images that have one, or of none."""
+    verified: bool | None = None
+    """Of a run without labels, whether labelled images decided what is kept; None where labels were trained on."""
+    unlabelled: Unlabelled | None = None
+    """What a run without labels did; None where labels were trained on."""
 
     @property
     def purpose(self) -> str:
@@ -210,7 +220,7 @@ def train_result(
         statistics_part=plan.statistics_part,
         tuned=settings.tuned,
         latency=totals.latencies(),
-        images_per_second=len(data.train) * totals.epochs / step_seconds if step_seconds else None,
+        images_per_second=trained_images(data, state, totals.epochs) / step_seconds if step_seconds else None,
         train_seconds=totals.energy.seconds,
         peak_memory_bytes=peak_memory(),
         cache=cache,
@@ -223,6 +233,9 @@ def train_result(
         old=_old_data(settings, state),
         distill=settings.distill,
         exits=calibration_of(plan, settings, state),
+        labels=settings.labels,
+        verified=None if settings.labels == "all" else settings.check_labels is not None,
+        unlabelled=told(state),
         class_weights=settings.class_weights,
         augment=settings.augment,
         recomputed_flops=recomputed_flops(plan, settings, data.images),
@@ -240,3 +253,23 @@ def _old_data(settings: Settings, state: TrainingState) -> OldData | None:
         remember=settings.remember,
         blends=state.blends,
     )
+
+
+def trained_images(data: TrainingData, state: TrainingState, epochs: int) -> int:
+    """How many images steps were made of, each in each of `epochs`."""
+    return len(data.train) * epochs if state.unlabelled is None else state.unlabelled.trained
+
+
+def told(state: TrainingState) -> Unlabelled | None:
+    """What a run without labels did, with what is kept of it."""
+    record = state.unlabelled
+    if record is None:
+        return None
+    refused = record.decision == "keep" or (
+        state.after is not None and state.after == state.before and state.after != state.adapted
+    )
+    return replace(record, kept=None if refused and not state.best_epoch else state.best_epoch)
+
+
+def _right(found: Evaluation | None) -> float | None:
+    return None if found is None else found.accuracy

@@ -47,6 +47,8 @@ def check_state(state: TrainingState, manifest: Manifest, plan: Plan, record: Ru
 
     And DivergedError for values that are no numbers, from which nobody could go on.
     """
+    if record.settings.labels == "none" and state.unlabelled is None:
+        raise TbftError(f"the state of the run in '{run}' is damaged: it does not say how it learns", _AGAIN)
     for fault in (*_history(state, len(manifest.classes), len(plan.exits)), *_tensors(state, manifest, plan, record)):
         raise TbftError(f"the state of the run in '{run}' is damaged: {fault}", _AGAIN)
     for group in (state.current, state.slots, state.best):
@@ -82,7 +84,7 @@ def _tensors(state: TrainingState, manifest: Manifest, plan: Plan, record: RunFi
     trained = {parameter.name: parameter.shape for parameter in plan.parameters} if record.trains else {}
     slots = {parameter.state(slot): parameter.shape for parameter in plan.parameters for slot in plan.optimizer.slots}
     rows = {layer.channels: (trained[layer.rows][0],) for layer in plan.sparse_layers if layer.rows in trained}
-    norms = manifest.batch_norms if record.settings.batch_norm == "adapt" else manifest.moving_norms(plan)
+    norms = manifest.batch_norms if record.settings.reestimates else manifest.moving_norms(plan)
     moving = {name for norm in norms for name in (norm.mean, norm.variance)}
     for group, arrays in {"current": state.current, "best": state.best}.items():
         yield from _shapes(group, arrays, trained | rows, moving)

@@ -197,3 +197,49 @@ def augment(settings: Settings, manifest: Manifest) -> None:
         )
     if settings.augment and not settings.epochs:
         raise TbftError("with `epochs` 0 nothing is trained on, and so nothing to `augment`", "leave out `augment`")
+
+
+def labels(settings: Settings, plan: Plan) -> None:
+    """Without labels a plan needs a gradient graph that takes targets, and answers that what drifted left in order."""
+    if settings.labels != "none":
+        return
+    if plan.drift == "output":
+        raise TbftError(
+            f"plan '{plan.id}' is for classes that changed their names, which no picture shows without its label",
+            "train with labels, or another plan: `drift` input",
+        )
+    if not plan.soft_targets:
+        why = "has several exits" if plan.exits else "lets the device choose channels" if plan.sparse else "is too old"
+        raise TbftError(
+            f"plan '{plan.id}' {why}, and cannot train with `labels` none",
+            "export the bundle again"
+            if why == "is too old"
+            else "train with labels, or export another method's bundle",
+        )
+    if plan.int8 is not None:
+        raise TbftError(
+            f"plan '{plan.id}' has an int8 prefix, whose batch-norm statistics cannot be re-estimated, as `labels` "
+            "none begins by",
+            "train with labels, or export without `prefix` int8",
+        )
+    others = {"remember": settings.remember, "distill": settings.distill, "class_weights": settings.class_weights}
+    for name, value in others.items():
+        if value not in (None, 0, "none"):
+            raise TbftError(f"`{name}` is for training with labels, and `labels` is none", f"leave out `{name}`")
+    if not settings.epochs:
+        raise TbftError(
+            "with `epochs` 0 nothing is trained, with or without labels",
+            "for statistics alone leave out `labels`: `batch_norm` adapt `epochs` 0",
+        )
+
+
+def check_labels(settings: Settings, _plan: Plan) -> None:
+    """They decide what is kept where no label is trained on; elsewhere `validation` does."""
+    if settings.check_labels is None:
+        return
+    if settings.labels == "all":
+        raise TbftError(
+            "`check_labels` is for `labels` none", "with labels those held out decide: `val_fraction` or `validation`"
+        )
+    if settings.check_labels < 1:
+        raise TbftError(f"`check_labels` {settings.check_labels} is not a number from 1 up", "50 is a good start")

@@ -21,15 +21,16 @@ class Evaluation(msgspec.Struct, frozen=True):
 class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     """One epoch: training loss and accuracy along the way, validation, and times from the monotonic clock.
 
-    `train_accuracy` is that of images with a label, None where none has one. `warm_up`: the first one of a process,
-    whose first step allocates and loads. `phases`, `energy` and `telemetry` say what it took; energy is None without
-    a meter.
+    `train_accuracy` is that of images with a label that was trained towards, None where there is none; `train_loss` of
+    a run without labels is the mean entropy of its answers. `validation` is None where no image to validate on has a
+    label, which only such runs allow. `warm_up`: the first one of a process, whose first step allocates and loads.
+    `phases`, `energy` and `telemetry` say what it took; energy is None without a meter.
     """
 
     number: Epochs
     train_loss: Loss
     train_accuracy: Part | None
-    validation: Evaluation
+    validation: Evaluation | None
     seconds: Seconds
     steps: Laps
     warm_up: bool

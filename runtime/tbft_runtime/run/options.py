@@ -22,12 +22,17 @@ AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 # How much an image counts in the loss: as any other, or so that each class counts alike.
 ClassWeights = Literal["none", "balanced"]
 CachePlace = Literal["disk", "ram"]
+# Whose labels are trained on: of all images that have one, or of none.
+LabelUse = Literal["all", "none"]
 
 DEFAULT_EPOCHS = 10
+# Without labels: what is to be had comes in the first ones, and nobody stops those that spoil it.
+DEFAULT_UNLABELLED_EPOCHS = 5
 DEFAULT_PATIENCE = 5
 DEFAULT_VALIDATION = 0.15
 DEFAULT_CACHE: CacheFormat = "fp32"
 DEFAULT_CACHE_PLACE: CachePlace = "disk"
+DEFAULT_LABELS: LabelUse = "all"
 # Those of TinyTrain (arXiv 2307.09988).
 DEFAULT_UPDATE_BYTES = 1_000_000
 DEFAULT_COMPUTE = 0.15
@@ -92,6 +97,10 @@ class TrainOptions:
     """How images to train on are changed, others in each epoch: "flip", "shift" or "flip,shift"."""
     base: str | Path | None = None
     """What a new run begins with: an earlier run of the bundle, or a `.safetensors` of some of its tensors."""
+    labels: LabelUse | None = None
+    """With "none" nothing is trained towards a label: images teach by what the network answers."""
+    check_labels: int | None = None
+    """So many labelled images decide what is kept of a run without labels; None: nobody does."""
     resume: bool = False
     """Whether to go on with the run in `out`, if there is one."""
     expect_id: str | None = None

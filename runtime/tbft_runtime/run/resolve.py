@@ -24,7 +24,9 @@ from tbft_runtime.run.options import (
     DEFAULT_CACHE_PLACE,
     DEFAULT_COMPUTE,
     DEFAULT_EPOCHS,
+    DEFAULT_LABELS,
     DEFAULT_PATIENCE,
+    DEFAULT_UNLABELLED_EPOCHS,
     DEFAULT_UPDATE_BYTES,
     DEFAULT_VALIDATION,
     Augmentation,
@@ -112,6 +114,8 @@ RULES = (
     Rule("exit_accuracy", _always(None), checks.exit_accuracy, may_change=_freely),
     Rule("remember", _always(None), checks.remember),
     Rule("distill", _always(None), checks.distill),
+    Rule("labels", _always(DEFAULT_LABELS), checks.labels),
+    Rule("check_labels", _always(None), checks.check_labels),
     Rule("data", _always(None), read=_absolute),
     Rule("validation", _always(None), read=_absolute),
     Rule("class_weights", _always("none"), checks.class_weights),
@@ -129,6 +133,8 @@ def resolve(options: TrainOptions, plan: Plan, bundle: Bundle) -> Settings:
         values[rule.name] = rule.default(plan) if given is None else given
     if values["augment"] and options.cache is None:
         values["cache"] = "off"
+    if values["labels"] == "none" and options.epochs is None:
+        values["epochs"] = DEFAULT_UNLABELLED_EPOCHS
     settings = Settings(bundle_id=bundle.manifest.bundle_id, plan=plan.id, execution=default_execution(plan), **values)
     _check(settings, plan)
     checks.purpose(settings, plan)

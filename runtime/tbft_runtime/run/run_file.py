@@ -18,6 +18,8 @@ _DECISIVE = (
     "class_weights",
     "remember",
     "distill",
+    "labels",
+    "check_labels",
 )  # fmt: skip
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from tbft_artifacts.plan import BatchNormPolicy
-from tbft_artifacts.structs import Epochs, Images, Large, Part, Patience, Place, Rate, Seed, Threads, Word
+from tbft_artifacts.structs import Epochs, Images, Large, Part, Patience, Place, Rate, Seed, Some, Threads, Word
 from tbft_runtime.run.execution import Execution
 from tbft_runtime.run.options import (
     DEFAULT_CACHE,
     DEFAULT_CACHE_PLACE,
+    DEFAULT_LABELS,
     Augmentation,
     CacheFormat,
     CachePlace,
     ClassWeights,
+    LabelUse,
 )
 
 
@@ -69,7 +71,17 @@ class Settings(msgspec.Struct, frozen=True):
     class_weights: ClassWeights = "none"
     """How much images count in the loss."""
 
+    labels: LabelUse = DEFAULT_LABELS
+    """Whose labels are trained on: of all images that have one, or of none."""
+    check_labels: Some | None = None
+    """So many labelled images decide what is kept of a run without labels; None: nobody does."""
+
+    @property
+    def reestimates(self) -> bool:
+        """Whether statistics of batch norms are re-estimated before the first epoch."""
+        return self.batch_norm == "adapt" or (self.labels == "none" and self.batch_norm != "frozen")
+
     @property
     def takes_targets(self) -> bool:
         """Whether the gradient graph takes targets in place of labels."""
-        return self.class_weights != "none" or bool(self.distill)
+        return self.class_weights != "none" or bool(self.distill) or self.labels == "none"

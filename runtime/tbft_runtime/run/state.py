@@ -33,6 +33,7 @@ from tbft_runtime.run.generations import keep_previous
 from tbft_runtime.run.history import Epochs, Mark
 from tbft_runtime.run.learned_record import Learned
 from tbft_runtime.run.run_file import RunFile
+from tbft_runtime.run.unlabelled_record import Unlabelled
 from tbft_runtime.timing import PhaseTime
 
 # Tensors by name, to be changed.
@@ -77,6 +78,7 @@ class _Progress(msgspec.Struct, kw_only=True):
     parts: list[RunPart]
     run: RunFile | None
     learned: Learned | None = None
+    unlabelled: Unlabelled | None = None
 
 
 @dataclass
@@ -91,7 +93,8 @@ class TrainingState:
     each (k, 3) int64 as `Tally.confusion` gives it. `exits` is what each of several exits makes of them in the best
     state, from which a threshold is calibrated. `preparation` is what was done before the first epoch, `parts` what
     each process that worked on the run saw of its board. `run` is what `run.json` said when it was saved,
-    `learned` the head that training began with where that was not the model's own.
+    `learned` the head that training began with where that was not the model's own. `unlabelled` is what a run
+    without labels did so far.
     """
 
     current: Arrays
@@ -113,6 +116,7 @@ class TrainingState:
     parts: list[RunPart] = field(default_factory=list)
     run: RunFile | None = None
     learned: Learned | None = None
+    unlabelled: Unlabelled | None = None
 
     @property
     def best_loss(self) -> float:
@@ -172,6 +176,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         parts=state.parts,
         run=state.run,
         learned=state.learned,
+        unlabelled=state.unlabelled,
     )
     groups: Mapping[str, Arrays] = {
         "current": state.current,
@@ -264,6 +269,7 @@ def _restored(content: str, groups: dict[str, Arrays], path: Path) -> TrainingSt
         state.preparation = found.preparation
         state.run, state.learned = found.run, found.learned
         state.old_before, state.old_after, state.blends = found.old_before, found.old_after, found.blends
+        state.unlabelled = found.unlabelled
     state.epoch, state.step, state.best_epoch = found.epoch, found.step, found.best_epoch
     state.before, state.adapted, state.after, state.parts = found.before, found.adapted, found.best, found.parts
     return state

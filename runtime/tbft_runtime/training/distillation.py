@@ -16,8 +16,6 @@ from tbft_runtime.kept.images import KeptImages
 from tbft_runtime.kept.mixing import MixedBatch
 from tbft_runtime.softmax import softmax
 from tbft_runtime.training.evaluator import Evaluator
-from tbft_runtime.training.step import StepResult, TargetsResult
-from tbft_runtime.training.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -27,26 +25,16 @@ class OldAnswers:
     own: np.ndarray
     kept: np.ndarray
 
-    def targets(self, batch: MixedBatch, train: Part, labels: np.ndarray, share: float) -> Targets:
-        """(1 - share) * the label + share * the old answer, for the images of a batch with these labels (N,)."""
-        old = batch.joined(self.own[train.numbers(batch.own) - train.first], lambda indices: self.kept[indices])
-        wanted = np.float32(share) * old
-        wanted[np.arange(len(labels)), labels] += np.float32(1 - share)
-        images, classes = wanted.shape
-        return Targets(wanted, np.zeros(images, np.float32), np.zeros(classes, np.float32))
+    def of(self, batch: MixedBatch, train: Part) -> np.ndarray:
+        """Those to the images of a batch, (N, classes), in its order."""
+        own = self.own[train.numbers(batch.own) - train.first]
+        return batch.joined(own, lambda indices: self.kept[indices])
 
 
 def old_answers(own: Evaluator, kept: KeptImages, weights: Tensors) -> OldAnswers:
     """What a model of `weights` answers to the images of `own`, and to all kept ones by the same graphs."""
     others = dataclasses.replace(own, part=kept.all_measured, read=kept.read)
     return OldAnswers(_probabilities(own, weights), _probabilities(others, weights))
-
-
-def correct_answers(result: StepResult | TargetsResult, labels: np.ndarray) -> int:
-    """How many answers of a step were right."""
-    if isinstance(result, StepResult):
-        return result.correct
-    return int(np.count_nonzero(result.logits.argmax(axis=1) == labels))
 
 
 def _probabilities(evaluator: Evaluator, weights: Tensors) -> np.ndarray:

@@ -46,18 +46,22 @@ class Evaluator:
     weights: np.ndarray | None = None
 
     def evaluate(self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None) -> Tally:
-        """Loss and answers over all images; `on_images` is told how many more are done.
+        """Loss and right answers over all images; `on_images` is told how many more are done.
 
         Raises TbftError for a graph that changed, or that gives anything else.
         """
         tally = Tally(weights=self.weights)
-        for indices, logits in self.answers(weights):
+        for indices, logits in self.answers(weights, on_images):
             tally.add(logits, self.part.labels(indices))
-            on_images(len(indices))
         return tally
 
-    def answers(self, weights: Tensors) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The indices (n,) of each batch, in order, and the logits of its images. Raises TbftError as `evaluate`."""
+    def answers(
+        self, weights: Tensors, on_images: Callable[[int], None] = lambda _: None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Store indices (n,) of all images, in order, and what is answered: logits (n, C), or (n, exits, C).
+
+        `on_images` is told how many more are done. Raises TbftError for a graph that changed, or gives anything else.
+        """
         room = Room(self.images * self.threads, self.bundle.manifest.shape)
         graphs = [
             load_graph(bundle_graph(self.bundle, name), weights, 1, signature=signature, room=room)
@@ -73,4 +77,6 @@ class Evaluator:
         for start in range(0, len(batches), self.threads):
             group = batches[start : start + self.threads]
             results = in_lanes(self.threads, logits, [self.read(indices) for indices in group])
-            yield from zip(group, results, strict=True)
+            for indices, result in zip(group, results, strict=True):
+                yield indices, result
+                on_images(len(indices))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,15 +12,12 @@ from tbft_artifacts.atomic import is_full_disk
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.kept import keeps_inputs
-from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.activations import BoundaryActivations, open_boundary, why_not_fixed
-from tbft_runtime.boundary.prefix import Prefix, load_prefix
+from tbft_runtime.boundary.prefix import load_prefix
 from tbft_runtime.data.dataset import Part, TrainingData
-from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.kept.images import KeptImages
-from tbft_runtime.kept.mixing import MixedBatch, mixed_batches
 from tbft_runtime.laps import Laps
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.epoch import Epoch
@@ -32,12 +29,16 @@ from tbft_runtime.tally import Tally
 from tbft_runtime.timing import Phase
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.adaptation import adapted_statistics
-from tbft_runtime.training.class_weights import balanced_weights, weighted
 from tbft_runtime.training.closed_form import starting_head
+from tbft_runtime.training.distillation import OldAnswers, old_answers
+from tbft_runtime.training.divergence import diverged, without_training
 from tbft_runtime.training.evaluator import Evaluator
+from tbft_runtime.training.forward import evaluator_of
+from tbft_runtime.training.inputs import StepInputs
 from tbft_runtime.training.old_data import blends, old_data
 from tbft_runtime.training.sparse_rows import Channels, merged
-from tbft_runtime.training.step import StepResult, TrainStep, initial_state
+from tbft_runtime.training.step import TrainStep, initial_state
+from tbft_runtime.training.teaching import Answers, Teaching
 
 
 @dataclass
@@ -45,9 +46,9 @@ class FineTuning:
     """What is trained, on which images, from which weights, and who keeps and watches it.
 
     `channels` are those that a sparse plan trains. `adapted` are re-estimated batch-norm statistics, if that was done
-    already. `kept` are images of the source domain. `boundary` is there once the weights of the frozen prefix are
-    known, if there is one whose activations depend on the image alone; `old` is what the old model answers, if that is
-    learned, too.
+    already. `kept` are images of the source domain, if the bundle has some. `teaching` says what images are to be
+    answered with. `boundary` is there once the weights of the frozen prefix are known, if there is one whose
+    activations depend on the image alone.
     """
 
     bundle: Bundle
@@ -62,8 +63,8 @@ class FineTuning:
     adapted: Arrays | None
     record: RunFile
     kept: KeptImages
+    teaching: Teaching
     boundary: BoundaryActivations | None = field(default=None, init=False)
-    old: OldAnswers | None = field(default=None, init=False)
 
     def run(self, state: TrainingState | None) -> tuple[TrainingState, str]:
         """Train from the beginning, or on from `state`, until the end; the state then, and why that was the end.
@@ -76,7 +77,9 @@ class FineTuning:
         else:
             state.run = self.record
             self.progress.resumed(state.epochs, state.best_epoch)
-        stopped = self._run_epochs(state) if self.settings.epochs else "adapted"
+        stopped = "adapted"
+        if self.settings.epochs:
+            stopped = self._run_epochs(state) if self.teaching.goes_on(state) else "guard"
         is_blended = self._blend(state)
         # A service that is started again and again when it is done must not wear the card.
         if self.accounts.has_part or state.epochs.recent or not state.parts or is_blended:
@@ -95,14 +98,11 @@ class FineTuning:
         if self.boundary is not None:
             self.boundary.save()
 
-    def _initial(self) -> TrainingState:
-        return initial_state(self.bundle, self.plan, self.settings, self.base, self.channels)
-
     def _begin(self) -> TrainingState:
         """The state before the first epoch: base weights, evaluated, and adapted if the policy says so."""
-        state = self._initial()
+        state = initial_state(self.bundle, self.plan, self.settings, self.base, self.channels)
         state.run = self.record
-        adapts = self.settings.batch_norm == "adapt"
+        adapts = self.settings.reestimates
         if not adapts:
             self._fix(state)
         self.progress.begin("evaluating the base model", len(self.data.validation))
@@ -112,8 +112,12 @@ class FineTuning:
             state.old_before = old = old_data(evaluator, self.kept, self.base)
         state.before = tally.evaluation()
         state.confusions["before"] = tally.confusion()
+        state.keep_best(0, state.before, tally.confusion(), tally.exit_answers(), old)
         if adapts:
             state.current |= self.adapted or self._adapted()
+        if self.settings.epochs:
+            self.teaching.begin(state, self._answers)
+        if adapts:
             self._fix(state)
             evaluator = self._evaluator()
             with self._lap("evaluation"):
@@ -123,7 +127,8 @@ class FineTuning:
         starting = tally.evaluation()
         if starting is not None and not np.isfinite(starting.loss):
             raise without_training(starting.loss)
-        state.keep_best(0, starting, tally.confusion(), tally.exit_answers(), old)
+        if self.teaching.is_better(state, starting, 0):
+            state.keep_best(0, starting, tally.confusion(), tally.exit_answers(), old)
         self._begin_in_closed_form(state)
         self.accounts.prepare(state)
         self.save(state)
@@ -149,6 +154,13 @@ class FineTuning:
             state.current |= {name: value.copy() for name, value in found.tensors.items()}
             state.keep_best(0, evaluation, tally.confusion(), None, old)
 
+    def _answers(self, state: TrainingState, indices: np.ndarray | None = None) -> Answers:
+        """What the network answers to training images: to all, or those at store indices (n,)."""
+        part = self.data.train if indices is None else replace(self.data.train, indices=indices)
+        self.progress.begin(f"asking what {part.preprocessing.noun}s are", len(part))
+        with self._lap("evaluation"):
+            yield from self._evaluator(part).answers(self._weights(state), self.progress.advance)
+
     def _run_epochs(self, state: TrainingState) -> str:
         """Train until the last epoch or until patience ends; returns why it stopped."""
         if state.epoch >= self.settings.epochs:
@@ -156,11 +168,11 @@ class FineTuning:
         self._fix(state)
         if self.boundary is None and self.settings.cache != "off":
             self.progress.note(f"no activation cache: {why_not_fixed(self.plan, self.settings)}")
-        prefix = self.boundary.prefix if self.boundary else self._moving_prefix(state)
-        step = TrainStep(
-            *(self.bundle, self.plan, self.settings, self._weights(state), prefix),
-            takes_targets=self.settings.takes_targets,
-        )
+        loaded = self.bundle, self.plan, self.settings, self._weights(state)
+        # Without a fixed one, that under batch statistics, which move.
+        prefix = self.boundary.prefix if self.boundary else load_prefix(*loaded)
+        step = TrainStep(*loaded, prefix, takes_targets=self.settings.takes_targets)
+        self.teaching.remember(self.kept, self._old_answers(state) if self.settings.distill else None)
         evaluator = self._evaluator()
         warm = False
         while state.epoch < self.settings.epochs:
@@ -172,7 +184,7 @@ class FineTuning:
             warm = True
             state.epochs.append(epoch)
             state.epoch = number
-            best = epoch.validation.loss < state.best_loss
+            best = self.teaching.is_better(state, epoch.validation, number)
             if best:
                 with self._lap("validation") if len(self.kept.measured) else nullcontext():
                     old = old_data(evaluator, self.kept, self._weights(state))
@@ -194,74 +206,53 @@ class FineTuning:
             if keeps_inputs(self.plan):
                 self.kept = self.kept.behind(self.boundary.prefix, self.plan.boundary.name)
 
-    def _moving_prefix(self, state: TrainingState) -> Prefix | None:
-        """The prefix under batch statistics, which move."""
-        return load_prefix(self.bundle, self.plan, self.settings, self._weights(state))
-
     def _evaluator(self, part: Part | None = None) -> Evaluator:
-        """Only the suffix, where the prefix is fixed; its batch statistics would be of no use here."""
-        part, boundary = part or self.data.validation, self.boundary
-        threads, images = self.settings.threads, self.settings.execution.evaluation_images
-        plan, manifest = self.plan, self.bundle.manifest
-        classes = len(manifest.classes)
-        # So that the best state is the best one for every class.
-        weights = self._balance(part)
-        suffix = {plan.suffix: roles.suffix(plan, classes)}
-        if boundary is not None:
-            return Evaluator(
-                self.bundle, suffix, threads, part, lambda indices: boundary.read(part, indices), images, weights
-            )
-        if plan.exits:
-            # The whole model as one graph has the last of them only.
-            prefix = {plan.prefix: roles.prefix(plan, manifest.moving_norms(plan))}
-            return Evaluator(self.bundle, prefix | suffix, threads, part, part.images, images, weights)
-        whole = {plan.predict: roles.whole_model(classes)} if plan.has_prefix else suffix
-        return Evaluator(self.bundle, whole, threads, part, part.images, images, weights)
+        """Of the validation images, or of others."""
+        return evaluator_of(self.bundle, self.plan, self.settings, part or self.data.validation, self.boundary)
 
     def _one_epoch(
         self, number: int, step: TrainStep, evaluator: Evaluator, state: TrainingState, *, warm_up: bool
     ) -> tuple[Epoch, Tally]:
-        train, settings = self.data.train, self.settings
-        self.progress.begin(f"epoch {number} of {settings.epochs}", len(train))
         started = time.perf_counter()
+        batches = self.teaching.batches(state, number, self._answers)
+        self.progress.begin(f"epoch {number} of {self.settings.epochs}", sum(len(batch.own) for batch in batches))
         step_ms = []
         loss = 0.0
         correct = labelled = seen = 0
-        stopwatch, same = self.accounts.stopwatch, self._input_phase(step)
-        weights = self._balance(train)
-        for batch in mixed_batches(train, settings, self.kept.remembered, number):
-            labels = batch.joined(train.labels(batch.own), self.kept.labels)
-            phase = same or self._batch_phase(batch.own)
+        inputs = StepInputs(self.plan, self.settings, self.data.train, self.kept, self.boundary, number)
+        stopwatch, same = self.accounts.stopwatch, inputs.phase(step)
+        for batch in batches:
+            phase = same or inputs.batch_phase(batch.own)
             # Written out, not as two laps of a `with`: the step of a last layer takes hardly longer than those.
             before = time.perf_counter()
-            inputs = self._inputs(step, batch, number)
+            values = inputs.read(step, batch)
             between = time.perf_counter()
-            result = self._step(step, state, inputs, labels, weights)
+            taught = self.teaching.step(step, state, values, batch)
             after = time.perf_counter()
             stopwatch.add(phase, before, between)
             stopwatch.add("train", between, after)
             step_ms.append((after - before) * 1000)
-            if not np.isfinite(result.loss) and not state.step:
-                raise without_training(result.loss)
-            if not np.isfinite(result.loss):
-                raise diverged(
-                    f"the loss became {result.loss} in epoch {number}", number, self.folder.path, settings.lr
-                )
+            if not np.isfinite(taught.loss) and not state.step:
+                raise without_training(taught.loss)
+            if not np.isfinite(taught.loss):
+                what = f"the loss became {taught.loss} in epoch {number}"
+                raise diverged(what, number, self.folder.path, self.settings.lr)
             # The graph adds up what exits lose; of several, losses are told as means, as in validation.
-            loss += result.loss / max(1, len(self.plan.exits)) * len(labels)
-            correct += correct_answers(result, labels)
-            seen += len(labels)
-            labelled += int(np.count_nonzero(labels != NO_LABEL))
+            loss += taught.loss / max(1, len(self.plan.exits)) * len(batch.order)
+            correct += taught.correct
+            seen += len(batch.order)
+            labelled += taught.labelled
             self.progress.advance(len(batch.own))
             self.progress.training(len(batch.own), loss / seen, _part(correct, labelled))
         if not seen:
             raise TbftError("there is no image to train on", "give some with `data`")
+        self.teaching.end(state)
         with self._lap("validation"):
             tally = evaluator.evaluate(self._weights(state))
         validation = tally.evaluation()
-        if validation is None or not np.isfinite(validation.loss):
+        if validation is not None and not np.isfinite(validation.loss):
             what = f"the validation loss is no number after epoch {number}"
-            raise diverged(what, number, self.folder.path, settings.lr)
+            raise diverged(what, number, self.folder.path, self.settings.lr)
         epoch = Epoch(
             number=number,
             train_loss=loss / seen,
@@ -276,43 +267,10 @@ class FineTuning:
     def _lap(self, phase: Phase) -> AbstractContextManager[None]:
         return self.accounts.stopwatch.lap(phase)
 
-    def _input_phase(self, step: TrainStep) -> Phase | None:
-        """Whether the inputs of the epoch that begins only have to be read; None if that depends on the batch."""
-        if self.boundary is not None and not self.settings.augment:
-            return "read" if self.boundary.holds(self.data.train, self.data.train.indices) else None
-        return "read" if step.prefix is None else "prefix"
-
-    def _batch_phase(self, indices: np.ndarray) -> Phase:
-        """Whether the inputs of a batch at store indices (n,) only have to be read."""
-        return "read" if self.boundary is not None and self.boundary.holds(self.data.train, indices) else "prefix"
-
-    def _inputs(self, step: TrainStep, batch: MixedBatch, epoch: int) -> Tensors:
-        """What a step of that epoch begins with, for training images and those that are remembered."""
-        if self.boundary is not None and not self.settings.augment:
-            own = self.boundary.read(self.data.train, batch.own)
-            return {self.plan.boundary.name: batch.joined(own, self.kept.read)}
-        seed = self.settings.seed, epoch
-        changed = self.data.train.augmented(batch.own, self.settings.augment, seed)
-        return step.to_boundary(batch.joined(changed, self.kept.read))
-
-    def _step(
-        self, step: TrainStep, state: TrainingState, inputs: Tensors, labels: np.ndarray, weights: np.ndarray | None
-    ) -> StepResult:
-        if weights is None:
-            return step.run_from_boundary(state, inputs, labels)
-        result = step.run_from_boundary(state, inputs, weighted(labels, weights))
-        return StepResult(result.loss, int(np.count_nonzero(result.logits.argmax(axis=1) == labels)))
-
-    def _balance(self, part: Part) -> np.ndarray | None:
-        """How much an image of each class of a part counts in its loss, (classes,); None where all count alike."""
-        if self.settings.class_weights == "none":
-            return None
-        return balanced_weights(part.labels(part.indices), len(self.bundle.manifest.classes))
-
     def _blend(self, state: TrainingState) -> bool:
         """Measure what lies between the base model and the best state, once; whether that was done now."""
         # With other statistics in the frozen part than the base model has, no suffix could be blended alone.
-        if not state.best_epoch or state.blends or state.old_after is None or self.settings.batch_norm == "adapt":
+        if not state.best_epoch or state.blends or state.old_after is None or self.settings.reestimates:
             return False
         self._fix(state)
         self.progress.begin("measuring models between the base model and the best state", 0)
@@ -320,12 +278,12 @@ class FineTuning:
         state.blends = tuple(blends(self._evaluator(), self.kept, self.base, trained, state))
         return bool(state.blends)
 
-    def _ask_old(self, state: TrainingState) -> None:
+    def _old_answers(self, state: TrainingState) -> OldAnswers:
         """What the model before training answers to each image, by the frozen part as it is now."""
-        norms = self.bundle.manifest.batch_norms if self.settings.batch_norm == "adapt" else ()
+        norms = self.bundle.manifest.batch_norms if self.settings.reestimates else ()
         adapted = {name: state.current[name] for norm in norms for name in (norm.mean, norm.variance)}
         with self._lap("evaluation"):
-            self.old = old_answers(self._evaluator(self.data.train), self.kept, {**self.base, **adapted})
+            return old_answers(self._evaluator(self.data.train), self.kept, {**self.base, **adapted})
 
     def _adapted(self) -> Arrays:
         with self._lap("statistics"):

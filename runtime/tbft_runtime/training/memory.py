@@ -10,7 +10,7 @@ import msgspec
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.kept import keeps_inputs, kept_bytes
-from tbft_artifacts.plan import BYTES_PER_FLOAT, ConvolutionForm, Plan
+from tbft_artifacts.plan import BYTES_PER_FLOAT, ConvolutionForm, GraphMemory, Plan
 from tbft_runtime.board.machine import resident_memory
 from tbft_runtime.run.division import gradient_division, prefix_division
 from tbft_runtime.run.execution import Execution
@@ -69,9 +69,7 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
     `process` is what the process holds before, in bytes; None: what it holds now.
     """
     execution = settings.execution
-    gradient = plan.gradient_memory[plan.gradient_forms.index(execution.gradient_form)]
-    if settings.takes_targets and plan.targets_memory is not None:
-        gradient = plan.targets_memory
+    gradient = gradient_memory(plan, settings)
     division = gradient_division(plan, settings)
     graphs = division.lanes * gradient.bytes(division.largest(settings.batch_size))
     if execution.prefix_form is not None:
@@ -83,7 +81,7 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
             graphs += division.lanes * prefix.bytes(division.largest(settings.batch_size))
     whole = forward_bytes(bundle, plan, execution.evaluation_images)
     graphs = int(ARENA * (graphs + settings.threads * whole))
-    if settings.batch_norm == "adapt":
+    if settings.reestimates:
         # Before the others are loaded.
         graphs = max(graphs, statistics_bytes(bundle, _adapted_at_once(settings)))
 
@@ -102,6 +100,13 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
         # As they lie in the file, which is read at once; where inputs are kept, what the prefix makes of them, too.
         kept=2 * kept_bytes(plan, bundle.manifest, plan.kept) + plan.kept * (row if keeps_inputs(plan) else 0),
     )
+
+
+def gradient_memory(plan: Plan, settings: Settings) -> GraphMemory:
+    """Of the graph that steps use: that of the chosen form, or the one that takes targets."""
+    if settings.takes_targets and plan.targets_memory is not None:
+        return plan.targets_memory
+    return plan.gradient_memory[plan.gradient_forms.index(settings.execution.gradient_form)]
 
 
 def forward_bytes(bundle: Bundle, plan: Plan | None, images: int) -> int:
@@ -228,7 +233,7 @@ def _divided(settings: Settings, plan: Plan, by: int) -> Execution:
     if by == 1:
         return execution
     statistics = None
-    if settings.batch_norm == "adapt":
+    if settings.reestimates:
         most = _adapted_at_once(settings)
         statistics = max(min(most, FEWEST_FOR_STATISTICS), most // by)
     return msgspec.structs.replace(

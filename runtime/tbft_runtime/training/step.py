@@ -55,7 +55,7 @@ def initial_state(
     rows = starting_rows(plan, channels, base) if settings.epochs else {}
     moving = [parameter.name for parameter in plan.parameters if parameter.name not in rows] if settings.epochs else []
     manifest = bundle.manifest
-    for norm in manifest.batch_norms if settings.batch_norm == "adapt" else manifest.moving_norms(plan):
+    for norm in manifest.batch_norms if settings.reestimates else manifest.moving_norms(plan):
         moving += [norm.mean, norm.variance]
     slots = {
         parameter.state(slot): np.zeros(parameter.shape, np.float32)

@@ -1,0 +1,120 @@
+"""What training without labels is worth, as tables: one trial, what it came to, and all of them in Markdown.
+
+python -m benchmarks.labels.unlabelled_page RESULTS.json
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+# What the device collects: photos as they come, all of them in the order of their classes, or those of three classes.
+Pool = Literal["mixed", "sorted", "three"]
+POOLS: tuple[Pool, ...] = ("mixed", "sorted", "three")
+_WORDS: dict[Pool, str] = {
+    "mixed": "photos of all classes",
+    "sorted": "the same, in the order of their classes",
+    "three": "those of three classes, tested on others of these",
+}
+
+
+class Trial(msgspec.Struct, frozen=True, order=True):
+    """One device: what its input became, what it collects, and the seed of everything random."""
+
+    corruption: str
+    severity: int
+    pool: Pool
+    seed: int
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Accuracies (0 to 1) on other photos, and what the run without labels did."""
+
+    trial: Trial
+    before: float
+    """Of the network as it came."""
+    statistics: float
+    """With statistics re-estimated on the photos of the pool."""
+    unlabelled: float
+    """After `train --labels none`."""
+    decision: str
+    share: float
+    """Which part (0 to 1) of the statistics is the network's own."""
+    saved: float
+    """Which part (0 to 1) of the backward passes was saved by leaving unsure photos out."""
+    seconds: float
+    """Of the epochs."""
+
+
+def tables(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Markdown: for each kind of pool a row per drift, means over seeds in per cent; and of all, the differences."""
+    for pool in POOLS:
+        chosen = [outcome for outcome in outcomes if outcome.trial.pool == pool]
+        if chosen:
+            yield from ("", f"**Pool: {_WORDS[pool]}**", "", *_table(chosen))
+
+
+def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    columns = ("drift", "before", "statistics alone", "without labels", "against those", "against before", "own share")
+    yield f"| {' | '.join((*columns, 'done'))} |"
+    yield f"|{'---|' * (len(columns) + 1)}"
+    drifts = sorted({(outcome.trial.corruption, outcome.trial.severity) for outcome in outcomes})
+    for corruption, severity in drifts:
+        of = [each for each in outcomes if (each.trial.corruption, each.trial.severity) == (corruption, severity)]
+        cells = [f"{corruption} {severity}"]
+        cells += [_percent([getattr(each, name) for each in of]) for name in ("before", "statistics", "unlabelled")]
+        cells += [_points(_differences(of, name)) for name in ("statistics", "before")]
+        cells += [f"{np.mean([each.share for each in of]):.2f}", ", ".join(sorted({each.decision for each in of}))]
+        yield f"| {' | '.join(cells)} |"
+    means = (_percent([getattr(each, name) for each in outcomes]) for name in ("before", "statistics", "unlabelled"))
+    against = (_points(_differences(outcomes, name)) for name in ("statistics", "before"))
+    yield f"| all, mean | {' | '.join(means)} | {' | '.join(against)} | | |"
+    least = (_least(outcomes, name) for name in ("statistics", "before"))
+    yield f"| the worst drift, mean over seeds | | | | {' | '.join(least)} | | |"
+    saved = np.mean([each.saved for each in outcomes if each.decision == "train"] or [0.0])
+    yield ""
+    yield f"Of the backward passes of those that trained {100 * saved:.0f} % were saved by leaving unsure photos out."
+
+
+def _differences(outcomes: Sequence[Outcome], name: str) -> list[float]:
+    return [each.unlabelled - getattr(each, name) for each in outcomes]
+
+
+def _least(outcomes: Sequence[Outcome], name: str) -> str:
+    drifts = {(each.trial.corruption, each.trial.severity) for each in outcomes}
+    means = [
+        np.mean(
+            _differences([each for each in outcomes if (each.trial.corruption, each.trial.severity) == drift], name)
+        )
+        for drift in drifts
+    ]
+    return f"{100 * min(means):+.1f}"
+
+
+def _percent(values: Sequence[float]) -> str:
+    spread = f" ± {100 * np.std(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * np.mean(values):.1f}{spread}"
+
+
+def _points(differences: Sequence[float]) -> str:
+    return f"{100 * np.mean(differences):+.1f}"
+
+
+def main() -> None:
+    """Print the tables of a file of results."""
+    if len(sys.argv) != 2:
+        sys.exit("error: name the file of results\n\nhint: python -m benchmarks.labels.unlabelled writes one")
+    try:
+        outcomes = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=list[Outcome])
+    except (OSError, msgspec.DecodeError) as error:
+        sys.exit(f"error: no results in '{sys.argv[1]}': {error}\n\nhint: python -m benchmarks.labels.unlabelled")
+    sys.stdout.writelines(f"{line}\n" for line in tables(outcomes))
+
+
+if __name__ == "__main__":
+    main()

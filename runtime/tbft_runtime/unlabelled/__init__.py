@@ -1,0 +1,1 @@
+"""Learning from images whose labels nobody knows, or nobody asks for."""
