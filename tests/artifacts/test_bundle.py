@@ -205,6 +205,7 @@ def test_a_link_to_the_whole_bundle_is_fine(bundle: Path) -> None:
         "weights.safetensors",
         "predict.onnx",
         "plans/feature-frozen-sgd/gradient.onnx",
+        "plans/feature-frozen-sgd/targets.onnx",
         "plans/feature-frozen-sgd/predict.onnx",
     ],
 )

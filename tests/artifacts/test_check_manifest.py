@@ -113,6 +113,7 @@ OUT_OF_RANGE: list[tuple[Place, Any]] = [
     *((("plans", 0, "boundary", "shape"), shape) for shape in ([0], [-4, 8, 8], [2**31 - 1] * 4, [2**62], [1] * 9)),
     *((("plans", 0, "cost", "forward_flops"), flops) for flops in (-1, 2**53, 10**400)),
     *((("plans", 0, "gradient_memory", 0, "image_bytes"), size) for size in (-1, 2**37, 2**62)),
+    *((("plans", 0, "targets_memory", "image_bytes"), size) for size in (-1, 2**37, 2**62)),
     *(
         (("plans", 0, "optimizer", "inputs"), names)
         for names in (["lr"], ["lr"] * 3, ["momentum", "lr", "weight_decay"])
@@ -162,6 +163,12 @@ def test_only_plans_with_statistics_of_the_batch_say_of_which_parts(tmp_path: Pa
     """Others have nothing to normalise them by."""
     with pytest.raises(TbftError, match="has a plan 'feature-frozen-sgd' with parts of a batch"):
         open_bundle(changed(tmp_path, ("plans", 0, "statistics_part"), 8))
+
+
+def test_plans_with_exits_have_no_graph_that_takes_targets(tmp_path: Path) -> None:
+    """Their loss is a sum over several classifiers."""
+    with pytest.raises(TbftError, match="has a plan 'feature-frozen-sgd' with a graph that takes targets"):
+        open_bundle(changed(tmp_path, ("plans", 0, "exits"), [{"name": "fc", "flops": 1}]))
 
 
 CARD: dict[str, Any] = {

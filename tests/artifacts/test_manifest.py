@@ -77,6 +77,7 @@ PLANS = st.builds(
     cost=COSTS,
     full_cost=COSTS,
     int8=st.none() | st.builds(Int8Prefix, COUNT, COUNT, PART, PART, NUMBER),
+    targets_memory=st.none() | MEMORY,
 )
 STEPS = st.one_of(
     st.builds(ExifTranspose),
@@ -230,6 +231,14 @@ def test_a_float32_prefix_is_not_mentioned() -> None:
     float32 = msgspec.structs.replace(plan, int8=None)
     assert b"int8" not in msgspec.json.encode(float32)
     assert (plan.predict, float32.predict) == (f"plans/{plan.id}/predict.onnx", "predict.onnx")
+
+
+def test_a_graph_that_takes_targets_is_mentioned_where_it_is() -> None:
+    """Manifests that were written before there was one keep their id, and have none."""
+    (plan,) = made_up_manifest().plans
+    without = msgspec.structs.replace(plan, targets_memory=None)
+    assert b"targets" not in msgspec.json.encode(without)
+    assert (plan.soft_targets, without.soft_targets) == (True, False)
 
 
 def test_step_flops_count_the_frozen_prefix() -> None:

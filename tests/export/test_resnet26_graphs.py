@@ -56,6 +56,26 @@ def test_nodes_of_the_gradient_graph(drift: Drift) -> None:
     assert {form for each, form in NODES if each == drift} == compiled(drift).gradients.keys()
 
 
+@pytest.mark.parametrize("drift", DRIFTS)
+def test_targets_change_the_loss_alone(drift: Drift) -> None:
+    """What is in front of the loss and behind it is the same, node by node, as in the default form with labels."""
+    with_labels, with_targets = compiled(drift).gradients, compiled(drift).targets
+    assert with_targets is not None
+    default = with_labels[compiled(drift).plan.gradient_forms[0]]
+    of_labels, of_targets = nodes_beside_loss(default), nodes_beside_loss(with_targets)
+    assert of_labels == of_targets
+    assert len(of_labels) > len(list(default.graph)) - 20
+
+
+def nodes_beside_loss(model: ir.Model) -> set[tuple[str | None, ...]]:
+    """The nodes that are named after neither the loss nor right answers, and what each reads and gives."""
+    return {
+        (node.name, node.op_type, *(value.name for value in node.outputs))
+        for node in model.graph
+        if not any(word in (node.name or "") for word in ("SoftmaxCrossEntropyLoss", "correct"))
+    }
+
+
 @pytest.mark.parametrize("drift", list(WINOGRAD_CONVOLUTIONS))
 def test_no_tile_is_transformed_twice(drift: Drift) -> None:
     """Forward pass and dW need the tiles of one image, dX and dB those of its gradient: two Gathers per layer."""

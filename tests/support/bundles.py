@@ -81,6 +81,7 @@ def made_up_manifest() -> Manifest:
         int8=Int8Prefix(
             calibration_images=6, measured_images=7, accuracy_float32=0.8, accuracy_int8=0.79, boundary_error=0.05
         ),
+        targets_memory=GraphMemory(fixed_bytes=1000, image_bytes=110),
     )
     return Manifest(
         format=1,
@@ -122,7 +123,7 @@ def made_up_bundle(folder: Path) -> Manifest:
         {parameter.name: np.zeros(parameter.shape, np.float32) for parameter in plan.parameters} | made_up_others(),
         folder / WEIGHTS,
     )
-    for name in (PREDICT, STATISTICS, plan.prefix, plan.suffix, plan.predict, plan.gradient, plan.update):
+    for name in (PREDICT, STATISTICS, plan.prefix, plan.suffix, plan.predict, plan.gradient, plan.targets, plan.update):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(f"content of {name}".encode())

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import onnx_ir as ir
 
 from tbft_export.graph.emitter import Emitter
 from tbft_export.lowerings import registry
+from tbft_export.passes import take_targets
 
 Operands = tuple[Any, ...]
 
@@ -20,7 +22,7 @@ Operands = tuple[Any, ...]
 class Mistake:
     """Of the operators that lowerings of `kinds` write, `change` alters those with `written`.
 
-    It gives other operands, or one value that stands for the result.
+    It gives other operands, or one value that stands for the result. Without `kinds` it is about the loss of targets.
     """
 
     kinds: tuple[tuple[str, str], ...]
@@ -53,6 +55,24 @@ def _not_flipped(operands: Operands) -> Operands | ir.Value:
     return operands[0] if len(operands) == 5 and np.array_equal(operands[4], [-1, -1]) else operands
 
 
+def _without_mean_nearness(operands: Operands) -> Operands | ir.Value:
+    """The gradient of information without what makes the logits' gradients add up to nothing."""
+    first = operands[0]
+    producer = first.producer() if isinstance(first, ir.Value) else None
+    return first if producer is not None and producer.op_type == "Sub" else operands
+
+
+def _of_one_label(operands: Operands) -> Operands:
+    """As if all rows of targets added up to 1."""
+    return 1.0, operands[1]
+
+
+def _wrong_sign(operands: Operands) -> Operands:
+    """log p - log m."""
+    first, second = operands
+    return (second, first) if isinstance(first, ir.Value) and first.is_graph_input() else operands
+
+
 _RELUS = (("com.microsoft", "ReluGrad"), ("tbft", "Relu6Grad"))
 _NORM = (("com.microsoft", "BatchNormInternal"),)
 
@@ -61,6 +81,9 @@ MISTAKES: Mapping[str, Mistake] = {
     "epsilon": Mistake(_NORM, "Add", _other_epsilon),
     "moved kink": Mistake(_RELUS, "Greater", _moved_kink),
     "dropped term": Mistake((("com.microsoft", "BatchNormalizationGrad"),), "Add", _without_mean),
+    "information without its mean": Mistake((), "Sub", _without_mean_nearness),
+    "targets without their mass": Mistake((), "Add", _of_one_label),
+    "information away from the mean": Mistake((), "Sub", _wrong_sign),
     "transposed filter": Mistake((("", "ConvGrad"), ("com.microsoft", "ConvGrad")), "Slice", _not_flipped),
 }
 
@@ -88,6 +111,10 @@ class _Mistaken:
 def mistaken(name: str) -> Iterator[None]:
     """Inside, the lowerings make the mistake `name`."""
     mistake = MISTAKES[name]
+    if not mistake.kinds:
+        with patch.object(take_targets, "Emitter", lambda node: _Mistaken(Emitter(node), mistake)):
+            yield
+        return
     registry.all_lowerings()
     before = {kind: registry._LOWERINGS[kind] for kind in mistake.kinds if kind in registry._LOWERINGS}
     assert before
