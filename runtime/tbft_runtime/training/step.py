@@ -184,7 +184,7 @@ class TrainStep:
         if shape != (images, self._classes):
             raise TbftError(
                 f"targets of a batch have the shape {shape}, not ({images}, {self._classes})",
-                "give `Targets` with a row for each image and a column for each class",
+                "give a row for each image and a column for each class",
             )
 
 
