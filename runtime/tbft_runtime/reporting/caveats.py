@@ -73,6 +73,7 @@ def differences(report: Report, baseline: Report) -> tuple[str, ...]:
         (f"validation {report.noun}s", own.validation_images, full.validation_images),
         ("weights before", _before(report), _before(baseline)),
         ("batch norms", own.batch_norm, full.batch_norm),
+        ("labels", own.labels, full.labels),
         ("onnxruntime", own.runtime.get("onnxruntime", "unknown"), full.runtime.get("onnxruntime", "unknown")),
     )
     found = [f"{name} {value}, baseline {other}" for name, value, other in settings if value != other]

@@ -40,7 +40,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Counted from 1."""
     train_loss: float
-    """Mean over the training images, along the way."""
+    """Mean over the training images, along the way: cross-entropy, or without labels the entropy of the answers."""
     train_accuracy: float | None
     """Part (0 to 1) of those with a label that was answered rightly along the way; None where none has one."""
     validation_loss: float | None
