@@ -56,6 +56,7 @@ CALLS: dict[str, tuple[str, Arguments]] = {
         BUNDLE,
         lambda place: (compiled(BUNDLE), "--data", place.data, "--out", place.out / "run", "--epochs", "1"),
     ),
+    "learn": (ALL_DRIFTS, lambda place: (compiled(ALL_DRIFTS), "--data", place.data, "--out", place.out / "run")),
     "tune": (BUNDLE, lambda place: (compiled(BUNDLE), "--out", place.out / "run", "--threads", "1")),
     "diagnose": (ALL_DRIFTS, lambda place: (compiled(ALL_DRIFTS), "--data", place.data)),
     "eval": (BUNDLE, lambda place: (compiled(BUNDLE), "--data", place.data)),

@@ -85,6 +85,9 @@ COMMANDS: Mapping[str, Callable[[Desk], list[list[str | Path]]]] = {
         train(desk, "channels", "--profile"),
         train(desk, "exits", "--plan", "exits-distill-frozen-sgd"),
     ],
+    "learn": lambda desk: [
+        ["learn", desk.bundle("drifts"), "--data", desk.folder / "data.npz", "--out", desk.path("learned")]
+    ],
     "eval": lambda desk: [
         ["eval", model, "--data", desk.folder / "data.npz"]
         for model in (desk.bundle("drifts"), desk.path("run"), desk.path("early"), desk.folder / "model.onnx")

@@ -10,6 +10,7 @@ import numpy as np
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
+from tbft_artifacts.source import LinearHead
 from tbft_runtime.boundary.activations import BoundaryActivations
 from tbft_runtime.data.dataset import Part
 from tbft_runtime.graphs.sessions import Tensors
@@ -50,27 +51,28 @@ class StartingHead:
         )
 
 
-def starting_head(
-    bundle: Bundle,
-    plan: Plan,
-    weights: Tensors,
-    boundary: BoundaryActivations,
-    train: Part,
-    adapted: Collection[str],
-) -> StartingHead | None:
-    """The head that suits the features of the images to train on; `adapted` statistics make features others.
-
-    None where the plan trains more than the last layer, or there are enough images of each class.
-    """
+def too_few_for(bundle: Bundle, plan: Plan, train: Part) -> LinearHead | None:
+    """The last layer, if it is what the plan trains, and there are few images of a class to train it with."""
     named, labels = bundle.manifest.head or None, train.labels(train.indices)
     if named is None or named.bias is None or (labels == NO_LABEL).any() or not len(labels):
         return None
     if {parameter.name for parameter in plan.parameters} != {named.weight, named.bias}:
         return None
     counts = np.bincount(labels)
-    if plan.boundary.shape != (named.features,) or counts[counts > 0].min() >= FEW:
-        return None
-    old, source = head_of(weights, named), load_source(bundle, {*bundle.changed, *adapted})
+    return named if plan.boundary.shape == (named.features,) and counts[counts > 0].min() < FEW else None
+
+
+def starting_head(
+    bundle: Bundle,
+    named: LinearHead,
+    weights: Tensors,
+    boundary: BoundaryActivations,
+    train: Part,
+    adapted: Collection[str],
+) -> StartingHead:
+    """The head that suits the features of the images to train on; `adapted` statistics make features others."""
+    labels, old = train.labels(train.indices), head_of(weights, named)
+    source = load_source(bundle, {*bundle.changed, *adapted})
     moments, kept = (None, None) if source is None else (source.moments, source.kept)
     learned = learn_head(old, boundary.read(train, train.indices), labels, old.classes, moments)
     return StartingHead(learned, tensors_of(learned.head, named), old, len(labels), kept)

@@ -29,7 +29,7 @@ from tbft_runtime.tally import Tally
 from tbft_runtime.timing import Phase
 from tbft_runtime.training.accounts import Accounts
 from tbft_runtime.training.adaptation import adapted_statistics
-from tbft_runtime.training.closed_form import starting_head
+from tbft_runtime.training.closed_form import starting_head, too_few_for
 from tbft_runtime.training.distillation import OldAnswers, old_answers
 from tbft_runtime.training.divergence import diverged, without_training
 from tbft_runtime.training.evaluator import Evaluator
@@ -136,14 +136,12 @@ class FineTuning:
 
     def _begin_in_closed_form(self, state: TrainingState) -> None:
         """Begin with another last layer, where there are few images and it is better on those to validate on."""
-        if self.boundary is None or state.after is None:
+        named = too_few_for(self.bundle, self.plan, self.data.train)
+        if self.boundary is None or state.after is None or named is None:
             return
         with self._lap("prefix"):
-            found = starting_head(
-                *(self.bundle, self.plan, self._weights(state), self.boundary, self.data.train), state.current
-            )
-        if found is None:
-            return
+            features = (self._weights(state), self.boundary, self.data.train)
+            found = starting_head(self.bundle, named, *features, state.current)
         evaluator, weights = self._evaluator(), {**self._weights(state), **found.tensors}
         with self._lap("evaluation"):
             tally = evaluator.evaluate(weights)
