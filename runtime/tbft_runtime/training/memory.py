@@ -35,7 +35,7 @@ class MemoryPlan(msgspec.Struct, frozen=True, kw_only=True):
     activations in prefix, gradient graph and validation; `sessions`: loaded graphs; `batch`: the images
     or activations of one batch; `cache`: boundary activations kept in memory. `preparing` is the peak before all that,
     while the largest image is read; 0 if images were prepared already. `kept`: images of the source domain that the
-    bundle keeps.
+    bundle keeps, and the old model's answers, where those are learned.
     """
 
     process: int
@@ -98,7 +98,9 @@ def plan_memory(bundle: Bundle, plan: Plan, settings: Settings, images: int, pro
         batch=2 * max(settings.batch_size, settings.threads * execution.evaluation_images) * (row + image),
         cache=images * (row if settings.cache == "fp32" else row // 2) if in_memory else 0,
         # As they lie in the file, which is read at once; where inputs are kept, what the prefix makes of them, too.
-        kept=2 * kept_bytes(plan, bundle.manifest, plan.kept) + plan.kept * (row if keeps_inputs(plan) else 0),
+        kept=2 * kept_bytes(plan, bundle.manifest, plan.kept)
+        + plan.kept * (row if keeps_inputs(plan) else 0)
+        + (BYTES_PER_FLOAT * len(bundle.manifest.classes) * (images + plan.kept) if settings.distill else 0),
     )
 
 
