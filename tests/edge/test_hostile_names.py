@@ -186,7 +186,7 @@ def test_programs_read_names_as_they_are(command: str, desk: Desk, terminal: Ter
 
 def fresh(arguments: list[str | Path]) -> list[str | Path]:
     """The same with another --out, for what may not be there yet."""
-    if arguments[0] not in ("train", "corrupt"):
+    if arguments[0] not in ("train", "learn", "corrupt"):
         return arguments
     at = arguments.index("--out") + 1
     return [*arguments[:at], Path(f"{arguments[at]}-json"), *arguments[at + 1 :]]
