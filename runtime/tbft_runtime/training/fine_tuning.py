@@ -12,7 +12,6 @@ from tbft_artifacts.atomic import is_full_disk
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.kept import keeps_inputs
-from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
 from tbft_runtime.boundary.activations import BoundaryActivations, open_boundary, why_not_fixed
 from tbft_runtime.boundary.prefix import Prefix, load_prefix
@@ -36,6 +35,7 @@ from tbft_runtime.training.distillation import OldAnswers, correct_answers, old_
 from tbft_runtime.training.divergence import diverged, without_training
 from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.old_data import blends, old_data
+from tbft_runtime.training.running import RunningTotals
 from tbft_runtime.training.sparse_rows import Channels, merged
 from tbft_runtime.training.step import TrainStep, initial_state
 
@@ -200,8 +200,7 @@ class FineTuning:
         self.progress.begin(f"epoch {number} of {settings.epochs}", len(train))
         started = time.perf_counter()
         step_ms = []
-        loss = 0.0
-        correct = labelled = seen = 0
+        totals = RunningTotals()
         stopwatch, same = self.accounts.stopwatch, self._input_phase(step)
         for batch in mixed_batches(train, settings, self.kept.remembered, number):
             labels = batch.joined(train.labels(batch.own), self.kept.labels)
@@ -223,13 +222,10 @@ class FineTuning:
                     f"the loss became {result.loss} in epoch {number}", number, self.folder.path, settings.lr
                 )
             # The graph adds up what exits lose; of several, losses are told as means, as in validation.
-            loss += result.loss / max(1, len(self.plan.exits)) * len(labels)
-            correct += correct_answers(result, labels)
-            seen += len(labels)
-            labelled += int(np.count_nonzero(labels != NO_LABEL))
+            totals.add(result.loss / max(1, len(self.plan.exits)), correct_answers(result, labels), labels)
             self.progress.advance(len(batch.own))
-            self.progress.training(len(batch.own), loss / seen, _part(correct, labelled))
-        if not seen:
+            self.progress.training(len(batch.own), totals.loss, totals.accuracy)
+        if not totals.seen:
             raise TbftError("there is no image to train on", "give some with `data`")
         with self._lap("validation"):
             tally = evaluator.evaluate(self._weights(state))
@@ -239,8 +235,8 @@ class FineTuning:
             raise diverged(what, number, self.folder.path, settings.lr)
         epoch = Epoch(
             number=number,
-            train_loss=loss / seen,
-            train_accuracy=_part(correct, labelled),
+            train_loss=totals.loss,
+            train_accuracy=totals.accuracy,
             validation=validation,
             seconds=time.perf_counter() - started,
             steps=Laps.of(step_ms),
@@ -293,8 +289,3 @@ class FineTuning:
     def _weights(self, state: TrainingState) -> Tensors:
         """Every weight as it is now."""
         return merged(self.plan, self.base, state.current)
-
-
-def _part(correct: int, labelled: int) -> float | None:
-    """The part of the images with a label that was answered rightly, if there are any."""
-    return correct / labelled if labelled else None
