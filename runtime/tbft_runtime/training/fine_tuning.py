@@ -36,6 +36,7 @@ from tbft_runtime.training.evaluator import Evaluator
 from tbft_runtime.training.forward import evaluator_of
 from tbft_runtime.training.inputs import StepInputs
 from tbft_runtime.training.old_data import blends, old_data
+from tbft_runtime.training.running import RunningTotals
 from tbft_runtime.training.sparse_rows import Channels, merged
 from tbft_runtime.training.step import TrainStep, initial_state
 from tbft_runtime.training.teaching import Answers, Teaching
@@ -215,8 +216,7 @@ class FineTuning:
         batches = self.teaching.batches(state, number, self._answers)
         self.progress.begin(f"epoch {number} of {self.settings.epochs}", sum(len(batch.own) for batch in batches))
         step_ms = []
-        loss = 0.0
-        correct = labelled = seen = 0
+        totals = RunningTotals()
         inputs = StepInputs(self.plan, self.settings, self.data.train, self.kept, self.boundary, number)
         stopwatch, same = self.accounts.stopwatch, inputs.phase(step)
         for batch in batches:
@@ -236,13 +236,11 @@ class FineTuning:
                 what = f"the loss became {taught.loss} in epoch {number}"
                 raise diverged(what, number, self.folder.path, self.settings.lr)
             # The graph adds up what exits lose; of several, losses are told as means, as in validation.
-            loss += taught.loss / max(1, len(self.plan.exits)) * len(batch.order)
-            correct += taught.correct
-            seen += len(batch.order)
-            labelled += taught.labelled
+            loss = taught.loss / max(1, len(self.plan.exits))
+            totals.add(loss, taught.correct, taught.labelled, len(batch.order))
             self.progress.advance(len(batch.own))
-            self.progress.training(len(batch.own), loss / seen, _part(correct, labelled))
-        if not seen:
+            self.progress.training(len(batch.own), totals.loss, totals.accuracy)
+        if not totals.seen:
             raise TbftError("there is no image to train on", "give some with `data`")
         self.teaching.end(state)
         with self._lap("validation"):
@@ -253,8 +251,8 @@ class FineTuning:
             raise diverged(what, number, self.folder.path, self.settings.lr)
         epoch = Epoch(
             number=number,
-            train_loss=loss / seen,
-            train_accuracy=_part(correct, labelled),
+            train_loss=totals.loss,
+            train_accuracy=totals.accuracy,
             validation=validation,
             seconds=time.perf_counter() - started,
             steps=Laps.of(step_ms),
@@ -290,8 +288,3 @@ class FineTuning:
     def _weights(self, state: TrainingState) -> Tensors:
         """Every weight as it is now."""
         return merged(self.plan, self.base, state.current)
-
-
-def _part(correct: int, labelled: int) -> float | None:
-    """The part of the images with a label that was answered rightly, if there are any."""
-    return correct / labelled if labelled else None
