@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tbft_runtime.diagnosis.diagnose import DiagnoseOptions, diagnose
+    from tbft_runtime.domains.bank import Bank
+    from tbft_runtime.domains.make import make_bank
     from tbft_runtime.finalization import Finalized, finalize
     from tbft_runtime.inference.evaluation import EvaluationResult, evaluate
     from tbft_runtime.inference.prediction import Prediction, predict
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from tbft_runtime.tuning.tune import TuneOptions, tune
 
 __all__ = [
+    "Bank",
     "Comparison",
     "DiagnoseOptions",
     "Diagnosis",
@@ -61,6 +64,7 @@ __all__ = [
     "evaluate",
     "finalize",
     "learn",
+    "make_bank",
     "predict",
     "read_report",
     "train",
@@ -68,6 +72,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Bank": "domains.bank",
     "Comparison": "reporting.comparison",
     "DiagnoseOptions": "diagnosis.diagnose",
     "Diagnosis": "run.diagnosis_record",
@@ -91,6 +96,7 @@ _HOMES = {
     "evaluate": "inference.evaluation",
     "finalize": "finalization",
     "learn": "learning.learn",
+    "make_bank": "domains.make",
     "predict": "inference.prediction",
     "read_report": "reporting.read",
     "train": "training_run",

@@ -43,6 +43,14 @@ BaseOption = Annotated[
         "tensors, instead of the bundle's own.",
     ),
 ]
+WindowOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="IMAGES",
+        help="Of a bank: so many images after each other are taken to be of one domain; 16 by default.",
+    ),
+]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads to compute with; all cores by default.")]
 
 
@@ -92,3 +100,11 @@ def part_of_whole(text: str, option: str) -> float:
     if not 0 < part <= 1:
         raise TbftError(f"{option} '{text}' is no part of a whole", f"for example {option} 15%")
     return part
+
+
+def is_bank(model: Path, window: int | None) -> bool:
+    """Whether `model` is a bank of domains, by its name. Raises TbftError for a `window` of any other model."""
+    found = model.suffix == ".bank"
+    if window is not None and not found:
+        raise TbftError(f"'{model}' is no bank of domains, and takes no `window`", "leave it out")
+    return found

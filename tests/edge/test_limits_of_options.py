@@ -45,6 +45,7 @@ def arguments(command: str, data: Path, out: Path) -> list[str | Path]:
         "diagnose": ["diagnose", compiled("all-drifts"), "--data", data],
         "compare": ["compare", compiled("output-frozen"), "--data", data, "--out", out, "--epochs", "1"],
         "bench": ["bench", compiled("output-frozen")],
+        "bank": ["bank", out.with_suffix(".bank"), "--add", f"night={out}"],
     }[command]
 
 

@@ -17,19 +17,19 @@ from support.runs import fine_tune
 from support.toys import coloured_squares, png, save_folders
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import open_bundle
-from tbft_runtime import MetricsFile, Predictor, finalize
+from tbft_runtime import Bank, MetricsFile, Predictor, finalize, make_bank
 
 PUBLIC = [getattr(tbft_runtime, name) for name in tbft_runtime.__all__]
 CALLED = [
     *filter(inspect.isfunction, PUBLIC),
-    *(MetricsFile, Predictor.open, Predictor.predict),
+    *(MetricsFile, Predictor.open, Predictor.predict, Bank.open, Bank.predict),
     *(open_bundle, opened),
 ]
 
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What examples work on: a bundle, photos, two runs, and the model of one of them."""
+    """What examples work on: a bundle, photos, two runs, and a model and a bank of one of them."""
     folder = tmp_path_factory.mktemp("places")
     shutil.copytree(compiled(ALL_DRIFTS), folder / "bundle")
     with tarfile.open(folder / "bundle.tar.gz", "w:gz") as tar:
@@ -40,6 +40,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fine_tune(folder / "bundle", folder / "photos", folder / "run", drift="feature")
     fine_tune(folder / "bundle", folder / "photos", folder / "run-full", drift="full")
     finalize(folder / "run", folder / "model.onnx")
+    make_bank(folder / "light.bank", {"night": folder / "run"}, threads=1)
     return folder
 
 

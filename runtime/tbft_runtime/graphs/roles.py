@@ -17,6 +17,7 @@ from tbft_artifacts.names import (
     TARGETS,
 )
 from tbft_artifacts.plan import Parameter, Plan
+from tbft_artifacts.source import CHANNEL_MEANS, CHANNEL_VARIANCES, LAST_FEATURES
 from tbft_runtime.graphs.signature import ANY, FLOAT, IMAGES, INT64, Signature, Value
 
 _SCALAR = Value(FLOAT, ())
@@ -27,6 +28,20 @@ _LABELS = Value(INT64, (IMAGES,))
 def whole_model(classes: int) -> Signature:
     """Images -> logits."""
     return Signature({ANY: _IMAGES}, {ANY: _logits(classes)})
+
+
+def features(classes: int, size: int, channels: int) -> Signature:
+    """Images -> what the last layer reads, logits, and mean and variance of each channel of a norm's input."""
+    of_channels = Value(FLOAT, (IMAGES, channels))
+    return Signature(
+        {ANY: _IMAGES},
+        {
+            LAST_FEATURES: Value(FLOAT, (IMAGES, size)),
+            LOGITS: _logits(classes),
+            CHANNEL_MEANS: of_channels,
+            CHANNEL_VARIANCES: of_channels,
+        },
+    )
 
 
 def prefix(plan: Plan, norms: Sequence[BatchNorm]) -> Signature:

@@ -22,8 +22,12 @@ def images_per_batch(shape: InputShape) -> int:
 
 
 def in_batches(images: Iterable[_Image], shape: InputShape) -> Iterator[list[_Image]]:
-    """Some at a time, in order."""
-    most = images_per_batch(shape)
+    """Some at a time, in order: as many as a model is given."""
+    return so_many(images, images_per_batch(shape))
+
+
+def so_many(images: Iterable[_Image], most: int) -> Iterator[list[_Image]]:
+    """So many at a time, in order."""
     batch: list[_Image] = []
     for image in images:
         batch.append(image)

@@ -27,6 +27,7 @@ class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     """The likeliest class of one image, its probability, and where there are several, the exit that answered.
 
     `unknown`: whether it looks like none of the classes; None where the bundle was exported without source images.
+    Of a bank, `domain` is the one that answered, and `fits` whether the images around it look like any of its domains.
     `image` is its name as the system has it, by which it can be opened.
     """
 
@@ -35,6 +36,8 @@ class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
     probability: float
     exit: str | None = None
     unknown: bool | None = None
+    domain: str | None = None
+    fits: bool | None = None
 
 
 def predict(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tbft_runtime.exits.staged import StagedModel
+from tbft_runtime.exits.staged import Answers, StagedModel
 from tbft_runtime.graphs.sessions import checked_threads
 from tbft_runtime.heads.unknown import unknown_score
 from tbft_runtime.inference.batches import in_batches
@@ -30,6 +30,9 @@ class Predictions:
     exits: tuple[str | None, ...]
     # Whether each image is of no class; None where nothing tells.
     unknown: tuple[bool | None, ...]
+    # Of a bank the domain that answered each image, and whether its window fits any of them.
+    domains: tuple[str, ...] = ()
+    fits: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,8 +133,12 @@ class Predictor:
 
     def answers(self, pixels: np.ndarray) -> Iterator[Answer]:
         """The answer to each image of prepared pixels (N, H, W, C) uint8."""
-        answers, above = self.model.answers(pixels), self._unknown_above
-        scores = unknown_score(answers.logits)
-        for row, found, score in zip(softmax(answers.logits), answers.exits, scores, strict=True):
-            unknown = None if above is None else bool(score > above)
-            yield Answer(self.model.classes[int(row.argmax())], row, found, unknown)
+        return each_answer(self.model.answers(pixels), self.model.classes, self._unknown_above)
+
+
+def each_answer(answers: Answers, classes: Sequence[str], unknown_above: float | None) -> Iterator[Answer]:
+    """The same, of what a model made of them; `unknown_above` as of the model."""
+    scores = unknown_score(answers.logits)
+    for row, found, score in zip(softmax(answers.logits), answers.exits, scores, strict=True):
+        unknown = None if unknown_above is None else bool(score > unknown_above)
+        yield Answer(classes[int(row.argmax())], row, found, unknown)

@@ -1,0 +1,1 @@
+"""Runs of one bundle together, each for its own domain, and which of them images belong to."""
