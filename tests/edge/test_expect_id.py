@@ -10,7 +10,7 @@ import click
 import pytest
 import typer
 
-from support.bundles import ALL_DRIFTS, EXITS, compiled, read_manifest
+from support.bundles import ALL_DRIFTS, EXITS, FRONT, compiled, read_manifest
 from support.commands import Ended, refused
 from support.files import listing
 from support.runs import fine_tune
@@ -32,6 +32,7 @@ class Place:
 
     data: Path
     run: Path
+    adapted: Path
     out: Path
 
 
@@ -42,10 +43,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory, squares: Path) -> Path:
     return run
 
 
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory: pytest.TempPathFactory, squares: Path) -> Path:
+    """A run for a bank: of a bundle with moments of its source."""
+    run = tmp_path_factory.mktemp("adapted") / "run"
+    fine_tune(ALL_DRIFTS, squares, run, plan=FRONT, batch_norm="adapt", epochs=0)
+    return run
+
+
 @pytest.fixture
-def place(tmp_path: Path, squares: Path, trained: Path) -> Place:
+def place(tmp_path: Path, squares: Path, trained: Path, adapted: Path) -> Place:
     (tmp_path / "out").mkdir()
-    return Place(squares, trained, tmp_path / "out")
+    return Place(squares, trained, adapted, tmp_path / "out")
 
 
 Arguments = Callable[[Place], tuple[str | Path, ...]]
@@ -62,6 +71,7 @@ CALLS: dict[str, tuple[str, Arguments]] = {
     "eval": (BUNDLE, lambda place: (compiled(BUNDLE), "--data", place.data)),
     "predict": (BUNDLE, lambda place: (compiled(BUNDLE), place.data)),
     "finalize": (BUNDLE, lambda place: (place.run, "--out", place.out / "model.onnx", "--allow-worse")),
+    "bank": (ALL_DRIFTS, lambda place: (place.out / "light.bank", "--add", f"night={place.adapted}")),
     "bench": (BUNDLE, lambda _: (compiled(BUNDLE), "--steps", "1")),
     "compare": (
         BUNDLE,

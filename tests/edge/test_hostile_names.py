@@ -88,6 +88,15 @@ COMMANDS: Mapping[str, Callable[[Desk], list[list[str | Path]]]] = {
     "learn": lambda desk: [
         ["learn", desk.bundle("drifts"), "--data", desk.folder / "data.npz", "--out", desk.path("learned")]
     ],
+    "bank": lambda desk: [
+        [
+            "bank",
+            desk.folder / "light.bank",
+            "--add",
+            f"{hostile.ODD.replace(chr(61), chr(126))}{number}={desk.path(name)}",
+        ]
+        for number, name in enumerate(("run", "full"))
+    ],
     "eval": lambda desk: [
         ["eval", model, "--data", desk.folder / "data.npz"]
         for model in (desk.bundle("drifts"), desk.path("run"), desk.path("early"), desk.folder / "model.onnx")

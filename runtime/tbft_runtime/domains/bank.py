@@ -100,12 +100,15 @@ class Bank:
             adapted = file.domains(own, len(reader.covariance))
             graphs = {plan: bundle_graph(bundle, bundle.plan(plan).predict) for plan in file.plans}
             entries = [
-                Entry(each.record.name, each.statistics, each, unknown_above(bundle, {**own, **each.changed}))
+                Entry(
+                    *(each.record.name, each.statistics, each),
+                    unknown_above(bundle, {**own, **each.changed}, each.changed),
+                )
                 for each in adapted
             ]
             if all(entry.name != SOURCE for entry in entries):
                 of_images = of_source(reader.covariance, reader.images, [entry.statistics for entry in entries])
-                entries.insert(0, Entry(SOURCE, of_images, None, unknown_above(bundle, own)))
+                entries.insert(0, Entry(SOURCE, of_images, None, unknown_above(bundle, own, ())))
             return cls(reader, bundle.manifest, own, entries, graphs, threads)
 
     @property

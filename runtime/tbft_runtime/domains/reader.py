@@ -58,7 +58,7 @@ class ChannelReader:
         if source is None or head is None:
             raise TbftError(
                 f"bundle '{shown}' does not know what images of its source domain look like",
-                "export it with --source, and train again",
+                "export it with `source`, and train again",
             )
         if source.norm is None:
             raise TbftError(
