@@ -43,10 +43,11 @@ class Setting:
     python: Path
     data: Path
     bundle: Path
-    epochs: int | None
+    options: tuple[str | int | float, ...]
+    """What runs without labels are told beside that."""
     check_labels: int | None
 
-    def command(self, *words: str | int | Path) -> list[str]:
+    def command(self, *words: str | float | Path) -> list[str]:
         return [str(self.python), "-m", "tbft_edge", *map(str, words), "--json"]
 
 
@@ -85,8 +86,10 @@ def run(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.jobs) as pool:
         bundle = Path(folder) / "bundle"
         _export(arguments.weights, bundle)
+        asked = {"--epochs": arguments.epochs, "--lr": arguments.lr}
+        options = [word for pair in asked.items() if pair[1] is not None for word in pair]
         setting = Setting(
-            Path(folder), arguments.device_python, arguments.data, bundle, arguments.epochs, arguments.check_labels
+            Path(folder), arguments.device_python, arguments.data, bundle, tuple(options), arguments.check_labels
         )
         for outcome in pool.map(lambda trial: _tried(trial, setting), trials):
             known[outcome.trial] = outcome
@@ -119,9 +122,8 @@ def _tried(trial: Trial, setting: Setting) -> Outcome:
 
         adapt = ("--bn", "adapt", "--epochs", 0, *seed, "--out", folder / "adapted")
         run_json(setting.command("train", bundle, "--data", pool, *adapt))
-        epochs = () if setting.epochs is None else ("--epochs", setting.epochs)
         checks = () if setting.check_labels is None else ("--check-labels", setting.check_labels, "--val", test)
-        learn = ("--labels", "none", *epochs, *checks, *seed, "--out", folder / "learned")
+        learn = ("--labels", "none", *setting.options, *checks, *seed, "--out", folder / "learned")
         learned = answer(run_json(setting.command("train", bundle, "--data", pool, *learn)), _Trained)
         told = learned.unlabelled
         if told is None:
@@ -190,6 +192,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pools", nargs="+", choices=POOLS, default=["mixed"], metavar="POOL", type=_pool)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="instead of the default")
+    parser.add_argument("--lr", type=float, help="instead of the bundle's")
     parser.add_argument(
         "--check-labels", type=int, help="so many labelled photos decide; they are among the tested ones"
     )
