@@ -34,9 +34,11 @@ WINDOWS = (1, 4, 8, 16, 32)
 CLEAN, NOISE = "clean", "gaussian_noise"
 DOMAINS = (CLEAN, *CORRUPTIONS[:15])
 SEVERITY = 5
+# Seeds of what is drawn of a corruption: in photos by which a domain is known, as in NOISY, and in all others.
+KNOWN_BY, LATER = 0, 1
 # Photos that tell what a domain looks like, those whose windows are sent to one, and windows of each domain.
 SEEN, TESTED, EACH = 128, 1000, 100
-ALL, FEW = 10, 3
+ALL, FEW, ONE = 10, 3, 1
 # Photos of one domain in a row, where domains take turns.
 TURN = 80
 
@@ -58,8 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
     entries, tested = {}, {}
     for name in DOMAINS:
         say(f"photos under {name}")
-        entries[name] = _described(reader, _under(name, seen[: SEEN * arguments.draws]), at_once)
-        tested[name] = _described(reader, _under(name, photos[:TESTED]), at_once)
+        entries[name] = _described(reader, _under(name, seen[: SEEN * arguments.draws], KNOWN_BY), at_once)
+        tested[name] = _described(reader, _under(name, photos[:TESTED], LATER), at_once)
     results = Results(
         routed=tuple(
             routed
@@ -78,8 +80,9 @@ def _pictures(file: Path) -> tuple[np.ndarray, np.ndarray]:
         return arrays["images"], arrays["labels"].astype(np.int64)
 
 
-def _under(name: str, photos: np.ndarray) -> np.ndarray:
-    return photos if name == CLEAN else corrupt(photos, name, SEVERITY, 0, np.arange(len(photos)))
+def _under(name: str, photos: np.ndarray, seed: int) -> np.ndarray:
+    """With another `seed` other noise, and fog in other places: photos that come later are not under the same."""
+    return photos if name == CLEAN else corrupt(photos, name, SEVERITY, seed, np.arange(len(photos)))
 
 
 def _described(reader: ChannelReader, photos: np.ndarray, at_once: int) -> np.ndarray:
@@ -101,7 +104,7 @@ def _routed(
     source = of_source(reader.covariance, reader.images, list(known.values()))
     domains = [source, *known.values()]
     rng = default_rng(draw)
-    for classes in (ALL, FEW):
+    for classes in (ALL, FEW, ONE):
         for size in WINDOWS:
             for number, name in enumerate(DOMAINS):
                 without = domains[:number] + domains[number + 1 :]
@@ -118,7 +121,7 @@ def _routed(
 
 def _answered(bank: Path, bundle: Path, run: Path, photos: np.ndarray, labels: np.ndarray) -> Iterator[Answered]:
     """Clean photos, noisy ones, and now these and now those, by each model alone and by the bank."""
-    noisy = _under(NOISE, photos)
+    noisy = _under(NOISE, photos, LATER)
     turns = photos.copy()
     is_noisy = np.arange(len(photos)) // TURN % 2 == 1
     turns[is_noisy] = noisy[is_noisy]

@@ -18,13 +18,14 @@ _INTRO = """# A bank of domains
 
 Which domain windows of photos are sent to, when none is said to fit, and what several models get right together
 ([how](../domains.md)). Released ResNet-26, CIFAR-10's test photos after JPEG, clean and under 15 corruptions at
-severity 5. SOURCE, PHOTOS and OTHERS are photos that the network was not trained on, and no photo is in two of them;
-NOISY and CLEAN are OTHERS with and without Gaussian noise, the same 1,000.
+severity 5. SOURCE, PHOTOS and OTHERS, 2,000, 2,000 and 1,000, are photos that the network was not trained on,
+and none of them is in two of these files.
 
 ```
+tbft-edge corrupt OTHERS.npz --name gaussian_noise --out NOISY.npz
 tbft-edge export --model resnet26 --weights RESNET26-CIFAR10.pth --drift all --source SOURCE.npz --out bundle
 tbft-edge train bundle --drift input --data NOISY.npz {options} --threads 1 --out noise
-tbft-edge train bundle --drift input --data CLEAN.npz --from noise --bn adapt --epochs 0 --threads 1 --out clean
+tbft-edge train bundle --drift input --data OTHERS.npz --from noise --bn adapt --epochs 0 --threads 1 --out clean
 tbft-edge bank light.bank --add noise=noise --add source=clean
 python -m benchmarks.labels.domains --bundle bundle --bank light.bank --run noise --data PHOTOS.npz --seen OTHERS.npz
 python -m benchmarks.labels.domains_page

@@ -17,6 +17,7 @@ from support.runs import fine_tune
 from support.toys import coloured_squares, save_folders
 from tbft_artifacts.errors import TbftError
 from tbft_runtime import Bank, make_bank
+from tbft_runtime.domains.answers import answered_by_domain
 from tbft_runtime.inference.model import open_model
 
 HOSTILE = "\x1b[2Jni\u202eght\tof\nit"
@@ -142,6 +143,20 @@ def test_the_commands_print_and_list_domains(places: Path, bank: Path, capfd: py
     told = json.loads(run_in_process(capfd, "predict", bank, *files, "--json").out)
     assert {answer["domain"] for answer in told} == {"source", "night", HOSTILE}
     assert all("fits" in answer for answer in told)
+
+
+def test_folders_begin_windows_of_their_own(places: Path, tmp_path: Path) -> None:
+    """Pictures that are named one by one share them."""
+    day = save_folders(tmp_path / "day", squares()[:20], [0] * 20)
+    night = save_folders(tmp_path / "night", dimmed(squares())[:20], [0] * 20)
+    bank = Bank.open(places / "light.bank", threads=1)
+
+    def domains(*inputs: Path) -> list[str | None]:
+        return [found.domain for found in answered_by_domain(bank, inputs, 40, lambda *_: None)]
+
+    assert domains(day, night) == ["source"] * 20 + ["night"] * 20
+    singles = [*sorted(day.rglob("*.png")), *sorted(night.rglob("*.png"))]
+    assert len(set(domains(*singles))) == 1
 
 
 def test_eval_counts_by_domain(places: Path, bank: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

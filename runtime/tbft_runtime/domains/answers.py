@@ -14,9 +14,11 @@ from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.preprocessing import Noun
 from tbft_artifacts.words import printable
 from tbft_runtime.data.items import check_skipped, skipped_note
+from tbft_runtime.data.signals import is_npz
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.domains.bank import Bank, checked_window
 from tbft_runtime.inference.batches import pixels_of, so_many
+from tbft_runtime.inference.pictures import each_path
 from tbft_runtime.inference.prediction import Pictures, Prediction
 from tbft_runtime.progress import Progress
 from tbft_runtime.tally import Tally, per_class
@@ -54,16 +56,33 @@ def answered_by_domain(
 ) -> Iterator[Prediction]:
     """As `inference.prediction.answered`, window by window in the order in which `inputs` name images.
 
-    Raises TbftError as that does.
+    A folder and an `.npz` begin a window of their own; pictures that are named one by one share windows. Raises
+    TbftError as that does.
     """
     pictures = Pictures(bank.reader.preprocessing, bank.classes, on_skipped)
-    for items in so_many(pictures.of(inputs), checked_window(window)):
+    checked_window(window)
+    for items in (some for paths in _groups(inputs) for some in so_many(pictures.of(paths), window)):
         found = bank.answer(pixels_of(items))
         for item, answer in zip(items, found.each(bank.classes), strict=True):
             sure = float(answer.probabilities.max())
             yield Prediction(item.name, answer.label, sure, answer.exit, answer.unknown, found.domain, found.fits)
     if pictures.unreadable:
         raise pictures.unreadable[0]
+
+
+def _groups(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[list[Path]]:
+    """Folders and files of many images by themselves, and what stands between them together."""
+    single: list[Path] = []
+    for path in each_path(inputs):
+        if not path.is_dir() and not is_npz(path):
+            single.append(path)
+            continue
+        if single:
+            yield single
+        single = []
+        yield [path]
+    if single:
+        yield single
 
 
 def evaluate_bank(bank: Bank, data: Path, window: int, progress: Progress) -> BankEvaluation:
