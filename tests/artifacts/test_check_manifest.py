@@ -110,6 +110,7 @@ OUT_OF_RANGE: list[tuple[Place, Any]] = [
     *((("plans", 0, "micro_batch"), images) for images in (0, -1, 2**31, 2**62)),
     *((("plans", 0, "batch_size"), images) for images in (0, -1, 2**31, 2**62)),
     *((("plans", 0, "optimizer", "lr"), lr) for lr in (-1, 1e39, 1e308)),
+    *((("plans", 0, "kept"), images) for images in (-1, 2**21, 2**31, 2**62, 1.5)),
     *((("plans", 0, "boundary", "shape"), shape) for shape in ([0], [-4, 8, 8], [2**31 - 1] * 4, [2**62], [1] * 9)),
     *((("plans", 0, "cost", "forward_flops"), flops) for flops in (-1, 2**53, 10**400)),
     *((("plans", 0, "gradient_memory", 0, "image_bytes"), size) for size in (-1, 2**37, 2**62)),
