@@ -72,6 +72,8 @@ def train(desk: Desk, bundle: str, *options: str) -> list[str | Path]:
     return ["train", desk.bundle(bundle), "--data", desk.folder / "data.npz", "--out", out, "--epochs", "1", *options]
 
 
+# Its name ends at the first equals sign.
+DOMAIN = hostile.ODD.replace("=", "~")
 # Every command, with the arguments of each way to see what a stranger named.
 COMMANDS: Mapping[str, Callable[[Desk], list[list[str | Path]]]] = {
     "inspect": lambda desk: [["inspect", desk.bundle(kind)] for kind in ("drifts", "channels", "exits")],
@@ -93,7 +95,7 @@ COMMANDS: Mapping[str, Callable[[Desk], list[list[str | Path]]]] = {
             "bank",
             desk.folder / "light.bank",
             "--add",
-            f"{hostile.ODD.replace(chr(61), chr(126))}{number}={desk.path(name)}",
+            f"{DOMAIN}{number}={desk.path(name)}",
         ]
         for number, name in enumerate(("run", "full"))
     ],

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from support.deep_reports import deep_reports
 from support.hostile import EVIL
 from support.hostile import LONG as ENDLESS
+from support.learning_reports import learned_alone, went_on
 from support.made_up_reports import (
     PMIC,
     made_up_calibration,
@@ -24,9 +25,7 @@ from tbft_runtime.energy.result import Telemetry
 from tbft_runtime.profiling.profile import GraphProfile, Profile, Slice
 from tbft_runtime.reporting.comparison import Comparison, Row
 from tbft_runtime.reporting.report import BlockRecord, Cell, ClassRecord, Histogram, Report
-from tbft_runtime.run.base_record import Base
 from tbft_runtime.run.selection_record import Selection
-from tbft_runtime.run.unlabelled_record import Sureness, Unlabelled
 
 HOSTILE = "<script>alert('&\"')</script>"
 LONG = "a very long name of a class that nobody would have thought of " * 4
@@ -58,39 +57,11 @@ def odd_reports() -> dict[str, Report]:
         "nothing-known": _nothing_known(),
         "chosen-channels": with_selection(plain, made_up_selection()),
         "hostile-layers": with_selection(plain, made_up_selection(HOSTILE + LONG)),
-        "went-on": _went_on("/home/anna/monday"),
-        "went-on-hostile": replace(_named(EVIL + ENDLESS), base=_went_on(EVIL + ENDLESS).base),
+        "went-on": went_on("/home/anna/monday"),
+        "went-on-hostile": replace(_named(EVIL + ENDLESS), base=went_on(EVIL + ENDLESS).base),
         **deep_reports(),
         "no-channel": with_selection(plain, replace(made_up_selection(), layers=made_up_selection().layers[:1])),
     }
-
-
-def _went_on(source: str) -> Report:
-    """From another run, with images that were changed, few of one class and none of another."""
-    report = made_up_report()
-    result = replace(
-        report.result,
-        augment=("flip", "shift"),
-        recomputed_flops=4e9,
-        train_per_class=(300, 15, 5, 0),
-        class_weights="none",
-    )
-    base = Base(source=source, sha256="a" * 64, plan="input-batch-sgd", accuracy=0.5, started_at=report.started_at)
-    return replace(report, result=result, base=base)
-
-
-def learned_alone(report: Report) -> Report:
-    """The report of a run that trained towards no label, of images that have none."""
-    sure = Sureness(entropy=0.6, classes=9.7)
-    told = Unlabelled(
-        images=1000, before=sure, adapted=sure, share=0.125, decision="train", why="", trained=3500, unsure=1500, kept=5
-    )
-    unknown = dict.fromkeys(("accuracy_before", "accuracy_after", "loss_before", "loss_after"))
-    epochs = tuple(
-        replace(epoch, train_accuracy=None, validation_loss=None, validation_accuracy=None) for epoch in report.epochs
-    )
-    result = replace(report.result, labels="none", verified=False, unlabelled=told, validation_images=0, **unknown)
-    return replace(report, result=result, epochs=epochs, per_class=(), confusion_before=(), confusion_after=())
 
 
 def with_selection(report: Report, selection: Selection) -> Report:
