@@ -116,10 +116,10 @@ def test_a_part_that_fails_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> N
     step.run(state, images, labels)
     run, seen = BoundGraph.run, iter(range(100))
 
-    def fail_once(self: BoundGraph, feeds: Tensors) -> None:
+    def fail_once(self: BoundGraph, *arrays: Tensors) -> None:
         if next(seen) == 1:
             raise TbftError("no memory", "buy some")
-        run(self, feeds)
+        run(self, *arrays)
 
     monkeypatch.setattr(BoundGraph, "run", fail_once)
     with pytest.raises(TbftError, match="no memory"):

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Condition
-from typing import NamedTuple
 
 import numpy as np
 
 from tbft_artifacts.manifest import BatchNorm
-from tbft_artifacts.names import BATCH_SUFFIX, CORRECT, LOGITS, LOSS
+from tbft_artifacts.names import BATCH_SUFFIX, CORRECT, LABELS, LOG_MARGINAL, LOGITS, LOSS
 from tbft_artifacts.plan import Plan
 from tbft_runtime.graphs.pooled import pooled
 from tbft_runtime.graphs.sessions import BoundGraph, Graph, Tensors
 from tbft_runtime.run.division import Division
 from tbft_runtime.training.flat import FlatParameters
 from tbft_runtime.training.sparse_rows import empty_gradients
-from tbft_runtime.training.targets import Targets, feeds_of
+from tbft_runtime.training.targets import Targets
+
+_NO_RESULTS: Tensors = {}
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,6 @@ class BatchResult:
     correct: int
     statistics: Tensors
     logits: np.ndarray | None = None
-
-
-class _Part(NamedTuple):
-    """What the graph is fed with for a part of a batch, and the arrays for those results that have a row per image."""
-
-    feeds: Tensors
-    results: Tensors
 
 
 class _Lane:
@@ -63,11 +57,13 @@ class _Lane:
         views = {parameter.gradient: gradients.view(parameter) for parameter in self._plan.parameters}
         return self._graph.bind(self._inputs, others | views)
 
-    def run(self, part: _Part, bound: BoundGraph | None = None) -> BatchResult:
-        """Compute a part, into this lane's gradients or into those of `bound`."""
-        (bound or self._bound).run(part.feeds, part.results)
+    def run(self, feeds: Tensors, logits: np.ndarray | None, bound: BoundGraph | None = None) -> BatchResult:
+        """Compute a part, into this lane's gradients or into those of `bound`, and into `logits` those of a graph that
+        takes targets.
+        """
+        (bound or self._bound).run(feeds, _NO_RESULTS if logits is None else {LOGITS: logits})
         statistics = {name: value.copy() for name, value in self._statistics.items()}
-        return BatchResult(float(self._loss), int(self._correct), statistics, part.results.get(LOGITS))
+        return BatchResult(float(self._loss), int(self._correct), statistics, logits)
 
 
 class _Turns:
@@ -128,37 +124,40 @@ class Accumulator:
 
         `wanted` are labels (N,) int64, or targets, as the graph takes them.
         """
+        feeds, logits = {self.boundary: activations}, None
+        if isinstance(wanted, Targets):
+            feeds |= wanted.feeds
+            logits = np.empty(wanted.targets.shape, np.float32)
+        else:
+            feeds[LABELS] = wanted
         total = len(wanted)
-        slices = self._division.parts(total)
-        # A part writes its rows where they belong.
-        logits = None if isinstance(wanted, np.ndarray) else np.empty(wanted.targets.shape, np.float32)
-        parts = [
-            _Part(
-                {self.boundary: activations[part], **feeds_of(wanted, part)},
-                {} if logits is None else {LOGITS: logits[part]},
-            )
-            for part in slices
-        ]
+        parts = self._division.parts(total)
         if len(parts) == 1:
-            return self._lanes[0].run(parts[0], self._first)
-        images = [len(activations[part]) for part in slices]
-        results = self._run_lanes(parts, images)
+            return self._lanes[0].run(feeds, logits, self._first)
+        feeds_of_parts = [
+            {name: value if name == LOG_MARGINAL else value[part] for name, value in feeds.items()} for part in parts
+        ]
+        images = [len(activations[part]) for part in parts]
+        # Each writes its rows where they belong.
+        results = self._run_lanes(feeds_of_parts, [None if logits is None else logits[part] for part in parts], images)
         self._total *= np.float32(images[0] / total)
         loss = sum(result.loss * count for result, count in zip(results, images, strict=True)) / total
         statistics = pooled(self._norms, [result.statistics for result in results], images)
         return BatchResult(loss, sum(result.correct for result in results), statistics, logits)
 
-    def _run_lanes(self, parts: Sequence[_Part], images: Sequence[int]) -> list[BatchResult]:
+    def _run_lanes(
+        self, feeds: Sequence[Tensors], logits: Sequence[np.ndarray | None], images: Sequence[int]
+    ) -> list[BatchResult]:
         """The result of each part; their gradients are added up as if all were as many images as the first."""
-        lanes = min(len(self._lanes), len(parts))
+        lanes = min(len(self._lanes), len(feeds))
         results: dict[int, BatchResult] = {}
         turns = _Turns()
 
         def run_lane(index: int) -> None:
             lane = self._lanes[index]
-            for number in range(index, len(parts), lanes):
+            for number in range(index, len(feeds), lanes):
                 try:
-                    results[number] = lane.run(parts[number], None if number else self._first)
+                    results[number] = lane.run(feeds[number], logits[number], None if number else self._first)
                     if not turns.wait(number):
                         return
                     if number:
@@ -176,7 +175,7 @@ class Accumulator:
             wait(futures)
             for future in futures:
                 future.result()
-        return [results[number] for number in range(len(parts))]
+        return [results[number] for number in range(len(feeds))]
 
     def _add(self, part: np.ndarray, weight: float) -> None:
         if weight != 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.names import INFORMATION, LABELS, LOG_MARGINAL, TARGETS
+from tbft_artifacts.names import INFORMATION, LOG_MARGINAL, TARGETS
 from tbft_runtime.graphs.sessions import Tensors
 
 
@@ -37,21 +37,14 @@ class Targets:
                 f"targets have the shapes {shapes[0]}, {shapes[1]} and {shapes[2]}",
                 "give targets (N, C), information (N,) and log_marginal (C,)",
             )
-        arrays = {TARGETS: self.targets, INFORMATION: self.information, LOG_MARGINAL: self.log_marginal}
-        for name, array in arrays.items():
+        for name, array in self.feeds.items():
             if array.dtype != np.float32 or not np.isfinite(array).all():
                 raise TbftError(f"'{name}' has values that are no numbers of float32", "give finite ones of float32")
 
     def __len__(self) -> int:
         return len(self.targets)
 
-
-def feeds_of(wanted: np.ndarray | Targets, part: slice) -> Tensors:
-    """What a gradient graph takes for a part of a batch: labels (N,) int64, or targets."""
-    if isinstance(wanted, np.ndarray):
-        return {LABELS: wanted[part]}
-    return {
-        TARGETS: wanted.targets[part],
-        INFORMATION: wanted.information[part],
-        LOG_MARGINAL: wanted.log_marginal,
-    }
+    @property
+    def feeds(self) -> Tensors:
+        """What a gradient graph takes in place of labels."""
+        return {TARGETS: self.targets, INFORMATION: self.information, LOG_MARGINAL: self.log_marginal}

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from tbft_artifacts.names import LABELS, LOGITS, LOSS
+from tbft_artifacts.names import INFORMATION, LABELS, LOG_MARGINAL, LOGITS, LOSS, TARGETS
 from tbft_export.graph.forward import IMAGES
 from tbft_export.sources.onnx.lift import COPY
 
-_RESERVED = (IMAGES, LOGITS, LABELS, LOSS)
+_RESERVED = (IMAGES, LOGITS, LABELS, LOSS, TARGETS, INFORMATION, LOG_MARGINAL)
 # As PyTorch's two exporters, ONNX Runtime's quantiser, the rewriting here, and counters of other tools name constants.
 _LOST = re.compile(
     rf".+{re.escape(COPY)}\d+|(?:onnx::\w+_\d+|val_\d+|_?(?:to_)?const\w*|\d+|initializer_\d+|.*_output_\d+|.+\.weight_\w+)"
