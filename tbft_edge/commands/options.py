@@ -104,7 +104,7 @@ def part_of_whole(text: str, option: str) -> float:
 
 def is_bank(model: Path, window: int | None) -> bool:
     """Whether `model` is a bank of domains, by its name. Raises TbftError for a `window` of any other model."""
-    found = model.suffix == ".bank"
+    found = model.suffix == ".bank"  # As `tbft_runtime.domains.file` has it, which the host may lack.
     if window is not None and not found:
         raise TbftError(f"'{model}' is no bank of domains, and takes no `window`", "leave it out")
     return found

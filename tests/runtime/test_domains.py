@@ -200,6 +200,8 @@ def test_a_bundle_that_was_moved_is_found_again(places: Path, tmp_path: Path) ->
     assert Bank.open(bank, threads=1).domains == ("source", "night")
     with pytest.raises(TbftError, match="`expect_id`"):
         Bank.open(bank, threads=1, expect_id="0" * 64)
+    with pytest.raises(TbftError, match="`expect_id`"):
+        make_bank(bank, expect_id="0" * 64)
 
 
 def test_what_does_not_belong_together_is_refused(places: Path, bank: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 
-from support.bundles import ALL_DRIFTS, FRONT, compiled
+from support.bundles import ALL_DRIFTS, FRONT, compiled, compiled_copy, read_manifest, write_manifest
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.source import MOMENTS, NORM_COVARIANCE
 from tbft_runtime import Bank
 from tbft_runtime.domains.file import Domain, write_bank
 from tbft_runtime.domains.reader import ChannelReader
@@ -71,6 +74,36 @@ def test_plans_and_names_that_there_are_not_are_refused(tmp_path: Path) -> None:
     whole = domain()
     with pytest.raises(TbftError, match="has no plan 'other'"):
         opened(tmp_path, dataclasses.replace(whole, record=msgspec.structs.replace(whole.record, plan="other")))
+
+
+def reader(folder: Path, change: Callable[[np.ndarray], np.ndarray]) -> ChannelReader:
+    """Of a bundle whose source images had another covariance."""
+    copy = compiled_copy(ALL_DRIFTS, folder / "bundle")
+    tensors = load_file(copy / MOMENTS)
+    save_file({**tensors, NORM_COVARIANCE: change(tensors[NORM_COVARIANCE])}, copy / MOMENTS)
+    write_manifest(copy, read_manifest(copy))
+    bundle = open_bundle(copy)
+    return ChannelReader.load(bundle, load_weights(bundle), 1)
+
+
+def without_the_first(covariance: np.ndarray) -> np.ndarray:
+    """As of a channel that is always off."""
+    kept = np.ones_like(covariance)
+    kept[0], kept[:, 0] = 0, 0
+    return covariance * kept
+
+
+def test_a_channel_that_is_off_is_no_hindrance(tmp_path: Path) -> None:
+    found = of_source(reader(tmp_path, without_the_first).covariance, 100, [])
+    assert np.isfinite(found.unlikeliness(np.zeros((2, len(found.mean)))))
+
+
+@pytest.mark.parametrize("change", [np.zeros_like, np.negative])
+def test_what_is_no_covariance_of_the_source_is_refused(
+    change: Callable[[np.ndarray], np.ndarray], tmp_path: Path
+) -> None:
+    with pytest.raises(TbftError, match="is no covariance"):
+        reader(tmp_path, change)
 
 
 @given(seed=st.integers(0, 99), window=st.integers(2, 64))

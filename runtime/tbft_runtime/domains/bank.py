@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -178,21 +178,26 @@ class Bank:
 @contextlib.contextmanager
 def opened_bundle(file: BankFile, expect_id: str | None, moved: Path | None = None) -> Iterator[Bundle]:
     """The bundle of a bank, or the one at `moved`, if it is that. Raises TbftError."""
-    record, hint = file.record, "put the bundle back where it was; 'tbft-edge bank' takes another place with `bundle`"
-    if expect_id is not None and bundle_id(expect_id) != record.bundle_id:
-        raise TbftError(
-            f"bank '{file.path}' is of bundle {record.bundle_id}, and not the one that `expect_id` says",
-            "do not trust it, or give the id that 'tbft-edge export' printed for its bundle",
-        )
-    place = moved or from_stored(record.bundle)
+    check_expected(file, expect_id)
+    hint = "put the bundle back where it was; 'tbft-edge bank' takes another place with `bundle`"
+    place = moved or from_stored(file.record.bundle)
     with contextlib.ExitStack() as stack:
         try:
             found = stack.enter_context(opened(place))
         except TbftError as error:
             raise TbftError(error.message, hint) from error
-        if found.manifest.bundle_id != record.bundle_id:
+        if found.manifest.bundle_id != file.record.bundle_id:
             raise TbftError(f"'{place}' is not the bundle that bank '{file.path}' was made for", hint)
-        yield replace(found, changed={})
+        yield found
+
+
+def check_expected(file: BankFile, expect_id: str | None) -> None:
+    """Raises TbftError for a bank of another bundle than the expected one."""
+    if expect_id is not None and bundle_id(expect_id) != file.record.bundle_id:
+        raise TbftError(
+            f"bank '{file.path}' is of bundle {file.record.bundle_id}, and not the one that `expect_id` says",
+            "do not trust it, or give the id that 'tbft-edge export' printed for its bundle",
+        )
 
 
 def checked_window(window: int) -> int:

@@ -14,7 +14,7 @@ from tbft_artifacts.atomic import check_place, check_replaceable
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.stored_paths import from_stored, stored
-from tbft_runtime.domains.bank import opened_bundle
+from tbft_runtime.domains.bank import check_expected, opened_bundle
 from tbft_runtime.domains.file import SUFFIX, Domain, read_bank, write_bank
 from tbft_runtime.domains.reader import ChannelReader
 from tbft_runtime.domains.record import BankSummary, DomainRecord
@@ -88,6 +88,7 @@ def make_bank(
     _check_names(path, add, data)
     old = read_bank(path) if os.path.lexists(path) else None
     if not add and moved is None and old is not None:
+        check_expected(old, expect_id)
         return old.summary
     check_replaceable(path)
     check_place(path)

@@ -27,6 +27,9 @@ from tbft_runtime.heads.source_domain import AGAIN, check_shapes, read_moments
 from tbft_runtime.inference.batches import images_per_batch
 from tbft_runtime.logits import check_logits
 
+# Of the mean variance: less than any number has that says something.
+_LEAST_PART = 1e-5
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -85,7 +88,7 @@ class ChannelReader:
             ),
             Preprocessing(manifest.preprocessing, manifest.shape),
             np.where(counts[:, None] > 0, tensors[NORM_MEANS], overall).astype(np.float64),
-            tensors[NORM_COVARIANCE].astype(np.float64),
+            _invertible(tensors[NORM_COVARIANCE].astype(np.float64), where),
             int(counts.sum()),
         )
 
@@ -101,3 +104,13 @@ class ChannelReader:
         # Logits are finite where a channel is infinite and a later norm divides by what it is.
         check_logits(described)
         return Seen(described, logits)
+
+
+def _invertible(covariance: np.ndarray, where: str) -> np.ndarray:
+    """With a little on the diagonal, as channels that are off have no variance. Raises TbftError for what is none."""
+    found: np.ndarray = covariance + _LEAST_PART * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    try:
+        np.linalg.cholesky(found)
+    except np.linalg.LinAlgError as error:
+        raise TbftError(f"'{NORM_COVARIANCE}' in {where} is no covariance", AGAIN) from error
+    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -37,9 +38,16 @@ class Statistics:
 
     def __post_init__(self) -> None:
         """Raises numpy.linalg.LinAlgError for a covariance that is none."""
-        factor = np.linalg.cholesky(self.covariance)
-        object.__setattr__(self, "_precision", np.linalg.inv(self.covariance))
-        object.__setattr__(self, "_volume", 2 * float(np.log(np.diagonal(factor)).sum()))
+        np.linalg.cholesky(self.covariance)
+
+    @cached_property
+    def _precision(self) -> np.ndarray:
+        return np.linalg.inv(self.covariance)
+
+    @cached_property
+    def _volume(self) -> float:
+        """Logarithm of the determinant of the covariance."""
+        return 2 * float(np.log(np.diagonal(np.linalg.cholesky(self.covariance))).sum())
 
     @classmethod
     def of(cls, described: np.ndarray, source: np.ndarray) -> Statistics:
@@ -57,12 +65,11 @@ class Statistics:
     def distance(self, window: np.ndarray) -> float:
         """Squared distance of the mean of a window (W, D)."""
         away = window.mean(axis=0) - self.mean
-        precision: np.ndarray = vars(self)["_precision"]
-        return float(away @ precision @ away) / (1 / len(window) + 1 / self.images)
+        return float(away @ self._precision @ away) / (1 / len(window) + 1 / self.images)
 
     def unlikeliness(self, window: np.ndarray) -> float:
         """-2 log likelihood of the window's mean, but for what is the same for every domain."""
-        return self.distance(window) + float(vars(self)["_volume"])
+        return self.distance(window) + self._volume
 
     def limit(self, window: int) -> float:
         """The distance that few windows of so many images of the domain exceed.
