@@ -32,6 +32,8 @@ NEW_DIGIT, NEW_PHOTOS = 0, 10
 
 # Standard deviation of the input drift's sensor noise, for pixels in [0, 1].
 NOISE = 0.2
+# How dark and how flat the drift is that is adapted to without labels.
+DIM_BLACK, DIM_CONTRAST = 0.18, 0.4
 
 DIGITS = tuple(str(digit) for digit in range(10))
 
@@ -154,9 +156,18 @@ def new_class_data() -> tuple[Dataset, Parts]:
     return _numbered(parts.first, known, names[:-1]), Parts(six.take(photos), six.take(others))
 
 
-def without_labels(data: Dataset) -> Dataset:
-    """The same images, of which nobody says what they are."""
-    return Dataset(data.images, np.full(len(data), -1, np.int64), data.classes)
+def unlabelled_data() -> Parts:
+    """Dim light, seen by a noisy camera: to adapt to, with no label (first), and held out for the result (second).
+
+    A pixel p becomes 0.18 + 0.4 p + N(0, NOISE), clipped.
+    """
+    field = source_and_field().second
+    pixels = field.images.astype(np.float64) / 255
+    noise = np.random.default_rng(SPLIT_SEED + 3).normal(0, NOISE, pixels.shape)
+    dim = np.round(np.clip(DIM_BLACK + DIM_CONTRAST * pixels + noise, 0, 1) * 255).astype(np.uint8)
+    parts = split(Dataset(dim, field.labels, field.classes), FIELD_TRAINING_IMAGES, SPLIT_SEED + 1)
+    hidden = np.full(len(parts.first), -1, np.int64)
+    return Parts(Dataset(parts.first.images, hidden, field.classes), parts.second)
 
 
 def _numbered(data: Dataset, digits: Sequence[int], names: tuple[str, ...]) -> Dataset:

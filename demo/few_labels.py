@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cases import CASES
 from commands import run, run_json
-from place import Place
+from place import NEW_CLASS, NO_LABELS, Place
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -29,10 +29,10 @@ class FewLabels:
 
 
 def no_labels(place: Place) -> FewLabels:
-    """The input drift of the first case, by images of which nobody says what they show."""
+    """A drift of the input, by images of which nobody says what they show; the bundle is that of the first case."""
     case, device = CASES[0], place.device / "bin" / "tbft-edge"
-    folder, test = place.out / "runs" / "no-labels", place.test_data(case)
-    command = [device, "train", place.bundle(case), "--data", place.data / "no-labels_train.npz", "--labels", "none"]
+    folder, test = place.few_run(NO_LABELS), place.data / f"{NO_LABELS}_test.npz"
+    command = [device, "train", place.bundle(case), "--data", place.data / f"{NO_LABELS}_train.npz", "--labels", "none"]
     run_json(
         "no labels: device adapts to the input drift without labels",
         [*command, "--meter", place.meter, "--out", folder],
@@ -42,14 +42,14 @@ def no_labels(place: Place) -> FewLabels:
         for what, model in (("the model as it came", place.bundle(case)), ("the adapted model", folder))
     )
     return FewLabels(
-        f"input drift: {case.happened}", "none", after["images"], before["accuracy"], after["accuracy"], ""
+        "input drift: dim light, noise", "none", after["images"], before["accuracy"], after["accuracy"], ""
     )
 
 
 def new_class(place: Place) -> FewLabels:
     """A network of five digits learns a sixth from ten photos of it alone."""
     host, device = (folder / "bin" / "tbft-edge" for folder in (place.host, place.device))
-    bundle, folder, test = place.out / "new-class.tar.gz", place.out / "runs" / "new-class", _data(place, "test")
+    bundle, folder, test = place.few_bundle(NEW_CLASS), place.few_run(NEW_CLASS), _data(place, "test")
     export: list[str | Path] = [host, "export", "--model", "resnet26", "--drift", "output", "--out", bundle]
     export += ["--weights", DEMO / "digits_superclasses.safetensors", "--classes", "6,7,4,3,5"]
     run("new class: host describes what the five classes look like", [*export, "--source", _data(place, "source")])
@@ -72,7 +72,7 @@ def new_class(place: Place) -> FewLabels:
 
 
 def _data(place: Place, part: str) -> Path:
-    return place.data / f"new-class_{part}.npz"
+    return place.data / f"{NEW_CLASS}_{part}.npz"
 
 
 def print_few_labels(found: list[FewLabels]) -> None:

@@ -1,8 +1,8 @@
 """Write the drifted data sets of the demo: `python demo/make_data.py OUT`.
 
 For each drift, OUT gets `<drift>_train.npz`, which a device may fine-tune and validate on, and
-`<drift>_test.npz`, which nothing but the final evaluation ever reads; `no-labels_train.npz` has the images of the input
-drift without labels, and `new-class_*.npz` a digit that the network does not know.
+`<drift>_test.npz`, which nothing but the final evaluation ever reads; `no-labels_train.npz` has images without labels of
+another drift of the input, and `new-class_*.npz` a digit that the network does not know.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from digits import Dataset, Drift, field_data, new_class_data, without_labels
+from digits import Dataset, Drift, field_data, new_class_data, unlabelled_data
 
 
 def write(data: Dataset, path: Path) -> None:
@@ -31,7 +31,9 @@ def main() -> None:
     write(source, out / "new-class_source.npz")
     write(parts.first, out / "new-class_train.npz")
     write(parts.second, out / "new-class_test.npz")
-    write(without_labels(field_data("input").first), out / "no-labels_train.npz")
+    dim = unlabelled_data()
+    write(dim.first, out / "no-labels_train.npz")
+    write(dim.second, out / "no-labels_test.npz")
     sys.stderr.write(f"a new class: {len(parts.first)} images of it, {len(parts.second)} of all held out\n")
     for drift in get_args(Drift):
         parts = field_data(drift)

@@ -11,6 +11,8 @@ from surroundings import Surroundings
 
 # Tells a folder that the demo made from one that it must not touch.
 MARKER = ".made-by-tbft-edge-demo"
+# The cases of few labels, by the names of their files.
+NO_LABELS, NEW_CLASS = FEW_LABELS = ("no-labels", "new-class")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,12 @@ class Place(Surroundings):
     def run(self, case: Case, *, full: bool = False) -> Path:
         return self.out / "runs" / _name(case, full)
 
+    def few_bundle(self, name: str) -> Path:
+        return self.out / f"{name}.tar.gz"
+
+    def few_run(self, name: str) -> Path:
+        return self.out / "runs" / name
+
     def model(self, case: Case) -> Path:
         return self.out / f"{case.drift}.onnx"
 
@@ -54,4 +62,9 @@ def prepare(place: Place) -> None:
         for full in (False, True):
             place.bundle(case, full=full).unlink(missing_ok=True)
             shutil.rmtree(place.run(case, full=full), ignore_errors=True)
+    for name in FEW_LABELS:
+        place.few_bundle(name).unlink(missing_ok=True)
+        shutil.rmtree(place.few_run(name), ignore_errors=True)
+        for file in place.data.glob(f"{name}_*.npz"):
+            file.unlink()
     place.comparison.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """The whole path on real scans: export on the host, fine-tune and evaluate on the device, for three drifts.
 
-Each drift is answered twice: by training the block that it calls for, and by training everything.
+Each drift is answered twice: by training the block that it calls for, and by training everything. Two more cases have
+few labels: none for the drift of the input, and those of a class that the network never saw.
 
     python demo/run.py [--host .venv/host] [--device .venv/device] [--out demo-output]
 
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from cases import CASES, Case
 from commands import DemoError, Json, run, run_json, say
+from few_labels import new_class, no_labels, print_few_labels
 from outcomes import Outcome, print_outcomes
 from place import Place, prepare
 
@@ -122,6 +124,7 @@ def main() -> int:
         make_data = [place.host / "bin" / "python", DEMO / "make_data.py", place.data]
         run("host: makes three drifted data sets from real scans of digits", make_data)
         outcomes = [run_case(case, place) for case in CASES]
+        few = [no_labels(place), new_class(place)]
         comparison = compare(place)
     except DemoError as error:
         say(f"\ndemo stopped: {error}")
@@ -131,6 +134,7 @@ def main() -> int:
         return 130
     say(f"\ndone in {time.monotonic() - start:.0f} s; bundles, runs and finished models are in {place.out}\n")
     print_outcomes(outcomes)
+    print_few_labels(few)
     sys.stdout.write(comparison)
     say(f"\nthe comparison as a page: {place.comparison}; each run has its own in report.html")
     return 0

@@ -39,6 +39,7 @@ def arguments(command: str, data: Path, out: Path) -> list[str | Path]:
     """What the command needs beside."""
     return {
         "train": ["train", compiled("feature-frozen"), "--data", data, "--out", out, "--epochs", "1"],
+        "learn": ["learn", compiled("all-drifts"), "--data", data, "--out", out],
         "tune": ["tune", compiled("output-frozen"), "--out", out],
         "eval": ["eval", compiled("output-frozen"), "--data", data],
         "predict": ["predict", compiled("output-frozen"), data],
@@ -62,7 +63,7 @@ def test_absurd_numbers_are_one_line(name: str, option: str, command: Command, t
 
 def test_threads_are_a_few_for_each_core(command: Command, tmp_path: Path, squares: Path) -> None:
     """5000 of them gave no answer in half a minute."""
-    for name in ("train", "tune", "eval", "predict", "diagnose", "compare"):
+    for name in ("train", "learn", "tune", "eval", "predict", "diagnose", "compare"):
         ended = command(*arguments(name, squares, tmp_path / "out"), "--threads", "5000")
         assert ended.code == 2, ended
         assert "for each core" in ended.err
