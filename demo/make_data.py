@@ -1,8 +1,8 @@
 """Write the drifted data sets of the demo: `python demo/make_data.py OUT`.
 
-For each drift, OUT gets `<drift>_train.npz`, which a device may fine-tune and validate on, and `<drift>_test.npz`, which
-nothing but the final evaluation ever reads; `no-labels_*.npz` has another drift of the input, to be trained on without
-labels, and `new-class_*.npz` a digit that the network does not know.
+For each drift, OUT gets `<drift>_train.npz`, which a device may fine-tune and validate on, and
+`<drift>_test.npz`, which nothing but the final evaluation ever reads; `no-labels_*.npz` has another drift of the input,
+to be trained on without labels, and `new-class_*.npz` a digit that the network does not know.
 """
 
 from __future__ import annotations
