@@ -66,16 +66,9 @@ def train(
         True
     """
     folder = RunFolder(Path(options.out))
-    created = folder.create()
     progress = progress or Silent()
-    with folder.lock(progress.note):
-        folder.remove_leftovers()
-        try:
-            return _train(Path(bundle), options, folder, progress, board)
-        except Exception:
-            if not folder.has_epochs:
-                folder.discard(created)
-            raise
+    with folder.taken(progress.note):
+        return _train(Path(bundle), options, folder, progress, board)
 
 
 def _train(

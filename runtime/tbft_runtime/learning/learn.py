@@ -121,16 +121,9 @@ def learn(
         ('fc',)
     """
     folder = RunFolder(Path(options.out))
-    created = folder.create()
     progress = progress or Silent()
-    with folder.lock(progress.note):
-        folder.remove_leftovers()
-        try:
-            return _learn(Path(bundle), options, folder, progress, board)
-        except Exception:
-            if not folder.has_epochs:
-                folder.discard(created)
-            raise
+    with folder.taken(progress.note):
+        return _learn(Path(bundle), options, folder, progress, board)
 
 
 def _learn(path: Path, options: LearnOptions, folder: RunFolder, progress: Progress, board: Board) -> TrainResult:

@@ -145,6 +145,22 @@ class RunFolder:
         return False
 
     @contextlib.contextmanager
+    def taken(self, note: Callable[[str], None]) -> Iterator[None]:
+        """Make the folder if need be, and keep other processes out; a start that comes to nothing leaves nothing.
+
+        Raises TbftError as `create` and `lock` do.
+        """
+        created = self.create()
+        with self.lock(note):
+            self.remove_leftovers()
+            try:
+                yield
+            except Exception:
+                if not self.has_epochs:
+                    self.discard(created)
+                raise
+
+    @contextlib.contextmanager
     def lock(self, note: Callable[[str], None] = lambda _: None) -> Iterator[None]:
         """Keep a second process out; `note` is told where the file system has no locks.
 
