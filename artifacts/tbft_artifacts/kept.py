@@ -94,7 +94,11 @@ def kept_faults(tensors: Mapping[str, np.ndarray], plan: Plan, manifest: Manifes
     found = {name: (value.shape, value.dtype.type) for name, value in tensors.items()}
     if found != expected:
         return [f"other tensors than those of {plan.kept} kept images"]
-    if not all(np.isfinite(tensors[name]).all() for name in ("scale", "offset")):
+    scale, offset = tensors["scale"], tensors["offset"]
+    with np.errstate(over="ignore", invalid="ignore"):
+        # What the largest of 8 bits stands for.
+        largest = np.float32(255) * scale + offset
+    if not all(np.isfinite(values).all() for values in (scale, offset, largest)):
         return ["scales that are no numbers"]
     labels = tensors["labels"]
     return [] if ((labels >= 0) & (labels < len(manifest.classes))).all() else ["labels of classes that there are not"]

@@ -37,6 +37,9 @@ def grown(manifest: Manifest, added: Sequence[str], shown: Path) -> Manifest:
             f"bundle '{shown}' answers at several exits, each with classes of its own",
             "export the network without exits to add classes",
         )
+    for name in added:
+        if name == "unlabelled" or name.startswith(".") or "/" in name:
+            raise TbftError(f"'{name}' cannot be a class: it is no name for a folder of pictures", "rename the class")
     classes = (*manifest.classes, *added)
     for fault in class_faults(classes):
         raise TbftError(f"with what is added, bundle '{shown}' would have {fault}", "give the class another name")

@@ -15,6 +15,7 @@ from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.model_card import METADATA, STAMP, ModelCard
+from tbft_artifacts.more_classes import NEVER
 from tbft_artifacts.stamp import UNSTAMPED
 from tbft_runtime.graphs.graph_file import bundle_graph, checked_model
 from tbft_runtime.graphs.onnx_file import embed
@@ -147,6 +148,12 @@ def _finalized(
         raise TbftError(f"'{out}' lies in the bundle itself", "choose another `out`")
     manifest, plan = opened.manifest, opened.plan(run_file.settings.plan)
     base = load_weights(opened)
+    head = manifest.head or None
+    if 0 < mixed.share < 1 and head is not None and head.bias is not None and (base[head.bias] == NEVER).any():
+        raise TbftError(
+            f"the run in '{run}' learned a class that the model before it never answers, and nor would half of both",
+            "leave out `blend`, or train on from this run first",
+        )
     weights = blended(base, merged(plan, base, state.best), mixed.share)
     above = unknown_above(opened, weights, state.best)
     card = ModelCard(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.words import printable
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import BaseOption, ExpectIdOption, JsonOption, ThreadsOption
@@ -45,6 +46,8 @@ def command(
 
     'train --drift auto' decides alike, and trains that block. With --ask it names the images to label, one a line.
     """
+    if ask is not None and base is not None:
+        raise TbftError("--ask looks at features of the bundle as it came, and not of --from", "leave out --from")
     if ask is not None:
         with extra("device"):
             from tbft_runtime.diagnosis.asking import AskOptions

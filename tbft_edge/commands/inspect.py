@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from tbft_artifacts.input_shape import RGB
-from tbft_artifacts.kept import kept_file
 from tbft_artifacts.manifest import Block, Manifest
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.source import FEATURES, MOMENTS
@@ -82,6 +81,8 @@ def _kept(manifest: Manifest) -> Iterator[list[str]]:
 
     They are the same ones for every plan.
     """
+    from tbft_artifacts.kept import kept_file  # It brings numpy, for which no help should wait.
+
     plans = [plan for plan in manifest.plans if plan.kept]
     if plans:
         taken = sum(manifest.files[kept_file(plan)].bytes for plan in plans)

@@ -188,6 +188,36 @@ def test_moments_are_not_believed_of_other_features(eels: Path, photos: Path, tm
     assert not Predictor.open(tmp_path / "front", threads=1).tells_unknown
 
 
+def test_a_new_class_of_one_image(tmp_path: Path, others: Path) -> None:
+    """Nothing is claimed of it, and the run is whole."""
+    one = save_folders(tmp_path / "one", purple(1), [0], ["eel"])
+    result = learn(BUNDLE, LearnOptions(one, tmp_path / "run", add_classes=("eel",), threads=1))
+    assert result.accuracy_after is None
+    assert record(result).recalls[-1].recall is None
+    assert evaluate(tmp_path / "run", others, threads=1).accuracy > 0.8
+
+
+def test_a_learned_run_has_no_epochs_to_go_on_with(grown: Path, eels: Path) -> None:
+    """Nothing of it is changed; it is what others begin with."""
+    before = (grown / "run.json").read_bytes()
+    with pytest.raises(TbftError, match="was learned in one pass"):
+        train(BUNDLE, TrainOptions(eels, grown, resume=True, threads=1))
+    assert (grown / "run.json").read_bytes() == before
+    assert Predictor.open(grown, threads=1).classes == (*CLASSES, "eel")
+
+
+def test_half_of_a_new_class_is_refused(grown: Path, tmp_path: Path) -> None:
+    with pytest.raises(TbftError, match="nor would half of both"):
+        finalize(grown, tmp_path / "model.onnx", blend=0.5, allow_worse=True)
+    assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", ".eel", "unlabelled"])
+def test_what_no_folder_is_named_is_no_class(name: str, eels: Path, tmp_path: Path) -> None:
+    with pytest.raises(TbftError, match="no name for a folder"):
+        learn(BUNDLE, LearnOptions(eels, tmp_path / "run", add_classes=(name,), threads=1))
+
+
 def test_refusals(grown: Path, eels: Path, photos: Path, tmp_path: Path) -> None:
     def refused(bundle: Path = BUNDLE, out: Path = tmp_path / "run", **asked: object) -> TbftError:
         with pytest.raises(TbftError) as caught:

@@ -91,6 +91,11 @@ def begin(
         settings = with_tuning(
             resolve(options, decided.plan, bundle), decided.plan, folder.tuning_file, options.threads, progress
         )
+    elif stored.learned is not None:
+        raise TbftError(
+            f"the run in '{folder.path}' was learned in one pass, and has no epoch to go on with",
+            "choose another `out`, and begin with this run: `base`",
+        )
     else:
         settings = resumed(stored.settings, options, bundle)
         check_settings(settings, bundle, folder.path)
@@ -111,7 +116,12 @@ def begin(
     if settings.epochs:
         last = mixed_batches(data.train, settings, kept.remembered, 0)[-1]
         check_batch(bundle.manifest.moving_norms(plan), len(last.order))
-    if stored is None and settings.epochs:
+    if settings.remember and not len(kept.remembered):
+        raise TbftError(
+            f"of the {plan.kept} {bundle.manifest.noun}s that plan '{plan.id}' keeps, all are there to measure on",
+            "export with a larger `keep`, or leave out `remember`",
+        )
+    if stored is None and settings.epochs and settings.labels == "all":
         balanced = settings.class_weights == "balanced"
         note_classes(bundle.manifest, data.train, progress, balanced=balanced, hint=plan.soft_targets)
         if (again := recomputed_flops(plan, settings, data.images)) is not None:

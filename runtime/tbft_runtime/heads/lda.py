@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tbft_artifacts.errors import TbftError
 from tbft_runtime.heads.head import TINY, Fit, Head
 from tbft_runtime.heads.moments import SourceMoments
 
@@ -56,7 +57,13 @@ class Metric:
         flat = within.ndim == 1
         level = max(TINY, float((within if flat else np.diag(within)).mean()))
         shrunk = within * (1 - shrinkage) + shrinkage * level * (1 if flat else np.eye(count))
-        precision = 1 / shrunk if flat else np.linalg.inv(shrunk)
+        try:
+            precision = 1 / shrunk if flat else np.linalg.inv(shrunk)
+        except np.linalg.LinAlgError as error:
+            raise TbftError(
+                "moments of the source are none of features: their covariance has no inverse",
+                "do not trust the bundle, or export it again",
+            ) from error
         return cls(precision, moments.center, float((precision * within).sum()))
 
     def rows(self, means: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

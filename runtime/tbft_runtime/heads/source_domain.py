@@ -92,6 +92,8 @@ def check_shapes(tensors: Tensors, expected: Mapping[str, tuple[int, ...]], wher
         if name not in tensors or tensors[name].shape != shape:
             found = "lacks it" if name not in tensors else f"has it in shape {tensors[name].shape}"
             raise TbftError(f"{where} should hold '{name}' in shape {shape}, and {found}", AGAIN)
+        if tensors[name].dtype == np.float64:
+            raise TbftError(f"{where} has '{name}' in 64 bits, which no exporter writes", AGAIN)
 
 
 def _within(labels: np.ndarray, classes: int) -> bool:

@@ -67,7 +67,7 @@ NOTHING_KEPT = KeptImages(Kept(np.empty((0, 0), np.uint8), _NONE, *(np.empty(0, 
 
 def why_unusable(plan: Plan, settings: Settings) -> str | None:
     """Why what is kept for `plan` says nothing in such a run; None if it does, or nothing is kept."""
-    if plan.kept and settings.batch_norm == "adapt" and not keeps_inputs(plan):
+    if plan.kept and settings.reestimates and not keeps_inputs(plan):
         return "activations are kept as they are before batch-norm statistics are re-estimated"
     return None
 
@@ -80,7 +80,7 @@ def load_kept(bundle: Bundle, plan: Plan) -> KeptImages:
     shown = f"'{name}' of bundle '{bundle.shown or bundle.folder}'"
     try:
         tensors = load(bundle.read(name))
-    except SafetensorError as error:
+    except (SafetensorError, TypeError, KeyError, ValueError) as error:
         raise TbftError(f"{shown} is no safetensors file", "export the bundle again") from error
     for fault in kept_faults(tensors, plan, bundle.manifest):
         raise TbftError(f"{shown} has {fault}", "export the bundle again, or do not trust it")

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import msgspec
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.more_classes import with_rows
 from tbft_runtime.run.base import keep_base
 from tbft_runtime.run.base_record import Base
 from tbft_runtime.run.folder import RunFolder
@@ -23,7 +22,8 @@ def with_new_classes(
     """
     grown = bundle.with_classes(added)
     head, changed = grown.manifest.head or None, grown.changed
-    if base is None or head is None or not added or not {head.weight, head.bias} <= changed.keys():
+    if not added or base is None or head is None or head.bias is None or not {head.weight, head.bias} & changed.keys():
         return grown, base
-    tensors = with_rows(changed, head, len(grown.manifest.classes))
+    weights = grown.load_weights()
+    tensors = {**changed, **{name: weights[name] for name in (head.weight, head.bias)}}
     return dataclasses.replace(grown, changed=tensors), msgspec.structs.replace(base, sha256=keep_base(tensors, folder))

@@ -162,8 +162,6 @@ def _learn(path: Path, options: LearnOptions, folder: RunFolder, progress: Progr
         accounts = Accounts(metering, stopwatch, settings.epochs)
         accounts.prepare(state)
         accounts.finish(state)
-        folder.write_run(record)
-        folder.write_state(state)
     result = train_result(
         plan,
         settings,
@@ -178,7 +176,11 @@ def _learn(path: Path, options: LearnOptions, folder: RunFolder, progress: Progr
         no_energy=meter.why or metering.problem or "nothing was trained in epochs",
         run=printable(folder.path),
     )
-    write_report(build_report(bundle.manifest, record, state, result, None), folder.report_file)
+    report = build_report(bundle.manifest, record, state, result, None)
+    # Only what is whole is kept: nothing goes on with half of it.
+    folder.write_run(record)
+    folder.write_state(state)
+    write_report(report, folder.report_file)
     folder.remove_cache()
     return result
 
@@ -230,6 +232,11 @@ class _Lesson:
                 None if source is None else source.moments,
                 None if source is None else source.kept,
             )
+        if not all(np.isfinite(part).all() for part in (self.learned.head.weight, self.learned.head.bias)):
+            raise TbftError(
+                "the features of the images give a head of what are no numbers",
+                "do not trust the bundle, or export it again from a model that learned",
+            )
 
     def state(self, trained: Settings, record: RunFile) -> TrainingState:
         """The run's state: the head as the best there is, and how good old and new one are."""
@@ -254,7 +261,7 @@ class _Lesson:
         labels = part.labels(part.indices)
         # Of the only image of its class nothing is known without it.
         known = told(self.learned.left_out, labels)
-        before.add(old.logits(self.features), labels)
+        before.add(old.logits(self.features[known]), labels[known])
         after.add(self.learned.left_out[known], labels[known])
         return before, after
 

@@ -112,7 +112,7 @@ def remember(settings: Settings, plan: Plan) -> None:
         )
     if settings.batch_size < MIXED:
         raise TbftError(f"`batch_size` {settings.batch_size} leaves no room for `remember`", "take 2 or more")
-    if settings.batch_norm == "adapt" and not keeps_inputs(plan):
+    if settings.reestimates and not keeps_inputs(plan):
         raise TbftError(
             f"plan '{plan.id}' keeps activations from before `batch_norm` adapt changes them",
             "export with `batch_norm` adapt, which keeps images instead, or leave out `remember`",

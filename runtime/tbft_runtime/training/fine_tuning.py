@@ -138,7 +138,7 @@ class FineTuning:
     def _begin_in_closed_form(self, state: TrainingState) -> None:
         """Begin with another last layer, where there are few images and it is better on those to validate on."""
         named = too_few_for(self.bundle, self.plan, self.data.train)
-        if self.boundary is None or state.after is None or named is None:
+        if self.boundary is None or state.after is None or named is None or self.settings.labels == "none":
             return
         with self._lap("prefix"):
             features = (self._weights(state), self.boundary, self.data.train)
@@ -276,7 +276,9 @@ class FineTuning:
 
     def _old_answers(self, state: TrainingState) -> OldAnswers:
         """What the model before training answers to each image, by the frozen part as it is now."""
-        norms = self.bundle.manifest.batch_norms if self.settings.reestimates else ()
+        manifest, moving = self.bundle.manifest, self.bundle.manifest.moving_norms(self.plan)
+        # Those that move are others after each epoch, and a run that goes on has to find the same answers.
+        norms = [norm for norm in manifest.batch_norms if norm not in moving] if self.settings.reestimates else []
         adapted = {name: state.current[name] for norm in norms for name in (norm.mean, norm.variance)}
         with self._lap("evaluation"):
             return old_answers(self._evaluator(self.data.train), self.kept, {**self.base, **adapted})

@@ -48,4 +48,8 @@ class StepInputs:
             own = self.boundary.read(self.train, batch.own)
             return {self.plan.boundary.name: batch.joined(own, self.kept.read)}
         changed = self.train.augmented(batch.own, self.settings.augment, (self.settings.seed, self.epoch))
-        return step.to_boundary(batch.joined(changed, self.kept.read))
+        if self.boundary is None:
+            return step.to_boundary(batch.joined(changed, self.kept.read))
+        # What is kept lies behind the frozen part already.
+        name = self.plan.boundary.name
+        return {name: batch.joined(step.to_boundary(changed)[name], self.kept.read)}

@@ -18,7 +18,7 @@ def old_data(evaluator: Evaluator, kept: KeptImages, weights: Tensors) -> Evalua
     """Of the kept images that are measured on, by the graphs of `evaluator`; None without any."""
     if not len(kept.measured):
         return None
-    return dataclasses.replace(evaluator, part=kept, read=kept.read).evaluate(weights).evaluation()
+    return dataclasses.replace(evaluator, part=kept, read=kept.read, weights=None).evaluate(weights).evaluation()
 
 
 def blends(

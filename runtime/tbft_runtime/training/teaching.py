@@ -84,7 +84,10 @@ class ByLabels:
     def remember(self, kept: KeptImages, old: OldAnswers | None) -> None:
         self._kept, self._old = kept, old
         if self.settings.class_weights == "balanced":
-            self._weights = balanced_weights(self.train.labels(self.train.indices), self.classes)
+            # As an epoch sees them, remembered ones included: a class of these alone counts, too.
+            batches = mixed_batches(self.train, self.settings, kept.remembered, 1)
+            seen = [batch.joined(self.train.labels(batch.own), kept.labels) for batch in batches]
+            self._weights = balanced_weights(np.concatenate(seen), self.classes)
 
     def batches(self, state: TrainingState, number: int, ask: Ask) -> Sequence[MixedBatch]:  # noqa: ARG002
         return mixed_batches(self.train, self.settings, self._kept.remembered, number)
