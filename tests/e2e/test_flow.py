@@ -17,7 +17,7 @@ from support.toys import coloured_squares, png, save_folders
 from tbft_edge.main import app
 
 COMMANDS = (
-    *("export", "diagnose", "tune", "train", "eval", "predict"),
+    *("export", "diagnose", "tune", "train", "learn", "eval", "predict", "bank"),
     *("corrupt", "finalize", "report", "compare", "inspect", "doctor", "reproduce", "bench", "ops"),
 )
 
@@ -80,6 +80,8 @@ def test_finalize_reports_what_it_wrote(trained: Step, finalized: Step) -> None:
         "accuracy_before": trained.json["accuracy_before"],
         "accuracy_after": trained.json["accuracy_after"],
         "left_out": [],
+        "blend": 1.0,
+        "old_accuracy": None,
     }
 
 
