@@ -16,6 +16,7 @@ from tbft_runtime.heads.lda import lda
 from tbft_runtime.heads.moments import KeptFeatures, SourceMoments
 from tbft_runtime.heads.renamed import renamed
 from tbft_runtime.heads.ridge import ridge
+from tbft_runtime.heads.room import check_room
 from tbft_runtime.heads.scale import likeliest_scale, spread
 
 # A head takes the old one's place if it is right more often by more than so many standard errors: one image more is
@@ -56,6 +57,7 @@ def learn_head(
 
     Raises TbftError for a new class without an image, and where nothing tells what an old one is beside it.
     """
+    check_room()
     added = classes > old.classes
     if added:
         _check_added(np.bincount(labels, minlength=classes), old.classes, source)
