@@ -36,11 +36,11 @@ def bundle_graph(bundle: Bundle, name: str) -> GraphFile:
     content = bundle.read(name)
     digest = bundle.manifest.files[name].sha256
     shown = os.fspath((bundle.shown or bundle.folder) / name)
-    head, before = bundle.manifest.head or None, bundle.compiled_classes
-    if head is not None and before is not None:
+    head = bundle.manifest.head or None
+    if head is not None and bundle.compiled_classes is not None:
         # What comes from the bundle is checked before anything is changed in it, and then as it became.
         check_graph(content, BUNDLE_RULES, shown)
-        content = with_more_classes(content, head, before, len(bundle.manifest.classes), shown)
+        content = with_more_classes(content, head, len(bundle.manifest.classes))
         digest = f"{digest}+{len(bundle.manifest.classes)}"
     if digest not in _CHECKED:
         _CHECKED[digest] = check_graph(content, BUNDLE_RULES, shown)

@@ -1,36 +1,28 @@
 """A bundle's graph for more classes than it was compiled for.
 
 The number of classes is nowhere in the arithmetic: products, sums over an axis and broadcasts take whatever comes. It
-is only declared, in the dimensions of the last layer's tensors and of what is made of them, and in the depth of the one
-OneHot that turns labels into targets. So a device needs no compiler to append a class: it changes what is declared.
+is only declared, in the dimensions of the last layer's tensors and of what is made of them. So a device needs no
+compiler to append a class: it changes what is declared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
-from tbft_artifacts.errors import TbftError
 from tbft_artifacts.more_classes import head_shapes
-from tbft_artifacts.names import GRADIENT_SUFFIX, LABELS, LOG_MARGINAL, LOGITS, TARGETS
+from tbft_artifacts.names import GRADIENT_SUFFIX, LOG_MARGINAL, LOGITS, TARGETS
 from tbft_artifacts.source import LinearHead
 from tbft_runtime.graphs import onnx_schema as onnx
-from tbft_runtime.graphs.onnx_file import NODE_INPUT, NODE_OPERATOR, name_of, parts, rewritten
+from tbft_runtime.graphs.onnx_file import name_of, parts, rewritten
 from tbft_runtime.graphs.protobuf import bytes_field, number_field
 
-_ONE_HOT = b"OneHot"
 # The vectors of the update graph, which hold the tensors of the last layer, too.
 _VECTORS = "parameters"
 
 
-def with_more_classes(model: bytes, head: LinearHead, before: int, after: int, shown: str) -> bytes:
-    """The graph called `shown` for `after` classes, where it was for `before`; `head` names its last layer's tensors.
-
-    Raises TbftError for one whose labels are not of so many classes.
-    """
-    depths = {inputs[1] for inputs in _one_hots(model) if inputs[0] == LABELS.encode()}
-    shapes = head_shapes(head, after)
+def with_more_classes(model: bytes, head: LinearHead, classes: int) -> bytes:
+    """The graph for so many `classes`; `head` names its last layer's tensors."""
+    shapes = head_shapes(head, classes)
     open_names = {LOGITS, TARGETS, LOG_MARGINAL, *shapes, *(f"{name}{GRADIENT_SUFFIX}" for name in shapes)}
 
     def changed(number: int, value: bytes, raw: bytes) -> bytes:
@@ -38,30 +30,14 @@ def with_more_classes(model: bytes, head: LinearHead, before: int, after: int, s
             return b""  # Hints, of which some would be wrong.
         if number == onnx.GRAPH_INITIALIZER:
             name = name_of(value)
-            if name in shapes:
-                return bytes_field(number, _of_shape(value, shapes[name]))
-            return bytes_field(number, _depth(value, before, after, shown)) if name.encode() in depths else raw
+            return bytes_field(number, _of_shape(value, shapes[name])) if name in shapes else raw
         if number in (onnx.GRAPH_INPUT, onnx.GRAPH_OUTPUT):
-            name = name_of_value(value)
+            name = _name_of_value(value)
             is_open = name in open_names or name.startswith(_VECTORS)
             return bytes_field(number, _without_shape(value)) if is_open else raw
         return raw
 
     return rewritten(model, changed)
-
-
-def _one_hots(model: bytes) -> list[list[bytes]]:
-    """The inputs of each OneHot."""
-    found = []
-
-    def look(number: int, value: bytes, raw: bytes) -> bytes:
-        fields = list(parts(value)) if number == onnx.GRAPH_NODE else []
-        if any(key == NODE_OPERATOR and part == _ONE_HOT for key, part, _ in fields):
-            found.append([part for key, part, _ in fields if key == NODE_INPUT])
-        return raw
-
-    rewritten(model, look)
-    return found
 
 
 def _of_shape(tensor: bytes, shape: tuple[int, ...]) -> bytes:
@@ -70,18 +46,7 @@ def _of_shape(tensor: bytes, shape: tuple[int, ...]) -> bytes:
     return dims + b"".join(raw for number, _, raw in parts(tensor) if number != onnx.TENSOR_DIMS)
 
 
-def _depth(tensor: bytes, before: int, after: int, shown: str) -> bytes:
-    """A whole number that was `before`. Raises TbftError for any other."""
-    stored = [value for number, value, _ in parts(tensor) if number == onnx.TENSOR_RAW]
-    if [np.frombuffer(value, "<i8").tolist() for value in stored] != [[before]]:
-        raise TbftError(f"graph '{shown}' takes labels of others than {before} classes", "export the bundle again")
-    raw = np.array(after, "<i8").tobytes()
-    return b"".join(
-        bytes_field(number, raw) if number == onnx.TENSOR_RAW else part for number, _, part in parts(tensor)
-    )
-
-
-def name_of_value(value: bytes) -> str:
+def _name_of_value(value: bytes) -> str:
     """The name of an input or output."""
     return next((part.decode() for number, part, _ in parts(value) if number == onnx.VALUE_NAME), "")
 

@@ -22,7 +22,7 @@ from tbft_runtime.graphs.onnx_schema import (
 from tbft_runtime.graphs.protobuf import BYTES, bytes_field, fields, number_field
 
 # Fields of a NodeProto.
-NODE_INPUT, NODE_OUTPUT, NODE_OPERATOR = 1, 2, 4
+_INPUT, _OUTPUT, _OPERATOR = 1, 2, 4
 _ONE, _COUNTED = b"tbft_edge.one", b"#counted"
 
 
@@ -78,7 +78,7 @@ def with_sizes_above_0(model: bytes, sizes: Collection[bytes]) -> bytes:
     one = number_field(TENSOR_TYPE, INT64) + bytes_field(TENSOR_NAME, _ONE)
 
     def counted(number: int, value: bytes, raw: bytes) -> bytes:
-        made = [part for key, part, _ in parts(value) if key == NODE_OUTPUT] if number == GRAPH_NODE else []
+        made = [part for key, part, _ in parts(value) if key == _OUTPUT] if number == GRAPH_NODE else []
         return _counted(value, made[0]) if made and made[0] in sizes else raw
 
     constant = bytes_field(GRAPH_INITIALIZER, one + bytes_field(TENSOR_RAW, (1).to_bytes(8, "little")))
@@ -88,10 +88,10 @@ def with_sizes_above_0(model: bytes, sizes: Collection[bytes]) -> bytes:
 def _counted(size: bytes, name: bytes) -> bytes:
     """Two nodes in the place of `size`, which makes `name`: itself, and the larger one of what it makes and 1."""
     renamed = b"".join(
-        bytes_field(NODE_OUTPUT, name + _COUNTED) if number == NODE_OUTPUT else raw for number, _, raw in parts(size)
+        bytes_field(_OUTPUT, name + _COUNTED) if number == _OUTPUT else raw for number, _, raw in parts(size)
     )
-    largest = bytes_field(NODE_INPUT, name + _COUNTED) + bytes_field(NODE_INPUT, _ONE)
-    largest += bytes_field(NODE_OUTPUT, name) + bytes_field(NODE_OPERATOR, b"Max")
+    largest = bytes_field(_INPUT, name + _COUNTED) + bytes_field(_INPUT, _ONE)
+    largest += bytes_field(_OUTPUT, name) + bytes_field(_OPERATOR, b"Max")
     return bytes_field(GRAPH_NODE, renamed) + bytes_field(GRAPH_NODE, largest)
 
 
