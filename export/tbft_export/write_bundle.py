@@ -72,7 +72,10 @@ def write_manifest(manifest: Manifest, folder: Path) -> Manifest:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Write the files of a bundle into a `.tar.gz`, without owners or dates, so that equal bundles pack equally."""
+    """Write the files of a bundle into a `.tar.gz`, without owners or dates, so that equal bundles pack equally.
+
+    The manifest comes first: who opens it, knows then what each of the others has to be.
+    """
 
     def anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
         info.uid = info.gid = info.mtime = 0
@@ -84,7 +87,7 @@ def pack(folder: Path, archive: Path) -> None:
         gzip.GzipFile("", "wb", 6, file, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w") as tar,
     ):
-        for path in sorted(folder.rglob("*")):
+        for path in sorted(folder.rglob("*"), key=lambda path: (path != folder / MANIFEST, path)):
             if path.is_file():
                 tar.add(path, path.relative_to(folder).as_posix(), filter=anonymous)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from support.calibration import ArrayImages, patchworks
 from support.settled_models import IMAGE_SIZES
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import Manifest
+from tbft_artifacts.manifest import MANIFEST, Manifest
 from tbft_artifacts.plan import PREDICT
 from tbft_artifacts.source import FEATURES, LEAST_VARIANCE, MOMENTS, Source
 from tbft_export import ExportOptions, export_bundle
@@ -126,6 +127,17 @@ def test_of_many_features_the_diagonal_is_kept(tmp_path: Path, monkeypatch: pyte
     moments = load_file(found.path(MOMENTS))
     assert described(found.manifest).second == "diagonal"
     assert moments["second"].shape == (moments["means"].shape[1],)
+
+
+def test_its_graph_does_not_come_before_the_manifest_of_an_archive(tmp_path: Path) -> None:
+    export_bundle(
+        ExportOptions("support.tiny_models:tiny_deep", "output", image_size=SIZE, source=images()),
+        tmp_path / "b.tar.gz",
+    )
+    with tarfile.open(tmp_path / "b.tar.gz") as archive:
+        names = archive.getnames()
+    assert FEATURES in names
+    assert names[0] == MANIFEST
 
 
 def test_without_source_nothing_is_said(tmp_path: Path) -> None:

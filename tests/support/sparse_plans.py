@@ -38,6 +38,7 @@ def made_up_plans(layers: Sequence[SparseLayer], starts: Sequence[int], slots: i
             parameters=(HEAD,),
             optimizer=optimizer,
             int8=None,
+            targets_memory=None,
             sparse=SparseUpdate(tuple(layers[start:])),
             cost=msgspec.structs.replace(
                 plan.cost,

@@ -6,6 +6,8 @@ import gzip
 import zlib
 from pathlib import Path
 
+from tbft_artifacts.manifest import MANIFEST
+
 BLOCK = 512
 END = bytes(2 * BLOCK)
 MILLION = bytes(1 << 20)
@@ -48,8 +50,8 @@ def _record(item: tuple[str, str]) -> bytes:
 
 def members(folder: Path, root: str = "") -> list[bytes]:
     """The files of a folder, the manifest first, as `export` packs them."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [file(f"{root}{path.relative_to(folder).as_posix()}", path.read_bytes()) for path in files]
+    files = sorted(folder.rglob("*"), key=lambda path: (path != folder / MANIFEST, path))
+    return [file(f"{root}{path.relative_to(folder).as_posix()}", path.read_bytes()) for path in files if path.is_file()]
 
 
 def pack(archive: Path, *parts: bytes) -> Path:
