@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import UNLABELLED
 from tbft_artifacts.words import clean, shortened
 
 # Classes have names of people's languages; ImageNet's longest has 121 characters.
@@ -36,6 +38,16 @@ def name_faults(what: str, names: Iterable[str], longest: int = LONGEST_NAME) ->
         if name in seen:
             yield f"{what} twice: '{name}'"
         seen.add(name)
+
+
+def check_folder_names(classes: Iterable[str]) -> None:
+    """Raises TbftError for a class that no folder of its pictures can be named after.
+
+    On a device each class is a folder, and one of these means no label.
+    """
+    for name in classes:
+        if not name or name == UNLABELLED or name.startswith(".") or "/" in name or "\0" in name:
+            raise TbftError(f"'{name}' cannot be a class: it is no name for a folder of pictures", "rename the class")
 
 
 def class_faults(classes: tuple[str, ...]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import MANIFEST, WEIGHTS, Manifest
+from tbft_artifacts.more_classes import head_shapes
 from tbft_artifacts.plan import Cost, Plan
 from tbft_artifacts.sparse import SparseLayer
 
@@ -57,9 +58,8 @@ def _head_faults(manifest: Manifest, shapes: Shapes) -> Iterator[str]:
     head = manifest.head or None
     if head is None:
         return
-    classes = len(manifest.classes)
-    size = (head.features, classes) if head.transposed else (classes, head.features)
-    if shapes.get(head.weight) != size or (head.bias is not None and shapes.get(head.bias) != (classes,)):
+    expected = head_shapes(head, len(manifest.classes))
+    if any(shapes.get(name) != shape for name, shape in expected.items()):
         yield f"a last layer '{head.weight}' of other tensors than are in {WEIGHTS}"
 
 

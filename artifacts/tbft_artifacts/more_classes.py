@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from tbft_artifacts.check_names import class_faults
+from tbft_artifacts.check_names import check_folder_names, class_faults
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.plan import BYTES_PER_FLOAT, Cost, Parameter, Plan
@@ -37,9 +37,7 @@ def grown(manifest: Manifest, added: Sequence[str], shown: Path) -> Manifest:
             f"bundle '{shown}' answers at several exits, each with classes of its own",
             "export the network without exits to add classes",
         )
-    for name in added:
-        if name == "unlabelled" or name.startswith(".") or "/" in name:
-            raise TbftError(f"'{name}' cannot be a class: it is no name for a folder of pictures", "rename the class")
+    check_folder_names(added)
     classes = (*manifest.classes, *added)
     for fault in class_faults(classes):
         raise TbftError(f"with what is added, bundle '{shown}' would have {fault}", "give the class another name")

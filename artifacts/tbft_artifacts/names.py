@@ -24,6 +24,8 @@ ORIGIN_END = "#"
 
 # The label of an image that has none.
 NO_LABEL = -1
+# The folder of such images, where others are in one of their class.
+UNLABELLED = "unlabelled"
 
 
 def is_inside(name: str, module: str) -> bool:

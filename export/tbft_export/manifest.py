@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from msgspec import UNSET
 
-from tbft_artifacts.check_names import class_faults
+from tbft_artifacts.check_names import check_folder_names, class_faults
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.input_shape import GREY, RGB, as_said
 from tbft_artifacts.manifest import FORMAT, Manifest
@@ -76,10 +76,7 @@ def _class_names(options: ExportOptions, trained: TrainedModel) -> tuple[str, ..
             "give one different name per class, in the order of the model's outputs, with `classes`; for other "
             "classes than the model was trained for add `new_head`",
         )
-    for name in options.classes:
-        # On a device each class is a folder, and one of these means no label.
-        if not name or name == "unlabelled" or name.startswith(".") or "/" in name or "\0" in name:
-            raise TbftError(f"'{name}' cannot be a class: it is no name for a folder of pictures", "rename the class")
+    check_folder_names(options.classes)
     for fault in class_faults(options.classes):
         raise TbftError(f"the model would have {fault}", "rename the class")
     return options.classes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.names import LOGITS
+from tbft_artifacts.names import LOGITS, is_inside
 from tbft_artifacts.source import CHANNEL_MEANS, CHANNEL_VARIANCES, LAST_FEATURES
 from tbft_export.blocks.find import find_blocks
 from tbft_export.blocks.layers import trainable_parameters
@@ -75,6 +75,6 @@ def _described_norm(forward: ForwardModel) -> ir.Node | None:
         entering = node.inputs[0]
         if scale is None or entering is None or not image_shape(entering)[1:]:
             continue
-        if any(f"{scale.name}.".startswith(f"{name}.") for name in stages[_STAGE]):
+        if any(is_inside(scale.name or "", name) for name in stages[_STAGE]):
             return node
     return None

@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.names import NO_LABEL
+from tbft_artifacts.names import NO_LABEL, UNLABELLED
 from tbft_artifacts.preprocessing import CutWindows
 from tbft_runtime.data.csv_table import Row, read_rows
-from tbft_runtime.data.items import UNLABELLED, Item
+from tbft_runtime.data.items import Item
 from tbft_runtime.data.npz_archive import MOST_IMAGES
 from tbft_runtime.data.pictures import checksum
 from tbft_runtime.data.preprocessing import Preprocessing

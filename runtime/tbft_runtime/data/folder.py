@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.names import NO_LABEL
+from tbft_artifacts.names import NO_LABEL, UNLABELLED
 from tbft_runtime.data.bounds import Room, room
-from tbft_runtime.data.items import UNLABELLED, Item
+from tbft_runtime.data.items import Item
 from tbft_runtime.data.listing import class_folders, is_of_system, pictures_in, unreadable
 from tbft_runtime.data.pictures import DAMAGED, Picture, checksum, read
 from tbft_runtime.data.preprocessing import Preprocessing

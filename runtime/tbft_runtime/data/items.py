@@ -11,7 +11,6 @@ import numpy as np
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.preprocessing import Noun
 
-UNLABELLED = "unlabelled"
 MOST_SKIPPED = 100_000
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.data.items import UNLABELLED
+from tbft_artifacts.names import UNLABELLED
 from tbft_runtime.data.pictures import PICTURE_SUFFIXES
 
 # Of file systems, Windows, macOS, Android and network storages; some may not even be deleted.
