@@ -13,6 +13,7 @@ from tbft_artifacts.source import LinearHead
 from tbft_runtime.boundary.prefix import Prefix, load_prefix
 from tbft_runtime.data.dataset import Part
 from tbft_runtime.graphs.sessions import Tensors
+from tbft_runtime.heads.stored import trains_only
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.settings import Settings
 
@@ -27,8 +28,7 @@ def head_plan(bundle: Bundle) -> tuple[Plan, LinearHead]:
             "export the network again, with torch.nn.Linear as its last layer",
         )
     for plan in bundle.manifest.plans:
-        names = {parameter.name for parameter in plan.parameters}
-        if names == {head.weight, head.bias} and plan.boundary.shape == (head.features,) and plan.prefix_is_fixed:
+        if trains_only(plan, head) and plan.prefix_is_fixed:
             return plan, head
     raise TbftError(
         f"bundle '{shown}' has no plan that trains the last layer alone, before which features are looked at",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -222,7 +223,7 @@ class _Lesson:
         with stopwatch.lap("prefix"):
             self.features = self.reader.read(train)
             self.unseen = self.reader.read(validation) if len(validation) else None
-        old, source = head_of(self.weights, self.named), self.source
+        old, source = self.old, self.source
         with stopwatch.lap("train"):
             self.learned = learn_head(
                 Head.of(old.weight[:before], old.bias[:before]),
@@ -242,32 +243,38 @@ class _Lesson:
         """The run's state: the head as the best there is, and how good old and new one are."""
         state = initial_state(self.bundle, self.plan, trained, self.weights)
         state.run = record
-        before, after = self._tallies()
+        before, after = self.tallies
         state.before, state.confusions["before"] = before.evaluation(), before.confusion()
         state.current |= tensors_of(self.learned.head, self.named)
         state.keep_best(0, after.evaluation(), after.confusion(), None, None)
         return state
 
-    def _tallies(self) -> tuple[Tally, Tally]:
+    @cached_property
+    def old(self) -> Head:
+        """The head that the run began with, with empty rows for what is added."""
+        return head_of(self.weights, self.named)
+
+    @cached_property
+    def tallies(self) -> tuple[Tally, Tally]:
         """What the old head and the new one say of images that neither was made of."""
         before, after = Tally(), Tally()
-        old, part = head_of(self.weights, self.named), self.data.validation
+        part = self.data.validation
         if self.unseen is not None:
             labels = part.labels(part.indices)
-            before.add(old.logits(self.unseen), labels)
+            before.add(self.old.logits(self.unseen), labels)
             after.add(self.learned.head.logits(self.unseen), labels)
             return before, after
         part = self.data.train
         labels = part.labels(part.indices)
         # Of the only image of its class nothing is known without it.
         known = told(self.learned.left_out, labels)
-        before.add(old.logits(self.features[known]), labels[known])
+        before.add(self.old.logits(self.features[known]), labels[known])
         after.add(self.learned.left_out[known], labels[known])
         return before, after
 
     def record(self, added: Sequence[str], folder: RunFolder) -> Learned:
         """What is told of it; moments of all classes are written into the folder, for a later run."""
-        _, after = self._tallies()
+        _, after = self.tallies
         moments = None
         # Under other labels the classes are others than the source's.
         if self.source is not None and (added or self.learned.kind in ("old", "lda")):
@@ -276,7 +283,7 @@ class _Lesson:
             moments = keep_moments(SourceDomain(joined, self.source.kept), folder)
         return learned_record(
             self.learned,
-            head_of(self.weights, self.named),
+            self.old,
             None if self.source is None else self.source.kept,
             classes=self.bundle.manifest.classes,
             added=added,

@@ -19,7 +19,7 @@ from tbft_runtime.heads.learn import LearnedHead, learn_head
 from tbft_runtime.heads.moments import KeptFeatures
 from tbft_runtime.heads.record import learned_record
 from tbft_runtime.heads.source_domain import load_source
-from tbft_runtime.heads.stored import head_of, tensors_of
+from tbft_runtime.heads.stored import head_of, tensors_of, trains_only
 from tbft_runtime.run.learned_record import Learned
 from tbft_runtime.tally import Tally, per_class
 
@@ -56,12 +56,12 @@ def too_few_for(bundle: Bundle, plan: Plan, train: Part) -> LinearHead | None:
     named, labels = bundle.manifest.head or None, train.labels(train.indices)
     if named is None or named.bias is None or (labels == NO_LABEL).any() or not len(labels):
         return None
-    if {parameter.name for parameter in plan.parameters} != {named.weight, named.bias}:
+    if not trains_only(plan, named):
         return None
     counts = np.bincount(labels)
     # One rare class among many images is none for which all of them are looked at at once.
     are_few = counts[counts > 0].min() < FEW and len(labels) < FEW * np.count_nonzero(counts)
-    return named if plan.boundary.shape == (named.features,) and are_few else None
+    return named if are_few else None
 
 
 def starting_head(
