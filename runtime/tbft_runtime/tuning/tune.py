@@ -66,20 +66,14 @@ def tune(bundle: str | os.PathLike[str], options: TuneOptions, progress: Progres
         ('feature-block-sgd', 1)
     """
     folder = RunFolder(Path(options.out))
-    created = folder.create()
     progress = progress or Silent()
-    with folder.lock(progress.note):
-        folder.remove_leftovers()
+    with folder.taken(progress.note):
         if folder.has_state:
             raise TbftError(
                 f"'{folder.path}' holds a run already, which goes on as it began", "tune in another `out`, before train"
             )
-        try:
-            tuning = _measure(Path(bundle), options, progress)
-            write_tuning(tuning, folder.tuning_file)
-        except Exception:
-            folder.discard(created)
-            raise
+        tuning = _measure(Path(bundle), options, progress)
+        write_tuning(tuning, folder.tuning_file)
     return tuning
 
 
