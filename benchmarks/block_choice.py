@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +19,8 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.block_choice_results import BlockChoices, Choice, write_choices
-from tbft_artifacts.errors import TbftError
+from benchmarks.block_choice_results import BlockChoices, Choice
+from benchmarks.kept import clear_errors, write_kept
 from tbft_edge import fingerprint
 from tbft_edge.commands.reproduce import say_trial
 from tbft_edge.console import say
@@ -62,10 +61,8 @@ RELABELLINGS: dict[str, Relabelling] = {
 
 def main() -> None:
     """Errors end as those of the command line do."""
-    try:
+    with clear_errors():
         run(_options())
-    except TbftError as error:
-        sys.exit(f"error: {error.message}\n\nhint: {error.hint}")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -104,7 +101,7 @@ def run(arguments: argparse.Namespace) -> None:
     with ThreadPoolExecutor(options.jobs) as pool:
         choices = [choice for found in pool.map(choose, cases) for choice in found]
     path = options.out / "block-choice.json"
-    write_choices(BlockChoices(tuple(choices)), path)
+    write_kept(path, BlockChoices(tuple(choices)))
     right = sum(choice.is_right for choice in choices)
     say(f"{path}: {right} of {len(choices)} choices are the best block, or within 1 point of it")
     for choice in choices:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import statistics
-import sys
 from collections.abc import Iterator
 
-import msgspec
-
-from benchmarks.block_choice_results import TOLERANCE_POINTS, BlockChoices, Choice, read_choices
+from benchmarks.block_choice_results import TOLERANCE_POINTS, BlockChoices, Choice
+from benchmarks.kept import read_kept
 from benchmarks.prepared import ROOT
 from tbft_artifacts.atomic import atomic_file
 from tbft_edge.tables.table import Table, markdown
@@ -31,10 +29,7 @@ python -m benchmarks.block_choice --data CIFAR10 --weights RESNET26 --source5-we
 
 def main() -> None:
     """Write the page."""
-    try:
-        choices = read_choices(KEPT)
-    except (OSError, msgspec.DecodeError) as error:
-        sys.exit(f"error: no results in '{KEPT}': {error}\n\nhint: python -m benchmarks.block_choice")
+    choices = read_kept(KEPT, BlockChoices, "benchmarks.block_choice")
     with atomic_file(PAGE) as temporary:
         temporary.write_text(page(choices), encoding="utf-8")
 

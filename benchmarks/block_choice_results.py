@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
-from tbft_artifacts.atomic import atomic_file
 from tbft_edge.reproduce.blocks import PaperBlock
 
 # A block within so many points of the best one is right, too.
@@ -53,14 +50,3 @@ class BlockChoices(msgspec.Struct, frozen=True):
     """Every case."""
 
     choices: tuple[Choice, ...]
-
-
-def read_choices(path: Path) -> BlockChoices:
-    """Raises OSError or msgspec.DecodeError if `path` holds none."""
-    return msgspec.json.decode(path.read_bytes(), type=BlockChoices)
-
-
-def write_choices(choices: BlockChoices, path: Path) -> None:
-    """All or nothing."""
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(choices), indent=1) + b"\n")

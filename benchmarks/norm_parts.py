@@ -20,9 +20,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from benchmarks.kept import clear_errors, write_kept
 from benchmarks.norm_parts_page import CORRUPTIONS, DRIFTS, KEPT, PARTS, TESTED, TRAINED, Outcome, Trial, table
-from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.errors import TbftError
 from tbft_edge.console import say
 from tbft_edge.process import answer, run_json
 from tbft_edge.reproduce.device_python import check_device_python, default_device_python
@@ -44,10 +43,8 @@ class Setting:
 
 def main() -> None:
     """Errors end as those of the command line do."""
-    try:
+    with clear_errors():
         run(_options())
-    except TbftError as error:
-        sys.exit(f"error: {error.message}\n\nhint: {error.hint}")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -66,8 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         for outcome in pool.map(lambda trial: _train(trial, setting), trials):
             outcomes.append(outcome)
             say(" ".join(map(str, (*msgspec.structs.astuple(outcome.trial), f"{outcome.accuracy:.3f}"))))
-    with atomic_file(arguments.out) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(outcomes), indent=1) + b"\n")
+    write_kept(arguments.out, outcomes)
     sys.stdout.writelines(f"{line}\n" for line in table(outcomes))
 
 

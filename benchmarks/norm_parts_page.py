@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import numpy as np
 
+from benchmarks.kept import read_kept
 from benchmarks.prepared import ROOT
 from tbft_artifacts.atomic import atomic_file
 
@@ -53,12 +53,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def main() -> None:
     """Write the page."""
-    try:
-        outcomes = msgspec.json.decode(KEPT.read_bytes(), type=list[Outcome])
-    except (OSError, msgspec.DecodeError) as error:
-        sys.exit(f"error: no results in '{KEPT}': {error}\n\nhint: python -m benchmarks.norm_parts")
+    results = read_kept(KEPT, list[Outcome], "benchmarks.norm_parts")
     with atomic_file(PAGE) as temporary:
-        temporary.write_text(page(outcomes), encoding="utf-8")
+        temporary.write_text(page(results), encoding="utf-8")
 
 
 def page(outcomes: Sequence[Outcome]) -> str:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.kept import clear_errors
 from benchmarks.prepared import ROOT
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
@@ -21,10 +22,8 @@ PAGE = ROOT / "docs" / "results" / "reproduction.md"
 
 def main(arguments: Sequence[str]) -> None:
     """Read the files, in their order, and write the page."""
-    try:
+    with clear_errors():
         write(list(map(Path, arguments)) or sorted(KEPT.glob("*.json")), PAGE)
-    except TbftError as error:
-        sys.exit(f"error: {error.message}\n\nhint: {error.hint}")
 
 
 def write(files: Sequence[Path], page: Path) -> None:

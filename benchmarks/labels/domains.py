@@ -13,14 +13,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.random import default_rng
 
+from benchmarks.kept import clear_errors, write_kept
 from benchmarks.labels.domains_page import KEPT, Answered, Results, Routed, tables
 from tbft_artifacts.archive import opened
-from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.errors import TbftError
 from tbft_edge.console import say
 from tbft_runtime import Bank
 from tbft_runtime.corruptions.corrupt import CORRUPTIONS, corrupt
@@ -45,10 +43,8 @@ TURN = 80
 
 def main() -> None:
     """Errors end as those of the command line do."""
-    try:
+    with clear_errors():
         run(_options())
-    except TbftError as error:
-        sys.exit(f"error: {error.message}\n\nhint: {error.hint}")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -70,8 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         ),
         answered=tuple(_answered(arguments.bank, arguments.bundle, arguments.run, photos, labels)),
     )
-    with atomic_file(arguments.out) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    write_kept(arguments.out, results)
     sys.stdout.writelines(f"{line}\n" for line in tables(results))
 
 

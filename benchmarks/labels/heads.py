@@ -14,13 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.random import default_rng
 
+from benchmarks.kept import clear_errors, write_kept
 from benchmarks.labels.heads_page import KEPT, Added, Asked, Renamed, Results, Unknown, tables
 from tbft_artifacts.archive import opened
-from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
 from tbft_edge.console import say
 from tbft_runtime.boundary.prefix import load_prefix
@@ -67,10 +66,8 @@ class Photos:
 
 def main() -> None:
     """Errors end as those of the command line do."""
-    try:
+    with clear_errors():
         run(_options())
-    except TbftError as error:
-        sys.exit(f"error: {error.message}\n\nhint: {error.hint}")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -92,8 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
             *_asked(ten, NOISE, drifted, 4 * draws),
         ),
     )
-    with atomic_file(arguments.out) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+    write_kept(arguments.out, results)
     sys.stdout.writelines(f"{line}\n" for line in tables(results))
 
 

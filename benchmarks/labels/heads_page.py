@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
 
+from benchmarks.kept import read_kept
 from benchmarks.prepared import ROOT
 from tbft_artifacts.atomic import atomic_file
 
@@ -95,10 +95,7 @@ class Results(msgspec.Struct, frozen=True):
 
 def main() -> None:
     """Write the page."""
-    try:
-        results = msgspec.json.decode(KEPT.read_bytes(), type=Results)
-    except (OSError, msgspec.DecodeError) as error:
-        sys.exit(f"error: no results in '{KEPT}': {error}\n\nhint: python -m benchmarks.labels.heads")
+    results = read_kept(KEPT, Results, "benchmarks.labels.heads")
     with atomic_file(PAGE) as temporary:
         temporary.write_text(page(results), encoding="utf-8")
 

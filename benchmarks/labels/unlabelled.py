@@ -20,8 +20,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from benchmarks.kept import clear_errors, write_kept
 from benchmarks.labels.unlabelled_page import POOLS, Outcome, Pool, Trial, tables
-from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_edge.console import say
@@ -70,10 +70,8 @@ class _Tested(msgspec.Struct):
 
 def main() -> None:
     """Errors end as those of the command line do."""
-    try:
+    with clear_errors():
         run(_options())
-    except TbftError as error:
-        sys.exit(f"error: {error.message}\n\nhint: {error.hint}")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -94,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
         for outcome in pool.map(lambda trial: _tried(trial, setting), trials):
             known[outcome.trial] = outcome
-            _write(list(known.values()), arguments.out)
+            write_kept(arguments.out, sorted(known.values(), key=lambda outcome: outcome.trial))
             trial = outcome.trial
             say(
                 f"{trial.corruption} {trial.severity} {trial.pool} {trial.seed}: before {outcome.before:.3f}, "
@@ -177,12 +175,6 @@ def _known(path: Path) -> dict[Trial, Outcome]:
     except msgspec.DecodeError as error:
         raise TbftError(f"'{path}' holds no results: {error}", "choose another `out`") from error
     return {outcome.trial: outcome for outcome in outcomes}
-
-
-def _write(outcomes: list[Outcome], path: Path) -> None:
-    with atomic_file(path) as temporary:
-        ordered = sorted(outcomes, key=lambda outcome: outcome.trial)
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n")
 
 
 def _options() -> argparse.Namespace:

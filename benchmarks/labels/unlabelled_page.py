@@ -13,6 +13,8 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from benchmarks.kept import read_kept
+
 # What the device collects: photos as they come, all of them in the order of their classes, or those of three classes.
 Pool = Literal["mixed", "sorted", "three"]
 POOLS: tuple[Pool, ...] = ("mixed", "sorted", "three")
@@ -109,10 +111,7 @@ def main() -> None:
     """Print the tables of a file of results."""
     if len(sys.argv) != 2:
         sys.exit("error: name the file of results\n\nhint: python -m benchmarks.labels.unlabelled writes one")
-    try:
-        outcomes = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=list[Outcome])
-    except (OSError, msgspec.DecodeError) as error:
-        sys.exit(f"error: no results in '{sys.argv[1]}': {error}\n\nhint: python -m benchmarks.labels.unlabelled")
+    outcomes = read_kept(Path(sys.argv[1]), list[Outcome], "benchmarks.labels.unlabelled")
     sys.stdout.writelines(f"{line}\n" for line in tables(outcomes))
 
 

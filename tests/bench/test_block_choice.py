@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.block_choice_page import page
-from benchmarks.block_choice_results import BlockChoices, Choice, read_choices, write_choices
+from benchmarks.block_choice_results import BlockChoices, Choice
+from benchmarks.kept import read_kept, write_kept
 from tbft_edge.reproduce.blocks import PaperBlock
 
 
@@ -51,5 +52,5 @@ def test_the_page_counts_and_names_what_is_wrong() -> None:
 
 def test_choices_are_read_as_they_were_written(tmp_path: Path) -> None:
     choices = BlockChoices((choice("fog", "block1", 0.7, 0.6, 0.5, 0.4),))
-    write_choices(choices, tmp_path / "choices.json")
-    assert read_choices(tmp_path / "choices.json") == choices
+    write_kept(tmp_path / "choices.json", choices)
+    assert read_kept(tmp_path / "choices.json", BlockChoices, "benchmarks.block_choice") == choices
