@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.preprocessing import Noun
 from tbft_artifacts.words import printable
@@ -18,10 +17,11 @@ from tbft_runtime.data.signals import is_npz
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.domains.bank import Bank, checked_window
 from tbft_runtime.inference.batches import pixels_of, so_many
+from tbft_runtime.inference.evaluation import accuracy_per_class, evaluated
 from tbft_runtime.inference.pictures import each_path
 from tbft_runtime.inference.prediction import Pictures, Prediction
 from tbft_runtime.progress import Progress
-from tbft_runtime.tally import Tally, per_class
+from tbft_runtime.tally import Tally
 
 
 class DomainAnswers(msgspec.Struct, frozen=True):
@@ -110,18 +110,14 @@ def evaluate_bank(bank: Bank, data: Path, window: int, progress: Progress) -> Ba
         progress.advance(len(items))
     if skipped:
         progress.note(skipped_note(skipped, noun))
-    result = tally.evaluation()
-    if result is None:
-        raise TbftError(f"no readable {noun} in '{data}' has a label", f"evaluation needs labelled {noun}s")
+    result = evaluated(tally, data, noun)
     shares = {name: each.evaluation() for name, each in by_domain.items()}
     return BankEvaluation(
         accuracy=result.accuracy,
         loss=result.loss,
         images=result.images,
         skipped_images=tuple(name for name, _ in skipped),
-        accuracy_per_class={
-            bank.classes[index]: right / images for index, (images, right) in per_class(tally.confusion()).items()
-        },
+        accuracy_per_class=accuracy_per_class(tally, bank.classes),
         domains=tuple(
             DomainAnswers(name, found.images, found.accuracy) for name, found in shares.items() if found is not None
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ from tbft_runtime.inference.model import open_model, open_whole
 from tbft_runtime.meters.meter import NO_METER
 from tbft_runtime.meters.registry import choose
 from tbft_runtime.progress import Progress, Silent
+from tbft_runtime.run.epoch import Evaluation
 from tbft_runtime.tally import Tally, per_class
 
 
@@ -114,9 +116,7 @@ def evaluate(
             progress.advance(len(batch))
         if skipped:
             progress.note(skipped_note(skipped, noun))
-        result = tally.evaluation()
-        if result is None:
-            raise TbftError(f"no readable {noun} in '{data}' has a label", f"evaluation needs labelled {noun}s")
+        result = evaluated(tally, data, noun)
         single = None
         if sample is not None:
             progress.begin(f"answering one {noun} at a time", 0)
@@ -129,9 +129,7 @@ def evaluate(
         loss=result.loss,
         images=result.images,
         skipped_images=tuple(name for name, _ in skipped),
-        accuracy_per_class={
-            model.classes[index]: right / images for index, (images, right) in per_class(tally.confusion()).items()
-        },
+        accuracy_per_class=accuracy_per_class(tally, model.classes),
         images_per_second=result.images / seconds,
         board=state_of_board,
         exits=early_answers(model.exits, answered, model.threshold)
@@ -140,3 +138,16 @@ def evaluate(
         single=single,
         input_kind=noun,
     )
+
+
+def evaluated(tally: Tally, data: Path, noun: Noun) -> Evaluation:
+    """What was counted of the images of `data`. Raises TbftError if none had a label."""
+    result = tally.evaluation()
+    if result is None:
+        raise TbftError(f"no readable {noun} in '{data}' has a label", f"evaluation needs labelled {noun}s")
+    return result
+
+
+def accuracy_per_class(tally: Tally, classes: Sequence[str]) -> dict[str, float]:
+    """How many images (0 to 1) of each class that had any were answered rightly."""
+    return {classes[index]: right / images for index, (images, right) in per_class(tally.confusion()).items()}
