@@ -16,10 +16,15 @@ from tbft_artifacts.errors import TbftError
 from tbft_runtime import Silent
 from tbft_runtime.data.dataset import Part
 from tbft_runtime.inference.model import open_whole
+from tbft_runtime.kept.images import NOTHING_KEPT
 from tbft_runtime.kept.mixing import MixedBatch
+from tbft_runtime.run.options import TrainOptions
+from tbft_runtime.run.resolve import resolve
+from tbft_runtime.run.state import TrainingState
 from tbft_runtime.softmax import softmax
 from tbft_runtime.training.distillation import OldAnswers
 from tbft_runtime.training.fine_tuning import FineTuning
+from tbft_runtime.training.teaching import ByLabels
 
 # Colours of which the network knows something already: so its answers say more than one class.
 BETWEEN = (COLOURS + OLD_COLOURS) // 2
@@ -38,7 +43,11 @@ def test_targets_are_label_and_old_answer_in_parts() -> None:
     own, kept = np.array([[0.75, 0.25], [0.5, 0.5]], np.float32), np.array([[0.0, 1.0]], np.float32)
     train = Part(None, np.array([4, 9]), None)  # type: ignore[arg-type]  (only its indices are used)
     batch = MixedBatch(np.array([9, 4]), np.array([0]), np.array([2, 0, 1]))
-    found = OldAnswers(own, kept).targets(batch, train, np.array([1, 0, 1]), 0.5)
+    bundle = open_bundle(compiled(KEPT))
+    settings = resolve(TrainOptions(data="", out="", distill=0.5), bundle.plan(LAST), bundle)
+    teaching = ByLabels(train, settings, 2)
+    teaching.remember(NOTHING_KEPT, OldAnswers(own, kept))
+    found = teaching._targets(batch, np.array([1, 0, 1]))
     assert found.targets.tolist() == [[0, 1], [0.75, 0.25], [0.375, 0.625]]
     assert not found.information.any()
     assert not found.log_marginal.any()
@@ -52,14 +61,13 @@ def test_old_answers_are_those_of_the_bundle(
     asked: list[OldAnswers] = []
     tunings: list[FineTuning] = []
 
-    def remember(self: FineTuning, state: Any) -> None:
-        ask(self, state)
-        assert self.old is not None
-        asked.append(self.old)
+    def remember(self: FineTuning, state: TrainingState) -> OldAnswers:
+        asked.append(ask(self, state))
         tunings.append(self)
+        return asked[-1]
 
-    ask = FineTuning._ask_old
-    monkeypatch.setattr(FineTuning, "_ask_old", remember)
+    ask = FineTuning._old_answers
+    monkeypatch.setattr(FineTuning, "_old_answers", remember)
     fine_tune(KEPT, squares, tmp_path / "run", plan=plan, epochs=1, distill=0.5)
     images, _ = coloured_squares(48)
     (tuning,) = tunings
