@@ -24,6 +24,7 @@ CacheChoice = Literal["auto", "fp32", "fp16", "off"]
 ClassWeightsOption = Literal["none", "balanced"]
 PlaceChoice = Literal["auto", "disk", "ram"]
 LabelChoice = Literal["all", "none"]
+StartingHeadChoice = Literal["auto", "kept"]
 
 
 def command(
@@ -164,6 +165,13 @@ def command(
             "1/8 of a side), or flip,shift. Nothing can be kept of them: each epoch computes the frozen part again."
         ),
     ] = None,
+    starting_head: Annotated[
+        StartingHeadChoice | None,
+        typer.Option(
+            help="Where only the last layer is trained. auto (the default): with fewer than 25 images of a class begin "
+            "with one in closed form, as 'learn' makes it, if it is better on validation images. kept: never."
+        ),
+    ] = None,
     base: BaseOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out after its last whole epoch, if there is one.")
@@ -208,6 +216,7 @@ def command(
             exit_accuracy=exit_accuracy,
             class_weights=class_weights,
             augment=augment,
+            starting_head=starting_head,
             base=base,
             labels=labels,
             check_labels=check_labels,

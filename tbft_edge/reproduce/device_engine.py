@@ -97,6 +97,8 @@ def _spelled(protocol: Protocol) -> list[str]:
         "--patience": protocol.patience,
     }
     words = [word for name, value in options.items() for word in (name, str(value))]
+    # The paper trains the layer that is there, however few the images.
+    words += ["--starting-head", "kept"]
     return [*words, "--bn", "adapt"] if protocol.batch_norm == "adapt" else words
 
 

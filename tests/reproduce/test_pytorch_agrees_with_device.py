@@ -79,6 +79,7 @@ def on_device(
         batch_size=protocol.batch_size,
         patience=protocol.patience,
         seed=protocol.seed,
+        starting_head="kept",
         threads=1,
         meter="none",
     )

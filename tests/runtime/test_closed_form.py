@@ -9,6 +9,7 @@ import pytest
 
 from support.bundles import ALL_DRIFTS, COMPILED, FRONT, HEAD
 from support.toys import coloured_squares, save_squares
+from tbft_artifacts.errors import TbftError
 from tbft_runtime import TrainOptions, evaluate, read_report, train
 from tbft_runtime.reporting.result import TrainResult
 
@@ -48,6 +49,20 @@ def test_it_goes_on_from_there(tmp_path: Path) -> None:
     states = [(tmp_path / name / "state.safetensors").stat().st_size for name in ("whole", "parts")]
     assert states[0] > 0
     assert parts.loss_after == whole.loss_after
+
+
+def test_the_layer_that_is_there_is_kept_if_asked(tmp_path: Path) -> None:
+    """As whoever compares training itself with other engines needs it."""
+    result = run(tmp_path / "run", 40, starting_head="kept")
+    assert result.learned is None
+    assert result.accuracy_after == result.accuracy_before
+    with pytest.raises(TbftError, match="`starting_head` auto differs from the run"):
+        run(tmp_path / "run", 40, starting_head="auto", resume=True)
+
+
+def test_another_way_is_not_known(tmp_path: Path) -> None:
+    with pytest.raises(TbftError, match="`starting_head` 'best' is not known"):
+        run(tmp_path / "run", 40, starting_head="best")
 
 
 @pytest.mark.parametrize(("count", "plan"), [(180, HEAD), (40, FRONT)])

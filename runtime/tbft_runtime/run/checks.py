@@ -12,7 +12,7 @@ from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.structs import LARGEST_BATCH, LARGEST_BUDGET, LARGEST_RATE, MOST_EPOCHS
 from tbft_runtime.graphs.sessions import checked_threads
-from tbft_runtime.run.options import ClassWeights
+from tbft_runtime.run.options import ClassWeights, StartingHead
 from tbft_runtime.run.settings import Settings
 
 # At most; some images of a batch have to be new. Of fewer kept ones none would be left to measure on.
@@ -186,6 +186,12 @@ def class_weights(settings: Settings, plan: Plan) -> None:
             f"plan '{plan.id}' has no gradient graph that takes `class_weights`",
             "leave it out, or export the bundle again; plans with exits, or with channels to choose, take labels alone",
         )
+
+
+def starting_head(settings: Settings, _plan: Plan) -> None:
+    """There are two ways to choose it."""
+    if settings.starting_head not in get_args(StartingHead):
+        raise TbftError(f"`starting_head` '{settings.starting_head}' is not known", "kept, or leave it out")
 
 
 def augment(settings: Settings, manifest: Manifest) -> None:

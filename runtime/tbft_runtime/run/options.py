@@ -24,6 +24,8 @@ ClassWeights = Literal["none", "balanced"]
 CachePlace = Literal["disk", "ram"]
 # Whose labels are trained on: of all images that have one, or of none.
 LabelUse = Literal["all", "none"]
+# The last layer that training begins with: one in closed form where images are few, or the one that is there.
+StartingHead = Literal["auto", "kept"]
 
 DEFAULT_EPOCHS = 10
 # Without labels: what is to be had comes in the first ones, and nobody stops those that spoil it.
@@ -33,6 +35,7 @@ DEFAULT_VALIDATION = 0.15
 DEFAULT_CACHE: CacheFormat = "fp32"
 DEFAULT_CACHE_PLACE: CachePlace = "disk"
 DEFAULT_LABELS: LabelUse = "all"
+DEFAULT_STARTING_HEAD: StartingHead = "auto"
 # Those of TinyTrain (arXiv 2307.09988).
 DEFAULT_UPDATE_BYTES = 1_000_000
 DEFAULT_COMPUTE = 0.15
@@ -97,6 +100,8 @@ class TrainOptions:
     """How images to train on are changed, others in each epoch: "flip", "shift" or "flip,shift"."""
     base: str | Path | None = None
     """What a new run begins with: an earlier run of the bundle, or a `.safetensors` of some of its tensors."""
+    starting_head: StartingHead | None = None
+    """With "kept" training begins with the last layer that is there, even where images are few."""
     labels: LabelUse | None = None
     """With "none" nothing is trained towards a label: images teach by what the network answers."""
     check_labels: int | None = None

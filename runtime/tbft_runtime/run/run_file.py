@@ -16,6 +16,7 @@ _DECISIVE = (
     "bundle_id", "plan", "batch_norm", "lr", "momentum", "weight_decay", "batch_size", "seed", "val_fraction",
     "augment",
     "class_weights",
+    "starting_head",
     "remember",
     "distill",
     "labels",

@@ -11,11 +11,13 @@ from tbft_runtime.run.options import (
     DEFAULT_CACHE,
     DEFAULT_CACHE_PLACE,
     DEFAULT_LABELS,
+    DEFAULT_STARTING_HEAD,
     Augmentation,
     CacheFormat,
     CachePlace,
     ClassWeights,
     LabelUse,
+    StartingHead,
 )
 
 
@@ -70,7 +72,8 @@ class Settings(msgspec.Struct, frozen=True):
     """How images to train on are changed, others in each epoch."""
     class_weights: ClassWeights = "none"
     """How much images count in the loss."""
-
+    starting_head: StartingHead = DEFAULT_STARTING_HEAD
+    """The last layer that training begins with: one in closed form where images are few, or the one that is there."""
     labels: LabelUse = DEFAULT_LABELS
     """Whose labels are trained on: of all images that have one, or of none."""
     check_labels: Some | None = None

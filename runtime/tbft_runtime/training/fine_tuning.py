@@ -137,8 +137,9 @@ class FineTuning:
 
     def _begin_in_closed_form(self, state: TrainingState) -> None:
         """Begin with another last layer, where there are few images and it is better on those to validate on."""
+        asked = self.settings.starting_head == "auto" and self.settings.labels == "all"
         named = too_few_for(self.bundle, self.plan, self.data.train)
-        if self.boundary is None or state.after is None or named is None or self.settings.labels == "none":
+        if self.boundary is None or state.after is None or named is None or not asked:
             return
         with self._lap("prefix"):
             features = (self._weights(state), self.boundary, self.data.train)
