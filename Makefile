@@ -175,9 +175,9 @@ $(DEVICE)/.installed: pyproject.toml constraints.txt
 	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[device]'
 	@touch $@
 
-# The tests need a runner beside what a device has.
+# The tests need a runner beside what a device has, and what serves the agent's page.
 $(DEVICE)/.tested: $(DEVICE)/.installed
-	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest pytest-xdist hypothesis jsonschema
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[agent]' pytest pytest-xdist hypothesis jsonschema
 	@touch $@
 
 $(DEVICE)/.benched: $(DEVICE)/.tested

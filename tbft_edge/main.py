@@ -16,6 +16,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import LIMITS
 from tbft_edge import signals, streams
 from tbft_edge.commands import (
+    agent,
     bank,
     bench,
     compare,
@@ -71,6 +72,7 @@ app.command("learn")(learn.command)
 app.command("eval")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("bank")(bank.command)
+app.add_typer(agent.app, name="agent")
 app.command("corrupt")(corrupt.command)
 app.command("finalize")(finalize.command)
 app.command("report")(report.command)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tbft_artifacts.amounts import memory_size
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.structs import LARGEST_BATCH
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import ExpectIdsOption, JsonOption, memory_size, one_each
+from tbft_edge.commands.options import ExpectIdsOption, JsonOption, one_each
 from tbft_edge.console import print_json, say
 from tbft_edge.figures import percent, size
 from tbft_edge.tables.table import Table, show

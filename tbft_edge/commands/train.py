@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tbft_artifacts.amounts import memory_size
 from tbft_artifacts.plan import BatchNormPolicy, Drift
 from tbft_artifacts.structs import LARGEST_BATCH, MOST_EPOCHS
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import BaseOption, ExpectIdOption, JsonOption, ThreadsOption, memory_size, part_of_whole
+from tbft_edge.commands.options import BaseOption, ExpectIdOption, JsonOption, ThreadsOption, part_of_whole
 from tbft_edge.console import print_json, quoted, say
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import zlib
 from typing import IO
 
@@ -18,7 +17,8 @@ class ChecksummedFile(io.RawIOBase):
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.size = os.fstat(file.fileno()).st_size
+        self.size = file.seek(0, io.SEEK_END)
+        file.seek(0)
         self._checksum = 0
         self._summed = 0
 

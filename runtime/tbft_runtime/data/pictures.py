@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,15 @@ def read(file: Path, preprocessing: Preprocessing, room: Room) -> Picture:
             return Picture(pixels, problem, content.checksum(), needed)
     except OSError as error:
         return Picture(None, error.strerror or DAMAGED, None)
+
+
+def read_content(content: bytes, preprocessing: Preprocessing, room: Room) -> Picture:
+    """The same of the bytes of such a file."""
+    if len(content) > MOST_FILE_BYTES:
+        return Picture(None, f"it has more than {MOST_FILE_BYTES >> 20} MiB", None)
+    held = ChecksummedFile(io.BytesIO(content))
+    pixels, problem, needed = _decoded(held, preprocessing, room)
+    return Picture(pixels, problem, held.checksum(), needed)
 
 
 def read_picture(file: Path, preprocessing: Preprocessing) -> np.ndarray | None:

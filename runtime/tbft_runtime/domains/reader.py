@@ -69,25 +69,27 @@ class ChannelReader:
                 "keep a run for each domain, and choose the one to answer yourself",
             )
         tensors, where = read_moments(bundle)
-        classes, size = len(manifest.classes), 2 * source.channels
+        classes, size = bundle.compiled_classes or len(manifest.classes), 2 * source.channels
         check_shapes(
             tensors, {NORM_COUNTS: (classes,), NORM_MEANS: (classes, size), NORM_COVARIANCE: (size, size)}, where
         )
         counts = tensors[NORM_COUNTS]
         if counts.dtype != np.int64 or counts.min() < 0 or not counts.any():
             raise TbftError(f"{where} counts images of classes that there are not", AGAIN)
-        # Of a class that it answered for no image of the source nothing is known but what holds for all.
+        # Of a class that was added, or that it answered for no image of the source, only what holds for all is known.
         overall = np.average(tensors[NORM_MEANS], axis=0, weights=counts)
+        means = np.where(counts[:, None] > 0, tensors[NORM_MEANS], overall)
+        added = np.tile(overall, (len(manifest.classes) - classes, 1))
         return cls(
             load_graph(
                 bundle_graph(bundle, FEATURES),
                 weights,
                 threads,
-                signature=roles.features(classes, head.features, source.channels),
+                signature=roles.features(len(manifest.classes), head.features, source.channels),
                 room=Room(images_per_batch(manifest.shape), manifest.shape),
             ),
             Preprocessing(manifest.preprocessing, manifest.shape),
-            np.where(counts[:, None] > 0, tensors[NORM_MEANS], overall).astype(np.float64),
+            np.concatenate([means, added]).astype(np.float64),
             _invertible(tensors[NORM_COVARIANCE].astype(np.float64), where),
             int(counts.sum()),
         )

@@ -11,13 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import NormalDist
 
 import numpy as np
 
 # Windows of a domain's own images that are said to fit no domain, as far as its images tell.
 FALSE_ALARMS = 0.01
-# The quantile of the standard normal distribution that leaves this part above it.
-_QUANTILE = 2.326
 # With fewer images the covariance is as good as that of the source domain, and nobody knows how distances scatter.
 FEWEST = 32
 
@@ -71,8 +70,8 @@ class Statistics:
         """-2 log likelihood of the window's mean, but for what is the same for every domain."""
         return self.distance(window) + self._volume
 
-    def limit(self, window: int) -> float:
-        """The distance that few windows of so many images of the domain exceed.
+    def limit(self, window: int, chance: float = FALSE_ALARMS) -> float:
+        """The distance that a window of so many images of the domain exceeds with that chance.
 
         Means of images that are no Gaussian cloud become one: of the variance of distances only that of a Gaussian
         stays. They are taken for gamma distributed, with the quantile of Wilson and Hilferty (1931).
@@ -81,7 +80,7 @@ class Statistics:
         variance = gaussian + max(0.0, self.spread - gaussian) / window
         freedom = 2 * self.level**2 / variance
         share = 2 / (9 * freedom)
-        return self.level * float(max(0.0, 1 - share + _QUANTILE * math.sqrt(share))) ** 3
+        return self.level * float(max(0.0, 1 - share + NormalDist().inv_cdf(1 - chance) * math.sqrt(share))) ** 3
 
 
 def of_source(covariance: np.ndarray, images: int, others: Sequence[Statistics]) -> Statistics:

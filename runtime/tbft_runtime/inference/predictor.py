@@ -125,15 +125,16 @@ class Predictor:
     @property
     def tells_unknown(self) -> bool:
         """Whether it can say that an image is of no class: the bundle was exported with source images."""
-        return self._unknown_above is not None
+        return self.unknown_above is not None
 
     @property
-    def _unknown_above(self) -> float | None:
+    def unknown_above(self) -> float | None:
+        """The score (`heads.unknown`) above which an image is of no class; None where nothing tells."""
         return self.model.unknown_above if isinstance(self.model, Model) else None
 
     def answers(self, pixels: np.ndarray) -> Iterator[Answer]:
         """The answer to each image of prepared pixels (N, H, W, C) uint8."""
-        return each_answer(self.model.answers(pixels), self.model.classes, self._unknown_above)
+        return each_answer(self.model.answers(pixels), self.model.classes, self.unknown_above)
 
 
 def each_answer(answers: Answers, classes: Sequence[str], unknown_above: float | None) -> Iterator[Answer]:

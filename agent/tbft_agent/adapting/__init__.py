@@ -1,0 +1,1 @@
+"""Training a candidate, and proving that it is better."""

@@ -1,0 +1,83 @@
+"""`tbft-edge` commands in processes of their own, which give way to whatever else the board does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tbft_artifacts.errors import TbftError
+
+# Below what answers images, which nobody should notice.
+_NICE = 15
+# If memory is short the kernel ends this one first.
+_OOM_SCORE = 800
+# How long a command may clean up that was told to end; the agent itself has five seconds.
+_PATIENCE_SECONDS = 3.0
+_LONGEST_MESSAGE = 64 << 10
+
+
+class StoppedError(Exception):
+    """The agent ends, or somebody wants the model before: nothing is begun any more."""
+
+
+class Commands:
+    """Runs one command after the other, until it is told to stop."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    def run(self, *words: str | Path) -> bytes:
+        """What `tbft-edge WORDS --json` prints. Raises TbftError with its own message, and StoppedError."""
+        command = [sys.executable, "-m", "tbft_edge", *(os.fspath(word) for word in words), "--json"]
+        with self._lock:
+            if self._stopped:
+                raise StoppedError
+            self._child = child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+        _give_way(child.pid)
+        with child:
+            printed, said = child.communicate()
+        if self._stopped:
+            raise StoppedError
+        if child.returncode:
+            raise _failure(said, child.returncode)
+        return printed
+
+    def stop(self) -> None:
+        """End what runs, kindly at first, and begin nothing more."""
+        with self._lock:
+            self._stopped = True
+            child = self._child
+        if child is None or child.poll() is not None:
+            return
+        with contextlib.suppress(OSError):
+            child.terminate()
+        try:
+            child.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+
+def _give_way(process: int) -> None:
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process, _NICE)
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{process}/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
+
+
+def _failure(said: bytes, code: int) -> TbftError:
+    """What a command said of why it failed."""
+    lines = [line for line in said[-_LONGEST_MESSAGE:].decode(errors="replace").splitlines() if line.strip()]
+    words = {
+        kind: next((line.removeprefix(kind) for line in reversed(lines) if line.startswith(kind)), None)
+        for kind in ("error: ", "hint: ")
+    }
+    message = words["error: "] or (lines[-1] if lines else f"exit code {code}")
+    return TbftError(message, words["hint: "] or "see 'tbft-edge agent logs'")

@@ -1,0 +1,49 @@
+"""Whether a candidate is right more often than the model that answers, by more than chance."""
+
+from __future__ import annotations
+
+from math import comb
+
+import msgspec
+
+# A candidate that is no better seems so once in twenty times.
+LEVEL = 0.05
+# Of fewer images that somebody said something of nothing can be told: five that only the candidate knows are needed.
+FEWEST = 6
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """Of `images` held-out labelled ones: how often (0 to 1) either is right, and with which chance the candidate
+    would win as clearly if it were no better.
+
+    `source_before` and `source_after` are accuracies on source images that the bundle keeps; None where it keeps none.
+    """
+
+    images: int
+    right_before: int
+    right_after: int
+    chance: float
+    source_before: float | None = None
+    source_after: float | None = None
+
+    @property
+    def decides(self) -> bool:
+        return self.images >= FEWEST
+
+    @property
+    def is_better(self) -> bool:
+        return self.decides and self.chance < LEVEL
+
+    def forgets_more(self, points: float) -> bool:
+        """Whether it lost more than so many points of accuracy on what the model knew."""
+        if self.source_before is None or self.source_after is None:
+            return False
+        return (self.source_before - self.source_after) * 100 > points
+
+
+def chance_of(gained: int, lost: int) -> float:
+    """The exact one-sided test of McNemar: of images that just one of both answers rightly, `gained` or more are the
+    candidate's, if either were as likely.
+    """
+    count = gained + lost
+    return float(sum(comb(count, wins) for wins in range(gained, count + 1)) / 2**count)

@@ -1,0 +1,130 @@
+"""Pictures in, answers out: by the current model, whoever asks, and never more at once than there is room for."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from tbft_agent.clock import Clock
+from tbft_agent.serving.served import Looked, Served
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.data.bounds import room
+from tbft_runtime.data.pictures import read_content
+
+# Latencies that percentiles are of.
+_REMEMBERED = 1024
+
+
+class BusyError(Exception):
+    """As many images wait as may: the caller should come again later."""
+
+
+class UnreadableError(Exception):
+    """What was given is no picture, and why."""
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was answered to one picture, by which model, and after how many milliseconds."""
+
+    label: str
+    confidence: float
+    version: int
+    ms: float
+    exit: str | None = None
+    unknown: bool | None = None
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the last answers, in milliseconds; None before the first."""
+
+    images: int
+    p50: float | None
+    p95: float | None
+
+
+@dataclass
+class Answering:
+    """Holds the model. `heard` gets every answer, with the bytes it was made of."""
+
+    clock: Clock
+    waiting: int
+    heard: Callable[[bytes, Looked, int], None]
+    served: Served
+    version: int
+    answered: int = 0
+    refused: int = 0
+    _ms: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _places: threading.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._places = threading.Semaphore(self.waiting)
+
+    def answer(self, content: bytes) -> Said:
+        """Raises BusyError, UnreadableError, and TbftError for a model that gives no numbers."""
+        if not self._places.acquire(blocking=False):
+            self.refused += 1
+            raise BusyError
+        try:
+            return self._answer(content)
+        finally:
+            self._places.release()
+
+    def replace(self, served: Served, version: int) -> None:
+        """From now on this model answers; what was begun is answered by the one before."""
+        self.served, self.version = served, version
+
+    def latency(self) -> Latency:
+        """From a picture's bytes to its answer."""
+        found = list(self._ms)
+        if not found:
+            return Latency(images=0, p50=None, p95=None)
+        p50, p95 = np.percentile(found, [50, 95])
+        return Latency(images=len(found), p50=round(float(p50), 2), p95=round(float(p95), 2))
+
+    def _answer(self, content: bytes) -> Said:
+        began = self.clock.steady()
+        # One at a time: each already uses every thread that it may.
+        with self._lock:
+            served, version = self.served, self.version
+            picture = read_content(content, served.preprocessing, room(None))
+            if picture.pixels is None:
+                raise UnreadableError(picture.problem)
+            (looked,) = served.look(picture.pixels[np.newaxis])
+            self.heard(content, looked, version)
+        ms = (self.clock.steady() - began) * 1000
+        self._ms.append(ms)
+        self.answered += 1
+        return Said(
+            label=looked.answer.label,
+            confidence=round(looked.confidence, 4),
+            version=version,
+            ms=round(ms, 2),
+            exit=looked.answer.exit,
+            unknown=looked.answer.unknown,
+        )
+
+
+def first_that_answers(
+    load: Callable[[int], Served],
+    number: int,
+    before: Callable[[int], int],
+    on_failed: Callable[[int, TbftError], None],
+) -> tuple[Served, int]:
+    """The model `number`, or if it cannot be loaded the one before it, down to the bundle.
+
+    Raises TbftError if the bundle itself cannot be.
+    """
+    while True:
+        try:
+            return load(number), number
+        except TbftError as error:
+            if number == 0:
+                raise
+            on_failed(number, error)
+            number = before(number)

@@ -1,0 +1,152 @@
+"""All that the agent is made of, and what its decisions share: to remember, to go on, to go back."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tbft_agent.adapting.lesson import Candidate, Lesson, Means
+from tbft_agent.answering import Answering
+from tbft_agent.clock import Age, Clock
+from tbft_agent.journal import Journal
+from tbft_agent.keeping.record import Kept
+from tbft_agent.keeping.store import Store
+from tbft_agent.memory import Memory, Trial, write_memory
+from tbft_agent.place import Place
+from tbft_agent.pupil import Pupil
+from tbft_agent.serving.served import Served, serve
+from tbft_agent.settings import Configured, Settings
+from tbft_agent.states import Event, following
+from tbft_agent.versions import BUNDLE, Versions
+from tbft_agent.watching.normal import Normal
+from tbft_agent.watching.watch import Watch
+from tbft_artifacts.atomic import is_full_disk
+from tbft_artifacts.errors import TbftError
+from tbft_runtime.board.watch import BoardWatch
+from tbft_runtime.graphs.sessions import default_threads
+
+
+@dataclass
+class Core:
+    """The parts. `lock` is held by whoever changes anything but the store, which has its own."""
+
+    configured: Configured
+    place: Place
+    clock: Clock
+    journal: Journal
+    versions: Versions
+    store: Store
+    board: BoardWatch
+    memory: Memory
+    age: Age
+    answering: Answering = field(init=False)
+    watch: Watch = field(init=False)
+    pupil: Pupil = field(init=False)
+    # A candidate that labels were too few to decide on, and what it was made of.
+    undecided: tuple[Lesson, Candidate] | None = None
+    waits_for: str | None = None
+    trained: bool = False
+    saved: float = 0.0
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def settings(self) -> Settings:
+        return self.configured.settings
+
+    def remember(self, **what: Any) -> None:
+        """From now on; written by `save`."""
+        self.memory = msgspec.structs.replace(self.memory, **what)
+
+    def save(self) -> None:
+        """Write what is remembered; where the disk is full the agent goes on without."""
+        self.saved = self.clock.steady()
+        self.remember(lived=self.age.seconds())
+        try:
+            write_memory(self.place.memory, self.memory)
+        except TbftError as error:
+            if not is_full_disk(error):
+                raise
+
+    def happened(self, event: Event, says: str, remember: dict[str, Any] | None = None, **figures: Any) -> bool:
+        """Go on as the table says, and write down why; False where the event means nothing now."""
+        before = self.memory.state
+        state = following(before, event)
+        if state is None:
+            return False
+        self.waits_for = None
+        self.remember(state=state, since=self.age.seconds(), **(remember or {}))
+        self.journal.write(event.value, says, before=before.value, state=state.value, **figures)
+        self.save()
+        return True
+
+    def rest(self, event: Event, says: str, **figures: Any) -> None:
+        """What was tried came to nothing: watch again, and try nothing for a while."""
+        self.undecided = None
+        until = self.age.seconds() + self.settings.adapt.rest_hours * 3600
+        self.happened(event, says, {"rests_until": until, "cause": None, "needs_labels": False, "asked": 0}, **figures)
+        self.place.clear_work()
+
+    def labelled(self) -> list[Kept]:
+        """Images of this drift, or of the time since the last, of which somebody said what they show."""
+        return self.store.where("episode = ? and label is not null and label != ''", self.memory.episode)
+
+    def lesson(self) -> Lesson:
+        """What could be trained now, and on what."""
+        means: Means = "with labels" if self.memory.needs_labels else "without labels"
+        labelled = self.labelled()
+        # Labels that nothing is trained on may all prove.
+        proving = labelled if means == "without labels" else [kept for kept in labelled if kept.held_out]
+        version, threads = self.answering.version, self.settings.threads or default_threads()
+        return Lesson(
+            means=means,
+            bundle=self.configured.bundle,
+            run=None if version == BUNDLE else self.versions.model(version),
+            classes=self.answering.served.classes,
+            pool=self.store.where("episode = ? and label is null", self.memory.episode),
+            labelled=[] if means == "without labels" else [kept for kept in labelled if not kept.held_out],
+            proving=proving,
+            path=self.store.path,
+            work=self.place.work,
+            settings=self.settings.adapt,
+            threads=max(1, threads - 1),
+        )
+
+    def load(self, number: int) -> Served:
+        """Raises TbftError if that version cannot be loaded."""
+        return serve(self.versions.model(number), self.settings.threads)
+
+    def take_over(self, served: Served, number: int, normal: Normal | None = None) -> None:
+        """Let a loaded version answer, and watch by what is normal to it; a new drift is another episode."""
+        self.answering.replace(served, number)
+        self.watch_by(served, number, normal)
+        self.remember(episode=self.memory.episode + 1, trial=Trial())
+
+    def watch_by(self, served: Served, number: int, normal: Normal | None = None) -> None:
+        """Begin to watch; `normal` where it is known already, else what was kept, or what the bundle knows."""
+        classes = len(served.classes)
+        known = normal or Normal.read(self.versions.normal(number), classes) or served.normal
+        self.watch = Watch(self.settings.watch, classes, known, served.prior)
+
+    def failed(self, number: int, why: str) -> None:
+        """Nobody goes back to this version any more."""
+        version = self.versions.get(number)
+        if version is not None:
+            self.versions.mark(msgspec.structs.replace(version, failed=why))
+        self.journal.write("failed", f"version {number} does not answer any more: {why}", version=number)
+
+    def back(self, event: Event, why: str) -> int:
+        """Let the version before answer again; which one."""
+        bad = self.answering.version
+        if bad == BUNDLE:
+            self.rest(event, why)
+            return BUNDLE
+        number = self.versions.before(bad)
+        served = self.load(number)
+        self.versions.activate(number)
+        self.failed(bad, why)
+        self.take_over(served, number)
+        self.rest(event, why, version=number)
+        return number

@@ -1,0 +1,250 @@
+"""What the agent decides in each state, from what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+from tbft_agent.adapting.lesson import HeldBackError, Lesson
+from tbft_agent.adapting.permission import why_not
+from tbft_agent.core import Core
+from tbft_agent.keeping.record import Kept
+from tbft_agent.memory import Trial
+from tbft_agent.pupil import Proven
+from tbft_agent.states import Event, State
+from tbft_agent.versions import Version
+from tbft_agent.watching.wrong import are_wrong
+from tbft_artifacts.errors import TbftError
+
+# Images that are asked about are chosen among so many times as many.
+_TO_CHOOSE_FROM = 4
+# Labels from long ago say nothing of answers now.
+_LATEST_LABELS = 24
+_NO_LABELS_HELP = "means without labels came to nothing: "
+
+
+def decide(core: Core) -> None:
+    """Look at what there is, once."""
+    _DECISIONS[core.memory.state](core)
+
+
+def _watching(core: Core) -> None:
+    _spot_check(core)
+    if core.age.seconds() < core.memory.rests_until:
+        return
+    if core.watch.sees_drift:
+        window = core.watch.windows[-1]
+        says = "images look otherwise than those that the model knows"
+        seen = {"distance": window.distance, "limit": window.limit, "confidence": window.confidence}
+        _drifted(core, Event.DRIFT, says, {"cause": "images"}, seen)
+    elif (wrong := _wrong_answers(core.labelled())) is not None:
+        _drifted(core, Event.WRONG, wrong, {"cause": "answers", "needs_labels": True}, {})
+
+
+def _spot_check(core: Core) -> None:
+    """Ask a few questions when it is time: that labels mean something else now, no image tells."""
+    asked, asking = core.pupil.asked(), core.settings.ask
+    if asked:
+        core.store.ask(asked)
+        core.journal.write("asked", f"what {len(asked)} images show, to know whether answers are still right")
+    due = core.age.seconds() - core.memory.checked >= asking.every_days * 24 * 3600
+    if not asking.every_days or not due or core.pupil.is_busy:
+        return
+    lesson = core.lesson()
+    if len(lesson.pool) >= asking.images * _TO_CHOOSE_FROM:
+        core.remember(checked=core.age.seconds())
+        core.pupil.choose(lesson, asking.images)
+
+
+def _drifted(core: Core, event: Event, says: str, remember: dict[str, Any], figures: dict[str, Any]) -> None:
+    """Images of a drift of the input are others than those before; labels were given before it was known."""
+    episode = core.memory.episode + (event is Event.DRIFT)
+    core.happened(event, says, remember | {"episode": episode, "asked": 0}, **figures)
+
+
+def _while_drifted(core: Core) -> None:
+    if core.memory.cause == "images" and core.watch.sees_none and core.undecided is None:
+        core.happened(Event.GONE, "images look as they did before", {"cause": None, "needs_labels": False})
+        return
+    if _lacks_labels(core):
+        _ask(core)
+        return
+    lesson = core.lesson()
+    core.waits_for = _missing(core, lesson)
+    if core.waits_for is None and not core.pupil.is_busy:
+        known, core.undecided, core.trained = core.undecided, None, False
+        images = len(lesson.pool) + len(lesson.labelled)
+        says = f"training begins, {lesson.means}" if known is None else "the candidate is held against more labels"
+        core.happened(Event.BEGIN, says, images=images, labels=len(lesson.labelled), proving=len(lesson.proving))
+        core.pupil.learn(lesson, None if known is None else known[1])
+
+
+def _missing(core: Core, lesson: Lesson) -> str | None:
+    """What training waits for; None if for nothing."""
+    adapt = core.settings.adapt
+    if core.memory.paused:
+        return "somebody paused it"
+    images = len(lesson.pool)
+    if lesson.means == "without labels" and images < adapt.images:
+        return f"{images} of {adapt.images} images are there"
+    return why_not(adapt, core.clock, core.board, core.memory.joules_today)
+
+
+def _lacks_labels(core: Core) -> bool:
+    """Whether more labels are needed than there are."""
+    there, memory = len(core.labelled()), core.memory
+    if memory.asked:
+        return there < memory.asked
+    if memory.needs_labels or not core.settings.adapt.unverified:
+        return there < core.settings.adapt.labels
+    return False
+
+
+def _ask(core: Core) -> None:
+    """Ask for as many more as are wanted at a time, once there are images to choose from."""
+    lesson, adapt = core.lesson(), core.settings.adapt
+    there = len(core.labelled())
+    needed = min(adapt.images, adapt.labels * _TO_CHOOSE_FROM)
+    if len(lesson.pool) < needed:
+        core.waits_for = f"{len(lesson.pool)} of {needed} images to ask about are there"
+        return
+    wanted = max(core.memory.asked, adapt.labels)
+    says = f"somebody has to say what {wanted - there} images show"
+    core.happened(Event.LABELS_NEEDED, says, {"asked": wanted}, labels=there, wanted=wanted)
+    core.pupil.choose(lesson, wanted - there)
+
+
+def _while_asking(core: Core) -> None:
+    asked = core.pupil.asked()
+    if asked is not None:
+        core.store.ask(asked)
+    if core.memory.cause == "images" and core.watch.sees_none and core.undecided is None:
+        core.happened(Event.GONE, "images look as they did before", {"cause": None, "asked": 0})
+    elif not _lacks_labels(core):
+        core.happened(Event.LABELS_THERE, f"{len(core.labelled())} images are labelled")
+
+
+def _while_adapting(core: Core) -> None:
+    if core.trained:
+        core.happened(Event.TRAINED, "a candidate is there")
+    else:
+        _came_to_nothing(core, core.pupil.result())
+
+
+def _while_proving(core: Core) -> None:
+    result = core.pupil.result()
+    if isinstance(result, Proven):
+        _judge(core, result)
+    else:
+        _came_to_nothing(core, result)
+
+
+def _came_to_nothing(core: Core, result: Proven | TbftError | HeldBackError | None) -> None:
+    if result is None:
+        if not core.pupil.is_busy:  # It was stopped.
+            core.rest(Event.FAILED, "training was stopped")
+        return
+    words = result.message if isinstance(result, TbftError) else str(result)
+    if not core.memory.needs_labels:
+        # Labels may do what images alone do not.
+        core.happened(Event.FAILED, _NO_LABELS_HELP + words)
+        core.happened(Event.TOLD, "it is tried with labels", {"needs_labels": True, "asked": 0})
+        return
+    core.rest(Event.FAILED, f"training failed: {words}")
+
+
+def _judge(core: Core, proven: Proven) -> None:
+    """Swap, or not, by what labels say; where they say nothing, as whoever installed the agent allows."""
+    proof, adapt, how = proven.proof, core.settings.adapt, proven.candidate.how
+    core.memory = core.memory.spent(proven.candidate.joules or 0.0)
+    figures: dict[str, Any] = {
+        "how": how,
+        "images": proof.images,
+        "right before": proof.right_before,
+        "right after": proof.right_after,
+        "chance": round(proof.chance, 4),
+        "joules": proven.candidate.joules,
+    }
+    if proof.forgets_more(adapt.most_forgotten):
+        lost = (proof.source_before or 0) - (proof.source_after or 0)
+        core.rest(Event.NO_BETTER, f"it forgets {lost * 100:.1f} points of what it knew", **figures)
+    elif proof.is_better:
+        _swap(core, proven, verified=True, figures=figures)
+    elif not proof.decides and adapt.unverified and proven.lesson.means == "without labels":
+        _swap(core, proven, verified=False, figures=figures)
+    elif not proof.decides or proof.right_after > proof.right_before:
+        core.undecided = (proven.lesson, proven.candidate)
+        wanted = len(core.labelled()) + adapt.labels
+        core.happened(Event.UNDECIDED, "labels are too few to tell whether it is better", {"asked": wanted}, **figures)
+        core.pupil.choose(core.lesson(), adapt.labels)
+    elif not core.memory.needs_labels:
+        core.happened(Event.NO_BETTER, "what it learned without labels is no better", **figures)
+        core.happened(Event.TOLD, "it is tried with labels", {"needs_labels": True})
+    else:
+        core.rest(Event.NO_BETTER, "the candidate is no better by more than chance", **figures)
+
+
+def _swap(core: Core, proven: Proven, *, verified: bool, figures: dict[str, Any]) -> None:
+    """The candidate becomes a version, answers, and is on probation."""
+    number, before = core.versions.next_number(), core.answering.version
+    version = Version(
+        number=number,
+        before=before,
+        how=proven.candidate.how,
+        made_at=core.clock.now().isoformat(timespec="seconds"),
+        verified=verified,
+        confidence=proven.confidence,
+    )
+    core.versions.keep(proven.candidate.run, version)
+    if proven.normal is not None:
+        proven.normal.write(core.versions.normal(number))
+    core.versions.activate(number)
+    core.take_over(proven.served, number, proven.normal)
+    told = "" if verified else ", which no label verified"
+    core.happened(
+        Event.BETTER,
+        f"version {number} answers: {proven.candidate.how}{told}",
+        {"trial": Trial(promised=proven.confidence), "cause": None, "needs_labels": False, "asked": 0},
+        version=number,
+        verified=verified,
+        **figures,
+    )
+    core.store.ask([])
+    core.versions.prune()
+    core.place.clear_work()
+
+
+def _while_probation(core: Core) -> None:
+    trial, probation = core.memory.trial, core.settings.probation
+    wrong = _wrong_answers([kept for kept in core.labelled() if kept.version == core.answering.version])
+    if wrong is not None:
+        core.back(Event.WORSE, wrong)
+    elif trial.mean is not None and trial.images >= probation.images:
+        if trial.promised is not None and trial.mean < trial.promised - probation.less_sure:
+            core.back(Event.WORSE, f"it is {trial.mean:.0%} sure on average, and was {trial.promised:.0%}")
+        else:
+            core.happened(Event.PASSED, "the new model does what was promised of it", confidence=trial.mean)
+
+
+def _wrong_answers(labelled: list[Kept]) -> str | None:
+    """That they are wrong more often than such answers should be, in words; None if they are not."""
+    if not labelled:
+        return None
+    labelled = labelled[-_LATEST_LABELS:]
+    right = sum(kept.label == kept.answer for kept in labelled)
+    if not are_wrong(right, len(labelled), sum(kept.confidence for kept in labelled) / len(labelled)):
+        return None
+    return f"{right} of {len(labelled)} labelled images were answered rightly"
+
+
+_DECISIONS: MappingProxyType[State, Callable[[Core], None]] = MappingProxyType(
+    {
+        State.WATCHING: _watching,
+        State.DRIFTED: _while_drifted,
+        State.ASKING: _while_asking,
+        State.ADAPTING: _while_adapting,
+        State.PROVING: _while_proving,
+        State.PROBATION: _while_probation,
+    }
+)

@@ -1,0 +1,1 @@
+"""Recent images that stay on the device, and what somebody said of them."""

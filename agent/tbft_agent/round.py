@@ -1,0 +1,111 @@
+"""What the agent does once a second: the camera's folder, its decisions, what it tells others."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import traceback
+from dataclasses import dataclass, field
+
+from tbft_agent.agent import Agent
+from tbft_agent.answering import BusyError, UnreadableError
+from tbft_agent.camera import Folder
+from tbft_agent.metrics import metrics_of
+from tbft_agent.notify import tell, watchdog_seconds
+from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.errors import TbftError
+
+_TICK_SECONDS = 1.0
+_METRICS_SECONDS = 15.0
+
+
+@dataclass
+class Round:
+    """Runs in a thread of its own from `start` to `stop`; tests call `once`."""
+
+    agent: Agent
+    _camera: Folder | None = None
+    _looked: float = -1e9
+    _wrote: float = -1e9
+    _told: float = -1e9
+    _trouble: str | None = None
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin; pictures that are in the folder already are not answered."""
+        folder = self.agent.core.configured.camera
+        if folder is not None:
+            self._camera = Folder(folder)
+            with contextlib.suppress(OSError):
+                self._camera.begin()
+        self._thread = threading.Thread(target=self._run, name="tbft-edge-round", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it, and wait for that."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def once(self) -> None:
+        """Look around."""
+        steady = self.agent.core.clock.steady()
+        camera = self.agent.core.settings.camera
+        if camera is not None and steady - self._looked >= camera.every_seconds:
+            self._looked = steady
+            self._take_pictures()
+        self.agent.tick()
+        if steady - self._wrote >= _METRICS_SECONDS:
+            self._wrote = steady
+            self._write_metrics()
+        every = watchdog_seconds()
+        if every is not None and steady - self._told >= min(every, _TICK_SECONDS):
+            self._told = steady
+            tell("WATCHDOG=1")
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.once()
+                self._trouble = None
+            except Exception as error:  # Whatever it is, images are still answered, and the next round may do.
+                self._say_once(error)
+            camera = self.agent.core.settings.camera
+            self._stopped.wait(min(_TICK_SECONDS, _TICK_SECONDS if camera is None else camera.every_seconds))
+
+    def _take_pictures(self) -> None:
+        if self._camera is None:
+            folder = self.agent.core.configured.camera
+            assert folder is not None
+            self._camera = Folder(folder)
+        steady = self.agent.core.clock.steady()
+        for shot in self._camera.news(steady):
+            if self._stopped.is_set():
+                return
+            try:
+                self.agent.core.answering.answer(shot.content)
+            except BusyError:
+                self._camera.again(shot, steady)
+                return
+            except UnreadableError as error:
+                if not self._camera.again(shot, steady):
+                    self.agent.core.journal.write("skipped", f"'{shot.path.name}' is no picture: {error}")
+                continue
+            settings = self.agent.core.settings.camera
+            if settings is not None and settings.after == "delete":
+                with contextlib.suppress(OSError):
+                    shot.path.unlink()
+
+    def _write_metrics(self) -> None:
+        path = self.agent.core.configured.metrics
+        if path is not None:
+            with contextlib.suppress(TbftError, OSError), atomic_file(path, durable=False) as temporary:
+                temporary.write_bytes(metrics_of(self.agent.core))
+
+    def _say_once(self, error: Exception) -> None:
+        words = error.message if isinstance(error, TbftError) else f"{type(error).__name__}: {error}"
+        if words != self._trouble:
+            self._trouble = words
+            trace = "" if isinstance(error, TbftError | OSError) else traceback.format_exc(limit=-3)
+            self.agent.core.journal.write("trouble", words, trace=trace)

@@ -1,0 +1,105 @@
+"""The agent as a process: from its configuration until somebody tells it to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+
+from tbft_agent.agent import Agent
+from tbft_agent.clock import SystemClock
+from tbft_agent.notify import tell
+from tbft_agent.place import Place
+from tbft_agent.round import Round
+from tbft_agent.settings import LOOPBACK, Configured, Http
+from tbft_agent.web.app import make_app
+from tbft_agent.web.guard import read_token
+from tbft_artifacts.errors import TbftError
+
+# What is being answered may end; the rest of five seconds is for training to stop and for what is remembered.
+_GRACE_SECONDS = 1
+_BACKLOG = 128
+
+
+def run(configured: Configured, say: Callable[[str], None]) -> None:
+    """Answer, watch and adapt until SIGTERM or Ctrl-C. `say` hears where the page is, and what to mind.
+
+    Raises TbftError if another agent has the folder, the address is taken, or no model can be loaded.
+    """
+    place, http = Place(configured.state), configured.settings.http
+    with place.taken(), _listening(http) as listener:
+        agent = Agent(configured, SystemClock())
+        rounds = Round(agent)
+        try:
+            token = None if http.host in LOOPBACK else _token(place.token)
+            _greet(http, token, place.token, say)
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    make_app(agent, token),
+                    log_config=None,
+                    access_log=False,
+                    lifespan="off",
+                    server_header=False,
+                    timeout_graceful_shutdown=_GRACE_SECONDS,
+                    timeout_keep_alive=5,
+                    h11_max_incomplete_event_size=16 << 10,
+                )
+            )
+            rounds.start()
+            tell("READY=1")
+            asyncio.run(_serve(server, listener))
+        finally:
+            tell("STOPPING=1")
+            rounds.stop()
+            agent.close()
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Until a signal; uvicorn would raise it once more afterwards, when nothing of ours is saved yet."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, end)
+    await server._serve([listener])
+
+
+@contextlib.contextmanager
+def _listening(http: Http) -> Iterator[socket.socket]:
+    try:
+        listener = socket.create_server((http.host, http.port), backlog=_BACKLOG, family=_family(http.host))
+    except OSError as error:
+        raise TbftError(
+            f"nothing can listen at {http.host}:{http.port} ({error.strerror or error})",
+            "stop what does already, or choose another `http.port`",
+        ) from error
+    with listener:
+        yield listener
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _token(path: Path) -> str:
+    try:
+        return read_token(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TbftError(f"the token '{path}' cannot be read: {error}", "remove the file; a new one is made") from error
+
+
+def _greet(http: Http, token: str | None, path: Path, say: Callable[[str], None]) -> None:
+    host = f"[{http.host}]" if ":" in http.host else http.host
+    say(f"the page: http://{host}:{http.port}/")
+    if token is not None:
+        say(
+            f"warning: {http.host} is reached from the network, without encryption; whoever knows the token in "
+            f"'{path}' sees the images and says what they show"
+        )

@@ -1,0 +1,1 @@
+"""Whether recent images look like those that the model knows."""

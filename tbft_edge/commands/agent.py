@@ -1,0 +1,152 @@
+"""`tbft-edge agent`: a device that looks after its model, and what people tell it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+import typer.core
+
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption
+from tbft_edge.console import print_json, print_line, say
+
+if TYPE_CHECKING:
+    from tbft_agent.client import Client
+
+DEFAULT = Path("/etc/tbft-edge/agent.toml")
+_MODULES = ("tbft_agent.service", "tbft_agent.client")
+_RUN = "run"
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The agent's .toml file.")]
+
+
+class _Group(typer.core.TyperGroup):
+    """`agent CONFIG.toml` runs it: what is no command is a configuration."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = [_RUN, *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look after a model: answer images, notice drift, ask, adapt, prove it, swap, roll back. 'agent CONFIG.toml' "
+    "runs it; the other commands talk to one that runs.",
+)
+
+
+@app.command(_RUN)
+def run(config: Config = DEFAULT) -> None:
+    """Run until SIGTERM or Ctrl-C."""
+    with extra("agent", *_MODULES):
+        from tbft_agent.service import run as serve
+        from tbft_agent.settings import read_settings
+
+        serve(read_settings(config), say)
+
+
+@app.command("status")
+def status(config: Config = DEFAULT, json: JsonOption = False) -> None:
+    """Say what it is at, which model answers, and what it waits for."""
+    client = _client(config)
+    from tbft_agent.web.status import Status
+
+    found = client.get("/api/status", Status)
+    if json:
+        print_json(found)
+        return
+    from tbft_edge.tables.agent import status_lines
+
+    for line in status_lines(found, client.address, client.token):
+        print_line(line)
+
+
+@app.command("pause")
+def pause(config: Config = DEFAULT, json: JsonOption = False) -> None:
+    """Train nothing until 'resume'; images are still answered."""
+    _pause(config, json, paused=True)
+
+
+@app.command("resume")
+def resume(config: Config = DEFAULT, json: JsonOption = False) -> None:
+    """Train again when there is reason."""
+    _pause(config, json, paused=False)
+
+
+@app.command("adapt")
+def adapt(config: Config = DEFAULT, json: JsonOption = False) -> None:
+    """Adapt now, as if drift had been seen."""
+    from_agent = _client(config)
+    from tbft_agent.web.replies import Began
+
+    found = from_agent.post("/api/adapt", Began)
+    _tell(found, json, f"{found.state}: it trains as soon as there are images and permission")
+
+
+@app.command("rollback")
+def rollback(config: Config = DEFAULT, json: JsonOption = False) -> None:
+    """Let the model before answer."""
+    from_agent = _client(config)
+    from tbft_agent.web.replies import RolledBack
+
+    found = from_agent.post("/api/rollback", RolledBack)
+    _tell(found, json, f"version {found.version} answers")
+
+
+@app.command("purge")
+def purge(config: Config = DEFAULT, json: JsonOption = False) -> None:
+    """Forget every image that the agent keeps, labelled ones too."""
+    from_agent = _client(config)
+    from tbft_agent.web.replies import Purged
+
+    found = from_agent.post("/api/purge", Purged)
+    _tell(found, json, f"{found.images:,} images are forgotten")
+
+
+@app.command("logs")
+def logs(
+    config: Config = DEFAULT,
+    lines: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the last entries.")] = 50,
+    json: JsonOption = False,
+) -> None:
+    """Print what it decided, and why; also of one that does not run."""
+    with extra("agent", *_MODULES):
+        from tbft_agent.clock import SystemClock
+        from tbft_agent.journal import Journal
+        from tbft_agent.settings import read_settings
+
+        entries = Journal(read_settings(config).state, SystemClock()).latest(lines)
+    if json:
+        print_json(entries)
+        return
+    for entry in entries:
+        print_line(entry.time, entry.what, entry.says)
+
+
+def _pause(config: Path, json: bool, *, paused: bool) -> None:
+    from_agent = _client(config)
+    from tbft_agent.web.replies import Paused
+
+    found = from_agent.post("/api/pause", Paused, paused=paused)
+    _tell(found, json, "training is paused" if found.paused else "it trains again when there is reason")
+
+
+def _client(config: Path) -> Client:
+    with extra("agent", *_MODULES):
+        from tbft_agent.client import Client
+        from tbft_agent.settings import read_settings
+
+        return Client(read_settings(config))
+
+
+def _tell(found: object, json: bool, words: str) -> None:
+    if json:
+        print_json(found)
+    else:
+        print_line(words)
