@@ -30,8 +30,13 @@ KEPT_LABELS = "kept_labels"
 NORM_COUNTS = "norm_counts"
 NORM_MEANS = "norm_means"
 NORM_COVARIANCE = "norm_covariance"
+# Mean and variance of the squared distances of single images, each held against what others gave (2,): 2C and 4C for a
+# Gaussian cloud, more for one with longer tails. Left out where there are too few images to tell.
+NORM_TAILS = "norm_tails"
 # Added to a variance before its logarithm: channels that are off have none.
 LEAST_VARIANCE = 1e-6
+# Added to the diagonal of the covariance, as a part of the mean variance: less than any number has that says something.
+LEAST_PART = 1e-5
 
 
 class LinearHead(Struct, frozen=True, omit_defaults=True):

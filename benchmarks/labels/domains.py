@@ -23,7 +23,7 @@ from tbft_edge.console import say
 from tbft_runtime import Bank
 from tbft_runtime.corruptions.corrupt import CORRUPTIONS, corrupt
 from tbft_runtime.domains.reader import ChannelReader
-from tbft_runtime.domains.statistics import Statistics, of_source, route
+from tbft_runtime.domains.statistics import Statistics, route
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.inference.batches import images_per_batch
 from tbft_runtime.inference.model import open_model
@@ -96,7 +96,7 @@ def _routed(
     known = {
         name: Statistics.of(entries[name][SEEN * draw : SEEN * (draw + 1)], reader.covariance) for name in DOMAINS[1:]
     }
-    source = of_source(reader.covariance, reader.images, list(known.values()))
+    source = reader.source(list(known.values()))
     domains = [source, *known.values()]
     rng = default_rng(draw)
     for classes in (ALL, FEW, ONE):

@@ -104,6 +104,10 @@ def test_moments_are_those_of_the_images(bundle: Bundle, seen: dict[str, np.ndar
             np.testing.assert_allclose(moments["norm_means"][number], channels[called].mean(axis=0), atol=1e-4)
             left[called] -= channels[called].mean(axis=0)
     np.testing.assert_allclose(moments["norm_covariance"], left.T @ left / len(left), rtol=1e-3, atol=1e-5)
+    level, spread = moments["norm_tails"]
+    # About as many as there are numbers, and more where single images lie far away.
+    assert channels.shape[1] / 2 < level
+    assert spread > 0
     source = described(bundle.manifest)
     assert (source.images, source.kept, source.second) == (len(labels), int(kept.sum()), "full")
     assert source.accuracy == pytest.approx((answers == every).mean())

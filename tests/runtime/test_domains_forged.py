@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from support.bundles import ALL_DRIFTS, FRONT, compiled, compiled_copy, read_manifest, write_manifest
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.source import MOMENTS, NORM_COVARIANCE
+from tbft_artifacts.source import MOMENTS, NORM_COVARIANCE, NORM_TAILS
 from tbft_runtime import Bank
 from tbft_runtime.domains.file import Domain, write_bank
 from tbft_runtime.domains.reader import ChannelReader
@@ -104,6 +104,25 @@ def test_what_is_no_covariance_of_the_source_is_refused(
 ) -> None:
     with pytest.raises(TbftError, match="is no covariance"):
         reader(tmp_path, change)
+
+
+@pytest.mark.parametrize("tails", [[0, 1], [4, -1], [np.nan, 1], [4, 5, 6]])
+def test_tails_that_no_images_have_are_refused(tmp_path: Path, tails: list[float]) -> None:
+    copy = compiled_copy(ALL_DRIFTS, tmp_path / "bundle")
+    save_file({**load_file(copy / MOMENTS), NORM_TAILS: np.array(tails, np.float32)}, copy / MOMENTS)
+    write_manifest(copy, read_manifest(copy))
+    bundle = open_bundle(copy)
+    with pytest.raises(TbftError, match=r"norm_tails|finite"):
+        ChannelReader.load(bundle, load_weights(bundle), 1)
+
+
+def test_the_source_has_the_tails_that_the_bundle_says() -> None:
+    """Of the other domains only where the bundle says nothing."""
+    other = Statistics(np.zeros(SIZE), np.eye(SIZE), 100, SIZE, 9.0 * SIZE)
+    told = of_source(np.eye(SIZE), 1000, [other], (SIZE + 0.5, 7.0 * SIZE))
+    assert (told.level, told.spread) == (SIZE + 0.5, 7.0 * SIZE)
+    assert told.limit(32) > of_source(np.eye(SIZE), 1000).limit(32)
+    assert told.limit(32, 0.001) > told.limit(32, 0.01)
 
 
 @given(seed=st.integers(0, 99), window=st.integers(2, 64))

@@ -16,7 +16,6 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.data.preprocessing import Preprocessing
 from tbft_runtime.domains.reader import ChannelReader
-from tbft_runtime.domains.statistics import of_source
 from tbft_runtime.exits.staged import Answers
 from tbft_runtime.graphs.sessions import Tensors, checked_threads
 from tbft_runtime.graphs.weights import load_weights
@@ -134,12 +133,11 @@ def _served(bundle: Bundle, weights: Tensors, trained: Sequence[str] | Tensors, 
     classes = tuple(bundle.manifest.classes)
     # Of other weights norms see other things: what is normal to them is learned from the images they were made for.
     own = not trained and not bundle.changed
-    statistics = of_source(reader.covariance, reader.images, [])
     return Served(
         NormEyes(reader),
         classes,
         unknown_above(bundle, weights, trained),
-        Normal.of_source(statistics, len(classes)) if own else None,
+        Normal.of_source(reader.source(), len(classes)) if own else None,
         reader.covariance,
     )
 

@@ -16,11 +16,13 @@ from tbft_artifacts.source import (
     KEPT_FEATURES,
     KEPT_LABELS,
     LAST_FEATURES,
+    LEAST_PART,
     LEAST_VARIANCE,
     MEANS,
     NORM_COUNTS,
     NORM_COVARIANCE,
     NORM_MEANS,
+    NORM_TAILS,
     SECOND,
     Source,
 )
@@ -35,6 +37,8 @@ MOST_FULL = 1024
 FEWEST_PER_CLASS = 2
 # Images of a class, and of all, whose features are kept; and which part of a class's images at most.
 MOST_KEPT, MOST_KEPT_OF_ALL, KEPT_PART = 20, 1000, 3
+# Images for each number that describes one: of fewer nobody knows how far single ones lie.
+FEWEST_PER_NUMBER = 10
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,35 @@ def _of_norm(means: np.ndarray, variances: np.ndarray, answers: np.ndarray, clas
         NORM_COUNTS: np.bincount(answers, minlength=classes),
         NORM_MEANS: by_class,
         NORM_COVARIANCE: left.T @ left / len(left),
+        **_tails(described, answers, classes),
     }
+
+
+def _tails(described: np.ndarray, answers: np.ndarray, classes: int) -> dict[str, np.ndarray]:
+    """How far single images lie: either half of them is held against the other."""
+    count, size = described.shape
+    if count < FEWEST_PER_NUMBER * size:
+        return {}
+    # By chance: images may come in turns of their classes.
+    order = np.random.default_rng(0).permutation(count)
+    halves = [(described[part], answers[part]) for part in (order[::2], order[1::2])]
+    found = np.concatenate([_distances(*ours, *theirs, classes) for ours, theirs in (halves, halves[::-1])])
+    return {NORM_TAILS: np.array([found.mean(), found.var()])}
+
+
+def _distances(
+    known: np.ndarray, known_answers: np.ndarray, others: np.ndarray, other_answers: np.ndarray, classes: int
+) -> np.ndarray:
+    """Mahalanobis's, squared, of `others` (N, 2C) from the means and the covariance of what is known."""
+    means = _means(known, known_answers, classes)
+    # A class that the network answered to none of these has the mean of all.
+    means[np.bincount(known_answers, minlength=classes) == 0] = known.mean(axis=0)
+    left, away = known - means[known_answers], others - means[other_answers]
+    # Channels that are off have no variance.
+    covariance = left.T @ left / len(left)
+    covariance += LEAST_PART * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    found: np.ndarray = np.einsum("ni,ij,nj->n", away, np.linalg.inv(covariance), away) / (1 + 1 / len(known))
+    return found
 
 
 def _means(values: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from tbft_artifacts.stored_paths import from_stored
 from tbft_runtime.domains.file import BankFile, Domain, read_bank
 from tbft_runtime.domains.reader import ChannelReader
 from tbft_runtime.domains.record import SOURCE
-from tbft_runtime.domains.statistics import Statistics, of_source, route
+from tbft_runtime.domains.statistics import Statistics, route
 from tbft_runtime.exits.staged import Answers
 from tbft_runtime.graphs.graph_file import GraphFile, bundle_graph
 from tbft_runtime.graphs.sessions import Tensors, checked_threads
@@ -107,8 +107,15 @@ class Bank:
                 for each in adapted
             ]
             if all(entry.name != SOURCE for entry in entries):
-                of_images = of_source(reader.covariance, reader.images, [entry.statistics for entry in entries])
-                entries.insert(0, Entry(SOURCE, of_images, None, unknown_above(bundle, own, ())))
+                entries.insert(
+                    0,
+                    Entry(
+                        SOURCE,
+                        reader.source([entry.statistics for entry in entries]),
+                        None,
+                        unknown_above(bundle, own, ()),
+                    ),
+                )
             return cls(reader, bundle.manifest, own, entries, graphs, threads)
 
     @property

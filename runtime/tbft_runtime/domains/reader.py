@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,15 @@ from tbft_artifacts.source import (
     CHANNEL_MEANS,
     CHANNEL_VARIANCES,
     FEATURES,
+    LEAST_PART,
     LEAST_VARIANCE,
     NORM_COUNTS,
     NORM_COVARIANCE,
     NORM_MEANS,
+    NORM_TAILS,
 )
 from tbft_runtime.data.preprocessing import Preprocessing
+from tbft_runtime.domains.statistics import Statistics, of_source
 from tbft_runtime.graphs import roles
 from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.memory import Room
@@ -26,9 +30,6 @@ from tbft_runtime.graphs.sessions import Graph, Tensors, load_graph
 from tbft_runtime.heads.source_domain import AGAIN, check_shapes, read_moments
 from tbft_runtime.inference.batches import images_per_batch
 from tbft_runtime.logits import check_logits
-
-# Of the mean variance: less than any number has that says something.
-_LEAST_PART = 1e-5
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class ChannelReader:
 
     `means` (K, 2C) are those of source images by the class that the network answers, without which a window that holds
     few classes would look like another domain; `covariance` (2C, 2C) is of what is left, over so many `images`.
+    `tails` are mean and variance of the squared distances of single ones; None where the bundle does not say.
     """
 
     graph: Graph
@@ -52,6 +54,7 @@ class ChannelReader:
     means: np.ndarray
     covariance: np.ndarray
     images: int
+    tails: tuple[float, float] | None
 
     @classmethod
     def load(cls, bundle: Bundle, weights: Tensors, threads: int) -> ChannelReader:
@@ -92,7 +95,12 @@ class ChannelReader:
             np.concatenate([means, added]).astype(np.float64),
             _invertible(tensors[NORM_COVARIANCE].astype(np.float64), where),
             int(counts.sum()),
+            _tails(tensors, where),
         )
+
+    def source(self, others: Sequence[Statistics] = ()) -> Statistics:
+        """Those of the source domain, whose tails are as long as those of the `others` if the bundle does not say."""
+        return of_source(self.covariance, self.images, others, self.tails)
 
     def look(self, pixels: np.ndarray) -> Seen:
         """(N, H, W, C) uint8 prepared pixels, one batch. Raises TbftError for answers that are no numbers."""
@@ -108,9 +116,20 @@ class ChannelReader:
         return Seen(described, logits)
 
 
+def _tails(tensors: Tensors, where: str) -> tuple[float, float] | None:
+    """Raises TbftError for those that no images have."""
+    if NORM_TAILS not in tensors:
+        return None
+    check_shapes(tensors, {NORM_TAILS: (2,)}, where)
+    level, spread = tensors[NORM_TAILS].astype(np.float64).tolist()
+    if level <= 0 or spread < 0:
+        raise TbftError(f"'{NORM_TAILS}' in {where} are distances of no images", AGAIN)
+    return level, spread
+
+
 def _invertible(covariance: np.ndarray, where: str) -> np.ndarray:
     """With a little on the diagonal, as channels that are off have no variance. Raises TbftError for what is none."""
-    found: np.ndarray = covariance + _LEAST_PART * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    found: np.ndarray = covariance + LEAST_PART * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     try:
         np.linalg.cholesky(found)
     except np.linalg.LinAlgError as error:

@@ -83,12 +83,18 @@ class Statistics:
         return self.level * float(max(0.0, 1 - share + NormalDist().inv_cdf(1 - chance) * math.sqrt(share))) ** 3
 
 
-def of_source(covariance: np.ndarray, images: int, others: Sequence[Statistics]) -> Statistics:
-    """Those of the source domain, of which the bundle has a covariance (D, D): its tails are as long as the others'."""
+def of_source(
+    covariance: np.ndarray, images: int, others: Sequence[Statistics] = (), tails: tuple[float, float] | None = None
+) -> Statistics:
+    """Those of the source domain, of which the bundle has a covariance (D, D), and perhaps `tails`: level and spread.
+
+    Without these its tails are as long as those of the `others`, or else as a Gaussian's.
+    """
     size = len(covariance)
-    tails = [other.spread / other.level**2 for other in others]
-    spread = size**2 * float(np.mean(tails)) if tails else 2.0 * size
-    return Statistics(np.zeros(size), covariance, images, float(size), spread)
+    if tails is None:
+        parts = [other.spread / other.level**2 for other in others]
+        tails = float(size), size**2 * float(np.mean(parts)) if parts else 2.0 * size
+    return Statistics(np.zeros(size), covariance, images, *tails)
 
 
 def route(domains: Sequence[Statistics], window: np.ndarray) -> tuple[int, bool]:
