@@ -22,13 +22,15 @@ IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 # not by how many tests they have: else a core ends up alone with files of few tests that train for minutes.
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo demo-sensor test test-host test-device test-arm test-image arm-tools image-tools browser \
+.PHONY: help demo demo-sensor demo-agent test test-host test-device test-arm test-image arm-tools image-tools browser \
 	fuzz torture zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
 	lint format clean
 
 help:
 	@echo "make demo    fine-tune drifted data sets, one without labels, and a new class: host to device, about 4 minutes"
 	@echo "make demo-sensor  repair a drifted motion sensor's network: host to device, about 2 minutes"
+	@echo "make demo-agent  a device that notices drift, adapts, asks and adapts again by itself, about 3 minutes;"
+	@echo "             DEMO_ARGS=--stay: its page stays open"
 	@echo "make test    every test, in both environments"
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
@@ -55,6 +57,9 @@ demo: $(HOST)/.installed $(DEVICE)/.installed
 
 demo-sensor: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python demo/sensor_run.py --host $(HOST) --device $(DEVICE) --out demo-sensor-output $(DEMO_ARGS)
+
+demo-agent: $(HOST)/.installed $(DEVICE)/.agent
+	$(HOST)/bin/python demo/agent_run.py --host $(HOST) --device $(DEVICE) --out demo-agent-output $(DEMO_ARGS)
 
 test: test-host test-device test-arm
 
@@ -175,9 +180,13 @@ $(DEVICE)/.installed: pyproject.toml constraints.txt
 	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[device]'
 	@touch $@
 
-# The tests need a runner beside what a device has, and what serves the agent's page.
-$(DEVICE)/.tested: $(DEVICE)/.installed
-	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[agent]' pytest pytest-xdist hypothesis jsonschema
+$(DEVICE)/.agent: $(DEVICE)/.installed
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[agent]'
+	@touch $@
+
+# The tests need a runner beside what a device has.
+$(DEVICE)/.tested: $(DEVICE)/.agent
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest pytest-xdist hypothesis jsonschema
 	@touch $@
 
 $(DEVICE)/.benched: $(DEVICE)/.tested
@@ -212,4 +221,4 @@ $(BUNDLES)/.made: $(HOST)/.installed $(SOURCES)
 	@touch $@
 
 clean:
-	rm -rf .venv build demo-output demo-sensor-output
+	rm -rf .venv build demo-output demo-sensor-output demo-agent-output

@@ -39,7 +39,9 @@ def _watching(core: Core) -> None:
         seen = {"distance": window.distance, "limit": window.limit, "confidence": window.confidence}
         _drifted(core, Event.DRIFT, says, {"cause": "images"}, seen)
     elif (wrong := _wrong_answers(core.labelled())) is not None:
+        mistaken = [kept.digest for kept in core.labelled()[-_LATEST_LABELS:] if kept.label != kept.answer]
         _drifted(core, Event.WRONG, wrong, {"cause": "answers", "needs_labels": True}, {})
+        core.store.move(mistaken, core.memory.episode)
 
 
 def _spot_check(core: Core) -> None:
@@ -58,9 +60,8 @@ def _spot_check(core: Core) -> None:
 
 
 def _drifted(core: Core, event: Event, says: str, remember: dict[str, Any], figures: dict[str, Any]) -> None:
-    """Images of a drift of the input are others than those before; labels were given before it was known."""
-    episode = core.memory.episode + (event is Event.DRIFT)
-    core.happened(event, says, remember | {"episode": episode, "asked": 0}, **figures)
+    """From now on images, or what they mean, are others than those before."""
+    core.happened(event, says, remember | {"episode": core.memory.episode + 1, "asked": 0}, **figures)
 
 
 def _while_drifted(core: Core) -> None:

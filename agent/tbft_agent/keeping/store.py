@@ -139,6 +139,12 @@ class Store:
             self._list.execute("update images set label = ? where digest = ?", (label, digest))
             return self.find(digest)
 
+    def move(self, digests: Iterable[str], episode: int) -> None:
+        """Take these for images of another episode, to be trained on: they were chosen by what is wrong with them."""
+        with self._lock:
+            for digest in digests:
+                self._list.execute("update images set episode = ?, held_out = 0 where digest = ?", (episode, digest))
+
     def ask(self, digests: Iterable[str]) -> None:
         """Ask for these, in their order, and for no others."""
         with self._lock:
