@@ -9,6 +9,8 @@ import click
 import typer
 import typer.core
 
+from tbft_edge.commands import agent_service
+from tbft_edge.commands.agent_service import DEFAULT, Config
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, say
@@ -16,11 +18,8 @@ from tbft_edge.console import print_json, print_line, say
 if TYPE_CHECKING:
     from tbft_agent.client import Client
 
-DEFAULT = Path("/etc/tbft-edge/agent.toml")
 _MODULES = ("tbft_agent.service", "tbft_agent.client")
 _RUN = "run"
-
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The agent's .toml file.")]
 
 
 class _Group(typer.core.TyperGroup):
@@ -127,6 +126,10 @@ def logs(
         return
     for entry in entries:
         print_line(entry.time, entry.what, entry.says)
+
+
+app.command("install")(agent_service.install)
+app.command("uninstall")(agent_service.uninstall)
 
 
 def _pause(config: Path, json: bool, *, paused: bool) -> None:
