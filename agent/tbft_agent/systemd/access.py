@@ -12,6 +12,9 @@ from tbft_agent.systemd.places import is_hidden
 from tbft_artifacts.errors import TbftError
 
 _READ, _WRITE, _ENTER = 4, 2, 1
+_LOOK, _CHANGE = _READ | _ENTER, _READ | _WRITE | _ENTER
+_VERBS = {_ENTER: "enter", _READ: "read", _LOOK: "look into", _CHANGE: "write to"}
+_CHANGES = {_ENTER: "o+x", _READ: "o+r", _LOOK: "o+rx", _CHANGE: "g+rwx"}
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,9 @@ def groups_for(account: Account, reads: Iterable[Path], writes: Iterable[Path]) 
     needed: set[int] = set()
     for path in reads:
         needed |= _above(account, path)
-        needed |= _needed(account, path, _READ | _ENTER if path.is_dir() else _READ)
+        needed |= _needed(account, path, _LOOK if path.is_dir() else _READ)
     for path in writes:
-        needed |= _above(account, path) | _needed(account, path, _READ | _WRITE | _ENTER)
+        needed |= _above(account, path) | _needed(account, path, _CHANGE)
         if path.stat().st_mode & stat.S_ISVTX:
             raise TbftError(f"in '{path}' only its owner may remove a file", "take another folder")
     return needed
@@ -86,14 +89,6 @@ def _needed(account: Account, path: Path, rights: int) -> set[int]:
         given = False
     if given:
         return set()
-    change = (
-        "g+rwx"
-        if rights & _WRITE
-        else "o+rx"
-        if rights & _READ and rights & _ENTER
-        else "o+r"
-        if rights & _READ
-        else "o+x"
+    raise TbftError(
+        f"the user of the service could not {_VERBS[rights]} '{path}'", f"chmod {_CHANGES[rights]} '{path}'"
     )
-    verb = "write to" if rights & _WRITE else "read" if rights & _READ else "enter"
-    raise TbftError(f"the user of the service could not {verb} '{path}'", f"chmod {change} '{path}'")

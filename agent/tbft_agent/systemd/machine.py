@@ -75,7 +75,7 @@ def _both(paths: list[Path]) -> tuple[Path, ...]:
 
 def _plain(path: Path) -> Path:
     """Whole, and without the dots that systemd takes in no path."""
-    return Path(os.path.abspath(path))
+    return Path(os.path.normpath(Path.cwd() / path))
 
 
 def _code() -> list[Path]:

@@ -45,7 +45,7 @@ class Machine:
 def unit_text(configured: Configured, machine: Machine) -> str:
     """Raises TbftError for a path that no unit can name."""
     sections = {
-        "Unit": _unit(configured, machine),
+        "Unit": _unit(configured),
         "Service": [
             *_process(configured, machine),
             "",
@@ -71,7 +71,7 @@ def starts_before_giving_up() -> int:
     return (CRASHES + 1) * (KEPT_BEFORE + 2)
 
 
-def _unit(configured: Configured, machine: Machine) -> list[str]:
+def _unit(configured: Configured) -> list[str]:
     starts = starts_before_giving_up()
     within = starts * (HEALTHY_SECONDS + _RESTART_SECONDS)
     host = configured.settings.http.host
