@@ -104,8 +104,4 @@ def _model_files(bundle: Path) -> list[Path]:
 
 def _weights(bundle: Path) -> int:
     """Bytes; of an archive, that of all of it."""
-    path = bundle / WEIGHTS if bundle.is_dir() else bundle
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise TbftError(f"the bundle '{bundle}' cannot be read ({error.strerror})", "is `bundle` right?") from error
+    return (bundle / WEIGHTS if bundle.is_dir() else bundle).stat().st_size

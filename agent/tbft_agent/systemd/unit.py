@@ -11,6 +11,7 @@ from tbft_agent.settings import LOOPBACK, Configured
 from tbft_agent.systemd.places import STATE, Places
 from tbft_agent.systemd.syntax import settings, word
 from tbft_agent.versions import KEPT_BEFORE
+from tbft_artifacts.errors import TbftError
 
 NAME = "tbft-edge-agent.service"
 USER = "tbft-edge"
@@ -92,10 +93,12 @@ def _process(configured: Configured, machine: Machine) -> list[str]:
     return [
         *settings(Type="notify"),
         "# With the colon nothing in the command is a variable.",
-        *settings(ExecStart=" ".join([word(":" + words[0]), *map(word, words[1:])])),
+        *settings(ExecStart=" ".join([_program(words[0]), *map(word, words[1:])])),
         *settings(User=USER, Group=USER),
         *settings(SupplementaryGroups=[" ".join(machine.groups)] if machine.groups else []),
         *settings(Restart="on-failure", RestartSec=str(_RESTART_SECONDS), WatchdogSec=str(_WATCHDOG_SECONDS)),
+        "# Of a signal that came while it started.",
+        *settings(SuccessExitStatus="SIGHUP SIGINT SIGTERM 129 130 143"),
         "# The agent ends its training itself.",
         *settings(KillMode="mixed", TimeoutStartSec=str(_START_SECONDS), TimeoutStopSec=str(_STOP_SECONDS)),
         f"# {configured.settings.adapt.memory_bytes >> 20} MiB to train (`adapt.memory`), the rest to answer. Training "
@@ -105,22 +108,28 @@ def _process(configured: Configured, machine: Machine) -> list[str]:
     ]
 
 
+def _program(path: str) -> str:
+    if any(letter in path for letter in "\"'\\"):
+        raise TbftError(f"systemd starts nothing that is called '{path}'", "install tbft-edge in another folder")
+    return word(f":{path}")
+
+
 def _files(configured: Configured, places: Places) -> list[str]:
     made = places.state == STATE
     return [
         *(settings(StateDirectory=STATE.name, StateDirectoryMode="0700") if made else []),
         *settings(ProtectSystem="strict", ProtectHome="tmpfs" if places.is_in_homes else "yes", PrivateTmp="yes"),
-        *settings(ReadWritePaths=_words(places.written, may_lack=places.state)),
-        *settings(BindPaths=_words(places.bound_to_write, may_lack=places.state)),
-        *settings(BindReadOnlyPaths=_words(places.bound_to_read, may_lack=None)),
+        *settings(ReadWritePaths=_words(places.written, needed={places.state})),
+        *settings(BindPaths=_words(places.bound_to_write, needed={places.state})),
+        *settings(BindReadOnlyPaths=_words(places.bound_to_read, needed={*places.bound_to_read})),
         "# Figures are for another program to read; all else the agent keeps to itself anyway.",
         *settings(UMask="0077" if configured.metrics is None else "0022"),
     ]
 
 
-def _words(paths: list[Path], may_lack: Path | None) -> list[str]:
+def _words(paths: list[Path], needed: set[Path]) -> list[str]:
     """With a minus in front the folder of a camera that is not plugged in keeps nothing from starting."""
-    return [word(str(path) if may_lack is None or path == may_lack else f"-{path}") for path in paths]
+    return [word(str(path) if path in needed else f"-{path}") for path in paths]
 
 
 def _devices(devices: tuple[str, ...]) -> list[str]:
@@ -149,6 +158,7 @@ def _walls() -> list[str]:
         RestrictRealtime="yes",
         RestrictSUIDSGID="yes",
         LockPersonality="yes",
+        MemoryDenyWriteExecute="yes",
         RemoveIPC="yes",
         KeyringMode="private",
         SystemCallArchitectures="native",
