@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import click
 import typer
 import typer.core
 
+from tbft_artifacts.errors import TbftError
 from tbft_edge.commands import agent_service
 from tbft_edge.commands.agent_service import DEFAULT, Config
 from tbft_edge.commands.halves import extra
@@ -120,7 +122,10 @@ def logs(
         from tbft_agent.journal import Journal
         from tbft_agent.settings import read_settings
 
-        entries = Journal(read_settings(config).state, SystemClock()).latest(lines)
+        state = read_settings(config).state
+        if state.exists() and not os.access(state, os.R_OK | os.X_OK):
+            raise TbftError(f"'{state}' is for the user alone that the agent runs as", "put sudo before the command")
+        entries = Journal(state, SystemClock()).latest(lines)
     if json:
         print_json(entries)
         return
