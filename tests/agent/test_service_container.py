@@ -1,4 +1,4 @@
-"""The agent as a service of a container engine: as closed as that of systemd, and with all that it needs in the image."""
+"""The agent as a service of a container engine: as closed as systemd's, and with all that it needs in the image."""
 
 from __future__ import annotations
 
