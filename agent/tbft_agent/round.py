@@ -59,10 +59,6 @@ class Round:
         if steady - self._wrote >= _METRICS_SECONDS:
             self._wrote = steady
             self._write_metrics()
-        every = watchdog_seconds()
-        if every is not None and steady - self._told >= min(every, _TICK_SECONDS):
-            self._told = steady
-            tell("WATCHDOG=1")
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -71,6 +67,8 @@ class Round:
                 self._trouble = None
             except Exception as error:  # Whatever it is, images are still answered, and the next round may do.
                 self._say_once(error)
+            # Also of a round with trouble: a folder that is gone is no reason to start anew.
+            self._tell_that_it_lives()
             camera = self.agent.core.settings.camera
             self._stopped.wait(min(_TICK_SECONDS, _TICK_SECONDS if camera is None else camera.every_seconds))
 
@@ -83,6 +81,7 @@ class Round:
         for shot in self._camera.news(steady):
             if self._stopped.is_set():
                 return
+            self._tell_that_it_lives()
             try:
                 self.agent.core.answering.answer(shot.content)
             except BusyError:
@@ -96,6 +95,12 @@ class Round:
             if settings is not None and settings.after == "delete":
                 with contextlib.suppress(OSError):
                     shot.path.unlink()
+
+    def _tell_that_it_lives(self) -> None:
+        steady, every = self.agent.core.clock.steady(), watchdog_seconds()
+        if every is not None and steady - self._told >= min(every, _TICK_SECONDS):
+            self._told = steady
+            tell("WATCHDOG=1")
 
     def _write_metrics(self) -> None:
         path = self.agent.core.configured.metrics

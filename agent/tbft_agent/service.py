@@ -51,7 +51,6 @@ def run(configured: Configured, say: Callable[[str], None]) -> None:
                 )
             )
             rounds.start()
-            tell("READY=1")
             asyncio.run(_serve(server, listener))
         finally:
             tell("STOPPING=1")
@@ -68,6 +67,7 @@ async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, end)
+    tell("READY=1")
     await server._serve([listener])
 
 

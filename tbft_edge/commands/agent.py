@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,9 @@ import click
 import typer
 import typer.core
 
+from tbft_artifacts.errors import TbftError
+from tbft_edge.commands import agent_service
+from tbft_edge.commands.agent_service import DEFAULT, Config
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, say
@@ -16,11 +20,8 @@ from tbft_edge.console import print_json, print_line, say
 if TYPE_CHECKING:
     from tbft_agent.client import Client
 
-DEFAULT = Path("/etc/tbft-edge/agent.toml")
 _MODULES = ("tbft_agent.service", "tbft_agent.client")
 _RUN = "run"
-
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="The agent's .toml file.")]
 
 
 class _Group(typer.core.TyperGroup):
@@ -121,12 +122,19 @@ def logs(
         from tbft_agent.journal import Journal
         from tbft_agent.settings import read_settings
 
-        entries = Journal(read_settings(config).state, SystemClock()).latest(lines)
+        state = read_settings(config).state
+        if state.exists() and not os.access(state, os.R_OK | os.X_OK):
+            raise TbftError(f"'{state}' is for the user alone that the agent runs as", "put sudo before the command")
+        entries = Journal(state, SystemClock()).latest(lines)
     if json:
         print_json(entries)
         return
     for entry in entries:
         print_line(entry.time, entry.what, entry.says)
+
+
+app.command("install")(agent_service.install)
+app.command("uninstall")(agent_service.uninstall)
 
 
 def _pause(config: Path, json: bool, *, paused: bool) -> None:

@@ -1,0 +1,107 @@
+"""What of this machine a unit depends on."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from pathlib import Path
+
+from tbft_agent.settings import Configured
+from tbft_agent.systemd.access import Account, check_owner, groups_for, groups_of, names_of
+from tbft_agent.systemd.places import STATE, Places
+from tbft_agent.systemd.unit import USER, Machine
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import WEIGHTS
+
+# What `vcgencmd` asks: newer ones the first, older ones the second.
+_FIRMWARE = ("/dev/vcio", "/dev/vchiq")
+
+
+def this_machine(configured: Configured) -> Machine:
+    """Raises TbftError for a configuration that no service could run by, and for places that it could not use."""
+    _check_homes(configured)
+    meter = _meter_path(configured.settings.adapt.meter)
+    places = _places(configured, meter)
+    if places.state.is_symlink():
+        raise TbftError(f"`state` '{places.state}' is a link, which the agent would not follow", "name where it leads")
+    devices = tuple(path for path in _FIRMWARE if Path(path).exists()) + _device(meter)
+    who = account()
+    groups = groups_for(who, (*places.reads, *_model_files(configured.bundle)), places.writes)
+    if places.state != STATE:
+        check_owner(who, places.state)
+    # Not resolved: that it is a link is what makes an environment of it.
+    program = (sys.executable, "-P", "-m", "tbft_edge")
+    return Machine(program, places, names_of(groups | groups_of(devices)), devices, _weights(configured.bundle))
+
+
+def account() -> Account:
+    """Of the service's user."""
+    try:
+        found = pwd.getpwnam(USER)
+    except KeyError:
+        return Account(None, None)
+    return Account(found.pw_uid, found.pw_gid)
+
+
+def _check_homes(configured: Configured) -> None:
+    said = configured.settings
+    paths = {"bundle": said.bundle, "state": said.state, "metrics_file": said.metrics_file or ""}
+    if said.camera is not None:
+        paths["camera.folder"] = said.camera.folder
+    for name, path in paths.items():
+        if path.startswith("~"):
+            raise TbftError(f"`{name}` '{path}' is another folder to the user of a service", "write the whole path")
+
+
+def _places(configured: Configured, meter: Path | None) -> Places:
+    """Each as it is written and as it is: a link may lead out of a folder that is hidden, or into one."""
+    camera, metrics = configured.camera, configured.metrics
+    deletes = configured.settings.camera is not None and configured.settings.camera.after == "delete"
+    reads = [configured.file, configured.bundle, *_code()]
+    writes = [] if metrics is None else [metrics.parent]
+    if camera is not None:
+        (writes if deletes else reads).append(camera)
+    if meter is not None and not _device(meter):
+        reads.append(meter)
+    state = _plain(configured.state)
+    linked = {configured.state.resolve()} - {state}
+    return Places(state, _both(reads), tuple(sorted(linked | set(_both(writes)))))
+
+
+def _both(paths: list[Path]) -> tuple[Path, ...]:
+    return tuple(sorted({each for path in paths for each in (_plain(path), path.resolve())}))
+
+
+def _plain(path: Path) -> Path:
+    """Whole, and without the dots that systemd takes in no path."""
+    return Path(os.path.normpath(Path.cwd() / path))
+
+
+def _code() -> list[Path]:
+    """Where Python and packages lie, such as an environment in somebody's home."""
+    packages = (Path(folder) for folder in sys.path if folder)
+    return [path for path in (Path(sys.prefix), Path(sys.base_prefix), *packages) if path.exists()]
+
+
+def _meter_path(meter: str) -> Path | None:
+    """The file or device of a meter that is named with one."""
+    path = Path(meter.partition(":")[2].partition("@")[0])
+    if meter.startswith(("csv:", "line:", "estimate:")):
+        if not path.is_absolute():
+            raise TbftError(f"`adapt.meter` '{meter}' has no whole path, which a service needs", "write it out")
+        return path
+    return None
+
+
+def _device(path: Path | None) -> tuple[str, ...]:
+    return () if path is None or not path.is_relative_to("/dev") else (str(path),)
+
+
+def _model_files(bundle: Path) -> list[Path]:
+    return sorted(bundle.rglob("*")) if bundle.is_dir() else []
+
+
+def _weights(bundle: Path) -> int:
+    """Bytes; of an archive, that of all of it."""
+    return (bundle / WEIGHTS if bundle.is_dir() else bundle).stat().st_size
