@@ -66,7 +66,7 @@ test-host: $(HOST)/.installed $(DEVICE)/.installed $(BUNDLES)/.made
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
 	$(DEVICE)/bin/python -m pytest -rs -m alone tests/runtime
 	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m "not alone" \
-		tests/fuzz tests/torture tests/artifacts tests/runtime tests/edge tests/pages
+		tests/fuzz tests/torture tests/artifacts tests/runtime tests/edge tests/pages tests/agent
 
 # Said plainly where nothing could be emulated: pytest shows the reason of each skip.
 test-arm: $(DEVICE)/.tested $(BUNDLES)/.made arm-tools
@@ -175,9 +175,11 @@ $(DEVICE)/.installed: pyproject.toml constraints.txt
 	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[device]'
 	@touch $@
 
-# The tests need a runner beside what a device has, and what serves the agent's page.
+# The tests need a runner beside what a device has, what serves the agent's page, and what judges whether everybody can
+# use it.
 $(DEVICE)/.tested: $(DEVICE)/.installed
-	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[agent]' pytest pytest-xdist hypothesis jsonschema
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[agent]' pytest pytest-xdist hypothesis jsonschema \
+		axe-core-python
 	@touch $@
 
 $(DEVICE)/.benched: $(DEVICE)/.tested

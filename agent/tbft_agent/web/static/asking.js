@@ -45,7 +45,7 @@ export function showAsking(found) {
 // How many labels more there will be when the agent knows all of what was said.
 function unsent() {
   const heard = new Map([...status.recent, ...status.asked].map((image) => [image.digest, image.label]));
-  const gained = ([digest, { name, before }]) => Boolean(name) - Boolean(heard.get(digest) ?? before);
+  const gained = ([digest, { name, before }]) => Boolean(name) - Boolean(heard.has(digest) ? heard.get(digest) : before);
   return [...said].map(gained).reduce((sum, each) => sum + each, 0);
 }
 
@@ -62,7 +62,7 @@ function showCard(image) {
     shown = { digest: image.digest, since: performance.now() };
     at("picture").src = `/api/image/${image.digest}`;
     at("picture").alt = `The image in question; the model says ${image.answer}`;
-    at("answer").replaceChildren("The model says ", named(image.answer), `, ${percent(image.confidence)} sure.`);
+    at("answer").replaceChildren("The model says ", named(image.answer), ` (${percent(image.confidence)} sure)`);
     clear();
   }
   ask(label);
@@ -106,6 +106,7 @@ function answer(image, name) {
   queue = queue.then(async () => {
     try {
       await tell("/api/label", { digest: image.digest, label: name });
+      image.label = name;
       note("");
       await refresh();
     } catch (error) {
@@ -121,7 +122,7 @@ function undo() {
   const last = done.pop();
   if (last === undefined) return;
   if (last.skipped) skipped.delete(last.image.digest);
-  else if (labelOf(last.image) !== last.before) answer(last.image, last.before);
+  else answer(last.image, last.before);
   picked = last.image;
   showAsking(status);
 }

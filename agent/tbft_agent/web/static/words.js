@@ -1,6 +1,6 @@
 // What the agent says of itself, in words for people.
 
-export const percent = (share) => `${Math.round(share * 100)} %`;
+export const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
 export const counted = (count, one, many) => `${count.toLocaleString()} ${count === 1 ? one : many}`;
 
 const STATES = {
