@@ -71,7 +71,7 @@ test-host: $(HOST)/.installed $(DEVICE)/.installed $(BUNDLES)/.made
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
 	$(DEVICE)/bin/python -m pytest -rs -m alone tests/runtime
 	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m "not alone" \
-		tests/fuzz tests/torture tests/artifacts tests/runtime tests/agent tests/edge tests/pages
+		tests/fuzz tests/torture tests/artifacts tests/agent tests/runtime tests/edge tests/pages
 
 # Said plainly where nothing could be emulated: pytest shows the reason of each skip.
 test-arm: $(DEVICE)/.tested $(BUNDLES)/.made arm-tools
@@ -184,9 +184,9 @@ $(DEVICE)/.agent: $(DEVICE)/.installed
 	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[agent]'
 	@touch $@
 
-# The tests need a runner beside what a device has.
+# The tests need a runner beside what a device has, and what judges whether everybody can use a page.
 $(DEVICE)/.tested: $(DEVICE)/.agent
-	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest pytest-xdist hypothesis jsonschema
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest pytest-xdist hypothesis jsonschema axe-core-python
 	@touch $@
 
 $(DEVICE)/.benched: $(DEVICE)/.tested

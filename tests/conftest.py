@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from support.chromium import Chromium, find_chromium
 from support.commands import Ended
 from support.toys import save_squares
 from tbft_edge.main import main
@@ -42,3 +43,13 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return Ended(int(ended.value.code or 0), out, err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    command = find_chromium()
+    if command is None:
+        pytest.skip("no page was opened: Chromium is not installed here (make browser)")
+    chromium = Chromium.start(command, tmp_path_factory.mktemp("chromium"))
+    yield chromium
+    chromium.stop()

@@ -8,7 +8,7 @@ from tbft_agent.adapting.lesson import Candidate
 from tbft_agent.answering import Answering, first_that_answers
 from tbft_agent.clock import Age, Clock
 from tbft_agent.core import Core
-from tbft_agent.deciding import decide
+from tbft_agent.deciding import accept, decide
 from tbft_agent.journal import Journal
 from tbft_agent.keeping.record import Kept
 from tbft_agent.keeping.store import Store
@@ -122,6 +122,13 @@ class Agent:
             labelled = len(core.labelled()) >= core.settings.adapt.labels
             told = {"cause": "told", "needs_labels": labelled, "asked": 0, "rests_until": 0.0}
             return core.happened(Event.TOLD, "somebody wants it to adapt", told)
+
+    def accept(self) -> int | None:
+        """Keep the model on probation, or take the candidate that labels did not decide on: the number of the model
+        that answers now, None where there is neither. Raises TbftError if the candidate cannot be kept.
+        """
+        with self.core.lock:
+            return self.core.answering.version if accept(self.core) else None
 
     def roll_back(self) -> int:
         """Let the model before answer; its number."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tbft_agent.adapting.lesson import Candidate, Lesson, Means
+from tbft_agent.adapting.lesson import Lesson, Means
 from tbft_agent.answering import Answering
 from tbft_agent.clock import Age, Clock
 from tbft_agent.journal import Journal
@@ -16,7 +16,7 @@ from tbft_agent.keeping.record import Kept
 from tbft_agent.keeping.store import Store
 from tbft_agent.memory import Memory, Trial, write_memory
 from tbft_agent.place import Place
-from tbft_agent.pupil import Pupil
+from tbft_agent.pupil import Proven, Pupil
 from tbft_agent.serving.served import Served, serve
 from tbft_agent.settings import Configured, Settings
 from tbft_agent.states import Event, following
@@ -45,8 +45,8 @@ class Core:
     answering: Answering = field(init=False)
     watch: Watch = field(init=False)
     pupil: Pupil = field(init=False)
-    # A candidate that labels were too few to decide on, and what it was made of.
-    undecided: tuple[Lesson, Candidate] | None = None
+    # A candidate that labels were too few to decide on.
+    undecided: Proven | None = None
     waits_for: str | None = None
     trained: bool = False
     saved: float = 0.0

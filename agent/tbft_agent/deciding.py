@@ -12,7 +12,7 @@ from tbft_agent.core import Core
 from tbft_agent.keeping.record import Kept
 from tbft_agent.memory import Trial
 from tbft_agent.pupil import Proven
-from tbft_agent.states import Event, State
+from tbft_agent.states import Event, State, following
 from tbft_agent.versions import Version
 from tbft_agent.watching.wrong import are_wrong
 from tbft_artifacts.errors import TbftError
@@ -27,6 +27,21 @@ _NO_LABELS_HELP = "means without labels came to nothing: "
 def decide(core: Core) -> None:
     """Look at what there is, once."""
     _DECISIONS[core.memory.state](core)
+
+
+def accept(core: Core) -> bool:
+    """A person ends the probation, or lets a candidate answer, on probation, that labels did not decide on.
+
+    False where there is neither. Raises TbftError if the candidate cannot be kept.
+    """
+    if core.memory.state is State.PROBATION:
+        return core.happened(Event.ACCEPTED, f"somebody keeps version {core.answering.version}")
+    proven = core.undecided
+    if proven is None or following(core.memory.state, Event.ACCEPTED) is None:
+        return False
+    core.pupil.stop()  # It looks for images to ask about, which nobody needs any more.
+    _swap(core, proven, Event.ACCEPTED, verified=False)
+    return True
 
 
 def _watching(core: Core) -> None:
@@ -78,7 +93,7 @@ def _while_drifted(core: Core) -> None:
         images = len(lesson.pool) + len(lesson.labelled)
         says = f"training begins, {lesson.means}" if known is None else "the candidate is held against more labels"
         core.happened(Event.BEGIN, says, images=images, labels=len(lesson.labelled), proving=len(lesson.proving))
-        core.pupil.learn(lesson, None if known is None else known[1])
+        core.pupil.learn(lesson, None if known is None else known.candidate)
 
 
 def _missing(core: Core, lesson: Lesson) -> str | None:
@@ -157,25 +172,18 @@ def _came_to_nothing(core: Core, result: Proven | TbftError | HeldBackError | No
 
 def _judge(core: Core, proven: Proven) -> None:
     """Swap, or not, by what labels say; where they say nothing, as whoever installed the agent allows."""
-    proof, adapt, how = proven.proof, core.settings.adapt, proven.candidate.how
+    proof, adapt = proven.proof, core.settings.adapt
     core.memory = core.memory.spent(proven.candidate.joules or 0.0)
-    figures: dict[str, Any] = {
-        "how": how,
-        "images": proof.images,
-        "right before": proof.right_before,
-        "right after": proof.right_after,
-        "chance": round(proof.chance, 4),
-        "joules": proven.candidate.joules,
-    }
+    figures = _figures(proven)
     if proof.forgets_more(adapt.most_forgotten):
         lost = (proof.source_before or 0) - (proof.source_after or 0)
         core.rest(Event.NO_BETTER, f"it forgets {lost * 100:.1f} points of what it knew", **figures)
     elif proof.is_better:
-        _swap(core, proven, verified=True, figures=figures)
+        _swap(core, proven, Event.BETTER, verified=True)
     elif not proof.decides and adapt.unverified and proven.lesson.means == "without labels":
-        _swap(core, proven, verified=False, figures=figures)
+        _swap(core, proven, Event.BETTER, verified=False)
     elif not proof.decides or proof.right_after > proof.right_before:
-        core.undecided = (proven.lesson, proven.candidate)
+        core.undecided = proven
         wanted = len(core.labelled()) + adapt.labels
         core.happened(Event.UNDECIDED, "labels are too few to tell whether it is better", {"asked": wanted}, **figures)
         core.pupil.choose(core.lesson(), adapt.labels)
@@ -186,7 +194,20 @@ def _judge(core: Core, proven: Proven) -> None:
         core.rest(Event.NO_BETTER, "the candidate is no better by more than chance", **figures)
 
 
-def _swap(core: Core, proven: Proven, *, verified: bool, figures: dict[str, Any]) -> None:
+def _figures(proven: Proven) -> dict[str, Any]:
+    """What the journal says of a candidate; `Judged` reads it."""
+    proof = proven.proof
+    return {
+        "how": proven.candidate.how,
+        "images": proof.images,
+        "right before": proof.right_before,
+        "right after": proof.right_after,
+        "chance": round(proof.chance, 4),
+        "joules": proven.candidate.joules,
+    }
+
+
+def _swap(core: Core, proven: Proven, event: Event, *, verified: bool) -> None:
     """The candidate becomes a version, answers, and is on probation."""
     number, before = core.versions.next_number(), core.answering.version
     version = Version(
@@ -202,14 +223,15 @@ def _swap(core: Core, proven: Proven, *, verified: bool, figures: dict[str, Any]
         proven.normal.write(core.versions.normal(number))
     core.versions.activate(number)
     core.take_over(proven.served, number, proven.normal)
-    told = "" if verified else ", which no label verified"
+    core.undecided = None
+    told = "" if verified else ", as somebody wants" if event is Event.ACCEPTED else ", which no label verified"
     core.happened(
-        Event.BETTER,
+        event,
         f"version {number} answers: {proven.candidate.how}{told}",
         {"trial": Trial(promised=proven.confidence), "cause": None, "needs_labels": False, "asked": 0},
         version=number,
         verified=verified,
-        **figures,
+        **_figures(proven),
     )
     core.store.ask([])
     core.versions.prune()

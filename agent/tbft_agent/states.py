@@ -53,6 +53,8 @@ class Event(StrEnum):
     """The model did in the field what was promised of it."""
     WORSE = "worse"
     """It did not: the model before answers again."""
+    ACCEPTED = "accepted"
+    """Somebody is content with the model on probation, or wants a candidate that labels did not decide on."""
     ROLL_BACK = "roll back"
     """Somebody wants the model before."""
 
@@ -66,9 +68,11 @@ TRANSITIONS = MappingProxyType({
     (_S.DRIFTED, _E.GONE): _S.WATCHING,
     (_S.DRIFTED, _E.LABELS_NEEDED): _S.ASKING,
     (_S.DRIFTED, _E.BEGIN): _S.ADAPTING,
+    (_S.DRIFTED, _E.ACCEPTED): _S.PROBATION,
     (_S.DRIFTED, _E.ROLL_BACK): _S.WATCHING,
     (_S.ASKING, _E.GONE): _S.WATCHING,
     (_S.ASKING, _E.LABELS_THERE): _S.DRIFTED,
+    (_S.ASKING, _E.ACCEPTED): _S.PROBATION,
     (_S.ASKING, _E.ROLL_BACK): _S.WATCHING,
     (_S.ADAPTING, _E.TRAINED): _S.PROVING,
     (_S.ADAPTING, _E.FAILED): _S.WATCHING,
@@ -80,6 +84,7 @@ TRANSITIONS = MappingProxyType({
     (_S.PROVING, _E.ROLL_BACK): _S.WATCHING,
     (_S.PROBATION, _E.PASSED): _S.WATCHING,
     (_S.PROBATION, _E.WORSE): _S.WATCHING,
+    (_S.PROBATION, _E.ACCEPTED): _S.WATCHING,
     (_S.PROBATION, _E.ROLL_BACK): _S.WATCHING,
 })  # fmt: skip
 

@@ -1,13 +1,12 @@
-"""What the tests of pages share: every odd report's page as a file, and a browser to open it."""
+"""What the tests of pages share: every odd report's page as a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from support.chromium import Chromium, find_chromium
 from support.html_text import Page, read_page
 from support.made_up_comparisons import odd_comparisons
 from support.odd_reports import made_up_comparison, odd_reports
@@ -42,13 +41,3 @@ def files(pages: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     for name, text in pages.items():
         (folder / f"{name}.html").write_text(text)
     return {name: folder / f"{name}.html" for name in pages}
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    command = find_chromium()
-    if command is None:
-        pytest.skip("no page was opened: Chromium is not installed here (make browser)")
-    chromium = Chromium.start(command, tmp_path_factory.mktemp("chromium"))
-    yield chromium
-    chromium.stop()

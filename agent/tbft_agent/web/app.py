@@ -18,7 +18,7 @@ from tbft_agent.agent import Agent
 from tbft_agent.answering import BusyError, UnreadableError
 from tbft_agent.metrics import CONTENT_TYPE, metrics_of
 from tbft_agent.web.guard import Guard
-from tbft_agent.web.replies import Began, Labelled, Paused, Purged, RolledBack
+from tbft_agent.web.replies import Accepted, Began, Labelled, Paused, Purged, RolledBack
 from tbft_agent.web.status import status_of
 from tbft_artifacts.check_names import check_folder_names
 from tbft_artifacts.errors import TbftError
@@ -60,6 +60,7 @@ def make_app(agent: Agent, token: str | None) -> Starlette:
             Route("/api/label", api.label, methods=["POST"]),
             Route("/api/pause", api.pause, methods=["POST"]),
             Route("/api/adapt", api.adapt, methods=["POST"]),
+            Route("/api/accept", api.accept, methods=["POST"]),
             Route("/api/rollback", api.roll_back, methods=["POST"]),
             Route("/api/purge", api.purge, methods=["POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -116,6 +117,12 @@ class _Api:
         if not await run_in_threadpool(self._agent.adapt_now):
             raise _ProblemError(409, f"it is {self._agent.core.memory.state.value} already")
         return _json(Began(self._agent.core.memory.state.value))
+
+    async def accept(self, _: Request) -> Response:
+        version = await run_in_threadpool(self._agent.accept)
+        if version is None:
+            raise _ProblemError(409, "there is no new model to accept")
+        return _json(Accepted(version, self._agent.core.memory.state.value))
 
     async def roll_back(self, _: Request) -> Response:
         return _json(RolledBack(await run_in_threadpool(self._agent.roll_back)))

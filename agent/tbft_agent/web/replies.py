@@ -24,6 +24,13 @@ class Began(msgspec.Struct, frozen=True):
     state: str
 
 
+class Accepted(msgspec.Struct, frozen=True):
+    """Which version answers now, and what the agent is at."""
+
+    version: int
+    state: str
+
+
 class RolledBack(msgspec.Struct, frozen=True):
     """Which version answers now."""
 

@@ -8,10 +8,14 @@ from tbft_agent.answering import Latency
 from tbft_agent.core import Core
 from tbft_agent.journal import Entry
 from tbft_agent.keeping.record import Kept
+from tbft_agent.states import State
 from tbft_agent.versions import BUNDLE, Version
 from tbft_agent.watching.watch import Window
+from tbft_agent.web.judged import Judged, last_judged
 
 _ENTRIES = 50
+# Among so many of the last the judgement of a candidate is looked for.
+_SEARCHED = 2000
 _RECENT = 12
 
 
@@ -27,16 +31,24 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How the agent is.
 
-    `waits_for` says why nothing is trained though there is reason; `labels_wanted` is how many this drift waits for.
+    `cause` says what is wrong, if something is: the images, the answers, or that it was told to adapt. `waits_for` says
+    why nothing is trained though there is reason; `labels_wanted` is how many this drift waits for. A new model that
+    somebody may accept (`acceptable`) is on probation, for `trial_wanted` images, or waits for more labels.
     """
 
     state: str
+    cause: str | None
     since_seconds: float
     paused: bool
     waits_for: str | None
     version: Version
     versions: tuple[Version, ...]
+    trial_images: int
+    trial_wanted: int
+    acceptable: bool
+    judged: Judged | None
     classes: tuple[str, ...]
+    new_classes: tuple[str, ...]
     answered: int
     refused: int
     latency: Latency
@@ -58,15 +70,22 @@ def status_of(core: Core) -> Status:
     """As it is now."""
     with core.lock:
         memory, answering, board = core.memory, core.answering, core.board.look()
+        entries, labelled, classes = core.journal.latest(_SEARCHED), core.labelled(), answering.served.classes
         current = core.versions.get(answering.version) or Version(number=BUNDLE)
         return Status(
             state=memory.state.value,
+            cause=memory.cause,
             since_seconds=round(core.age.seconds() - memory.since, 1),
             paused=memory.paused,
             waits_for=core.waits_for,
             version=current,
             versions=tuple(core.versions.all()),
-            classes=answering.served.classes,
+            trial_images=memory.trial.images,
+            trial_wanted=core.settings.probation.images,
+            acceptable=memory.state is State.PROBATION or core.undecided is not None,
+            judged=last_judged(entries),
+            classes=classes,
+            new_classes=tuple(sorted({kept.label for kept in labelled if kept.label} - set(classes))),
             answered=answering.answered,
             refused=answering.refused,
             latency=answering.latency(),
@@ -75,13 +94,13 @@ def status_of(core: Core) -> Status:
             windows=tuple(core.watch.windows),
             images=core.store.count,
             image_bytes=core.store.bytes,
-            labels_there=len(core.labelled()),
+            labels_there=len(labelled),
             labels_wanted=memory.asked,
             asked=_shown(core.store.asked()),
             recent=_shown(core.store.recent(_RECENT)),
             joules_today=round(memory.joules_today, 1),
             celsius=board.celsius,
-            journal=tuple(core.journal.latest(_ENTRIES)),
+            journal=tuple(entries[-_ENTRIES:]),
         )
 
 
