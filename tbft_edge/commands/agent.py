@@ -38,7 +38,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Look after a model: answer images, notice drift, ask, adapt, prove it, swap, roll back. 'agent CONFIG.toml' "
-    "runs it; the other commands talk to one that runs.",
+    "runs it; the other commands talk to one that runs, or make a service of it.",
 )
 
 
