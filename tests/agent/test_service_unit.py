@@ -107,7 +107,7 @@ def test_what_lies_in_a_home_is_seen_and_nothing_beside_it(tmp_path: Path) -> No
     places = Places(Path("/mnt/disk/state"), reads, (camera, shots))
     found = service(tmp_path, machine=replace(MACHINE, places=places))
     assert found["ProtectHome"] == "tmpfs"
-    assert found["BindReadOnlyPaths"].splitlines() == ["/home/pi/bundle", "/home/pi/venv"]
+    assert found["BindReadOnlyPaths"].splitlines() == ["-/home/pi/bundle", "-/home/pi/venv"]
     assert found["BindPaths"] == "-/home/pi/camera"
     assert found["ReadWritePaths"].splitlines() == ["/mnt/disk/state", "-/srv/shots"]
     assert "StateDirectory" not in found
@@ -120,7 +120,7 @@ def test_a_state_in_a_home_is_the_one_thing_there_that_is_written(tmp_path: Path
     )
     found = service(tmp_path, machine=replace(MACHINE, places=places))
     assert found["BindPaths"] == "/home/pi/agent/state"
-    assert found["BindReadOnlyPaths"].splitlines() == ["/home/pi/agent/agent.toml", "/home/pi/agent/bundle"]
+    assert found["BindReadOnlyPaths"].splitlines() == ["-/home/pi/agent/agent.toml", "-/home/pi/agent/bundle"]
     assert "ReadWritePaths" not in found
 
 

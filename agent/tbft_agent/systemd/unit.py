@@ -98,7 +98,7 @@ def _process(configured: Configured, machine: Machine) -> list[str]:
         *settings(SupplementaryGroups=[" ".join(machine.groups)] if machine.groups else []),
         *settings(Restart="on-failure", RestartSec=str(_RESTART_SECONDS), WatchdogSec=str(_WATCHDOG_SECONDS)),
         "# Of a signal that came while it started.",
-        *settings(SuccessExitStatus="SIGHUP SIGINT SIGTERM 129 130 143"),
+        *settings(SuccessExitStatus="129 130 143"),
         "# The agent ends its training itself.",
         *settings(KillMode="mixed", TimeoutStartSec=str(_START_SECONDS), TimeoutStopSec=str(_STOP_SECONDS)),
         f"# {configured.settings.adapt.memory_bytes >> 20} MiB to train (`adapt.memory`), the rest to answer. Training "
@@ -119,17 +119,17 @@ def _files(configured: Configured, places: Places) -> list[str]:
     return [
         *(settings(StateDirectory=STATE.name, StateDirectoryMode="0700") if made else []),
         *settings(ProtectSystem="strict", ProtectHome="tmpfs" if places.is_in_homes else "yes", PrivateTmp="yes"),
-        *settings(ReadWritePaths=_words(places.written, needed={places.state})),
-        *settings(BindPaths=_words(places.bound_to_write, needed={places.state})),
-        *settings(BindReadOnlyPaths=_words(places.bound_to_read, needed={*places.bound_to_read})),
+        *settings(ReadWritePaths=_words(places.written, places.state)),
+        *settings(BindPaths=_words(places.bound_to_write, places.state)),
+        *settings(BindReadOnlyPaths=_words(places.bound_to_read, places.state)),
         "# Figures are for another program to read; all else the agent keeps to itself anyway.",
         *settings(UMask="0077" if configured.metrics is None else "0022"),
     ]
 
 
-def _words(paths: list[Path], needed: set[Path]) -> list[str]:
-    """With a minus in front the folder of a camera that is not plugged in keeps nothing from starting."""
-    return [word(str(path) if path in needed else f"-{path}") for path in paths]
+def _words(paths: list[Path], state: Path) -> list[str]:
+    """A minus stands before what may lack: the agent says so itself, or waits, as for a camera that is unplugged."""
+    return [word(str(path) if path == state else f"-{path}") for path in paths]
 
 
 def _devices(devices: tuple[str, ...]) -> list[str]:
