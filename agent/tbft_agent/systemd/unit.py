@@ -142,6 +142,7 @@ def _devices(devices: tuple[str, ...]) -> list[str]:
 
 
 def _walls() -> list[str]:
+    """ONNX Runtime writes no code of its own: on ARM, too, none of its memory is both written and executed."""
     return settings(
         NoNewPrivileges="yes",
         CapabilityBoundingSet="",
