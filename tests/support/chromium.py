@@ -122,7 +122,7 @@ class Chromium:
     def until(self, expression: str) -> Any:
         """The value of an expression as soon as it is true. Raises TimeoutError if it does not become so."""
         deadline = time.monotonic() + PATIENCE
-        while not (value := self.evaluate(expression)):
+        while (value := self.evaluate(expression)) in (None, False, "", 0):  # An element is {} here.
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{expression} stays {value!r}")
             time.sleep(0.02)
