@@ -99,11 +99,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(agent: Agent, token: str | None = None) -> Iterator[Site]:
-    """Its page, as `tbft-edge agent` serves it."""
+def site(agent: Agent, token: str | None = None, port: int = 0) -> Iterator[Site]:
+    """Its page, as `tbft-edge agent` serves it; on a free port unless told which."""
     config = uvicorn.Config(make_app(agent, token), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
