@@ -1,4 +1,4 @@
-"""What people decide of a new model: keep it, use it though labels cannot tell, or go back. By the table, HTTP and page."""
+"""What people decide of a new model, by HTTP and page: keep it, use it though labels cannot tell, or go back."""
 
 from __future__ import annotations
 
@@ -101,7 +101,14 @@ def test_a_candidate_that_labels_did_not_decide_on(site: Site, squares: Path) ->
     assert (status.version.number, status.version.verified, status.labels_wanted, status.asked) == (1, False, 0, ())
     assert status.judged is not None
     assert (status.judged.what, status.judged.version, status.judged.verified) == ("accepted", 1, False)
-    assert json.loads(site.ask("POST", "/predict", site.agent.core.store.path(site.agent.core.store.recent(1)[0]).read_bytes()).body)["version"] == 1
+    assert (
+        json.loads(
+            site.ask(
+                "POST", "/predict", site.agent.core.store.path(site.agent.core.store.recent(1)[0]).read_bytes()
+            ).body
+        )["version"]
+        == 1
+    )
     assert json.loads(site.tell("/api/accept").body) == {"version": 1, "state": "watching"}
     assert site.tell("/api/accept").status == 409
     assert site.agent.core.versions.current == 1
@@ -153,7 +160,10 @@ def test_on_the_page(browser: Chromium, site: Site, squares: Path) -> None:
     browser.open(f"{site.address}/", width=360)
     browser.until("!document.querySelector('#accept').hidden")
     assert "Not decided" in text(browser, "#judged-verdict")
-    assert [text(browser, f"#{name}-words") for name in ("before", "after")] == ["1 of 4 right (25\xa0%)", "2 of 4 right (50\xa0%)"]
+    assert [text(browser, f"#{name}-words") for name in ("before", "after")] == [
+        "1 of 4 right (25\xa0%)",
+        "2 of 4 right (50\xa0%)",
+    ]
     browser.tap("#accept")
     browser.until("document.querySelector('#sure').open")
     browser.press("Escape")

@@ -107,7 +107,7 @@ def test_a_press_meant_for_the_image_before_counts_once(browser: Chromium, site:
     first, second = asking(site.agent, 2)
     opened(browser, site)
     card(browser)
-    browser.evaluate(f"for (let i = 0; i < 2; i++) document.querySelector(\"{button('can')}\").click()")
+    browser.evaluate(f'for (let i = 0; i < 2; i++) document.querySelector("{button("can")}").click()')
     heard(browser, site, first, "can")
     assert card(browser) == second
     assert said(site.agent, second) is None
@@ -118,7 +118,10 @@ def test_a_new_class(browser: Chromium, site: Site) -> None:
     first, second, third = asking(site.agent, 3)
     opened(browser, site)
     card(browser)
-    for digest, typed, name in ((first, " pl\N{LATIN SMALL LETTER A WITH DIAERESIS}te ", "pläte"), (second, "BOX", "box")):
+    for digest, typed, name in (
+        (first, " pl\N{LATIN SMALL LETTER A WITH DIAERESIS}te ", "pläte"),
+        (second, "BOX", "box"),
+    ):
         assert browser.evaluate("document.querySelector('#new-class').hidden")
         browser.tap("#new")
         browser.write(typed)

@@ -16,7 +16,12 @@ from tbft_agent.agent import Agent
 from tbft_agent.memory import Trial
 from tbft_agent.states import State
 
-TURNED = ("שלום עולם", "مرحبا", "\N{RIGHT-TO-LEFT OVERRIDE}deffuts", "\N{POP DIRECTIONAL ISOLATE}x\N{RIGHT-TO-LEFT MARK}y")
+TURNED = (
+    "שלום עולם",
+    "مرحبا",
+    "\N{RIGHT-TO-LEFT OVERRIDE}deffuts",
+    "\N{POP DIRECTIONAL ISOLATE}x\N{RIGHT-TO-LEFT MARK}y",
+)
 ODD = (*hostile.CLASSES, *TURNED, "و" * 100, "<script>ran = true</script>", "a b\tc", "&amp;")
 TEN = ("bottle", "box", "can", "cup", "glove", "jar", "lid", "plate", "spoon", "tray")
 FIGURES = {"how": "learned another head", "right before": 8, "right after": 17, "chance": 0.01, "joules": 3.5}
@@ -35,6 +40,11 @@ def drifting(agent: Agent, classes: tuple[str, ...] = TEN) -> None:
     agent.core.journal.write("undecided", "labels are too few", images=5, **FIGURES)
 
 
+def two_classes(agent: Agent) -> None:
+    drifting(agent, ("cat", "dog", "cat, too", "dog, too"))
+    named(agent, ("cat", "dog"))
+
+
 def on_probation(agent: Agent) -> None:
     named(agent, TEN)
     show(agent, 80)
@@ -46,7 +56,7 @@ SITUATIONS: dict[str, Callable[[Agent], object]] = {
     "new": lambda _: None,
     "calm": lambda agent: show(agent, 80),
     "drifting": drifting,
-    "two": lambda agent: drifting(agent, ("cat", "dog", "eel", "fox")[:2] + ("ant", "bee")),
+    "two": two_classes,
     "thousand": lambda agent: drifting(agent, tuple(f"class {number} of them" for number in range(1000))),
     "odd": lambda agent: drifting(agent, ODD),
     "probation": on_probation,
@@ -95,7 +105,9 @@ def test_names_of_strangers_are_text(browser: Chromium, tmp_path: Path) -> None:
         assert browser.evaluate("document.querySelectorAll('main :is(script, b)').length") == 0
         boxes = "[...document.querySelectorAll('.name')].map(name => getComputedStyle(name).display)"
         assert "inline" not in browser.evaluate(boxes)
-        assert set(browser.evaluate("[...document.querySelectorAll('bdi')].map(name => getComputedStyle(name).unicodeBidi)")) == {"isolate"}
+        assert set(
+            browser.evaluate("[...document.querySelectorAll('bdi')].map(name => getComputedStyle(name).unicodeBidi)")
+        ) == {"isolate"}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +123,12 @@ def test_names_of_strangers_are_text(browser: Chromium, tmp_path: Path) -> None:
     ],
 )
 def test_each_state_has_words(
-    browser: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], title: str, says: str
+    browser: Chromium,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, object],
+    title: str,
+    says: str,
 ) -> None:
     """No state is shown by the name that the program has for it."""
     with served(tmp_path) as found:

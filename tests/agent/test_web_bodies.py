@@ -70,7 +70,9 @@ def test_what_is_no_picture_is_refused(site: Site, content: bytes) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["digest", "label", "paused", "x"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["digest", "label", "paused", "x"]), inner)
+    ),
     max_leaves=6,
 )
 BODIES = st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode())
@@ -117,7 +119,10 @@ def test_names_that_no_folder_has_are_no_classes(site: Site, name: str) -> None:
 @pytest.mark.parametrize("name", ["שלום", hostile.EMOJI, "<b>", "x" * 100, "'; drop table images; --"])
 def test_other_names_are(site: Site, name: str) -> None:
     digest = site.agent.core.store.recent(1)[0].digest
-    assert json.loads(site.tell("/api/label", digest=digest, label=f" {name} ").body) == {"digest": digest, "label": name}
+    assert json.loads(site.tell("/api/label", digest=digest, label=f" {name} ").body) == {
+        "digest": digest,
+        "label": name,
+    }
     assert said(site.agent, digest) == name
     assert site.tell("/api/label", digest=digest, label=None).status == 200
     assert said(site.agent, digest) is None
@@ -135,7 +140,9 @@ def test_no_path_leads_out(site: Site, path: str) -> None:
 
 def test_an_image_is_what_it_was(site: Site) -> None:
     site.ask("POST", "/predict", SQUARE)
-    (kept,) = [kept for kept in site.agent.core.store.recent(99) if site.agent.core.store.path(kept).read_bytes() == SQUARE]
+    (kept,) = [
+        kept for kept in site.agent.core.store.recent(99) if site.agent.core.store.path(kept).read_bytes() == SQUARE
+    ]
     answer = site.ask("GET", f"/api/image/{kept.digest}")
     assert (answer.status, answer.headers["content-type"], answer.body) == (200, "image/png", SQUARE)
     assert site.ask("GET", f"/api/image/{kept.digest.upper()}").status == 404
@@ -175,6 +182,8 @@ def test_metrics_are_what_prometheus_reads(site: Site, tmp_path: Path) -> None:
     families = {family.name: family for family in text_string_to_metric_families(answer.body.decode())}
     states = {sample.labels["state"]: sample.value for sample in families["tbft_edge_agent_state"].samples}
     assert states["watching"] == sum(states.values()) == 1
-    (images,) = [sample.value for sample in families["tbft_edge_agent_images"].samples if sample.name.endswith("_total")]
+    (images,) = [
+        sample.value for sample in families["tbft_edge_agent_images"].samples if sample.name.endswith("_total")
+    ]
     assert images == site.agent.core.answering.answered > 0
     assert families["tbft_edge_agent_version"].samples[0].value == 0

@@ -33,7 +33,9 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield found
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8642", "127.0.0.1.evil.example", "192.168.1.9", "[::2]", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8642", "127.0.0.1.evil.example", "192.168.1.9", "[::2]", ""]
+)
 @pytest.mark.parametrize(("method", "path"), [*(("GET", path) for path in GETS), *(("POST", path) for path in POSTS)])
 def test_another_name_is_refused(local: Site, method: str, path: str, host: str) -> None:
     """Else a page whose name was made to lead to the board would read what it answers."""
@@ -50,7 +52,11 @@ def test_the_boards_own_names_are_heard(local: Site, host: str) -> None:
 @pytest.mark.parametrize("path", POSTS)
 def test_pages_of_others_change_nothing(local: Site, public: Site, path: str) -> None:
     """A form of theirs cannot send the header, which holds with the token, too."""
-    for site, headers in ((local, {}), (public, {"Authorization": f"Bearer {TOKEN}"}), (public, {"Cookie": f"{COOKIE}={TOKEN}"})):
+    for site, headers in (
+        (local, {}),
+        (public, {"Authorization": f"Bearer {TOKEN}"}),
+        (public, {"Cookie": f"{COOKIE}={TOKEN}"}),
+    ):
         answer = site.ask("POST", path, b"{}", headers, bare=True)
         assert answer.status == 403
         assert b"x-tbft-edge" in answer.body
@@ -69,7 +75,13 @@ def test_other_methods_change_nothing(local: Site, method: str) -> None:
 @pytest.mark.parametrize("path", [*GETS, "/nothing"])
 def test_without_the_token_nothing_is_seen(public: Site, path: str) -> None:
     """Not even whether there is such a path."""
-    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {"Cookie": f"{COOKIE}=wrong"}, {"Cookie": f"other={TOKEN}"}):
+    for headers in (
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": TOKEN},
+        {"Cookie": f"{COOKIE}=wrong"},
+        {"Cookie": f"other={TOKEN}"},
+    ):
         for query in ("", "?token=", "?token=wrong", f"?other={TOKEN}", f"?token={TOKEN}x", "?token=%00"):
             answer = public.ask("GET", path + query, headers=headers)
             assert (answer.status, "set-cookie" in answer.headers) == (403, False)
@@ -96,7 +108,13 @@ def test_every_answer_forbids_what_the_page_does_not_need(local: Site, public: S
     """Refusals, too: scripts, pictures and requests of the page itself, and no frame around it; nothing is kept."""
     for answer in (local.ask("GET", path), public.ask("GET", path), local.ask("GET", path, headers={"Host": "evil"})):
         policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))
-        assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
+        assert (
+            policy["default-src"]
+            == policy["base-uri"]
+            == policy["form-action"]
+            == policy["frame-ancestors"]
+            == "'none'"
+        )
         assert {policy[kind] for kind in ("script-src", "style-src", "img-src", "connect-src")} == {"'self'"}
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
