@@ -9,6 +9,7 @@ import pytest
 
 from support.chromium import Chromium
 from support.served_agents import Site, asking, named, said, served, show
+from tbft_agent.states import State
 
 CLASSES = ("bottle", "box", "can", "cup")
 READY = "document.querySelector('#classes button') && document.querySelector('#picture').complete"
@@ -194,3 +195,31 @@ def test_a_thousand_classes(browser: Chromium, site: Site) -> None:
     order = "[...document.querySelectorAll('#classes button')].slice(0, 3).map(button => button.dataset.key)"
     assert set(browser.evaluate(order)) >= {"item 996", "Ünïcode"}
     assert browser.evaluate("document.querySelector('#filter').value") == ""
+
+
+def test_from_a_drift_to_enough_labels(browser: Chromium, tmp_path: Path) -> None:
+    """As the agent itself decides: it grows dark, it asks for images that it chose, people answer, and it goes on."""
+    with served(tmp_path) as site:
+        browser.open(f"{site.address}/", width=360)
+        show(site.agent, 80)
+        browser.until("document.querySelector('#state-title').textContent === 'All is well'")
+        show(site.agent, 16, seed=1, dark=True)
+        site.agent.tick()
+        browser.until("document.querySelector('#drift-words').className === 'odd'")
+        assert browser.evaluate("document.querySelector('#state-title').textContent") == "Something changed"
+        show(site.agent, 24, seed=2, dark=True)
+        while not site.agent.core.store.asked():
+            site.agent.tick()
+            browser.evaluate("new Promise(again => setTimeout(again, 50))")
+        browser.until("document.querySelector('#state-title').textContent === 'It needs your help'")
+        asked = [kept.digest for kept in site.agent.core.store.asked()]
+        browser.until(READY)
+        for digest in asked:
+            assert card(browser) == digest
+            browser.press("1")
+            heard(browser, site, digest, "ant")
+        assert len(asked) == 5
+        browser.until("document.querySelector('#progress-words').textContent === '5 labels: that is enough.'")
+        site.agent.tick()
+        assert site.agent.core.memory.state is not State.ASKING
+        assert browser.complaints() == []
