@@ -90,6 +90,17 @@ def adapt(config: Config = DEFAULT, json: JsonOption = False) -> None:
     _tell(found, json, f"{found.state}: it trains as soon as there are images and permission")
 
 
+@app.command("accept")
+def accept(config: Config = DEFAULT, json: JsonOption = False) -> None:
+    """Keep the new model on probation, or use one that labels did not decide on."""
+    from_agent = _client(config)
+    from tbft_agent.web.replies import Accepted
+
+    found = from_agent.post("/api/accept", Accepted)
+    on_probation = ", on probation" if found.state == "probation" else ""
+    _tell(found, json, f"version {found.version} answers{on_probation}")
+
+
 @app.command("rollback")
 def rollback(config: Config = DEFAULT, json: JsonOption = False) -> None:
     """Let the model before answer."""

@@ -9,6 +9,7 @@ import pytest
 
 from support.chromium import Chromium
 from support.served_agents import Site, asking, named, said, served, show
+from tbft_agent.states import State
 
 CLASSES = ("bottle", "box", "can", "cup")
 READY = "document.querySelector('#classes button') && document.querySelector('#picture').complete"
@@ -107,7 +108,7 @@ def test_a_press_meant_for_the_image_before_counts_once(browser: Chromium, site:
     first, second = asking(site.agent, 2)
     opened(browser, site)
     card(browser)
-    browser.evaluate(f"for (let i = 0; i < 2; i++) document.querySelector(\"{button('can')}\").click()")
+    browser.evaluate(f'for (let i = 0; i < 2; i++) document.querySelector("{button("can")}").click()')
     heard(browser, site, first, "can")
     assert card(browser) == second
     assert said(site.agent, second) is None
@@ -118,7 +119,10 @@ def test_a_new_class(browser: Chromium, site: Site) -> None:
     first, second, third = asking(site.agent, 3)
     opened(browser, site)
     card(browser)
-    for digest, typed, name in ((first, " pl\N{LATIN SMALL LETTER A WITH DIAERESIS}te ", "pläte"), (second, "BOX", "box")):
+    for digest, typed, name in (
+        (first, " pl\N{LATIN SMALL LETTER A WITH DIAERESIS}te ", "pläte"),
+        (second, "BOX", "box"),
+    ):
         assert browser.evaluate("document.querySelector('#new-class').hidden")
         browser.tap("#new")
         browser.write(typed)
@@ -191,3 +195,31 @@ def test_a_thousand_classes(browser: Chromium, site: Site) -> None:
     order = "[...document.querySelectorAll('#classes button')].slice(0, 3).map(button => button.dataset.key)"
     assert set(browser.evaluate(order)) >= {"item 996", "Ünïcode"}
     assert browser.evaluate("document.querySelector('#filter').value") == ""
+
+
+def test_from_a_drift_to_enough_labels(browser: Chromium, tmp_path: Path) -> None:
+    """As the agent itself decides: it grows dark, it asks for images that it chose, people answer, and it goes on."""
+    with served(tmp_path) as site:
+        browser.open(f"{site.address}/", width=360)
+        show(site.agent, 80)
+        browser.until("document.querySelector('#state-title').textContent === 'All is well'")
+        show(site.agent, 16, seed=1, dark=True)
+        site.agent.tick()
+        browser.until("document.querySelector('#drift-words').className === 'odd'")
+        assert browser.evaluate("document.querySelector('#state-title').textContent") == "Something changed"
+        show(site.agent, 24, seed=2, dark=True)
+        while not site.agent.core.store.asked():
+            site.agent.tick()
+            browser.evaluate("new Promise(again => setTimeout(again, 50))")
+        browser.until("document.querySelector('#state-title').textContent === 'It needs your help'")
+        asked = [kept.digest for kept in site.agent.core.store.asked()]
+        browser.until(READY)
+        for digest in asked:
+            assert card(browser) == digest
+            browser.press("1")
+            heard(browser, site, digest, "ant")
+        assert len(asked) == 5
+        browser.until("document.querySelector('#progress-words').textContent === '5 labels: that is enough.'")
+        site.agent.tick()
+        assert site.agent.core.memory.state is not State.ASKING
+        assert browser.complaints() == []

@@ -103,7 +103,10 @@ class Chromium:
         return result
 
     def open(self, page: Path | str, *, width: int = 1200, scheme: str = "light", media: str = "") -> None:
-        """Show a file, or what is at an address, as wide as asked, and wait until it is loaded; without `media` paper prints as paper."""
+        """Show a file, or what is at an address, as wide as asked, and wait until it is loaded.
+
+        Without `media` paper prints as paper.
+        """
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", media=media, features=features)
@@ -122,7 +125,8 @@ class Chromium:
     def until(self, expression: str) -> Any:
         """The value of an expression as soon as it is true. Raises TimeoutError if it does not become so."""
         deadline = time.monotonic() + PATIENCE
-        while not (value := self.evaluate(expression)):
+        # An element is {} here.
+        while (value := self.evaluate(expression)) in (None, False, "", 0):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{expression} stays {value!r}")
             time.sleep(0.02)

@@ -22,7 +22,7 @@ from support.toys import coloured_squares, png
 from tbft_agent.agent import Agent
 from tbft_agent.clock import SystemClock
 from tbft_agent.place import Place
-from tbft_agent.settings import Adapting, Configured, Http, Probation, Settings, Watching
+from tbft_agent.settings import Adapting, Configured, Probation, Settings, Watching
 from tbft_agent.states import State
 from tbft_agent.web.app import make_app
 from tbft_agent.web.status import Status
@@ -82,7 +82,13 @@ class Site:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, *, bare: bool = False
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        bare: bool = False,
     ) -> Answer:
         """A request as it stands; unless `bare` with the header that changes ask for."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_SECONDS)
@@ -99,11 +105,13 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(agent: Agent, token: str | None = None) -> Iterator[Site]:
-    """Its page, as `tbft-edge agent` serves it."""
-    config = uvicorn.Config(make_app(agent, token), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+def site(agent: Agent, token: str | None = None, port: int = 0) -> Iterator[Site]:
+    """Its page, as `tbft-edge agent` serves it; on a free port unless told which."""
+    config = uvicorn.Config(
+        make_app(agent, token), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:

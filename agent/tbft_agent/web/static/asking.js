@@ -62,7 +62,7 @@ function showCard(image) {
     shown = { digest: image.digest, since: performance.now() };
     at("picture").src = `/api/image/${image.digest}`;
     at("picture").alt = `The image in question; the model says ${image.answer}`;
-    at("answer").replaceChildren("The model says ", named(image.answer), ` (${percent(image.confidence)} sure)`);
+    at("answer").replaceChildren("The model says ", named(image.answer), ` (${percent(image.confidence)}\u00a0sure)`);
     clear();
   }
   ask(label);

@@ -20,8 +20,8 @@ export function set(element, name, value) {
 }
 
 export function fill(bar, value, most) {
-  bar.max = Math.max(most, 1);
-  bar.value = Math.min(value, most);
+  set(bar, "max", String(Math.max(most, 1)));
+  set(bar, "value", String(Math.min(value, most)));
 }
 
 export function made(tag, text = "", attributes = {}) {
@@ -42,7 +42,7 @@ export function keep(parent, items, keyOf, make, update = () => {}) {
   items.forEach((item, index) => {
     const key = keyOf(item);
     const child = there.get(key) ?? make(item);
-    child.dataset.key = key;
+    set(child, "data-key", key);
     if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
     update(child, item, index);
   });

@@ -5,7 +5,7 @@ import { showDrift } from "./drift.js";
 import { beginLately, showLately } from "./lately.js";
 import { beginModel, showJournal, showModel } from "./model.js";
 import { status as asked } from "./talk.js";
-import { stateWords, waiting } from "./words.js";
+import { sentence, stateWords, waiting } from "./words.js";
 
 const REFRESH_MS = 2000;
 // It is asked less often while it does not answer.
@@ -37,7 +37,7 @@ async function refresh() {
     if (mine !== newest) return;
     wait = Math.min(2 * wait, SLOWEST_MS);
     const since = heard === null ? "" : ` This is how it was at ${heard.toLocaleTimeString()}.`;
-    say(at("offline"), `${error.message}${since} It is asked again.`);
+    say(at("offline"), `${sentence(error.message)}${since} It is asked again.`);
     show(at("offline"), true);
   }
 }
