@@ -35,6 +35,8 @@ from tbft_runtime.corruptions.corrupt import corrupt
 
 PER_CLASS = (1, 5, 10, 25, 50, 100)
 POOLED, TESTED, CHECKS = 1000, 1500, 50
+# Where the input drifted, so many of each class also teach without their labels.
+HIDDEN = (10, 25, 50)
 SEVERITY = 5
 # Photos to test on get other noise.
 OTHER_NOISE = 1000
@@ -49,7 +51,9 @@ HOW: dict[Way, tuple[str | int, ...]] = {
     "statistics": ("--bn", "adapt", "--epochs", 0),
     "unlabelled": ("--labels", "none"),
     "checked": ("--labels", "none", "--check-labels", CHECKS),
+    "hidden": ("--labels", "none"),
 }
+UNTOLD: tuple[Way, ...] = ("unlabelled", "checked", "hidden")
 ALIKE = ("--threads", 1, "--meter", "none")
 # On one quiet core, for the estimate: starting a command and testing, and training on a photo for all epochs.
 START_SECONDS, TEST_SECONDS = 1.5, 4.0
@@ -122,6 +126,8 @@ def trials(draws: int) -> Iterator[Trial]:
         for drifted, drift in DRIFTS.items():
             yield Trial(drifted, draw, "before", 0)
             yield from (Trial(drifted, draw, way, 0) for way in UNLABELLED[drift])
+            if drift == "input":
+                yield from (Trial(drifted, draw, "hidden", labels) for labels in HIDDEN)
             yield from (Trial(drifted, draw, way, labels) for labels in PER_CLASS for way in WITH_LABELS)
 
 
@@ -137,8 +143,8 @@ def _kept(path: Path) -> Sequence[Outcome]:
 def _seconds(trial: Trial) -> float:
     drift = DRIFTS[trial.drifted]
     photos = trial.labels * (len(CLASSES) if trial.drifted == "source5" else 10)
-    if trial.way in ("unlabelled", "checked"):
-        photos = POOLED * 3 // 4  # Half the epochs, and passes over all photos beside them.
+    if trial.way in UNTOLD:  # Half the epochs, and passes over all photos beside them.
+        photos = (photos or POOLED) * 3 // 4
     return START_SECONDS + TEST_SECONDS + (0 if trial.way == "learn" else photos * TRAIN_SECONDS[drift])
 
 
@@ -200,10 +206,10 @@ def _tried(trial: Trial, setting: Setting) -> Outcome:
 
 
 def _data(trial: Trial, pool: LabelledImages) -> tuple[LabelledImages, int]:
-    """Photos to adapt by, and how many of them have a label: with labels those alone, else all."""
-    if trial.way in WITH_LABELS:
+    """Photos to adapt by, and how many of them have a label."""
+    if trial.labels:
         count = trial.labels * len(pool.classes)
-        return pool.take(np.arange(count)), count
+        return pool.take(np.arange(count)), 0 if trial.way == "hidden" else count
     return pool, CHECKS if trial.way == "checked" else 0
 
 

@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "results" / "how-many-labels.md"
 
 # What drifted: the input, twice; what answers mean; what things look like.
 Drifted = Literal["gaussian_noise", "fog", "labels", "source5"]
-Way = Literal["before", "statistics", "unlabelled", "checked", "train", "learn"]
+Way = Literal["before", "statistics", "unlabelled", "checked", "hidden", "train", "learn"]
 
 _INTRO = """# How many labels
 
@@ -32,6 +32,8 @@ python -m benchmarks.labels.how_many_page
 ```
 """
 WITH_LABELS: tuple[Way, ...] = ("train", "learn")
+# Of as many photos, of which no label is told.
+_COLUMNS: dict[Way, str] = {"train": "`train`", "learn": "`learn`", "hidden": "these photos by `train --labels none`"}
 _TITLES: dict[Drifted, str] = {
     "gaussian_noise": "Drift of the input: Gaussian noise, severity 5",
     "fog": "Drift of the input: fog, severity 5",
@@ -97,10 +99,11 @@ def tables(results: Results) -> Iterator[str]:
                 told = f"{results.checks} in all" if way == "checked" else "none"
                 said = words.format(pooled=results.pooled, checks=results.checks)
                 yield f"| {told} | {said} | {_percent(found)} |"
-        yield from ("", "| labels of each class | `train` | `learn` |", "|---|---|---|")
-        for labels in sorted({each.trial.labels for each in some if each.trial.way in WITH_LABELS}):
-            cells = (_percent(_of(some, way, labels)) for way in WITH_LABELS)
-            yield f"| {labels} | {' | '.join(cells)} |"
+        ways = [way for way in _COLUMNS if any(each.trial.way == way for each in some)]
+        yield from ("", f"| labels of each class | {' | '.join(_COLUMNS[way] for way in ways)} |")
+        yield f"|{'---|' * (1 + len(ways))}"
+        for labels in sorted({each.trial.labels for each in some if each.trial.way in ways}):
+            yield f"| {labels} | {' | '.join(_percent(_of(some, way, labels)) for way in ways)} |"
 
 
 def _of(outcomes: Sequence[Outcome], way: Way, labels: int) -> list[Outcome]:

@@ -1,0 +1,125 @@
+"""The rule: from what drifted to the way of adapting that is right for it, and how many labels that takes.
+
+Its numbers of labels are those of docs/results/how-many-labels.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.plan import Plan
+from tbft_artifacts.preprocessing import Noun
+from tbft_runtime.diagnosis.decide import DOUBT, SURE, moved
+from tbft_runtime.heads.head_plan import head_plan
+from tbft_runtime.run.diagnosis_record import Advice, LabelEvidence, NormShift, Way
+from tbft_runtime.run.options import TrainOptions
+from tbft_runtime.run.resolve import resolve
+
+# Of an input that drifted: with so many labels of each class training on them is better than training without any.
+BEATS_NONE = 50
+# Each label more is worth it, up to the most that was measured, where what the network sees has to be learned anew.
+MOST = 100
+# Where answers mean something else, a last layer in closed form has what it can have from so many of each class.
+RENAMED = 5
+# One that nobody trained has no rows that could be given other names, and takes more.
+FRESH = 10
+# They tell differences of ten points between states of a run without labels; of fewer, one label is two points.
+CHECKS = 50
+# They are not trained on: so many times as many images have to be left for that.
+LEFT = 4
+# Where the model is right, images from elsewhere may shift statistics by so many standard deviations: photos of another
+# camera did by 0.45.
+FAINT = 0.5
+# Where no label tells that, by so many: photos like those of the training did by 0.14, the mildest damage by 0.35.
+UNSEEN = 0.2
+
+# The way, how many labels of each class are worth getting for it, and why.
+_Choice = tuple[Way, int, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """How many `images` there are, how many of them have a label, and whether `labels` were looked at."""
+
+    images: int
+    labelled: int
+    labels: bool = True
+
+
+def advise(
+    bundle: Bundle, plan: Plan, norms: Sequence[NormShift], labels: LabelEvidence | None, at_hand: AtHand
+) -> Advice:
+    """What to do where `plan` of the bundle trains the block that drifted, by the evidence that says so.
+
+    A way that the bundle cannot go is never advised: training on labels is what is left.
+    """
+    noun, each = bundle.manifest.noun, at_hand.labelled // len(bundle.manifest.classes)
+    if bundle.head_is_fresh:
+        way, worth, reasons = _of_the_head(bundle, FRESH, "what comes first is a last layer that knows these classes")
+    elif _is_in_order(norms, labels, at_hand):
+        way, worth, reasons = "nothing", 0, _why_nothing(labels, noun)
+    elif plan.drift == "input":
+        way, worth, reasons = _of_the_input(bundle, plan, each)
+    elif plan.drift == "output":
+        way, worth, reasons = _of_the_head(bundle, RENAMED, "features are in order, and answers mean something else")
+    else:
+        way, worth, reasons = "train", MOST, ("what the network sees in these has to be learned, which takes labels",)
+    check = 0
+    if way == "unlabelled" and at_hand.labelled >= CHECKS and at_hand.images >= (1 + LEFT) * CHECKS:
+        check, reasons = CHECKS, (*reasons, f"{CHECKS} of the labelled {noun}s can decide what is kept of it")
+    return Advice(way=way, labels=worth, at_hand=each, check=check, reasons=reasons)
+
+
+def _of_the_input(bundle: Bundle, plan: Plan, each: int) -> _Choice:
+    noun = bundle.manifest.noun
+    if each >= BEATS_NONE:
+        return "train", MOST, (f"with {BEATS_NONE} labelled {noun}s of each class, or more, these teach most",)
+    if (obstacle := _why_not_without(bundle, plan)) is not None:
+        return "train", MOST, (f"it would need no label, but {obstacle}",)
+    return (
+        "unlabelled",
+        0,
+        (
+            f"an input that drifted needs no label: fewer than {BEATS_NONE} labelled {noun}s of each class teach "
+            "hardly more than many without",
+        ),
+    )
+
+
+def _of_the_head(bundle: Bundle, worth: int, why: str) -> _Choice:
+    """In closed form where the bundle allows that."""
+    try:
+        head_plan(bundle)
+    except TbftError as error:
+        return "train", MOST, (why, f"one in closed form is not possible: {error.message}")
+    return "learn", worth, (why, "a head in closed form has that from few labels, in one pass")
+
+
+def _why_not_without(bundle: Bundle, plan: Plan) -> str | None:
+    """What keeps the plan from being trained without labels, and with statistics of the images; None if nothing."""
+    try:
+        settings = resolve(TrainOptions(data="", out="", labels="none"), plan, bundle)
+    except TbftError as error:
+        return error.message
+    if not bundle.manifest.batch_norms:
+        return "the network has no batch norms, whose statistics that begins by"
+    return None if settings.reestimates else f"plan '{plan.id}' keeps statistics of batch norms as they are"
+
+
+def _is_in_order(norms: Sequence[NormShift], labels: LabelEvidence | None, at_hand: AtHand) -> bool:
+    """Whether nothing says that something drifted; without evidence of labels that are there nobody knows."""
+    shift = max((norm.shift for norm in moved(norms)), default=0.0)
+    if labels is None:
+        return not at_hand.labels and shift < UNSEEN
+    return labels.is_as_sure_as_right and labels.gain < SURE and labels.scatter < DOUBT and shift < FAINT
+
+
+def _why_nothing(labels: LabelEvidence | None, noun: Noun) -> tuple[str, ...]:
+    if labels is None:
+        return (
+            f"these are like what the network was trained on; what their answers mean no {noun} without label shows",
+        )
+    return ("the model is as often right as it is sure of itself, and no other head would be better",)
