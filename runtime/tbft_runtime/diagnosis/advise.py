@@ -18,8 +18,8 @@ from tbft_runtime.run.diagnosis_record import Advice, LabelEvidence, NormShift, 
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
 
-# Of an input that drifted: with so many labels of each class training on them is better than training without any.
-BEATS_NONE = 50
+# Of an input that drifted a labelled image teaches as much as so many without a label: 250 as much as 1,000.
+WORTH = 4
 # Each label more is worth it, up to the most that was measured, where what the network sees has to be learned anew.
 MOST = 100
 # Where answers mean something else, a last layer in closed form has what it can have from so many of each class.
@@ -62,7 +62,7 @@ def advise(
     elif _is_in_order(norms, labels, at_hand):
         way, worth, reasons = "nothing", 0, _why_nothing(labels, noun)
     elif plan.drift == "input":
-        way, worth, reasons = _of_the_input(bundle, plan, each)
+        way, worth, reasons = _of_the_input(bundle, plan, at_hand)
     elif plan.drift == "output":
         way, worth, reasons = _of_the_head(bundle, RENAMED, "features are in order, and answers mean something else")
     else:
@@ -73,20 +73,17 @@ def advise(
     return Advice(way=way, labels=worth, at_hand=each, check=check, reasons=reasons)
 
 
-def _of_the_input(bundle: Bundle, plan: Plan, each: int) -> _Choice:
+def _of_the_input(bundle: Bundle, plan: Plan, at_hand: AtHand) -> _Choice:
     noun = bundle.manifest.noun
-    if each >= BEATS_NONE:
-        return "train", MOST, (f"with {BEATS_NONE} labelled {noun}s of each class, or more, these teach most",)
     if (obstacle := _why_not_without(bundle, plan)) is not None:
-        return "train", MOST, (f"it would need no label, but {obstacle}",)
-    return (
-        "unlabelled",
-        0,
-        (
-            f"an input that drifted needs no label: fewer than {BEATS_NONE} labelled {noun}s of each class teach "
-            "hardly more than many without",
-        ),
-    )
+        return "train", MOST, (f"an input that drifted would need no label, but {obstacle}",)
+    if at_hand.images < WORTH * at_hand.labelled:
+        return (
+            "train",
+            MOST,
+            (f"a labelled {noun} teaches as much as {WORTH} without a label, of which there are fewer",),
+        )
+    return "unlabelled", 0, (f"an input that drifted needs no label: {at_hand.images:,} {noun}s without one teach it",)
 
 
 def _of_the_head(bundle: Bundle, worth: int, why: str) -> _Choice:
