@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.temporary_folder import temporary_folder
 from tbft_runtime.data.balance import note_classes
@@ -89,12 +90,12 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
         asked = TrainOptions(data=options.data, out=folder, seed=options.seed, threads=options.threads)
         # Of these settings only those matter that are the same for every plan.
         settings = resolve(asked, plans[0], verified)
-        alone = replace(settings, labels="none")
-        data = open_data(plans[0], alone, open_sources(verified, alone), folder, progress, Stopwatch())
-        if not data.everything.store.labelled.size:
-            settings = alone
-        else:
-            data = open_data(plans[0], settings, open_sources(verified, settings), folder, progress, Stopwatch())
+        sources = open_sources(verified, replace(settings, labels="none"))
+        if (sources.train.labels == NO_LABEL).all():
+            settings = replace(settings, labels="none")
+            progress.note(f"no {verified.manifest.noun} has a label: what is told is whether the input drifted")
+        data = open_data(plans[0], settings, sources, folder, progress, Stopwatch())
+        if settings.labels == "all":
             hint = all(plan.soft_targets for plan in plans)
             note_classes(verified.manifest, data.train, progress, balanced=False, hint=hint)
         return diagnose_part(verified, data.train, settings, options.samples, load_weights(verified), progress)
