@@ -35,7 +35,7 @@ from tbft_runtime.corruptions.corrupt import corrupt
 
 PER_CLASS = (1, 5, 10, 25, 50, 100)
 POOLED, TESTED, CHECKS = 1000, 1500, 50
-# Where the input drifted, so many of each class also teach without their labels.
+# Where it can be, so many of each class also teach without their labels.
 HIDDEN = (10, 25, 50)
 SEVERITY = 5
 # Photos to test on get other noise.
@@ -45,7 +45,7 @@ DRIFTS: dict[Drifted, Drift] = {"gaussian_noise": "input", "fog": "input", "labe
 UNLABELLED: dict[Drift, tuple[Way, ...]] = {
     "input": ("statistics", "unlabelled", "checked"),
     "output": (),
-    "feature": ("statistics", "unlabelled"),
+    "feature": ("statistics", "unlabelled", "checked"),
 }
 HOW: dict[Way, tuple[str | int, ...]] = {
     "statistics": ("--bn", "adapt", "--epochs", 0),
@@ -126,7 +126,7 @@ def trials(draws: int) -> Iterator[Trial]:
         for drifted, drift in DRIFTS.items():
             yield Trial(drifted, draw, "before", 0)
             yield from (Trial(drifted, draw, way, 0) for way in UNLABELLED[drift])
-            if drift == "input":
+            if UNLABELLED[drift]:
                 yield from (Trial(drifted, draw, "hidden", labels) for labels in HIDDEN)
             yield from (Trial(drifted, draw, way, labels) for labels in PER_CLASS for way in WITH_LABELS)
 

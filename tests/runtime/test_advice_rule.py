@@ -73,13 +73,21 @@ def test_labels_of_an_input_that_drifted_are_used_where_they_teach_more() -> Non
         assert advised(FRONT, at_hand=AtHand(250 * WORTH, labelled)).way == way
 
 
+def test_features_go_without_labels_only_where_some_check() -> None:
+    """Else nobody would see that new kinds were taken for the wrong ones."""
+    assert advised(LAST, at_hand=AtHand(1000, CHECKS)).way == "unlabelled"
+    assert advised(LAST, at_hand=AtHand(1000, CHECKS)).check == CHECKS
+    assert advised(LAST, at_hand=AtHand(1000, CHECKS - 1)).way == "train"
+    assert advised(LAST, at_hand=AtHand(1000, 251)).way == "train"
+
+
 def test_labels_that_can_be_spared_check() -> None:
     """As many as tell something, and only where enough images are left to train on."""
     images = (1 + LEFT) * CHECKS
     assert advised(FRONT, at_hand=AtHand(images, CHECKS)).check == CHECKS
     assert advised(FRONT, at_hand=AtHand(images, CHECKS - 1)).check == 0
     assert advised(FRONT, at_hand=AtHand(images - 1, CHECKS)).check == 0
-    assert advised(LAST, at_hand=AtHand(images, CHECKS)).check == 0
+    assert advised(HEAD, at_hand=AtHand(images, CHECKS)).check == 0
 
 
 def test_what_is_in_order_is_left_alone() -> None:

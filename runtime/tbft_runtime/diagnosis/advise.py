@@ -18,13 +18,13 @@ from tbft_runtime.run.diagnosis_record import Advice, LabelEvidence, NormShift, 
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
 
-# Of an input that drifted a labelled image teaches as much as so many without a label: 250 as much as 1,000.
+# A labelled image teaches as much as so many without a label: 250 as much as 1,000.
 WORTH = 4
 # Each label more is worth it, up to the most that was measured, where what the network sees has to be learned anew.
 MOST = 100
 # Where answers mean something else, a last layer in closed form has what it can have from so many of each class.
 RENAMED = 5
-# One that nobody trained has no rows that could be given other names, and takes more.
+# One that nobody trained has no rows that could be given other names; from so many on none was made of such rows.
 FRESH = 10
 # They tell differences of ten points between states of a run without labels; of fewer, one label is two points.
 CHECKS = 50
@@ -56,34 +56,38 @@ def advise(
 
     A way that the bundle cannot go is never advised: training on labels is what is left.
     """
-    noun, each = bundle.manifest.noun, at_hand.labelled // len(bundle.manifest.classes)
+    check = CHECKS if at_hand.labelled >= CHECKS and at_hand.images >= (1 + LEFT) * CHECKS else 0
     if bundle.head_is_fresh:
-        way, worth, reasons = _of_the_head(bundle, FRESH, "what comes first is a last layer that knows these classes")
+        way, worth, reasons = _of_the_head(bundle, FRESH, "a last layer that knows these classes comes first")
     elif _is_in_order(norms, labels, at_hand):
-        way, worth, reasons = "nothing", 0, _why_nothing(labels, noun)
-    elif plan.drift == "input":
-        way, worth, reasons = _of_the_input(bundle, plan, at_hand)
+        way, worth, reasons = "nothing", 0, _why_nothing(labels, bundle.manifest.noun)
     elif plan.drift == "output":
         way, worth, reasons = _of_the_head(bundle, RENAMED, "features are in order, and answers mean something else")
     else:
-        way, worth, reasons = "train", MOST, ("what the network sees in these has to be learned, which takes labels",)
-    check = 0
-    if way == "unlabelled" and at_hand.labelled >= CHECKS and at_hand.images >= (1 + LEFT) * CHECKS:
-        check, reasons = CHECKS, (*reasons, f"{CHECKS} of the labelled {noun}s can decide what is kept of it")
-    return Advice(way=way, labels=worth, at_hand=each, check=check, reasons=reasons)
+        way, worth, reasons = _of_what_is_seen(bundle, plan, at_hand, check)
+    return Advice(
+        way=way,
+        labels=worth,
+        at_hand=at_hand.labelled // len(bundle.manifest.classes),
+        check=check if way == "unlabelled" else 0,
+        reasons=reasons,
+    )
 
 
-def _of_the_input(bundle: Bundle, plan: Plan, at_hand: AtHand) -> _Choice:
-    noun = bundle.manifest.noun
+def _of_what_is_seen(bundle: Bundle, plan: Plan, at_hand: AtHand, check: int) -> _Choice:
+    """Without labels where that teaches more, and where it is sound: the input drifted, or labels check."""
+    noun, images, labelled = bundle.manifest.noun, at_hand.images, at_hand.labelled
+    if plan.drift != "input" and not check:
+        return "train", MOST, ("things look otherwise than the network ever saw, and only labels say what they are",)
     if (obstacle := _why_not_without(bundle, plan)) is not None:
-        return "train", MOST, (f"an input that drifted would need no label, but {obstacle}",)
-    if at_hand.images < WORTH * at_hand.labelled:
-        return (
-            "train",
-            MOST,
-            (f"a labelled {noun} teaches as much as {WORTH} without a label, of which there are fewer",),
-        )
-    return "unlabelled", 0, (f"an input that drifted needs no label: {at_hand.images:,} {noun}s without one teach it",)
+        return "train", MOST, (f"without labels it cannot be: {obstacle}",)
+    if images < WORTH * labelled:
+        fewer = f"a labelled {noun} teaches as much as {WORTH} without a label, of which there are fewer"
+        return "train", MOST, (fewer,)
+    why = f"{images:,} {noun}s without labels teach as much as {images // WORTH:,} with theirs"
+    told = f", and only {labelled:,} have one" if labelled else ""
+    checked = (f"{check} of these can decide what is kept of it",) if check else ()
+    return "unlabelled", 0, (f"{why}{told}", *checked)
 
 
 def _of_the_head(bundle: Bundle, worth: int, why: str) -> _Choice:
@@ -91,8 +95,8 @@ def _of_the_head(bundle: Bundle, worth: int, why: str) -> _Choice:
     try:
         head_plan(bundle)
     except TbftError as error:
-        return "train", MOST, (why, f"one in closed form is not possible: {error.message}")
-    return "learn", worth, (why, "a head in closed form has that from few labels, in one pass")
+        return "train", MOST, (why, f"a head in closed form cannot be: {error.message}")
+    return "learn", worth, (f"{why}: a head in closed form has that from few labels, in one pass",)
 
 
 def _why_not_without(bundle: Bundle, plan: Plan) -> str | None:
@@ -116,7 +120,5 @@ def _is_in_order(norms: Sequence[NormShift], labels: LabelEvidence | None, at_ha
 
 def _why_nothing(labels: LabelEvidence | None, noun: Noun) -> tuple[str, ...]:
     if labels is None:
-        return (
-            f"these are like what the network was trained on; what their answers mean no {noun} without label shows",
-        )
+        return (f"these are like what the network was trained on; whether they are called so no {noun} says",)
     return ("the model is as often right as it is sure of itself, and no other head would be better",)
