@@ -99,16 +99,21 @@ def test_the_printed_command_runs(
 def test_features_take_labels(
     knowing: Path, tmp_path: Path, command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With those that there are, or else it names images to label, since no other command could be run."""
+    """With those that there are, or that check; or it names images to label, since no other command could be run."""
     monkeypatch.chdir(tmp_path)
     damaged = noised(knowing, tmp_path / "damaged", "layer2", 0.5)
-    for labelled in (IMAGES, 40, 0):
+    ways = {
+        IMAGES: ["train", "--plan", MIDDLE, "--out", "run"],
+        50: ["train", "--plan", MIDDLE, "--labels", "none", "--check-labels", "50", "--out", "run"],
+        40: ["train", "--plan", MIDDLE, "--out", "run"],
+        0: ["diagnose", "--ask", "20"],
+    }
+    for labelled, (way, *more) in ways.items():
         data = saved(tmp_path / f"{labelled}.npz", labelled)
         ended = command("diagnose", damaged, "--data", data, "--threads", "1")
         assert "feature drift: train layer2" in ended.out
         assert "advised: train" in ended.out
-        more = ["--plan", MIDDLE, "--out", "run"] if labelled else ["--ask", "20"]
-        assert printed(ended) == ["train" if labelled else "diagnose", str(damaged), "--data", str(data), *more]
+        assert printed(ended) == [way, str(damaged), "--data", str(data), *more]
         assert command(*printed(ended), "--threads", "1").code == 0
         shutil.rmtree(tmp_path / "run", ignore_errors=True)
 

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from support.bundles import ALL_DRIFTS, ALL_PLAIN, FRONT, HEAD, LAST, compiled, compiled_copy
 from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.plan import Plan
-from tbft_runtime.diagnosis.advise import CHECKS, FAINT, LEFT, MOST, RENAMED, UNSEEN, WORTH, AtHand, advise
+from tbft_runtime.diagnosis.advise import (
+    CHECKS,
+    FAINT,
+    LEFT,
+    MOST,
+    RENAMED,
+    UNSEEN,
+    WORTH,
+    WORTH_OF_FEATURES,
+    AtHand,
+    advise,
+)
 from tbft_runtime.diagnosis.decide import DOUBT, SURE
 from tbft_runtime.diagnosis.placement import candidates
 from tbft_runtime.heads.head_plan import head_plan
@@ -69,8 +80,8 @@ def test_each_drift_has_its_way() -> None:
 
 def test_labels_of_an_input_that_drifted_are_used_where_they_teach_more() -> None:
     """Than all images would without them."""
-    for labelled, way in ((250, "unlabelled"), (251, "train")):
-        assert advised(FRONT, at_hand=AtHand(250 * WORTH, labelled)).way == way
+    for labelled, way in ((100, "unlabelled"), (101, "train")):
+        assert advised(FRONT, at_hand=AtHand(100 * WORTH, labelled)).way == way
 
 
 def test_features_go_without_labels_only_where_some_check() -> None:
@@ -78,7 +89,8 @@ def test_features_go_without_labels_only_where_some_check() -> None:
     assert advised(LAST, at_hand=AtHand(1000, CHECKS)).way == "unlabelled"
     assert advised(LAST, at_hand=AtHand(1000, CHECKS)).check == CHECKS
     assert advised(LAST, at_hand=AtHand(1000, CHECKS - 1)).way == "train"
-    assert advised(LAST, at_hand=AtHand(1000, 251)).way == "train"
+    for labelled, way in ((100, "unlabelled"), (101, "train")):
+        assert advised(LAST, at_hand=AtHand(100 * WORTH_OF_FEATURES, labelled)).way == way
 
 
 def test_labels_that_can_be_spared_check() -> None:

@@ -18,8 +18,8 @@ from tbft_runtime.run.diagnosis_record import Advice, LabelEvidence, NormShift, 
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
 
-# A labelled image teaches as much as so many without a label: 250 as much as 1,000.
-WORTH = 4
+# A labelled image teaches as much as so many without a label: of 1,000, 250 where the input drifted, else 125.
+WORTH, WORTH_OF_FEATURES = 4, 8
 # Each label more is worth it, up to the most that was measured, where what the network sees has to be learned anew.
 MOST = 100
 # Where answers mean something else, a last layer in closed form has what it can have from so many of each class.
@@ -77,14 +77,15 @@ def advise(
 def _of_what_is_seen(bundle: Bundle, plan: Plan, at_hand: AtHand, check: int) -> _Choice:
     """Without labels where that teaches more, and where it is sound: the input drifted, or labels check."""
     noun, images, labelled = bundle.manifest.noun, at_hand.images, at_hand.labelled
+    worth = WORTH if plan.drift == "input" else WORTH_OF_FEATURES
     if plan.drift != "input" and not check:
         return "train", MOST, ("things look otherwise than the network ever saw, and only labels say what they are",)
     if (obstacle := _why_not_without(bundle, plan)) is not None:
         return "train", MOST, (f"without labels it cannot be: {obstacle}",)
-    if images < WORTH * labelled:
-        fewer = f"a labelled {noun} teaches as much as {WORTH} without a label, of which there are fewer"
+    if images < worth * labelled:
+        fewer = f"a labelled {noun} teaches as much as {worth} without a label, of which there are fewer"
         return "train", MOST, (fewer,)
-    why = f"{images:,} {noun}s without labels teach as much as {images // WORTH:,} with theirs"
+    why = f"{images:,} {noun}s without labels teach as much as {images // worth:,} with theirs"
     told = f", and only {labelled:,} have one" if labelled else ""
     checked = (f"{check} of these can decide what is kept of it",) if check else ()
     return "unlabelled", 0, (f"{why}{told}", *checked)
