@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tbft_edge.reproduce.pytorch.source_training import SourceEpoch
     from tbft_edge.reproduce.runner import TrialEnded
 
-SuiteChoice = Literal["cifar10-c", "cifar-flip", "living17", "motivation", "source5", "system-cost"]
+SuiteChoice = Literal["cifar10-c", "cifar-flip", "living17", "motivation", "source5", "system-cost", "botta"]
 
 
 def command(
@@ -82,7 +83,7 @@ def command(
             meter=meter,
             breeds=breeds,
         )
-        watch = Watch(lambda count: say(f"{suite}, {preset}: {count} trials"), say_trial, _say_source_epoch)
+        watch = Watch(partial(_say_plan, f"{suite}, {preset}"), say_trial, _say_source_epoch)
         try:
             results = reproduce(options, watch)
         except KeyboardInterrupt:
@@ -94,6 +95,10 @@ def command(
     else:
         print_results(results)
     say(f"wrote {out / f'{suite}.json'} and {page}")
+
+
+def _say_plan(what: str, trials: int, minutes: float | None) -> None:
+    say(f"{what}: {trials} trials" + ("" if minutes is None else f", about {minutes:.0f} min"))
 
 
 def _say_source_epoch(epoch: SourceEpoch) -> None:

@@ -1,0 +1,18 @@
+"""A scenario: what makes adaptation harder, by how much, and on which drift."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """Where a case stands in the tables of its suite.
+
+    `name` is the table and `setting` its column; figures are averaged over `drift` and `draw`, which is the number of
+    the random choice of images.
+    """
+
+    name: str
+    setting: str
+    drift: str
+    draw: int
