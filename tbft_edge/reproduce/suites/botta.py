@@ -89,7 +89,7 @@ def _load(data: Path, pool: Pool, _size: int) -> Parts:
 
 
 def _pools(scale: Scale) -> Iterator[tuple[Scenario, Pool]]:
-    """Every case; where a scenario begins at the ordinary pool, its first or last column is that of `samples`."""
+    """Every case. The ordinary pool of each drift is one of those of `samples`, and a reference to other scenarios."""
     for draw in range(scale.draws):
         yield from _single(scale, draw)
         yield from _mixed(scale, draw)
@@ -105,10 +105,10 @@ def _single(scale: Scale, draw: int) -> Iterator[tuple[Scenario, Pool]]:
         for count in scale.categories:
             chosen = replace(ordinary, classes=_classes(count, draw))
             yield Scenario("categories", str(count), drift, draw), chosen
-        yield Scenario("categories", str(len(CLASSES)), drift, draw), ordinary
-        yield Scenario("order", "random", drift, draw), ordinary
+        yield Scenario("categories", str(len(CLASSES)), drift, draw, reference=True), ordinary
+        yield Scenario("domains", "1", drift, draw, reference=True), ordinary
+        yield Scenario("order", "random", drift, draw, reference=True), ordinary
         yield Scenario("order", "by class", drift, draw), replace(ordinary, by_class=True)
-        yield Scenario("domains", "1", drift, draw), ordinary
 
 
 def _classes(count: int, draw: int) -> tuple[int, ...]:
