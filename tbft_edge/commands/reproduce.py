@@ -1,4 +1,4 @@
-"""`tbft-edge reproduce`: the paper's experiments, on the host and in a device's environment."""
+"""`tbft-edge reproduce`: experiments of papers, on the host and in a device's environment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def command(
         Path | None,
         typer.Option(
             help="CIFAR-10's batches, a CIFAR-10-C folder, an .npz or a folder per class; for living17 ImageNet's "
-            "folder. system-cost needs none."
+            "folder; for botta clean photos. system-cost needs none."
         ),
     ] = None,
     weights: Annotated[
@@ -40,7 +40,7 @@ def command(
     ] = None,
     preset: Annotated[
         Literal["quick", "paper"],
-        typer.Option(help="quick: 10 % of the images, one run each. paper: the whole protocol."),
+        typer.Option(help="quick: 10 % of the images, one run each; of botta three drifts. paper: the whole protocol."),
     ] = "quick",
     device_python: Annotated[
         Path | None,
@@ -62,6 +62,7 @@ def command(
 ) -> None:
     """Rerun an experiment of the TBFT paper: its protocol in PyTorch, and export and training on the device.
 
+    botta holds training without labels against Tent, SHOT and T3A instead, where pools are small or lopsided.
     Both engines see the same images in the same order. The table goes to stdout, FOLDER/SUITE.json and .html.
     """
     with extra("export"):
