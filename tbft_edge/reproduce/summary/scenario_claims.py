@@ -93,25 +93,21 @@ def _mean(cases: Sequence[Standing], row: Row) -> float:
 def _order(found: list[Standing]) -> Verdict:
     """Against the same images in a random order."""
     settings = by_scenario(found).get("order", {})
-    pairs = {
-        row: [(first, second) for first, second in _paired(settings, row)]
-        for row in (UNLABELLED, STATISTICS, *_BASELINES)
-    }
-    if not pairs[UNLABELLED]:
+    costs = {row: list(_costs(settings, row)) for row in (UNLABELLED, STATISTICS, *_BASELINES)}
+    if not costs[UNLABELLED]:
         return Verdict(ORDER_CLAIM, None, _NOT_RUN)
-    costs = {row: [second - first for first, second in both] for row, both in pairs.items()}
     worst = min(costs[UNLABELLED])
     words = ", ".join(f"{ROW_NAMES[row]} {points(fmean(each))}" for row, each in costs.items() if each)
     lines = (f"{counted(len(costs[UNLABELLED]), 'pool')}, by class less at random, in points: {words}.",)
     return Verdict(ORDER_CLAIM, worst >= -LIMIT - ROUNDING, (*lines, f"The device's worst: {points(worst)} points."))
 
 
-def _paired(settings: dict[str, list[Standing]], row: Row) -> Iterator[tuple[float, float]]:
+def _costs(settings: dict[str, list[Standing]], row: Row) -> Iterator[float]:
     random = {_place(each): each.accuracy(row) for each in settings.get("random", [])}
     for each in settings.get("by class", []):
         first, second = random.get(_place(each)), each.accuracy(row)
         if first is not None and second is not None:
-            yield first, second
+            yield second - first
 
 
 def _place(standing: Standing) -> tuple[str, int]:
@@ -124,22 +120,22 @@ def _gain_exhibits(found: list[Standing]) -> Iterator[Exhibit]:
     rows = []
     for scenario, settings in by_scenario(found).items():
         for setting, cases in settings.items():
-            gaps = list(_gaps(cases, STATISTICS))
-            if gaps:
-                known = [case for case in cases if UNLABELLED in case.outcomes and STATISTICS in case.outcomes]
-                held = sum(not outcome.epochs for case in known for outcome in case.outcomes[UNLABELLED])
-                worst = min(gaps, key=lambda gap: gap.gain)
-                rows.append(
-                    [
-                        f"{SCENARIO_NAMES.get(scenario, scenario)}, {setting}",
-                        f"{100 * _mean(known, STATISTICS):.1f}",
-                        f"{100 * _mean(known, UNLABELLED):.1f}",
-                        points(fmean(gap.gain for gap in gaps)),
-                        points(worst.gain) if len(gaps) > 1 else DASH,
-                        f"{held} of {sum(len(case.outcomes[UNLABELLED]) for case in known)}",
-                    ]
-                )
+            known = [case for case in cases if UNLABELLED in case.outcomes and STATISTICS in case.outcomes]
+            if known:
+                rows.append([f"{SCENARIO_NAMES.get(scenario, scenario)}, {setting}", *_gain_cells(known)])
     if rows:
         columns = ["", "statistics\nonly", "without\nlabels", "points", "worst\ncase", "held back"]
         table = number_table("What learning without labels adds to statistics, accuracy in per cent", columns, rows)
         yield Exhibit(table, "Held back: the guard let nothing be trained, and changed statistics at most.")
+
+
+def _gain_cells(known: Sequence[Standing]) -> list[str]:
+    gains = [gap.gain for gap in _gaps(known, STATISTICS)]
+    runs = [outcome for case in known for outcome in case.outcomes[UNLABELLED]]
+    return [
+        f"{100 * _mean(known, STATISTICS):.1f}",
+        f"{100 * _mean(known, UNLABELLED):.1f}",
+        points(fmean(gains)),
+        points(min(gains)) if len(gains) > 1 else DASH,
+        f"{sum(not outcome.epochs for outcome in runs)} of {len(runs)}",
+    ]
