@@ -57,7 +57,7 @@ class Scale:
 
 
 SCALES: dict[Preset, Scale] = {
-    "quick": Scale(("gaussian_noise", "fog", "contrast"), 1, (16, 64, 256, 512), 256, (2, 5, 8), (2, 3), 9.0),
+    "quick": Scale(("gaussian_noise", "fog", "contrast"), 1, (16, 64, 256, 512), 256, (2, 5), (3,), 10.0),
     "paper": Scale(PAPER_CORRUPTIONS, 3, (16, 32, 64, 128, 256, 512), 512, (2, 4, 6, 8), (3, 6, 9, 12, 15), 14.0),
 }
 
