@@ -25,7 +25,7 @@ from tbft_runtime import DiagnoseOptions, Diagnosis, diagnose, read_report
 
 # Camera noise that leaves no class where its features were.
 NOISE = 150
-IMAGES = 400
+IMAGES = 500
 
 
 @pytest.fixture(scope="module")
