@@ -49,3 +49,16 @@ def test_the_page_is_that_of_the_results_and_the_advice_holds() -> None:
     """By these figures a device is told which way to go (`tbft_runtime/diagnosis/advise.py`)."""
     found = msgspec.json.decode(KEPT.read_bytes(), type=Results)
     assert PAGE.read_text(encoding="utf-8") == page(found)
+    for drifted in ("gaussian_noise", "fog"):
+        # Of an input that drifted 1,000 photos without labels are worth 250 with theirs, and less than 1,000.
+        told = [mean(found, drifted, "train", labels) for labels in (25, 100)]
+        assert told[0] < mean(found, drifted, "unlabelled") < told[1]
+    # Of features, where some check, as much as 100: between 10 and 25 of each of five classes.
+    told = [mean(found, "source5", "train", labels) for labels in (10, 25)]
+    assert told[0] < mean(found, "source5", "checked") < told[1]
+    # A head in closed form has from 10 of each class nearly what it has from 100, and training it is no better.
+    assert mean(found, "labels", "learn", 10) > mean(found, "labels", "learn", 100) - 0.015
+    assert mean(found, "labels", "learn", 100) > mean(found, "labels", "train", 100) - 0.01
+    # Features take as many as there are.
+    more = [mean(found, "source5", "train", labels) for labels in (5, 10, 25, 50, 100)]
+    assert more == sorted(more)

@@ -14,8 +14,8 @@ import pytest
 
 from support.bundles import ALL_DRIFTS, ALL_PLAIN, FRONT, HEAD, MIDDLE, compiled
 from support.commands import Ended
-from support.drifted import knowing_bundle, noised, save_drifted
-from support.runs import Recorder, fine_tune
+from support.drifted import knowing_bundle, noised, save_drifted, with_weights
+from support.runs import Recorder, fine_tune, state_of
 from support.toys import NO_LABEL, coloured_squares, png
 from tbft_artifacts.errors import TbftError
 from tbft_edge.facts.advice import advised
@@ -25,7 +25,7 @@ from tbft_runtime import DiagnoseOptions, Diagnosis, diagnose, read_report
 
 # Camera noise that leaves no class where its features were.
 NOISE = 150
-IMAGES = 400
+IMAGES = 500
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +35,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def knowing(place: Path) -> Path:
-    """A bundle for every drift that gets the squares right."""
-    return knowing_bundle(ALL_DRIFTS, place / "knowing")
+    """A bundle for every drift that gets the squares right, with statistics of them all and not of its last batches."""
+    trained, run = knowing_bundle(ALL_DRIFTS, place / "trained"), place / "statistics"
+    fine_tune(trained, saved(place / "same.npz", IMAGES), run, plan=HEAD, batch_norm="adapt", epochs=0)
+    return with_weights(trained, place / "knowing", state_of(run).best)
 
 
 def saved(file: Path, labelled: int, sigma: float = 0.0, relabel: int = 0) -> Path:
     """Squares in a file, under noise, of which the first have labels, moved on by `relabel` classes."""
-    images, labels = coloured_squares(IMAGES, seed=3)
+    images, labels = coloured_squares(IMAGES, seed=9)
     noise = np.random.default_rng(0).normal(0, sigma, images.shape)
     labels = np.where(np.arange(IMAGES) < labelled, (labels + relabel) % 4, NO_LABEL)
     np.savez(file, images=np.clip(images + noise, 0, 255).astype(np.uint8), labels=labels)

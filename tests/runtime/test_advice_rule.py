@@ -18,13 +18,13 @@ from tbft_runtime.diagnosis.advise import (
     FAINT,
     LEFT,
     MOST,
-    RENAMED,
     UNSEEN,
     WORTH,
     WORTH_OF_FEATURES,
     AtHand,
     advise,
 )
+from tbft_runtime.diagnosis.advise import HEAD as HEAD_LABELS
 from tbft_runtime.diagnosis.decide import DOUBT, SURE
 from tbft_runtime.diagnosis.placement import candidates
 from tbft_runtime.heads.head_plan import head_plan
@@ -73,7 +73,7 @@ def with_manifest(**changes: object) -> Bundle:
 def test_each_drift_has_its_way() -> None:
     """No label for the input, few for the output, many for features."""
     assert (advised(FRONT).way, advised(FRONT).labels) == ("unlabelled", 0)
-    assert (advised(HEAD).way, advised(HEAD).labels) == ("learn", RENAMED)
+    assert (advised(HEAD).way, advised(HEAD).labels) == ("learn", HEAD_LABELS)
     assert (advised(LAST).way, advised(LAST).labels) == ("train", MOST)
     assert advised(LAST).at_hand == FEW.labelled // CLASSES
 

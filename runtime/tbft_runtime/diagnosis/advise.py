@@ -18,14 +18,13 @@ from tbft_runtime.run.diagnosis_record import Advice, LabelEvidence, NormShift, 
 from tbft_runtime.run.options import TrainOptions
 from tbft_runtime.run.resolve import resolve
 
-# A labelled image teaches as much as so many without a label: of 1,000, 250 where the input drifted, else 125.
-WORTH, WORTH_OF_FEATURES = 4, 8
+# A labelled image teaches as much as so many without a label: 1,000 were worth 250 where the input drifted, else 100.
+WORTH, WORTH_OF_FEATURES = 4, 10
 # Each label more is worth it, up to the most that was measured, where what the network sees has to be learned anew.
 MOST = 100
-# Where answers mean something else, a last layer in closed form has what it can have from so many of each class.
-RENAMED = 5
-# One that nobody trained has no rows that could be given other names; from so many on none was made of such rows.
-FRESH = 10
+# A last layer in closed form has nearly all of what it can have from so many of each class; from so many on it is made
+# of the images alone, and not of rows of the old one, which say nothing where nobody trained that.
+HEAD = 10
 # They tell differences of ten points between states of a run without labels; of fewer, one label is two points.
 CHECKS = 50
 # They are not trained on: so many times as many images have to be left for that.
@@ -58,11 +57,11 @@ def advise(
     """
     check = CHECKS if at_hand.labelled >= CHECKS and at_hand.images >= (1 + LEFT) * CHECKS else 0
     if bundle.head_is_fresh:
-        way, worth, reasons = _of_the_head(bundle, FRESH, "a last layer that knows these classes comes first")
+        way, worth, reasons = _of_the_head(bundle, "a last layer that knows these classes comes first")
     elif _is_in_order(norms, labels, at_hand):
         way, worth, reasons = "nothing", 0, _why_nothing(labels, bundle.manifest.noun)
     elif plan.drift == "output":
-        way, worth, reasons = _of_the_head(bundle, RENAMED, "features are in order, and answers mean something else")
+        way, worth, reasons = _of_the_head(bundle, "features are in order, and answers mean something else")
     else:
         way, worth, reasons = _of_what_is_seen(bundle, plan, at_hand, check)
     return Advice(
@@ -91,13 +90,13 @@ def _of_what_is_seen(bundle: Bundle, plan: Plan, at_hand: AtHand, check: int) ->
     return "unlabelled", 0, (f"{why}{told}", *checked)
 
 
-def _of_the_head(bundle: Bundle, worth: int, why: str) -> _Choice:
+def _of_the_head(bundle: Bundle, why: str) -> _Choice:
     """In closed form where the bundle allows that."""
     try:
         head_plan(bundle)
     except TbftError as error:
         return "train", MOST, (why, f"a head in closed form cannot be: {error.message}")
-    return "learn", worth, (f"{why}: a head in closed form has that from few labels, in one pass",)
+    return "learn", HEAD, (f"{why}: a head in closed form has that from few labels, in one pass",)
 
 
 def _why_not_without(bundle: Bundle, plan: Plan) -> str | None:
