@@ -1,4 +1,4 @@
-"""`tbft-edge diagnose`: which block drifted, and why; trains nothing."""
+"""`tbft-edge diagnose`: which block drifted, why, and what to do about it; trains nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import typer
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.words import printable
 from tbft_edge.commands.halves import extra
+from tbft_edge.commands.next_step import next_step
 from tbft_edge.commands.options import BaseOption, ExpectIdOption, JsonOption, ThreadsOption
-from tbft_edge.console import print_json, print_line, quoted, say
+from tbft_edge.console import print_json, print_line, say
 
 if TYPE_CHECKING:
     from tbft_runtime.diagnosis.asking import AskOptions
@@ -22,8 +23,8 @@ def command(
     data: Annotated[
         Path,
         typer.Option(
-            help="Labelled images from where the model is used: what 'train' would be given as --data. With --ask "
-            "pictures in any folders, or an .npz file."
+            help="Images from where the model is used: what 'train' would be given as --data. Without any label only "
+            "drift of the input is told. With --ask pictures in any folders, or an .npz file."
         ),
     ],
     samples: Annotated[int, typer.Option(min=20, max=1_000_000, help="How many of them to look at.")] = 128,
@@ -42,8 +43,9 @@ def command(
     expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Tell from a few labelled images which block of the network drifted, and so which one to train.
+    """Tell from a few images which block of the network drifted, and which way of adapting is right for that.
 
+    Says how many labels are worth getting, and prints the next command: 'train --labels none', 'learn' or 'train'.
     'train --drift auto' decides alike, and trains that block. With --ask it names the images to label, one a line.
     """
     if ask is not None and base is not None:
@@ -71,9 +73,7 @@ def command(
         show(evidence(diagnosis))
     for line in ["", *verdict(diagnosis)]:
         print_line(line)
-    images, plan = quoted(data), quoted(diagnosis.plan)
-    begun = "" if base is None else f" --from {quoted(base)}"
-    say(f"next: tbft-edge train {quoted(bundle)} --data {images} --plan {plan}{begun} --out run")
+    say(f"next: {next_step(diagnosis, bundle, data, base)}")
 
 
 def _ask(bundle: Path, options: AskOptions, json: bool) -> None:

@@ -1,8 +1,9 @@
-"""`tbft-edge reproduce`: the paper's experiments, on the host and in a device's environment."""
+"""`tbft-edge reproduce`: experiments of papers, on the host and in a device's environment."""
 
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tbft_edge.reproduce.pytorch.source_training import SourceEpoch
     from tbft_edge.reproduce.runner import TrialEnded
 
-SuiteChoice = Literal["cifar10-c", "cifar-flip", "living17", "motivation", "source5", "system-cost"]
+SuiteChoice = Literal["cifar10-c", "cifar-flip", "living17", "motivation", "source5", "system-cost", "botta"]
 
 
 def command(
@@ -27,7 +28,7 @@ def command(
         Path | None,
         typer.Option(
             help="CIFAR-10's batches, a CIFAR-10-C folder, an .npz or a folder per class; for living17 ImageNet's "
-            "folder. system-cost needs none."
+            "folder; for botta clean photos. system-cost needs none."
         ),
     ] = None,
     weights: Annotated[
@@ -39,7 +40,7 @@ def command(
     ] = None,
     preset: Annotated[
         Literal["quick", "paper"],
-        typer.Option(help="quick: 10 % of the images, one run each. paper: the whole protocol."),
+        typer.Option(help="quick: 10 % of the images, one run each; of botta three drifts. paper: the whole protocol."),
     ] = "quick",
     device_python: Annotated[
         Path | None,
@@ -61,6 +62,7 @@ def command(
 ) -> None:
     """Rerun an experiment of the TBFT paper: its protocol in PyTorch, and export and training on the device.
 
+    botta holds training without labels against Tent, SHOT and T3A instead, where pools are small or lopsided.
     Both engines see the same images in the same order. The table goes to stdout, FOLDER/SUITE.json and .html.
     """
     with extra("export"):
@@ -82,7 +84,7 @@ def command(
             meter=meter,
             breeds=breeds,
         )
-        watch = Watch(lambda count: say(f"{suite}, {preset}: {count} trials"), say_trial, _say_source_epoch)
+        watch = Watch(partial(_say_plan, f"{suite}, {preset}"), say_trial, _say_source_epoch)
         try:
             results = reproduce(options, watch)
         except KeyboardInterrupt:
@@ -94,6 +96,10 @@ def command(
     else:
         print_results(results)
     say(f"wrote {out / f'{suite}.json'} and {page}")
+
+
+def _say_plan(what: str, trials: int, minutes: float | None) -> None:
+    say(f"{what}: {trials} trials" + ("" if minutes is None else f", about {minutes:.0f} min"))
 
 
 def _say_source_epoch(epoch: SourceEpoch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tbft_edge.facts.advice import advised
 from tbft_edge.facts.fact import Fact, Group
 from tbft_edge.facts.unlabelled import kept as kept_of
 from tbft_edge.figures import count, moment, norms, percent, size
@@ -24,6 +25,11 @@ def how_trained(report: Report) -> Group:
         (
             blocks(result),
             Fact("plan", result.plan),
+            *(
+                []
+                if report.diagnosis is None or report.diagnosis.advice is None
+                else [advised(report.diagnosis.advice)]
+            ),
             *([] if report.base is None else [_base(report.base)]),
             network(report),
             images(report),

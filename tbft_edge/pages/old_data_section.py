@@ -34,7 +34,7 @@ def _curve(old: OldData) -> Markup:
         description=f"Accuracy on new and on old data against the share of the trained weights. {described}",
         x=Axis(0, 1, (0, 0.25, 0.5, 0.75, 1)),
         y=Axis(0, 1, (0, 0.25, 0.5, 0.75, 1)),
-        x_label="share of the way from the base model to the trained one",
+        x_label="0: base model, 1: trained one",
         y_label="accuracy",
         lines=(
             Line("validation", tuple((blend.share, blend.accuracy) for blend in old.blends)),

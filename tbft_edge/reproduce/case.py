@@ -9,14 +9,18 @@ from pathlib import Path
 from tbft_edge.reproduce.blocks import PaperBlock
 from tbft_edge.reproduce.datasets.images import LabelledImages
 from tbft_edge.reproduce.datasets.splits import Split
+from tbft_edge.reproduce.scenario import Scenario
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Images of the field, in three parts that share none."""
+    """Images of the field, in three parts that share none; without `validation` nothing says when to stop.
+
+    Where nobody knows labels, those of `train` are `NO_LABEL`.
+    """
 
     train: LabelledImages
-    validation: LabelledImages
+    validation: LabelledImages | None
     test: LabelledImages
 
 
@@ -34,7 +38,8 @@ class Case:
     """A drift, for which the paper trains `target`.
 
     `load(size)` reads or makes the data, of which `size` per cent train; `data_id` tells data apart
-    without reading them.
+    without reading them. `seen` are the labels of the classes that train, where some do not. A case of a suite of
+    scenarios says in which it stands.
     """
 
     name: str
@@ -42,6 +47,8 @@ class Case:
     network: Network
     load: Callable[[int], Parts]
     data_id: str
+    seen: tuple[int, ...] = ()
+    scenario: Scenario | None = None
 
 
 def parts_of(images: LabelledImages, split: Split) -> Parts:

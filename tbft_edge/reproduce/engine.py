@@ -17,21 +17,25 @@ from tbft_edge.reproduce.trial import Outcome, Trial
 
 @dataclass(frozen=True)
 class DataFiles:
-    """The three parts of a case's data as `.npz` files with images and labels."""
+    """The three parts of a case's data as `.npz` files with images and labels; None where there is none."""
 
     train: Path
-    validation: Path
+    validation: Path | None
     test: Path
 
 
 @dataclass(frozen=True)
 class Job:
-    """A trial with everything that it needs. `protocol` is None where the bundle's own defaults hold."""
+    """A trial with everything that it needs. `protocol` is None where the bundle's own defaults hold.
+
+    `seen` are the labels of `Case.seen`.
+    """
 
     trial: Trial
     network: Network
     data: DataFiles
     protocol: Protocol | None
+    seen: tuple[int, ...] = ()
 
 
 class Engine(Interface):
@@ -42,14 +46,16 @@ class Engine(Interface):
 
 
 def write_parts(parts: Parts, folder: Path) -> DataFiles:
-    """Write the three parts into `folder`, which is made."""
+    """Write the parts that there are into `folder`, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = DataFiles(folder / "train.npz", folder / "validation.npz", folder / "test.npz")
-    for path, part in ((files.train, parts.train), (files.validation, parts.validation), (files.test, parts.test)):
-        _write(path, part)
-    return files
+    return DataFiles(
+        train=_write(folder / "train.npz", parts.train),
+        validation=None if parts.validation is None else _write(folder / "validation.npz", parts.validation),
+        test=_write(folder / "test.npz", parts.test),
+    )
 
 
-def _write(path: Path, part: LabelledImages) -> None:
+def _write(path: Path, part: LabelledImages) -> Path:
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, images=part.images, labels=part.labels)
+    return path

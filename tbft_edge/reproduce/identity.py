@@ -7,6 +7,7 @@ import msgspec
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.plan import Plan
 from tbft_edge.fingerprint import of_words
+from tbft_edge.reproduce.baselines import BASELINES
 from tbft_edge.reproduce.cache import FORMAT
 from tbft_edge.reproduce.case import Case
 from tbft_edge.reproduce.protocol import Protocol
@@ -29,10 +30,15 @@ def identity(
         "engine": trial.engine,
         "protocol": "" if protocol is None else msgspec.json.encode(protocol).decode(),
     }
+    baseline = BASELINES.get(trial.recipe)
+    if baseline is not None:
+        return words | {"baseline": msgspec.json.encode(baseline).decode()}
     if trial.engine == "pytorch":
         return words | {"block": str(trial.block)}
     if plan is None or bundle is None:
         return words | {"recipe": trial.recipe}
+    if trial.recipe == "unlabelled":
+        words |= {"labels": "none"}
     files = {name: entry.sha256 for name, entry in bundle.manifest.files.items() if name.startswith(plan.file(""))}
     return words | {
         "batch_norm": "adapt" if trial.recipe == "adapt" else plan.batch_norm,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,25 @@ from tbft_edge.reproduce.trial import POLICIES, Engine, Recipe, Trial
 Preset = Literal["quick", "paper"]
 
 
+class Cell(NamedTuple):
+    """Who trains, how, and what."""
+
+    engine: Engine
+    recipe: Recipe
+    block: PaperBlock | None
+
+
+# Methods without labels, and what they are held against.
+WITHOUT_LABELS = (
+    Cell("device", "none", None),
+    Cell("device", "statistics", None),
+    Cell("pytorch", "tent", None),
+    Cell("pytorch", "shot", None),
+    Cell("pytorch", "t3a", None),
+    Cell("device", "unlabelled", "block1"),
+)
+
+
 @dataclass(frozen=True)
 class Extent:
     """What is run of a suite.
@@ -23,7 +42,7 @@ class Extent:
     `sizes` are per cent of the images that train. Every block is trained by the bundle's defaults on every
     case; on the cases of `policies` also with each batch-norm policy, and on those of `engines` by the paper's
     protocol in both engines: every block, or with `target_only` the one that the paper trains, and everything.
-    None means every case.
+    None means every case. With `cells` it is these alone, on every case.
     """
 
     sizes: tuple[int, ...]
@@ -31,6 +50,7 @@ class Extent:
     policies: tuple[str, ...] | None = None
     engines: tuple[str, ...] | None = None
     target_only: bool = False
+    cells: tuple[Cell, ...] | None = None
 
 
 def trials(cases: Sequence[Case], extent: Extent) -> Iterator[Trial]:
@@ -56,16 +76,19 @@ def protocol_of(suite: Suite, preset: Preset, trial: Trial) -> Protocol | None:
     return msgspec.structs.replace(protocol, augment=False) if trial.engine == "device" else protocol
 
 
-def _cells(case: Case, extent: Extent) -> Iterator[tuple[Engine, Recipe, PaperBlock | None]]:
-    yield "device", "none", None
-    yield "device", "statistics", None
+def _cells(case: Case, extent: Extent) -> Iterator[Cell]:
+    if extent.cells is not None:
+        yield from extent.cells
+        return
+    yield Cell("device", "none", None)
+    yield Cell("device", "statistics", None)
     for block in BLOCKS:
-        yield "device", "default", block
+        yield Cell("device", "default", block)
     if extent.policies is None or case.name in extent.policies:
         for policy in POLICIES:
             for block in BLOCKS:
-                yield "device", policy, block
+                yield Cell("device", policy, block)
     if extent.engines is None or case.name in extent.engines:
         for block in (case.target, "full") if extent.target_only else BLOCKS:
-            yield "device", "paper", block
-            yield "pytorch", "paper", block
+            yield Cell("device", "paper", block)
+            yield Cell("pytorch", "paper", block)

@@ -9,7 +9,7 @@ import msgspec
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_edge.reproduce.blocks import PaperBlock
 
-Suite = Literal["cifar10-c", "cifar-flip", "living17", "source5", "motivation", "system-cost"]
+Suite = Literal["cifar10-c", "cifar-flip", "living17", "source5", "motivation", "system-cost", "botta"]
 
 
 class Protocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,12 +37,13 @@ def paper_protocol(suite: Suite, block: PaperBlock) -> Protocol:
     """What EuroMLSys 2024 (arXiv 2403.15905, section 4) does to fine-tune `block` in `suite`.
 
     Batch norms use the statistics of each batch in the whole network, as the authors' code does. For Living17
-    the paper tells of no early end, so there is none; source5 takes its place where it is not at hand.
+    the paper tells of no early end, so there is none; source5 takes its place where it is not at hand. The drifts of
+    botta are those of cifar10-c.
     """
     # The head is one layer, at random or nearly so for the new task.
     lr = 1e-2 if block == "fc" else 1e-3
     match suite:
-        case "cifar10-c" | "cifar-flip":
+        case "cifar10-c" | "cifar-flip" | "botta":
             return Protocol(optimizer="sgd", lr=lr, weight_decay=5e-4, epochs=10, patience=5)
         case "living17" | "source5":
             return Protocol(optimizer="adam", lr=lr, weight_decay=0.0, epochs=10, patience=10)

@@ -1,4 +1,4 @@
-"""The PyTorch engine: the paper's own protocol, each run in a process of its own."""
+"""The PyTorch engine: the paper's own protocol and methods of others, each run in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import msgspec
 
 from tbft_artifacts.errors import TbftError
 from tbft_edge.process import answer, run_json
+from tbft_edge.reproduce.baselines import BASELINES, Baseline
 from tbft_edge.reproduce.blocks import MODULES
 from tbft_edge.reproduce.engine import Job
-from tbft_edge.reproduce.pytorch.request import Request
+from tbft_edge.reproduce.pytorch.request import AdaptRequest, FineTuneRequest, Request
 from tbft_edge.reproduce.trial import Outcome
 
 
@@ -23,10 +24,28 @@ class PyTorchEngine:
     threads: int
 
     def run(self, job: Job, _folder: Path) -> Outcome:
-        """Fine-tune by the job's protocol. Raises TbftError if the worker fails."""
-        if job.protocol is None or job.trial.block is None:
-            raise TbftError("the PyTorch engine knows the paper's protocol only", "choose the device engine")
-        request = Request(
+        """Fine-tune by the job's protocol, or adapt by a baseline. Raises TbftError if the worker fails."""
+        baseline = BASELINES.get(job.trial.recipe)
+        request = self._fine_tuning(job) if baseline is None else self._adaptation(job, baseline)
+        worker = [sys.executable, "-m", "tbft_edge.reproduce.pytorch.worker"]
+        return answer(run_json(worker, msgspec.json.encode(request)), Outcome)
+
+    def _adaptation(self, job: Job, baseline: Baseline) -> Request:
+        return AdaptRequest(
+            weights=str(job.network.weights),
+            image_size=job.network.image_size,
+            baseline=baseline,
+            pool=str(job.data.train),
+            test=str(job.data.test),
+            seen=job.seen,
+            seed=job.trial.repeat,
+            threads=self.threads,
+        )
+
+    def _fine_tuning(self, job: Job) -> Request:
+        if job.protocol is None or job.trial.block is None or job.data.validation is None:
+            raise TbftError("the PyTorch engine knows no other training with labels", "choose the device engine")
+        return FineTuneRequest(
             weights=str(job.network.weights),
             image_size=job.network.image_size,
             modules=MODULES[job.trial.block],
@@ -36,5 +55,3 @@ class PyTorchEngine:
             test=str(job.data.test),
             threads=self.threads,
         )
-        worker = [sys.executable, "-m", "tbft_edge.reproduce.pytorch.worker"]
-        return answer(run_json(worker, msgspec.json.encode(request)), Outcome)

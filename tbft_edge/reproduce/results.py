@@ -12,6 +12,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most
 from tbft_edge.origin import Origin
 from tbft_edge.reproduce.blocks import PaperBlock
+from tbft_edge.reproduce.scenario import Scenario
 from tbft_edge.reproduce.trial import Record
 
 FORMAT = 1
@@ -21,12 +22,16 @@ LIMIT = 64 * MIB
 TRAINED_ON = "trained on "
 
 
-class CaseSummary(msgspec.Struct, frozen=True):
-    """A drift of the suite, what the paper trains for it, and how many images its accuracies are fractions of."""
+class CaseSummary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A drift of the suite, what the paper trains for it, and how many images its accuracies are fractions of.
+
+    In a suite of scenarios also in which it stands.
+    """
 
     name: str
     target: PaperBlock
     test_images: int
+    scenario: Scenario | None = None
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):

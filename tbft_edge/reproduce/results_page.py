@@ -19,7 +19,7 @@ def results_page(results: Results) -> str:
         element(
             "header",
             element("h1", f"The paper's experiments again: {summary.title}"),
-            element("p", "Low-Energy Adaptive Personalization (EuroMLSys 2024), arXiv 2403.15905", class_="soft"),
+            element("p", summary.source, class_="soft"),
         ),
         section("What the results say", pair(*map(_verdict, summary.verdicts))),
         warnings(summary.remarks),

@@ -75,15 +75,23 @@ class Runner:
         words = identity(case, trial, protocol, plan, bundle)
         return Planned(case, trial, protocol, words if self.meter == "none" else words | {"meter": self.meter})
 
+    def minutes(self, planned: Sequence[Planned], trial_seconds: float | None) -> float | None:
+        """About how long `run` will take, where a trial takes `trial_seconds`; None where that is not known."""
+        return None if trial_seconds is None else len(self._missing(planned)) * trial_seconds / self.jobs / 60
+
     def run(self, planned: Sequence[Planned], on_trial: Callable[[TrialEnded], None]) -> list[Record]:
         """A record per trial, in order. Raises TbftError as soon as one fails; what others gave is kept."""
-        missing = {one.key: one for one in planned if self.cache.find(one.key) is None}
+        missing = self._missing(planned)
         began = time.perf_counter()
         # Closed at once, whatever ends the loop: what waits for a core must not begin after Ctrl-C.
         with closing(self._outcomes(list(missing.values()))) as ended:
             for done, (one, outcome) in enumerate(ended, start=1):
                 on_trial(TrialEnded(done, len(missing), time.perf_counter() - began, one.trial, outcome))
         return [Record(trial=one.trial, outcome=self._known(one)) for one in planned]
+
+    def _missing(self, planned: Sequence[Planned]) -> dict[str, Planned]:
+        """Those that are not in the cache; of several that are one and the same, the last one."""
+        return {one.key: one for one in planned if self.cache.find(one.key) is None}
 
     def _known(self, one: Planned) -> Outcome:
         outcome = self.cache.find(one.key)
@@ -118,7 +126,8 @@ class Runner:
             if known is not None:  # Another run that shares the folder was quicker.
                 return known
             engine = self.engines[one.trial.engine]
-            outcome = engine.run(Job(one.trial, one.case.network, data.files(), one.protocol), own)
+            job = Job(one.trial, one.case.network, data.files(), one.protocol, one.case.seen)
+            outcome = engine.run(job, own)
             self.cache.keep(one.key, one.words, outcome)
             return outcome
         finally:

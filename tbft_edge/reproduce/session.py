@@ -54,9 +54,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who hears what goes on: how many trials the suite has, each that ends, and each epoch of the source network."""
+    """Who hears what goes on: the trials of the suite, each that ends, and each epoch of the source network.
 
-    planned: Callable[[int], None]
+    `planned` hears how many there are, and about how many minutes will pass; None where nobody knows.
+    """
+
+    planned: Callable[[int, float | None], None]
     trial: Callable[[TrialEnded], None]
     source_epoch: Callable[[SourceEpoch], None]
 
@@ -76,7 +79,7 @@ def reproduce(options: Options, watch: Watch) -> Results:
         runner.plan(cases[trial.case], trial, protocol_of(options.suite, options.preset, trial))
         for trial in trials(suite.cases, suite.extent)
     ]
-    watch.planned(len(planned))
+    watch.planned(len(planned), runner.minutes(planned, suite.trial_seconds))
     records = runner.run(planned, watch.trial)
     tested = {record.trial.case: record.outcome.test_images for record in records}
     results = Results(
@@ -90,7 +93,7 @@ def reproduce(options: Options, watch: Watch) -> Results:
         threads=options.threads,
         meter=options.meter,
         versions=versions | {"torch": version("torch")},
-        cases=tuple(CaseSummary(case.name, case.target, tested[case.name]) for case in suite.cases),
+        cases=tuple(CaseSummary(case.name, case.target, tested[case.name], case.scenario) for case in suite.cases),
         records=tuple(records),
     )
     write_results(results, options.out / f"{options.suite}.json")

@@ -12,15 +12,18 @@ Engine = Literal["pytorch", "device"]
 # none: the network as it comes. statistics: its batch-norm statistics estimated again, nothing trained.
 # paper: the paper's optimizer, schedule and batch norms. default: what the bundle does when nothing is asked of it.
 # frozen, adapt, batch: the same with these batch norms for every block.
-Recipe = Literal["none", "statistics", "paper", "default", "frozen", "adapt", "batch"]
+# Without labels: unlabelled is `train --labels none`; tent, shot, t3a are those methods as published (`baselines`).
+Recipe = Literal[
+    "none", "statistics", "paper", "default", "frozen", "adapt", "batch", "unlabelled", "tent", "shot", "t3a"
+]
 
 # Those that are the same rule for every block.
 POLICIES: tuple[Literal["frozen", "adapt", "batch"], ...] = ("frozen", "adapt", "batch")
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One cell of a table. `block` is what is trained, None if nothing is; `size` per cent of the
-    images train, `repeat` seeds the run.
+    """One cell of a table. `block` is what is trained, None if nothing is or the recipe says it itself;
+    `size` per cent of the images train, `repeat` seeds the run.
     """
 
     case: str
@@ -37,7 +40,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     `epochs` ran, and the weights after `best_epoch` were kept (0: those before training). `seconds` is time in
     epochs, validation included, `epoch_seconds` the median of them, `step_ms` the median of a step; `joules` of
     the epochs are None without a meter. `diverged`: the loss stopped being a number, and the best weights before
-    that count.
+    that count. `seen_accuracy` is that of the test images of `Case.seen`, the classes that training saw, where a case
+    names them.
     """
 
     accuracy: float
@@ -50,6 +54,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     step_ms: float | None
     joules: float | None
     diverged: bool = False
+    seen_accuracy: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

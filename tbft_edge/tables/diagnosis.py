@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tbft_edge.facts.advice import advised, why
 from tbft_edge.figures import DASH, percent
 from tbft_edge.tables.table import Table
 
 if TYPE_CHECKING:
-    from tbft_runtime.run.diagnosis_record import Candidate, Diagnosis, LabelEvidence
+    from tbft_runtime.run.diagnosis_record import Advice, Candidate, Diagnosis, LabelEvidence
 
 COLUMNS = ("block", "plan", "largest shift", "by chance", "at norm")
 
 
 def evidence(diagnosis: Diagnosis) -> Table:
     """A row per block that could be trained."""
-    title = f"What {diagnosis.samples} labelled samples show"
+    title = f"What {diagnosis.samples} {'labelled ' if diagnosis.labelled else ''}samples show"
     if any(candidate.raced is not None for candidate in diagnosis.candidates):
         raced = [
             [", ".join(candidate.blocks), candidate.plan, percent(candidate.raced)]
@@ -26,17 +27,28 @@ def evidence(diagnosis: Diagnosis) -> Table:
 
 
 def verdict(diagnosis: Diagnosis) -> list[str]:
-    """What was seen of the labels, the decision, a line for each reason, and what it cost."""
+    """What was seen of the labels, the decision, what is advised, a line for each reason, and what it cost."""
     cost = f"decided in {diagnosis.seconds:.1f} s"
     if diagnosis.share is not None:
         cost += f", {percent(diagnosis.share)} of the arithmetic that it saves in {diagnosis.epochs} epochs"
     seen = [] if diagnosis.labels is None else [_of_labels(diagnosis.labels)]
-    return [*seen, decision(diagnosis), *(f"- {reason}" for reason in diagnosis.reasons), cost]
+    decided = [decision(diagnosis), *(f"- {reason}" for reason in diagnosis.reasons)]
+    return [*seen, *decided, *_of_advice(diagnosis.advice), cost]
 
 
 def decision(diagnosis: Diagnosis) -> str:
-    """What to train."""
+    """What to train, if anything."""
+    if diagnosis.advice is not None and diagnosis.advice.way == "nothing":
+        blocks = ", ".join(diagnosis.blocks)
+        return f"nothing seems to have drifted; if something did, {diagnosis.drift} drift: {blocks}"
     return f"{diagnosis.drift} drift: train {', '.join(diagnosis.blocks)}"
+
+
+def _of_advice(advice: Advice | None) -> list[str]:
+    if advice is None:
+        return []
+    fact = advised(advice)
+    return [f"{fact.name}: {fact.words}", *(f"- {reason}" for reason in why(advice))]
 
 
 def _row(candidate: Candidate) -> list[str]:

@@ -14,9 +14,13 @@ from support.fake_data_sets import photos, write_batches
 from tbft_artifacts.errors import TbftError
 from tbft_edge.reproduce.bundles import Bundles
 from tbft_edge.reproduce.cache import OutcomeCache
+from tbft_edge.reproduce.case import Case
+from tbft_edge.reproduce.datasets.cifar10 import as_cifar10
+from tbft_edge.reproduce.datasets.open import open_images
 from tbft_edge.reproduce.device_engine import DeviceEngine
 from tbft_edge.reproduce.device_python import check_device_python, default_device_python
-from tbft_edge.reproduce.preset import protocol_of
+from tbft_edge.reproduce.pools import Pool, pool_parts
+from tbft_edge.reproduce.preset import WITHOUT_LABELS, Extent, protocol_of, trials
 from tbft_edge.reproduce.pytorch_engine import PyTorchEngine
 from tbft_edge.reproduce.runner import Runner
 from tbft_edge.reproduce.source_network import given_network
@@ -63,6 +67,27 @@ def test_the_papers_protocol_ends_alike_in_pytorch_and_on_the_device(tmp_path: P
     assert device.test_images == pytorch.test_images == statistics.test_images == IMAGES * 0.15
     assert statistics.epochs == 0
     assert not list((tmp_path / "work").glob("trials-*"))
+
+
+def test_every_method_without_labels_runs_on_a_pool_without_labels(tmp_path: Path, sources: Sources) -> None:
+    """Nothing validates, the pool's file has no label, and the classes that it has are told apart from all."""
+    python = default_device_python()
+    if not python.exists():
+        pytest.skip(f"no device environment at {python}")
+    photos = as_cifar10(open_images(sources.data, "test"), sources.data)
+    seen = tuple(np.unique(photos.labels).tolist())
+    pool = Pool(32, (), 0, classes=seen)
+    case = Case("pool", "block1", sources.network, lambda _: pool_parts(photos, pool, 50, "photos"), "pool", seen)
+    bundles = Bundles(tmp_path / "bundles")
+    engines = {"device": DeviceEngine(python, bundles, 1, "none"), "pytorch": PyTorchEngine(1)}
+    runner = Runner(engines, bundles, OutcomeCache(tmp_path / "trials"), tmp_path / "work", 1)  # type: ignore[arg-type]
+    planned = [runner.plan(case, trial, None) for trial in trials([case], Extent((100,), 1, cells=WITHOUT_LABELS))]
+    records = runner.run(planned, lambda _: None)
+    assert [record.trial.recipe for record in records] == [cell.recipe for cell in WITHOUT_LABELS]
+    for record in records:
+        assert record.outcome.test_images == 50
+        assert record.outcome.validation_accuracy is None
+        assert record.outcome.seen_accuracy == pytest.approx(record.outcome.accuracy)  # All ten are seen.
 
 
 def test_what_an_engine_says_reaches_the_user(tmp_path: Path, sources: Sources) -> None:

@@ -15,6 +15,7 @@ from support.counting_engine import make_case
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import FileEntry
 from tbft_artifacts.plan import Plan
+from tbft_edge.reproduce.baselines import BASELINES, Tent
 from tbft_edge.reproduce.case import Case
 from tbft_edge.reproduce.identity import identity, key_of
 from tbft_edge.reproduce.protocol import Protocol
@@ -59,6 +60,7 @@ def trial(**changes: Any) -> Trial:
         lambda: key(trial=trial(repeat=1)),
         lambda: key(trial=trial(engine="pytorch")),
         lambda: key(trial=trial(recipe="adapt")),
+        lambda: key(trial=trial(recipe="unlabelled")),
         lambda: key(trial=trial(recipe="none", block=None), plan=None),
         lambda: key(trial=trial(recipe="statistics", block=None), plan=None),
         lambda: key(protocol=PROTOCOL),
@@ -80,6 +82,19 @@ def test_what_is_the_same_training_is_one_trial() -> None:
     assert key(trial=trial(recipe="batch")) == key()
     assert key(case=dataclasses.replace(CASE, name="night", target="fc")) == key()
     assert key(bundle=made_up_bundle(**GRAPHS | {"plans/output-frozen-sgd/update.onnx": "other"})) == key()
+
+
+def test_baselines_differ_by_their_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have no protocol and no graphs."""
+
+    def found() -> dict[str, str]:
+        trials = {name: trial(engine="pytorch", recipe=name, block=None) for name in BASELINES}
+        return {name: key(trial=each, plan=None, bundle=None) for name, each in trials.items()}
+
+    before = found()
+    assert len(set(before.values())) == len(BASELINES)
+    monkeypatch.setitem(BASELINES, "tent", Tent(lr=0.1))  # type: ignore[arg-type]
+    assert {name for name, after in found().items() if after != before[name]} == {"tent"}
 
 
 def test_pytorch_trials_differ_by_block() -> None:

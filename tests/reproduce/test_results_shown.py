@@ -12,6 +12,7 @@ import pytest
 from benchmarks import reproduction_page
 from support.chromium import Chromium, find_chromium
 from support.html_text import read_page
+from support.made_up_scenarios import every_scenario
 from support.made_up_trials import ACCURACY, SECONDS, default_records, outcome, quick, record, results
 from tbft_artifacts.errors import TbftError
 from tbft_edge.reproduce import report
@@ -72,12 +73,13 @@ MADE: Mapping[str, Results] = {
     "motivation": motivation(),
     "large": large(),
     "system-cost": system_cost(),
+    "botta": every_scenario(),
     "hostile": hostile(),
     "empty": results([]),
 }
 
 
-@pytest.mark.parametrize("name", ["quick", "motivation", "large", "system-cost"])
+@pytest.mark.parametrize("name", ["quick", "motivation", "large", "system-cost", "botta"])
 def test_tables_are_whole_on_a_narrow_terminal(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

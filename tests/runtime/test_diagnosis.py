@@ -178,7 +178,7 @@ def test_the_command_shows_a_row_per_block_and_why(
     assert ended.code == 0, ended
     assert all(plan in ended.out for plan in ALL_PLANS[:-1])
     assert "output drift: train fc" in ended.out
-    assert f"--plan {HEAD}" in ended.err
+    assert "next: tbft-edge learn" in ended.err
     found = json.loads(command("diagnose", knowing, "--data", renamed, "--threads", "1", "--json").out)
     assert msgspec.convert(found, Diagnosis).plan == HEAD
     images, labels = coloured_squares(60, seed=4)

@@ -45,15 +45,15 @@ def _by_rule(plans: Sequence[Plan], norms: Sequence[NormShift], labels: LabelEvi
     renamed = labels is not None and labels.gain >= SURE and labels.mended >= MENDS
     if head is not None and labels is not None and renamed and labels.scatter < DOUBT:
         return head, (_said_of_labels(labels), "so features are as they were, and what moved is behind them")
-    moved = _moved(norms)
-    if moved:
-        return _by_onset(plans, moved)
+    shifted = moved(norms)
+    if shifted:
+        return _by_onset(plans, shifted)
     quiet = "no batch norm sees anything that sampling does not explain"
     if head is not None and labels is not None and renamed:
         return head, (quiet, _said_of_labels(labels))
     rest = [plan for plan in plans if plan is not head] or list(plans)
     last_stage = next((plan for plan in reversed(rest) if plan.drift == "feature"), rest[-1])
-    return last_stage, (quiet, "what is left are features that the last stage has to learn")
+    return last_stage, (quiet, "what is left, if anything drifted, are features that the last stage has to learn")
 
 
 def _with_fresh_head(
@@ -68,9 +68,9 @@ def _with_fresh_head(
         plan, reasons = _by_race(plans, raced)
         return plan, (fresh, *reasons)
     knows = f"class means of the last features are right on {labels.means_accuracy:.0%} of the samples"
-    moved = _moved(norms)
-    if moved and labels.restored >= SURE:
-        plan, reasons = _by_onset(plans, moved)
+    shifted = moved(norms)
+    if shifted and labels.restored >= SURE:
+        plan, reasons = _by_onset(plans, shifted)
         better = f"with re-estimated statistics on {labels.adapted_means_accuracy or 0.0:.0%}, so images drifted, too"
         return plan, (fresh, f"{knows}, {better}", *reasons)
     head = next(plan for plan in plans if plan.drift == "output")
@@ -78,7 +78,7 @@ def _with_fresh_head(
     return head, (fresh, f"{knows}{quiet}: the head is what has to be learned")
 
 
-def _moved(norms: Sequence[NormShift]) -> list[NormShift]:
+def moved(norms: Sequence[NormShift]) -> list[NormShift]:
     """Shifts that are more than what sampling adds, in blocks that a plan trains."""
     return [norm for norm in norms if norm.plan is not None and norm.shift >= STANDS_OUT * norm.noise]
 

@@ -1,4 +1,4 @@
-"""Decide which block of a bundle to train, from a few labelled images: `diagnose`."""
+"""Decide which block of a bundle to train, and how, from a few images: `diagnose`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Plan
 from tbft_artifacts.temporary_folder import temporary_folder
 from tbft_runtime.data.balance import note_classes
 from tbft_runtime.data.dataset import Part, open_data, open_sources
+from tbft_runtime.diagnosis.advise import AtHand, advise
 from tbft_runtime.diagnosis.budget import Scale, settings_for, within
 from tbft_runtime.diagnosis.decide import decide
 from tbft_runtime.diagnosis.evidence import label_evidence, statistics_evidence
 from tbft_runtime.diagnosis.placement import candidates
 from tbft_runtime.diagnosis.race import race, race_flops
-from tbft_runtime.diagnosis.samples import FEWEST, Samples, draw_samples
+from tbft_runtime.diagnosis.samples import FEWEST, Samples, draw_samples, draw_unlabelled
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.progress import Progress, Silent
@@ -41,7 +45,8 @@ class DiagnoseOptions:
     """What a diagnosis looks at."""
 
     data: str | Path
-    """Labelled images: an .npz file, or a folder with a folder of pictures per class."""
+    """Images: an .npz file, or a folder with a folder of pictures per class. If none has a label, input drift alone is
+    told."""
     samples: int = DEFAULT_SAMPLES
     """How many of them to look at, at most."""
     seed: int = 0
@@ -65,10 +70,11 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
         progress: Hears how many images were looked at; None: nobody does.
 
     Returns:
-        The plan, its blocks and drift, and the reasons in sentences and figures.
+        The plan, its blocks and drift, the reasons in sentences and figures, and which way of adapting is right.
 
     Raises:
-        TbftError: Bundle or images do not fit, too few images have a label, or there is only one plan.
+        TbftError: Bundle or images do not fit, too few images have a label while some have one, or there is only one
+            plan.
 
     Example:
         >>> from tbft_runtime import DiagnoseOptions, diagnose
@@ -84,10 +90,14 @@ def diagnose(bundle: str | os.PathLike[str], options: DiagnoseOptions, progress:
         asked = TrainOptions(data=options.data, out=folder, seed=options.seed, threads=options.threads)
         # Of these settings only those matter that are the same for every plan.
         settings = resolve(asked, plans[0], verified)
-        sources = open_sources(verified, settings)
+        sources = open_sources(verified, replace(settings, labels="none"))
+        if (sources.train.labels == NO_LABEL).all():
+            settings = replace(settings, labels="none")
+            progress.note(f"no {verified.manifest.noun} has a label: what is told is whether the input drifted")
         data = open_data(plans[0], settings, sources, folder, progress, Stopwatch())
-        hint = all(plan.soft_targets for plan in plans)
-        note_classes(verified.manifest, data.train, progress, balanced=False, hint=hint)
+        if settings.labels == "all":
+            hint = all(plan.soft_targets for plan in plans)
+            note_classes(verified.manifest, data.train, progress, balanced=False, hint=hint)
         return diagnose_part(verified, data.train, settings, options.samples, load_weights(verified), progress)
 
 
@@ -112,30 +122,41 @@ def diagnose_part(
     progress: Progress,
     memory_budget: int | None = None,
 ) -> Diagnosis:
-    """The same for labelled images that are prepared already, at most `count` of them, and the bundle's weights.
+    """The same for images that are prepared already, at most `count` of them, and the bundle's weights.
 
-    Seed, threads and the epochs to come are those of `settings`, whichever plan they are for. Within `memory_budget`
+    Seed, threads, whether labels are looked at and the epochs to come are those of `settings`, whichever plan they are
+    for. Within `memory_budget`
     bytes, if there is such a bound, fewer images are looked at if need be; raises TbftError if there is no way.
     """
     plans = deciding_plans(bundle)
     scale = within(bundle, plans, settings, min(count, max(FEWEST, len(part))), memory_budget)
     if scale.samples < min(count, len(part)):
         progress.note(f"deciding by {scale.samples} {bundle.manifest.noun}s only: `memory_budget` has no room for more")
-    samples = draw_samples(part, scale.samples if memory_budget is not None else count, settings.seed)
+    labelled = settings.labels == "all"
+    draw = draw_samples if labelled else draw_unlabelled
+    samples = draw(part, scale.samples if memory_budget is not None else count, settings.seed)
     progress.begin("deciding which block to train", len(samples))
     began = time.perf_counter()
     norms, adapted = statistics_evidence(bundle, plans, weights, samples, scale.threads)
     gc.collect()  # A loaded graph refers to itself: its memory is free only after a collection.
     placed = any(norm.plan is not None for norm in norms)
+    if not placed and not labelled:
+        raise TbftError(
+            "the model has no batch norms whose statistics could tell what drifted, and no label is looked at",
+            f"label at least {FEWEST} {bundle.manifest.noun}s, or name the drift: `drift` input",
+        )
     head = next((plan for plan in plans if plan.drift == "output"), None)
     labels = None
-    if head is not None:
+    if head is not None and labelled:
         own = settings_for(bundle, head, settings, scale)
         labels = label_evidence(bundle, head, own, weights, adapted, samples, scale.images)
         gc.collect()
     raced = {} if placed else _race(bundle, plans, settings, weights, samples, scale)
     seen = tuple(_candidate(plan, norms, raced.get(plan.id)) for plan in plans)
-    plan, reasons = decide(plans, norms, labels, () if placed else seen)
+    # Without labels nobody sees that they mean something else.
+    deciding = plans if labelled else [plan for plan in plans if plan is not head]
+    plan, reasons = decide(deciding, norms, labels, () if placed else seen)
+    at_hand = AtHand(len(part.store.labels), len(part.store.labelled), labelled)
     seconds = time.perf_counter() - began
     assert plan.drift is not None  # Candidates answer one.
     progress.advance(len(samples))
@@ -157,6 +178,8 @@ def diagnose_part(
         share=_share(cost, plan, len(part), settings.epochs),
         train_images=len(part),
         epochs=settings.epochs,
+        labelled=labelled,
+        advice=advise(bundle, plan, norms, labels, at_hand),
     )
 
 

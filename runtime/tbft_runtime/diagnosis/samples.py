@@ -1,4 +1,4 @@
-"""The few labelled images that a diagnosis looks at."""
+"""The few images that a diagnosis looks at."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.names import NO_LABEL
 from tbft_runtime.data.dataset import Part
 from tbft_runtime.data.draw import drawn
 
@@ -17,7 +18,7 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Samples:
-    """`images` (n, C, H, W) float32, the model's input, in random order; `labels` (n,) int64."""
+    """`images` (n, C, H, W) float32, the model's input, in random order; `labels` (n,) int64, or none of any."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -47,10 +48,27 @@ def draw_samples(part: Part, count: int, seed: int) -> Samples:
             f"{len(chosen)} labelled {part.preprocessing.noun}s of {classes} classes are too few to tell what drifted",
             f"give at least {FEWEST} of two or more classes, or name the drift: `drift` input, feature or output",
         )
-    indices = part.indices[chosen]
+    return _read(part, part.indices[chosen], part.labels(part.indices[chosen]))
+
+
+def draw_unlabelled(part: Part, count: int, seed: int) -> Samples:
+    """At most `count` images of a part, whatever they are, without their labels; `seed` decides which.
+
+    Raises TbftError if there are fewer than `FEWEST`.
+    """
+    chosen = drawn(np.full(len(part), NO_LABEL), count, seed)
+    if len(chosen) < FEWEST:
+        raise TbftError(
+            f"{len(chosen)} {part.preprocessing.noun}s are too few to tell what drifted", f"give at least {FEWEST}"
+        )
+    return _read(part, part.indices[chosen], np.full(len(chosen), NO_LABEL))
+
+
+def _read(part: Part, indices: np.ndarray, labels: np.ndarray) -> Samples:
+    """Images at store indices (n,), with labels (n,)."""
     first = part.images(indices[:1])
     images = np.empty((len(indices), *first.shape[1:]), first.dtype)
     # Pixels become numbers by several steps, of which each makes a copy.
     for start in range(0, len(indices), _AT_ONCE):
         images[start : start + _AT_ONCE] = part.images(indices[start : start + _AT_ONCE])
-    return Samples(images, part.labels(indices))
+    return Samples(images, labels)

@@ -1,4 +1,4 @@
-"""What the last layer reads of images, and the plan that trains it alone."""
+"""What the last layer reads of images."""
 
 from __future__ import annotations
 
@@ -7,33 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tbft_artifacts.bundle import Bundle
-from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
-from tbft_artifacts.source import LinearHead
 from tbft_runtime.boundary.prefix import Prefix, load_prefix
 from tbft_runtime.data.dataset import Part
 from tbft_runtime.graphs.sessions import Tensors
-from tbft_runtime.heads.stored import trains_only
 from tbft_runtime.progress import Progress
 from tbft_runtime.run.settings import Settings
-
-
-def head_plan(bundle: Bundle) -> tuple[Plan, LinearHead]:
-    """The plan that trains the last layer alone, and the layer. Raises TbftError for a bundle that has none."""
-    shown = bundle.shown or bundle.folder
-    head = bundle.manifest.head or None
-    if head is None or head.bias is None:
-        raise TbftError(
-            f"bundle '{shown}' does not say that its last layer is a linear one with a bias",
-            "export the network again, with torch.nn.Linear as its last layer",
-        )
-    for plan in bundle.manifest.plans:
-        if trains_only(plan, head) and plan.prefix_is_fixed:
-            return plan, head
-    raise TbftError(
-        f"bundle '{shown}' has no plan that trains the last layer alone, before which features are looked at",
-        "export it with `drift` all, or `drift` output",
-    )
 
 
 @dataclass

@@ -27,12 +27,13 @@ from tbft_runtime.energy.metering import Metering
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.heads.head import Head
+from tbft_runtime.heads.head_plan import head_plan
 from tbft_runtime.heads.judge import told
 from tbft_runtime.heads.learn import LearnedHead, learn_head
 from tbft_runtime.heads.record import learned_record
 from tbft_runtime.heads.source_domain import SourceDomain, load_source
 from tbft_runtime.heads.stored import head_of, tensors_of
-from tbft_runtime.learning.features import FeatureReader, head_plan
+from tbft_runtime.learning.features import FeatureReader
 from tbft_runtime.learning.growth import with_new_classes
 from tbft_runtime.learning.moments_file import keep_moments, moments_of
 from tbft_runtime.meters.meter import AUTOMATIC

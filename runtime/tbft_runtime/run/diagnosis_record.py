@@ -1,8 +1,9 @@
-"""What a diagnosis saw and decided."""
+"""What a diagnosis saw, decided and advises."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import msgspec
 
@@ -85,13 +86,33 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     raced: float | None
 
 
+# Leave the model as it is; train without labels; another last layer in closed form; train on labels.
+Way = Literal["nothing", "unlabelled", "learn", "train"]
+
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which way of adapting is right for what drifted, within what the bundle can do, and how many labels it takes.
+
+    `labels`: so many of each class are worth getting, 0 where the way takes none. `at_hand`: so many of each class the
+    data has, on average and rounded down. `check`: so many labelled images can decide what is kept of training without
+    labels, 0 where there are too few to spare. `reasons` are sentences.
+    """
+
+    way: Way
+    labels: Count
+    at_hand: Count
+    check: Count
+    reasons: tuple[str, ...]
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """The plan to train, and why.
 
     `reasons` are sentences. `candidates` and `norms` are in the order of the network; `labels` is None where no
-    plan trains the head alone. `samples` labelled images were looked at, chosen by `seed`, which took `seconds`
-    from the first graph to the decision. `share` is its arithmetic as part of what training that plan instead of
-    everything saves, for `train_images` images and `epochs` epochs; None if the network cannot be trained whole.
+    plan trains the head alone, and without `labelled` images. `samples` images were looked at, chosen by `seed`, which
+    took `seconds` from the first graph to the decision; `labelled`: and their labels. `share` is its arithmetic as part
+    of what training that plan instead of everything saves, for `train_images` images and `epochs` epochs; None if the
+    network cannot be trained whole. `advice` is None in what was written before there was any.
     """
 
     bundle_id: str
@@ -108,3 +129,5 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     share: float | None
     train_images: Count
     epochs: Epochs
+    labelled: bool = True
+    advice: Advice | None = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tbft_artifacts.errors import TbftError
 from tbft_edge.reproduce.pytorch.images import Labelled, network_input
@@ -14,18 +16,23 @@ from tbft_runtime.tally import Tally
 EVALUATION_BATCH = 64
 
 
-@torch.inference_mode()
 def evaluate(module: nn.Module, data: Labelled) -> Evaluation:
     """Mean cross-entropy and accuracy with running statistics; `module` is in eval mode afterwards.
 
     Raises TbftError if there is no image.
     """
     module.eval()
-    tally = Tally()
-    for start in range(0, len(data.labels), EVALUATION_BATCH):
-        part = slice(start, start + EVALUATION_BATCH)
-        tally.add(module(network_input(data.images[part])).numpy(), data.labels[part])
-    result = tally.evaluation()
+    result = counted(module, data).evaluation()
     if result is None:
         raise TbftError("there is no image to evaluate on", "give more images")
     return result
+
+
+@torch.inference_mode()
+def counted(answer: Callable[[Tensor], Tensor], data: Labelled) -> Tally:
+    """What is answered to every image, counted. `answer` makes logits (N, classes) of images (N, 3, S, S)."""
+    tally = Tally()
+    for start in range(0, len(data.labels), EVALUATION_BATCH):
+        part = slice(start, start + EVALUATION_BATCH)
+        tally.add(answer(network_input(data.images[part])).numpy(), data.labels[part])
+    return tally

@@ -1,30 +1,19 @@
-"""One fine-tuning in PyTorch: a `Request` on stdin, an `Outcome` on stdout, both JSON."""
+"""One trial in PyTorch: a `Request` on stdin, an `Outcome` on stdout, both JSON."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_edge.console import say
 from tbft_edge.reproduce.pytorch.fine_tuning import fine_tune
-from tbft_edge.reproduce.pytorch.request import Request
+from tbft_edge.reproduce.pytorch.loading import load_network, read_labelled
+from tbft_edge.reproduce.pytorch.request import AdaptRequest, FineTuneRequest, Request
 from tbft_edge.reproduce.pytorch.result import EpochEnd
+from tbft_edge.reproduce.pytorch.unlabelled.trial import run_baseline
 from tbft_edge.reproduce.trial import Outcome
-from tbft_export.sources.resnet26 import ResNet26
-from tbft_export.sources.weights import load_into, read_state_dict
-
-
-@dataclass(frozen=True)
-class Images:
-    """`images` (N, S, S, 3) uint8, `labels` (N,) int64."""
-
-    images: np.ndarray
-    labels: np.ndarray
 
 
 def main() -> None:
@@ -39,18 +28,24 @@ def main() -> None:
 
 
 def run(request: Request) -> Outcome:
-    """Load, fine-tune, test. Raises TbftError for weights that do not fit."""
-    state = read_state_dict(Path(request.weights))
-    network = ResNet26(len(state["fc.bias"]), request.image_size)
-    load_into(network, state, Path(request.weights))
-    test = _read(request.test)
+    """Load, train, test. Raises TbftError for weights that do not fit."""
+    match request:
+        case FineTuneRequest():
+            return _fine_tuned(request)
+        case AdaptRequest():
+            return run_baseline(request)
+
+
+def _fine_tuned(request: FineTuneRequest) -> Outcome:
+    network = load_network(request.weights, request.image_size)
+    test = read_labelled(request.test)
     ends: list[EpochEnd] = []
     result = fine_tune(
         network,
         request.modules,
         request.protocol,
-        _read(request.train),
-        _read(request.validation),
+        read_labelled(request.train),
+        read_labelled(request.validation),
         test,
         threads=request.threads,
         on_epoch=ends.append,
@@ -68,11 +63,6 @@ def run(request: Request) -> Outcome:
         joules=None,
         diverged=result.diverged,
     )
-
-
-def _read(path: str) -> Images:
-    with np.load(path, allow_pickle=False) as arrays:
-        return Images(arrays["images"], arrays["labels"])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ class Sources:
 
 @dataclass(frozen=True)
 class Suite:
-    """Drifts, and how much of them is run."""
+    """Drifts, and how much of them is run. `trial_seconds` is what a trial takes on one core, about, where known."""
 
     cases: tuple[Case, ...]
     extent: Extent
+    trial_seconds: float | None = None

@@ -29,6 +29,8 @@ NONE, STATISTICS = Row("device", "none"), Row("device", "statistics")
 PYTORCH, DEVICE, DEFAULT = Row("pytorch", "paper"), Row("device", "paper"), Row("device", "default")
 ROWS = (NONE, STATISTICS, PYTORCH, DEVICE, DEFAULT, *(Row("device", recipe) for recipe in ("frozen", "adapt", "batch")))
 UNTRAINED = (NONE, STATISTICS)
+TENT, SHOT, T3A = (Row("pytorch", recipe) for recipe in ("tent", "shot", "t3a"))
+UNLABELLED = Row("device", "unlabelled")
 
 
 @dataclass(frozen=True)

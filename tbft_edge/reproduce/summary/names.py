@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 from tbft_edge.figures import DASH
 from tbft_edge.reproduce.blocks import BLOCKS, PaperBlock
-from tbft_edge.reproduce.summary.grid import DEFAULT, DEVICE, NONE, PYTORCH, STATISTICS, Row
+from tbft_edge.reproduce.summary.grid import (
+    DEFAULT,
+    DEVICE,
+    NONE,
+    PYTORCH,
+    SHOT,
+    STATISTICS,
+    T3A,
+    TENT,
+    UNLABELLED,
+    Row,
+)
 from tbft_edge.reproduce.summary.spread import Spread
 from tbft_edge.tables.table import Table
 
@@ -27,6 +38,10 @@ ROW_NAMES: Mapping[Row, str] = {
     Row("device", "frozen"): "device, frozen",
     Row("device", "adapt"): "device, adapt",
     Row("device", "batch"): "device, batch",
+    TENT: "PyTorch, Tent",
+    SHOT: "PyTorch, SHOT",
+    T3A: "PyTorch, T3A",
+    UNLABELLED: "device, without labels",
 }
 # As the paper has them: the mean of the blocks stands before Full.
 COLUMNS: tuple[PaperBlock | None, ...] = (*BLOCKS[:-1], None, BLOCKS[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tbft_edge.reproduce.results import Results
@@ -15,11 +15,16 @@ from tbft_edge.reproduce.summary.grid import Grid, Row, grid
 from tbft_edge.reproduce.summary.matrix import matrix_exhibits
 from tbft_edge.reproduce.summary.names import BLOCK_NAMES, ROW_NAMES, Exhibit, counted
 from tbft_edge.reproduce.summary.ranking import ranking_verdict
+from tbft_edge.reproduce.summary.scenario_claims import scenario_verdicts
+from tbft_edge.reproduce.summary.scenarios import scenario_exhibits
 from tbft_edge.reproduce.summary.system_cost import cost_verdict, system_cost_exhibits
 from tbft_edge.reproduce.summary.verdict import Verdict
 from tbft_edge.reproduce.trial import Trial
 
 SYSTEM_COST = "system-cost"
+BOTTA = "botta"
+_TBFT = "Low-Energy Adaptive Personalization (EuroMLSys 2024), arXiv 2403.15905"
+_SOURCES = {BOTTA: "BoTTA: Benchmarking on-device Test Time Adaptation (SenSys 2026), arXiv 2504.10149"}
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Summary:
-    """Verdicts first; `remarks` say what to know of the figures, `provenance` are names and what they are."""
+    """Verdicts first; `source` is the paper, `remarks` say what to know of the figures, and `provenance` are names
+    and what they are.
+    """
 
     title: str
+    source: str
     verdicts: tuple[Verdict, ...]
     sections: tuple[Section, ...]
     remarks: tuple[str, ...]
@@ -44,12 +52,13 @@ class Summary:
 def summarize(results: Results) -> Summary:
     """Everything, from the records alone."""
     found = grid(results)
-    cost_only = results.suite == SYSTEM_COST
-    verdicts = (cost_verdict(found, found.sizes),) if cost_only else _verdicts(results, found)
+    verdicts = _VERDICTS.get(results.suite, _verdicts)(results, found)
+    sections = _SECTIONS.get(results.suite, _sections)(results, found, verdicts)
     return Summary(
         title=f"{results.suite}, preset {results.preset}",
+        source=_SOURCES.get(results.suite, _TBFT),
         verdicts=verdicts,
-        sections=tuple(section for section in _sections(results, found, verdicts) if section.exhibits),
+        sections=tuple(section for section in sections if section.exhibits),
         remarks=tuple(_remarks(results, found)),
         provenance=_provenance(results),
     )
@@ -65,8 +74,6 @@ def _verdicts(results: Results, found: Grid) -> tuple[Verdict, ...]:
 
 
 def _sections(results: Results, found: Grid, verdicts: Sequence[Verdict]) -> list[Section]:
-    if results.suite == SYSTEM_COST:
-        return [Section("Cost", tuple(each for size in found.sizes for each in system_cost_exhibits(found, size)))]
     accuracies: list[Exhibit] = []
     by_drift: list[Exhibit] = []
     costs: list[Exhibit] = []
@@ -84,6 +91,34 @@ def _sections(results: Results, found: Grid, verdicts: Sequence[Verdict]) -> lis
         Section("Pair by pair", tuple(pairs)),
         Section("Cost", tuple(costs)),
     ]
+
+
+def _cost_verdicts(_results: Results, found: Grid) -> tuple[Verdict, ...]:
+    return (cost_verdict(found, found.sizes),)
+
+
+def _cost_sections(_results: Results, found: Grid, _verdicts: Sequence[Verdict]) -> list[Section]:
+    return [Section("Cost", tuple(each for size in found.sizes for each in system_cost_exhibits(found, size)))]
+
+
+def _scenario_verdicts(_results: Results, found: Grid) -> tuple[Verdict, ...]:
+    return scenario_verdicts(found)
+
+
+def _scenario_sections(_results: Results, found: Grid, verdicts: Sequence[Verdict]) -> list[Section]:
+    pairs = tuple(each for verdict in verdicts for each in verdict.exhibits)
+    return [Section("Scenario by scenario", tuple(scenario_exhibits(found))), Section("Against statistics", pairs)]
+
+
+# Of suites whose results are no table of blocks.
+_VERDICTS: Mapping[str, Callable[[Results, Grid], tuple[Verdict, ...]]] = {
+    SYSTEM_COST: _cost_verdicts,
+    BOTTA: _scenario_verdicts,
+}
+_SECTIONS: Mapping[str, Callable[[Results, Grid, Sequence[Verdict]], list[Section]]] = {
+    SYSTEM_COST: _cost_sections,
+    BOTTA: _scenario_sections,
+}
 
 
 def _remarks(results: Results, found: Grid) -> list[str]:
@@ -109,11 +144,12 @@ def _name(trial: Trial) -> str:
 
 def _provenance(results: Results) -> tuple[tuple[str, str], ...]:
     images = sorted({case.test_images for case in results.cases})
+    drifts = list(dict.fromkeys(case.scenario.drift if case.scenario else case.name for case in results.cases))
     return (
         ("suite", f"{results.suite}, preset {results.preset}"),
         ("data", results.data),
         ("weights", results.weights),
-        ("drifts", f"{len(results.cases)}: {', '.join(case.name for case in results.cases)}"),
+        ("drifts", f"{len(drifts)}: {', '.join(drifts)}"),
         (
             "test images",
             " to ".join(f"{count:,}" for count in dict.fromkeys((images[0], images[-1]))) if images else "–",

@@ -1,0 +1,1 @@
+"""Methods of others that adapt a network to images whose labels nobody knows; one file each."""
