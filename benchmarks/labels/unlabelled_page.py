@@ -1,19 +1,30 @@
-"""What training without labels is worth, as tables: one trial, what it came to, and all of them in Markdown.
-
-python -m benchmarks.labels.unlabelled_page RESULTS.json
-"""
+"""`python -m benchmarks.labels.unlabelled_page`: write docs/results/unlabelled.md from docs/results/unlabelled.json."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 import numpy as np
 
 from benchmarks.kept import read_kept
+from benchmarks.prepared import ROOT
+from tbft_artifacts.atomic import atomic_file
+
+KEPT = ROOT / "docs" / "results" / "unlabelled.json"
+PAGE = ROOT / "docs" / "results" / "unlabelled.md"
+
+_INTRO = """# Drift of the input without labels
+
+The network as it came, statistics alone, and `train --labels none` ([how](../labels.md)): released ResNet-26, its
+front block, 1,000 of CIFAR-10's test photos after JPEG to learn from, and 2,000 others to test on; accuracy in per
+cent. A difference of two columns has a standard error of about one point. KEPT.json is docs/results/unlabelled.json.
+
+```
+python -m benchmarks.labels.unlabelled --data PHOTOS.npz --weights RESNET26.pth --seeds 1 --out KEPT.json
+python -m benchmarks.labels.unlabelled_page
+```"""
 
 # What the device collects: photos as they come, all of them in the order of their classes, or those of three classes.
 Pool = Literal["mixed", "sorted", "three"]
@@ -51,6 +62,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Which part (0 to 1) of the backward passes was saved by leaving unsure photos out."""
     seconds: float
     """Of the epochs."""
+
+
+def page(outcomes: Sequence[Outcome]) -> str:
+    """The whole page."""
+    return "\n".join([_INTRO, *tables(outcomes), ""])
 
 
 def tables(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -108,11 +124,9 @@ def _points(differences: Sequence[float]) -> str:
 
 
 def main() -> None:
-    """Print the tables of a file of results."""
-    if len(sys.argv) != 2:
-        sys.exit("error: name the file of results\n\nhint: python -m benchmarks.labels.unlabelled writes one")
-    outcomes = read_kept(Path(sys.argv[1]), list[Outcome], "benchmarks.labels.unlabelled")
-    sys.stdout.writelines(f"{line}\n" for line in tables(outcomes))
+    """Write the page."""
+    with atomic_file(PAGE) as temporary:
+        temporary.write_text(page(read_kept(KEPT, list[Outcome], "benchmarks.labels.unlabelled")), encoding="utf-8")
 
 
 if __name__ == "__main__":
