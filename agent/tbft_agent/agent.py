@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import msgspec
+import numpy as np
 
 from tbft_agent.adapting.lesson import Candidate
-from tbft_agent.answering import Answering, first_that_answers
+from tbft_agent.answering import Answering
+from tbft_agent.bundled import settled
 from tbft_agent.clock import Age, Clock
 from tbft_agent.core import Core
-from tbft_agent.deciding import accept, decide
+from tbft_agent.deciding import accept, decide, may_be_accepted
 from tbft_agent.journal import Journal
 from tbft_agent.keeping.record import Kept
 from tbft_agent.keeping.store import Store
-from tbft_agent.memory import Memory, read_memory
+from tbft_agent.memory import Trial
 from tbft_agent.place import Place
 from tbft_agent.pupil import Pupil
+from tbft_agent.remembering import remembered
 from tbft_agent.serving.served import Looked
 from tbft_agent.settings import Configured
 from tbft_agent.states import Event, State
 from tbft_agent.versions import BUNDLE, Versions
+from tbft_agent.watching.normal import Normal
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.rights import private_folder
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.watch import BoardWatch
 
 # What is remembered is written so often at least.
 _SAVE_SECONDS = 60.0
-# So many starts, none of which lived so long, are a loop of crashes: the model before answers then.
+# So many starts, none of which lived so long, are a loop of crashes: the model before answers then. As many trainings
+# that it did not live to see the end of are too much for the board.
 CRASHES, HEALTHY_SECONDS = 3, 120.0
+# A model that so many pictures after each other get no answer from has none.
+_SILENT = 3
+_BOOT, _LONGEST_BOOT = "proc/sys/kernel/random/boot_id", 64
 _DAY = 24 * 3600.0
 _IN_BACKGROUND = (State.ADAPTING, State.PROVING)
 
@@ -40,28 +52,41 @@ class Agent:
         Raises TbftError if none can be loaded, not even the bundle.
         """
         settings, place = configured.settings, Place(configured.state)
-        memory = read_memory(place.memory) or Memory()
+        bundle, number = settled(configured.bundle, place.bundle)
+        journal, store = (
+            Journal(place.folder, clock),
+            Store(place.images, settings.keep.bytes, settings.keep.days * _DAY),
+        )
+        versions = Versions(place.versions, bundle)
+        memory = remembered(place, store, versions, journal, number)
+        boot = (board.read(_BOOT) or "")[:_LONGEST_BOOT]
+        starts = memory.starts + 1 if memory.boot == boot else 1
         self.core = Core(
             configured,
             place,
             clock,
-            Journal(place.folder, clock),
-            Versions(place.versions, configured.bundle),
-            Store(place.images, settings.keep.bytes, settings.keep.days * _DAY),
+            journal,
+            versions,
+            store,
             BoardWatch(board),
-            msgspec.structs.replace(memory, starts=memory.starts + 1),
+            msgspec.structs.replace(memory, starts=starts, boot=boot),
             Age(clock, memory.lived),
         )
+        # Before a model is loaded, which may end the process.
+        self.core.save()
         self._began = self.core.age.seconds()
-        self._begin()
+        self._known: Normal | None = None
+        with contextlib.ExitStack() as undone:
+            undone.callback(store.close)
+            self._begin()
+            undone.pop_all()
 
     def hear(self, content: bytes, looked: Looked, version: int) -> None:
-        """Of an image that was answered: watch it, count it, keep it."""
+        """Of an image that was answered: watch it, count it, keep it. Whatever is wrong with that, it was answered."""
         core = self.core
         with core.lock:
             if version != core.answering.version:
                 return
-            core.watch.add(looked.numbers, looked.label, looked.confidence)
             trial = core.memory.trial
             sure = trial.confidence + looked.confidence
             core.remember(trial=msgspec.structs.replace(trial, images=trial.images + 1, confidence=sure))
@@ -74,24 +99,39 @@ class Agent:
                 answer=looked.answer.label,
                 confidence=looked.confidence,
             )
+            try:
+                core.watch.add(looked.numbers, looked.label, looked.confidence)
+            except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
+                # Of what was kept or learned of the normal: it is learned anew.
+                core.journal.write("trouble", f"images cannot be held against what is normal: {error}")
+                core.versions.normal(version).unlink(missing_ok=True)
+                core.watch_by(core.answering.served, version)
 
     def tick(self) -> None:
         """Look at what happened, decide what follows, and remember it now and then. One thread calls it."""
-        core = self.core
+        core, troubles = self.core, list[TbftError | OSError]()
+        if core.answering.silent >= _SILENT and core.answering.version != BUNDLE:
+            core.answering.silent = 0
+            with self._idle():
+                core.back(Event.ROLL_BACK, "it gives no answers")
         with core.lock:
-            core.store.prune(core.age.seconds())
-            self._keep_normal()
-            decide(core)
+            for step in (self._keep_normal, lambda: decide(core), lambda: core.store.prune(core.age.seconds())):
+                # A disk that is full keeps nothing from being decided.
+                try:
+                    step()
+                except (TbftError, OSError) as error:
+                    troubles.append(error)
             if core.memory.starts and core.age.seconds() - self._began >= HEALTHY_SECONDS:
                 core.remember(starts=0)
             if core.clock.steady() - core.saved >= _SAVE_SECONDS:
                 core.save()
+        if troubles:
+            raise troubles[0]
 
     def close(self) -> None:
         """End what goes on in the background, and remember."""
         core = self.core
-        core.pupil.stop()
-        with core.lock:
+        with self._idle():
             if core.memory.state in _IN_BACKGROUND:
                 core.remember(state=State.DRIFTED)
             core.remember(starts=0)
@@ -128,20 +168,39 @@ class Agent:
         that answers now, None where there is neither. Raises TbftError if the candidate cannot be kept.
         """
         with self.core.lock:
+            if not may_be_accepted(self.core):
+                return None
+        with self._idle():
             return self.core.answering.version if accept(self.core) else None
 
     def roll_back(self) -> int:
         """Let the model before answer; its number."""
-        self.core.pupil.stop()
-        with self.core.lock:
+        with self._idle():
             return self.core.back(Event.ROLL_BACK, "somebody wants the model before")
 
     def purge(self) -> int:
-        """Forget every image; how many there were."""
-        with self.core.lock:
-            count = self.core.store.purge()
-            self.core.journal.write("purged", "somebody wants all images forgotten", images=count)
+        """Forget every image, also what a training makes of them; how many there were."""
+        core = self.core
+        with self._idle():
+            # Its folder holds images, too.
+            core.undecided = None
+            core.place.clear_work()
+            count = core.store.purge()
+            core.journal.write("purged", "somebody wants all images forgotten", images=count)
             return count
+
+    @contextlib.contextmanager
+    def _idle(self) -> Iterator[None]:
+        """Hold the lock while nothing goes on in the background; answers wait for none of its end."""
+        core = self.core
+        while True:
+            core.pupil.stop()
+            with core.lock:
+                # A decision may have begun something in between.
+                if core.pupil.is_busy:
+                    continue
+                yield
+                return
 
     def _begin(self) -> None:
         core = self.core
@@ -150,22 +209,41 @@ class Agent:
             core.failed(number, f"it was started {core.memory.starts} times, and never lived for long")
             number = core.versions.before(number)
             core.remember(starts=1)
-        served, found = first_that_answers(
-            core.load, number, core.versions.before, lambda bad, error: core.failed(bad, error.message)
-        )
-        if found != core.versions.current:
+        served, found = core.first_that_answers(number)
+        with contextlib.suppress(TbftError, OSError):  # On a full disk the next start finds the same.
             core.versions.activate(found)
-        if core.memory.state in _IN_BACKGROUND:
-            core.remember(state=State.DRIFTED)
-        if core.memory.state is State.PROBATION and found != number:
-            core.remember(state=State.WATCHING)
+        self._go_on_with(found)
         core.save()
         core.answering = Answering(core.clock, core.settings.http.waiting, self.hear, served, found)
         core.watch_by(served, found)
+        self._known = core.watch.normal
         core.pupil = Pupil(self._candidate_is_there)
         core.versions.prune()
         by = "" if served.sees_norms else "; the bundle does not know its source images, so pixels tell drift"
         core.journal.write("started", f"version {found} answers{by}", version=found, state=core.memory.state.value)
+
+    def _go_on_with(self, number: int) -> None:
+        """Be at what follows from what was remembered, and from the model that answers now."""
+        core = self.core
+        state, known = core.memory.state, core.memory.version
+        if number == known:
+            if state in _IN_BACKGROUND:
+                core.remember(state=State.DRIFTED, cut=core.memory.cut + 1)
+            if core.memory.cut >= CRASHES:
+                # A training may take more current, or memory, than the board has.
+                core.remember(state=State.ADAPTING)
+                core.rest(Event.FAILED, f"{core.memory.cut} trainings were cut off: it rests")
+            return
+        # It was changed in the moment before the end, or the one that was remembered cannot be loaded.
+        version = core.versions.get(number)
+        trial = Trial(promised=None if version is None else version.confidence)
+        after = State.PROBATION if number > known else State.WATCHING
+        core.remember(
+            state=after, since=core.age.seconds(), episode=core.memory.episode + 1, version=number, trial=trial
+        )
+        core.remember(cause=None, needs_labels=False, asked=0)
+        if after is State.WATCHING:
+            core.remember(rests_until=core.age.seconds() + core.settings.adapt.rest_hours * 3600)
 
     def _candidate_is_there(self, _candidate: Candidate) -> None:
         self.core.trained = True
@@ -175,8 +253,9 @@ class Agent:
         core = self.core
         number, normal = core.answering.version, core.watch.normal
         path = core.versions.normal(number)
-        if normal is None or normal is core.answering.served.normal or path.exists():
+        if normal is None or normal is core.answering.served.normal or normal is self._known:
             return
         private_folder(path.parent)
         normal.write(path)
+        self._known = normal
         core.journal.write("learned", "what is normal is known from images of this place", version=number)

@@ -58,8 +58,12 @@ class Answering:
     version: int
     answered: int = 0
     refused: int = 0
+    silent: int = 0
+    """How many pictures after each other the model gave no answer to: it is none any more."""
     _ms: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    # The first is held while `heard` takes the agent's: whoever has the agent's must not ask for an answer.
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
     _places: threading.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,7 +72,8 @@ class Answering:
     def answer(self, content: bytes) -> Said:
         """Raises BusyError, UnreadableError, and TbftError for a model that gives no numbers."""
         if not self._places.acquire(blocking=False):
-            self.refused += 1
+            with self._counting:
+                self.refused += 1
             raise BusyError
         try:
             return self._answer(content)
@@ -77,11 +82,13 @@ class Answering:
 
     def replace(self, served: Served, version: int) -> None:
         """From now on this model answers; what was begun is answered by the one before."""
-        self.served, self.version = served, version
+        with self._counting:
+            self.served, self.version, self.silent = served, version, 0
 
     def latency(self) -> Latency:
         """From a picture's bytes to its answer."""
-        found = list(self._ms)
+        with self._counting:
+            found = list(self._ms)
         if not found:
             return Latency(images=0, p50=None, p95=None)
         p50, p95 = np.percentile(found, [50, 95])
@@ -91,15 +98,17 @@ class Answering:
         began = self.clock.steady()
         # One at a time: each already uses every thread that it may.
         with self._lock:
-            served, version = self.served, self.version
+            with self._counting:
+                served, version = self.served, self.version
             picture = read_content(content, served.preprocessing, room(None))
             if picture.pixels is None:
                 raise UnreadableError(picture.problem)
-            (looked,) = served.look(picture.pixels[np.newaxis])
+            (looked,) = self._look(served, picture.pixels[np.newaxis])
             self.heard(content, looked, version)
         ms = (self.clock.steady() - began) * 1000
-        self._ms.append(ms)
-        self.answered += 1
+        with self._counting:
+            self._ms.append(ms)
+            self.answered += 1
         return Said(
             label=looked.answer.label,
             confidence=round(looked.confidence, 4),
@@ -108,6 +117,17 @@ class Answering:
             exit=looked.answer.exit,
             unknown=looked.answer.unknown,
         )
+
+    def _look(self, served: Served, pixels: np.ndarray) -> list[Looked]:
+        try:
+            found = served.look(pixels)
+        except Exception as error:
+            self.silent += 1
+            if isinstance(error, TbftError):
+                raise
+            raise TbftError(f"the model does not answer: {error}", "roll back") from error
+        self.silent = 0
+        return found
 
 
 def first_that_answers(

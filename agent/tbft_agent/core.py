@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from tbft_agent.adapting.lesson import Lesson, Means
-from tbft_agent.answering import Answering
+from tbft_agent.answering import Answering, first_that_answers
 from tbft_agent.clock import Age, Clock
 from tbft_agent.journal import Journal
 from tbft_agent.keeping.record import Kept
@@ -23,10 +25,13 @@ from tbft_agent.states import Event, following
 from tbft_agent.versions import BUNDLE, Versions
 from tbft_agent.watching.normal import Normal
 from tbft_agent.watching.watch import Watch
-from tbft_artifacts.atomic import is_full_disk
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.graphs.sessions import default_threads
+
+# A drift of weeks has more images than a board can train on in a night: the last of them, so many for each that
+# training waits for.
+_MOST_FOR_EACH = 4
 
 
 @dataclass
@@ -49,6 +54,8 @@ class Core:
     undecided: Proven | None = None
     waits_for: str | None = None
     trained: bool = False
+    # The age at which images to ask about were last chosen by this process.
+    asked_at: float | None = None
     saved: float = 0.0
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -61,14 +68,11 @@ class Core:
         self.memory = msgspec.structs.replace(self.memory, **what)
 
     def save(self) -> None:
-        """Write what is remembered; where the disk is full the agent goes on without."""
+        """Write what is remembered; where the disk is full, or a card gave up, the agent goes on without."""
         self.saved = self.clock.steady()
         self.remember(lived=self.age.seconds())
-        try:
+        with contextlib.suppress(TbftError, OSError):
             write_memory(self.place.memory, self.memory)
-        except TbftError as error:
-            if not is_full_disk(error):
-                raise
 
     def happened(self, event: Event, says: str, remember: dict[str, Any] | None = None, **figures: Any) -> bool:
         """Go on as the table says, and write down why; False where the event means nothing now."""
@@ -86,7 +90,8 @@ class Core:
         """What was tried came to nothing: watch again, and try nothing for a while."""
         self.undecided = None
         until = self.age.seconds() + self.settings.adapt.rest_hours * 3600
-        self.happened(event, says, {"rests_until": until, "cause": None, "needs_labels": False, "asked": 0}, **figures)
+        forgotten = {"cause": None, "needs_labels": False, "asked": 0, "cut": 0}
+        self.happened(event, says, {"rests_until": until, **forgotten}, **figures)
         self.place.clear_work()
 
     def labelled(self) -> list[Kept]:
@@ -99,30 +104,46 @@ class Core:
         labelled = self.labelled()
         # Labels that nothing is trained on may all prove.
         proving = labelled if means == "without labels" else [kept for kept in labelled if kept.held_out]
+        most = _MOST_FOR_EACH * self.settings.adapt.images
         version, threads = self.answering.version, self.settings.threads or default_threads()
         return Lesson(
             means=means,
-            bundle=self.configured.bundle,
+            bundle=self.versions.bundle,
             run=None if version == BUNDLE else self.versions.model(version),
             classes=self.answering.served.classes,
-            pool=self.store.where("episode = ? and label is null", self.memory.episode),
+            pool=self.store.latest_where(most, "episode = ? and label is null", self.memory.episode),
             labelled=[] if means == "without labels" else [kept for kept in labelled if not kept.held_out],
             proving=proving,
             path=self.store.path,
             work=self.place.work,
             settings=self.settings.adapt,
             threads=max(1, threads - 1),
+            answering_threads=self.settings.threads,
         )
 
     def load(self, number: int) -> Served:
-        """Raises TbftError if that version cannot be loaded."""
-        return serve(self.versions.model(number), self.settings.threads)
+        """Raises TbftError if that version cannot be loaded, or gives no answer to a picture."""
+        try:
+            served = serve(self.versions.model(number), self.settings.threads)
+            taken = served.preprocessing
+            served.look(np.zeros((1, *taken.row_shape), np.float32 if taken.is_signal else np.uint8))
+        except TbftError:
+            raise
+        except Exception as error:  # Files that are damaged in a way that nobody foresaw.
+            raise TbftError(f"it cannot be loaded: {type(error).__name__}: {error}", "roll back") from error
+        return served
+
+    def first_that_answers(self, number: int) -> tuple[Served, int]:
+        """That version, or one before it. Raises TbftError if not even the bundle can be loaded."""
+        return first_that_answers(
+            self.load, number, self.versions.before, lambda bad, error: self.failed(bad, error.message)
+        )
 
     def take_over(self, served: Served, number: int, normal: Normal | None = None) -> None:
         """Let a loaded version answer, and watch by what is normal to it; a new drift is another episode."""
         self.answering.replace(served, number)
         self.watch_by(served, number, normal)
-        self.remember(episode=self.memory.episode + 1, trial=Trial())
+        self.remember(episode=self.memory.episode + 1, trial=Trial(), version=number)
 
     def watch_by(self, served: Served, number: int, normal: Normal | None = None) -> None:
         """Begin to watch; `normal` where it is known already, else what was kept, or what the bundle knows."""
@@ -134,19 +155,26 @@ class Core:
         """Nobody goes back to this version any more."""
         version = self.versions.get(number)
         if version is not None:
-            self.versions.mark(msgspec.structs.replace(version, failed=why))
+            with contextlib.suppress(TbftError, OSError):  # On a full disk it is tried once more one day.
+                self.versions.mark(msgspec.structs.replace(version, failed=why))
         self.journal.write("failed", f"version {number} does not answer any more: {why}", version=number)
 
     def back(self, event: Event, why: str) -> int:
-        """Let the version before answer again; which one."""
+        """Let the version before answer again; which one.
+
+        Raises TbftError if none can be loaded, or not be written down as the current one: the same answers on.
+        """
         bad = self.answering.version
-        if bad == BUNDLE:
-            self.rest(event, why)
-            return BUNDLE
-        number = self.versions.before(bad)
-        served = self.load(number)
-        self.versions.activate(number)
-        self.failed(bad, why)
-        self.take_over(served, number)
+        number = bad
+        if bad != BUNDLE:
+            served, number = first_that_answers(
+                self.load,
+                self.versions.before(bad),
+                self.versions.before,
+                lambda n, error: self.failed(n, error.message),
+            )
+            self.versions.activate(number)
+            self.failed(bad, why)
+            self.take_over(served, number)
         self.rest(event, why, version=number)
         return number

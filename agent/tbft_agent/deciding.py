@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
+from tbft_agent.adapting.child import BoardError
 from tbft_agent.adapting.lesson import HeldBackError, Lesson
 from tbft_agent.adapting.permission import why_not
+from tbft_agent.asking import ask, choose, lacks_labels, spot_check, while_asking
 from tbft_agent.core import Core
 from tbft_agent.keeping.record import Kept
+from tbft_agent.keeping.store import LEAST_FREE
 from tbft_agent.memory import Trial
 from tbft_agent.pupil import Proven
 from tbft_agent.states import Event, State, following
@@ -17,8 +21,6 @@ from tbft_agent.versions import Version
 from tbft_agent.watching.wrong import are_wrong
 from tbft_artifacts.errors import TbftError
 
-# Images that are asked about are chosen among so many times as many.
-_TO_CHOOSE_FROM = 4
 # Labels from long ago say nothing of answers now.
 _LATEST_LABELS = 24
 _NO_LABELS_HELP = "means without labels came to nothing: "
@@ -29,23 +31,32 @@ def decide(core: Core) -> None:
     _DECISIONS[core.memory.state](core)
 
 
+def may_be_accepted(core: Core) -> bool:
+    """Whether there is a model on probation, or a candidate that labels did not decide on."""
+    can = following(core.memory.state, Event.ACCEPTED) is not None
+    return can and (core.memory.state is State.PROBATION or core.undecided is not None)
+
+
 def accept(core: Core) -> bool:
     """A person ends the probation, or lets a candidate answer, on probation, that labels did not decide on.
 
-    False where there is neither. Raises TbftError if the candidate cannot be kept.
+    Nothing may go on in the background: images to ask about are looked for, which nobody needs any more. False where
+    there is neither. Raises TbftError if the candidate cannot be kept.
     """
-    if core.memory.state is State.PROBATION:
-        return core.happened(Event.ACCEPTED, f"somebody keeps version {core.answering.version}")
-    proven = core.undecided
-    if proven is None or following(core.memory.state, Event.ACCEPTED) is None:
+    if not may_be_accepted(core):
         return False
-    core.pupil.stop()  # It looks for images to ask about, which nobody needs any more.
-    _swap(core, proven, Event.ACCEPTED, verified=False)
+    proven = core.undecided
+    if proven is None or core.memory.state is State.PROBATION:
+        return core.happened(Event.ACCEPTED, f"somebody keeps version {core.answering.version}")
+    try:
+        _swap(core, proven, Event.ACCEPTED, verified=False)
+    except OSError as error:
+        raise TbftError(f"the candidate cannot be kept: {error}", "free some space") from error
     return True
 
 
 def _watching(core: Core) -> None:
-    _spot_check(core)
+    spot_check(core)
     if core.age.seconds() < core.memory.rests_until:
         return
     if core.watch.sees_drift:
@@ -59,21 +70,6 @@ def _watching(core: Core) -> None:
         core.store.move(mistaken, core.memory.episode)
 
 
-def _spot_check(core: Core) -> None:
-    """Ask a few questions when it is time: that labels mean something else now, no image tells."""
-    asked, asking = core.pupil.asked(), core.settings.ask
-    if asked:
-        core.store.ask(asked)
-        core.journal.write("asked", f"what {len(asked)} images show, to know whether answers are still right")
-    due = core.age.seconds() - core.memory.checked >= asking.every_days * 24 * 3600
-    if not asking.every_days or not due or core.pupil.is_busy:
-        return
-    lesson = core.lesson()
-    if len(lesson.pool) >= asking.images * _TO_CHOOSE_FROM:
-        core.remember(checked=core.age.seconds())
-        core.pupil.choose(lesson, asking.images)
-
-
 def _drifted(core: Core, event: Event, says: str, remember: dict[str, Any], figures: dict[str, Any]) -> None:
     """From now on images, or what they mean, are others than those before."""
     core.happened(event, says, remember | {"episode": core.memory.episode + 1, "asked": 0}, **figures)
@@ -83,8 +79,8 @@ def _while_drifted(core: Core) -> None:
     if core.memory.cause == "images" and core.watch.sees_none and core.undecided is None:
         core.happened(Event.GONE, "images look as they did before", {"cause": None, "needs_labels": False})
         return
-    if _lacks_labels(core):
-        _ask(core)
+    if lacks_labels(core):
+        ask(core)
         return
     lesson = core.lesson()
     core.waits_for = _missing(core, lesson)
@@ -103,42 +99,18 @@ def _missing(core: Core, lesson: Lesson) -> str | None:
         return "somebody paused it"
     images = len(lesson.pool)
     if lesson.means == "without labels" and images < adapt.images:
-        return f"{images} of {adapt.images} images are there"
+        return f"{images} of {adapt.images} images are there{_no_room_for(core, adapt.images)}"
+    free = core.place.free_bytes
+    if free is not None and free < LEAST_FREE:
+        return f"{free / 1e6:.0f} MB of the disk are free, and {LEAST_FREE / 1e6:.0f} are left to others"
     return why_not(adapt, core.clock, core.board, core.memory.joules_today)
 
 
-def _lacks_labels(core: Core) -> bool:
-    """Whether more labels are needed than there are."""
-    there, memory = len(core.labelled()), core.memory
-    if memory.asked:
-        return there < memory.asked
-    if memory.needs_labels or not core.settings.adapt.unverified:
-        return there < core.settings.adapt.labels
-    return False
-
-
-def _ask(core: Core) -> None:
-    """Ask for as many more as are wanted at a time, once there are images to choose from."""
-    lesson, adapt = core.lesson(), core.settings.adapt
-    there = len(core.labelled())
-    needed = min(adapt.images, adapt.labels * _TO_CHOOSE_FROM)
-    if len(lesson.pool) < needed:
-        core.waits_for = f"{len(lesson.pool)} of {needed} images to ask about are there"
-        return
-    wanted = max(core.memory.asked, adapt.labels)
-    says = f"somebody has to say what {wanted - there} images show"
-    core.happened(Event.LABELS_NEEDED, says, {"asked": wanted}, labels=there, wanted=wanted)
-    core.pupil.choose(lesson, wanted - there)
-
-
-def _while_asking(core: Core) -> None:
-    asked = core.pupil.asked()
-    if asked is not None:
-        core.store.ask(asked)
-    if core.memory.cause == "images" and core.watch.sees_none and core.undecided is None:
-        core.happened(Event.GONE, "images look as they did before", {"cause": None, "asked": 0})
-    elif not _lacks_labels(core):
-        core.happened(Event.LABELS_THERE, f"{len(core.labelled())} images are labelled")
+def _no_room_for(core: Core, images: int) -> str:
+    """That there never will be so many, in words; empty if there may."""
+    count, most = core.store.count, core.settings.keep.bytes
+    room = most * count // core.store.bytes if count else images
+    return f", and `keep.size` has room for {room}" if room < images else ""
 
 
 def _while_adapting(core: Core) -> None:
@@ -151,9 +123,17 @@ def _while_adapting(core: Core) -> None:
 def _while_proving(core: Core) -> None:
     result = core.pupil.result()
     if isinstance(result, Proven):
-        _judge(core, result)
+        _decide_on(core, result)
     else:
         _came_to_nothing(core, result)
+
+
+def _decide_on(core: Core, proven: Proven) -> None:
+    try:
+        _judge(core, proven)
+    except (TbftError, OSError) as error:
+        words = error.message if isinstance(error, TbftError) else str(error)
+        core.rest(Event.FAILED, f"the candidate cannot be kept: {words}")
 
 
 def _came_to_nothing(core: Core, result: Proven | TbftError | HeldBackError | None) -> None:
@@ -161,8 +141,12 @@ def _came_to_nothing(core: Core, result: Proven | TbftError | HeldBackError | No
         if not core.pupil.is_busy:  # It was stopped.
             core.rest(Event.FAILED, "training was stopped")
         return
+    if isinstance(result, Proven):  # It was trained and proven between two looks.
+        core.happened(Event.TRAINED, "a candidate is there")
+        _decide_on(core, result)
+        return
     words = result.message if isinstance(result, TbftError) else str(result)
-    if not core.memory.needs_labels:
+    if not core.memory.needs_labels and not isinstance(result, BoardError):
         # Labels may do what images alone do not.
         core.happened(Event.FAILED, _NO_LABELS_HELP + words)
         core.happened(Event.TOLD, "it is tried with labels", {"needs_labels": True, "asked": 0})
@@ -173,6 +157,7 @@ def _came_to_nothing(core: Core, result: Proven | TbftError | HeldBackError | No
 def _judge(core: Core, proven: Proven) -> None:
     """Swap, or not, by what labels say; where they say nothing, as whoever installed the agent allows."""
     proof, adapt = proven.proof, core.settings.adapt
+    core.remember(cut=0)
     core.memory = core.memory.spent(proven.candidate.joules or 0.0)
     figures = _figures(proven)
     if proof.forgets_more(adapt.most_forgotten):
@@ -186,7 +171,7 @@ def _judge(core: Core, proven: Proven) -> None:
         core.undecided = proven
         wanted = len(core.labelled()) + adapt.labels
         core.happened(Event.UNDECIDED, "labels are too few to tell whether it is better", {"asked": wanted}, **figures)
-        core.pupil.choose(core.lesson(), adapt.labels)
+        choose(core, core.lesson(), adapt.labels)
     elif not core.memory.needs_labels:
         core.happened(Event.NO_BETTER, "what it learned without labels is no better", **figures)
         core.happened(Event.TOLD, "it is tried with labels", {"needs_labels": True})
@@ -233,21 +218,29 @@ def _swap(core: Core, proven: Proven, event: Event, *, verified: bool) -> None:
         verified=verified,
         **_figures(proven),
     )
-    core.store.ask([])
     core.versions.prune()
     core.place.clear_work()
+    with contextlib.suppress(TbftError):
+        core.store.ask([])
 
 
 def _while_probation(core: Core) -> None:
     trial, probation = core.memory.trial, core.settings.probation
     wrong = _wrong_answers([kept for kept in core.labelled() if kept.version == core.answering.version])
     if wrong is not None:
-        core.back(Event.WORSE, wrong)
+        _back(core, wrong)
     elif trial.mean is not None and trial.images >= probation.images:
         if trial.promised is not None and trial.mean < trial.promised - probation.less_sure:
-            core.back(Event.WORSE, f"it is {trial.mean:.0%} sure on average, and was {trial.promised:.0%}")
+            _back(core, f"it is {trial.mean:.0%} sure on average, and was {trial.promised:.0%}")
         else:
             core.happened(Event.PASSED, "the new model does what was promised of it", confidence=trial.mean)
+
+
+def _back(core: Core, why: str) -> None:
+    try:
+        core.back(Event.WORSE, why)
+    except TbftError as error:
+        core.rest(Event.WORSE, f"{why}; it answers on, since {error.message}")
 
 
 def _wrong_answers(labelled: list[Kept]) -> str | None:
@@ -265,7 +258,7 @@ _DECISIONS: MappingProxyType[State, Callable[[Core], None]] = MappingProxyType(
     {
         State.WATCHING: _watching,
         State.DRIFTED: _while_drifted,
-        State.ASKING: _while_asking,
+        State.ASKING: while_asking,
         State.ADAPTING: _while_adapting,
         State.PROVING: _while_proving,
         State.PROBATION: _while_probation,

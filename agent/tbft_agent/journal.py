@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import threading
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tbft_agent.clock import Clock
+from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import PRIVATE_FILE
 
 # Of either of the two files that there are.
 MOST_BYTES = 1 << 20
 _LONGEST_LINE = 64 << 10
+_LONGEST_WORDS = 4 << 10
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,12 +37,14 @@ class Journal:
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._path, self._old, self._clock = folder / "journal.jsonl", folder / "journal.1.jsonl", clock
+        self._lock = threading.Lock()
 
     def write(self, what: str, says: str, **figures: Any) -> Entry:
         """Add an entry. A disk that is full loses it, and nothing else."""
-        entry = Entry(time=self._clock.now().isoformat(timespec="seconds"), what=what, says=says, figures=figures)
+        time = self._clock.now().isoformat(timespec="seconds")
+        entry = Entry(time=time, what=what, says=_utf8(says), figures={name: _plain(figures[name]) for name in figures})
         line = msgspec.json.encode(entry) + b"\n"
-        with contextlib.suppress(OSError):
+        with self._lock, contextlib.suppress(OSError):
             if self._path.exists() and self._path.stat().st_size + len(line) > MOST_BYTES:
                 self._path.replace(self._old)
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
@@ -52,10 +56,11 @@ class Journal:
     def latest(self, most: int) -> list[Entry]:
         """The last entries, the oldest of them first."""
         found: list[Entry] = []
-        for path in (self._old, self._path):
-            with contextlib.suppress(OSError):
-                found += _entries(path)
-        return found[-most:]
+        for path in (self._path, self._old):
+            if len(found) < most:
+                with contextlib.suppress(OSError):
+                    found = _entries(path, most - len(found)) + found
+        return found
 
 
 def _is_cut(path: Path) -> bool:
@@ -66,8 +71,24 @@ def _is_cut(path: Path) -> bool:
         return file.read(1) != b"\n"
 
 
-def _entries(path: Path) -> Iterator[Entry]:
-    with path.open("rb") as file:
-        while line := file.readline(_LONGEST_LINE):
-            with contextlib.suppress(msgspec.MsgspecError):
-                yield msgspec.json.decode(line, type=Entry)
+def _entries(path: Path, most: int) -> list[Entry]:
+    """The last of a file; read from its end, since a page asks for a few every second."""
+    found: list[Entry] = []
+    for line in reversed(read_at_most(path, MOST_BYTES + _LONGEST_LINE).splitlines()):
+        if len(found) == most:
+            break
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            found.append(msgspec.json.decode(line, type=Entry))
+    return found[::-1]
+
+
+def _utf8(words: str) -> str:
+    """A file's name may have bytes that are none, and an error names it."""
+    return words[:_LONGEST_WORDS].encode(errors="backslashreplace").decode()
+
+
+def _plain(value: object) -> object:
+    """A figure that any reader of JSON knows."""
+    if isinstance(value, float):
+        return float(value)
+    return value if value is None or isinstance(value, int) else _utf8(str(value))

@@ -54,6 +54,14 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """The age at which it asked last without a reason."""
     starts: int = 0
     """How often it started since it last ran for a while: many of them are a loop of crashes."""
+    cut: int = 0
+    """How many trainings after each other the agent did not live to see the end of."""
+    boot: str = ""
+    """The board's boot in which it did: pulled plugs are no crashes."""
+    version: int = 0
+    """The one that answered: where another does now, what that began was not written down any more."""
+    bundle: str = ""
+    """The id of the bundle that all of this is about."""
 
     def spent(self, joules: float) -> Memory:
         """With what a training took."""

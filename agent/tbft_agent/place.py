@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ class Place:
         return self.folder / "versions"
 
     @property
+    def bundle(self) -> Path:
+        """Where a bundle that came packed is unpacked."""
+        return self.folder / "bundle"
+
+    @property
     def images(self) -> Path:
         """Recent images, which nobody else sees."""
         return self.folder / "images"
@@ -45,25 +51,46 @@ class Place:
         """What whoever is not on the board has to know."""
         return self.folder / "token"
 
+    @property
+    def free_bytes(self) -> int | None:
+        """Of the disk that it lies on; None where the system does not say."""
+        try:
+            found = os.statvfs(self.folder)
+        except OSError:
+            return None
+        return found.f_bavail * found.f_frsize if found.f_blocks else None
+
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
         """Make the folder and hold it. Raises TbftError if another agent does, or it cannot be written."""
+        with self.taken_if_free() as is_free:
+            if not is_free:
+                raise TbftError(
+                    f"another agent has the folder '{self.folder}'", "stop it, or give this one another `state`"
+                )
+            yield
+
+    @contextlib.contextmanager
+    def taken_if_free(self) -> Iterator[bool]:
+        """The same, but tells whether no other agent has it. Raises TbftError if it cannot be written."""
         with clear_disk_errors(self.folder):
             for folder in (self.folder, self.versions, self.images):
                 private_folder(folder)
             lock = open_lock(self.folder / "lock", PRIVATE_FILE)
         try:
-            if take(lock) is False:
-                raise TbftError(
-                    f"another agent has the folder '{self.folder}'", "stop it, or give this one another `state`"
-                )
-            self.clear_work()
-            yield
+            # None: a file system without locks.
+            is_free = take(lock) is not False
+            if is_free:
+                self.clear_work()
+            yield is_free
         finally:
             close_quietly(lock)
 
     def clear_work(self) -> None:
-        """Begin with an empty folder for work: what a process that was killed left there is of no use."""
+        """Begin with an empty folder for work: what a process that was killed left there is of no use.
+
+        A training that has none fails, and says so.
+        """
         shutil.rmtree(self.work, ignore_errors=True)
-        with clear_disk_errors(self.folder):
+        with contextlib.suppress(OSError):
             private_folder(self.work)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tbft_agent.adapting.child import Commands, StoppedError
+from tbft_agent.adapting.child import BoardError, Commands, StoppedError
 from tbft_agent.adapting.lesson import Candidate, HeldBackError, Lesson, ask, prove, take
 from tbft_agent.adapting.proof import Proof
 from tbft_agent.serving.served import Served, serve
@@ -78,6 +78,8 @@ class Pupil:
         self._result = self._asked = None
 
     def _start(self, work: Callable[[], None]) -> None:
+        """Nothing may go on; what came of something earlier, and nobody took, is of no use any more."""
+        self._result = self._asked = None
         self._thread = threading.Thread(target=work, name="tbft-edge-pupil", daemon=True)
         self._thread.start()
 
@@ -86,22 +88,23 @@ class Pupil:
             candidate = known or take(lesson, self._commands)
             self.on_trained(candidate)
             proof = prove(lesson, candidate, self._commands)
-            served = serve(candidate.run, lesson.threads)
+            served = serve(candidate.run, lesson.answering_threads)
             normal, confidence = _looked(lesson, served)
             self._result = Proven(lesson, candidate, served, normal, confidence, proof)
         except StoppedError:
             pass
         except (TbftError, HeldBackError) as error:
             self._result = error
-        except OSError as error:
-            self._result = TbftError(f"what training needs cannot be written: {error}", "free some space")
+        except Exception as error:  # Whatever it is: else nobody would ever hear why nothing came of it.
+            words = str(error) or type(error).__name__
+            self._result = BoardError(f"what training needs cannot be had: {words}", "free some space, and memory")
 
     def _ask(self, lesson: Lesson, count: int) -> None:
         try:
             self._asked = ask(lesson, count, self._commands)
         except StoppedError:
             pass
-        except (TbftError, OSError):
+        except Exception:  # Nothing is asked for then, which is seen, and tried again.
             self._asked = []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tbft_agent.agent import Agent
@@ -28,7 +29,8 @@ class Round:
     _looked: float = -1e9
     _wrote: float = -1e9
     _told: float = -1e9
-    _trouble: str | None = None
+    # What is wrong now, by what it is wrong with; each is said once.
+    _troubles: dict[str, str] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -49,24 +51,28 @@ class Round:
             self._thread.join()
 
     def once(self) -> None:
-        """Look around."""
+        """Look around. What is wrong with one thing keeps nothing else from being done, least of all from answering."""
         steady = self.agent.core.clock.steady()
         camera = self.agent.core.settings.camera
         if camera is not None and steady - self._looked >= camera.every_seconds:
             self._looked = steady
-            self._take_pictures()
-        self.agent.tick()
+            self._do("camera", self._take_pictures)
+        self._do("agent", self.agent.tick)
         if steady - self._wrote >= _METRICS_SECONDS:
             self._wrote = steady
-            self._write_metrics()
+            self._do("metrics", self._write_metrics)
+
+    def _do(self, what: str, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # Whatever it is, images are still answered, and the next round may do.
+            self._say_once(what, error)
+        else:
+            self._troubles.pop(what, None)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            try:
-                self.once()
-                self._trouble = None
-            except Exception as error:  # Whatever it is, images are still answered, and the next round may do.
-                self._say_once(error)
+            self.once()
             # Also of a round with trouble: a folder that is gone is no reason to start anew.
             self._tell_that_it_lives()
             camera = self.agent.core.settings.camera
@@ -85,7 +91,7 @@ class Round:
             try:
                 self.agent.core.answering.answer(shot.content)
             except BusyError:
-                self._camera.again(shot, steady)
+                self._camera.later(shot)
                 return
             except UnreadableError as error:
                 if not self._camera.again(shot, steady):
@@ -93,8 +99,7 @@ class Round:
                 continue
             settings = self.agent.core.settings.camera
             if settings is not None and settings.after == "delete":
-                with contextlib.suppress(OSError):
-                    shot.path.unlink()
+                self._camera.remove(shot)
 
     def _tell_that_it_lives(self) -> None:
         steady, every = self.agent.core.clock.steady(), watchdog_seconds()
@@ -108,9 +113,9 @@ class Round:
             with contextlib.suppress(TbftError, OSError), atomic_file(path, durable=False) as temporary:
                 temporary.write_bytes(metrics_of(self.agent.core))
 
-    def _say_once(self, error: Exception) -> None:
+    def _say_once(self, what: str, error: Exception) -> None:
         words = error.message if isinstance(error, TbftError) else f"{type(error).__name__}: {error}"
-        if words != self._trouble:
-            self._trouble = words
+        if words != self._troubles.get(what):
+            self._troubles[what] = words
             trace = "" if isinstance(error, TbftError | OSError) else traceback.format_exc(limit=-3)
             self.agent.core.journal.write("trouble", words, trace=trace)

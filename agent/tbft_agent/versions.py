@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ from tbft_artifacts.structs import Count, Word
 BUNDLE = 0
 # Of those that answered, beside the one that does and the bundle.
 KEPT_BEFORE = 3
+_NUMBER = re.compile(r"[0-9]{6,9}")
+# Of words that errors and classes may be part of.
+_LONGEST = 500
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,21 +73,24 @@ class Versions:
             found = decode(content, Version, MIB, failed="", hint="")
         except (OSError, TbftError):
             return None
-        return found if found.number == number and (self.place(number) / "run").is_dir() else None
+        # Whoever goes back from one to the other must arrive at the bundle.
+        is_after = found.before is None or found.before < number
+        return found if found.number == number and is_after and (self.place(number) / "run").is_dir() else None
 
     def all(self) -> list[Version]:
         """By their numbers."""
-        numbers = {int(path.name) for path in self.folder.iterdir() if path.name.isdecimal()} | {BUNDLE}
-        return [version for number in sorted(numbers) if (version := self.get(number)) is not None]
+        return [version for number in [BUNDLE, *self._numbers()] if (version := self.get(number)) is not None]
 
     @property
     def current(self) -> int:
-        """The one that answers; the bundle where nothing says so, or what it names is not there."""
+        """The one that answers; where that is not there any more, or nobody knows which it is, the one before."""
         try:
             number = int(read_at_most(self._pointer, 64).decode("ascii"))
-        except (OSError, ValueError):
+        except FileNotFoundError:
             return BUNDLE
-        return number if self.get(number) is not None else BUNDLE
+        except (OSError, ValueError):
+            return self._latest(below=self.next_number())
+        return number if self.get(number) is not None else self._latest(below=number)
 
     def keep(self, run: Path, version: Version) -> None:
         """Take the folder of a run for `version`; it appears whole, and answers nothing yet."""
@@ -91,7 +98,7 @@ class Versions:
         shutil.rmtree(building, ignore_errors=True)
         private_folder(building)
         run.rename(building / "run")
-        (building / "version.json").write_bytes(msgspec.json.encode(version))
+        (building / "version.json").write_bytes(_written(version))
         for path in (*building.rglob("*"), building):
             flush(path)
         building.rename(self.place(version.number))
@@ -101,7 +108,7 @@ class Versions:
         """Keep what is known of it now."""
         if version.number != BUNDLE:
             with atomic_file(self.place(version.number) / "version.json") as temporary:
-                temporary.write_bytes(msgspec.json.encode(version))
+                temporary.write_bytes(_written(version))
 
     def activate(self, number: int) -> None:
         """Let it answer from now on, also after a pulled plug."""
@@ -110,16 +117,18 @@ class Versions:
 
     def next_number(self) -> int:
         """One that no folder has."""
-        taken = [int(path.name) for path in self.folder.iterdir() if path.name.isdecimal()]
-        return max([BUNDLE, *taken]) + 1
+        return max([BUNDLE, *self._numbers()]) + 1
 
     def before(self, number: int) -> int:
         """The one to go back to: the one before, and if that failed or is gone, the one before that."""
+        version = self.get(number)
         while number != BUNDLE:
+            if version is None:
+                # What was before a damaged one nobody knows any more.
+                return self._latest(below=number)
+            number = BUNDLE if version.before is None else version.before
             version = self.get(number)
-            number = BUNDLE if version is None or version.before is None else version.before
-            found = self.get(number)
-            if found is not None and found.failed is None:
+            if version is not None and version.failed is None:
                 return number
         return BUNDLE
 
@@ -128,13 +137,47 @@ class Versions:
         chain = [self.current]
         while chain[-1] != BUNDLE:
             chain.append(self.before(chain[-1]))
-        for path in self.folder.iterdir():
-            number = int(path.name) if path.name.isdecimal() else None
-            unfinished = number is None and path.name.startswith(".new-")
-            if unfinished or (number is not None and number != BUNDLE and number not in chain[: 1 + KEPT_BEFORE]):
-                with contextlib.suppress(OSError):
-                    shutil.rmtree(path)
+        kept = {self.place(number) for number in (BUNDLE, *chain[: 1 + KEPT_BEFORE])}
+        for path in map(self.place, self._numbers()):
+            if path not in kept:
+                self._discard(path)
+        for path in (*self.folder.glob(".new-*"), *self.folder.glob(".old-*")):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Remove all but the bundle, which is another one now, and what was learned of its images."""
+        self.activate(BUNDLE)
+        for number in (BUNDLE, *self._numbers()):
+            self._discard(self.place(number))
+
+    def _discard(self, place: Path) -> None:
+        """Remove a version, which is none any more from the first moment on."""
+        gone = self.folder / f".old-{place.name}"
+        shutil.rmtree(gone, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            place.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def _numbers(self) -> list[int]:
+        """Of folders, whole or not, but for the bundle's."""
+        names = [path.name for path in self.folder.iterdir()]
+        return sorted(int(name) for name in names if _NUMBER.fullmatch(name) and int(name) != BUNDLE)
+
+    def _latest(self, below: int) -> int:
+        """The last one with a lower number that is whole and did not fail."""
+        found = (number for number in reversed(self._numbers()) if number < below)
+        return next((n for n in found if (known := self.get(n)) is not None and known.failed is None), BUNDLE)
 
     @property
     def _pointer(self) -> Path:
         return Path(os.fspath(self.folder)) / "current"
+
+
+def _written(version: Version) -> bytes:
+    """As a file holds it, which has room for a limited number of words."""
+    failed = None if version.failed is None else _short(version.failed)
+    return msgspec.json.encode(msgspec.structs.replace(version, how=_short(version.how), failed=failed))
+
+
+def _short(words: str) -> str:
+    return words.encode(errors="backslashreplace").decode()[:_LONGEST]

@@ -113,11 +113,14 @@ def rollback(config: Config = DEFAULT, json: JsonOption = False) -> None:
 
 @app.command("purge")
 def purge(config: Config = DEFAULT, json: JsonOption = False) -> None:
-    """Forget every image that the agent keeps, labelled ones too."""
+    """Forget every image that the agent keeps, labelled ones too; also of one that does not run."""
     from_agent = _client(config)
+    from tbft_agent.purging import purge_at_rest
     from tbft_agent.web.replies import Purged
 
-    found = from_agent.post("/api/purge", Purged)
+    # Also where a list that is damaged keeps it from running.
+    count = purge_at_rest(from_agent.configured)
+    found = from_agent.post("/api/purge", Purged) if count is None else Purged(count)
     _tell(found, json, f"{found.images:,} images are forgotten")
 
 

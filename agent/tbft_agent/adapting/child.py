@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
 
+_TIED = "tbft_agent.adapting.tied"
 # Below what answers images, which nobody should notice.
 _NICE = 15
 # If memory is short the kernel ends this one first.
@@ -18,32 +20,50 @@ _OOM_SCORE = 800
 # How long a command may clean up that was told to end; the agent itself has five seconds.
 _PATIENCE_SECONDS = 3.0
 _LONGEST_MESSAGE = 64 << 10
+# Longer than any training of some hundred images: what hangs must not keep the agent from ever training again.
+LONGEST_SECONDS = 24 * 3600.0
 
 
 class StoppedError(Exception):
     """The agent ends, or somebody wants the model before: nothing is begun any more."""
 
 
+class BoardError(TbftError):
+    """The board is to blame, and not the images: labels would not help."""
+
+
 class Commands:
     """Runs one command after the other, until it is told to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_seconds: float = LONGEST_SECONDS) -> None:
+        self._longest_seconds = longest_seconds
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._stopped = False
 
     def run(self, *words: str | Path) -> bytes:
         """What `tbft-edge WORDS --json` prints. Raises TbftError with its own message, and StoppedError."""
-        command = [sys.executable, "-m", "tbft_edge", *(os.fspath(word) for word in words), "--json"]
+        command = [sys.executable, "-m", _TIED, str(os.getpid()), *(os.fspath(word) for word in words), "--json"]
         with self._lock:
             if self._stopped:
                 raise StoppedError
             self._child = child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
             )
         _give_way(child.pid)
         with child:
-            printed, said = child.communicate()
+            try:
+                printed, said = child.communicate(timeout=self._longest_seconds)
+            except subprocess.TimeoutExpired as error:
+                _kill(child)
+                raise BoardError(
+                    f"'tbft-edge {words[0]}' did not end in {self._longest_seconds / 3600:.0f} hours",
+                    "see what else the board does",
+                ) from error
         if self._stopped:
             raise StoppedError
         if child.returncode:
@@ -59,10 +79,16 @@ class Commands:
             return
         with contextlib.suppress(OSError):
             child.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(_PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
+        # Also what it began, such as a meter: nothing may hold its pipes.
+        _kill(child)
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """The process and all of its session."""
+    with contextlib.suppress(OSError):
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _give_way(process: int) -> None:
@@ -79,5 +105,9 @@ def _failure(said: bytes, code: int) -> TbftError:
         kind: next((line.removeprefix(kind) for line in reversed(lines) if line.startswith(kind)), None)
         for kind in ("error: ", "hint: ")
     }
+    if code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        short = "; memory may have been short" if -code == signal.SIGKILL else ""
+        return BoardError(f"the command was ended by {name}{short}", "see the kernel's log: dmesg")
     message = words["error: "] or (lines[-1] if lines else f"exit code {code}")
     return TbftError(message, words["hint: "] or "see 'tbft-edge agent logs'")

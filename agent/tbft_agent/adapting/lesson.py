@@ -33,7 +33,8 @@ class Lesson:
     """What a candidate is to be made of.
 
     `pool` are images of now; `labelled` ones are trained on, and `proving` ones only tell whether it is better. `path`
-    says where an image lies. `run` is the run that answers now, None if the bundle does.
+    says where an image lies. `run` is the run that answers now, None if the bundle does. `threads` are for training,
+    and `answering_threads` for a candidate that answers one day (None: as many as the board has).
     """
 
     means: Means
@@ -47,6 +48,7 @@ class Lesson:
     work: Path
     settings: Adapting
     threads: int
+    answering_threads: int | None
 
     @property
     def new_classes(self) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,11 @@ from tbft_runtime.domains.statistics import Statistics
 # A class that so few images were answered with is taken for half of what it was and half of what all are.
 _SHRINK = 8.0
 _RIDGE = 1e-3
+# What damaged archives, and arrays of other kinds, make numpy say.
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, OverflowError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, np.linalg.LinAlgError),
+)
 _NUMBERS = ("means", "mean", "covariance", "images", "level", "spread")
 
 
@@ -74,8 +81,11 @@ class Normal:
             with np.load(path, allow_pickle=False) as file:
                 means, mean, covariance, images, level, spread = (file[name] for name in _NUMBERS)
             known = cls(means, Statistics(mean, covariance, int(images), float(level), float(spread)))
-        except (OSError, ValueError, KeyError, EOFError, np.linalg.LinAlgError):
+            size = mean.size
+            fits = mean.shape == (size,) and means.shape == (classes, size) and covariance.shape == (size, size)
+            numbers = (means, mean, covariance, images, level, spread)
+            return (
+                known if fits and known.statistics.images > 0 and all(np.isfinite(n).all() for n in numbers) else None
+            )
+        except _UNREADABLE:
             return None
-        size = len(mean)
-        fits = means.shape == (classes, size) and covariance.shape == (size, size)
-        return known if fits and np.isfinite(means).all() and np.isfinite(covariance).all() else None

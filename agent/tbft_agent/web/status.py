@@ -68,9 +68,11 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 def status_of(core: Core) -> Status:
     """As it is now."""
+    # Answers wait for the lock, and need not for so many lines.
+    entries = core.journal.latest(_SEARCHED)
     with core.lock:
         memory, answering, board = core.memory, core.answering, core.board.look()
-        entries, labelled, classes = core.journal.latest(_SEARCHED), core.labelled(), answering.served.classes
+        labelled, classes = core.labelled(), answering.served.classes
         current = core.versions.get(answering.version) or Version(number=BUNDLE)
         return Status(
             state=memory.state.value,

@@ -1,0 +1,38 @@
+"""The bundle that everything began with: one that came packed is unpacked once, for the agent and all its runs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tbft_artifacts.archive import archived_id, is_archive, unpack
+from tbft_artifacts.bundle import open_bundle
+from tbft_artifacts.errors import TbftError
+
+
+def settled(bundle: Path, folder: Path) -> tuple[Path, str]:
+    """Where the files of `bundle` lie, and its id; those of an archive are put into `folder`.
+
+    Raises TbftError if it cannot be read, or unpacked. Where an archive is gone what was unpacked of it is taken.
+    """
+    if not is_archive(bundle):
+        return bundle, open_bundle(bundle).manifest.bundle_id
+    there = _whole(folder)
+    try:
+        wanted = archived_id(bundle)
+    except TbftError:
+        if there is None:
+            raise
+        return folder, there
+    if there != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        unpack(bundle, folder, shown=bundle)
+    return folder, wanted
+
+
+def _whole(folder: Path) -> str | None:
+    """The id of the bundle in a folder; None where there is none that is as it was exported."""
+    try:
+        return open_bundle(folder).manifest.bundle_id
+    except TbftError:
+        return None

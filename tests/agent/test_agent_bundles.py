@@ -1,0 +1,95 @@
+"""The bundle that an agent began with: packed, gone, damaged, or replaced by another one while it was down."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from support.agent_life import Life
+from support.agents import configured, journal, new_pictures, old_pictures, packed, show, started
+from support.bundles import compiled
+from tbft_agent.states import State
+from tbft_agent.versions import BUNDLE
+from tbft_artifacts.errors import TbftError
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> Life:
+    return Life(configured(tmp_path, compiled("kept"), watch={"quiet_images": 64}))
+
+
+@pytest.fixture
+def swapped(life: Life, run_of_kept: Path) -> Life:
+    """Version 1 answers, and everybody knows."""
+    life.swap(run_of_kept, 1)
+    life.begin().close()
+    life.remember(msgspec.structs.replace(life.memory, state=State.WATCHING))
+    return life
+
+
+@pytest.fixture
+def of_archive(tmp_path: Path) -> Life:
+    return Life(configured(tmp_path, packed("kept", tmp_path / "bundle.tar.gz")))
+
+
+def test_another_bundle_answers_alone(swapped: Life, tmp_path: Path) -> None:
+    """Models, what was normal, and labels of the bundle before say nothing of this one."""
+    agent = swapped.begin()
+    (kept, *_) = (show(agent, new_pictures(4)), agent.core.store.where("1"))[1]
+    agent.label(kept.digest, "ant")
+    agent.close()
+    swapped.found = configured(tmp_path, compiled("kept-adapt"))
+    agent = swapped.begin()
+    assert agent.core.answering.version == BUNDLE
+    assert [version.number for version in agent.core.versions.all()] == [BUNDLE]
+    assert agent.core.labelled() == []
+    assert any(line.startswith("replaced:") for line in journal(agent))
+    assert agent.core.store.count == 4
+
+
+def test_an_archive_is_unpacked_once_for_all(of_archive: Life) -> None:
+    """Each version had a copy of its own: of a large network, five of them on the card."""
+    agent = of_archive.begin()
+    assert agent.core.lesson().bundle == of_archive.found.state / "bundle"
+    manifest = of_archive.found.state / "bundle" / "manifest.json"
+    first = manifest.stat().st_ino
+    agent.close()
+    of_archive.begin().close()
+    assert manifest.stat().st_ino == first
+
+
+def test_an_archive_that_is_gone_answers_on(of_archive: Life) -> None:
+    of_archive.begin().close()
+    of_archive.found.bundle.unlink()
+    agent = of_archive.begin()
+    show(agent, old_pictures(1))
+    agent.close()
+    (of_archive.found.state / "bundle" / "weights.safetensors").write_bytes(b"damaged")
+    with pytest.raises(TbftError, match="does not exist"):
+        of_archive.begin()
+
+
+def test_what_was_unpacked_and_damaged_is_unpacked_again(of_archive: Life) -> None:
+    of_archive.begin().close()
+    (of_archive.found.state / "bundle" / "weights.safetensors").write_bytes(b"damaged")
+    show(of_archive.begin(), old_pictures(1))
+
+
+def test_a_folder_of_another_archive_is_replaced(of_archive: Life) -> None:
+    first = of_archive.begin()
+    first.close()
+    packed("kept-adapt", of_archive.found.bundle)
+    agent = of_archive.begin()
+    assert agent.core.memory.bundle != first.core.memory.bundle
+    show(agent, old_pictures(1))
+
+
+def test_a_bundle_that_is_no_bundle_is_one_line(tmp_path: Path) -> None:
+    shutil.copytree(compiled("kept"), tmp_path / "bundle")
+    (tmp_path / "bundle" / "weights.safetensors").write_bytes(b"damaged")
+    with pytest.raises(TbftError) as error:
+        started(configured(tmp_path, tmp_path / "bundle"))
+    assert "\n" not in error.value.message
