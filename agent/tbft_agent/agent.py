@@ -104,7 +104,8 @@ class Agent:
             except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
                 # Of what was kept or learned of the normal: it is learned anew.
                 core.journal.write("trouble", f"images cannot be held against what is normal: {error}")
-                core.versions.normal(version).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    core.versions.normal(version).unlink(missing_ok=True)
                 core.watch_by(core.answering.served, version)
 
     def tick(self) -> None:

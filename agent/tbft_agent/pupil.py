@@ -80,8 +80,10 @@ class Pupil:
     def _start(self, work: Callable[[], None]) -> None:
         """Nothing may go on; what came of something earlier, and nobody took, is of no use any more."""
         self._result = self._asked = None
-        self._thread = threading.Thread(target=work, name="tbft-edge-pupil", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=work, name="tbft-edge-pupil", daemon=True)
+        thread.start()
+        # Not before: whoever stops it waits for it, which only one that was started can be.
+        self._thread = thread
 
     def _learn(self, lesson: Lesson, known: Candidate | None) -> None:
         try:

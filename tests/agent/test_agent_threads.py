@@ -98,6 +98,34 @@ def test_a_training_that_begins_while_going_back_is_ended_too(agent: Agent) -> N
     assert core.memory.state is State.WATCHING
 
 
+def test_stopping_what_is_just_being_started_is_no_error(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody went back at that moment: a thread that is not started yet cannot be waited for."""
+    pupil, real = agent.core.pupil, threading.Thread.start
+
+    def stopped_before(thread: threading.Thread) -> None:
+        pupil.stop()
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", stopped_before)
+    pupil._start(lambda: None)
+    pupil.stop()
+    assert not pupil.is_busy
+
+
+def test_numbers_that_nobody_can_judge_are_learned_anew(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each image was answered with an error of numpy, and the card was read-only, too."""
+
+    def breaks(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(agent.core.watch), "add", breaks)
+        show(agent, old_pictures(2))
+    assert agent.core.answering.answered == 2
+    show(agent, old_pictures(8))
+    assert len(agent.core.watch.windows) == 1
+
+
 def test_what_came_of_something_earlier_is_of_no_lesson_now(agent: Agent) -> None:
     """A result that nobody took was judged as that of a training that was stopped."""
     pupil = agent.core.pupil
