@@ -44,6 +44,14 @@ def command(
     threads: ThreadsOption = None,
     val_fraction: Annotated[float | None, typer.Option(help="Part of --data to validate on. Default: 0.15.")] = None,
     meter: Annotated[str, typer.Option(help="Where joules come from, as for 'train'.")] = "auto",
+    also: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WAYS",
+            help="Beside the plans: unlabelled (the input's block by 'train --labels none'), learn (the last layer by "
+            "'learn'), or unlabelled,learn.",
+        ),
+    ] = None,
     form: Annotated[Format | None, typer.Option("--format", help="How to print it on stdout. Default: table.")] = None,
     expect_id: ExpectIdsOption = None,
     json: JsonOption = False,
@@ -54,6 +62,7 @@ def command(
     """
     chosen = output_format(form, json=json)
     with extra("device"):
+        from tbft_edge.compare.entries import other_ways
         from tbft_edge.compare.options import Options
         from tbft_edge.compare.page import methods_page
         from tbft_edge.compare.session import RESULTS, compare_methods
@@ -72,6 +81,7 @@ def command(
             threads=checked_threads(threads),
             val_fraction=DEFAULT_VALIDATION if val_fraction is None else val_fraction,
             meter=meter,
+            also=other_ways(also),
         )
         try:
             results = compare_methods(bundles, options, say_run, one_each(expect_id, bundles))

@@ -13,7 +13,7 @@ from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most
 from tbft_edge import fingerprint
-from tbft_edge.compare.entries import Entry
+from tbft_edge.compare.entries import Also, Entry
 from tbft_runtime.board.access import THIS_BOARD
 from tbft_runtime.board.watch import identify
 
@@ -24,7 +24,8 @@ _FILE = "settings.json"
 class Options:
     """Every entry is trained on `data` with seeds `seed` to `seed + repeats - 1`, for `epochs` at most.
 
-    `test` are the images that accuracy is measured on; None: those that `train` holds out of `data`.
+    `test` are the images that accuracy is measured on; None: those that `train` holds out of `data`. Ways asked for
+    `also` stand beside the plans.
     """
 
     data: Path
@@ -36,6 +37,7 @@ class Options:
     threads: int
     val_fraction: float
     meter: str
+    also: tuple[Also, ...] = ()
 
     @property
     def seeds(self) -> range:
@@ -54,6 +56,7 @@ class ComparisonSettings(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     val_fraction: float
     meter: str
+    also: tuple[Also, ...] = ()
 
 
 def settings_of(options: Options, entries: Sequence[Entry]) -> ComparisonSettings:
@@ -68,6 +71,7 @@ def settings_of(options: Options, entries: Sequence[Entry]) -> ComparisonSetting
         threads=options.threads,
         val_fraction=options.val_fraction,
         meter=options.meter,
+        also=options.also,
     )
 
 

@@ -108,7 +108,8 @@ def _run(options: Options, entry: Entry, seed: int, folder: Path) -> Outcome:
     try:
         if not finished:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            _command("training failed", options, "train", entry.bundle, *_train_options(options, entry, seed, folder))
+            told = _train_options if entry.way.command == "train" else _learn_options
+            _command("training failed", options, entry.way.command, entry.bundle, *told(options, entry, seed, folder))
         outcome = Outcome(
             evaluated=_evaluate(options, folder, entry.bundle_id, options.test or options.data), resumed=resumed
         )
@@ -130,6 +131,11 @@ def _train_options(options: Options, entry: Entry, seed: int, folder: Path) -> l
         # Where nothing was begun yet, there is nothing to resume, and the run begins.
         "--resume",
     ]
+
+
+def _learn_options(options: Options, entry: Entry, _seed: int, folder: Path) -> list[str | Path]:
+    """It draws nothing, and holds each image out in turn."""
+    return ["--data", options.data, "--out", folder, "--meter", options.meter, "--expect-id", entry.bundle_id]
 
 
 def _evaluate(options: Options, model: Path, bundle_id: str, data: Path) -> Evaluated:

@@ -34,7 +34,7 @@ def compare_methods(
     `expected` is the id that each bundle must have, or None. Raises TbftError for bad input, before anything is
     trained; for a folder that holds something else; and if no run ends well. What ended is kept.
     """
-    entries = open_entries(bundles, expected)
+    entries = open_entries(bundles, expected, options.also)
     choose(options.meter, THIS_BOARD)
     settings = settings_of(options, entries)
     # Its lock keeps a second call out, as that of a run does.

@@ -13,6 +13,7 @@ from tbft_edge.compare.runs import Evaluated, Run
 from tbft_edge.origin import Origin
 from tbft_runtime.reporting.caveats import caveats, energy_obstacle
 from tbft_runtime.reporting.report import Report
+from tbft_runtime.reporting.result import TrainResult
 
 _FIGURES = re.compile(r"[\d.]+")
 _RESUMED = "was interrupted and went on: its peak memory is that of the last part"
@@ -97,7 +98,7 @@ def _figures(run: Run, report: Report, before: Evaluated | None) -> Figures:
     result, evaluated = report.result, run.outcome.evaluated
     assert evaluated is not None  # A run that ended well was evaluated.
     plan = run.entry.plan(result.plan)
-    seconds = result.train_seconds
+    seconds = result.train_seconds if result.epochs else _seconds_of_one_pass(result)
     if result.selection is not None:
         plan = plan.with_channels(result.selection.channels)
         # Choosing is part of what this way of training takes.
@@ -121,6 +122,12 @@ def _figures(run: Run, report: Report, before: Evaluated | None) -> Figures:
         idle_memory_bytes=result.memory.process,
         inference_ms=1000 / evaluated.images_per_second,
     )
+
+
+def _seconds_of_one_pass(result: TrainResult) -> float:
+    """Of a head in closed form: each phase is one lap."""
+    laps = [result.latency[phase] for phase in ("prefix", "train") if phase in result.latency]
+    return sum(lap.p50_ms * lap.count for lap in laps) / 1000
 
 
 def _energy(reports: Sequence[Report]) -> tuple[Energy, str | None]:

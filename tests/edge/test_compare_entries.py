@@ -11,7 +11,7 @@ import pytest
 from support.bundles import ALL_DRIFTS, ALL_PLANS, compiled, compiled_copy, read_manifest, write_manifest
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_edge.compare.entries import entries, open_entries
+from tbft_edge.compare.entries import Also, entries, open_entries, other_ways
 
 
 def rename_plan(folder: Path, name: str) -> None:
@@ -26,6 +26,36 @@ def test_each_plan_is_a_way_that_train_can_be_told() -> None:
     ways = entries(open_bundle(compiled(ALL_DRIFTS)))
     assert tuple(way.name for way in ways) == ALL_PLANS
     assert [way.options for way in ways] == [("--plan", plan) for plan in ALL_PLANS]
+
+
+def test_ways_that_are_no_plan_stand_behind_the_plans_if_asked() -> None:
+    """The input's block without labels, and a head in closed form; none of them unasked."""
+    bundle = open_bundle(compiled(ALL_DRIFTS))
+    *plans, unlabelled, learned = entries(bundle, ("unlabelled", "learn"))
+    assert tuple(plans) == entries(bundle)
+    assert unlabelled.options[-2:] == ("--labels", "none")
+    assert unlabelled.plans[0].drift == "input"
+    assert (learned.command, learned.options, learned.plans[0].drift) == ("learn", (), "output")
+
+
+@pytest.mark.parametrize(
+    ("text", "ways"), [(None, ()), ("learn, unlabelled", ("unlabelled", "learn")), ("learn,learn", ("learn",))]
+)
+def test_other_ways_are_read_in_one_order(text: str | None, ways: tuple[Also, ...]) -> None:
+    assert other_ways(text) == ways
+
+
+def test_a_way_that_there_is_not_is_refused() -> None:
+    with pytest.raises(TbftError, match="`also` 'guess': 'guess' is no way to train"):
+        other_ways("guess")
+
+
+def test_a_way_that_no_bundle_allows_is_refused() -> None:
+    """A plan that trains everything has no head by itself, nor a block of the input."""
+    ways: tuple[Also, ...] = ("unlabelled", "learn")
+    for kind in ways:
+        with pytest.raises(TbftError, match=f"`also` {kind}"):
+            open_entries([compiled("full-batch")], also=(kind,))
 
 
 def test_plans_name_entries_where_they_differ() -> None:

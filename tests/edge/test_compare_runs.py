@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from support.bundles import compiled
+from support.bundles import ALL_DRIFTS, compiled
 from support.made_up_reports import made_up_report
 from support.report_files import save_report
 from tbft_artifacts.errors import DivergedError, TbftError
@@ -73,6 +73,15 @@ def options(tmp_path: Path, squares: Path) -> Options:
         val_fraction=0.2,
         meter="none",
     )
+
+
+def test_what_is_learned_in_one_pass_is_told_no_epochs(commands: Commands, options: Options) -> None:
+    *_, learned = open_entries([compiled(ALL_DRIFTS)], also=("learn",))
+    all_runs(options, [learned])
+    line = next(line for line in commands.lines if line[0] == "learn")
+    assert "--epochs" not in line
+    assert "--seed" not in line
+    assert line[line.index("--expect-id") + 1] == learned.bundle_id
 
 
 def all_runs(options: Options, entries: list[Entry]) -> list[Run]:
