@@ -218,7 +218,8 @@ class Agent:
         core.answering = Answering(core.clock, core.settings.http.waiting, self.hear, served, found)
         core.watch_by(served, found)
         self._known = core.watch.normal
-        core.pupil = Pupil(self._candidate_is_there)
+        core.pupil = pupil = Pupil(self._candidate_is_there)
+        core.answering.is_training = lambda: pupil.is_busy
         core.versions.prune()
         by = "" if served.sees_norms else "; the bundle does not know its source images, so pixels tell drift"
         core.journal.write("started", f"version {found} answers{by}", version=found, state=core.memory.state.value)

@@ -58,9 +58,13 @@ class Answering:
     version: int
     answered: int = 0
     refused: int = 0
+    is_training: Callable[[], bool] = lambda: False
+    """Whether a training goes on beside the answers, whose latencies are kept apart."""
     silent: int = 0
     """How many pictures after each other the model gave no answer to: it is none any more."""
-    _ms: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    _ms: dict[bool, deque[float]] = field(
+        default_factory=lambda: {training: deque(maxlen=_REMEMBERED) for training in (False, True)}
+    )
     # The first is held while `heard` takes the agent's: whoever has the agent's must not ask for an answer.
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counting: threading.Lock = field(default_factory=threading.Lock)
@@ -85,17 +89,17 @@ class Answering:
         with self._counting:
             self.served, self.version, self.silent = served, version, 0
 
-    def latency(self) -> Latency:
-        """From a picture's bytes to its answer."""
+    def latency(self, *, training: bool = False) -> Latency:
+        """From a picture's bytes to its answer, while nothing was trained, or beside `training`."""
         with self._counting:
-            found = list(self._ms)
+            found = list(self._ms[training])
         if not found:
             return Latency(images=0, p50=None, p95=None)
         p50, p95 = np.percentile(found, [50, 95])
         return Latency(images=len(found), p50=round(float(p50), 2), p95=round(float(p95), 2))
 
     def _answer(self, content: bytes) -> Said:
-        began = self.clock.steady()
+        began, training = self.clock.steady(), self.is_training()
         # One at a time: each already uses every thread that it may.
         with self._lock:
             with self._counting:
@@ -107,7 +111,7 @@ class Answering:
             self.heard(content, looked, version)
         ms = (self.clock.steady() - began) * 1000
         with self._counting:
-            self._ms.append(ms)
+            self._ms[training].append(ms)
             self.answered += 1
         return Said(
             label=looked.answer.label,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -168,7 +169,8 @@ def _judge(core: Core, proven: Proven) -> None:
     elif not proof.decides and adapt.unverified and proven.lesson.means == "without labels":
         _swap(core, proven, Event.BETTER, verified=False)
     elif not proof.decides or proof.right_after > proof.right_before:
-        core.undecided = proven
+        # Its joules are counted now, and not again when it is proven anew.
+        core.undecided = replace(proven, candidate=replace(proven.candidate, joules=None))
         wanted = len(core.labelled()) + adapt.labels
         core.happened(Event.UNDECIDED, "labels are too few to tell whether it is better", {"asked": wanted}, **figures)
         choose(core, core.lesson(), adapt.labels)

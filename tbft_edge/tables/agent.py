@@ -25,6 +25,9 @@ def status_lines(status: Status, address: str, token: str | None) -> Iterator[st
     yield f"answered: {status.answered:,} images, {status.refused:,} refused"
     if status.latency.p50 is not None:
         yield f"an answer takes: {status.latency.p50} ms, 95 % at most {status.latency.p95} ms"
+    beside = status.latency_training
+    if beside.p50 is not None:
+        yield f"beside a training: {beside.p50} ms, 95 % at most {beside.p95} ms"
     if status.windows:
         window = status.windows[-1]
         known = window.distance is not None and window.limit is not None

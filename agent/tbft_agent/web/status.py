@@ -52,6 +52,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     answered: int
     refused: int
     latency: Latency
+    latency_training: Latency
     watches: str
     learning_normal: bool
     windows: tuple[Window, ...]
@@ -91,6 +92,7 @@ def status_of(core: Core) -> Status:
             answered=answering.answered,
             refused=answering.refused,
             latency=answering.latency(),
+            latency_training=answering.latency(training=True),
             watches="norms of the network" if answering.served.sees_norms else "pixels and confidence",
             learning_normal=core.watch.is_learning,
             windows=tuple(core.watch.windows),

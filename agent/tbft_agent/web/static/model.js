@@ -22,12 +22,13 @@ export function showModel(found) {
 }
 
 function facts() {
-  const { version, latency } = status;
+  const { version, latency, latency_training: beside } = status;
   const verified = version.number === 0 ? "" : version.verified ? ", verified by labels" : ", not verified by labels";
   const found = [
     ["Answers", version.number === 0 ? "the model as it came" : `version ${version.number}: ${version.how}${verified}`],
     ["Answered", counted(status.answered, "image", "images")],
     ["One takes", latency.p50 === null ? "–" : `${latency.p50} ms, 95 % at most ${latency.p95} ms`],
+    ...(beside.p50 === null ? [] : [["Beside a training", `${beside.p50} ms, 95 % at most ${beside.p95} ms`]]),
     ["Kept", `${counted(status.images, "image", "images")}, ${(status.image_bytes / 1e6).toFixed(1)} MB`],
     ["Training today", `${Math.round(status.joules_today).toLocaleString()} J`],
   ];
