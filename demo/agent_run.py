@@ -46,7 +46,7 @@ every_days = 0.0002
 images = 8
 
 [adapt]
-images = 192
+images = 224
 labels = 24
 unverified = true
 most_celsius = 95.0

@@ -13,7 +13,7 @@ from tbft_artifacts.manifest import BatchNorm
 from tbft_runtime.run.unlabelled_record import Sureness
 from tbft_runtime.softmax import softmax
 from tbft_runtime.unlabelled.blend import SHARES, blended
-from tbft_runtime.unlabelled.guard import decide
+from tbft_runtime.unlabelled.guard import decide, telling
 from tbft_runtime.unlabelled.information import classes_in_use, entropies, log_marginal, moved, sure
 from tbft_runtime.unlabelled.survey import survey
 
@@ -83,17 +83,27 @@ def test_a_survey_is_the_same_however_answers_come() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "classes", "decision", "told"),
+    ("share", "classes", "images", "decision", "told"),
     [
-        (0.0, 9.8, "train", ""),
-        (0.5, 7.5, "train", ""),
-        (0.0, 7.4, "statistics", "about 7.4 of 10 classes"),
-        (0.5, 3.0, "statistics", "windows of more classes"),
-        (1.0, 9.8, "keep", "the windows are like those of its training"),
+        (0.0, 9.8, 200, "train", ""),
+        (0.5, 7.5, 1000, "train", ""),
+        (0.0, 7.4, 1000, "statistics", "about 7.4 of 10 classes"),
+        (0.5, 3.0, 1000, "statistics", "windows of more classes"),
+        (0.0, 9.8, 199, "statistics", "199 windows of 10 classes are too few"),
+        (1.0, 9.8, 1000, "keep", "the windows are like those of its training"),
     ],
 )
-def test_the_guard(share: float, classes: float, decision: str, told: str) -> None:
-    """The network's own statistics speak against all of it, few classes against training; the reason is in words."""
-    found, why = decide(share, Sureness(entropy=0.5, classes=classes), 10, "window")
+def test_the_guard(share: float, classes: float, images: int, decision: str, told: str) -> None:
+    """The network's own statistics speak against all of it, few classes or images against training; in words."""
+    found, why = decide(share, Sureness(entropy=0.5, classes=classes), 10, images, "window")
     assert (found, bool(why)) == (decision, decision != "train")
     assert told in why
+
+
+def test_answers_that_are_the_same_for_every_image_are_not_believed() -> None:
+    """Noise made a ResNet-26 sure of one or two classes; of a network that sees two classes, they tell images apart."""
+    best = Sureness(entropy=0.62, classes=8.4)
+    collapsed, few = Sureness(entropy=0.4, classes=1.8), Sureness(entropy=0.3, classes=3.2)
+    assert telling({0.0: best, 1.0: collapsed}) == [0.0]
+    assert telling({0.0: best, 1.0: few}) == [0.0, 1.0]
+    assert telling({1.0: collapsed}) == [1.0]

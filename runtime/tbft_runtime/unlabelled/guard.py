@@ -6,15 +6,34 @@ No rule of this kind is safe in general (Zhao et al., "On Pitfalls of Test-Time 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from tbft_artifacts.preprocessing import Noun
 from tbft_runtime.run.unlabelled_record import Decision, Sureness
 
 # Answers of fewer classes than this part of all: diversity would drive apart what is of one class.
 FEWEST = 0.75
+# For each class. 64 images of ten classes under contrast taught a ResNet-26 to be 14 points worse than with statistics
+# alone, 100 under noise and fog 2 to 4, and 250 to be better.
+FEWEST_IMAGES = 20
+# Noise makes a network sure of one class, whatever it sees: such answers told images apart by 21 to 35 % of what the
+# best did, and those of a network that saw two or three classes only by 49 % or more.
+TELLING = 0.4
 
 
-def decide(share: float, answers: Sureness, classes: int, noun: Noun) -> tuple[Decision, str]:
-    """What may be done, and why it is not more: of a network with `classes` classes, on images that are each a `noun`.
+def telling(found: Mapping[float, Sureness]) -> list[float]:
+    """Shares with which answers tell images apart: mutual information of image and answer, H(mean) - mean(H), in nats.
+
+    Sure answers that are all the same have none.
+    """
+    information = {share: math.log(answers.classes) - answers.entropy for share, answers in found.items()}
+    most = max(information.values())
+    return [share for share, some in information.items() if some >= TELLING * most]
+
+
+def decide(share: float, answers: Sureness, classes: int, images: int, noun: Noun) -> tuple[Decision, str]:
+    """What may be done, and why it is not more: of a network with `classes` classes, on `images`, each a `noun`.
 
     `share` is which part of the statistics is its own where its answers are surest, and `answers` are those.
     """
@@ -27,5 +46,10 @@ def decide(share: float, answers: Sureness, classes: int, noun: Noun) -> tuple[D
         return "statistics", (
             f"answers are of about {answers.classes:.1f} of {classes} classes, and training without labels would drive "
             f"apart what is of one class; collect {noun}s of more classes"
+        )
+    if images < FEWEST_IMAGES * classes:
+        return "statistics", (
+            f"{images:,} {noun}s of {classes:,} classes are too few to train on without labels; "
+            f"{FEWEST_IMAGES} for each class are enough"
         )
     return "train", ""
