@@ -23,6 +23,7 @@ cent. A difference of two columns has a standard error of about one point. KEPT.
 
 ```
 python -m benchmarks.labels.unlabelled --data PHOTOS.npz --weights RESNET26.pth --seeds 1 --out KEPT.json
+python -m benchmarks.labels.unlabelled … --seeds 1 --out KEPT.json --pools sorted three --severities 5
 python -m benchmarks.labels.unlabelled_page
 ```"""
 
