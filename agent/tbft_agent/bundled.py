@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from tbft_artifacts.archive import archived_id, is_archive, unpack
+from tbft_artifacts.atomic import clear_disk_errors
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 
@@ -25,9 +26,27 @@ def settled(bundle: Path, folder: Path) -> tuple[Path, str]:
             raise
         return folder, there
     if there != wanted:
-        shutil.rmtree(folder, ignore_errors=True)
-        unpack(bundle, folder, shown=bundle)
+        try:
+            _replace(folder, bundle)
+        except TbftError:
+            # One that is cut, or too large for the disk, is no reason to lose the one before.
+            if there is None:
+                raise
+            return folder, there
     return folder, wanted
+
+
+def _replace(folder: Path, bundle: Path) -> None:
+    """Put what `bundle` holds into `folder`, once all of it is there."""
+    new, old = (folder.with_name(f"{folder.name}.{part}") for part in ("new", "old"))
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
+    unpack(bundle, new, shown=bundle)
+    with clear_disk_errors(folder):
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _whole(folder: Path) -> str | None:

@@ -147,6 +147,8 @@ def _came_to_nothing(core: Core, result: Proven | TbftError | HeldBackError | No
         _decide_on(core, result)
         return
     words = result.message if isinstance(result, TbftError) else str(result)
+    if isinstance(result, HeldBackError):
+        core.memory = core.memory.spent(result.joules or 0.0)
     if not core.memory.needs_labels and not isinstance(result, BoardError):
         # Labels may do what images alone do not.
         core.happened(Event.FAILED, _NO_LABELS_HELP + words)
@@ -246,10 +248,13 @@ def _back(core: Core, why: str) -> None:
 
 
 def _wrong_answers(labelled: list[Kept]) -> str | None:
-    """That they are wrong more often than such answers should be, in words; None if they are not."""
+    """That they are wrong more often than such answers should be, in words; None if they are not.
+
+    Only images that were asked for count.
+    """
+    labelled = [kept for kept in labelled if kept.sampled][-_LATEST_LABELS:]
     if not labelled:
         return None
-    labelled = labelled[-_LATEST_LABELS:]
     right = sum(kept.label == kept.answer for kept in labelled)
     if not are_wrong(right, len(labelled), sum(kept.confidence for kept in labelled) / len(labelled)):
         return None

@@ -93,6 +93,10 @@ class Round:
             except BusyError:
                 self._camera.later(shot)
                 return
+            except TbftError:
+                # The model gave no answer, and the one before may.
+                self._camera.again(shot, steady)
+                raise
             except UnreadableError as error:
                 if not self._camera.again(shot, steady):
                     self.agent.core.journal.write("skipped", f"'{shot.path.name}' is no picture: {error}")

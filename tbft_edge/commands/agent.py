@@ -118,9 +118,14 @@ def purge(config: Config = DEFAULT, json: JsonOption = False) -> None:
     from tbft_agent.purging import purge_at_rest
     from tbft_agent.web.replies import Purged
 
-    # Also where a list that is damaged keeps it from running.
-    count = purge_at_rest(from_agent.configured)
-    found = from_agent.post("/api/purge", Purged) if count is None else Purged(count)
+    try:
+        found = from_agent.post("/api/purge", Purged)
+    except TbftError:
+        # A list that is damaged may keep it from running.
+        count = purge_at_rest(from_agent.configured)
+        if count is None:
+            raise
+        found = Purged(count)
     _tell(found, json, f"{found.images:,} images are forgotten")
 
 

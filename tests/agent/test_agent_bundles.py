@@ -13,6 +13,7 @@ from support.agents import configured, journal, new_pictures, old_pictures, pack
 from support.bundles import compiled
 from tbft_agent.states import State
 from tbft_agent.versions import BUNDLE
+from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 
 
@@ -93,3 +94,20 @@ def test_a_bundle_that_is_no_bundle_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(TbftError) as error:
         started(configured(tmp_path, tmp_path / "bundle"))
     assert "\n" not in error.value.message
+
+
+def test_an_archive_that_is_cut_leaves_what_was_unpacked(of_archive: Life) -> None:
+    """A copy that was interrupted: its manifest can be read, and the rest is not there."""
+    of_archive.begin().close()
+    other = packed("kept-adapt", of_archive.found.state / "other.tar.gz")
+    whole = other.read_bytes()
+    of_archive.found.bundle.write_bytes(whole[: len(whole) * 3 // 4])
+    agent = of_archive.begin()
+    assert agent.core.answering.version == BUNDLE
+    show(agent, old_pictures(1))
+    agent.close()
+    of_archive.found.bundle.write_bytes(whole)
+    agent = of_archive.begin()
+    unpacked = open_bundle(of_archive.found.state / "bundle")
+    assert unpacked.manifest.bundle_id == open_bundle(compiled("kept-adapt")).manifest.bundle_id
+    agent.close()

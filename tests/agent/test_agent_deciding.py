@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.agent_stage import Stage
+from support.agent_stage import Stage, wrong
 from support.agents import dark_pictures, journal, old_pictures, show
 from tbft_agent.adapting.child import BoardError
 from tbft_agent.states import State
@@ -155,3 +155,15 @@ def test_going_back_where_nothing_can_be_loaded_answers_on(stage: Stage, monkeyp
         stage.agent.roll_back()
     assert stage.agent.core.answering.version == 1
     show(stage.agent, dark_pictures(1))
+
+
+def test_corrections_that_nobody_asked_for_call_no_model_wrong(stage: Stage) -> None:
+    """People correct what is wrong, and say nothing of the rest; it is learned from all the same."""
+    show(stage.agent, old_pictures(16, 3))
+    for kept in stage.agent.core.store.recent(10):
+        stage.agent.label(kept.digest, wrong(kept.answer))
+    assert stage.tick(3) is State.WATCHING
+    stage.agent.core.store.ask([kept.digest for kept in stage.agent.core.store.recent(10)])
+    for kept in stage.agent.core.store.recent(10):
+        stage.agent.label(kept.digest, wrong(kept.answer))
+    assert stage.tick() is State.DRIFTED

@@ -63,6 +63,14 @@ def test_too_much_is_not_read(site: Site) -> None:
     assert not site.agent.core.memory.paused
 
 
+def test_pictures_that_are_on_their_way_have_a_limit_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any of them is answered they lie in the memory that the model needs."""
+    monkeypatch.setattr("tbft_agent.web.app._MOST_HELD_BYTES", 1000)
+    refused(site.ask("POST", "/predict", bytes(5000)), 429)
+    monkeypatch.undo()
+    assert site.ask("POST", "/predict", SQUARE).status == 200
+
+
 @given(content=st.binary(max_size=200) | st.binary(max_size=50).map(lambda tail: SQUARE[:40] + tail))
 def test_what_is_no_picture_is_refused(site: Site, content: bytes) -> None:
     refused(site.ask("POST", "/predict", content), 400)
@@ -108,7 +116,9 @@ def test_such_json_too(site: Site, body: bytes) -> None:
     refused(site.ask("POST", "/api/label", body), 400)
 
 
-@pytest.mark.parametrize("name", [".", "..", ".hidden", "a/b", "/", "unlabelled", "a\0b", "x" * 101])
+@pytest.mark.parametrize(
+    "name", [".", "..", ".hidden", "a/b", "/", "unlabelled", "a\0b", "x" * 101, "cat\u202e", "🦔" * 80]
+)
 def test_names_that_no_folder_has_are_no_classes(site: Site, name: str) -> None:
     """Each class is a folder of a training: a name must not lead out of it."""
     digest = site.agent.core.store.recent(1)[0].digest

@@ -149,3 +149,14 @@ def test_two_tokens_are_not_better_than_one(public: Site) -> None:
     """A wrong one in front is the one that counts."""
     assert public.ask("GET", f"/?token=wrong&token={TOKEN}").status == 403
     assert public.ask("GET", f"/?token={TOKEN}", headers=TOLD | {"Authorization": "Bearer wrong"}).status == 403
+
+
+@pytest.mark.parametrize("left", ["", "\n", "short"])
+def test_a_token_that_is_not_whole_is_none(tmp_path: Path, left: str) -> None:
+    """A full disk, or a pulled plug, leaves an empty file, whose token everybody would know."""
+    path = tmp_path / "token"
+    path.write_text(left)
+    token = read_token(path)
+    assert len(token) >= 32
+    assert read_token(path) == token
+    assert path.stat().st_mode & 0o777 == 0o600

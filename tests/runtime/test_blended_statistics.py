@@ -107,3 +107,11 @@ def test_answers_that_are_the_same_for_every_image_are_not_believed() -> None:
     assert telling({0.0: best, 1.0: collapsed}) == [0.0]
     assert telling({0.0: best, 1.0: few}) == [0.0, 1.0]
     assert telling({1.0: collapsed}) == [1.0]
+
+
+@given(st.floats(0, 2.3))
+def test_the_same_answer_to_every_image_is_one_of_the_ways(entropy: float) -> None:
+    """Rounding makes its information a little more, or less, than none."""
+    same = Sureness(entropy=entropy, classes=math.exp(entropy))
+    assert telling({1.0: same}) == [1.0]
+    assert telling({0.0: same, 1.0: same}) == [0.0, 1.0]

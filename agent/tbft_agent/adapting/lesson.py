@@ -99,7 +99,11 @@ class Candidate:
 
 
 class HeldBackError(Exception):
-    """There is nothing to gain from these images by these means, and why."""
+    """There is nothing to gain from these images by these means, and why; to know that took `joules`, if measured."""
+
+    def __init__(self, why: str, joules: float | None = None) -> None:
+        super().__init__(why)
+        self.joules = joules
 
 
 def take(lesson: Lesson, commands: Commands) -> Candidate:
@@ -158,7 +162,7 @@ def _without_labels(lesson: Lesson, out: Path, commands: Commands) -> Candidate:
     words: list[str | Path] = ["train", lesson.bundle, "--data", data, "--drift", "input", "--labels", "none"]
     told = _read(commands.run(*words, *_common(lesson), *_begin(lesson), "--out", out), _Trained)
     if told.unlabelled is not None and told.unlabelled.decision == "keep":
-        raise HeldBackError(told.unlabelled.why)
+        raise HeldBackError(told.unlabelled.why, told.energy.joules)
     alone = told.unlabelled is not None and told.unlabelled.decision == "statistics"
     how = "statistics without labels" if alone else "trained without labels"
     return Candidate(out, how, told.energy.joules, told.old)

@@ -13,12 +13,12 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.rights import PRIVATE_FILE
 
 NAME = "images.sqlite"
-COLUMNS = "digest, suffix, bytes, lived, version, episode, answer, confidence, held_out, label, asked"
+COLUMNS = "digest, suffix, bytes, lived, version, episode, answer, confidence, held_out, label, asked, sampled"
 _TABLE = """
 create table if not exists images (
     digest text primary key, suffix text not null, bytes integer not null, lived real not null,
     version integer not null, episode integer not null, answer text not null, confidence real not null,
-    held_out integer not null, label text, asked integer
+    held_out integer not null, label text, asked integer, sampled integer not null
 ) strict
 """
 _INDICES = (

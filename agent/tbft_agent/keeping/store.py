@@ -21,6 +21,7 @@ from tbft_agent.keeping.listing import COLUMNS, NAME, folders_of, forget, is_dam
 from tbft_agent.keeping.record import Kept
 from tbft_artifacts.atomic import clear_disk_errors
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.flush import flush
 from tbft_artifacts.rights import PRIVATE_FILE, private_folder
 
 # One of so many images is held out, by its digest, so that the same image always is or is not.
@@ -129,7 +130,15 @@ class Store:
     def label(self, digest: str, label: str | None) -> Kept | None:
         """Keep what somebody said of an image, or with None that it was not meant; None where it is not there."""
         with self._lock, told(self._path):
-            self._list.execute("update images set label = ? where digest = ?", (label, digest))
+            kept = self.find(digest)
+            if kept is None:
+                return None
+            if label is not None:
+                with contextlib.suppress(OSError):
+                    # The photo itself was not flushed when it came.
+                    flush(self.path(kept))
+            sampled = label is not None and kept.asked is not None
+            self._list.execute("update images set label = ?, sampled = ? where digest = ?", (label, sampled, digest))
             # Somebody took pains: flushed.
             self._list.execute("pragma wal_checkpoint(passive)")
             return self.find(digest)
@@ -223,7 +232,9 @@ class Store:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
                 with os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb") as file:
                     write(file)
-                self._list.execute(f"insert into images ({COLUMNS}) values ({','.join('?' * 11)})", _row(kept))
+                self._list.execute(
+                    f"insert into images ({COLUMNS}) values ({','.join('?' * len(_row(kept)))})", _row(kept)
+                )
         except TbftError:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)

@@ -20,14 +20,18 @@ from tbft_agent.metrics import CONTENT_TYPE, metrics_of
 from tbft_agent.web.guard import Guard
 from tbft_agent.web.replies import Accepted, Began, Labelled, Paused, Purged, RolledBack
 from tbft_agent.web.status import status_of
-from tbft_artifacts.check_names import check_folder_names
+from tbft_artifacts.check_names import check_folder_names, name_fault
 from tbft_artifacts.errors import TbftError
 
 STATIC = Path(__file__).parent / "static"
 # A photo of a phone has a few.
 MOST_PICTURE_BYTES = 20 << 20
 _MOST_WORDS = 64 << 10
+# Of all pictures that are sent at a time: more would cost the memory that the model needs.
+_MOST_HELD_BYTES = 64 << 20
 _LONGEST_CLASS = 100
+# What file systems allow.
+_LONGEST_FOLDER = 255
 
 _T = TypeVar("_T")
 
@@ -73,19 +77,36 @@ def make_app(agent: Agent, token: str | None) -> Starlette:
 class _Api:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
+        # Bytes of pictures that are on their way.
+        self._held = 0
 
     async def page(self, _: Request) -> Response:
         return FileResponse(STATIC / "index.html")
 
     async def predict(self, request: Request) -> Response:
         """A picture's bytes -> what it shows."""
-        content = await _body(request, MOST_PICTURE_BYTES)
+        content = await self._picture(request)
         try:
             return _json(await run_in_threadpool(self._agent.core.answering.answer, content))
         except BusyError:
             return PlainTextResponse("busy: come again", 429, headers={"retry-after": "1"})
         except UnreadableError as error:
             raise _ProblemError(400, f"this is no JPEG or PNG picture: {error}") from error
+
+    async def _picture(self, request: Request) -> bytes:
+        """Its bytes, as long as those of all pictures that are on their way have room."""
+        content = bytearray()
+        try:
+            async for piece in request.stream():
+                content += piece
+                self._held += len(piece)
+                if len(content) > MOST_PICTURE_BYTES:
+                    raise _ProblemError(413, f"this is more than {MOST_PICTURE_BYTES >> 10} KiB")
+                if self._held > _MOST_HELD_BYTES:
+                    raise _ProblemError(429, "busy: come again")
+            return bytes(content)
+        finally:
+            self._held -= len(content)
 
     async def status(self, _: Request) -> Response:
         return _json(await run_in_threadpool(status_of, self._agent.core))
@@ -151,10 +172,14 @@ def _read(content: bytes, kind: type[_T]) -> _T:
 def _class_name(label: str) -> str:
     """A name that a folder can have, as the names of classes do."""
     name = label.strip()
-    if len(name) > _LONGEST_CLASS:
-        raise _ProblemError(400, f"a class name has at most {_LONGEST_CLASS} characters")
-    if name:
-        check_folder_names([name])
+    if not name:
+        return name
+    fault = name_fault("a class", name, _LONGEST_CLASS)
+    if fault is not None:
+        raise _ProblemError(400, fault)
+    if len(name.encode()) > _LONGEST_FOLDER:
+        raise _ProblemError(400, f"the name of a class has at most {_LONGEST_FOLDER} bytes, as that of a folder")
+    check_folder_names([name])
     return name
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
@@ -13,9 +13,12 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tbft_agent.settings import LOOPBACK
+from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.rights import PRIVATE_FILE
 
 COOKIE = "tbft-edge-token"
+# Characters of a token: what is shorter is none.
+_SHORTEST = 20
 # Pages of others cannot send it without the browser asking first, which is never answered.
 ASKED_BY = "x-tbft-edge"
 _HEADERS = {
@@ -28,14 +31,18 @@ _HEADERS = {
 
 
 def read_token(path: Path) -> str:
-    """The token in the file, which is made if it is not there; nobody else may read it. Raises OSError."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
+    """The token in the file, which is made if none is there that is whole; nobody else may read it.
+
+    Raises OSError, and TbftError for a disk without room.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        known = path.read_text(encoding="ascii").strip()
+        # One that a pulled plug, or a full disk, left empty would be known to everybody.
+        if len(known) >= _SHORTEST:
+            return known
     token = secrets.token_urlsafe(24)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(token + "\n")
+    with atomic_file(path, mode=PRIVATE_FILE) as temporary:
+        temporary.write_text(token + "\n", encoding="ascii")
     return token
 
 
@@ -78,7 +85,7 @@ class Guard:
         if self._token is None:
             if _host(headers.get("host", "")) not in LOOPBACK:
                 return "this agent answers to 127.0.0.1 only"
-        elif not hmac.compare_digest((given or "").encode(), self._token.encode()):
+        elif not self._token or not hmac.compare_digest((given or "").encode(), self._token.encode()):
             return "open the address with ?token=…, as 'tbft-edge agent status' shows it"
         if method not in ("GET", "HEAD") and ASKED_BY not in headers:
             return f"send the header {ASKED_BY}: 1, so that no page of somebody else can ask for this"

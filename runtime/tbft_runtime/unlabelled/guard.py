@@ -27,7 +27,8 @@ def telling(found: Mapping[float, Sureness]) -> list[float]:
 
     Sure answers that are all the same have none.
     """
-    information = {share: math.log(answers.classes) - answers.entropy for share, answers in found.items()}
+    # Of answers that are all the same it is 0, but for rounding.
+    information = {share: max(0.0, math.log(answers.classes) - answers.entropy) for share, answers in found.items()}
     most = max(information.values())
     return [share for share, some in information.items() if some >= TELLING * most]
 
