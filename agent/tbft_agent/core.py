@@ -90,7 +90,8 @@ class Core:
         """What was tried came to nothing: watch again, and try nothing for a while."""
         self.undecided = None
         until = self.age.seconds() + self.settings.adapt.rest_hours * 3600
-        forgotten = {"cause": None, "needs_labels": False, "asked": 0, "cut": 0}
+        left = event in (Event.FAILED, Event.NO_BETTER) and self.memory.cause == "images"
+        forgotten = {"cause": None, "needs_labels": False, "asked": 0, "cut": 0, "unresolved": left}
         self.happened(event, says, {"rests_until": until, **forgotten}, **figures)
         self.place.clear_work()
 
@@ -143,7 +144,7 @@ class Core:
         """Let a loaded version answer, and watch by what is normal to it; a new drift is another episode."""
         self.answering.replace(served, number)
         self.watch_by(served, number, normal)
-        self.remember(episode=self.memory.episode + 1, trial=Trial(), version=number)
+        self.remember(episode=self.memory.episode + 1, trial=Trial(), version=number, unresolved=False)
 
     def watch_by(self, served: Served, number: int, normal: Normal | None = None) -> None:
         """Begin to watch; `normal` where it is known already, else what was kept, or what the bundle knows."""

@@ -58,6 +58,8 @@ def accept(core: Core) -> bool:
 
 def _watching(core: Core) -> None:
     spot_check(core)
+    if core.watch.sees_none:
+        core.remember(unresolved=False)
     if core.age.seconds() < core.memory.rests_until:
         return
     if core.watch.sees_drift:
@@ -72,8 +74,10 @@ def _watching(core: Core) -> None:
 
 
 def _drifted(core: Core, event: Event, says: str, remember: dict[str, Any], figures: dict[str, Any]) -> None:
-    """From now on images, or what they mean, are others than those before."""
-    core.happened(event, says, remember | {"episode": core.memory.episode + 1, "asked": 0}, **figures)
+    """From now on images, or what they mean, are others than those before, unless it is a drift that was left."""
+    is_known = event is Event.DRIFT and core.memory.unresolved
+    episode = core.memory.episode + (not is_known)
+    core.happened(event, says, remember | {"episode": episode, "asked": 0}, **figures)
 
 
 def _while_drifted(core: Core) -> None:

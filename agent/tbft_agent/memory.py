@@ -49,6 +49,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     rests_until: float = 0.0
     day_began: float = 0.0
     joules: float = 0.0
+    unresolved: bool = False
+    """Whether a drift of images was left as it is: if it is still there after a rest, its labels count."""
     trial: Trial = Trial()
     checked: float = 0.0
     """The age at which it asked last without a reason."""

@@ -54,6 +54,29 @@ def test_drift_that_stays_is_tried_again_after_a_rest(stage: Stage) -> None:
     assert stage.tick(3) is State.PROBATION
 
 
+def test_labels_of_a_drift_that_was_left_count_when_it_is_tried_again(stage: Stage) -> None:
+    """Else people would be asked for as many again after each rest; those of a drift that went are of another one."""
+    stage.drift(64)
+    for kept in stage.agent.core.store.recent(10):
+        stage.agent.label(kept.digest, kept.answer)
+    episode, labelled = stage.agent.core.memory.episode, len(stage.agent.core.labelled())
+    stage.outcomes = [lambda _: BoardError("memory was short", "")]
+    assert stage.tick(2) is State.WATCHING
+    show(stage.agent, dark_pictures(16, 4))
+    assert stage.tick(1, 60) is State.DRIFTED
+    assert stage.agent.core.memory.episode == episode
+    assert len(stage.agent.core.labelled()) == labelled == 10
+
+    stage.outcomes = [lambda _: BoardError("memory was short", "")]
+    show(stage.agent, dark_pictures(40, 5))
+    assert stage.tick(2) is State.WATCHING
+    show(stage.agent, old_pictures(16, 6))
+    stage.tick(1, 60)
+    show(stage.agent, dark_pictures(16, 7))
+    assert stage.tick() is State.DRIFTED
+    assert stage.agent.core.memory.episode == episode + 1
+
+
 def test_a_board_that_is_short_of_memory_bothers_nobody(stage: Stage) -> None:
     """A training that the kernel ended made the agent ask for labels, which help as little."""
     stage.drift()
