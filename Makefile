@@ -29,7 +29,7 @@ ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 help:
 	@echo "make demo    fine-tune drifted data sets, one without labels, and a new class: host to device, about 4 minutes"
 	@echo "make demo-sensor  repair a drifted motion sensor's network: host to device, about 2 minutes"
-	@echo "make demo-agent  a device that notices drift, adapts, asks and adapts again by itself, about 3 minutes;"
+	@echo "make demo-agent  a device that notices drift, adapts, asks and adapts again by itself, about 2 minutes;"
 	@echo "             DEMO_ARGS=--stay: its page stays open"
 	@echo "make test    every test, in both environments"
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
