@@ -17,17 +17,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.random import default_rng
 
 from benchmarks.kept import clear_errors, read_kept, write_kept
+from benchmarks.labels.device import Device
 from benchmarks.labels.how_many_page import KEPT, WITH_LABELS, Drifted, Outcome, Results, Trial, Way, tables
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_artifacts.plan import Drift
 from tbft_edge.console import say
-from tbft_edge.process import answer, run_json
 from tbft_edge.reproduce.datasets.images import LabelledImages, labelled_images
 from tbft_edge.reproduce.datasets.source5 import CLASSES, field_images
 from tbft_edge.reproduce.device_python import check_device_python, default_device_python
@@ -65,7 +64,7 @@ class Setting:
     """Photos of one draw under one drift, what runs on them, and a folder for that."""
 
     folder: Path
-    python: Path
+    device: Device
     bundle: Path
     drift: Drift
     pool: LabelledImages
@@ -76,15 +75,7 @@ class Setting:
 
     def accuracy(self, model: Path) -> float:
         """On photos that nothing was adapted by."""
-        return answer(self.asked("eval", model, "--data", self.test, "--threads", 1), _Tested).accuracy
-
-    def asked(self, *words: str | int | float | Path) -> bytes:
-        """What a command of the device answers."""
-        return run_json([str(self.python), "-m", "tbft_edge", *map(str, words), "--json"])
-
-
-class _Tested(msgspec.Struct):
-    accuracy: float
+        return self.device.accuracy(model, self.test)
 
 
 def main() -> None:
@@ -171,7 +162,7 @@ def _prepared(arguments: argparse.Namespace, bundle: Path, drifted: Drifted, dra
     pooled = np.stack(of_each, axis=1).ravel()
     tested = order[~np.isin(order, pooled)][:TESTED]
     pool, test = _under(drifted, photos.take(pooled), draw), _under(drifted, photos.take(tested), draw + OTHER_NOISE)
-    setting = Setting(folder, arguments.device_python, bundle, DRIFTS[drifted], pool)
+    setting = Setting(folder, Device(arguments.device_python), bundle, DRIFTS[drifted], pool)
     _written(setting.test, test, len(test))
     return setting
 
@@ -199,7 +190,9 @@ def _tried(trial: Trial, setting: Setting) -> Outcome:
         _written(data, *_data(trial, setting.pool))
         command = ("learn",) if trial.way == "learn" else ("train", "--drift", setting.drift, "--seed", trial.draw)
         try:
-            setting.asked(*command, setting.bundle, "--data", data, "--out", out, *HOW.get(trial.way, ()), *ALIKE)
+            setting.device.asked(
+                *command, setting.bundle, "--data", data, "--out", out, *HOW.get(trial.way, ()), *ALIKE
+            )
         except TbftError as error:
             return Outcome(trial, None, error.message)
         return Outcome(trial, setting.accuracy(out))

@@ -21,11 +21,12 @@ import msgspec
 import numpy as np
 
 from benchmarks.kept import clear_errors, write_kept
+from benchmarks.labels.device import Device
 from benchmarks.labels.unlabelled_page import POOLS, Outcome, Pool, Trial, tables
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
 from tbft_edge.console import say
-from tbft_edge.process import answer, run_json
+from tbft_edge.process import answer
 from tbft_edge.reproduce.device_python import check_device_python, default_device_python
 from tbft_runtime.corruptions.corrupt import CORRUPTIONS
 
@@ -41,15 +42,12 @@ class Setting:
     """Where everything lies, and what is told to every run."""
 
     folder: Path
-    python: Path
+    device: Device
     data: Path
     bundle: Path
     options: tuple[str | int | float, ...]
     """What runs without labels are told beside that."""
     check_labels: int | None
-
-    def command(self, *words: str | float | Path) -> list[str]:
-        return [str(self.python), "-m", "tbft_edge", *map(str, words), "--json"]
 
 
 class _Trained(msgspec.Struct):
@@ -62,10 +60,6 @@ class _Told(msgspec.Struct):
     share: float
     trained: int
     unsure: int
-
-
-class _Tested(msgspec.Struct):
-    accuracy: float
 
 
 def main() -> None:
@@ -88,7 +82,12 @@ def run(arguments: argparse.Namespace) -> None:
         asked = {"--epochs": arguments.epochs, "--lr": arguments.lr}
         options = [word for pair in asked.items() if pair[1] is not None for word in pair]
         setting = Setting(
-            Path(folder), arguments.device_python, arguments.data, bundle, tuple(options), arguments.check_labels
+            Path(folder),
+            Device(arguments.device_python),
+            arguments.data,
+            bundle,
+            tuple(options),
+            arguments.check_labels,
         )
         for outcome in pool.map(lambda trial: _tried(trial, setting), trials):
             known[outcome.trial] = outcome
@@ -113,25 +112,20 @@ def _tried(trial: Trial, setting: Setting) -> Outcome:
         folder = Path(name)
         _prepare(trial, setting, folder)
         pool, test, bundle = folder / "pool.npz", folder / "test.npz", setting.bundle
-        seed = ("--seed", trial.seed, "--threads", 1, "--meter", "none")
-
-        def accuracy(model: Path) -> float:
-            tested = run_json(setting.command("eval", model, "--data", test, "--threads", 1))
-            return answer(tested, _Tested).accuracy
-
+        device, seed = setting.device, ("--seed", trial.seed, "--threads", 1, "--meter", "none")
         adapt = ("--bn", "adapt", "--epochs", 0, *seed, "--out", folder / "adapted")
-        run_json(setting.command("train", bundle, "--data", pool, *adapt))
+        device.asked("train", bundle, "--data", pool, *adapt)
         checks = () if setting.check_labels is None else ("--check-labels", setting.check_labels, "--val", test)
         learn = ("--labels", "none", *setting.options, *checks, *seed, "--out", folder / "learned")
-        learned = answer(run_json(setting.command("train", bundle, "--data", pool, *learn)), _Trained)
+        learned = answer(device.asked("train", bundle, "--data", pool, *learn), _Trained)
         told = learned.unlabelled
         if told is None:
             raise TbftError("the device's tbft-edge does not tell what it did", "give it this version")
         return Outcome(
             trial=trial,
-            before=accuracy(bundle),
-            statistics=accuracy(folder / "adapted"),
-            unlabelled=accuracy(folder / "learned"),
+            before=device.accuracy(bundle, test),
+            statistics=device.accuracy(folder / "adapted", test),
+            unlabelled=device.accuracy(folder / "learned", test),
             decision=told.decision,
             share=told.share,
             saved=told.unsure / max(1, told.trained + told.unsure),
@@ -160,7 +154,7 @@ def _prepare(trial: Trial, setting: Setting, folder: Path) -> None:
         # The seed and its number decide the noise of an image: photos to test on get other noise.
         seed = trial.seed + OTHER_NOISE * (name == "test")
         words = ("--name", trial.corruption, "--severity", trial.severity, "--seed", seed, "--out", out)
-        run_json(setting.command("corrupt", clean, *words))
+        setting.device.asked("corrupt", clean, *words)
         clean.unlink()
     with np.load(folder / "pool.npz") as arrays:
         hidden = np.full(len(pooled), NO_LABEL)
