@@ -25,12 +25,18 @@ Also = Literal["unlabelled", "learn"]
 
 @dataclass(frozen=True)
 class Way:
-    """A way to train a bundle: one of `plans`, which `options` of `command` choose."""
+    """A way to train a bundle: one of `plans`, which `options` choose; `also` is what it was asked for by, if not as a
+    plan.
+    """
 
     name: str
     plans: tuple[Plan, ...]
     options: tuple[str, ...]
-    command: Literal["train", "learn"] = "train"
+    also: Also | None = None
+
+    @property
+    def command(self) -> Literal["train", "learn"]:
+        return "learn" if self.also == "learn" else "train"
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def _without_labels(bundle: Bundle) -> Iterator[Way]:
         if plan.drift == "input":
             with contextlib.suppress(TbftError):  # As `train` itself would refuse it.
                 resolve(TrainOptions(data="", out="", labels="none"), plan, bundle)
-                yield Way(f"{plan.id} without labels", (plan,), ("--plan", plan.id, "--labels", "none"))
+                yield Way(f"{plan.id} without labels", (plan,), ("--plan", plan.id, "--labels", "none"), "unlabelled")
 
 
 def _learned(bundle: Bundle) -> Iterator[Way]:
@@ -130,12 +136,8 @@ def open_entries(
 
 
 def _check_allowed(also: Sequence[Also], ways: Sequence[Way]) -> None:
-    offered = {
-        "unlabelled": any("--labels" in way.options for way in ways),
-        "learn": any(way.command == "learn" for way in ways),
-    }
     for kind in also:
-        if not offered[kind]:
+        if all(way.also != kind for way in ways):
             raise TbftError(
                 f"none of the bundles can be trained by `also` {kind}", "leave it out, or export again with drift all"
             )
