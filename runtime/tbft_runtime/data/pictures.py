@@ -47,22 +47,14 @@ def read(file: Path, preprocessing: Preprocessing, room: Room) -> Picture:
     """Read a JPEG or PNG file; one that is too large, damaged, or no file at all has no pixels."""
     try:
         with open_regular(file) as opened:
-            content = ChecksummedFile(opened)
-            if content.size > MOST_FILE_BYTES:
-                return Picture(None, f"its file has more than {MOST_FILE_BYTES >> 20} MiB", None)
-            pixels, problem, needed = _decoded(content, preprocessing, room)
-            return Picture(pixels, problem, content.checksum(), needed)
+            return _read(ChecksummedFile(opened), preprocessing, room)
     except OSError as error:
         return Picture(None, error.strerror or DAMAGED, None)
 
 
 def read_content(content: bytes, preprocessing: Preprocessing, room: Room) -> Picture:
     """The same of the bytes of such a file."""
-    if len(content) > MOST_FILE_BYTES:
-        return Picture(None, f"it has more than {MOST_FILE_BYTES >> 20} MiB", None)
-    held = ChecksummedFile(io.BytesIO(content))
-    pixels, problem, needed = _decoded(held, preprocessing, room)
-    return Picture(pixels, problem, held.checksum(), needed)
+    return _read(ChecksummedFile(io.BytesIO(content)), preprocessing, room)
 
 
 def read_picture(file: Path, preprocessing: Preprocessing) -> np.ndarray | None:
@@ -78,6 +70,13 @@ def checksum(file: Path) -> int | None:
             return None if content.size > MOST_FILE_BYTES else content.checksum()
     except OSError:
         return None
+
+
+def _read(file: ChecksummedFile, preprocessing: Preprocessing, room: Room) -> Picture:
+    if file.size > MOST_FILE_BYTES:
+        return Picture(None, f"its file has more than {MOST_FILE_BYTES >> 20} MiB", None)
+    pixels, problem, needed = _decoded(file, preprocessing, room)
+    return Picture(pixels, problem, file.checksum(), needed)
 
 
 def _decoded(file: ChecksummedFile, preprocessing: Preprocessing, room: Room) -> tuple[np.ndarray | None, str, int]:
