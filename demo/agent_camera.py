@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from png import png_bytes
+from PIL import Image
 
 # Of the digits so many are never shown, and measure.
 HELD_OUT = 150
@@ -61,7 +62,7 @@ class Camera:
         """Some more pictures, each written under another name first, as careful programs do."""
         rng = np.random.default_rng(self._count)
         for number in rng.choice(len(self.images) - HELD_OUT, AT_ONCE, replace=False) + HELD_OUT:
-            content = png_bytes(_seen(self.images[number], phase, rng))
+            content = _png(_seen(self.images[number], phase, rng))
             self._shows[hashlib.sha256(content).hexdigest()] = int(self.labels[number])
             hidden = self.folder / f".{self._count:06}.png"
             hidden.write_bytes(content)
@@ -80,6 +81,12 @@ class Camera:
         labels = [int(_named(digit, phase)) for digit in self.labels[:HELD_OUT].tolist()]
         classes = np.array([str(digit) for digit in range(DIGITS)])
         np.savez_compressed(path, images=images, labels=np.array(labels, np.int64), classes=classes)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def _seen(image: np.ndarray, phase: Phase, rng: np.random.Generator) -> np.ndarray:
