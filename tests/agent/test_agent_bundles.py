@@ -5,30 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from support.agent_life import Life
 from support.agents import configured, journal, new_pictures, old_pictures, packed, show, started
 from support.bundles import compiled
-from tbft_agent.states import State
 from tbft_agent.versions import BUNDLE
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-
-
-@pytest.fixture
-def life(tmp_path: Path) -> Life:
-    return Life(configured(tmp_path, compiled("kept"), watch={"quiet_images": 64}))
-
-
-@pytest.fixture
-def swapped(life: Life, run_of_kept: Path) -> Life:
-    """Version 1 answers, and everybody knows."""
-    life.swap(run_of_kept, 1)
-    life.begin().close()
-    life.remember(msgspec.structs.replace(life.memory, state=State.WATCHING))
-    return life
 
 
 @pytest.fixture

@@ -9,31 +9,15 @@ import pytest
 
 from support.agent_life import Life
 from support.agents import (
-    configured,
     journal,
     old_pictures,
     show,
 )
-from support.bundles import compiled
 from support.damages import DAMAGES
 from tbft_agent.agent import CRASHES, HEALTHY_SECONDS
 from tbft_agent.states import State
 from tbft_agent.versions import BUNDLE
 from tbft_runtime.board.access import Board
-
-
-@pytest.fixture
-def life(tmp_path: Path) -> Life:
-    return Life(configured(tmp_path, compiled("kept"), watch={"quiet_images": 64}))
-
-
-@pytest.fixture
-def swapped(life: Life, run_of_kept: Path) -> Life:
-    """Version 1 answers, and everybody knows."""
-    life.swap(run_of_kept, 1)
-    life.begin().close()
-    life.remember(msgspec.structs.replace(life.memory, state=State.WATCHING))
-    return life
 
 
 @pytest.mark.parametrize("state", list(State))
