@@ -10,6 +10,7 @@ import click
 import typer
 import typer.core
 
+from tbft_agent.web.replies import Accepted, Began, Paused, Purged, RolledBack
 from tbft_artifacts.errors import TbftError
 from tbft_edge.commands import agent_service
 from tbft_edge.commands.agent_service import DEFAULT, Config
@@ -83,20 +84,16 @@ def resume(config: Config = DEFAULT, json: JsonOption = False) -> None:
 @app.command("adapt")
 def adapt(config: Config = DEFAULT, json: JsonOption = False) -> None:
     """Adapt now, as if drift had been seen."""
-    from_agent = _client(config)
-    from tbft_agent.web.replies import Began
-
-    found = from_agent.post("/api/adapt", Began)
+    client = _client(config)
+    found = client.post("/api/adapt", Began)
     _tell(found, json, f"{found.state}: it trains as soon as there are images and permission")
 
 
 @app.command("accept")
 def accept(config: Config = DEFAULT, json: JsonOption = False) -> None:
     """Keep the new model on probation, or use one that labels did not decide on."""
-    from_agent = _client(config)
-    from tbft_agent.web.replies import Accepted
-
-    found = from_agent.post("/api/accept", Accepted)
+    client = _client(config)
+    found = client.post("/api/accept", Accepted)
     on_probation = ", on probation" if found.state == "probation" else ""
     _tell(found, json, f"version {found.version} answers{on_probation}")
 
@@ -104,25 +101,22 @@ def accept(config: Config = DEFAULT, json: JsonOption = False) -> None:
 @app.command("rollback")
 def rollback(config: Config = DEFAULT, json: JsonOption = False) -> None:
     """Let the model before answer."""
-    from_agent = _client(config)
-    from tbft_agent.web.replies import RolledBack
-
-    found = from_agent.post("/api/rollback", RolledBack)
+    client = _client(config)
+    found = client.post("/api/rollback", RolledBack)
     _tell(found, json, f"version {found.version} answers")
 
 
 @app.command("purge")
 def purge(config: Config = DEFAULT, json: JsonOption = False) -> None:
     """Forget every image that the agent keeps, labelled ones too; also of one that does not run."""
-    from_agent = _client(config)
+    client = _client(config)
     from tbft_agent.purging import purge_at_rest
-    from tbft_agent.web.replies import Purged
 
     try:
-        found = from_agent.post("/api/purge", Purged)
+        found = client.post("/api/purge", Purged)
     except TbftError:
         # A list that is damaged may keep it from running.
-        count = purge_at_rest(from_agent.configured)
+        count = purge_at_rest(client.configured)
         if count is None:
             raise
         found = Purged(count)
@@ -157,10 +151,8 @@ app.command("uninstall")(agent_service.uninstall)
 
 
 def _pause(config: Path, json: bool, *, paused: bool) -> None:
-    from_agent = _client(config)
-    from tbft_agent.web.replies import Paused
-
-    found = from_agent.post("/api/pause", Paused, paused=paused)
+    client = _client(config)
+    found = client.post("/api/pause", Paused, paused=paused)
     _tell(found, json, "training is paused" if found.paused else "it trains again when there is reason")
 
 
