@@ -69,10 +69,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 def status_of(core: Core) -> Status:
     """As it is now."""
-    # Answers wait for the lock, and need not for so many lines.
-    entries = core.journal.latest(_SEARCHED)
+    # Answers wait for the lock, and need not for files.
+    entries, versions = core.journal.latest(_SEARCHED), core.versions.all()
     with core.lock:
-        memory, answering, board = core.memory, core.answering, core.board.look()
+        memory, answering = core.memory, core.answering
         labelled, classes = core.labelled(), answering.served.classes
         current = core.versions.get(answering.version) or Version(number=BUNDLE)
         return Status(
@@ -82,7 +82,7 @@ def status_of(core: Core) -> Status:
             paused=memory.paused,
             waits_for=core.waits_for,
             version=current,
-            versions=tuple(core.versions.all()),
+            versions=tuple(versions),
             trial_images=memory.trial.images,
             trial_wanted=core.settings.probation.images,
             acceptable=memory.state is State.PROBATION or core.undecided is not None,
@@ -103,7 +103,7 @@ def status_of(core: Core) -> Status:
             asked=_shown(core.store.asked()),
             recent=_shown(core.store.recent(_RECENT)),
             joules_today=round(memory.joules_today, 1),
-            celsius=board.celsius,
+            celsius=core.board.celsius(),
             journal=tuple(entries[-_ENTRIES:]),
         )
 

@@ -72,6 +72,10 @@ class BoardWatch:
         self._busy, self.last = now, state
         return state
 
+    def celsius(self) -> float | None:
+        """How hot it is now, and nothing else: any thread may ask, and no command is run."""
+        return celsius(self._board, self._zone)
+
     def summary(self) -> BoardSummary:
         """From the first look until one now."""
         self.look()
