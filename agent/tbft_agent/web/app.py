@@ -27,7 +27,7 @@ STATIC = Path(__file__).parent / "static"
 # A photo of a phone has a few.
 MOST_PICTURE_BYTES = 20 << 20
 _MOST_WORDS = 64 << 10
-# Of all pictures that are sent at a time: more would cost the memory that the model needs.
+# Of all that is sent at a time: more would cost the memory that the model needs.
 _MOST_HELD_BYTES = 64 << 20
 _LONGEST_CLASS = 100
 # What file systems allow.
@@ -77,7 +77,7 @@ def make_app(agent: Agent, token: str | None) -> Starlette:
 class _Api:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        # Bytes of pictures that are on their way.
+        # Bytes of requests that are on their way.
         self._held = 0
 
     async def page(self, _: Request) -> Response:
@@ -85,7 +85,7 @@ class _Api:
 
     async def predict(self, request: Request) -> Response:
         """A picture's bytes -> what it shows."""
-        content = await self._picture(request)
+        content = await self._body(request, MOST_PICTURE_BYTES)
         try:
             return _json(await run_in_threadpool(self._agent.core.answering.answer, content))
         except BusyError:
@@ -93,15 +93,15 @@ class _Api:
         except UnreadableError as error:
             raise _ProblemError(400, f"this is no JPEG or PNG picture: {error}") from error
 
-    async def _picture(self, request: Request) -> bytes:
-        """Its bytes, as long as those of all pictures that are on their way have room."""
+    async def _body(self, request: Request, most: int) -> bytes:
+        """The bytes of a request, unless there are too many of them, or of all that are on their way."""
         content = bytearray()
         try:
             async for piece in request.stream():
                 content += piece
                 self._held += len(piece)
-                if len(content) > MOST_PICTURE_BYTES:
-                    raise _ProblemError(413, f"this is more than {MOST_PICTURE_BYTES >> 10} KiB")
+                if len(content) > most:
+                    raise _ProblemError(413, f"this is more than {most >> 10} KiB")
                 if self._held > _MOST_HELD_BYTES:
                     raise _ProblemError(429, "busy: come again")
             return bytes(content)
@@ -122,7 +122,7 @@ class _Api:
         return FileResponse(store.path(kept), media_type="image/png" if kept.suffix == ".png" else "image/jpeg")
 
     async def label(self, request: Request) -> Response:
-        said = _read(await _body(request, _MOST_WORDS), _Label)
+        said = _read(await self._body(request, _MOST_WORDS), _Label)
         label = None if said.label is None else _class_name(said.label)
         kept = await run_in_threadpool(self._agent.label, said.digest, label)
         if kept is None:
@@ -130,7 +130,7 @@ class _Api:
         return _json(Labelled(kept.digest, kept.label))
 
     async def pause(self, request: Request) -> Response:
-        said = _read(await _body(request, _MOST_WORDS), Paused)
+        said = _read(await self._body(request, _MOST_WORDS), Paused)
         await run_in_threadpool(self._agent.pause, said.paused)
         return _json(said)
 
@@ -150,16 +150,6 @@ class _Api:
 
     async def purge(self, _: Request) -> Response:
         return _json(Purged(await run_in_threadpool(self._agent.purge)))
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """The bytes of a request, unless there are too many."""
-    content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > most:
-            raise _ProblemError(413, f"this is more than {most >> 10} KiB")
-    return bytes(content)
 
 
 def _read(content: bytes, kind: type[_T]) -> _T:
