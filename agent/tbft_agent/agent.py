@@ -53,11 +53,8 @@ class Agent:
         """
         settings, place = configured.settings, Place(configured.state)
         bundle, number = settled(configured.bundle, place.bundle)
-        journal, store = (
-            Journal(place.folder, clock),
-            Store(place.images, settings.keep.bytes, settings.keep.days * _DAY),
-        )
-        versions = Versions(place.versions, bundle)
+        journal, versions = Journal(place.folder, clock), Versions(place.versions, bundle)
+        store = Store(place.images, settings.keep.bytes, settings.keep.days * _DAY)
         memory = remembered(place, store, versions, journal, number)
         boot = (board.read(_BOOT) or "")[:_LONGEST_BOOT]
         starts = memory.starts + 1 if memory.boot == boot else 1

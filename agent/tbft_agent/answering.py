@@ -132,23 +132,3 @@ class Answering:
             raise TbftError(f"the model does not answer: {error}", "roll back") from error
         self.silent = 0
         return found
-
-
-def first_that_answers(
-    load: Callable[[int], Served],
-    number: int,
-    before: Callable[[int], int],
-    on_failed: Callable[[int, TbftError], None],
-) -> tuple[Served, int]:
-    """The model `number`, or if it cannot be loaded the one before it, down to the bundle.
-
-    Raises TbftError if the bundle itself cannot be.
-    """
-    while True:
-        try:
-            return load(number), number
-        except TbftError as error:
-            if number == 0:
-                raise
-            on_failed(number, error)
-            number = before(number)

@@ -22,10 +22,9 @@ def spot_check(core: Core) -> None:
     due = core.age.seconds() - core.memory.checked >= asking.every_days * _DAY
     if not asking.every_days or not due or core.pupil.is_busy:
         return
-    lesson = core.lesson()
-    if len(lesson.pool) >= asking.images * _TO_CHOOSE_FROM:
+    if core.unlabelled >= asking.images * _TO_CHOOSE_FROM:
         core.remember(checked=core.age.seconds())
-        core.pupil.choose(lesson, asking.images)
+        core.pupil.choose(core.lesson(), asking.images)
 
 
 def lacks_labels(core: Core) -> bool:
@@ -40,18 +39,17 @@ def lacks_labels(core: Core) -> bool:
 
 def ask(core: Core) -> None:
     """Ask for as many more as are wanted at a time, once there are images to choose from."""
-    lesson, adapt = core.lesson(), core.settings.adapt
-    there = len(core.labelled())
+    adapt, images = core.settings.adapt, core.unlabelled
     needed = min(adapt.images, adapt.labels * _TO_CHOOSE_FROM)
-    if len(lesson.pool) < needed:
-        core.waits_for = f"{len(lesson.pool)} of {needed} images to ask about are there"
+    if images < needed:
+        core.waits_for = f"{images} of {needed} images to ask about are there"
         return
     if core.pupil.is_busy:  # With questions that it was time for.
         return
-    wanted = max(core.memory.asked, adapt.labels)
+    there, wanted = len(core.labelled()), max(core.memory.asked, adapt.labels)
     says = f"somebody has to say what {wanted - there} images show"
     core.happened(Event.LABELS_NEEDED, says, {"asked": wanted}, labels=there, wanted=wanted)
-    choose(core, lesson, wanted - there)
+    choose(core, core.lesson(), wanted - there)
 
 
 def while_asking(core: Core) -> None:
@@ -76,9 +74,8 @@ def _ask_others(core: Core) -> None:
     if core.pupil.is_busy or not is_due:
         return
     still = sum(kept.label is None for kept in core.store.asked())
-    lesson = core.lesson()
-    if still < lacking and len(lesson.pool) > still:
-        choose(core, lesson, lacking)
+    if still < lacking and core.unlabelled > still:
+        choose(core, core.lesson(), lacking)
 
 
 def choose(core: Core, lesson: Lesson, count: int) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from tbft_agent.adapting.lesson import Lesson, Means
-from tbft_agent.answering import Answering, first_that_answers
+from tbft_agent.answering import Answering
 from tbft_agent.clock import Age, Clock
 from tbft_agent.journal import Journal
 from tbft_agent.keeping.record import Kept
@@ -99,6 +99,11 @@ class Core:
         """Images of this drift, or of the time since the last, of which somebody said what they show."""
         return self.store.where("episode = ? and label is not null and label != ''", self.memory.episode)
 
+    @property
+    def unlabelled(self) -> int:
+        """How many images of this drift nobody said anything of: those that a lesson is made of."""
+        return self.store.count_where("episode = ? and label is null", self.memory.episode)
+
     def lesson(self) -> Lesson:
         """What could be trained now, and on what."""
         means: Means = "with labels" if self.memory.needs_labels else "without labels"
@@ -135,10 +140,15 @@ class Core:
         return served
 
     def first_that_answers(self, number: int) -> tuple[Served, int]:
-        """That version, or one before it. Raises TbftError if not even the bundle can be loaded."""
-        return first_that_answers(
-            self.load, number, self.versions.before, lambda bad, error: self.failed(bad, error.message)
-        )
+        """That version, or if it cannot be loaded one before it. Raises TbftError if not even the bundle can be."""
+        while True:
+            try:
+                return self.load(number), number
+            except TbftError as error:
+                if number == BUNDLE:
+                    raise
+                self.failed(number, error.message)
+                number = self.versions.before(number)
 
     def take_over(self, served: Served, number: int, normal: Normal | None = None) -> None:
         """Let a loaded version answer, and watch by what is normal to it; a new drift is another episode."""
@@ -168,12 +178,7 @@ class Core:
         bad = self.answering.version
         number = bad
         if bad != BUNDLE:
-            served, number = first_that_answers(
-                self.load,
-                self.versions.before(bad),
-                self.versions.before,
-                lambda n, error: self.failed(n, error.message),
-            )
+            served, number = self.first_that_answers(self.versions.before(bad))
             self.versions.activate(number)
             self.failed(bad, why)
             self.take_over(served, number)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tbft_agent.adapting.child import BoardError
-from tbft_agent.adapting.lesson import HeldBackError, Lesson
+from tbft_agent.adapting.lesson import HeldBackError
 from tbft_agent.adapting.permission import why_not
 from tbft_agent.asking import ask, choose, lacks_labels, spot_check, while_asking
 from tbft_agent.core import Core
@@ -87,9 +87,9 @@ def _while_drifted(core: Core) -> None:
     if lacks_labels(core):
         ask(core)
         return
-    lesson = core.lesson()
-    core.waits_for = _missing(core, lesson)
+    core.waits_for = _missing(core)
     if core.waits_for is None and not core.pupil.is_busy:
+        lesson = core.lesson()
         known, core.undecided, core.trained = core.undecided, None, False
         images = len(lesson.pool) + len(lesson.labelled)
         says = f"training begins, {lesson.means}" if known is None else "the candidate is held against more labels"
@@ -97,13 +97,13 @@ def _while_drifted(core: Core) -> None:
         core.pupil.learn(lesson, None if known is None else known.candidate)
 
 
-def _missing(core: Core, lesson: Lesson) -> str | None:
+def _missing(core: Core) -> str | None:
     """What training waits for; None if for nothing."""
     adapt = core.settings.adapt
     if core.memory.paused:
         return "somebody paused it"
-    images = len(lesson.pool)
-    if lesson.means == "without labels" and images < adapt.images:
+    images = core.unlabelled
+    if not core.memory.needs_labels and images < adapt.images:
         return f"{images} of {adapt.images} images are there{_no_room_for(core, adapt.images)}"
     free = core.place.free_bytes
     if free is not None and free < LEAST_FREE:

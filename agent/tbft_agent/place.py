@@ -54,11 +54,7 @@ class Place:
     @property
     def free_bytes(self) -> int | None:
         """Of the disk that it lies on; None where the system does not say."""
-        try:
-            found = os.statvfs(self.folder)
-        except OSError:
-            return None
-        return found.f_bavail * found.f_frsize if found.f_blocks else None
+        return free_bytes(self.folder)
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
@@ -94,3 +90,12 @@ class Place:
         shutil.rmtree(self.work, ignore_errors=True)
         with contextlib.suppress(OSError):
             private_folder(self.work)
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Of the disk that `folder` lies on; None where the system does not say."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize if found.f_blocks else None

@@ -6,7 +6,6 @@ Version 0 is the bundle as it came, which is never removed: whatever is damaged,
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -170,7 +169,7 @@ class Versions:
 
     @property
     def _pointer(self) -> Path:
-        return Path(os.fspath(self.folder)) / "current"
+        return self.folder / "current"
 
 
 def _written(version: Version) -> bytes:

@@ -19,6 +19,7 @@ import msgspec
 
 from tbft_agent.keeping.listing import COLUMNS, NAME, folders_of, forget, is_damage, open_list, told
 from tbft_agent.keeping.record import Kept
+from tbft_agent.place import free_bytes
 from tbft_artifacts.atomic import clear_disk_errors
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
@@ -201,8 +202,12 @@ class Store:
 
     @property
     def count(self) -> int:
+        return self.count_where("1")
+
+    def count_where(self, condition: str, *values: float | str) -> int:
+        """How many there are for which a condition of SQL holds."""
         with self._lock, told(self._path):
-            return int(self._list.execute("select count(*) from images").fetchone()[0])
+            return int(self._list.execute(f"select count(*) from images where {condition}", values).fetchone()[0])
 
     @property
     def _path(self) -> Path:
@@ -242,11 +247,8 @@ class Store:
         self._total += kept.bytes
 
     def _has_room(self) -> bool:
-        try:
-            found = os.statvfs(self.folder)
-        except OSError:
-            return False
-        return found.f_bavail * found.f_frsize > LEAST_FREE
+        free = free_bytes(self.folder)
+        return free is not None and free > LEAST_FREE
 
     def _begin_anew(self) -> int:
         self._list.close()
