@@ -91,8 +91,12 @@ def start(environment: Path, *arguments: str | Path) -> subprocess.Popen[str]:
 
 
 def heed_interrupts() -> None:
-    """For a new process: let Ctrl-C end it, also where a shell started this one with it ignored, as background jobs."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """For a new process: let Ctrl-C and a lost terminal end it, also where this one was started with them ignored.
+
+    Shells do so for background jobs, and nohup.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def command(environment: Path, *arguments: str | Path) -> list[str]:
