@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import ROOT
+from tbft_edge.emulation.guest import OUR_PACKAGES
 
 PACKAGES = {
     "tbft_artifacts": ROOT / "artifacts" / "tbft_artifacts",
@@ -112,3 +113,8 @@ def test_no_file_is_long(folder: str) -> None:
     lines = {path: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}
     assert lines
     assert {str(path.relative_to(ROOT)): count for path, count in lines.items() if count > LINES} == {}
+
+
+def test_an_emulated_board_gets_every_package_of_the_device() -> None:
+    """A command that imports a package left behind would fail on the emulated CPU alone."""
+    assert set(OUR_PACKAGES) == set(PACKAGES) - {"tbft_export"}
