@@ -192,8 +192,12 @@ $(DEVICE)/.agent: $(DEVICE)/.installed
 	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[agent]'
 	@touch $@
 
+$(DEVICE)/.fleet: $(DEVICE)/.agent
+	$(DEVICE)/bin/pip install $(PIP_FLAGS) --editable '.[fleet]'
+	@touch $@
+
 # The tests need a runner beside what a device has, and what judges whether everybody can use a page.
-$(DEVICE)/.tested: $(DEVICE)/.agent
+$(DEVICE)/.tested: $(DEVICE)/.fleet
 	$(DEVICE)/bin/pip install $(PIP_FLAGS) pytest pytest-xdist hypothesis jsonschema axe-core-python
 	@touch $@
 

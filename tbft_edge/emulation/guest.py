@@ -23,7 +23,7 @@ from tbft_edge.process import run_program
 RELEASE = "bookworm"
 PYTHON_VERSION = "3.11"
 ROOT_PACKAGES = "libc6,libstdc++6,libgcc-s1,zlib1g,openssl,python3,python3-distutils"
-OUR_PACKAGES = ("tbft_edge", "tbft_agent", "tbft_runtime", "tbft_artifacts")
+OUR_PACKAGES = ("tbft_edge", "tbft_agent", "tbft_fleet", "tbft_runtime", "tbft_artifacts")
 DEVICE_REQUIREMENTS = ("onnxruntime", "numpy", "pillow", "safetensors", "msgspec", "typer", "rich", "click")
 # The newest C library that wheels may ask for on a 64-bit Raspberry Pi OS of this release.
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64")

@@ -17,6 +17,7 @@ from tbft_edge.emulation.guest import OUR_PACKAGES
 PACKAGES = {
     "tbft_artifacts": ROOT / "artifacts" / "tbft_artifacts",
     "tbft_runtime": ROOT / "runtime" / "tbft_runtime",
+    "tbft_fleet": ROOT / "fleet" / "tbft_fleet",
     "tbft_agent": ROOT / "agent" / "tbft_agent",
     "tbft_export": ROOT / "export" / "tbft_export",
     "tbft_edge": ROOT / "tbft_edge",
@@ -25,16 +26,17 @@ DATA = {"numpy", "safetensors", "msgspec"}
 # What each package may import beside itself and Python's own library. Neither contract nor halves know the command,
 # and the halves do not know each other.
 ALLOWED = {
-    "tbft_artifacts": DATA,
+    "tbft_artifacts": DATA | {"cryptography", "securesystemslib"},
     "tbft_runtime": DATA | {"tbft_artifacts", "onnxruntime", "PIL", "prometheus_client"},
-    "tbft_agent": DATA | {"tbft_artifacts", "tbft_runtime", "prometheus_client", "starlette", "uvicorn"},
+    "tbft_fleet": DATA | {"tbft_artifacts", "tbft_runtime", "securesystemslib", "tuf"},
+    "tbft_agent": DATA | {"tbft_artifacts", "tbft_fleet", "tbft_runtime", "prometheus_client", "starlette", "uvicorn"},
     "tbft_export": DATA | {"tbft_artifacts", "onnx", "onnx_ir", "onnxruntime", "torch"},
 }
 
 
 # A file is one idea; with more lines it is two.
 LINES = 300
-CODE = ("agent", "artifacts", "benchmarks", "demo", "export", "runtime", "tbft_edge", "tests")
+CODE = ("agent", "artifacts", "benchmarks", "demo", "export", "fleet", "runtime", "tbft_edge", "tests")
 
 
 def modules(package: str) -> dict[str, Path]:

@@ -1,0 +1,1 @@
+"""Who made a file: Ed25519 keys, and signed statements about files."""
