@@ -35,6 +35,7 @@ from tbft_edge.commands import (
     train,
     tune,
 )
+from tbft_edge.commands.fleet import app as fleet
 from tbft_edge.console import print_line, say
 from tbft_edge.flags import with_flags
 
@@ -73,6 +74,7 @@ app.command("eval")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("bank")(bank.command)
 app.add_typer(agent.app, name="agent")
+app.add_typer(fleet.app, name="fleet")
 app.command("corrupt")(corrupt.command)
 app.command("finalize")(finalize.command)
 app.command("report")(report.command)

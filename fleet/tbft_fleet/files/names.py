@@ -1,0 +1,12 @@
+"""Names that become parts of paths, of inventories and of labels."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+# What a host name may be, in lower case: RFC 1123.
+_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z"
+DeviceId = Annotated[str, Meta(pattern=_NAME)]
+Group = Annotated[str, Meta(pattern=_NAME)]

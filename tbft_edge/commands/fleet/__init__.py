@@ -1,0 +1,1 @@
+"""`tbft-edge fleet`: one file per command of it."""

@@ -1,0 +1,14 @@
+"""The commands of `tbft-edge fleet`, in the order in which people need them."""
+
+from __future__ import annotations
+
+import typer
+
+from tbft_edge.commands.fleet import keys
+
+app = typer.Typer(
+    help="Many devices: signed releases that roll back by themselves, signed results, merged rounds, one page.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(keys.app, name="keys")
