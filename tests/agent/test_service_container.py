@@ -44,4 +44,4 @@ def test_the_image_is_built_of_every_package_of_the_wheel() -> None:
     for folder in {package.partition("/")[0] for package in packages}:
         assert f"COPY {folder} {folder}\n" in IMAGE
         assert f"!{folder}" in seen
-    assert "'.[agent]'" in IMAGE
+    assert "'.[agent,fleet]'" in IMAGE

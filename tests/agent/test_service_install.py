@@ -15,10 +15,12 @@ import pytest
 from support.commands import Ended, refused
 from support.services import configured, parsed
 from tbft_agent.settings import read_settings
-from tbft_agent.systemd import machine, plan
-from tbft_agent.systemd.access import Account, check_owner, groups_for
-from tbft_agent.systemd.plan import Step, carry_out, check_may, to_install, to_uninstall
+from tbft_agent.systemd import machine
+from tbft_agent.systemd.plan import to_install, to_uninstall
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.systemd import steps as systemd
+from tbft_runtime.systemd.access import Account, check_owner, groups_for
+from tbft_runtime.systemd.steps import Step, carry_out, check_may
 
 STATE = "/var/lib/tbft-edge"
 NOBODY = Account(None, None)
@@ -27,7 +29,7 @@ NOBODY = Account(None, None)
 @pytest.fixture(autouse=True)
 def _no_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have installed an agent."""
-    for module in (machine, plan):
+    for module in (machine, systemd):
         monkeypatch.setattr(module, "account", lambda: NOBODY)
 
 
@@ -57,7 +59,7 @@ def test_as_json_the_unit_is_a_text(command: Callable[..., Ended], tmp_path: Pat
     told = json.loads(ended.out)
     assert told["done"] is False
     assert told["steps"][-1] == {"run": ["systemctl", "restart", "tbft-edge-agent.service"]}
-    assert parsed(told["unit"])["Install"] == {"WantedBy": "multi-user.target"}
+    assert parsed(told["steps"][1]["text"])["Install"] == {"WantedBy": "multi-user.target"}
 
 
 def test_a_state_that_systemd_does_not_make_is_made_for_the_user(tmp_path: Path) -> None:
@@ -66,7 +68,8 @@ def test_a_state_that_systemd_does_not_make_is_made_for_the_user(tmp_path: Path)
     steps = to_install(found, machine.this_machine(found), tmp_path).steps
     made = ("install", "-d", "-m", "0700", "-o", "tbft-edge", "-g", "tbft-edge", "--", "/srv/my state")
     assert Step(run=made) in steps
-    assert steps.index(Step(run=made)) < steps.index(Step(write=str(tmp_path / "tbft-edge-agent.service")))
+    written = [step.write for step in steps]
+    assert steps.index(Step(run=made)) < written.index(str(tmp_path / "tbft-edge-agent.service"))
 
 
 def test_yes_does_the_steps_in_their_order(tmp_path: Path) -> None:
@@ -84,7 +87,7 @@ def test_yes_does_the_steps_in_their_order(tmp_path: Path) -> None:
     done = carry_out(told, note)
     assert done.done
     assert ran == [step.run for step in told.steps if step.run]
-    assert unit.read_text() == told.unit
+    assert unit.read_text() in [step.text for step in told.steps]
     assert stat.S_IMODE(unit.stat().st_mode) == 0o644
 
     ran.clear()
@@ -101,7 +104,7 @@ def test_uninstalling_says_that_the_state_stays(command: Callable[..., Ended], t
     assert told.stays == f"'{STATE}' with models and images stays, and so does the user tbft-edge"
     assert Step(remove=str(unit)) in told.steps
     assert unit.exists()
-    if not (plan.UNITS / unit.name).exists():
+    if not (systemd.UNITS / unit.name).exists():
         refusal = refused(command("agent", "uninstall", tmp_path / "nowhere.toml"))
         assert "no agent is installed" in refusal.message
 
@@ -109,20 +112,20 @@ def test_uninstalling_says_that_the_state_stays(command: Callable[..., Ended], t
 def test_a_step_that_fails_ends_it_with_its_own_words(tmp_path: Path) -> None:
     """A service that does not start is told in one line, and where there is more."""
     with pytest.raises(TbftError, match=r"'sh -c echo no such unit >&2; exit 5' failed: no such unit"):
-        plan.run_as_root(["sh", "-c", "echo no such unit >&2; exit 5"])
+        systemd.run_as_root(["sh", "-c", "echo no such unit >&2; exit 5"])
     with pytest.raises(TbftError, match="cannot be run"):
-        plan.run_as_root(["/nowhere/systemctl"])
+        systemd.run_as_root(["/nowhere/systemctl"])
 
 
 def test_only_root_on_a_machine_of_systemd_installs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Before anything is done."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(TbftError, match="only root"):
-        check_may(tmp_path)
+        check_may("take a container", tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    check_may(tmp_path)
+    check_may("take a container", tmp_path)
     with pytest.raises(TbftError, match="systemd does not run"):
-        check_may(tmp_path / "nowhere")
+        check_may("take a container", tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

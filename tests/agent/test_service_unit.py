@@ -13,10 +13,10 @@ import pytest
 from support.services import parsed
 from tbft_agent.agent import CRASHES, HEALTHY_SECONDS
 from tbft_agent.settings import Configured, read_settings
-from tbft_agent.systemd.places import Places
 from tbft_agent.systemd.unit import Machine, starts_before_giving_up, unit_text
 from tbft_agent.versions import KEPT_BEFORE
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.systemd.places import Places
 
 ETC = Path("/etc/tbft-edge")
 # What is promised: the best is 0, and a service that says nothing has 9.6.

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tbft_agent.systemd.syntax import word
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.words import clean
+from tbft_runtime.systemd.syntax import word
 
 _SPECIFIERS = {"%": "%"}
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import pwd
 import sys
 from pathlib import Path
 
 from tbft_agent.settings import Configured
-from tbft_agent.systemd.access import Account, check_owner, groups_for, groups_of, names_of
-from tbft_agent.systemd.places import STATE, Places
-from tbft_agent.systemd.unit import USER, Machine
+from tbft_agent.systemd.unit import Machine
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import WEIGHTS
+from tbft_runtime.systemd.access import check_owner, groups_for, groups_of, names_of
+from tbft_runtime.systemd.places import STATE, Places
+from tbft_runtime.systemd.steps import account
 
 # What `vcgencmd` asks: newer ones the first, older ones the second.
 _FIRMWARE = ("/dev/vcio", "/dev/vchiq")
@@ -33,15 +33,6 @@ def this_machine(configured: Configured) -> Machine:
     # Not resolved: that it is a link is what makes an environment of it.
     program = (sys.executable, "-P", "-m", "tbft_edge")
     return Machine(program, places, names_of(groups | groups_of(devices)), devices, _weights(configured.bundle))
-
-
-def account() -> Account:
-    """Of the service's user."""
-    try:
-        found = pwd.getpwnam(USER)
-    except KeyError:
-        return Account(None, None)
-    return Account(found.pw_uid, found.pw_gid)
 
 
 def _check_homes(configured: Configured) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from tbft_agent.agent import CRASHES, HEALTHY_SECONDS
 from tbft_agent.settings import LOOPBACK, Configured
-from tbft_agent.systemd.places import STATE, Places
-from tbft_agent.systemd.syntax import settings, word
 from tbft_agent.versions import KEPT_BEFORE
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.systemd.places import STATE, Places
+from tbft_runtime.systemd.steps import USER
+from tbft_runtime.systemd.syntax import settings, word
+from tbft_runtime.systemd.walls import devices, file_system, unit, walls
 
 NAME = "tbft-edge-agent.service"
-USER = "tbft-edge"
 # Of an address on which every network of the board is heard.
 _EVERYWHERE = ("0.0.0.0", "::")
 _RESTART_SECONDS = 10
@@ -52,14 +52,14 @@ def unit_text(configured: Configured, machine: Machine) -> str:
             "",
             *_files(configured, machine.places),
             "",
-            *_devices(machine.devices),
+            *devices(machine.devices),
             "",
-            *_walls(),
+            *walls(),
             *_network(configured.settings.http.host),
         ],
         "Install": settings(WantedBy="multi-user.target"),
     }
-    return "\n".join("\n".join((f"[{name}]", *lines, "")) for name, lines in sections.items())
+    return unit(sections)
 
 
 def memory_max(configured: Configured, machine: Machine) -> int:
@@ -118,54 +118,10 @@ def _files(configured: Configured, places: Places) -> list[str]:
     made = places.state == STATE
     return [
         *(settings(StateDirectory=STATE.name, StateDirectoryMode="0700") if made else []),
-        *settings(ProtectSystem="strict", ProtectHome="tmpfs" if places.is_in_homes else "yes", PrivateTmp="yes"),
-        *settings(ReadWritePaths=_words(places.written, places.state)),
-        *settings(BindPaths=_words(places.bound_to_write, places.state)),
-        *settings(BindReadOnlyPaths=_words(places.bound_to_read, places.state)),
+        *file_system(places),
         "# Figures are for another program to read; all else the agent keeps to itself anyway.",
         *settings(UMask="0077" if configured.metrics is None else "0022"),
     ]
-
-
-def _words(paths: list[Path], state: Path) -> list[str]:
-    """A minus stands before what may lack: the agent says so itself, or waits, as for a camera that is unplugged."""
-    return [word(str(path) if path == state else f"-{path}") for path in paths]
-
-
-def _devices(devices: tuple[str, ...]) -> list[str]:
-    if not devices:
-        return settings(PrivateDevices="yes")
-    return [
-        "# Power and throttling are told by devices.",
-        *settings(DevicePolicy="closed", DeviceAllow=[f"{word(device)} rw" for device in devices]),
-    ]
-
-
-def _walls() -> list[str]:
-    """ONNX Runtime writes no code of its own: on ARM, too, none of its memory is both written and executed."""
-    return settings(
-        NoNewPrivileges="yes",
-        CapabilityBoundingSet="",
-        AmbientCapabilities="",
-        ProtectKernelTunables="yes",
-        ProtectKernelModules="yes",
-        ProtectKernelLogs="yes",
-        ProtectControlGroups="yes",
-        ProtectClock="yes",
-        ProtectHostname="yes",
-        ProtectProc="invisible",
-        RestrictAddressFamilies="AF_INET AF_INET6 AF_UNIX",
-        RestrictNamespaces="yes",
-        RestrictRealtime="yes",
-        RestrictSUIDSGID="yes",
-        LockPersonality="yes",
-        MemoryDenyWriteExecute="yes",
-        RemoveIPC="yes",
-        KeyringMode="private",
-        SystemCallArchitectures="native",
-        SystemCallFilter=["@system-service", "~@privileged"],
-        SystemCallErrorNumber="EPERM",
-    )
 
 
 def _network(host: str) -> list[str]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tbft_agent.systemd.places import is_hidden
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.systemd.places import is_hidden
 
 _READ, _WRITE, _ENTER = 4, 2, 1
 _LOOK, _CHANGE = _READ | _ENTER, _READ | _WRITE | _ENTER
