@@ -1,0 +1,86 @@
+"""`fleet pull` every so often: units that systemd takes, of a service that can reach little."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from support.services import parsed
+from tbft_artifacts.errors import TbftError
+from tbft_fleet.device.timer import SERVICE, TIMER, Pulling, to_install, to_uninstall
+from tbft_runtime.systemd.places import Places
+from tbft_runtime.systemd.steps import carry_out
+
+STATE = Path("/var/lib/tbft-edge/fleet")
+PULLING = Pulling(STATE, Places(STATE, (Path("/srv/images"),), ()), "1h", (), ())
+# `systemd-analyze security`: 0 is best, 9.6 a service that says nothing.
+MOST_EXPOSED = 2.0
+PLACES = {
+    "usual": PULLING,
+    "a stick": replace(PULLING, places=Places(STATE, (Path("/media/stick/a b"), Path("/home/pi/images")), ())),
+    "a Raspberry Pi": replace(PULLING, groups=("video",), throttling=("/dev/vcio",)),
+}
+
+
+def written(folder: Path, pulling: Pulling = PULLING) -> dict[str, dict[str, dict[str, str]]]:
+    steps = to_install(pulling, folder).steps
+    return {Path(step.write).name: parsed(step.text) for step in steps if step.write and step.text}
+
+
+def test_the_timer_starts_what_pulls(tmp_path: Path) -> None:
+    """Boards do not all ask at the same moment, and one that was off asks soon after its start."""
+    units = written(tmp_path)
+    assert units[SERVICE]["Service"]["Type"] == "oneshot"
+    assert units[SERVICE]["Service"]["ExecStart"].endswith(f"-P -m tbft_edge fleet pull {STATE}")
+    assert units[TIMER]["Timer"] == {"OnBootSec": "5min", "OnUnitInactiveSec": "1h", "RandomizedDelaySec": "900"}
+    assert units[TIMER]["Install"] == {"WantedBy": "timers.target"}
+
+
+@pytest.mark.parametrize("every", ["", "1", "0h", "-1h", "1 h", "1h\nExecStart=/bin/sh", "1year"])
+def test_what_is_no_interval_is_refused(every: str, tmp_path: Path) -> None:
+    """Nothing that somebody writes there ends a line of the unit."""
+    with pytest.raises(TbftError, match="is no interval"):
+        to_install(replace(PULLING, every=every), tmp_path)
+
+
+def test_units_are_written_before_systemd_reads_them_and_go_again(tmp_path: Path) -> None:
+    """What was installed can be removed, and the board's folder stays."""
+    ran = list[Sequence[str]]()
+
+    def note(words: Sequence[str]) -> None:
+        assert (tmp_path / TIMER).exists() == (words[0] == "systemctl")
+        ran.append(words)
+
+    carry_out(to_install(PULLING, tmp_path), note)
+    assert ran[-2:] == [("systemctl", "daemon-reload"), ("systemctl", "enable", "--now", TIMER)]
+    carry_out(to_uninstall(STATE, tmp_path), lambda _words: None)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(TbftError, match="nothing pulls by itself"):
+        to_uninstall(STATE, tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("place", PLACES)
+def test_systemd_takes_them_and_finds_little_exposed(place: str, tmp_path: Path) -> None:
+    """By its own judge: no word that it does not know, and a figure that is good."""
+    for step in to_install(PLACES[place], tmp_path).steps:
+        if step.write is not None and step.text is not None:
+            Path(step.write).write_text(step.text, encoding="utf-8")
+    units = [tmp_path / SERVICE, tmp_path / TIMER]
+    checked = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    judged = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", units[0]],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    exposed = re.search(r"exposure level for \S+: ([\d.]+)", judged.stdout)
+    assert exposed is not None, judged.stdout
+    assert float(exposed[1]) <= MOST_EXPOSED
