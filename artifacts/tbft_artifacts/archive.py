@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,10 @@ from tbft_artifacts.bundle import Bundle, open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.packed import Packed, find_bundle, take_files
 from tbft_artifacts.regular import help_with, open_regular, unreadable
+from tbft_artifacts.signing.bundles import check_signature, signature_beside
+from tbft_artifacts.signing.trust import trusted_keys
 from tbft_artifacts.temporary_folder import temporary_folder
+from tbft_artifacts.unchanged import Unchanged
 
 SUFFIX = ".tar.gz"
 _OTHER_SUFFIXES = (".7z", ".gz", ".rar", ".tar", ".tar.bz2", ".tar.xz", ".tar.zst", ".tbz2", ".tgz", ".txz", ".zip")
@@ -38,13 +42,17 @@ def check_packed_name(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike[str], expect_id: str | None = None) -> Iterator[Bundle]:
+def opened(
+    path: str | os.PathLike[str], expect_id: str | None = None, trust: str | os.PathLike[str] | None = None
+) -> Iterator[Bundle]:
     """The verified bundle at `path`; an archive is unpacked for as long as the `with` block lasts.
 
     Args:
         path: The bundle's folder, or its `.tar.gz`.
         expect_id: The id that the bundle must have, all 64 digits; None: whichever it has. It is compared before
             anything but the manifest is read.
+        trust: The file of public keys one of which must have signed it, an archive and what is in it; None: this
+            machine's trust file, if it has one.
 
     Yields:
         What `open_bundle` gives; of an archive its folder is a temporary one.
@@ -61,21 +69,20 @@ def opened(path: str | os.PathLike[str], expect_id: str | None = None) -> Iterat
     """
     path = Path(path)
     if not is_archive(path):
-        yield open_bundle(path, expect_id=expect_id)
+        yield open_bundle(path, expect_id=expect_id, trust=trust)
         return
     with contextlib.ExitStack() as stack:
-        with _opened_file(path) as file:
-            packed = find_bundle(file, path, expect_id)
+        with _found(path, expect_id, trust) as (file, packed):
             temporary = stack.enter_context(temporary_folder())
             folder = temporary / "bundle"
             with _told(path, temporary.parent, _OTHER_PLACE):
                 folder.mkdir()
                 _take(file, path, packed, folder, temporary.parent, _OTHER_PLACE)
-        yield open_bundle(folder, shown=path, expect_id=expect_id)
+        yield open_bundle(folder, shown=path, expect_id=expect_id, trust=trust)
 
 
 def unpack(archive: Path, folder: Path, expect_id: str | None = None, shown: Path | None = None) -> None:
-    """Unpack the bundle in `archive` into the new folder `folder`: the files that its manifest lists, and no other.
+    """Unpack the bundle in `archive` into the new folder `folder`: its signature, and the files its manifest lists.
 
     Errors call the folder `shown`.
 
@@ -83,16 +90,18 @@ def unpack(archive: Path, folder: Path, expect_id: str | None = None, shown: Pat
     `open_bundle` to say.
     """
     place, more = folder.parent, "free some space; what was saved before is kept"
-    with _opened_file(archive) as file:
-        packed = find_bundle(file, archive, expect_id)
-        with _told(archive, place, more), atomic_folder(folder, shown) as temporary:
-            _take(file, archive, packed, temporary, place, more)
+    with (
+        _found(archive, expect_id) as (file, packed),
+        _told(archive, place, more),
+        atomic_folder(folder, shown) as temporary,
+    ):
+        _take(file, archive, packed, temporary, place, more)
 
 
 def archived_id(archive: Path, expect_id: str | None = None) -> str:
     """The id that the manifest inside `archive` has; its files are not looked at. Raises TbftError as `unpack` does."""
-    with _opened_file(archive) as file:
-        return find_bundle(file, archive, expect_id).manifest.bundle_id
+    with _found(archive, expect_id) as (_, packed):
+        return packed.manifest.bundle_id
 
 
 def _take(file: BinaryIO, archive: Path, packed: Packed, folder: Path, place: Path, more: str) -> None:
@@ -116,11 +125,25 @@ def _check_space(needed: int, archive: Path, folder: Path, place: Path, more: st
 
 
 @contextlib.contextmanager
-def _opened_file(archive: Path) -> Iterator[BinaryIO]:
+def _found(
+    archive: Path, expect_id: str | None, trust: str | os.PathLike[str] | None = None
+) -> Iterator[tuple[BinaryIO, Packed]]:
+    """The open archive, and the bundle in it. Where keys are trusted its signature comes before all else."""
     with _reading(archive):
         file = open_regular(archive)
     with file:
-        yield file
+        keys = trusted_keys(trust)
+        if keys is None:
+            yield file, find_bundle(file, archive, expect_id)
+            return
+        # What is signed alone: the archive. A signature in it is a member like any other, and none was read yet.
+        with _reading(archive):
+            unchanged = Unchanged(file, archive)
+        signed = check_signature(signature_beside(archive), unchanged.sha256, keys, archive)
+        with io.BufferedReader(unchanged) as whole:
+            packed = find_bundle(whole, archive, expect_id)
+            signed.check(packed.manifest.bundle_id, archive)
+            yield whole, packed
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ from tbft_artifacts.minimum_runtime import check_runtime, installed_version
 from tbft_artifacts.more_classes import grown, with_rows
 from tbft_artifacts.plan import PREDICT, Drift, Plan
 from tbft_artifacts.regular import open_regular, pieces, read_at_most
+from tbft_artifacts.signing.bundles import SIGNATURE, check_signature
+from tbft_artifacts.signing.trust import trusted_keys
 from tbft_artifacts.source import FEATURES, MOMENTS
 from tbft_artifacts.verified import read_verified
 
@@ -41,6 +43,7 @@ class Bundle:
     `changed` are tensors that count instead of those of the same name in its weights, where a run goes on from
     what an earlier one learned; no file of the bundle has them.
     `compiled_classes` is how many classes its graphs and weights are for, where `with_classes` appended others.
+    `signed_by` is the id of the trusted key that signed it; None where nobody had to.
     """
 
     folder: Path
@@ -48,6 +51,7 @@ class Bundle:
     shown: Path | None = None
     changed: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
     compiled_classes: int | None = None
+    signed_by: str | None = None
 
     def with_classes(self, added: Sequence[str]) -> Bundle:
         """The same for its classes and those `added` behind them. Raises TbftError as `more_classes.grown` does."""
@@ -119,7 +123,10 @@ class Bundle:
 
 
 def open_bundle(
-    folder: str | os.PathLike[str], shown: str | os.PathLike[str] | None = None, expect_id: str | None = None
+    folder: str | os.PathLike[str],
+    shown: str | os.PathLike[str] | None = None,
+    expect_id: str | None = None,
+    trust: str | os.PathLike[str] | None = None,
 ) -> Bundle:
     """Read and verify the bundle in a folder; `opened` takes an archive, too.
 
@@ -127,14 +134,16 @@ def open_bundle(
         folder: Where it lies.
         shown: What errors call it, where it came from elsewhere; None: the folder.
         expect_id: The id that the bundle must have, all 64 digits; None: whichever it has.
+        trust: The file of public keys one of which must have signed it; None: this machine's trust file, if it has one.
 
     Returns:
         The folder and the manifest: classes, preprocessing, blocks and plans, each with its cost.
 
     Raises:
-        TbftError: The manifest is missing or unreadable, of a newer format or for a newer runtime; the id is not the
-            expected one; a file's name leads out of the bundle; a file is missing, not listed, no regular file, or its
-            content changed; a plan cannot be trained (`check_plans`).
+        TbftError: The manifest is missing or unreadable, of a newer format or for a newer runtime; no trusted key
+            signed it, which is known before it is looked into; the id is not the expected one; a file's name leads out
+            of the bundle; a file is missing, not listed, no regular file, or its content changed; a plan cannot be
+            trained (`check_plans`).
 
     Example:
         >>> from tbft_artifacts.bundle import open_bundle
@@ -154,11 +163,17 @@ def open_bundle(
             if isinstance(error, NotADirectoryError)
             else "make a bundle with 'tbft-edge export'",
         ) from error
+    keys, signed = trusted_keys(trust), None
+    if keys is not None:
+        _check_inside(folder, SIGNATURE, shown)
+        signed = check_signature(folder / SIGNATURE, hashlib.sha256(content).hexdigest(), keys, shown)
     manifest = verified_manifest(content, shown, expect_id)
+    if signed is not None:
+        signed.check(manifest.bundle_id, shown)
     for name, entry in manifest.files.items():
         _check_file(folder, name, entry, shown)
     check_plans(manifest, folder / WEIGHTS, shown)
-    return Bundle(folder, manifest, shown)
+    return Bundle(folder, manifest, shown, signed_by=None if signed is None else signed.key)
 
 
 def verified_manifest(content: bytes, bundle: Path, expect_id: str | None = None) -> Manifest:

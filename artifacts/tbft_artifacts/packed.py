@@ -11,6 +11,7 @@ from tbft_artifacts.bundle import verified_manifest
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.gzip_stream import GzipStream, damaged
 from tbft_artifacts.manifest import MANIFEST, MANIFEST_LIMIT, Manifest
+from tbft_artifacts.signing.bundles import SIGNATURE, SIGNATURE_LIMIT
 from tbft_artifacts.tar_stream import Member, TarStream
 
 # `export` packs the manifest first; how much else may come before it.
@@ -57,7 +58,7 @@ def find_bundle(file: BinaryIO, archive: Path, expect_id: str | None) -> Packed:
 
 
 def take_files(file: BinaryIO, archive: Path, packed: Packed, folder: Path) -> None:
-    """Write the bundle's files into `folder`, which exists and is empty.
+    """Write the bundle's files, and its signature if there is one, into `folder`, which exists and is empty.
 
     Raises TbftError for an archive that is damaged, or holds what no bundle does; OSError for what cannot be written.
     """
@@ -70,6 +71,10 @@ def take_files(file: BinaryIO, archive: Path, packed: Packed, folder: Path) -> N
         if not member.is_file:
             continue
         if name not in listed:
+            if name == packed.root / SIGNATURE and member.size <= SIGNATURE_LIMIT:
+                # What lies unpacked is verified by it whenever it is opened.
+                _put(tar.content(), folder, SIGNATURE, archive)
+                continue
             if _may_be_manifest(name) and len(name.parts) <= len(packed.root.parts) + 1:
                 raise TbftError(f"'{archive}' holds several bundles", "pack one")
             unlisted = _passed(unlisted, member, archive)
@@ -83,12 +88,7 @@ def take_files(file: BinaryIO, archive: Path, packed: Packed, folder: Path) -> N
                 f"'{own}' of '{archive}' has {member.size} bytes, and its manifest says {size}", "do not trust it"
             )
         if own != MANIFEST:
-            try:
-                _write(tar.content(), folder / own)
-            except (FileExistsError, NotADirectoryError) as error:
-                raise TbftError(
-                    f"'{own}' of '{archive}' lies where another file of it does", "do not trust it"
-                ) from error
+            _put(tar.content(), folder, own, archive)
     if missing:
         raise damaged(archive, f"it lacks '{next(iter(missing.values()))}'")
 
@@ -122,6 +122,13 @@ def _passed(left: int, member: Member, archive: Path) -> int:
 def _read_on(members: Iterator[tuple[PurePosixPath, Member]], archive: Path, left: int) -> None:
     for _, member in members:
         left = _passed(left, member, archive)
+
+
+def _put(content: Iterator[bytes], folder: Path, name: str, archive: Path) -> None:
+    try:
+        _write(content, folder / name)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise TbftError(f"'{name}' of '{archive}' lies where another file of it does", "do not trust it") from error
 
 
 def _write(content: Iterator[bytes], path: Path) -> None:

@@ -1,0 +1,94 @@
+"""The signature of a bundle: of a folder's manifest, which lists every other file, or of a whole archive.
+
+It states the id of the bundle, and is one over bytes: what it fits is known to be the signer's before anything of it is
+read as JSON, tar or ONNX.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tbft_artifacts.decode import decode
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import help_with, read_at_most
+from tbft_artifacts.signing.envelope import LIMIT, sign, verify
+from tbft_artifacts.signing.statement import Digest, Statement, Subject
+from tbft_artifacts.structs import Sha256, Struct
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner, SSlibKey
+
+# Beside the manifest, which does not list it: a bundle has the same id signed and unsigned.
+SIGNATURE = "signature.dsse.json"
+SIGNATURE_LIMIT = LIMIT
+PREDICATE_TYPE = "tbft-edge:bundle:v1"
+_SIGN = "ask whoever exported it for one that 'tbft-edge export' made with `sign`, or for the key"
+
+
+class _Predicate(Struct, frozen=True):
+    bundle_id: Sha256
+
+
+@dataclass(frozen=True)
+class Signed:
+    """That a trusted key, whose id is `key`, signed some file as one of the bundle with this id."""
+
+    key: str
+    bundle_id: str
+
+    def check(self, bundle_id: str, bundle: Path) -> None:
+        """Raise TbftError for a bundle of another id."""
+        if bundle_id != self.bundle_id:
+            raise TbftError(
+                f"the id of bundle '{bundle}' is {bundle_id}, and it was signed as that of {self.bundle_id}", _SIGN
+            )
+
+
+def signature_beside(archive: Path) -> Path:
+    """Where the signature of an archive lies; of a link, that of what it leads to."""
+    return Path(f"{os.path.realpath(archive)}.dsse.json")
+
+
+def signature(name: str, sha256: str, bundle_id: str, signer: CryptoSigner) -> bytes:
+    """The signature of the file with that digest; `name` is for people."""
+    return sign(
+        Statement(
+            subject=(Subject(name, Digest(sha256)),),
+            predicate_type=PREDICATE_TYPE,
+            predicate=msgspec.Raw(msgspec.json.encode(_Predicate(bundle_id))),
+        ),
+        signer,
+    )
+
+
+def check_signature(path: Path, sha256: str, keys: Sequence[SSlibKey], bundle: Path) -> Signed:
+    """Who signed the file with that digest, by the signature at `path`, which is that of `bundle`.
+
+    Raises TbftError if it is not there, none of `keys` made it, or it is that of another file.
+    """
+    shown = f"the signature '{path.name}' of bundle '{bundle}'"
+    try:
+        content = read_at_most(path, SIGNATURE_LIMIT)
+    except FileNotFoundError as error:
+        raise TbftError(
+            f"bundle '{bundle}' is not signed: '{path.name}' is not there, and this machine opens signed ones alone",
+            f"copy that file, too, if there is one; else {_SIGN}",
+        ) from error
+    except OSError as error:
+        raise TbftError(f"{shown} cannot be read ({error.strerror})", help_with(error)) from error
+    statement, key = verify(content, keys, shown)
+    if statement.predicate_type != PREDICATE_TYPE or [each.digest.sha256 for each in statement.subject] != [sha256]:
+        raise TbftError(
+            f"{shown} is that of something else, or the bundle changed since it was signed",
+            "do not trust it; copy both again from where they were made",
+        )
+    predicate = decode(
+        bytes(statement.predicate), _Predicate, SIGNATURE_LIMIT, failed=f"{shown} does not say of which", hint=_SIGN
+    )
+    return Signed(key, predicate.bundle_id)
