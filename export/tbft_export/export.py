@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,8 +34,12 @@ from tbft_export.pipeline import PassRunner
 from tbft_export.plans import Draft, LeftOut, exit_maker, load_asked, make_plans, plan_maker, plan_requests
 from tbft_export.progress import Progress, Silent
 from tbft_export.quiet import unlogged
+from tbft_export.sign_bundle import sign_archive, sign_folder, signer_of
 from tbft_export.sources.load import TrainedModel
 from tbft_export.write_bundle import official_files, pack, write_manifest, write_models, write_weights
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,14 @@ class Exported:
     """The manifest that was written, and how each of its plans compared with PyTorch, in their order.
 
     `notes` are what the owner of the model may not know of it, a line each. `left_out` are plans that cannot be made,
-    where the export was to keep going.
+    where the export was to keep going. `signed_by` is the id of the key that signed it.
     """
 
     manifest: Manifest
     checks: tuple[SelfCheck, ...]
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    signed_by: str | None = None
 
     @property
     def has_official(self) -> bool:
@@ -64,7 +70,7 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress:
 
     Args:
         options: The model and its weights, what drifted or another method, and how it is trained.
-        out: The folder to write, or the `.tar.gz`.
+        out: The folder to write, or the `.tar.gz`; where it is signed, the signature of that is put beside it.
         progress: Is told of each step.
 
     Returns:
@@ -89,22 +95,30 @@ def export_bundle(options: ExportOptions, out: str | os.PathLike[str], progress:
 
 
 def _export(options: ExportOptions, out: Path, progress: Progress) -> Exported:
+    signer = signer_of(options.sign)
     progress.begin(f"reading {options.model}", 1)
     runner = PassRunner(options.dump_after)
     trained = load_asked(options, runner)
     if not is_archive(out):
-        return _write(options, trained, runner, progress, out)
+        return _write(options, trained, runner, progress, out, signer)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "bundle"
-        exported = _write(options, trained, runner, progress, folder)
+        exported = _write(options, trained, runner, progress, folder, signer)
         progress.begin("packing", 1)
         with atomic_file(out) as archive:
             pack(folder, archive)
+            if signer is not None:
+                sign_archive(archive, out, exported.manifest.bundle_id, signer)
     return exported
 
 
 def _write(
-    options: ExportOptions, trained: TrainedModel, runner: PassRunner, progress: Progress, out: Path
+    options: ExportOptions,
+    trained: TrainedModel,
+    runner: PassRunner,
+    progress: Progress,
+    out: Path,
+    signer: CryptoSigner | None,
 ) -> Exported:
     requests = plan_requests(options, trained)
     forward = trained.forward
@@ -148,8 +162,11 @@ def _write(
         blocks = describe_blocks(forward.graph, forward.trainable, trained_blocks, forward.fixed)
         blocks += () if exits is None else exit_blocks(exits)
         manifest = write_manifest(msgspec.structs.replace(manifest, blocks=blocks, plans=plans), folder)
+        if signer is not None:
+            sign_folder(folder, manifest.bundle_id, signer)
         _check(folder, out)
-    return Exported(manifest, tuple(each.check for each in made), notes, left_out)
+    signed_by = None if signer is None else signer.public_key.keyid
+    return Exported(manifest, tuple(each.check for each in made), notes, left_out, signed_by)
 
 
 def _check(folder: Path, out: Path) -> None:

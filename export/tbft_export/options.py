@@ -10,6 +10,7 @@ from tbft_artifacts.check_names import name_faults
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
+from tbft_artifacts.signing.keys import private_key
 from tbft_export.sources.given_shape import GivenShape
 from tbft_export.sources.named import check_weights, model_kind
 from tbft_export.sources.sound import SoundOptions
@@ -122,6 +123,8 @@ class ExportOptions:
     """Whether an int8 prefix may cost more than one point of accuracy."""
     keep_going: bool = False
     """Whether of several plans those that cannot be made are left out, instead of none being written."""
+    sign: Path | None = None
+    """The private key, Ed25519 in a PEM file, that signs the bundle; None: nobody signs it."""
     official: bool = False
     """Whether ONNX Runtime Training's own artifacts are written, too; they hold the weights once more."""
     dump_after: str | None = None
@@ -153,6 +156,8 @@ def check_options(options: ExportOptions) -> None:
     if model_kind(options.model) != "onnx" and options.output is not None:
         raise TbftError(f"`output` names one of an .onnx file, and '{options.model}' is none", "leave `output` out")
     check_weights(options.model, None if options.weights is None else Path(options.weights))
+    if options.sign is not None:
+        private_key(options.sign)
     if options.method == "tbft" and options.drift is None and options.blocks:
         raise TbftError(
             f"`blocks` {options.blocks[0]} says what is trained, and `drift` decides how",

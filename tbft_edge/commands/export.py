@@ -35,7 +35,7 @@ from tbft_edge.commands.input_options import (
     TimeColumnOption,
     WindowOption,
 )
-from tbft_edge.commands.options import JsonOption
+from tbft_edge.commands.options import JsonOption, SignOption
 from tbft_edge.commands.source_options import KeepOption, SourceOption
 from tbft_edge.console import print_json, say, stdout_for_words
 from tbft_edge.flags import with_flags
@@ -193,6 +193,7 @@ def command(
     dump_after: Annotated[
         str | None, typer.Option(help="Print the graph on stderr after this compiler pass, such as TakeGradientsPass.")
     ] = None,
+    sign: SignOption = None,
     json: JsonOption = False,
 ) -> None:
     """Compile a trained classifier into a bundle in which only what the drift, or a method, calls for is trainable.
@@ -243,6 +244,7 @@ def command(
             allow_accuracy_loss=allow_accuracy_loss,
             keep_going=keep_going,
             official=official,
+            sign=sign,
             dump_after=dump_after,
         )
         check_options(options)

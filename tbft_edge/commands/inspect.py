@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from tbft_artifacts.input_shape import RGB
@@ -21,6 +22,14 @@ from tbft_edge.tables.table import Table, show
 
 def command(
     bundle: Annotated[Path, typer.Argument(help="A bundle folder or .tar.gz.")],
+    trust: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEYS",
+            help="Refuse a bundle that none of these keys signed, public ones in a PEM file, instead of this machine's "
+            "trusted ones.",
+        ),
+    ] = None,
     expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -28,23 +37,24 @@ def command(
     from tbft_artifacts.archive import opened
     from tbft_runtime.graphs.graph_file import check_graphs
 
-    with opened(bundle, expect_id) as verified:
-        manifest = verified.manifest
+    with opened(bundle, expect_id, trust) as verified:
+        manifest, signed_by = verified.manifest, verified.signed_by
         check_graphs(verified)
     if json:
-        print_json(manifest)
+        print_json(manifest if signed_by is None else msgspec.to_builtins(manifest) | {"signed_by": signed_by})
         return
-    for table in _tables(manifest):
+    for table in _tables(manifest, signed_by):
         show(table)
 
 
-def _tables(manifest: Manifest) -> Iterator[Table]:
+def _tables(manifest: Manifest, signed_by: str | None) -> Iterator[Table]:
     total = sum(entry.bytes for entry in manifest.files.values())
     yield Table(
         f"bundle {manifest.bundle_id[:12]}: {manifest.model}",
         ["", "value"],
         [
             ["id", manifest.bundle_id],
+            *([["signed by", f"key {signed_by}"]] if signed_by else []),
             ["format", f"{manifest.format} (needs tbft-edge {manifest.minimum_runtime} or newer)"],
             ["parent", manifest.parent or "none"],
             ["input", _input(manifest)],

@@ -42,6 +42,14 @@ BaseOption = Annotated[
         "tensors, instead of the bundle's own.",
     ),
 ]
+SignOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="KEY",
+        help="Sign the bundle with this private key, Ed25519 in a PEM file. The signature of a .tar.gz is put beside "
+        "it, as .tar.gz.dsse.json.",
+    ),
+]
 WindowOption = Annotated[
     int | None,
     typer.Option(

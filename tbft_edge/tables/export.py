@@ -28,6 +28,7 @@ def export_result(exported: Exported, out: Path) -> dict[str, object]:
     bundle: dict[str, object] = {
         "bundle": str(out),
         "bundle_id": manifest.bundle_id,
+        "signed_by": exported.signed_by,
         "bytes": bundle_bytes(manifest),
         "preprocessing": manifest.preprocessing,
         "left_out": [each._asdict() for each in exported.left_out],
@@ -78,6 +79,8 @@ def print_export(exported: Exported, options: ExportOptions, out: Path) -> None:
         words = {"sgd": "plain SGD; momentum and weight decay", "adam": "AdamW; Adam"}[options.optimizer]
         say(f"ort_training/ has ORT's {words} exist only in the device graphs")
     say(f"wrote {out}")
+    if exported.signed_by is not None:
+        say(f"signed by key {exported.signed_by}")
     say(f"its id, for --expect-id on the device: {manifest.bundle_id}")
     say(f"next, on the device: {next_command(manifest, out)}")
 

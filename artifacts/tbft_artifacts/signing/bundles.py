@@ -19,6 +19,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import help_with, read_at_most
 from tbft_artifacts.signing.envelope import LIMIT, sign, verify
 from tbft_artifacts.signing.statement import Digest, Statement, Subject
+from tbft_artifacts.signing.trust import UntrustedError
 from tbft_artifacts.structs import Sha256, Struct
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ class Signed:
     bundle_id: str
 
     def check(self, bundle_id: str, bundle: Path) -> None:
-        """Raise TbftError for a bundle of another id."""
+        """Raise UntrustedError for a bundle of another id."""
         if bundle_id != self.bundle_id:
-            raise TbftError(
+            raise UntrustedError(
                 f"the id of bundle '{bundle}' is {bundle_id}, and it was signed as that of {self.bundle_id}", _SIGN
             )
 
@@ -70,14 +71,21 @@ def signature(name: str, sha256: str, bundle_id: str, signer: CryptoSigner) -> b
 def check_signature(path: Path, sha256: str, keys: Sequence[SSlibKey], bundle: Path) -> Signed:
     """Who signed the file with that digest, by the signature at `path`, which is that of `bundle`.
 
-    Raises TbftError if it is not there, none of `keys` made it, or it is that of another file.
+    Raises UntrustedError if it is not there, none of `keys` made it, or it is that of another file.
     """
+    try:
+        return _checked(path, sha256, keys, bundle)
+    except TbftError as error:
+        raise UntrustedError(error.message, error.hint) from error
+
+
+def _checked(path: Path, sha256: str, keys: Sequence[SSlibKey], bundle: Path) -> Signed:
     shown = f"the signature '{path.name}' of bundle '{bundle}'"
     try:
         content = read_at_most(path, SIGNATURE_LIMIT)
     except FileNotFoundError as error:
         raise TbftError(
-            f"bundle '{bundle}' is not signed: '{path.name}' is not there, and this machine opens signed ones alone",
+            f"bundle '{bundle}' is not signed: '{path.name}' is not there",
             f"copy that file, too, if there is one; else {_SIGN}",
         ) from error
     except OSError as error:

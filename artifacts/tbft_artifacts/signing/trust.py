@@ -17,16 +17,20 @@ TRUST_FILE = Path("/etc/tbft-edge/trust.pem")
 TRUST_VARIABLE = "TBFT_EDGE_TRUST"
 
 
+class UntrustedError(TbftError):
+    """No trusted key is known to have signed a bundle, which is neither damaged nor gone."""
+
+
 def trust_file() -> Path | None:
     """The file of keys whose bundles alone are opened here; None where there is none, and anybody's are opened.
 
-    It is the one that the environment variable names, else that in /etc. Raises TbftError where that is not clear:
+    It is the one that the environment variable names, else that in /etc. Raises UntrustedError where that is not clear:
     whoever asked for trust must never get none.
     """
     named = os.environ.get(TRUST_VARIABLE)
     if named is not None:
         if not named:
-            raise TbftError(
+            raise UntrustedError(
                 f"no bundle is opened, since {TRUST_VARIABLE} is set and names no file",
                 "name the file of the keys that are trusted, or unset it",
             )
@@ -56,5 +60,5 @@ def trusted_keys(trust: str | os.PathLike[str] | None = None) -> tuple[SSlibKey,
         raise _unusable(error) from error
 
 
-def _unusable(error: TbftError) -> TbftError:
-    return TbftError(f"no bundle is opened, since the trust file cannot be used: {error.message}", error.hint)
+def _unusable(error: TbftError) -> UntrustedError:
+    return UntrustedError(f"no bundle is opened, since the trust file cannot be used: {error.message}", error.hint)

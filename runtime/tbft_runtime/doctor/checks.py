@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.signing.trust import trust_file, trusted_keys
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.files import board_model, cpuinfo, meminfo
 from tbft_runtime.board.machine import available_memory, memory_limit
@@ -52,6 +54,7 @@ def examine(bundle: Bundle | None, folder: Path | None, board: Board | None = No
         *check_onnxruntime([sys.executable, "-m", "tbft_runtime.doctor.probe"]),
         _memory(board, bundle),
         _disk(folder, bundle),
+        _trust(),
         _temperature(board),
         _throttling(board),
         *_meters(board),
@@ -159,6 +162,17 @@ def _disk(folder: Path | None, bundle: Bundle | None) -> Check:
     wanted = max(needs(bundle, plan).disk for plan in bundle.manifest.plans)
     text += f"; a run needs about {wanted / 1e6:,.1f} MB and the prepared {bundle.manifest.noun}s"
     return _enough("disk", free >= wanted, text, "free some space, or train on another disk with `out`")
+
+
+def _trust() -> Check:
+    try:
+        keys = trusted_keys()
+        file = trust_file()
+    except TbftError as error:
+        return Check("trust", False, error.message, error.hint)
+    if keys is None:
+        return Check("trust", None, "no trust file: anybody's bundles are opened")
+    return Check("trust", True, f"{len(keys)} key{'s' if len(keys) > 1 else ''} in '{file}', whose bundles are opened")
 
 
 def _why_not_written(place: Path) -> str | None:

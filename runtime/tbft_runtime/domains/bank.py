@@ -14,6 +14,7 @@ from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle, bundle_id
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
+from tbft_artifacts.signing.trust import UntrustedError
 from tbft_artifacts.stored_paths import from_stored
 from tbft_runtime.domains.file import BankFile, Domain, read_bank
 from tbft_runtime.domains.reader import ChannelReader
@@ -191,6 +192,8 @@ def opened_bundle(file: BankFile, expect_id: str | None, moved: Path | None = No
     with contextlib.ExitStack() as stack:
         try:
             found = stack.enter_context(opened(place))
+        except UntrustedError:
+            raise
         except TbftError as error:
             raise TbftError(error.message, hint) from error
         if found.manifest.bundle_id != file.record.bundle_id:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle, bundle_id
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.signing.trust import UntrustedError
 from tbft_artifacts.stored_paths import from_stored
 from tbft_runtime.run.base import continued
 from tbft_runtime.run.check_run import check_selection, check_settings, check_state
@@ -48,7 +49,8 @@ def open_trained(
             place = bundle or (folder.bundle if unpacked else from_stored(run.bundle))
             found = stack.enter_context(opened(place, expect_id))
         except TbftError as error:
-            raise TbftError(error.message, _REPAIR if unpacked else _PUT_BACK) from error
+            of_a_folder = error.hint if isinstance(error, UntrustedError) else _PUT_BACK
+            raise TbftError(error.message, _REPAIR if unpacked else of_a_folder) from error
         if found.manifest.bundle_id != run.settings.bundle_id:
             raise TbftError(f"'{place}' is not the bundle that '{path}' was trained from", _PUT_BACK)
         yield as_begun(found, folder, run, state), run, state
