@@ -30,7 +30,7 @@ ALLOWED = {
     "tbft_runtime": DATA | {"tbft_artifacts", "onnxruntime", "PIL", "prometheus_client"},
     "tbft_fleet": DATA | {"tbft_artifacts", "tbft_runtime", "securesystemslib", "tuf"},
     "tbft_agent": DATA | {"tbft_artifacts", "tbft_fleet", "tbft_runtime", "prometheus_client", "starlette", "uvicorn"},
-    "tbft_export": DATA | {"tbft_artifacts", "onnx", "onnx_ir", "onnxruntime", "torch"},
+    "tbft_export": DATA | {"tbft_artifacts", "onnx", "onnx_ir", "onnxruntime", "securesystemslib", "torch"},
 }
 
 

@@ -3,82 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
 import typer
 
-from support.bundles import ALL_DRIFTS, EXITS, FRONT, compiled, read_manifest
+from support.bundle_calls import BUNDLE, CALLS, Place, trained_place
+from support.bundles import EXITS, compiled, read_manifest
 from support.commands import Ended, refused
 from support.files import listing
-from support.runs import fine_tune
 from support.tars import END, members, pack
 from tbft_edge.main import app
 from tbft_runtime import finalize
 
 COMMANDS = typer.main.get_command(app)
 assert isinstance(COMMANDS, click.Group)
-# Those that make bundles, or read none; an agent's is named in its configuration.
-WITHOUT = {"export", "corrupt", "report", "reproduce", "ops", "agent"}
-BUNDLE = "output-frozen"
+# Those that make bundles, or read none; an agent's is named in its configuration, a fleet's in its releases.
+WITHOUT = {"export", "corrupt", "report", "reproduce", "ops", "agent", "fleet"}
 OTHER = "0" * 64
 
 
-@dataclass(frozen=True)
-class Place:
-    """What the commands are given, and where they may write."""
-
-    data: Path
-    run: Path
-    adapted: Path
-    out: Path
-
-
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, squares: Path) -> Path:
-    run = tmp_path_factory.mktemp("trained") / "run"
-    fine_tune(BUNDLE, squares, run, epochs=1)
-    return run
-
-
-@pytest.fixture(scope="module")
-def adapted(tmp_path_factory: pytest.TempPathFactory, squares: Path) -> Path:
-    """A run for a bank: of a bundle with moments of its source."""
-    run = tmp_path_factory.mktemp("adapted") / "run"
-    fine_tune(ALL_DRIFTS, squares, run, plan=FRONT, batch_norm="adapt", epochs=0)
-    return run
+def trained(tmp_path_factory: pytest.TempPathFactory, squares: Path) -> Place:
+    return trained_place(compiled, squares, tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture
-def place(tmp_path: Path, squares: Path, trained: Path, adapted: Path) -> Place:
+def place(tmp_path: Path, trained: Place) -> Place:
     (tmp_path / "out").mkdir()
-    return Place(squares, trained, adapted, tmp_path / "out")
-
-
-Arguments = Callable[[Place], tuple[str | Path, ...]]
-# Of each command, the arguments, and the bundle whose id counts.
-CALLS: dict[str, tuple[str, Arguments]] = {
-    "inspect": (BUNDLE, lambda _: (compiled(BUNDLE),)),
-    "train": (
-        BUNDLE,
-        lambda place: (compiled(BUNDLE), "--data", place.data, "--out", place.out / "run", "--epochs", "1"),
-    ),
-    "learn": (ALL_DRIFTS, lambda place: (compiled(ALL_DRIFTS), "--data", place.data, "--out", place.out / "run")),
-    "tune": (BUNDLE, lambda place: (compiled(BUNDLE), "--out", place.out / "run", "--threads", "1")),
-    "diagnose": (ALL_DRIFTS, lambda place: (compiled(ALL_DRIFTS), "--data", place.data)),
-    "eval": (BUNDLE, lambda place: (compiled(BUNDLE), "--data", place.data)),
-    "predict": (BUNDLE, lambda place: (compiled(BUNDLE), place.data)),
-    "finalize": (BUNDLE, lambda place: (place.run, "--out", place.out / "model.onnx", "--allow-worse")),
-    "bank": (ALL_DRIFTS, lambda place: (place.out / "light.bank", "--add", f"night={place.adapted}")),
-    "bench": (BUNDLE, lambda _: (compiled(BUNDLE), "--steps", "1")),
-    "compare": (
-        BUNDLE,
-        lambda place: (compiled(BUNDLE), "--data", place.data, "--out", place.out / "all", "--epochs", "1"),
-    ),
-    "doctor": (BUNDLE, lambda _: (compiled(BUNDLE),)),
-}
+    return replace(trained, out=tmp_path / "out")
 
 
 def test_every_command_that_opens_a_bundle_has_the_option() -> None:
