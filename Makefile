@@ -110,7 +110,7 @@ image-tools:
 # The command runs in children of a process that has everything imported; threads of that would be lost in them.
 FORKING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(DEVICE)/bin/python -m
 
-fuzz: $(DEVICE)/.installed $(BUNDLES)/.made
+fuzz: $(DEVICE)/.fleet $(BUNDLES)/.made
 	$(FORKING) fuzz $(FUZZ_ARGS)
 
 torture: $(DEVICE)/.installed $(BUNDLES)/.made

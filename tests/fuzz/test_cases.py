@@ -20,7 +20,7 @@ from support.files import listing
 from support.toys import coloured_squares, save_folders, save_squares
 
 # Those that start from what a run made need one.
-WITHOUT_RUNS = ("archives", "tar-attacks", "manifests", "weights", "graph-bytes", "npz", "numbers")
+WITHOUT_RUNS = ("archives", "tar-attacks", "manifests", "weights", "graph-bytes", "npz", "numbers", "signatures")
 
 
 @pytest.fixture(scope="module")

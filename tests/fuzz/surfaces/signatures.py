@@ -1,0 +1,53 @@
+"""Signed bundles of which something was changed on the way: what was signed, the signature, the keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from random import Random
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from securesystemslib.signer import CryptoSigner
+
+from fuzz.case import Case
+from fuzz.desk import Desk
+from fuzz.mutations import change_bytes, change_file, change_json, to_json
+from fuzz.surfaces.archives import NAME, packed
+from support.bundles import read_manifest
+from support.signing import key_file, sign_archive, sign_folder
+
+_FOLDER, _KEYS = "bundle", "keys.pem"
+
+
+def make(desk: Desk, rng: Random, folder: Path) -> Case:
+    """One changed file of a signed bundle, or of its keys; what is not as it was signed must be refused."""
+    source = desk.bundle("output-frozen")
+    # Always the same, so that a case can be repeated.
+    signer = CryptoSigner(Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"fuzz").digest()))
+    digits = read_manifest(source).bundle_id
+    sign_folder(shutil.copytree(source, folder / _FOLDER), digits, signer)
+    files = {path.relative_to(folder / _FOLDER).as_posix(): path for path in sorted((folder / _FOLDER).rglob("*"))}
+    (folder / NAME).write_bytes(packed({name: path.read_bytes() for name, path in files.items() if path.is_file()}))
+    sign_archive(folder / NAME, digits, signer)
+    key_file(folder / _KEYS, signer)
+    bundle = rng.choice((_FOLDER, NAME))
+    signature = folder / (f"{_FOLDER}/signature.dsse.json" if bundle == _FOLDER else f"{NAME}.dsse.json")
+    match rng.randrange(4):
+        case 0:
+            path, is_signed = signature, False
+            changed = change_json(json.loads(path.read_bytes()), rng)
+            path.write_bytes(to_json(changed.value))
+        case 1:
+            path, is_signed = rng.choice((signature, folder / _KEYS)), False
+            changed = rng.choice((change_bytes, change_file))(path.read_bytes(), rng)
+            path.write_bytes(changed.value)
+        case _:
+            path = folder / _FOLDER / "manifest.json" if bundle == _FOLDER else folder / NAME
+            before = path.read_bytes()
+            changed = change_bytes(before, rng)
+            path.write_bytes(changed.value)
+            is_signed = changed.value != before
+    what = f"{path.relative_to(folder)}: {changed.what}"
+    return Case(what, ("inspect", bundle, "--trust", _KEYS), must_refuse=is_signed)
