@@ -16,6 +16,7 @@ from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
+from tbft_artifacts.signing.bundles import sign_archive, sign_folder
 from tbft_export.blocks.find import describe_blocks
 from tbft_export.check.result import SelfCheck
 from tbft_export.collecting import collecting_rarely
@@ -34,7 +35,7 @@ from tbft_export.pipeline import PassRunner
 from tbft_export.plans import Draft, LeftOut, exit_maker, load_asked, make_plans, plan_maker, plan_requests
 from tbft_export.progress import Progress, Silent
 from tbft_export.quiet import unlogged
-from tbft_export.sign_bundle import sign_archive, sign_folder, signer_of
+from tbft_export.signer import signer_of
 from tbft_export.sources.load import TrainedModel
 from tbft_export.write_bundle import official_files, pack, write_manifest, write_models, write_weights
 
@@ -108,7 +109,7 @@ def _export(options: ExportOptions, out: Path, progress: Progress) -> Exported:
         with atomic_file(out) as archive:
             pack(folder, archive)
             if signer is not None:
-                sign_archive(archive, out, exported.manifest.bundle_id, signer)
+                sign_archive(out, exported.manifest.bundle_id, signer, written=archive)
     return exported
 
 

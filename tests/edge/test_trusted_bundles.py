@@ -13,7 +13,7 @@ from support.bundle_calls import BUNDLE, CALLS, Place, trained_place
 from support.bundles import ALL_DRIFTS, compiled, read_manifest
 from support.commands import Ended, refused
 from support.files import listing
-from support.signing import OTHER, SIGNER, key_file, sign_archive, sign_folder
+from support.signing import OTHER, SIGNER, key_file, signed_archive, signed_folder
 from support.tars import END, members, pack
 from tbft_agent.bundled import settled
 from tbft_artifacts.errors import TbftError
@@ -27,8 +27,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory, squares: Path) -> Place:
     """Signed copies of the bundles, and runs of them."""
     folder = tmp_path_factory.mktemp("signed")
     for name in (BUNDLE, ALL_DRIFTS):
-        shutil.copytree(compiled(name), folder / "bundles" / name)
-        sign_folder(folder / "bundles" / name, read_manifest(compiled(name)).bundle_id)
+        signed_folder(shutil.copytree(compiled(name), folder / "bundles" / name))
     return trained_place(lambda name: folder / "bundles" / name, squares, folder)
 
 
@@ -43,8 +42,7 @@ def place(tmp_path: Path, signed: Place, monkeypatch: pytest.MonkeyPatch) -> Pla
 @pytest.fixture
 def archive(place: Place, tmp_path: Path) -> Path:
     """A signed archive of a signed bundle."""
-    archive = pack(tmp_path / "b.tar.gz", *members(place.bundle(BUNDLE)), END)
-    return sign_archive(archive, read_manifest(place.bundle(BUNDLE)).bundle_id)
+    return signed_archive(pack(tmp_path / "b.tar.gz", *members(place.bundle(BUNDLE)), END), place.bundle(BUNDLE))
 
 
 @pytest.fixture

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner
 
-from tbft_artifacts.bundle import file_entry
-from tbft_artifacts.manifest import MANIFEST
-from tbft_artifacts.signing.bundles import SIGNATURE, signature, signature_beside
+from support.bundles import read_manifest
+from tbft_artifacts.signing.bundles import sign_archive, sign_folder
 from tbft_artifacts.signing.keys import public_pem
 
 SIGNER, OTHER = CryptoSigner.generate_ed25519(), CryptoSigner.generate_ed25519()
 
 
-def sign_folder(folder: Path, bundle_id: str, signer: CryptoSigner = SIGNER) -> Path:
-    """Put the signature into a bundle's folder."""
-    digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-    (folder / SIGNATURE).write_bytes(signature(MANIFEST, digest, bundle_id, signer))
+def signed_folder(folder: Path, signer: CryptoSigner = SIGNER) -> Path:
+    """A bundle's folder, its signature put into it."""
+    sign_folder(folder, read_manifest(folder).bundle_id, signer)
     return folder
 
 
-def sign_archive(archive: Path, bundle_id: str, signer: CryptoSigner = SIGNER) -> Path:
-    """Put the signature beside an archive."""
-    content = signature(archive.name, file_entry(archive).sha256, bundle_id, signer)
-    signature_beside(archive).write_bytes(content)
+def signed_archive(archive: Path, folder: Path, signer: CryptoSigner = SIGNER) -> Path:
+    """An archive of the bundle in a folder, its signature put beside it."""
+    sign_archive(archive, read_manifest(folder).bundle_id, signer)
     return archive
 
 

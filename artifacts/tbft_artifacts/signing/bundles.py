@@ -6,6 +6,7 @@ read as JSON, tar or ONNX.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import MANIFEST
 from tbft_artifacts.regular import help_with, read_at_most
 from tbft_artifacts.signing.envelope import LIMIT, sign, verify
 from tbft_artifacts.signing.statement import Digest, Statement, Subject
@@ -56,11 +59,24 @@ def signature_beside(archive: Path) -> Path:
     return Path(f"{os.path.realpath(archive)}.dsse.json")
 
 
-def signature(name: str, sha256: str, bundle_id: str, signer: CryptoSigner) -> bytes:
-    """The signature of the file with that digest; `name` is for people."""
+def sign_folder(folder: Path, bundle_id: str, signer: CryptoSigner) -> None:
+    """Put the signature of a bundle's manifest beside it."""
+    (folder / SIGNATURE).write_bytes(_signature(folder / MANIFEST, MANIFEST, bundle_id, signer))
+
+
+def sign_archive(archive: Path, bundle_id: str, signer: CryptoSigner, written: Path | None = None) -> None:
+    """Put the signature of an archive beside it; `written` is where it lies until it takes its place."""
+    content = _signature(written or archive, archive.name, bundle_id, signer)
+    with atomic_file(signature_beside(archive)) as temporary:
+        temporary.write_bytes(content)
+
+
+def _signature(file: Path, name: str, bundle_id: str, signer: CryptoSigner) -> bytes:
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     return sign(
         Statement(
-            subject=(Subject(name, Digest(sha256)),),
+            subject=(Subject(name, Digest(digest)),),
             predicate_type=PREDICATE_TYPE,
             predicate=msgspec.Raw(msgspec.json.encode(_Predicate(bundle_id))),
         ),

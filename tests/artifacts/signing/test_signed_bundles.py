@@ -13,14 +13,14 @@ from securesystemslib.signer import CryptoSigner
 
 from support.bundles import made_up_bundle, read_manifest, write_manifest
 from support.files import listing
-from support.signing import OTHER, SIGNER, key_file, sign_archive, sign_folder
+from support.signing import OTHER, SIGNER, key_file, signed_archive, signed_folder
 from support.tars import END, file, members, pack
 from tbft_artifacts.archive import archived_id, opened, unpack
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import MANIFEST
 from tbft_artifacts.signing import bundles
-from tbft_artifacts.signing.bundles import SIGNATURE, signature_beside
+from tbft_artifacts.signing.bundles import SIGNATURE, sign_archive, sign_folder, signature_beside
 from tbft_artifacts.signing.statement import Statement
 from tbft_artifacts.signing.trust import TRUST_VARIABLE
 
@@ -38,9 +38,8 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def sign_all(place: Path, signer: CryptoSigner = SIGNER) -> None:
     folder = place / "folder"
-    digits = read_manifest(folder).bundle_id
-    sign_folder(folder, digits, signer)
-    sign_archive(pack(place / "b.tar.gz", *members(folder), END), digits, signer)
+    signed_folder(folder, signer)
+    signed_archive(pack(place / "b.tar.gz", *members(folder), END), folder, signer)
 
 
 @pytest.fixture
@@ -126,8 +125,7 @@ def test_an_archive_is_judged_by_its_bytes(place: Path, monkeypatch: pytest.Monk
 def test_a_signed_archive_of_an_unsigned_folder_is_refused(place: Path) -> None:
     """What is unpacked of it could not be opened again."""
     (place / "folder" / SIGNATURE).unlink()
-    digits = read_manifest(place / "folder").bundle_id
-    sign_archive(pack(place / "b.tar.gz", *members(place / "folder"), END), digits)
+    signed_archive(pack(place / "b.tar.gz", *members(place / "folder"), END), place / "folder")
     with pytest.raises(TbftError, match=f"b.tar.gz' is not signed: '{SIGNATURE}'"), opened(place / "b.tar.gz"):
         pass
 
@@ -136,15 +134,15 @@ def test_an_archive_with_two_signatures_is_refused(place: Path) -> None:
     """As with any file of a bundle."""
     content = (place / "folder" / SIGNATURE).read_bytes()
     parts = [*members(place / "folder"), file(SIGNATURE, content), END]
-    sign_archive(pack(place / "b.tar.gz", *parts), read_manifest(place / "folder").bundle_id)
+    signed_archive(pack(place / "b.tar.gz", *parts), place / "folder")
     with pytest.raises(TbftError, match="lies where another file of it does"), opened(place / "b.tar.gz"):
         pass
 
 
 def test_a_signature_for_another_id_is_refused(place: Path) -> None:
     """Whoever signed it meant another bundle."""
-    sign_folder(place / "folder", "0" * 64)
-    sign_archive(place / "b.tar.gz", "0" * 64)
+    sign_folder(place / "folder", "0" * 64, SIGNER)
+    sign_archive(place / "b.tar.gz", "0" * 64, SIGNER)
     for name in ("folder", "b.tar.gz"):
         with pytest.raises(TbftError, match="signed as that of 0000"), opened(place / name):
             pass

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from support.bundles import made_up_bundle
-from support.signing import OTHER, SIGNER, key_file, sign_folder
+from support.signing import OTHER, SIGNER, key_file, signed_folder
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.signing import trust
@@ -25,7 +25,8 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(trust, "TRUST_FILE", tmp_path / "etc" / "trust.pem")
     (tmp_path / "etc").mkdir()
     (tmp_path / "bundle").mkdir()
-    return sign_folder(tmp_path / "bundle", made_up_bundle(tmp_path / "bundle").bundle_id)
+    made_up_bundle(tmp_path / "bundle")
+    return signed_folder(tmp_path / "bundle")
 
 
 def _rsa() -> bytes:

@@ -15,8 +15,7 @@ from fuzz.case import Case
 from fuzz.desk import Desk
 from fuzz.mutations import change_bytes, change_file, change_json, to_json
 from fuzz.surfaces.archives import NAME, packed
-from support.bundles import read_manifest
-from support.signing import key_file, sign_archive, sign_folder
+from support.signing import key_file, signed_archive, signed_folder
 
 _FOLDER, _KEYS = "bundle", "keys.pem"
 
@@ -26,11 +25,10 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
     source = desk.bundle("output-frozen")
     # Always the same, so that a case can be repeated.
     signer = CryptoSigner(Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"fuzz").digest()))
-    digits = read_manifest(source).bundle_id
-    sign_folder(shutil.copytree(source, folder / _FOLDER), digits, signer)
+    signed_folder(shutil.copytree(source, folder / _FOLDER), signer)
     files = {path.relative_to(folder / _FOLDER).as_posix(): path for path in sorted((folder / _FOLDER).rglob("*"))}
     (folder / NAME).write_bytes(packed({name: path.read_bytes() for name, path in files.items() if path.is_file()}))
-    sign_archive(folder / NAME, digits, signer)
+    signed_archive(folder / NAME, source, signer)
     key_file(folder / _KEYS, signer)
     bundle = rng.choice((_FOLDER, NAME))
     signature = folder / (f"{_FOLDER}/signature.dsse.json" if bundle == _FOLDER else f"{NAME}.dsse.json")

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.bundle import file_entry
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import MANIFEST
-from tbft_artifacts.signing.bundles import SIGNATURE, signature, signature_beside
 from tbft_artifacts.signing.keys import private_key
 from tbft_artifacts.signing.trust import trust_file, trusted_keys
 
@@ -34,16 +29,3 @@ def signer_of(key: Path | None) -> CryptoSigner | None:
         if key is None
         else "add its public half to them, or export where there is no trust file",
     )
-
-
-def sign_folder(folder: Path, bundle_id: str, signer: CryptoSigner) -> None:
-    """Put the signature of the manifest beside it."""
-    digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-    (folder / SIGNATURE).write_bytes(signature(MANIFEST, digest, bundle_id, signer))
-
-
-def sign_archive(written: Path, archive: Path, bundle_id: str, signer: CryptoSigner) -> None:
-    """Put the signature of what is in `written` to where it belongs once that is `archive`."""
-    content = signature(archive.name, file_entry(written).sha256, bundle_id, signer)
-    with atomic_file(signature_beside(archive)) as temporary:
-        temporary.write_bytes(content)
