@@ -1,0 +1,64 @@
+"""What time it is, on a board that may have no clock: never before what was signed, nor before this was made.
+
+A wall clock that is wrong is not remembered: once it is right again, nothing of the error is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import MIB, decode
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.rights import PRIVATE_FILE
+
+# When this version of the package was made: raised with each.
+BUILT = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def wall_clock() -> datetime:
+    """What the board says."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The newest time that the host signed, and the ids of the keys which then signed such times."""
+
+    newest: datetime
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The wall clock when somebody asked, and the file that keeps the newest time which was signed."""
+
+    file: Path
+    wall: datetime
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the wall clock can be right."""
+        return self.wall >= BUILT
+
+    def time(self, keys: tuple[str, ...]) -> datetime:
+        """The time of reference. What other keys than `keys` signed does not count: they are trusted no longer."""
+        return max(self.wall, BUILT, self._newest(keys))
+
+    def keep(self, signed: datetime, keys: tuple[str, ...]) -> None:
+        """Remember a time that one of `keys` signed. Raises TbftError for a full disk."""
+        if signed > self._newest(keys):
+            with atomic_file(self.file, mode=PRIVATE_FILE) as temporary:
+                temporary.write_bytes(msgspec.json.encode(Seen(signed, keys)))
+
+    def _newest(self, keys: tuple[str, ...]) -> datetime:
+        try:
+            seen = decode(read_at_most(self.file, MIB), Seen, MIB, failed="", hint="")
+        except (OSError, TbftError):
+            return BUILT
+        is_usable = seen.newest.tzinfo is not None and seen.keys == keys
+        return seen.newest if is_usable else BUILT
