@@ -53,7 +53,7 @@ def check_root(content: bytes, shown: str) -> None:
     except RepositoryError as error:
         raise TbftError(
             f"'{shown}' is no root metadata of a fleet: {error}",
-            "give the host's file 'repository/metadata/1.root.json'",
+            "give the newest root.json of the host's 'repository/metadata', such as 1.root.json",
         ) from error
 
 

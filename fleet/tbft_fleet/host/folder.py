@@ -45,8 +45,9 @@ class Fleet:
 
     @property
     def root(self) -> Path:
-        """What a device is given when it joins."""
-        return self.repository.files.folder / "1.root.json"
+        """What a device is given when it joins: the newest, since a key that was replaced may be a thief's by now."""
+        files = self.repository.files
+        return files.folder / f"{files.latest('root')}.root.json"
 
     def releases(self) -> tuple[Release, ...]:
         """Whole ones, in the order of their numbers. Raises TbftError for a repository that is damaged."""

@@ -22,24 +22,28 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Wanted:
-    """What somebody wants released: an archive, for `groups` (none: all), and the plan that devices train of it."""
+    """What somebody wants released: an archive, for `groups` (none: all), and the plan that devices train of it.
+
+    `expect_id` is the bundle's id, all 64 digits; None: whichever it has.
+    """
 
     archive: Path
     groups: Sequence[Group] = ()
     plan: str | None = None
+    expect_id: str | None = None
 
 
 def release(fleet: Fleet, wanted: Wanted) -> Release:
     """Publish a bundle for the first wave of its groups, once all of it was verified.
 
-    Raises TbftError for what is no whole bundle, a plan or a group that is not there, groups with other gates than each
-    other, a key that is not here, and a full disk.
+    Raises TbftError for what is no whole bundle or another one than expected, a plan or a group that is not there,
+    groups with other gates than each other, a key that is not here, and a full disk.
     """
     groups = tuple(dict.fromkeys(wanted.groups)) or tuple(fleet.settings.groups)
     gates = fleet.settings.gates_of(groups)
     if not is_archive(wanted.archive):
         raise TbftError(f"'{wanted.archive}' is no packed bundle", f"export it to a name that ends in {SUFFIX}")
-    with opened(wanted.archive) as bundle:
+    with opened(wanted.archive, wanted.expect_id) as bundle:
         manifest = bundle.manifest
         if wanted.plan is not None:
             bundle.plan(wanted.plan)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from tbft_edge.commands.fleet import keys
+from tbft_edge.commands.fleet import deploy, init, keys, release, rollback
 
 app = typer.Typer(
     help="Many devices: signed releases that roll back by themselves, signed results, merged rounds, one page.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.command("init")(init.command)
+app.command("release")(release.command)
+app.command("deploy")(deploy.command)
+app.command("rollback")(rollback.command)
 app.add_typer(keys.app, name="keys")

@@ -1,4 +1,4 @@
-"""`tbft-edge fleet keys`: a pair of keys that signs bundles."""
+"""`tbft-edge fleet keys`: a pair of keys that signs bundles, and those of a fleet."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from tbft_edge.commands.fleet import role_keys
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, quoted, say
 
@@ -41,3 +42,8 @@ def new(
         return
     print_line(str(public))
     say(f"{quoted(private)} signs: keep it to yourself; {quoted(public)} is for whoever checks")
+
+
+app.command("list")(role_keys.list_keys)
+app.command("rotate")(role_keys.rotate_key)
+app.command("renew")(role_keys.renew)

@@ -1,0 +1,147 @@
+"""What is released is a whole bundle, goes out in waves, stops by itself, and is gone back from."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.bundles import made_up_bundle
+from support.fleets import GARDEN, PORCH, joined, new_fleet
+from support.tars import END, members, pack
+from tbft_artifacts.errors import TbftError
+from tbft_fleet.files.result import Outcome
+from tbft_fleet.files.waves import is_open
+from tbft_fleet.host.folder import Fleet
+from tbft_fleet.host.metadata import now
+from tbft_fleet.host.release import Wanted, deploy, release, roll_back
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    return new_fleet(tmp_path / "fleet")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "bundle"
+    folder.mkdir()
+    made_up_bundle(folder)
+    return pack(folder.with_name("bundle.tar.gz"), *members(folder), END)
+
+
+Enrol = Callable[..., None]
+
+
+@pytest.fixture
+def enrol(fleet: Fleet) -> Enrol:
+    """Write what the host knows of a device."""
+
+    def enrol(name: str, group: str = PORCH, **outcomes: Outcome) -> None:
+        at = now().isoformat()
+        told = [{"release": int(key[1:]), "outcome": outcome, "why": "why"} for key, outcome in outcomes.items()]
+        known = {
+            "enrolment": {"device": name, "group": group, "public_key": "", "board": "", "runtime": ""},
+            "group": group,
+            "enrolled_at": at,
+            "heard_at": at,
+            "releases": told,
+        }
+        (fleet.devices / f"{name}.json").write_text(json.dumps(known))
+
+    return enrol
+
+
+def test_a_release_is_for_all_groups_unless_it_is_said(fleet: Fleet, archive: Path) -> None:
+    """And says of its bundle what devices have to know before they fetch it."""
+    first, second = release(fleet, Wanted(archive)), release(fleet, Wanted(archive, [GARDEN], "feature-frozen-sgd"))
+    assert [each.number for each in fleet.releases()] == [1, 2]
+    assert (first.groups, second.groups) == ((PORCH, GARDEN), (GARDEN,))
+    assert fleet.repository.archive(second).read_bytes() == archive.read_bytes()
+
+
+def test_two_at_once_have_two_numbers(fleet: Fleet, archive: Path) -> None:
+    """Who comes later waits; neither is lost."""
+    both = [threading.Thread(target=release, args=(fleet, Wanted(archive))) for _ in range(2)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+    assert [each.number for each in fleet.releases()] == [1, 2]
+
+
+def test_what_is_no_whole_bundle_is_not_signed(fleet: Fleet, archive: Path, tmp_path: Path) -> None:
+    """A device would find out only when it unpacks it."""
+    broken = tmp_path / "broken.tar.gz"
+    broken.write_bytes(archive.read_bytes()[:-100])
+    for path, plan, group in (
+        (broken, None, PORCH),
+        (tmp_path, None, PORCH),
+        (archive, "no-plan", PORCH),
+        (archive, None, "roof"),
+    ):
+        with pytest.raises(TbftError):
+            release(fleet, Wanted(path, [group], plan))
+    assert fleet.releases() == ()
+    assert list(fleet.repository.archives.iterdir()) == []
+
+
+def test_waves_open_one_after_the_other(fleet: Fleet, archive: Path, enrol: Enrol) -> None:
+    """Of what devices told, until it has come to all."""
+    names = [f"pi-{number}" for number in range(8)]
+    for name in names:
+        enrol(name)
+    made = release(fleet, Wanted(archive))
+    while True:
+        assert deploy(fleet).verdict == "wait"
+        for name in names:
+            if is_open(made, name):
+                enrol(name, r1="committed")
+        if deploy(fleet).verdict == "through":
+            break
+        (made,) = fleet.releases()
+    assert made.percent == 100
+    assert len(deploy(fleet).committed) == 8
+
+
+def test_a_failed_wave_withdraws_the_release(fleet: Fleet, archive: Path, enrol: Enrol, tmp_path: Path) -> None:
+    """Nobody else takes it, and the error names who failed and why."""
+    enrol("pi-1")
+    enrol("pi-2")
+    made = release(fleet, Wanted(archive))
+    canary = next(name for name in ("pi-1", "pi-2") if is_open(made, name))
+    enrol(canary, r1="rolled back")
+    with pytest.raises(TbftError, match=f"release 1 is withdrawn .*{canary}: rolled back, why"):
+        deploy(fleet)
+    for name in ("pi-1", "pi-2"):
+        assert joined(fleet, tmp_path / name, id=name).newest(fleet.repository.folder) is None
+    with pytest.raises(TbftError, match="was withdrawn"):
+        deploy(fleet)
+
+
+def test_a_rollback_is_a_new_release_of_an_old_bundle(fleet: Fleet, archive: Path, tmp_path: Path) -> None:
+    """For all of those groups that the bad one was for, at once; a device that took the bad one takes it."""
+    device = joined(fleet, tmp_path / "pi")
+    release(fleet, Wanted(archive))
+    device.current = release(fleet, Wanted(archive, [PORCH])).number
+    made = roll_back(fleet, 1)
+    assert (made.number, made.percent, made.groups) == (3, 100, (PORCH,))
+    assert device.take(fleet.repository.folder) == (3, archive.read_bytes())
+    assert roll_back(fleet, 1, [GARDEN]).groups == (GARDEN,)
+
+
+def test_what_cannot_be_gone_back_to_is_told(fleet: Fleet, archive: Path) -> None:
+    """Before anything is written."""
+    with pytest.raises(TbftError, match="nothing was released"):
+        roll_back(fleet, 1)
+    release(fleet, Wanted(archive))
+    with pytest.raises(TbftError, match="is the newest one"):
+        roll_back(fleet, 1)
+    with pytest.raises(TbftError, match="there is no release 7"):
+        roll_back(fleet, 7)
+    with pytest.raises(TbftError, match="there is no release 7"):
+        deploy(fleet, 7)
+    assert len(fleet.releases()) == 1

@@ -1,0 +1,86 @@
+"""The commands of a fleet's host: what they print, and that bad input ends in one line with nothing half-written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.bundles import made_up_bundle
+from support.commands import Ended, refused
+from support.files import listing
+from support.fleets import Device
+from support.tars import END, members, pack
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def fleet(command: Command, tmp_path: Path) -> Path:
+    assert command("fleet", "init", tmp_path / "fleet", "--group", "porch", "--group", "garden").code == 0
+    return tmp_path / "fleet"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "bundle"
+    folder.mkdir()
+    made_up_bundle(folder)
+    return pack(folder.with_name("bundle.tar.gz"), *members(folder), END)
+
+
+def test_a_fleet_from_nothing_to_a_rollback(command: Command, fleet: Path, archive: Path, tmp_path: Path) -> None:
+    """Each command says in JSON what programs go on with."""
+    made = json.loads(command("fleet", "release", fleet, archive, "--group", "porch", "--json").out)
+    assert (made["number"], made["percent"], made["groups"]) == (1, 1, ["porch"])
+    assert json.loads(command("fleet", "deploy", fleet, "--json").out)["verdict"] == "wait"
+    assert command("fleet", "release", fleet, archive).out == "2\n"
+    assert command("fleet", "rollback", fleet, "--to", "1", "--group", "porch").out == "3\n"
+    (tmp_path / "pi").mkdir()
+    device = Device(tmp_path / "pi", fleet / "repository" / "metadata" / "1.root.json")
+    assert device.take(fleet / "repository") == (3, archive.read_bytes())
+
+
+def test_keys_are_listed_rotated_and_renewed(command: Command, fleet: Path) -> None:
+    """The list says which key is where, and warns of what ends soon."""
+    (before,) = (
+        key for key in json.loads(command("fleet", "keys", "list", fleet, "--json").out) if key["key"] == "online"
+    )
+    rotated = json.loads(command("fleet", "keys", "rotate", fleet, "online", "--json").out)
+    (fleet / "keys" / "root.pem").rename(fleet.parent / "root.pem")
+    lines = [line.split("\t") for line in command("fleet", "keys", "renew", fleet).out.splitlines()]
+    assert [line[:2] for line in lines] == [["root", "elsewhere"], ["targets", "here"], ["online", "here"]]
+    assert lines[2][3] == rotated["id"][:12] != before["ids"][0][:12]
+    (fleet / "fleet.toml").write_text((fleet / "fleet.toml").read_text().replace("online = 30", "online = 3"))
+    assert "what online signed expires in" in command("fleet", "keys", "renew", fleet).err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("release", "FLEET", "nowhere.tar.gz"), "does not exist"),
+        (("release", "FLEET", "ARCHIVE", "--group", "roof"), "'roof' is no group"),
+        (("release", "FLEET", "ARCHIVE", "--plan", "none"), "no plan 'none'"),
+        (("release", "FLEET", "ARCHIVE", "--expect-id", "0" * 64), "not the one that --expect-id says"),
+        (("release", "nowhere", "ARCHIVE"), "is no fleet"),
+        (("deploy", "FLEET"), "nothing was released"),
+        (("rollback", "FLEET", "--to", "1"), "nothing was released"),
+        (("keys", "rotate", "FLEET", "root"), "the key 'root' is not in"),
+        (("keys", "rotate", "FLEET", "snapshot"), "'snapshot' is not one of"),
+        (("init", "FLEET"), "exists already"),
+        (("init", "new", "--group", "../x"), "cannot be"),
+    ],
+)
+def test_what_cannot_be_ends_in_one_line(
+    command: Command, fleet: Path, archive: Path, arguments: tuple[str, ...], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And leaves everything as it was."""
+    (fleet / "keys" / "root.pem").rename(fleet.parent / "root.pem")
+    (fleet / ".lock").touch()
+    monkeypatch.chdir(fleet.parent)
+    before = listing(fleet.parent)
+    given = [{"FLEET": str(fleet), "ARCHIVE": str(archive)}.get(each, each) for each in arguments]
+    assert why in refused(command("fleet", *given)).message
+    assert listing(fleet.parent) == before
