@@ -113,6 +113,24 @@ def forge(repository: Path, fleet: Fleet, key: CryptoSigner) -> None:
     path.write_bytes(metadata.to_bytes())
 
 
+def test_who_has_the_online_key_alone_releases_nothing(scene: Scene) -> None:
+    """It lies on the host that renews, which is on a network."""
+    publish(scene.fleet, b"two")
+    evil = scene.copy("evil")
+    forge(evil, scene.fleet, private_key(scene.fleet.repository.keys / "online.pem"))
+    assert "no key that this fleet trusts" in scene.refused(evil).message
+
+
+@pytest.mark.parametrize("name", ["snapshot", "targets"])
+def test_files_of_several_states_are_refused(scene: Scene, name: str) -> None:
+    """Each was signed, and once all were good: together they never were."""
+    publish(scene.fleet, b"two")
+    evil = scene.copy("evil")
+    newest, older = (evil / "metadata" / f"{version}.{name}.json" for version in (3, 2))
+    newest.write_bytes(older.read_bytes())
+    assert "older metadata" in scene.refused(evil).message
+
+
 def test_another_fleet_is_refused(scene: Scene, tmp_path: Path) -> None:
     """Whose root may have the next number, too."""
     other = new_fleet(tmp_path / "other")
