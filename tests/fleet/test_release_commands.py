@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from support.bundles import made_up_bundle
 from support.commands import Ended, refused
 from support.files import listing
-from support.fleets import Device
-from support.tars import END, members, pack
+from support.fleets import Device, packed_bundle
 
 Command = Callable[..., Ended]
 
@@ -25,10 +23,7 @@ def fleet(command: Command, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "bundle"
-    folder.mkdir()
-    made_up_bundle(folder)
-    return pack(folder.with_name("bundle.tar.gz"), *members(folder), END)
+    return packed_bundle(tmp_path_factory.mktemp("made"))
 
 
 def test_a_fleet_from_nothing_to_a_rollback(command: Command, fleet: Path, archive: Path, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from support.bundles import made_up_bundle
+from support.tars import END, members, pack
 from tbft_fleet.device.carrier import Carrier, Folder
 from tbft_fleet.device.client import Client, Offer, fetch, newest
 from tbft_fleet.files.release import Release
@@ -20,6 +22,13 @@ PORCH, GARDEN = "porch", "garden"
 
 def new_fleet(folder: Path) -> Fleet:
     return make_fleet(folder, [PORCH, GARDEN])
+
+
+def packed_bundle(folder: Path) -> Path:
+    """The archive of a made-up bundle, in `folder`."""
+    (folder / "bundle").mkdir()
+    made_up_bundle(folder / "bundle")
+    return pack(folder / "bundle.tar.gz", *members(folder / "bundle"), END)
 
 
 def publish(

@@ -102,6 +102,8 @@ def why_not(client: Client, release: Release) -> str | None:
         return f"release {client.current} runs here, and the number of a newer one is higher"
     if release.number in client.refused:
         return "it did not pass on this device before"
+    if release.percent == 0:
+        return "the host withdrew it"
     if release.parent is not None and release.parent not in client.bundles:
         return f"bundle {release.parent[:12]}, over which it has to be laid, is not here"
     return None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tbft_artifacts.signing.library import signing_library
-from tbft_edge.commands.fleet.options import FleetArgument, GroupsOption
+from tbft_edge.commands.fleet.host_options import FleetArgument, GroupsOption
 from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json, print_line, say
 

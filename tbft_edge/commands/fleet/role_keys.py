@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from tbft_artifacts.signing.library import signing_library
-from tbft_edge.commands.fleet.options import FleetArgument
+from tbft_edge.commands.fleet.host_options import FleetArgument
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, say
 

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.bundles import made_up_bundle
-from support.fleets import GARDEN, PORCH, joined, new_fleet
-from support.tars import END, members, pack
+from support.fleets import GARDEN, PORCH, joined, new_fleet, packed_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.files.result import Outcome
 from tbft_fleet.files.waves import is_open
@@ -27,10 +25,7 @@ def fleet(tmp_path: Path) -> Fleet:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "bundle"
-    folder.mkdir()
-    made_up_bundle(folder)
-    return pack(folder.with_name("bundle.tar.gz"), *members(folder), END)
+    return packed_bundle(tmp_path_factory.mktemp("made"))
 
 
 Enrol = Callable[..., None]

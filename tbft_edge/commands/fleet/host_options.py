@@ -1,4 +1,4 @@
-"""Arguments and options that several commands of a fleet take."""
+"""Arguments and options that several commands of a fleet's host take."""
 
 from __future__ import annotations
 
