@@ -12,8 +12,11 @@ from support.markdown import anchors, blocks, links, snippets
 
 PAGES = {str(path.relative_to(ROOT)): path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))}
 MAP = ROOT / "docs" / "index.md"
-TOP = ("agent", "artifacts", "benchmarks", "demo", "docs", "export", "runtime", "tbft_edge", "tests")
-HALVES = ("agent/tbft_agent", "artifacts/tbft_artifacts", "runtime/tbft_runtime", "export/tbft_export")
+TOP = ("agent", "artifacts", "benchmarks", "demo", "docs", "export", "fleet", "runtime", "tbft_edge", "tests")
+HALVES = (
+    *("agent/tbft_agent", "artifacts/tbft_artifacts", "fleet/tbft_fleet"),
+    *("runtime/tbft_runtime", "export/tbft_export"),
+)
 PACKAGES = [ROOT / name for name in HALVES]
 # A page about a package may leave out where that lies.
 PLACES = [ROOT, ROOT / "tbft_edge", *PACKAGES]
@@ -21,7 +24,7 @@ ROOTS = [ROOT, *(package.parent for package in PACKAGES)]
 # Pages about the code, where every path is one of the house; elsewhere it may be a user's.
 ABOUT_THE_HOUSE = re.compile(r"CONTRIBUTING\.md|docs/(adding-.*|compiler|runtime)\.md")
 PATH = re.compile(r"[\w.-]+(/[\w.-]+)*/?")
-MODULE = re.compile(r"\b(?:tbft_(?:agent|artifacts|edge|export|runtime)|benchmarks)(?:\.\w+)+")
+MODULE = re.compile(r"\b(?:tbft_(?:agent|artifacts|edge|export|fleet|runtime)|benchmarks)(?:\.\w+)+")
 
 
 def named_files(page: str) -> set[str]:
