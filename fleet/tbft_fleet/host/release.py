@@ -111,7 +111,7 @@ def need_release(fleet: Fleet, number: int | None = None) -> Release:
         raise TbftError(f"nothing was released in '{fleet.folder}' yet", "do so with 'tbft-edge fleet release'")
     wanted = max(known) if number is None else number
     if wanted not in known:
-        raise TbftError(f"there is no release {wanted} in this fleet", f"it has 1 to {max(known)}")
+        raise TbftError(f"there is no release {wanted} in this fleet", f"it has {min(known)} to {max(known)}")
     return known[wanted]
 
 

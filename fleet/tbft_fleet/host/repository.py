@@ -22,6 +22,7 @@ from tbft_fleet.files.release import Release, from_custom, to_custom
 from tbft_fleet.files.signed_at import signed_at
 from tbft_fleet.host.keys import KEYS, ROLES, KeyName, MissingKeyError, make_keys, signer, trusted_ids
 from tbft_fleet.host.metadata import Current, Files, now
+from tbft_fleet.host.pruning import KEPT, remove_unused, superseded
 from tbft_fleet.host.settings import Expiry
 
 
@@ -85,7 +86,7 @@ class Repository:
         return self.archives / target.get_prefixed_paths()[0]
 
     def publish(self, archives: Mapping[Release, Path]) -> None:
-        """Take archives in for releases of one number, and let devices know.
+        """Take archives in for releases of one number, and let devices know; old ones that nobody takes any more go.
 
         Raises TbftError for a key that is not here or not trusted, for a root that expired, and for a full disk:
         devices then see what they saw before.
@@ -94,7 +95,14 @@ class Repository:
         targets_key, online = self._signers(current.root.signed)
         for release, archive in archives.items():
             current.targets.signed.targets[release.target] = self._take(release, archive)
+        known = _releases(current)
+        gone = superseded(known, KEPT)
+        for release in known:
+            if release.number in gone:
+                del current.targets.signed.targets[release.target]
         self._write_targets(current, [targets_key], [online])
+        used = {target.get_prefixed_paths()[0] for target in current.targets.signed.targets.values()}
+        remove_unused(self.files, self.archives, used, KEPT)
 
     def set_percent(self, number: int, percent: int) -> None:
         """Open a release to this share of its devices. Raises TbftError as `publish`."""
