@@ -78,7 +78,7 @@ class Files:
             metadata.sign(signer, append=True)
         name = "timestamp.json" if role == "timestamp" else f"{metadata.signed.version}.{role}.json"
         with atomic_file(self.folder / name) as temporary:
-            temporary.write_bytes(metadata.to_bytes(JSONSerializer(compact=False)))
+            temporary.write_bytes(metadata.to_bytes(JSONSerializer(compact=True)))
 
     def write_online(
         self, current: Current, signers: Sequence[CryptoSigner], expiry: Expiry, *, after: datetime | None

@@ -27,7 +27,7 @@ def superseded(releases: Sequence[Release], kept: int) -> set[int]:
 
 
 def remove_unused(files: Files, archives: Path, used: Collection[str], kept: int) -> None:
-    """Remove archives that are not `used`, also of a release that was never finished, and all old metadata but roots."""
+    """Remove archives that are not `used`, also of a release that was never finished, and old metadata but roots."""
     for path in archives.iterdir():
         if path.name not in used and not path.name.startswith("."):
             _remove(path)
