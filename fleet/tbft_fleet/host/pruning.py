@@ -27,9 +27,12 @@ def superseded(releases: Sequence[Release], kept: int) -> set[int]:
 
 
 def remove_unused(files: Files, archives: Path, used: Collection[str], kept: int) -> None:
-    """Remove archives that are not `used`, also of a release that was never finished, and old metadata but roots."""
+    """Remove archives that are not `used`, and old metadata but roots.
+
+    Whoever holds the fleet's lock removes so what killed releases left, finished or not.
+    """
     for path in archives.iterdir():
-        if path.name not in used and not path.name.startswith("."):
+        if path.name not in used:
             _remove(path)
     for role in ("targets", "snapshot"):
         for version in range(files.latest(role) - kept, 0, -1):
