@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
-from typing import Protocol
+from threading import Event, Timer
+from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import (
@@ -134,10 +137,57 @@ def carrier_of(text: str) -> Carrier:
     return Folder(Path(text))
 
 
+class _Response(HTTPResponse):
+    """One whose head comes in time as a whole: a server that sends it byte by byte answers each time that one waits."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self._socket = sock
+
+    def begin(self) -> None:
+        late = Event()
+
+        def end() -> None:
+            late.set()
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+        # The socket's own patience is for its next byte, and ends first where none comes.
+        timer = Timer(1.5 * (self._socket.gettimeout() or PATIENCE), end)
+        timer.daemon = True
+        timer.start()
+        try:
+            super().begin()
+        except (OSError, HTTPException) as error:
+            if late.is_set():
+                raise TimeoutError("its answer did not come in time") from error
+            raise
+        finally:
+            timer.cancel()
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _TlsConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Handler(HTTPHandler):
+    def http_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(_Connection, req)
+
+
+class _TlsHandler(HTTPSHandler):
+    def https_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(_TlsConnection, req)
+
+
 def _opener() -> OpenerDirector:
     """Unlike Python's own one it opens nothing but HTTP, wherever a server may send it."""
     opener = OpenerDirector()
-    for handler in (ProxyHandler, HTTPHandler, HTTPSHandler, HTTPRedirectHandler):
+    for handler in (ProxyHandler, _Handler, _TlsHandler, HTTPRedirectHandler):
         opener.add_handler(handler())
     for judge in (HTTPErrorProcessor, HTTPDefaultErrorHandler):
         opener.add_handler(judge())

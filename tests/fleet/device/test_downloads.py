@@ -145,6 +145,22 @@ def test_a_server_that_drips_is_not_waited_for(fleet: Fleet, device: Device, whi
         assert time.monotonic() - began < 10
 
 
+def test_a_server_whose_head_drips_is_not_waited_for(fleet: Fleet, device: Device) -> None:
+    """Lines about itself, one byte after the other, before anything else."""
+
+    class Dripping(Handler):
+        def do_GET(self) -> None:  # noqa: N802 (the name that its base has)
+            for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 1000:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
+
+    with served(fleet.repository.folder, Dripping) as (url, _):
+        began = time.monotonic()
+        with pytest.raises(TbftError, match="in time"):
+            device.take(Http(url, patience=0.3))
+        assert time.monotonic() - began < 10
+
+
 def test_a_server_that_fails_is_told(fleet: Fleet, device: Device) -> None:
     """With what it answers."""
 
