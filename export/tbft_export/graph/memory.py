@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import onnx
 import onnx_ir as ir
@@ -32,7 +34,8 @@ def plan_memory(model: ir.Model, rows: Mapping[str, int] | None = None) -> Graph
     `rows` are symbolic dimensions that are no batch, with the most that they can be: so much is planned for.
     """
     proto = _without_weights(model)
-    peaks = {images: peak_bytes(proto, images, rows) for images in PLANNED_BATCHES}
+    order = _Order.of(proto)
+    peaks = {images: _peak(order, _sizes(proto, images, rows or {})) for images in PLANNED_BATCHES}
     # A size that inference does not know may be that of a single image beside it, and of no others.
     if peaks[1] > peaks[2]:
         del peaks[1]
@@ -53,28 +56,49 @@ def micro_batch(image_bytes: int, batch_size: int) -> int:
 
 def peak_bytes(model: onnx.ModelProto, images: int, rows: Mapping[str, int] | None = None) -> int:
     """The most bytes that are live at once for a batch of `images`, with other dimensions as `rows` says."""
-    sizes = _sizes(model, images, rows or {})
-    stored = list(model.graph.node)
-    nodes = [stored[index] for index in execution_order(stored)]
-    owner = _owners(stored)
-    last_use = {
-        owner.get(name, name): index for index, node in enumerate(nodes) for name in node.input if name in sizes
-    }
-    kept = {owner.get(value.name, value.name) for value in model.graph.output}
-    kept |= {value.name for value in model.graph.input}
-    live = sum(sizes[value.name] for value in model.graph.input if value.name in sizes)
+    return _peak(_Order.of(model), _sizes(model, images, rows or {}))
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What of a graph is the same for every batch.
+
+    made: per node, in the order in which they are computed, the values whose memory is new.
+    last_use: the number of the last node that reads a value, or a view of it.
+    kept: what lives throughout; `inputs` of these from the beginning.
+    """
+
+    made: tuple[tuple[str, ...], ...]
+    last_use: Mapping[str, int]
+    kept: frozenset[str]
+    inputs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model: onnx.ModelProto) -> _Order:
+        stored = list(model.graph.node)
+        owner = _owners(stored)
+        nodes = [stored[index] for index in execution_order(stored)]
+        inputs = tuple(value.name for value in model.graph.input)
+        return cls(
+            made=tuple(tuple(name for name in node.output if name and owner.get(name, name) == name) for node in nodes),
+            last_use={owner.get(name, name): index for index, node in enumerate(nodes) for name in node.input},
+            kept=frozenset({owner.get(value.name, value.name) for value in model.graph.output}.union(inputs)),
+            inputs=inputs,
+        )
+
+
+def _peak(order: _Order, sizes: Mapping[str, int]) -> int:
+    live = sum(sizes.get(name, 0) for name in order.inputs)
     peak = live
-    dying: dict[int, list[str]] = {}
-    for name, index in last_use.items():
-        if name not in kept:
-            dying.setdefault(index, []).append(name)
-    for index, node in enumerate(nodes):
-        made = [name for name in node.output if name and owner.get(name, name) == name]
+    dying = [0] * len(order.made)
+    for name, index in order.last_use.items():
+        if name not in order.kept:
+            dying[index] += sizes.get(name, 0)
+    for made, dies in zip(order.made, dying, strict=True):
         live += sum(sizes.get(name, 0) for name in made)
         peak = max(peak, live)
         # What nobody reads is gone at once, too.
-        unread = [name for name in made if name not in last_use and name not in kept]
-        live -= sum(sizes.get(name, 0) for name in [*dying.get(index, []), *unread])
+        live -= dies + sum(sizes.get(n, 0) for n in made if n not in order.last_use and n not in order.kept)
     return peak
 
 
@@ -120,14 +144,20 @@ def _sizes(model: onnx.ModelProto, images: int, rows: Mapping[str, int]) -> dict
     sizes = {}
     for value in [*inferred.input, *inferred.value_info, *inferred.output]:
         tensor = value.type.tensor_type
-        known = tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim)
-        if known and value.name not in constants:
-            width = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).itemsize
-            sizes[value.name] = math.prod(dim.dim_value for dim in tensor.shape.dim) * width
+        if value.name in constants or not tensor.HasField("shape"):
+            continue
+        shape = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+        if None not in shape:
+            sizes[value.name] = math.prod(size or 0 for size in shape) * _width(tensor.elem_type)
     for node in inferred.node:
         # A shape that inference cannot follow: no smaller than what it is made of.
-        largest = max((sizes.get(name, 0) for name in node.input), default=0)
-        for name in node.output:
-            if name not in constants:
-                sizes.setdefault(name, largest)
+        unknown = [name for name in node.output if name not in sizes and name not in constants]
+        if unknown:
+            sizes |= dict.fromkeys(unknown, max((sizes.get(name, 0) for name in node.input), default=0))
     return sizes
+
+
+@cache
+def _width(kind: int) -> int:
+    """Bytes of an element."""
+    return int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize)
