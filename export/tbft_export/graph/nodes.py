@@ -35,7 +35,7 @@ class NodeWriter:
 
     def ops(self, op_type: str, results: int, *operands: Operand, **attributes: Attribute) -> Sequence[ir.Value]:
         """Write a node with several results."""
-        return self.write(op_type, operands, ir.convenience.convert_attributes(attributes), results).outputs
+        return self.write(op_type, operands, [_attribute(*each) for each in attributes.items()], results).outputs
 
     def cast(self, value: ir.Value | None, to: ir.DataType) -> ir.Value:
         """The same numbers of another type."""
@@ -68,7 +68,8 @@ class NodeWriter:
 def initializer(graph: ir.Graph, name: str, number: Number) -> ir.Value:
     """Register a number, or several, in `graph` under a name of its own."""
     array = _array(number)
-    tensor = ir.tensor(array, name=name)
+    # Not `ir.tensor`: it asks which protocols an array follows, which takes longer than all else here.
+    tensor = ir.Tensor(array, name=name)
     value = ir.Value(name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(array.shape), const_value=tensor)
     graph.register_initializer(value)
     return value
@@ -92,6 +93,13 @@ def named_after(origin: str) -> Naming:
 def named_by_graph(_kind: str) -> tuple[None, None]:
     """Names that the graph gives."""
     return None, None
+
+
+def _attribute(name: str, value: Attribute) -> ir.Attr:
+    if isinstance(value, int | float | str):
+        return ir.convenience.convert_attribute(name, value)
+    # Which kind of sequence it is is found out slowly.
+    return ir.AttrInt64s(name, value)
 
 
 def _array(number: Number) -> np.ndarray:
