@@ -71,7 +71,7 @@ test-host: $(HOST)/.installed $(DEVICE)/.installed $(BUNDLES)/.made
 
 # Said plainly where no page could be opened: pytest shows the reason of each skip. First what measures real time.
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
-	$(DEVICE)/bin/python -m pytest -rs -m alone tests/runtime
+	$(DEVICE)/bin/python -m pytest -rs -m alone $(shell grep -rl --include='*.py' 'mark\.alone' tests)
 	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m "not alone" \
 		tests/fuzz tests/torture tests/artifacts tests/agent tests/fleet tests/runtime tests/edge tests/pages
 
