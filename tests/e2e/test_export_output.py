@@ -19,7 +19,7 @@ NAMES = ("cat", "dog", "hen", "Straße")
 
 def test_a_network_that_prints_leaves_the_json_alone(tmp_path: Path) -> None:
     """While it is made and while the command ends, from Python, from C, and from processes that it starts."""
-    ended = run(HOST, *TALKATIVE, "--out", tmp_path / "bundle", "--json")
+    ended = run(HOST, *TALKATIVE, "--out", tmp_path / "bundle", "--json", variables={})  # A real end of a process.
     assert ended.code == 0, ended.err
     assert json.loads(ended.out)["blocks"] == ["fc"]
     for words in ("loaded pretrained weights", "from C", "buffered in C", "from a child"):

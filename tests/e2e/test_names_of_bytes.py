@@ -31,7 +31,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Path:
 
 
 def good(*arguments: str | Path) -> Ended:
-    ended = run(DEVICE, *arguments, variables={"PYTHONIOENCODING": "utf-8:surrogateescape"})
+    ended = run(DEVICE, *arguments)
     assert ended.code == 0, ended
     return ended
 

@@ -9,8 +9,11 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from support.ready_commands import ReadyCommands
 
 ROOT = Path(__file__).parents[2]
 HOST = ROOT / ".venv" / "host" / "bin"
@@ -64,7 +67,13 @@ def run(
     variables: Mapping[str, str] | None = None,
     before: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run `tbft-edge` of `environment` to its end; `before` runs in the new process."""
+    """Run `tbft-edge` of `environment` to its end; `before` runs in the new process.
+
+    It is forked from a process that is ready, unless a folder, variables or `before` ask for a real start.
+    """
+    if cwd is None and variables is None and before is None:
+        code, out, err = _ready(environment).run(list(map(str, arguments)), surroundings(None), TIMEOUT)
+        return Ended(code, out.decode(), err.decode())
     ended = subprocess.run(
         command(environment, *arguments),
         cwd=cwd,
@@ -76,6 +85,12 @@ def run(
         preexec_fn=before,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+@cache
+def _ready(environment: Path) -> ReadyCommands:
+    """The process of an environment, started when it is first needed."""
+    return ReadyCommands(environment / "python", surroundings(None), ("tbft_export",) if environment == HOST else ())
 
 
 def start(environment: Path, *arguments: str | Path) -> subprocess.Popen[str]:

@@ -212,9 +212,9 @@ def disk_use(folder: Path) -> int:
     return total
 
 
-def preload() -> None:
-    """Import what commands import when they run, so that each child starts with it."""
-    for name in _PRELOADED:
+def preload(more: Sequence[str] = ()) -> None:
+    """Import what commands import when they run, and packages `more`, so that each child starts with it."""
+    for name in (*_PRELOADED, *more):
         package = importlib.import_module(name)
         for module in pkgutil.walk_packages(getattr(package, "__path__", []), f"{name}."):
             with contextlib.suppress(ImportError):  # Commands of the host need more than a device has.
