@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
@@ -16,5 +18,8 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exporter:
-    """Exports bundles, each once per session."""
-    return Exporter(tmp_path_factory.mktemp("bundles"))
+    """Exports bundles, each once per session, whichever of its processes asks first."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "bundles"
+    folder.mkdir(exist_ok=True)
+    return Exporter(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from support import odd_models
 from support.batches import Batch
 from support.settled_models import IMAGE_SIZES
 from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.locks import open_lock, take
 from tbft_artifacts.manifest import DriftChoice
 from tbft_artifacts.plan import BatchNormPolicy
 from tbft_export import ExportOptions, export_bundle, plans
@@ -34,7 +36,7 @@ REAL = "real"
 
 
 class Exporter:
-    """Exports into `folder` what is not there yet."""
+    """Exports into `folder` what is not there yet; several processes may share it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,17 +46,29 @@ class Exporter:
     ) -> Bundle:
         """The bundle of a network of `support.settled_models`, or of the published ResNet-26 (`REAL`)."""
         out = self.folder / f"{network}-{drift}-{policy}{'-masked' if masked else ''}"
-        if not out.exists():
-            options = ExportOptions(
-                model="resnet26" if network == REAL else f"support.settled_models:{network}",
-                weights=REAL_WEIGHTS if network == REAL else None,
-                drift=drift,
-                batch_norm=policy,
-                image_size=None if network == REAL else IMAGE_SIZES[network],
-            )
-            with masked_plans(masked):
-                export_bundle(options, out)
+        with alone_with(out.with_name(f"{out.name}.lock")):
+            if not out.exists():
+                options = ExportOptions(
+                    model="resnet26" if network == REAL else f"support.settled_models:{network}",
+                    weights=REAL_WEIGHTS if network == REAL else None,
+                    drift=drift,
+                    batch_norm=policy,
+                    image_size=None if network == REAL else IMAGE_SIZES[network],
+                )
+                with masked_plans(masked):
+                    export_bundle(options, out)
         return open_bundle(out)
+
+
+@contextmanager
+def alone_with(lock: Path) -> Iterator[None]:
+    """Inside, no other process is."""
+    descriptor = open_lock(lock, 0o600)
+    try:
+        take(descriptor, wait=True)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
