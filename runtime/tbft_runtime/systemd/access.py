@@ -44,7 +44,7 @@ def groups_for(account: Account, reads: Iterable[Path], writes: Iterable[Path]) 
 def check_owner(account: Account, state: Path) -> None:
     """Raise TbftError if the folder of the state is there already, and somebody else's."""
     if state.exists() and state.stat().st_uid != account.user:
-        raise TbftError(f"'{state}' is there already, and somebody else's", "move it away, or choose another `state`")
+        raise TbftError(f"'{state}' is there already, and somebody else's", "move it away, or choose another folder")
 
 
 def groups_of(devices: Iterable[str]) -> set[int]:
