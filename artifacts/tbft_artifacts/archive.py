@@ -121,7 +121,7 @@ def _check_space(needed: int, archive: Path, folder: Path, place: Path, more: st
             f"no space left in '{place}' to unpack '{archive}': it takes {needed / 1e6:,.1f} MB, "
             f"and {free / 1e6:,.1f} MB are free",
             more,
-        )
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place))
 
 
 @contextlib.contextmanager
