@@ -15,8 +15,8 @@ from tbft_artifacts.names import NO_LABEL
 from tbft_fleet.device.judged import Judged
 from tbft_fleet.files.gates import Gate, Gates
 from tbft_runtime.board.access import THIS_BOARD, Board
-from tbft_runtime.board.temperature import celsius, thermal_zone
-from tbft_runtime.board.throttling import throttling
+from tbft_runtime.board.state import BoardSummary
+from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.data.items import check_skipped
 from tbft_runtime.data.sources import open_source
 from tbft_runtime.doctor.checks import examine
@@ -60,6 +60,7 @@ def check(
 
 
 def _each(before: Path | None, after: Path, gates: Gates, images: Path | None, board: Board) -> Iterator[Judged]:
+    watch = BoardWatch(board)
     if gates.doctor:
         yield _doctor(after, board)
     try:
@@ -77,11 +78,12 @@ def _each(before: Path | None, after: Path, gates: Gates, images: Path | None, b
         yield _held(
             "latency", ms <= gates.latency, f"95 % of answers took {ms:.1f} ms or less", f"{gates.latency:g} ms"
         )
-    # When the board has worked for a while.
+    # From the first look on: what came up under load, and was over at its end, counts.
+    summary = watch.summary()
     if gates.temperature is not None:
-        yield _temperature(gates.temperature, board)
+        yield _temperature(summary, gates.temperature)
     if gates.throttling:
-        yield _throttling(board)
+        yield _throttling(summary)
 
 
 def look(bundle: Path, images: Path | None) -> Seen:
@@ -184,17 +186,15 @@ def _right(seen: Seen) -> str:
     return f"{seen.accuracy:.1%} of {seen.images:,}"
 
 
-def _temperature(most: float, board: Board) -> Judged:
-    degrees = celsius(board, thermal_zone(board))
+def _temperature(summary: BoardSummary, most: float) -> Judged:
+    degrees = summary.hottest_celsius
     if degrees is None:
         return _not_measurable("temperature", "the board does not say")
     return _held("temperature", degrees <= most, f"{degrees:.1f} °C", f"{most:g} °C")
 
 
-def _throttling(board: Board) -> Judged:
-    slowed = throttling(board)
-    if slowed is None:
+def _throttling(summary: BoardSummary) -> Judged:
+    if summary.throttled is None:
         return _not_measurable("throttling", "the board does not say")
-    now, _ = slowed
-    text = f"now: {', '.join(now)}" if now else "not now"
-    return Judged(gate="throttling", verdict="failed" if now else "passed", text=text)
+    text = f"meanwhile: {', '.join(summary.throttled)}" if summary.throttled else "not meanwhile"
+    return Judged(gate="throttling", verdict="failed" if summary.throttled else "passed", text=text)
