@@ -8,6 +8,7 @@ from pathlib import Path
 
 from support.agents import NO_BOARD, packed
 from support.bundles import compiled, read_manifest
+from support.fleets import new_fleet
 from support.toys import OLD_COLOURS, coloured_squares, save_folders
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.apart import Question
@@ -37,8 +38,7 @@ def own_images(folder: Path, count: int = 24) -> Path:
 
 def joined(folder: Path, images: Path | None = None) -> Place:
     """A device that takes releases from nowhere."""
-    root = folder.with_name("root.json")
-    root.write_text("{}")
+    root = new_fleet(folder.with_name("fleet")).root
     return join(folder, root, "pi-7", "porch", str(folder.with_name("stick")), images, NO_BOARD)
 
 

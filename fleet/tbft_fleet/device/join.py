@@ -18,6 +18,7 @@ from tbft_artifacts.signing.keys import new_key, public_pem
 from tbft_artifacts.signing.statement import Statement
 from tbft_artifacts.words import printable
 from tbft_fleet.device.place import Device, Place
+from tbft_fleet.device.trusted import check_root
 from tbft_fleet.files.enrolment import PREDICATE_TYPE, Enrolment
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.watch import identify
@@ -31,14 +32,14 @@ _TOML = """\
 id = {id}
 group = {group}
 # Where releases come from: the URL of the fleet's repository, or a folder such as that of a stick.
-carrier = {carrier}
+{carrier}
 # Labelled images of this device's own, on which gates are measured: a folder with a folder per class, or an .npz.
 {images}
 """
 
 
 def join(
-    folder: Path, root: Path, device: str, group: str, carrier: str, images: Path | None, board: Board = THIS_BOARD
+    folder: Path, root: Path, device: str, group: str, carrier: str | None, images: Path | None, board: Board = THIS_BOARD
 ) -> Place:
     """Make the folder of a device.
 
@@ -47,7 +48,7 @@ def join(
         root: The fleet's root metadata, brought by somebody who is trusted: all trust in releases begins with it.
         device: Its name, unlike any other's in the fleet.
         group: Whose releases it takes.
-        carrier: A URL, or a folder, which need not be there yet.
+        carrier: A URL, or a folder, which need not be there yet; None where each pull is told.
         images: Labelled ones of its own, for gates; None where it has none.
         board: What the host is told of; tests give another.
 
@@ -59,6 +60,7 @@ def join(
         raise TbftError(f"'{folder}' is a device's already: '{place.id}'", "choose another folder")
     found = _device(device, group, carrier, images)
     content = _root(root)
+    check_root(content, str(root))
     with clear_disk_errors(folder):
         private_folder(folder)
     signer = place.signer() if place.key.exists() else new_key(place.key)
@@ -73,15 +75,15 @@ def join(
     return place
 
 
-def _device(device: str, group: str, carrier: str, images: Path | None) -> Device:
+def _device(device: str, group: str, carrier: str | None, images: Path | None) -> Device:
     if images is not None and not images.exists():
         raise TbftError(f"`images` '{images}' do not exist", "give a folder with a folder per class, or an .npz")
-    is_url = carrier.startswith(_URLS)
+    is_folder = carrier is not None and not carrier.startswith(_URLS)
     fields = {
         "id": device,
         "group": group,
         # Whoever pulls may be in another folder.
-        "carrier": carrier if is_url else str(Path(carrier).absolute()),
+        "carrier": str(Path(carrier or "").absolute()) if is_folder else carrier,
         "images": None if images is None else str(images.absolute()),
     }
     try:
@@ -115,10 +117,16 @@ def _statement(device: Device, signer: CryptoSigner, board: Board) -> Statement:
 
 
 def _written(device: Device) -> str:
-    images = '# images = "/path"' if device.images is None else f"images = {_quoted(device.images)}"
     return _TOML.format(
-        id=_quoted(device.id), group=_quoted(device.group), carrier=_quoted(device.carrier), images=images
+        id=_quoted(device.id),
+        group=_quoted(device.group),
+        carrier=_line("carrier", device.carrier),
+        images=_line("images", device.images),
     )
+
+
+def _line(name: str, value: str | None) -> str:
+    return f'# {name} = "…"' if value is None else f"{name} = {_quoted(value)}"
 
 
 def _quoted(text: str) -> str:

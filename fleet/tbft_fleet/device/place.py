@@ -35,12 +35,12 @@ _Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 class Device(Struct, frozen=True, kw_only=True):
     """What `device.toml` says: who it is, where releases come from, and labelled `images` of its own, if it has any.
 
-    `carrier` is a URL, or a folder such as that of a stick.
+    `carrier` is a URL, or a folder such as that of a stick; None where each pull is told.
     """
 
     id: DeviceId
     group: Group
-    carrier: _Text
+    carrier: _Text | None = None
     images: _Text | None = None
 
 
