@@ -42,12 +42,13 @@ def joined(folder: Path, images: Path | None = None) -> Place:
     return join(folder, root, "pi-7", "porch", str(folder.with_name("stick")), images, NO_BOARD)
 
 
-def release_of(name: str, number: int, gates: Gates = NO_GATES) -> Release:
+def release_of(name: str, number: int, gates: Gates = NO_GATES, percent: int = 100) -> Release:
     manifest = read_manifest(compiled(name))
     return Release(
         number=number,
         bundle_id=manifest.bundle_id,
         groups=("porch",),
+        percent=percent,
         minimum_runtime=manifest.minimum_runtime,
         gates=gates,
     )

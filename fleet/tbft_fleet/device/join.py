@@ -13,20 +13,20 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.minimum_runtime import installed_version
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import PRIVATE_FILE, private_folder
-from tbft_artifacts.signing.envelope import sign
 from tbft_artifacts.signing.keys import new_key, public_pem
-from tbft_artifacts.signing.statement import Statement
 from tbft_artifacts.words import printable
+from tbft_fleet.device.carrier import Folder, carrier_of
 from tbft_fleet.device.place import Device, Place
 from tbft_fleet.device.trusted import check_root
-from tbft_fleet.files.enrolment import PREDICATE_TYPE, Enrolment
+from tbft_fleet.files.enrolment import Enrolment
+from tbft_fleet.files.names import DeviceId
+from tbft_fleet.files.signed import signed_enrolment
 from tbft_runtime.board.access import THIS_BOARD, Board
 from tbft_runtime.board.watch import identify
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
 
-_URLS = ("http://", "https://")
 _TOML = """\
 # Who this device is, to its fleet. Both names are in what the host signed: join anew to change them.
 id = {id}
@@ -39,7 +39,13 @@ group = {group}
 
 
 def join(
-    folder: Path, root: Path, device: str, group: str, carrier: str | None, images: Path | None, board: Board = THIS_BOARD
+    folder: Path,
+    root: Path,
+    device: str,
+    group: str,
+    carrier: str | None,
+    images: Path | None,
+    board: Board = THIS_BOARD,
 ) -> Place:
     """Make the folder of a device.
 
@@ -66,7 +72,7 @@ def join(
     signer = place.signer() if place.key.exists() else new_key(place.key)
     for path, written in (
         (place.root, content),
-        (place.enrolment, sign(_statement(found, signer, board), signer)),
+        (place.enrolment, signed_enrolment(_enrolment(found, signer, board), signer)),
         # The last one: what has it joined.
         (place.settings, _written(found).encode()),
     ):
@@ -76,23 +82,20 @@ def join(
 
 
 def _device(device: str, group: str, carrier: str | None, images: Path | None) -> Device:
+    for name, text in (("device", device), ("group", group)):
+        try:
+            msgspec.convert(text, DeviceId)
+        except msgspec.ValidationError as error:
+            raise TbftError(
+                f"`{name}` '{text}' is no name in a fleet",
+                "names are a-z, 0-9 and -, at most 63, as those of hosts are",
+            ) from error
     if images is not None and not images.exists():
         raise TbftError(f"`images` '{images}' do not exist", "give a folder with a folder per class, or an .npz")
-    is_folder = carrier is not None and not carrier.startswith(_URLS)
-    fields = {
-        "id": device,
-        "group": group,
+    if carrier is not None and isinstance(carrier_of(carrier), Folder):
         # Whoever pulls may be in another folder.
-        "carrier": str(Path(carrier or "").absolute()) if is_folder else carrier,
-        "images": None if images is None else str(images.absolute()),
-    }
-    try:
-        return msgspec.convert(fields, Device)
-    except msgspec.ValidationError as error:
-        raise TbftError(
-            f"the device cannot be called so: {error}",
-            "names are a-z, 0-9 and -, 63 letters at most, as host names are",
-        ) from error
+        carrier = str(Path(carrier).absolute())
+    return Device(id=device, group=group, carrier=carrier, images=None if images is None else str(images.absolute()))
 
 
 def _root(path: Path) -> bytes:
@@ -105,15 +108,14 @@ def _root(path: Path) -> bytes:
     return content
 
 
-def _statement(device: Device, signer: CryptoSigner, board: Board) -> Statement:
-    enrolment = Enrolment(
+def _enrolment(device: Device, signer: CryptoSigner, board: Board) -> Enrolment:
+    return Enrolment(
         device=device.id,
         group=device.group,
         public_key=public_pem(signer.public_key),
         board=printable(identify(board).model)[:1000],
         runtime=installed_version(),
     )
-    return Statement(subject=(), predicate_type=PREDICATE_TYPE, predicate=msgspec.Raw(msgspec.json.encode(enrolment)))
 
 
 def _written(device: Device) -> str:

@@ -49,7 +49,9 @@ def repository(place: Place, carrier: str | None, say: Callable[[str], None], ah
     """What `carrier` brings, or the device's own one. Raises TbftError where it has none."""
     found = carrier or place.device.carrier
     if found is None:
-        raise TbftError(f"'{place.settings}' says of no `carrier` where releases come from", "give one, or add it there")
+        raise TbftError(
+            f"'{place.settings}' says of no `carrier` where releases come from", "give one, or add it there"
+        )
     return Repository(place, carrier_of(found), say, ahead)
 
 

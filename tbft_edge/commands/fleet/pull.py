@@ -46,9 +46,9 @@ def command(
     """
     updates: list[Ended] = []
     with extra("fleet", "tbft_fleet.device.repository"):
-        from tbft_fleet.device.place import Place
         from tbft_fleet.device.health import board_health
         from tbft_fleet.device.outbox import put
+        from tbft_fleet.device.place import Place
         from tbft_fleet.device.repository import repository
         from tbft_fleet.device.update import pull
 
