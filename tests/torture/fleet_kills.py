@@ -189,10 +189,9 @@ def problems(world: World) -> Iterator[str]:
         next(predictor.answers(pixels))
     except TbftError as error:
         yield f"the bundle that the link leads to does not answer: {error.message}"
-    linked = int(place.link.resolve().parent.name)
-    state = world.state
-    if linked != number and state not in (State.SWITCH, State.ROLL_BACK, None):
-        yield f"release {number} runs, and the link leads to {linked} in state {state}"
+    linked, state = int(place.link.resolve().parent.name), world.state
+    if linked != place.proven() and state is not State.COMMIT:
+        yield f"release {place.proven()} is proven, and the link leads to {linked} in state {state}"
     if read_ongoing(place.update) is None:
         yield "update.json is gone"
 

@@ -22,7 +22,7 @@ from tbft_artifacts.regular import close_quietly, read_at_most, unreadable
 from tbft_artifacts.rights import PRIVATE_FILE
 from tbft_artifacts.structs import Struct
 from tbft_artifacts.temporary import beside
-from tbft_fleet.device.ongoing import DamagedError, read_ongoing
+from tbft_fleet.device.ongoing import DamagedError, Ongoing, read_ongoing
 from tbft_fleet.files.names import DeviceId, Group
 from tbft_fleet.files.release import Release
 
@@ -90,7 +90,7 @@ class Place:
 
     @property
     def link(self) -> Path:
-        """A link to the bundle that runs, for whatever wants one path for good."""
+        """A link to the bundle that is proven, for whatever wants one path for good, and no release on trial."""
         return self.releases.folder / "current-bundle"
 
     @property
@@ -154,12 +154,23 @@ class Place:
         number = self.releases.pointed()
         if number is not None and (number == NONE or self.release(number) is not None):
             return number
+        unproven = self._unproven()
+        return self.latest(set() if unproven is None else {unproven.number})
+
+    def proven(self) -> int:
+        """The last release that showed all that it must, which runs or did until a newer one began to; 0: none did."""
+        current, unproven = self.current(), self._unproven()
+        if unproven is None or unproven.number != current:
+            return current
+        return unproven.before if self.release(unproven.before) is not None else NONE
+
+    def _unproven(self) -> Ongoing | None:
+        """The update that is under way, as long as nobody knows whether it stays."""
         try:
             ongoing = read_ongoing(self.update)
         except DamagedError:
-            ongoing = None
-        unproven = {ongoing.number} if ongoing is not None and ongoing.is_unproven else set[int]()
-        return self.latest(unproven)
+            return None
+        return ongoing if ongoing is not None and ongoing.is_unproven else None
 
     def latest(self, but: set[int]) -> int:
         """The last release that is there, `but` for some; 0 where none is."""
@@ -168,14 +179,9 @@ class Place:
             return next((number for number in known if self.release(number) is not None), NONE)
         return NONE
 
-    def switch(self, number: int) -> None:
-        """Let a release run from now on, also after a pulled plug. Raises TbftError for a full disk."""
-        self.releases.point(number)
-        self.mend_link()
-
     def mend_link(self) -> None:
-        """Let the link lead to what runs: power may have gone between one rename and the other."""
-        number = self.current()
+        """Let the link lead to what is proven. Raises TbftError for a full disk."""
+        number = self.proven()
         wanted = f"{self.releases.place(number).name}/bundle"
         with clear_disk_errors(self.link):
             if number == NONE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -11,11 +12,23 @@ from tbft_artifacts.atomic import atomic_folder, is_full_disk
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.place import Place
+from tbft_fleet.device.tidying import is_whole
 from tbft_fleet.files.release import Release
+
+
+def holder(place: Place, bundle_id: str) -> Path | None:
+    """Where a bundle lies that a release before had, whole; None where it does not."""
+    for number in place.releases.numbers():
+        known = place.release(number)
+        if known is not None and known.bundle_id == bundle_id and is_whole(place, number):
+            return place.bundle(number)
+    return None
 
 
 def stage(place: Place, release: Release, archive: Path) -> None:
     """Let the release lie in its folder: of the archive what its manifest lists, a delta laid over its parent.
+
+    The folder of a bundle that lies here already will do as well.
 
     Raises TbftError; behind one of a disk (`is_of_the_disk`) the same archive may do later, behind any other it is none
     for this device. There is no folder of the release then.
@@ -25,7 +38,9 @@ def stage(place: Place, release: Release, archive: Path) -> None:
         with atomic_folder(folder) as temporary:
             (temporary / "release.json").write_bytes(msgspec.json.encode(release))
             bundle = temporary / "bundle"
-            if release.parent is None:
+            if archive.is_dir():
+                shutil.copytree(archive, bundle)
+            elif release.parent is None:
                 unpack(archive, bundle, expect_id=release.bundle_id, shown=folder)
             else:
                 _lay_over(_parent(place, release.parent), archive, bundle)
@@ -46,14 +61,13 @@ def is_of_the_disk(error: TbftError) -> bool:
 
 
 def _parent(place: Place, bundle_id: str) -> Path:
-    """The bundle that a delta is laid over, of those that are there. Raises TbftError if there is none."""
-    for number in place.releases.numbers():
-        known = place.release(number)
-        if known is not None and known.bundle_id == bundle_id:
-            return place.bundle(number)
-    raise TbftError(
-        f"it has to be laid over bundle {bundle_id[:12]}, which this device does not have", "release the whole bundle"
-    )
+    found = holder(place, bundle_id)
+    if found is None:
+        raise TbftError(
+            f"it has to be laid over bundle {bundle_id[:12]}, which this device does not have",
+            "release the whole bundle",
+        )
+    return found
 
 
 def _lay_over(_parent: Path, _archive: Path, _out: Path) -> None:

@@ -16,7 +16,7 @@ from tbft_fleet.device.apart import Question
 from tbft_fleet.device.judged import Judged, why_not
 from tbft_fleet.device.ongoing import Ongoing, short, write_ongoing
 from tbft_fleet.device.place import Place
-from tbft_fleet.device.stage import is_of_the_disk, stage
+from tbft_fleet.device.stage import holder, is_of_the_disk, stage
 from tbft_fleet.device.states import Event, State, following
 from tbft_fleet.device.tidying import clear_incoming
 from tbft_fleet.files.release import Release
@@ -64,7 +64,7 @@ class Steps(Generic[OfferT]):
         """Do what its state says; what it is then."""
         match ongoing.state:
             case State.SWITCH:
-                self.place.switch(ongoing.number)
+                self.place.releases.point(ongoing.number)
                 return went(ongoing, Event.SWITCHED)
             case State.GATE:
                 return self._gate(ongoing)
@@ -76,7 +76,8 @@ class Steps(Generic[OfferT]):
         return self._verify(ongoing, offer) if ongoing.state is State.VERIFY else self._stage(ongoing, offer.release)
 
     def _verify(self, ongoing: Ongoing, offer: OfferT) -> Ongoing:
-        self._archive = self.source.fetch(offer, self.place.incoming)
+        # One that lies here, of a release before, need not be carried twice.
+        self._archive = holder(self.place, offer.release.bundle_id) or self.source.fetch(offer, self.place.incoming)
         return went(ongoing, Event.VERIFIED)
 
     def _stage(self, ongoing: Ongoing, release: Release) -> Ongoing:
@@ -97,7 +98,7 @@ class Steps(Generic[OfferT]):
 
     def _gate(self, ongoing: Ongoing) -> Ongoing:
         if self.place.current() != ongoing.number:
-            self.place.switch(ongoing.number)
+            self.place.releases.point(ongoing.number)
         if ongoing.tries >= TRIES:
             return went(ongoing, Event.FAILED, f"its gates were begun {TRIES} times and never came to an end")
         ongoing = replace(ongoing, tries=ongoing.tries + 1)
@@ -113,6 +114,7 @@ class Steps(Generic[OfferT]):
         return went(ongoing, Event.PASSED if why is None else Event.FAILED, why)
 
     def _commit(self, ongoing: Ongoing) -> Ongoing:
+        self.place.mend_link()
         kept = (ongoing.number, ongoing.before, self.place.current())
         # First, since it may make room for the result.
         for number in self.place.releases.numbers():
@@ -125,7 +127,7 @@ class Steps(Generic[OfferT]):
     def _roll_back(self, ongoing: Ongoing) -> Ongoing:
         if self.place.current() == ongoing.number:
             before = ongoing.before if self.place.release(ongoing.before) is not None else NONE
-            self.place.switch(before or self.place.latest({ongoing.number}))
+            self.place.releases.point(before or self.place.latest({ongoing.number}))
         self.place.releases.discard(ongoing.number)
         ended = went(ongoing, Event.TOLD)
         self._put(ended)

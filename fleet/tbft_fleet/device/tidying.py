@@ -36,10 +36,10 @@ def tidy(place: Place) -> None:
     number = place.current()
     if number != NONE and not is_whole(place, number):
         others = [each for each in reversed(place.releases.numbers()) if each != number]
-        place.switch(next((each for each in others if is_whole(place, each)), NONE))
+        place.releases.point(next((each for each in others if is_whole(place, each)), NONE))
         place.releases.discard(number)
     if place.releases.pointed() != place.current():
-        place.switch(place.current())
+        place.releases.point(place.current())
     place.mend_link()
 
 

@@ -119,7 +119,7 @@ class _Updating(Generic[OfferT]):
     def _withdraw(self, ongoing: Ongoing) -> None:
         """Forget an update that never came to its end: what ran before it runs."""
         if self.place.current() == ongoing.number:
-            self.place.switch(ongoing.before)
+            self.place.releases.point(ongoing.before)
         self.place.releases.discard(ongoing.number)
         self.place.update.unlink(missing_ok=True)
 

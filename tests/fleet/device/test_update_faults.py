@@ -14,10 +14,10 @@ from support.damages import DAMAGES
 from support.fleet_devices import ACCURATE, BAD, GOOD, OTHER, Board, Shelf, here, joined
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.numbered import Numbered
 from tbft_fleet.device import stage as staging
 from tbft_fleet.device.judged import Judged
 from tbft_fleet.device.ongoing import Ongoing, read_ongoing
-from tbft_fleet.device.place import Place
 from tbft_fleet.device.states import State
 from tbft_fleet.device.update import pull
 
@@ -77,23 +77,29 @@ def test_a_kill_of_a_bad_release_ends_with_the_old_one(running: Board, state: St
 
 def test_power_that_goes_between_the_rename_and_the_gate(running: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new one runs, and nothing says so but the pointer: it has to pass its gates before it stays."""
-    switch = Place.switch
+    point = Numbered.point
 
-    def cut(place: Place, number: int) -> None:
-        place.releases.point(number)
+    def cut(numbered: Numbered, number: int) -> None:
+        point(numbered, number)
         raise KilledError
 
-    monkeypatch.setattr(Place, "switch", cut)
+    monkeypatch.setattr(Numbered, "point", cut)
     with pytest.raises(KilledError):
         running.pull()
-    monkeypatch.setattr(Place, "switch", switch)
+    monkeypatch.setattr(Numbered, "point", point)
     assert answers(running) == 2
-    # The link still leads to the other one.
     assert running.place.link.resolve() == running.place.bundle(1).resolve()
     (ended,) = running.pull()
     assert ended.gates[0].gate == "accuracy"
     assert ended.outcome == "committed"
     assert running.place.link.resolve() == running.place.bundle(2).resolve()
+
+
+@pytest.mark.parametrize("state", UNDER_WAY)
+def test_the_link_leads_to_nothing_on_trial(running: Board, state: State) -> None:
+    """Whatever reads it, such as an agent, would else begin with a release and go back again."""
+    kill_at(running, state)
+    assert running.place.link.resolve() == running.place.bundle(1).resolve()
 
 
 @pytest.mark.parametrize("state", [State.SWITCH, State.GATE])

@@ -95,12 +95,24 @@ def test_what_came_meanwhile_is_taken_at_once(board: Board) -> None:
     assert [(each.release, each.outcome) for each in found] == [(1, "committed"), (2, "committed")]
 
 
+def test_a_bundle_that_lies_here_is_not_carried_again(board: Board) -> None:
+    """Such as one that the host goes back to, under a new number."""
+    first = board.shelf.add(GOOD, 1)
+    board.pull()
+    board.shelf.add(OTHER, 2)
+    board.pull()
+    board.shelf.add(GOOD, 3)
+    assert [each.outcome for each in board.pull()] == ["committed"]
+    assert board.shelf.fetched == 2
+    assert runs(board) == first.release.bundle_id
+
+
 def test_an_archive_of_another_bundle_is_refused_for_good(board: Board) -> None:
     """The fleet's signature is on it, and the device can do nothing with it: the host hears why."""
     board.shelf.add(GOOD, 1)
     board.pull()
     offer = board.shelf.add(OTHER, 2)
-    packed(GOOD, offer.archive)
+    packed(BAD, offer.archive)
     (ended,) = board.pull()
     assert ended.outcome == "refused"
     assert board.place.current() == 1
