@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import collections
 import os
 import random
@@ -32,10 +31,11 @@ from tbft_fleet.device.tidying import is_whole
 from tbft_fleet.files.result import Result
 from tbft_fleet.host.folder import Fleet
 from tbft_runtime.inference.predictor import Predictor
+from torture.killing import asked
 from torture.processes import started
-from torture.saying import has_bundles, say
+from torture.saying import say
 
-SECONDS_PER_KILL = 2.5
+SECONDS_PER_KILL = 3.0
 # The second one is always worse than what runs.
 RELEASES = (OTHER, BAD, GOOD)
 _FIRST = GOOD
@@ -211,17 +211,12 @@ def collected(world: World) -> dict[int, str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 if the old or the new release answered after every kill, and the last update ended."""
-    parser = argparse.ArgumentParser("python -m torture.fleet_kills", description=__doc__)
-    parser.add_argument("--seed", type=int, default=0, help="decides the moments; default: 0")
-    parser.add_argument("--kills", type=int, default=100, help="how many; default: 100")
-    asked = parser.parse_args(arguments)
-    if not has_bundles():
+    found = asked("torture.fleet_kills", __doc__, 100, SECONDS_PER_KILL, arguments)
+    if found is None:
         return 2
-    say(f"{asked.kills} kills, seed {asked.seed}: about {asked.kills * SECONDS_PER_KILL / 60:.0f} minutes")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tbft-edge-fleet-") as scratch:
-        counted = torture(make_world(Path(scratch) / "world"), asked.kills, asked.seed)
+        counted = torture(make_world(Path(scratch) / "world"), found.kills, found.seed)
     for state, count in counted.states.most_common():
         say(f"{state:16}{count:5} kills")
     for outcome, count in collections.Counter(counted.outcomes.values()).most_common():
