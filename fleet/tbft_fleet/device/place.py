@@ -154,22 +154,25 @@ class Place:
         number = self.releases.pointed()
         if number is not None and (number == NONE or self.release(number) is not None):
             return number
-        unproven = self._unproven()
+        try:
+            unproven = self._unproven()
+        except DamagedError:
+            unproven = None
         return self.latest(set() if unproven is None else {unproven.number})
 
     def proven(self) -> int:
-        """The last release that showed all that it must, which runs or did until a newer one began to; 0: none did."""
+        """The last release that showed all that it must, which runs or did until a newer one began to; 0: none did.
+
+        Raises DamagedError where nobody knows any more whether what runs is on trial.
+        """
         current, unproven = self.current(), self._unproven()
         if unproven is None or unproven.number != current:
             return current
         return unproven.before if self.release(unproven.before) is not None else NONE
 
     def _unproven(self) -> Ongoing | None:
-        """The update that is under way, as long as nobody knows whether it stays."""
-        try:
-            ongoing = read_ongoing(self.update)
-        except DamagedError:
-            return None
+        """The update that is under way, as long as nobody knows whether it stays. Raises DamagedError."""
+        ongoing = read_ongoing(self.update)
         return ongoing if ongoing is not None and ongoing.is_unproven else None
 
     def latest(self, but: set[int]) -> int:
@@ -181,7 +184,13 @@ class Place:
 
     def mend_link(self) -> None:
         """Let the link lead to what is proven. Raises TbftError for a full disk."""
-        number = self.proven()
+        try:
+            number = self.proven()
+        except DamagedError:
+            if self.link.exists():
+                # To something that was proven once.
+                return
+            number = self.current()
         wanted = f"{self.releases.place(number).name}/bundle"
         with clear_disk_errors(self.link):
             if number == NONE:

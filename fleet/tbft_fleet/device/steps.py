@@ -128,6 +128,8 @@ class Steps(Generic[OfferT]):
         if self.place.current() == ongoing.number:
             before = ongoing.before if self.place.release(ongoing.before) is not None else NONE
             self.place.releases.point(before or self.place.latest({ongoing.number}))
+        # Where nobody knew any more what was on trial, it may lead to that.
+        self.place.mend_link()
         self.place.releases.discard(ongoing.number)
         ended = went(ongoing, Event.TOLD)
         self._put(ended)

@@ -132,6 +132,15 @@ def test_whatever_its_small_files_say_something_whole_runs(running: Board, name:
     path = running.place.folder / name
     path.write_bytes(DAMAGES[how](path.read_bytes()))
     assert answers(running) in (1, 2)
+    running.shelf.fails = TbftError("the carrier is away", "")
+
+    def judge(_question: object) -> tuple[Judged, ...]:
+        assert running.place.link.resolve() == running.place.bundle(1).resolve()
+        raise KilledError
+
+    with pytest.raises((KilledError, TbftError)):
+        list(pull(running.place, running.shelf, running.outbox.append, running.told.append, judge))
+    running.shelf.fails = None
     running.pull()
     assert answers(running) == 2
 
