@@ -41,7 +41,7 @@ def stage(place: Place, release: Release, archive: Path) -> None:
             if archive.is_dir():
                 shutil.copytree(archive, bundle)
             elif release.parent is None:
-                unpack(archive, bundle, expect_id=release.bundle_id, shown=folder)
+                unpack(archive, bundle, expect_id=release.bundle_id, shown=folder, vouched=True)
             else:
                 _lay_over(_parent(place, release.parent), archive, bundle)
             open_bundle(bundle, shown=archive, expect_id=release.bundle_id)
