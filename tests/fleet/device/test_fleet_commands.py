@@ -13,6 +13,7 @@ from support.agents import packed
 from support.commands import Ended
 from support.fleet_devices import ACCURATE, BAD, GOOD, OTHER, own_images, release_of
 from support.fleets import new_fleet
+from support.hostile import EVIL, absurd, unseen
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.place import Place
 from tbft_fleet.files.gates import Gates
@@ -70,7 +71,7 @@ def test_releases_come_and_one_goes_back(site: Site, command: Command) -> None:
 
 
 def test_a_wave_that_has_not_come_is_waited_for_or_gone_ahead_of(site: Site, command: Command) -> None:
-    site.publish(GOOD, 1, percent=0)
+    site.publish(GOOD, 1, percent=1)
     assert command("fleet", "pull", site.state).out == "no release is there yet\n"
     assert command("fleet", "pull", site.state, "--ahead").out == "release 1 committed\n"
 
@@ -110,3 +111,17 @@ def test_what_cannot_be_done_is_one_line(site: Site, command: Command, tmp_path:
     assert not (tmp_path / "x").exists()
     (Place(site.state).settings).write_text("id = 7\n")
     assert "cannot be read" in command("fleet", "pull", site.state).err
+
+
+def test_people_read_words_whatever_things_are_called(command: Command, tmp_path: Path) -> None:
+    """A bundle whose classes are escape sequences, in a folder with such a name."""
+    fleet = new_fleet(tmp_path / "fleet")
+    state, who = tmp_path / f"state{EVIL}", ("--root", fleet.root, "--id", "pi-7", "--group", "porch")
+    images = own_images(tmp_path / f"own{EVIL}")
+    joining = command("fleet", "join", state, *who, "--from", fleet.folder / "repository", "--images", images)
+    assert joining.code == 0, joining.err
+    Site(fleet, tmp_path / "state").publish("hostile-drifts", 1)
+    for ended in (joining, command("fleet", "pull", state), command("fleet", "join", state, *who)):
+        assert unseen(ended.out + ended.err) == []
+        assert absurd(ended.out) + absurd(ended.err) == []
+    assert json.loads(command("fleet", "pull", state, "--json").out)["current"] == 0
