@@ -76,10 +76,12 @@ class Shelf:
         self.offers.append(found)
         return found
 
-    def newest(self) -> Offered | None:
+    def newest(self, *, whole: bool = False) -> Offered | None:
         if self.fails is not None:
             raise self.fails
-        return max(self.offers, key=lambda offer: offer.release.number, default=None)
+        known = [offer for offer in self.offers if not (whole and offer.release.parent)]
+        # Of one release a delta is the better one.
+        return max(known, key=lambda offer: (offer.release.number, offer.release.parent is not None), default=None)
 
     def fetch(self, offer: Offered, folder: Path) -> Path:
         if self.fails is not None:

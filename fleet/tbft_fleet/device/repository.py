@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
@@ -23,8 +23,10 @@ class Repository:
     say: Callable[[str], None]
     ahead: bool = False
 
-    def newest(self) -> Offer | None:
-        return newest(self._client(), self.carrier, self.say)
+    def newest(self, *, whole: bool = False) -> Offer | None:
+        client = self._client()
+        # Over no bundle no delta can be laid.
+        return newest(replace(client, bundles=frozenset()) if whole else client, self.carrier, self.say)
 
     def fetch(self, offer: Offer, folder: Path) -> Path:
         return fetch(self._client(), offer, folder)

@@ -42,8 +42,8 @@ OfferT = TypeVar("OfferT", bound=Offer)
 class Source(Protocol[OfferT]):
     """Where releases come from. Both raise TbftError where it cannot be reached, or is not to be trusted."""
 
-    def newest(self) -> OfferT | None:
-        """The newest one for this device; None where there is none."""
+    def newest(self, *, whole: bool = False) -> OfferT | None:
+        """The newest one for this device, as a delta where one will do, or `whole`; None where there is none."""
 
     def fetch(self, offer: OfferT, folder: Path) -> Path:
         """Its archive, verified, in `folder`; what is there of it already is not fetched again."""
@@ -76,9 +76,12 @@ class Steps(Generic[OfferT]):
         return self._verify(ongoing, offer) if ongoing.state is State.VERIFY else self._stage(ongoing, offer.release)
 
     def _verify(self, ongoing: Ongoing, offer: OfferT) -> Ongoing:
+        self._fetch(offer)
+        return went(ongoing, Event.VERIFIED)
+
+    def _fetch(self, offer: OfferT) -> None:
         # One that lies here, of a release before, need not be carried twice.
         self._archive = holder(self.place, offer.release.bundle_id) or self.source.fetch(offer, self.place.incoming)
-        return went(ongoing, Event.VERIFIED)
 
     def _stage(self, ongoing: Ongoing, release: Release) -> Ongoing:
         assert self._archive is not None
@@ -90,6 +93,11 @@ class Steps(Generic[OfferT]):
                 # The archive stays: somebody has to make room, and who pays for its bytes pays once.
                 raise
             clear_incoming(self.place)
+            whole = None if release.parent is None else self.source.newest(whole=True)
+            if whole is not None and whole.release.number == ongoing.number:
+                # Such as where another version of this package makes other bytes of the parent.
+                self._fetch(whole)
+                return self._stage(ongoing, whole.release)
             ended = went(ongoing, Event.REFUSED, error.message)
             self._put(ended)
             return ended

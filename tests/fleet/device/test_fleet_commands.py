@@ -85,11 +85,11 @@ def test_what_ended_is_told_though_the_next_one_fails(
     site.publish(GOOD, 1)
     newest, asked = Repository.newest, list[int]()
 
-    def once(self: Repository) -> object:
+    def once(self: Repository, *, whole: bool = False) -> object:
         asked.append(1)
         if len(asked) > 1:
             raise TbftError("the stick is gone", "plug it in")
-        return newest(self)
+        return newest(self, whole=whole)
 
     monkeypatch.setattr(Repository, "newest", once)
     ended = command("fleet", "pull", site.state, "--json")

@@ -131,6 +131,17 @@ def test_a_delta_without_its_parent_is_refused_in_one_line(board: Board) -> None
     assert "\n" not in ended.why
 
 
+def test_where_a_delta_will_not_do_the_whole_bundle_does(board: Board) -> None:
+    """Another version of this package may make other bytes of the same parent: no reason to refuse a release."""
+    first = board.shelf.add(GOOD, 1)
+    board.pull()
+    whole = board.shelf.add(OTHER, 2)
+    delta = msgspec.structs.replace(whole.release, parent=first.release.bundle_id)
+    board.shelf.offers.append(Offered(delta, first.archive))
+    assert [each.outcome for each in board.pull()] == ["committed"]
+    assert board.place.release(2) == whole.release
+
+
 def test_a_second_pull_says_that_the_first_is_at_work(board: Board) -> None:
     board.shelf.add(GOOD, 1)
     with board.place.taken(), pytest.raises(TbftError, match="another 'fleet pull'"):
