@@ -23,7 +23,7 @@ IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo demo-sensor demo-agent test test-host test-device test-arm test-image arm-tools image-tools browser \
-	fuzz torture torture-agent soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
+	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
 	lint format clean
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
 	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 4 minutes on two cores; TORTURE_ARGS='--seed N'"
 	@echo "make torture-agent  an agent that adapts is killed 300 times and has to answer after each, 22 minutes"
+	@echo "make torture-fleet  a device that updates is killed 100 times: the old or the new release answers after each, 5 minutes"
 	@echo "make soak-agent  an agent answers 100,000 images in two hours of a turned clock: memory and disk, 20 minutes"
 	@echo "make zoo     export and train 79 networks of torchvision, timm and pytorchcv, an hour; ZOO_ARGS=--quick: 5 minutes"
 	@echo "make exporters  take files of PyTorch's exporters from export to predict, beside ONNX Runtime, half an hour"
@@ -118,6 +119,9 @@ torture: $(DEVICE)/.installed $(BUNDLES)/.made
 
 torture-agent: $(DEVICE)/.agent $(BUNDLES)/.made
 	$(FORKING) torture.agent_kills $(TORTURE_ARGS)
+
+torture-fleet: $(DEVICE)/.fleet $(BUNDLES)/.made
+	$(FORKING) torture.fleet_kills $(TORTURE_ARGS)
 
 soak-agent: $(DEVICE)/.agent $(BUNDLES)/.made
 	$(FORKING) torture.agent_soak $(SOAK_ARGS)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tbft_agent.adapting.lesson import Candidate
 from tbft_agent.answering import Answering
-from tbft_agent.bundled import settled
+from tbft_agent.bundled import led_to, settled
 from tbft_agent.clock import Age, Clock
 from tbft_agent.core import Core
 from tbft_agent.deciding import accept, decide, may_be_accepted
@@ -52,6 +52,8 @@ class Agent:
         Raises TbftError if none can be loaded, not even the bundle.
         """
         settings, place = configured.settings, Place(configured.state)
+        # Ahead of the bundle itself: one that comes in between is noticed.
+        self._led_to = led_to(configured.bundle)
         bundle, number = settled(configured.bundle, place.bundle)
         journal, versions = Journal(place.folder, clock), Versions(place.versions, bundle)
         store = Store(place.images, settings.keep.bytes, settings.keep.days * _DAY)
@@ -125,6 +127,12 @@ class Agent:
                 core.save()
         if troubles:
             raise troubles[0]
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the link that is its bundle leads to another one by now: who begins anew begins with that."""
+        now = led_to(self.core.configured.bundle)
+        return now is not None and now != self._led_to
 
     def close(self) -> None:
         """End what goes on in the background, and remember."""

@@ -36,6 +36,14 @@ def settled(bundle: Path, folder: Path) -> tuple[Path, str]:
     return folder, wanted
 
 
+def led_to(bundle: Path) -> str | None:
+    """Where a link to a bundle leads, such as a fleet's updates change it; None of what is no link, or gone."""
+    try:
+        return str(bundle.readlink())
+    except OSError:
+        return None
+
+
 def _replace(folder: Path, bundle: Path) -> None:
     """Put what `bundle` holds into `folder`, once all of it is there."""
     new, old = (folder.with_name(f"{folder.name}.{part}") for part in ("new", "old"))

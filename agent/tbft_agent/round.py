@@ -25,6 +25,8 @@ class Round:
     """Runs in a thread of its own from `start` to `stop`; tests call `once`."""
 
     agent: Agent
+    outdated: Callable[[], None] = lambda: None
+    """Told, again and again, when the agent should begin anew with another bundle."""
     _camera: Folder | None = None
     _looked: float = -1e9
     _wrote: float = -1e9
@@ -58,6 +60,8 @@ class Round:
             self._looked = steady
             self._do("camera", self._take_pictures)
         self._do("agent", self.agent.tick)
+        if self.agent.is_outdated:
+            self.outdated()
         if steady - self._wrote >= _METRICS_SECONDS:
             self._wrote = steady
             self._do("metrics", self._write_metrics)

@@ -24,13 +24,25 @@ from tbft_artifacts.errors import TbftError
 # What is being answered may end; the rest of five seconds is for training to stop and for what is remembered.
 _GRACE_SECONDS = 1
 _BACKLOG = 128
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def run(configured: Configured, say: Callable[[str], None]) -> None:
     """Answer, watch and adapt until SIGTERM or Ctrl-C. `say` hears where the page is, and what to mind.
 
+    Where its bundle is a link that leads to another one by and by, it begins anew with that.
+
     Raises TbftError if another agent has the folder, the address is taken, or no model can be loaded.
     """
+    try:
+        while _ends_outdated(configured, say):
+            say("its bundle is another one by now: it begins anew with that")
+    finally:
+        tell("STOPPING=1")
+
+
+def _ends_outdated(configured: Configured, say: Callable[[str], None]) -> bool:
+    """One life of it; whether it ended since its bundle is another one."""
     place, http = Place(configured.state), configured.settings.http
     with place.taken(), _listening(http) as listener:
         agent = Agent(configured, SystemClock())
@@ -50,25 +62,46 @@ def run(configured: Configured, say: Callable[[str], None]) -> None:
                     h11_max_incomplete_event_size=16 << 10,
                 )
             )
+
+            def end() -> None:
+                server.should_exit = True
+
+            rounds.outdated = end
             rounds.start()
-            asyncio.run(_serve(server, listener))
+            with _signals_as_they_were():
+                was_told = asyncio.run(_serve(server, listener))
+            return agent.is_outdated and not was_told
         finally:
-            tell("STOPPING=1")
             rounds.stop()
             agent.close()
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
-    """Until a signal; uvicorn would raise it once more afterwards, when nothing of ours is saved yet."""
-    loop = asyncio.get_running_loop()
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> bool:
+    """Until a signal, which uvicorn would raise once more afterwards, when nothing of ours is saved yet; or until it
+    should exit. Whether a signal came.
+    """
+    loop, was_told = asyncio.get_running_loop(), asyncio.Event()
 
     def end() -> None:
+        was_told.set()
         server.should_exit = True
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _ENDING:
         loop.add_signal_handler(number, end)
     tell("READY=1")
     await server._serve([listener])
+    return was_told.is_set()
+
+
+@contextlib.contextmanager
+def _signals_as_they_were() -> Iterator[None]:
+    """Behind it the command hears them again: a loop that ends leaves them to the system, which ends the process."""
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

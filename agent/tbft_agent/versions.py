@@ -5,8 +5,6 @@ Version 0 is the bundle as it came, which is never removed: whatever is damaged,
 
 from __future__ import annotations
 
-import contextlib
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
+from tbft_artifacts.numbered import Numbered
 from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import private_folder
 from tbft_artifacts.structs import Count, Word
@@ -24,7 +23,6 @@ from tbft_artifacts.structs import Count, Word
 BUNDLE = 0
 # Of those that answered, beside the one that does and the bundle.
 KEPT_BEFORE = 3
-_NUMBER = re.compile(r"[0-9]{6,9}")
 # Of words that errors and classes may be part of.
 _LONGEST = 500
 
@@ -57,7 +55,7 @@ class Versions:
         return self.bundle if number == BUNDLE else self.place(number) / "run"
 
     def place(self, number: int) -> Path:
-        return self.folder / f"{number:06}"
+        return self._numbered.place(number)
 
     def normal(self, number: int) -> Path:
         """What the images of its domain look like to it."""
@@ -78,16 +76,13 @@ class Versions:
 
     def all(self) -> list[Version]:
         """By their numbers."""
-        return [version for number in [BUNDLE, *self._numbers()] if (version := self.get(number)) is not None]
+        return [version for number in [BUNDLE, *self._numbered.numbers()] if (version := self.get(number)) is not None]
 
     @property
     def current(self) -> int:
         """The one that answers; where that is not there any more, or nobody knows which it is, the one before."""
-        try:
-            number = int(read_at_most(self._pointer, 64).decode("ascii"))
-        except FileNotFoundError:
-            return BUNDLE
-        except (OSError, ValueError):
+        number = self._numbered.pointed()
+        if number is None:
             return self._latest(below=self.next_number())
         return number if self.get(number) is not None else self._latest(below=number)
 
@@ -111,12 +106,11 @@ class Versions:
 
     def activate(self, number: int) -> None:
         """Let it answer from now on, also after a pulled plug."""
-        with atomic_file(self._pointer) as temporary:
-            temporary.write_text(f"{number}\n", encoding="ascii")
+        self._numbered.point(number)
 
     def next_number(self) -> int:
         """One that no folder has."""
-        return max([BUNDLE, *self._numbers()]) + 1
+        return max([BUNDLE, *self._numbered.numbers()]) + 1
 
     def before(self, number: int) -> int:
         """The one to go back to: the one before, and if that failed or is gone, the one before that."""
@@ -137,39 +131,28 @@ class Versions:
         while chain[-1] != BUNDLE:
             chain.append(self.before(chain[-1]))
         kept = {self.place(number) for number in (BUNDLE, *chain[: 1 + KEPT_BEFORE])}
-        for path in map(self.place, self._numbers()):
-            if path not in kept:
-                self._discard(path)
-        for path in (*self.folder.glob(".new-*"), *self.folder.glob(".old-*")):
+        for number in self._numbered.numbers():
+            if self.place(number) not in kept:
+                self._numbered.discard(number)
+        self._numbered.clear_discarded()
+        for path in self.folder.glob(".new-*"):
             shutil.rmtree(path, ignore_errors=True)
 
     def clear(self) -> None:
         """Remove all but the bundle, which is another one now, and what was learned of its images."""
         self.activate(BUNDLE)
-        for number in (BUNDLE, *self._numbers()):
-            self._discard(self.place(number))
-
-    def _discard(self, place: Path) -> None:
-        """Remove a version, which is none any more from the first moment on."""
-        gone = self.folder / f".old-{place.name}"
-        shutil.rmtree(gone, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            place.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-
-    def _numbers(self) -> list[int]:
-        """Of folders, whole or not, but for the bundle's."""
-        names = [path.name for path in self.folder.iterdir()]
-        return sorted(int(name) for name in names if _NUMBER.fullmatch(name) and int(name) != BUNDLE)
+        for number in (BUNDLE, *self._numbered.numbers()):
+            self._numbered.discard(number)
 
     def _latest(self, below: int) -> int:
         """The last one with a lower number that is whole and did not fail."""
-        found = (number for number in reversed(self._numbers()) if number < below)
+        found = (number for number in reversed(self._numbered.numbers()) if number < below)
         return next((n for n in found if (known := self.get(n)) is not None and known.failed is None), BUNDLE)
 
     @property
-    def _pointer(self) -> Path:
-        return self.folder / "current"
+    def _numbered(self) -> Numbered:
+        """The bundle is none of them, though what is known of its images lies in the folder of its number."""
+        return Numbered(self.folder)
 
 
 def _written(version: Version) -> bytes:

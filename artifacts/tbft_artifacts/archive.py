@@ -81,17 +81,20 @@ def opened(
         yield open_bundle(folder, shown=path, expect_id=expect_id, trust=trust)
 
 
-def unpack(archive: Path, folder: Path, expect_id: str | None = None, shown: Path | None = None) -> None:
+def unpack(
+    archive: Path, folder: Path, expect_id: str | None = None, shown: Path | None = None, *, vouched: bool = False
+) -> None:
     """Unpack the bundle in `archive` into the new folder `folder`: its signature, and the files its manifest lists.
 
-    Errors call the folder `shown`.
+    Errors call the folder `shown`. `vouched`: somebody else signed the archive's bytes, such as a fleet, and whether
+    keys that are trusted here signed the bundle is for `open_bundle` to say alone.
 
     Raises TbftError as `opened` does; `folder` is then as it was. That the files are what was exported is for
     `open_bundle` to say.
     """
     place, more = folder.parent, "free some space; what was saved before is kept"
     with (
-        _found(archive, expect_id) as (file, packed),
+        _found(archive, expect_id, vouched=vouched) as (file, packed),
         _told(archive, place, more),
         atomic_folder(folder, shown) as temporary,
     ):
@@ -121,18 +124,18 @@ def _check_space(needed: int, archive: Path, folder: Path, place: Path, more: st
             f"no space left in '{place}' to unpack '{archive}': it takes {needed / 1e6:,.1f} MB, "
             f"and {free / 1e6:,.1f} MB are free",
             more,
-        )
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place))
 
 
 @contextlib.contextmanager
 def _found(
-    archive: Path, expect_id: str | None, trust: str | os.PathLike[str] | None = None
+    archive: Path, expect_id: str | None, trust: str | os.PathLike[str] | None = None, *, vouched: bool = False
 ) -> Iterator[tuple[BinaryIO, Packed]]:
     """The open archive, and the bundle in it. Where keys are trusted its signature comes before all else."""
     with _reading(archive):
         file = open_regular(archive)
     with file:
-        keys = trusted_keys(trust)
+        keys = None if vouched else trusted_keys(trust)
         if keys is None:
             yield file, find_bundle(file, archive, expect_id)
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import collections
 import os
 import random
@@ -24,7 +23,8 @@ from tbft_agent.versions import Versions
 from tbft_agent.watching.normal import Normal
 from tbft_artifacts.errors import TbftError
 from torture.agent_world import World, make_world
-from torture.saying import has_bundles, say
+from torture.killing import asked
+from torture.saying import say
 
 SECONDS_PER_KILL = 4.5
 _LONGEST_LIFE = 8.0
@@ -147,18 +147,12 @@ def _said(world: World) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0 if it answered after every kill, and nothing was half written."""
-    parser = argparse.ArgumentParser("python -m torture.agent_kills", description=__doc__)
-    parser.add_argument("--seed", type=int, default=0, help="decides the moments; default: 0")
-    parser.add_argument("--kills", type=int, default=300, help="how many; default: 300")
-    asked = parser.parse_args(arguments)
-    if not has_bundles():
+    found = asked("torture.agent_kills", __doc__, 300, SECONDS_PER_KILL, arguments)
+    if found is None:
         return 2
-    say(f"{asked.kills} kills, seed {asked.seed}: about {asked.kills * SECONDS_PER_KILL / 60:.0f} minutes")
-    # Whoever ends this program ends the agent, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tbft-edge-agent-") as scratch:
-        counted = torture(make_world(Path(scratch) / "world"), asked.kills, asked.seed)
+        counted = torture(make_world(Path(scratch) / "world"), found.kills, found.seed)
     for state, count in counted.states.most_common():
         say(f"{state:16}{count:5} kills")
     seconds = time.monotonic() - began

@@ -19,7 +19,7 @@ import numpy as np
 
 from support.bundles import CLASSES, compiled
 from support.toys import OLD_COLOURS, coloured_squares, png
-from torture.agent_process import started
+from torture.processes import started
 
 _SETTINGS = """
 bundle = "{bundle}"
@@ -105,7 +105,7 @@ class World:
 
     def start(self) -> ForkServerProcess:
         """The agent, in a process of its own."""
-        return started(self.config, self.folder / "stderr")
+        return started(["agent", str(self.config)], self.folder / "stderr")
 
     def answers(self, process: ForkServerProcess) -> str | None:
         """The class that /predict gives, as soon as it does; None if the agent ends, or takes too long."""

@@ -5,22 +5,16 @@ What a killed agent left behind would train on, beside whatever the next agent b
 
 from __future__ import annotations
 
-import ctypes
-import os
 import runpy
-import signal
 import sys
 
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2).
+from tbft_artifacts.tied import tie_to
 
 
 def main() -> None:
     """Become the command."""
-    parent = int(sys.argv.pop(1))
-    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != parent:  # It died before it could be said.
-        return
-    runpy.run_module("tbft_edge", run_name="__main__", alter_sys=True)
+    if tie_to(int(sys.argv.pop(1))):
+        runpy.run_module("tbft_edge", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

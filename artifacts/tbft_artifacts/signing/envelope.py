@@ -5,7 +5,7 @@ DSSE v1: https://github.com/secure-systems-lab/dsse
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -18,11 +18,13 @@ from tbft_artifacts.signing.statement import Statement
 from tbft_artifacts.structs import Word
 
 if TYPE_CHECKING:
+    from securesystemslib.dsse import Envelope
     from securesystemslib.signer import CryptoSigner, SSlibKey
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 # A statement of a thousand files has 200 kB.
 LIMIT = MIB
+_FAILED, _HINT = "{} is no signature that can be read", "copy it again"
 
 
 class _Signature(msgspec.Struct):
@@ -38,12 +40,13 @@ class _Envelope(msgspec.Struct):
     signatures: Annotated[tuple[_Signature, ...], Meta(min_length=1, max_length=16)]
 
 
-def sign(statement: Statement, signer: CryptoSigner) -> bytes:
-    """The statement in an envelope, as JSON, with the signature of one key."""
+def sign(statement: Statement, *signers: CryptoSigner) -> bytes:
+    """The statement in an envelope, as JSON, with the signature of each key."""
     with signing_library():
         from securesystemslib.dsse import Envelope
     envelope = Envelope(msgspec.json.encode(statement), PAYLOAD_TYPE, {})
-    envelope.sign(signer)
+    for signer in signers:
+        envelope.sign(signer)
     return msgspec.json.encode(envelope.to_dict())
 
 
@@ -53,14 +56,8 @@ def verify(content: bytes, keys: Sequence[SSlibKey], shown: str) -> tuple[Statem
     Raises TbftError if it is no envelope, none of the keys signed it, or it states nothing that can be read.
     """
     with signing_library():
-        from securesystemslib.dsse import Envelope
         from securesystemslib.exceptions import VerificationError
-    failed, hint = f"{shown} is no signature that can be read", "copy it again"
-    found = decode(content, _Envelope, LIMIT, failed=failed, hint=hint)
-    try:
-        envelope = Envelope.from_dict(msgspec.to_builtins(found))
-    except (ValueError, KeyError, TypeError) as error:
-        raise TbftError(f"{failed}: {error}", hint) from error
+    envelope = _envelope(content, shown)
     try:
         signed_by = envelope.verify(list(keys), 1) if keys else {}
     except VerificationError:
@@ -71,4 +68,28 @@ def verify(content: bytes, keys: Sequence[SSlibKey], shown: str) -> tuple[Statem
             f"{shown} is by none of the {len(keys)} keys that are trusted, or what it is of changed",
             "do not trust it; if its key is a new one, add that to the trusted ones",
         )
-    return decode(envelope.payload, Statement, LIMIT, failed=failed, hint=hint), next(iter(signed_by))
+    return _statement(envelope, shown), next(iter(signed_by))
+
+
+def verify_by(content: bytes, keys_of: Callable[[Statement], Sequence[SSlibKey]], shown: str) -> Statement:
+    """The same where what an envelope claims says whose keys count: `keys_of` gives these, and may raise TbftError.
+
+    Nothing else may come of the claim, which anybody can make.
+    """
+    keys = keys_of(_statement(_envelope(content, shown), shown))
+    return verify(content, keys, shown)[0]
+
+
+def _envelope(content: bytes, shown: str) -> Envelope:
+    with signing_library():
+        from securesystemslib.dsse import Envelope
+    failed = _FAILED.format(shown)
+    found = decode(content, _Envelope, LIMIT, failed=failed, hint=_HINT)
+    try:
+        return Envelope.from_dict(msgspec.to_builtins(found))
+    except (ValueError, KeyError, TypeError) as error:
+        raise TbftError(f"{failed}: {error}", _HINT) from error
+
+
+def _statement(envelope: Envelope, shown: str) -> Statement:
+    return decode(envelope.payload, Statement, LIMIT, failed=_FAILED.format(shown), hint=_HINT)

@@ -69,11 +69,28 @@ def public_keys(path: Path) -> tuple[SSlibKey, ...]:
     """
     content = _read(path)
     parts = content.split(_BEGIN)[1:]
-    keys = tuple(_public(_BEGIN + part.partition(_END)[0] + _END + b"\n", path) for part in parts)
+    shown = f"'{path}'"
+    keys = tuple(public_key(_BEGIN + part.partition(_END)[0] + _END + b"\n", shown) for part in parts)
     if not keys:
         hint = "give the file with the public half" if b"PRIVATE KEY" in content else _MAKE
         raise TbftError(f"'{path}' holds no public key", hint)
     return keys
+
+
+def public_key(pem: bytes, shown: str) -> SSlibKey:
+    """The one key in PEM; errors say that `shown` holds it. Raises TbftError for what is none, or another kind."""
+    with signing_library():
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+        from securesystemslib.signer import SSlibKey
+    try:
+        key = load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise TbftError(f"{shown} holds a public key that cannot be read", "copy it again") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise TbftError(f"{shown} holds a public key that is no Ed25519 key", _MAKE)
+    return SSlibKey.from_crypto(key)
 
 
 def public_pem(key: SSlibKey) -> str:
@@ -83,21 +100,6 @@ def public_pem(key: SSlibKey) -> str:
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.keyval["public"]))
     return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
-
-
-def _public(pem: bytes, path: Path) -> SSlibKey:
-    with signing_library():
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key
-        from securesystemslib.signer import SSlibKey
-    try:
-        key = load_pem_public_key(pem)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise TbftError(f"'{path}' holds a public key that cannot be read", "copy it again") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise TbftError(f"'{path}' holds a public key that is no Ed25519 key", _MAKE)
-    return SSlibKey.from_crypto(key)
 
 
 def _read(path: Path) -> bytes:

@@ -37,7 +37,7 @@ class Client:
     `current` is the number of what runs, 0 for none; `bundles` are the ids of those that lie here, over which a delta
     can be laid; `refused` are numbers of releases that did not pass here, which are not taken again. `root` is the
     root metadata that the device was given when it joined, `tuf` a folder for metadata, `clock` a file for the newest
-    time that was signed.
+    time that was signed. `ahead`: it takes what its wave has not come to, since somebody else chooses the devices.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Client:
     root: Path
     tuf: Path
     clock: Path
+    ahead: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def why_not(client: Client, release: Release) -> str | None:
     """Why a release is not for a device; None if it is."""
     if client.group not in release.groups:
         return f"it is for {' and '.join(release.groups)}, and this device is of {client.group}"
-    if not is_open(release, client.id):
+    if not client.ahead and not is_open(release, client.id):
         return f"it goes to {release.percent} % of the devices, and this one is not among them"
     if release.number <= client.current:
         return f"release {client.current} runs here, and the number of a newer one is higher"

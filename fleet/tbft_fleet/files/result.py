@@ -10,6 +10,15 @@ from tbft_artifacts.structs import Count, Large, Measured, Part, Sha256, Some, S
 from tbft_fleet.files.names import DeviceId
 
 PREDICATE_TYPE = "tbft-edge:result:v1"
+# The envelope, in a folder that is named by the counter and holds the files that it lists, and nothing else.
+ENVELOPE = "result.dsse.json"
+# Of a training: the tensors that it changed, named and shaped as in the bundle that it began with.
+WEIGHTS = "weights.safetensors"
+FILE_NAME = r"[a-z0-9][a-z0-9._-]{0,99}"
+MOST_FILES = 32
+MOST_BYTES = 256 << 20
+# What a device runs that took no release yet.
+NO_BUNDLE = "0" * 64
 Nonce = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Outcome = Literal["committed", "rolled back", "refused"]
 
@@ -38,7 +47,8 @@ class Health(Struct, frozen=True, kw_only=True):
     """The board and its model now; None is not known.
 
     `accuracy` is on the device's own labelled images, `drift` how far their statistics are from normal, as a multiple
-    of what is usual (1 is the limit).
+    of what is usual (1 is the limit). `throttled` is about now, `under_voltage` about any time since the board started:
+    it is short, and a power supply does not mend itself. `memory_bytes` is what is left.
     """
 
     runtime: Word
@@ -57,7 +67,7 @@ class Health(Struct, frozen=True, kw_only=True):
 class Result(Struct, frozen=True, kw_only=True):
     """`counter` goes up with every result of a device, `nonce` is new for each; `task` is what was asked, if anything.
 
-    `release` and `bundle_id` are what it runs; the bundle of a device that took no release yet has the number 0.
+    `release` and `bundle_id` are what it runs, 0 and `NO_BUNDLE` of a device that took no release yet.
     """
 
     device: DeviceId
@@ -70,3 +80,8 @@ class Result(Struct, frozen=True, kw_only=True):
     health: Health
     update: Update | None = None
     training: Training | None = None
+
+
+def folder_name(counter: int) -> str:
+    """Of the result with that number."""
+    return f"{counter:06}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tbft_edge.commands.fleet import deploy, init, keys, release, rollback
+from tbft_edge.commands.fleet import deploy, init, join, keys, pull, release, rollback
 
 app = typer.Typer(
     help="Many devices: signed releases that roll back by themselves, signed results, merged rounds, one page.",
@@ -12,7 +12,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("init")(init.command)
+app.command("join")(join.command)
 app.command("release")(release.command)
 app.command("deploy")(deploy.command)
+app.command("pull")(pull.command)
 app.command("rollback")(rollback.command)
 app.add_typer(keys.app, name="keys")

@@ -1,0 +1,15 @@
+"""Processes that end with the one that began them, even where that is killed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2).
+
+
+def tie_to(parent: int) -> bool:
+    """End this process when `parent` ends, which began it; False if that has ended already."""
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    return os.getppid() == parent

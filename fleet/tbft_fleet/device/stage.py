@@ -1,0 +1,74 @@
+"""A verified archive becomes the folder of a release beside those that are there; what runs is not touched."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from tbft_artifacts.archive import unpack
+from tbft_artifacts.atomic import atomic_folder, is_full_disk
+from tbft_artifacts.bundle import open_bundle
+from tbft_artifacts.errors import TbftError
+from tbft_fleet.device.place import Place
+from tbft_fleet.device.tidying import is_whole
+from tbft_fleet.files.release import Release
+
+
+def holder(place: Place, bundle_id: str) -> Path | None:
+    """Where a bundle lies that a release before had, whole; None where it does not."""
+    for number in place.releases.numbers():
+        known = place.release(number)
+        if known is not None and known.bundle_id == bundle_id and is_whole(place, number):
+            return place.bundle(number)
+    return None
+
+
+def stage(place: Place, release: Release, archive: Path) -> None:
+    """Let the release lie in its folder: of the archive what its manifest lists, a delta laid over its parent.
+
+    The folder of a bundle that lies here already will do as well.
+
+    Raises TbftError; behind one of a disk (`is_of_the_disk`) the same archive may do later, behind any other it is none
+    for this device. There is no folder of the release then.
+    """
+    folder = place.releases.place(release.number)
+    try:
+        with atomic_folder(folder) as temporary:
+            (temporary / "release.json").write_bytes(msgspec.json.encode(release))
+            bundle = temporary / "bundle"
+            if archive.is_dir():
+                shutil.copytree(archive, bundle)
+            elif release.parent is None:
+                unpack(archive, bundle, expect_id=release.bundle_id, shown=folder, vouched=True)
+            else:
+                _lay_over(_parent(place, release.parent), archive, bundle)
+            open_bundle(bundle, shown=archive, expect_id=release.bundle_id)
+    except TbftError as error:
+        if not is_full_disk(error):
+            raise
+        # Nobody knows the temporary folder.
+        raise TbftError(
+            f"no space left in '{folder.parent}' to stage release {release.number}",
+            "free some space; what runs here goes on running",
+        ) from error.__cause__
+
+
+def is_of_the_disk(error: TbftError) -> bool:
+    """Whether this machine is to blame, and not what came."""
+    return isinstance(error.__cause__, OSError)
+
+
+def _parent(place: Place, bundle_id: str) -> Path:
+    found = holder(place, bundle_id)
+    if found is None:
+        raise TbftError(
+            f"it has to be laid over bundle {bundle_id[:12]}, which this device does not have",
+            "release the whole bundle",
+        )
+    return found
+
+
+def _lay_over(_parent: Path, _archive: Path, _out: Path) -> None:
+    raise TbftError("it holds only what changed, which this version cannot lay over its parent", "release it whole")

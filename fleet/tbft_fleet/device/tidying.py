@@ -1,0 +1,53 @@
+"""What is put right before anything is taken: what killed processes left, and what a disk lost."""
+
+from __future__ import annotations
+
+import shutil
+
+from tbft_artifacts.bundle import open_bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.numbered import NONE
+from tbft_artifacts.rights import private_folder
+from tbft_artifacts.signing.trust import UntrustedError
+from tbft_fleet.device.place import Place
+
+
+def is_whole(place: Place, number: int) -> bool:
+    """Whether every file of a release is there as it was signed."""
+    known = place.release(number)
+    try:
+        return known is not None and bool(open_bundle(place.bundle(number), expect_id=known.bundle_id))
+    except UntrustedError:
+        # Nobody damaged it; whether it is opened is for those to say who use it.
+        return True
+    except TbftError:
+        return False
+
+
+def tidy(place: Place) -> None:
+    """Leave whole releases alone, and let the pointer and the link lead to one of them.
+
+    A damaged release is removed, and of what runs the last one before that is whole takes the place.
+    """
+    for folder in (place.releases.folder, place.incoming):
+        private_folder(folder)
+    place.releases.clear_discarded()
+    for path in place.releases.folder.glob(".*.tmp"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    number = place.current()
+    if number != NONE and not is_whole(place, number):
+        others = [each for each in reversed(place.releases.numbers()) if each != number]
+        place.releases.point(next((each for each in others if is_whole(place, each)), NONE))
+        place.releases.discard(number)
+    if place.releases.pointed() != place.current():
+        place.releases.point(place.current())
+    place.mend_link()
+
+
+def clear_incoming(place: Place) -> None:
+    """Remove archives that are of no more use."""
+    shutil.rmtree(place.incoming, ignore_errors=True)
+    private_folder(place.incoming)

@@ -1,0 +1,101 @@
+"""`tbft-edge fleet pull`: a device takes what is new, and keeps it if its gates pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from tbft_artifacts.errors import TbftError
+from tbft_edge.commands.fleet.options import CarrierOption, State
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import JsonOption
+from tbft_edge.console import print_json, print_line, say
+
+if TYPE_CHECKING:
+    from tbft_fleet.device.ongoing import Ongoing
+    from tbft_fleet.device.update import Ended
+    from tbft_fleet.files.result import Outcome, Update
+
+# A release did not stay: somebody should know, also who only looks at exit codes.
+NOT_KEPT_EXIT_CODE = 1
+
+
+class Pulled(msgspec.Struct, frozen=True):
+    """The release that runs now (0: none), and of the last update how it ended; None where nothing was new."""
+
+    current: int
+    release: int | None
+    outcome: Outcome | None
+    why: str | None
+    updates: list[Ended]
+
+
+def command(
+    state: State,
+    carrier: CarrierOption = None,
+    ahead: Annotated[
+        bool, typer.Option("--ahead", help="Take it though its wave has not come to this device: others choose them.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Take what is new until nothing is: verify, stage, switch, gate, and then commit or roll back.
+
+    What was interrupted at any moment goes on. Exit code 0 also where nothing was new, 1 if a release did not stay.
+    """
+    updates: list[Ended] = []
+    with extra("fleet", "tbft_fleet.device.repository"):
+        from tbft_fleet.device.health import board_health
+        from tbft_fleet.device.outbox import put
+        from tbft_fleet.device.place import Place
+        from tbft_fleet.device.repository import repository
+        from tbft_fleet.device.update import pull
+
+        place = Place(state)
+
+        def told(update: Update) -> None:
+            put(place, board_health(place), update=update)
+
+        try:
+            for ended in pull(place, repository(place, carrier, say, ahead), told, _tell):
+                updates.append(ended)
+                if not json:
+                    _show(ended)
+        except TbftError:
+            # What ended is told, though the next one did not.
+            if json and updates:
+                _print(place.current(), updates)
+            raise
+        current = place.current()
+    if json:
+        _print(current, updates)
+    elif not updates:
+        print_line(f"nothing new: release {current} runs" if current else "no release is there yet")
+    if any(ended.outcome != "committed" for ended in updates):
+        raise typer.Exit(NOT_KEPT_EXIT_CODE)
+
+
+def _print(current: int, updates: list[Ended]) -> None:
+    last = updates[-1] if updates else None
+    print_json(
+        Pulled(
+            current,
+            None if last is None else last.release,
+            None if last is None else last.outcome,
+            None if last is None else last.why,
+            updates,
+        )
+    )
+
+
+def _tell(ongoing: Ongoing) -> None:
+    if not ongoing.has_ended:
+        say(f"release {ongoing.number}: {ongoing.state}")
+
+
+def _show(ended: Ended) -> None:
+    for judged in ended.gates:
+        say(f"  {judged.gate} {judged.verdict}: {judged.text}")
+    why = "" if ended.why is None else f": {ended.why}"
+    print_line(f"release {ended.release} {ended.outcome}{why}")

@@ -1,0 +1,36 @@
+"""What tests of a device start from."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from support.fleet_devices import ACCURATE, GOOD, OTHER, Board, Shelf, joined, own_images
+from tbft_fleet.device.place import Place
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Board:
+    """A device that joined, has labelled images of its own, and took no release yet."""
+    place = joined(tmp_path / "state", own_images(tmp_path / "own"))
+    return Board(place, Shelf(tmp_path / "shelf"))
+
+
+@pytest.fixture(scope="session")
+def began(tmp_path_factory: pytest.TempPathFactory) -> Board:
+    """A device on which release 1 runs, and 2 is there to be taken; tests copy its folder."""
+    folder = tmp_path_factory.mktemp("began")
+    board = Board(joined(folder / "state", own_images(folder / "own")), Shelf(folder / "shelf"))
+    board.shelf.add(GOOD, 1)
+    board.pull()
+    board.shelf.add(OTHER, 2, ACCURATE)
+    return board
+
+
+@pytest.fixture
+def running(began: Board, tmp_path: Path) -> Board:
+    shutil.copytree(began.place.folder, tmp_path / "state", symlinks=True)
+    shelf = Shelf(tmp_path / "shelf", list(began.shelf.offers))
+    return Board(Place(tmp_path / "state"), shelf, list(began.outbox))
