@@ -56,6 +56,7 @@ class Agent:
         journal, versions = Journal(place.folder, clock), Versions(place.versions, bundle)
         store = Store(place.images, settings.keep.bytes, settings.keep.days * _DAY)
         memory = remembered(place, store, versions, journal, number)
+        versions.settle(number)
         boot = (board.read(_BOOT) or "")[:_LONGEST_BOOT]
         starts = memory.starts + 1 if memory.boot == boot else 1
         self.core = Core(

@@ -10,9 +10,11 @@ import pytest
 from support.agent_life import Life
 from support.agents import configured, journal, new_pictures, old_pictures, packed, show, started
 from support.bundles import compiled
+from support.runs import fine_tune
 from tbft_agent.versions import BUNDLE
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.run.folder import RunFolder
 
 
 @pytest.fixture
@@ -33,6 +35,38 @@ def test_another_bundle_answers_alone(swapped: Life, tmp_path: Path) -> None:
     assert agent.core.labelled() == []
     assert any(line.startswith("replaced:") for line in journal(agent))
     assert agent.core.store.count == 4
+
+
+@pytest.mark.parametrize("moved", ["the bundle", "the state"])
+def test_a_bundle_or_state_that_was_moved_goes_on_with_its_versions(moved: str, tmp_path: Path, squares: Path) -> None:
+    """Each kept version holds the path of its bundle: with another path all of them failed, and the bundle answered."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    bundle = packed("kept", tmp_path / "bundle.tar.gz")
+    if moved == "the bundle":
+        bundle = Path(shutil.copytree(compiled("kept"), first / "bundle"))
+    life = Life(configured(first, bundle))
+    life.begin().close()
+    run = first / "run"
+    own = first / "state" / "bundle" if moved == "the state" else bundle
+    fine_tune(own, squares, run, drift="output", epochs=1)
+    life.swap(run, 1, verified=True)
+    life.begin().close()
+
+    if moved == "the bundle":
+        second.mkdir()
+        life.found = configured(first, Path(shutil.move(bundle, second / "moved")))
+    else:
+        shutil.move(first, second)
+        life.found = configured(second, bundle)
+    agent = life.begin()
+    show(agent, old_pictures(1))
+    assert agent.core.answering.version == 1
+    assert not [line for line in journal(agent) if line.startswith("failed")]
+    # The commands of a training take its path from the run, too.
+    run_file = RunFolder(agent.core.versions.model(1)).read_run()
+    assert run_file is not None
+    assert run_file.bundle == str(agent.core.versions.bundle.resolve())
+    agent.close()
 
 
 def test_an_archive_is_unpacked_once_for_all(of_archive: Life) -> None:
