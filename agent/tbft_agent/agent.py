@@ -52,7 +52,7 @@ class Agent:
         Raises TbftError if none can be loaded, not even the bundle.
         """
         settings, place = configured.settings, Place(configured.state)
-        bundle, number = settled(configured.bundle, place.bundle)
+        bundle, number = settled(configured.bundle, place.bundle, settings.expect_id)
         journal, versions = Journal(place.folder, clock), Versions(place.versions, bundle)
         store = Store(place.images, settings.keep.bytes, settings.keep.days * _DAY)
         memory = remembered(place, store, versions, journal, number)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from tbft_artifacts.amounts import memory_size
+from tbft_artifacts.bundle import bundle_id
 from tbft_artifacts.decode import MIB
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
@@ -142,6 +143,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     bundle: str
     state: str
+    expect_id: str | None = None
+    """The id that the bundle must have, all 64 digits: another one is refused."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=1024)] | None = None
     metrics_file: str | None = None
     camera: Camera | None = None
@@ -177,6 +180,8 @@ def read_settings(file: Path) -> Configured:
         raise TbftError(f"'{file}' is no configuration of an agent: {error}", _HINT) from error
     # Asked for once, so that they are refused now, and not in a night of next month.
     _ = found.keep.bytes, found.adapt.memory_bytes, found.adapt.joules_per_day, found.adapt.window_of_day
+    if found.expect_id is not None:
+        bundle_id(found.expect_id)
     base = file.resolve().parent
 
     def place(text: str) -> Path:

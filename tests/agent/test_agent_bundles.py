@@ -11,6 +11,7 @@ from support.agent_life import Life
 from support.agents import configured, journal, new_pictures, old_pictures, packed, show, started
 from support.bundles import compiled
 from support.runs import fine_tune
+from tbft_agent.settings import read_settings
 from tbft_agent.versions import BUNDLE
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
@@ -112,6 +113,39 @@ def test_a_bundle_that_is_no_bundle_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(TbftError) as error:
         started(configured(tmp_path, tmp_path / "bundle"))
     assert "\n" not in error.value.message
+
+
+def id_of(name: str) -> str:
+    return open_bundle(compiled(name)).manifest.bundle_id
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_another_bundle_than_the_expected_one_is_refused(archived: bool, tmp_path: Path) -> None:
+    """Whoever replaces the bundle on a device decides what it answers: `expect_id`, as other commands have it."""
+    bundle = packed("kept", tmp_path / "bundle.tar.gz") if archived else compiled("kept")
+    started(configured(tmp_path, bundle, expect_id=id_of("kept").upper())).close()
+    with pytest.raises(TbftError, match="not the one that `expect_id` says"):
+        started(configured(tmp_path, bundle, expect_id=id_of("kept-adapt")))
+
+
+def test_an_archive_in_the_place_of_the_expected_one_is_refused(tmp_path: Path) -> None:
+    """Also where what was unpacked before is as expected; and what was unpacked of another answers for none."""
+    bundle = packed("kept", tmp_path / "bundle.tar.gz")
+    found = configured(tmp_path, bundle, expect_id=id_of("kept"))
+    started(found).close()
+    packed("kept-adapt", bundle)
+    with pytest.raises(TbftError, match="not the one that `expect_id` says"):
+        started(found)
+    bundle.unlink()
+    started(found).close()
+    with pytest.raises(TbftError, match="does not exist"):
+        started(configured(tmp_path, bundle, expect_id=id_of("kept-adapt")))
+
+
+def test_an_id_that_is_none_is_refused_with_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_text('bundle = "bundle"\nstate = "state"\nexpect_id = "abc"\n')
+    with pytest.raises(TbftError, match="`expect_id` 'abc' is no id of a bundle"):
+        read_settings(tmp_path / "agent.toml")
 
 
 def test_an_archive_that_is_cut_leaves_what_was_unpacked(of_archive: Life) -> None:
