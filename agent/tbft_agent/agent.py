@@ -102,8 +102,9 @@ class Agent:
             except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
                 # Of what was kept or learned of the normal: it is learned anew.
                 core.journal.write("trouble", f"images cannot be held against what is normal: {error}")
-                with contextlib.suppress(OSError):
-                    core.versions.normal(version).unlink(missing_ok=True)
+                for path in (core.versions.normal(version), core.versions.quiet(version)):
+                    with contextlib.suppress(OSError):
+                        path.unlink(missing_ok=True)
                 core.watch_by(core.answering.served, version)
 
     def tick(self) -> None:
@@ -124,6 +125,7 @@ class Agent:
                 core.remember(starts=0)
             if core.clock.steady() - core.saved >= _SAVE_SECONDS:
                 core.save()
+                core.save_quiet()
         if troubles:
             raise troubles[0]
 
@@ -135,6 +137,7 @@ class Agent:
                 core.remember(state=State.DRIFTED)
             core.remember(starts=0)
             core.save()
+            core.save_quiet()
             core.journal.write("stopped", "it was told to end")
             core.store.close()
 

@@ -24,8 +24,10 @@ from tbft_agent.settings import Configured, Settings
 from tbft_agent.states import Event, following
 from tbft_agent.versions import BUNDLE, Versions
 from tbft_agent.watching.normal import Normal
+from tbft_agent.watching.quiet import Evidence, read_quiet, write_quiet
 from tbft_agent.watching.watch import Watch
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.rights import private_folder
 from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.graphs.sessions import default_threads
 
@@ -57,6 +59,7 @@ class Core:
     # The age at which images to ask about were last chosen by this process.
     asked_at: float | None = None
     saved: float = 0.0
+    _quiet_saved: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -73,6 +76,15 @@ class Core:
         self.remember(lived=self.age.seconds())
         with contextlib.suppress(TbftError, OSError):
             write_memory(self.place.memory, self.memory)
+
+    def save_quiet(self) -> None:
+        """Keep how far from normal windows are here; where the disk is full it is told anew."""
+        quiet, path = self.watch.evidence.quiet, self.versions.quiet(self.answering.version)
+        if len(quiet) != self._quiet_saved:
+            with contextlib.suppress(TbftError, OSError):
+                private_folder(path.parent)
+                write_quiet(path, self.settings.watch.window, quiet)
+                self._quiet_saved = len(quiet)
 
     def happened(self, event: Event, says: str, remember: dict[str, Any] | None = None, **figures: Any) -> bool:
         """Go on as the table says, and write down why; False where the event means nothing now."""
@@ -160,7 +172,10 @@ class Core:
         """Begin to watch; `normal` where it is known already, else what was kept, or what the bundle knows."""
         classes = len(served.classes)
         known = normal or Normal.read(self.versions.normal(number), classes) or served.normal
-        self.watch = Watch(self.settings.watch, classes, known, served.prior)
+        # Distances from what is learned anew are others.
+        quiet = [] if known is None else read_quiet(self.versions.quiet(number), self.settings.watch.window)
+        self.watch = Watch(self.settings.watch, classes, known, served.prior, Evidence(quiet))
+        self._quiet_saved = len(quiet)
 
     def failed(self, number: int, why: str) -> None:
         """Nobody goes back to this version any more."""

@@ -65,6 +65,10 @@ class Versions:
         """What the images of its domain look like to it."""
         return self.place(number) / "normal.npz"
 
+    def quiet(self, number: int) -> Path:
+        """How far from normal they were while nothing drifted."""
+        return self.place(number) / "quiet.json"
+
     def get(self, number: int) -> Version | None:
         """What is known of it; None where there is none that is whole."""
         if number == BUNDLE:

@@ -37,5 +37,7 @@ def status_lines(status: Status, address: str, token: str | None) -> Iterator[st
             else "learning what is normal"
         )
         yield f"last {window.images} images: {far}; {percent(window.confidence)} sure on average"
+    if not status.learning_normal and status.quiet < status.quiet_wanted:
+        yield f"it learns how far is usual here: {status.quiet} of {status.quiet_wanted} windows"
     yield f"kept: {status.images:,} images, {status.image_bytes / 1e6:.1f} MB"
     yield f"page: {address}/" if token is None else f"page: {address}/?token={token}"

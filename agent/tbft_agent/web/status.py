@@ -10,6 +10,7 @@ from tbft_agent.journal import Entry
 from tbft_agent.keeping.record import Kept
 from tbft_agent.states import State
 from tbft_agent.versions import BUNDLE, Version
+from tbft_agent.watching.quiet import ENOUGH
 from tbft_agent.watching.watch import Window
 from tbft_agent.web.judged import Judged, last_judged
 
@@ -33,7 +34,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     `cause` says what is wrong, if something is: the images, the answers, or that it was told to adapt. `waits_for` says
     why nothing is trained though there is reason; `labels_wanted` is how many this drift waits for. A new model that
-    somebody may accept (`acceptable`) is on probation, for `trial_wanted` images, or waits for more labels.
+    somebody may accept (`acceptable`) is on probation, for `trial_wanted` images, or waits for more labels. What
+    windows are usual here is known from `quiet` pairs of them, of `quiet_wanted`.
     """
 
     state: str
@@ -56,6 +58,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     watches: str
     learning_normal: bool
     windows: tuple[Window, ...]
+    quiet: int
+    quiet_wanted: int
     images: int
     image_bytes: int
     labels_there: int
@@ -96,6 +100,8 @@ def status_of(core: Core) -> Status:
             watches="norms of the network" if answering.served.sees_norms else "pixels and confidence",
             learning_normal=core.watch.is_learning,
             windows=tuple(core.watch.windows),
+            quiet=len(core.watch.evidence.quiet),
+            quiet_wanted=ENOUGH,
             images=core.store.count,
             image_bytes=core.store.bytes,
             labels_there=len(labelled),
