@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from tbft_agent.adapting.lesson import Candidate
+from tbft_agent.adapting.permission import Permission
 from tbft_agent.answering import Answering
 from tbft_agent.bundled import settled
 from tbft_agent.clock import Age, Clock
@@ -66,7 +67,7 @@ class Agent:
             journal,
             versions,
             store,
-            BoardWatch(board),
+            Permission(settings.adapt, clock, BoardWatch(board)),
             msgspec.structs.replace(memory, starts=starts, boot=boot),
             Age(clock, memory.lived),
         )
@@ -114,6 +115,9 @@ class Agent:
             core.answering.silent = 0
             with self._idle():
                 core.back(Event.ROLL_BACK, "it gives no answers")
+        if core.memory.state is State.DRIFTED:
+            # Answers wait for the lock, and need not for a command of the board.
+            core.permission.look()
         with core.lock:
             for step in (self._keep_normal, lambda: decide(core), lambda: core.store.prune(core.age.seconds())):
                 # A disk that is full keeps nothing from being decided.

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from tbft_agent.adapting.lesson import Lesson, Means
+from tbft_agent.adapting.permission import Permission
 from tbft_agent.answering import Answering
 from tbft_agent.clock import Age, Clock
 from tbft_agent.journal import Journal
@@ -28,7 +29,6 @@ from tbft_agent.watching.quiet import Evidence, read_quiet, write_quiet
 from tbft_agent.watching.watch import Watch
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.rights import private_folder
-from tbft_runtime.board.watch import BoardWatch
 from tbft_runtime.graphs.sessions import default_threads
 
 # A drift of weeks has more images than a board can train on in a night: the last of them, so many for each that
@@ -46,7 +46,7 @@ class Core:
     journal: Journal
     versions: Versions
     store: Store
-    board: BoardWatch
+    permission: Permission
     memory: Memory
     age: Age
     answering: Answering = field(init=False)

@@ -10,7 +10,6 @@ from typing import Any
 
 from tbft_agent.adapting.child import BoardError
 from tbft_agent.adapting.lesson import HeldBackError
-from tbft_agent.adapting.permission import why_not
 from tbft_agent.asking import ask, choose, lacks_labels, spot_check, while_asking
 from tbft_agent.core import Core
 from tbft_agent.keeping.record import Kept
@@ -108,7 +107,7 @@ def _missing(core: Core) -> str | None:
     free = core.place.free_bytes
     if free is not None and free < LEAST_FREE:
         return f"{free / 1e6:.0f} MB of the disk are free, and {LEAST_FREE / 1e6:.0f} are left to others"
-    return why_not(adapt, core.clock, core.board, core.memory.joules_today)
+    return core.permission.why_not(core.memory.joules_today)
 
 
 def _no_room_for(core: Core, images: int) -> str:

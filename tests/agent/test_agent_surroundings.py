@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,26 @@ def test_a_board_in_need_does_not_train_and_answers_on(
     assert agent.core.waits_for is not None
     assert words in agent.core.waits_for
     show(agent, dark_pictures(1))
+
+
+def test_waiting_asks_the_board_now_and_then_and_without_the_lock(tmp_path: Path) -> None:
+    """Each second a command was started while answers waited for it."""
+    asked = list[bool]()
+    board = board_of(tmp_path / "root", "0x4")
+
+    def run(command: Sequence[str]) -> str | None:
+        asked.append(agent.core.lock._is_owned())  # type: ignore[attr-defined]
+        return board.run(command)
+
+    agent = started(configured(tmp_path, compiled("kept")), TurnedClock(), Board(board.root, board.run))
+    agent.core.permission.board._board = Board(board.root, run)
+    drifted(agent)
+    for _ in range(20):
+        agent.core.clock.turn(1)  # type: ignore[attr-defined]
+        agent.tick()
+    assert agent.core.waits_for is not None
+    assert 4 <= len(asked) <= 5
+    assert not any(asked)
 
 
 def test_a_disk_that_is_full_waits_with_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

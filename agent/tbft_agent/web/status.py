@@ -6,7 +6,7 @@ import msgspec
 
 from tbft_agent.answering import Latency
 from tbft_agent.core import Core
-from tbft_agent.journal import Entry
+from tbft_agent.journal import REMEMBERED, Entry
 from tbft_agent.keeping.record import Kept
 from tbft_agent.states import State
 from tbft_agent.versions import BUNDLE, Version
@@ -15,8 +15,6 @@ from tbft_agent.watching.watch import Window
 from tbft_agent.web.judged import Judged, last_judged
 
 _ENTRIES = 50
-# Among so many of the last the judgement of a candidate is looked for.
-_SEARCHED = 2000
 _RECENT = 12
 
 
@@ -74,7 +72,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def status_of(core: Core) -> Status:
     """As it is now."""
     # Answers wait for the lock, and need not for files.
-    entries, versions = core.journal.latest(_SEARCHED), core.versions.all()
+    entries, versions = core.journal.latest(REMEMBERED), core.versions.all()
     with core.lock:
         memory, answering = core.memory, core.answering
         labelled, classes = core.labelled(), answering.served.classes
@@ -109,7 +107,7 @@ def status_of(core: Core) -> Status:
             asked=_shown(core.store.asked()),
             recent=_shown(core.store.recent(_RECENT)),
             joules_today=round(memory.joules_today, 1),
-            celsius=core.board.celsius(),
+            celsius=core.permission.board.celsius(),
             journal=tuple(entries[-_ENTRIES:]),
         )
 
