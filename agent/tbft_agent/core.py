@@ -120,8 +120,10 @@ class Core:
         """What could be trained now, and on what."""
         means: Means = "with labels" if self.memory.needs_labels else "without labels"
         labelled = self.labelled()
-        # Labels that nothing is trained on may all prove.
-        proving = labelled if means == "without labels" else [kept for kept in labelled if kept.held_out]
+        # What people correct by themselves is what is wrong: any other model seems better on it. Of those that were
+        # asked about all may prove what was trained without labels.
+        sampled = [kept for kept in labelled if kept.sampled]
+        proving = sampled if means == "without labels" else [kept for kept in sampled if kept.held_out]
         most = _MOST_FOR_EACH * self.settings.adapt.images
         version, threads = self.answering.version, self.settings.threads or default_threads()
         return Lesson(

@@ -144,7 +144,8 @@ def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
 def ask(lesson: Lesson, count: int, commands: Commands) -> list[str]:
     """Digests of the images that are best labelled first: what stands for most, by the network's own features.
 
-    Where the bundle has no plan that tells features, the answers of which the model is least sure.
+    Where the bundle has no plan that tells features, any: their labels prove, so that nothing that has to do with
+    whether answers are right may choose them, such as how sure they are.
     """
     data = lesson.work / "asking"
     _link(lesson, data, (("", kept) for kept in lesson.pool))
@@ -152,8 +153,8 @@ def ask(lesson: Lesson, count: int, commands: Commands) -> list[str]:
         printed = commands.run("diagnose", lesson.bundle, "--data", data, "--ask", str(count), *_threads(lesson))
         return [Path(name).stem for name in _read(printed, list[str])]
     except TbftError:
-        unsure = sorted(lesson.pool, key=lambda kept: (kept.confidence, kept.digest))
-        return [kept.digest for kept in unsure[:count]]
+        # By what they hash to.
+        return sorted(kept.digest for kept in lesson.pool)[:count]
 
 
 def _without_labels(lesson: Lesson, out: Path, commands: Commands) -> Candidate:

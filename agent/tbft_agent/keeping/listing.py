@@ -30,6 +30,8 @@ _INDICES = (
 )
 # The layout above. Lists of the first agents have the same columns, and no number, which is 0.
 LAYOUT = 1
+# In them a label that nobody asked for could be held out; by now such labels prove nothing, and are learned from.
+_FROM_THE_FIRST = "update images set held_out = 0 where label is not null and sampled = 0"
 _BUSY_SECONDS = 2.0
 _HEX = frozenset("0123456789abcdef")
 
@@ -141,10 +143,12 @@ def _check_layout(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _say_layout(connection: sqlite3.Connection) -> None:
-    if _layout(connection) != stamp(LAYOUT):
-        # On a full disk the next start says it.
-        with contextlib.suppress(sqlite3.OperationalError):
-            connection.execute(f"pragma user_version = {stamp(LAYOUT)}")
+    if _layout(connection) == stamp(LAYOUT):
+        return
+    # On a full disk the next start does it.
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute(_FROM_THE_FIRST)
+        connection.execute(f"pragma user_version = {stamp(LAYOUT)}")
 
 
 def _layout(connection: sqlite3.Connection) -> int:
