@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
+from tbft_agent.adapting.energy import Spent
 from tbft_agent.adapting.lesson import Candidate
 from tbft_agent.adapting.permission import Permission
 from tbft_agent.answering import Answering
@@ -67,10 +68,11 @@ class Agent:
             journal,
             versions,
             store,
-            Permission(settings.adapt, clock, BoardWatch(board)),
+            Permission(settings.adapt, clock, board, BoardWatch(board)),
             msgspec.structs.replace(memory, starts=starts, boot=boot),
             Age(clock, memory.lived),
         )
+        self.core.permission.look()
         # Before a model is loaded, which may end the process.
         self.core.save()
         self._began = self.core.age.seconds()
@@ -119,6 +121,7 @@ class Agent:
             # Answers wait for the lock, and need not for a command of the board.
             core.permission.look()
         with core.lock:
+            core.count(core.pupil.spent())
             for step in (self._keep_normal, lambda: decide(core), lambda: core.store.prune(core.age.seconds())):
                 # A disk that is full keeps nothing from being decided.
                 try:
@@ -205,11 +208,15 @@ class Agent:
                 # A decision may have begun something in between.
                 if core.pupil.is_busy:
                     continue
+                core.count(core.pupil.spent())
                 yield
                 return
 
     def _begin(self) -> None:
         core = self.core
+        if core.memory.begun is not None:
+            # It went on until somebody last wrote down that it did.
+            core.count(Spent(max(0.0, core.memory.lived - core.memory.begun)))
         number = core.versions.current
         if core.memory.starts > CRASHES and number != BUNDLE:
             core.failed(number, f"it was started {core.memory.starts} times, and never lived for long")
@@ -227,6 +234,8 @@ class Agent:
         core.answering.is_training = lambda: pupil.is_busy
         core.versions.prune()
         by = "" if served.sees_norms else "; the bundle does not know its source images, so pixels tell drift"
+        if core.permission.no_budget is not None:
+            core.journal.write("energy", core.permission.no_budget)
         core.journal.write("started", f"version {found} answers{by}", version=found, state=core.memory.state.value)
 
     def _go_on_with(self, number: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tbft_agent.adapting.energy import Spent
 from tbft_agent.adapting.lesson import Lesson, Means
 from tbft_agent.adapting.permission import Permission
 from tbft_agent.answering import Answering
@@ -85,6 +86,21 @@ class Core:
                 private_folder(path.parent)
                 write_quiet(path, self.settings.watch.window, quiet)
                 self._quiet_saved = len(quiet)
+
+    def count(self, spent: Spent | None) -> None:
+        """Energy of a training that ended somehow; None where none did."""
+        if spent is None:
+            return
+        estimated = spent.estimated(self.memory.watts)
+        joules = spent.measured + (estimated or 0.0)
+        self.memory = self.memory.spent(joules)
+        self.remember(begun=None, watts=self.memory.watts if spent.watts is None else spent.watts)
+        if estimated is None:
+            says = f"what a training of {spent.seconds:.0f} s took is not known: no meter has said anything yet"
+        else:
+            by = f"{estimated:.0f} of them by mean power and time"
+            says = f"a training of {spent.seconds:.0f} s took {joules:.0f} J, {by}"
+        self.journal.write("energy", says, seconds=spent.seconds, measured=spent.measured, estimated=estimated)
 
     def happened(self, event: Event, says: str, remember: dict[str, Any] | None = None, **figures: Any) -> bool:
         """Go on as the table says, and write down why; False where the event means nothing now."""

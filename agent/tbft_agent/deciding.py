@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -92,7 +91,8 @@ def _while_drifted(core: Core) -> None:
         known, core.undecided, core.trained = core.undecided, None, False
         images = len(lesson.pool) + len(lesson.labelled)
         says = f"training begins, {lesson.means}" if known is None else "the candidate is held against more labels"
-        core.happened(Event.BEGIN, says, images=images, labels=len(lesson.labelled), proving=len(lesson.proving))
+        begun = {"begun": core.age.seconds()}
+        core.happened(Event.BEGIN, says, begun, images=images, labels=len(lesson.labelled), proving=len(lesson.proving))
         core.pupil.learn(lesson, None if known is None else known.candidate)
 
 
@@ -150,8 +150,6 @@ def _came_to_nothing(core: Core, result: Proven | TbftError | HeldBackError | No
         _decide_on(core, result)
         return
     words = result.message if isinstance(result, TbftError) else str(result)
-    if isinstance(result, HeldBackError):
-        core.memory = core.memory.spent(result.joules or 0.0)
     if not core.memory.needs_labels and not isinstance(result, BoardError):
         # Labels may do what images alone do not.
         core.happened(Event.FAILED, _NO_LABELS_HELP + words)
@@ -164,7 +162,6 @@ def _judge(core: Core, proven: Proven) -> None:
     """Swap, or not, by what labels say; where they say nothing, as whoever installed the agent allows."""
     proof, adapt = proven.proof, core.settings.adapt
     core.remember(cut=0)
-    core.memory = core.memory.spent(proven.candidate.joules or 0.0)
     figures = _figures(proven)
     if proof.forgets_more(adapt.most_forgotten):
         lost = (proof.source_before or 0) - (proof.source_after or 0)
@@ -174,8 +171,7 @@ def _judge(core: Core, proven: Proven) -> None:
     elif not proof.decides and adapt.unverified and proven.lesson.means == "without labels":
         _swap(core, proven, Event.BETTER, verified=False)
     elif not proof.decides or proof.right_after > proof.right_before:
-        # Its joules are counted now, and not again when it is proven anew.
-        core.undecided = replace(proven, candidate=replace(proven.candidate, joules=None))
+        core.undecided = proven
         wanted = len(core.labelled()) + adapt.labels
         core.happened(Event.UNDECIDED, "labels are too few to tell whether it is better", {"asked": wanted}, **figures)
         choose(core, core.lesson(), adapt.labels)
@@ -195,7 +191,7 @@ def _figures(proven: Proven) -> dict[str, Any]:
         "right before": proof.right_before,
         "right after": proof.right_after,
         "chance": round(proof.chance, 4),
-        "joules": proven.candidate.joules,
+        "joules": proven.candidate.metered.joules,
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tbft_agent.adapting.child import BoardError, Commands, StoppedError
+from tbft_agent.adapting.energy import Metered, Spent
 from tbft_agent.adapting.lesson import Candidate, HeldBackError, Lesson, ask, prove, take
 from tbft_agent.adapting.proof import Proof
 from tbft_agent.serving.served import Served, serve
@@ -42,6 +43,7 @@ class Pupil:
     _thread: threading.Thread | None = None
     _result: Proven | TbftError | HeldBackError | None = None
     _asked: list[str] | None = None
+    _spent: Spent | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -60,6 +62,13 @@ class Pupil:
         if self.is_busy:
             return None
         found, self._result = self._result, None
+        return found
+
+    def spent(self) -> Spent | None:
+        """What the last training took, once: also one that failed, was held back, or was stopped."""
+        if self.is_busy:
+            return None
+        found, self._spent = self._spent, None
         return found
 
     def asked(self) -> list[str] | None:
@@ -86,20 +95,28 @@ class Pupil:
         self._thread = thread
 
     def _learn(self, lesson: Lesson, known: Candidate | None) -> None:
+        commands, before = self._commands, self._commands.seconds
+        metered: Metered | None = None
         try:
-            candidate = known or take(lesson, self._commands)
+            candidate = known or take(lesson, commands)
+            # That of one that is proven anew was heard of when it was trained.
+            metered = None if known else candidate.metered
             self.on_trained(candidate)
-            proof = prove(lesson, candidate, self._commands)
+            proof = prove(lesson, candidate, commands)
             served = serve(candidate.run, lesson.answering_threads)
             normal, confidence = _looked(lesson, served)
             self._result = Proven(lesson, candidate, served, normal, confidence, proof)
         except StoppedError:
             pass
-        except (TbftError, HeldBackError) as error:
+        except HeldBackError as error:
+            metered, self._result = error.metered, error
+        except TbftError as error:
             self._result = error
         except Exception as error:  # Whatever it is: else nobody would ever hear why nothing came of it.
             words = str(error) or type(error).__name__
             self._result = BoardError(f"what training needs cannot be had: {words}", "free some space, and memory")
+        finally:
+            self._spent = Spent(commands.seconds - before, metered)
 
     def _ask(self, lesson: Lesson, count: int) -> None:
         try:

@@ -16,6 +16,7 @@ from tbft_artifacts.bundle import bundle_id
 from tbft_artifacts.decode import MIB
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
+from tbft_runtime.meters.meter import NO_METER
 
 _HINT = "see docs/agent.md for every field"
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -180,6 +181,11 @@ def read_settings(file: Path) -> Configured:
         raise TbftError(f"'{file}' is no configuration of an agent: {error}", _HINT) from error
     # Asked for once, so that they are refused now, and not in a night of next month.
     _ = found.keep.bytes, found.adapt.memory_bytes, found.adapt.joules_per_day, found.adapt.window_of_day
+    if found.adapt.energy_budget is not None and found.adapt.meter == NO_METER:
+        raise TbftError(
+            "`adapt.energy_budget` cannot be held with `adapt.meter` none",
+            "take the meter out, so that one is looked for, or the budget",
+        )
     if found.expect_id is not None:
         bundle_id(found.expect_id)
     base = file.resolve().parent

@@ -35,7 +35,7 @@ CLASSES = 10
 # Of how many classes the windows are.
 OF_CLASSES = (10, 3, 1)
 # Months without drift, streams for each corruption and severity, and windows after which nobody waits any more.
-MONTHS, STREAMS, MOST_WINDOWS = 30, 60, 20
+MONTHS, STREAMS, MOST_WINDOWS = 20, 60, 20
 DRIFTED = 600
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from support.agent_stage import Stage, wrong
-from support.agents import configured, old_pictures, show
+from support.agents import METERED, configured, old_pictures, show
 from support.bundles import compiled
 from tbft_agent.adapting import lesson as lesson_module
 from tbft_agent.adapting.child import Commands
@@ -25,7 +25,7 @@ def stage(tmp_path: Path) -> Stage:
 
 def test_labels_are_asked_for_where_images_alone_do_not_help(stage: Stage) -> None:
     stage.drift()
-    stage.outcomes = [lambda _: HeldBackError("nothing to gain"), stage.better()]
+    stage.outcomes = [lambda _: HeldBackError("nothing to gain", METERED), stage.better()]
     assert stage.tick(3) is State.ASKING
     stage.tick()
     assert stage.answer(wrong) == 8
@@ -37,7 +37,7 @@ def test_labels_are_asked_for_where_images_alone_do_not_help(stage: Stage) -> No
 def test_what_shows_none_of_the_classes_is_asked_no_more(stage: Stage) -> None:
     """Twenty hands before the lens: it waited for ever, with nothing left that anybody could label."""
     stage.drift(60)
-    stage.outcomes = [lambda _: HeldBackError("nothing to gain"), stage.better()]
+    stage.outcomes = [lambda _: HeldBackError("nothing to gain", METERED), stage.better()]
     stage.tick(4)
     first = {kept.digest for kept in stage.agent.core.store.asked()}
     assert stage.answer(lambda _: "") == 8
@@ -52,7 +52,7 @@ def test_what_shows_none_of_the_classes_is_asked_no_more(stage: Stage) -> None:
 
 def test_images_that_are_gone_are_asked_no_more(stage: Stage) -> None:
     stage.drift(60)
-    stage.outcomes = [lambda _: HeldBackError("nothing to gain")]
+    stage.outcomes = [lambda _: HeldBackError("nothing to gain", METERED)]
     stage.tick(4)
     for kept in stage.agent.core.store.asked():
         stage.agent.core.store.remove(kept.digest)
@@ -62,7 +62,7 @@ def test_images_that_are_gone_are_asked_no_more(stage: Stage) -> None:
 
 def test_nobody_who_answers_does_not_keep_it_for_ever(stage: Stage) -> None:
     stage.drift(60)
-    stage.outcomes = [lambda _: HeldBackError("nothing to gain")]
+    stage.outcomes = [lambda _: HeldBackError("nothing to gain", METERED)]
     assert stage.tick(4) is State.ASKING
     assert stage.tick(1, stage.agent.core.settings.keep.days * 24 * 3600 + 1) is State.WATCHING
 
@@ -70,7 +70,7 @@ def test_nobody_who_answers_does_not_keep_it_for_ever(stage: Stage) -> None:
 def test_a_restart_while_asking_asks_again(stage: Stage) -> None:
     """What was to be asked was still being chosen when it was killed: nobody was ever asked."""
     stage.drift(60)
-    stage.outcomes = [lambda _: HeldBackError("nothing to gain")]
+    stage.outcomes = [lambda _: HeldBackError("nothing to gain", METERED)]
     stage.tick(3)
     core = stage.agent.core
     core.asked_at = None
@@ -82,7 +82,7 @@ def test_a_restart_while_asking_asks_again(stage: Stage) -> None:
 
 def test_labels_of_a_class_that_the_model_does_not_have_are_learned(stage: Stage) -> None:
     stage.drift(60)
-    stage.outcomes = [lambda _: HeldBackError("nothing to gain"), lambda _: HeldBackError("not now")]
+    stage.outcomes = [lambda _: HeldBackError("nothing to gain", METERED), lambda _: HeldBackError("not now", METERED)]
     stage.tick(4)
     stage.answer(lambda _: "wasp")
     stage.tick(2)
@@ -94,7 +94,7 @@ def test_labels_of_a_class_that_the_model_does_not_have_are_learned(stage: Stage
 
 def test_what_was_held_out_is_never_trained_on(stage: Stage) -> None:
     stage.drift(60)
-    stage.outcomes = [lambda _: HeldBackError("nothing to gain"), stage.better()]
+    stage.outcomes = [lambda _: HeldBackError("nothing to gain", METERED), stage.better()]
     stage.tick(4)
     stage.answer(wrong)
     stage.tick(2)

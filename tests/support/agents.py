@@ -16,6 +16,7 @@ import numpy as np
 
 from support.bundles import compiled
 from support.toys import OLD_COLOURS, coloured_squares, png
+from tbft_agent.adapting.energy import Metered, Spent
 from tbft_agent.adapting.lesson import Candidate, HeldBackError, Lesson
 from tbft_agent.adapting.proof import Proof, chance_of
 from tbft_agent.agent import Agent
@@ -42,6 +43,8 @@ QUICK: dict[str, Any] = {
     "ask": {"every_days": 0},
     "threads": 1,
 }
+# Two joules in a second.
+METERED = Metered(joules=2.0, seconds=1.0, covered=1.0, mean_watts=2.0)
 # Nothing of it can be read: neither hot, nor slow, nor short of memory.
 NO_BOARD = Board(Path("/nonexistent"), lambda _: None)
 
@@ -129,6 +132,7 @@ class StandIn:
     chosen: list[int] = field(default_factory=list)
     lessons: list[Lesson] = field(default_factory=list)
     _result: Proven | TbftError | HeldBackError | None = None
+    took: Spent | None = None
     _asked: list[str] | None = None
 
     def learn(self, lesson: Lesson, known: Candidate | None = None) -> None:
@@ -151,6 +155,10 @@ class StandIn:
         found, self._asked = self._asked, None
         return found
 
+    def spent(self) -> Spent | None:
+        found, self.took = self.took, None
+        return found
+
     def stop(self) -> None:
         self._result = self._asked = None
 
@@ -162,7 +170,7 @@ def proven(served: Served, gained: int, lost: int, equal: int = 0, old: Any = No
         run = lesson.work / "run"
         run.mkdir(parents=True, exist_ok=True)
         (run / "report.json").write_text("{}")
-        candidate = Candidate(run, "made up", 1.0, old)
+        candidate = Candidate(run, "made up", METERED, old)
         proof = Proof(
             images=gained + lost + equal,
             right_before=lost + equal,

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from tbft_agent.adapting.child import Commands
+from tbft_agent.adapting.energy import Metered
 from tbft_agent.adapting.proof import Proof, chance_of
 from tbft_agent.keeping.record import Kept
 from tbft_agent.settings import Adapting
@@ -61,10 +62,6 @@ class _Decided(msgspec.Struct):
     why: str
 
 
-class _Energy(msgspec.Struct):
-    joules: float | None = None
-
-
 class _Old(msgspec.Struct):
     accuracy_before: float
     accuracy_after: float | None
@@ -73,7 +70,7 @@ class _Old(msgspec.Struct):
 class _Trained(msgspec.Struct):
     """The part of what `train` and `learn` print that counts here."""
 
-    energy: _Energy
+    energy: Metered
     unlabelled: _Decided | None = None
     old: _Old | None = None
 
@@ -90,20 +87,20 @@ class _Predicted(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run that may answer one day: where it lies, `how` it was made, and the joules of its training, if measured."""
+    """A run that may answer one day: where it lies, `how` it was made, and what a meter said of its training."""
 
     run: Path
     how: str
-    joules: float | None
+    metered: Metered
     old: _Old | None
 
 
 class HeldBackError(Exception):
-    """There is nothing to gain from these images by these means, and why; to know that took `joules`, if measured."""
+    """There is nothing to gain from these images by these means, and why; and what a meter said of knowing that."""
 
-    def __init__(self, why: str, joules: float | None = None) -> None:
+    def __init__(self, why: str, metered: Metered) -> None:
         super().__init__(why)
-        self.joules = joules
+        self.metered = metered
 
 
 def take(lesson: Lesson, commands: Commands) -> Candidate:
@@ -116,7 +113,7 @@ def take(lesson: Lesson, commands: Commands) -> Candidate:
     _link(lesson, data, ((kept.label or "", kept) for kept in lesson.labelled))
     words, how = _command(lesson, data, commands)
     told = _read(commands.run(*words, "--out", out), _Trained)
-    return Candidate(out, how, told.energy.joules, told.old)
+    return Candidate(out, how, told.energy, told.old)
 
 
 def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
@@ -163,10 +160,10 @@ def _without_labels(lesson: Lesson, out: Path, commands: Commands) -> Candidate:
     words: list[str | Path] = ["train", lesson.bundle, "--data", data, "--drift", "input", "--labels", "none"]
     told = _read(commands.run(*words, *_common(lesson), *_begin(lesson), "--out", out), _Trained)
     if told.unlabelled is not None and told.unlabelled.decision == "keep":
-        raise HeldBackError(told.unlabelled.why, told.energy.joules)
+        raise HeldBackError(told.unlabelled.why, told.energy)
     alone = told.unlabelled is not None and told.unlabelled.decision == "statistics"
     how = "statistics without labels" if alone else "trained without labels"
-    return Candidate(out, how, told.energy.joules, told.old)
+    return Candidate(out, how, told.energy, told.old)
 
 
 def _command(lesson: Lesson, data: Path, commands: Commands) -> tuple[list[str | Path], str]:

@@ -58,15 +58,19 @@ class Evidence:
     odd_in_a_row: int = 0
     usual_in_a_row: int = 0
     _before: float | None = None
+    _limit: float | None = None
 
     def add(self, distance: float, theory: float, chance: float) -> float:
-        """The next window, what theory says that one may have, and the chance of an alarm: the limit for this one."""
-        limit = limit_of(self.quiet, theory, chance)
+        """The next window: the limit for it. What theory says that one may have, and the chance of an alarm, stay."""
+        if self._limit is None:
+            self._limit = limit_of(self.quiet, theory, chance)
+        limit = self._limit
         is_odd = distance > limit
         self.odd_in_a_row = self.odd_in_a_row + 1 if is_odd else 0
         self.usual_in_a_row = 0 if is_odd else self.usual_in_a_row + 1
         if self._before is not None and not self.sees_drift and len(self.quiet) < ENOUGH:
             self.quiet.append(min(self._before, distance))
+            self._limit = None
         self._before = distance
         return limit
 

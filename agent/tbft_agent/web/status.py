@@ -31,9 +31,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How the agent is.
 
     `cause` says what is wrong, if something is: the images, the answers, or that it was told to adapt. `waits_for` says
-    why nothing is trained though there is reason; `labels_wanted` is how many this drift waits for. A new model that
-    somebody may accept (`acceptable`) is on probation, for `trial_wanted` images, or waits for more labels. What
-    windows are usual here is known from `quiet` pairs of them, of `quiet_wanted`.
+    why nothing is trained, though there is reason or whenever there will be; `labels_wanted` is how many this drift
+    waits for. A new model that somebody may accept (`acceptable`) is on probation, for `trial_wanted` images, or waits
+    for more labels. What windows are usual here is known from `quiet` pairs of them, of `quiet_wanted`.
     """
 
     state: str
@@ -82,7 +82,7 @@ def status_of(core: Core) -> Status:
             cause=memory.cause,
             since_seconds=round(core.age.seconds() - memory.since, 1),
             paused=memory.paused,
-            waits_for=core.waits_for,
+            waits_for=core.waits_for or core.permission.no_budget,
             version=current,
             versions=tuple(versions),
             trial_images=memory.trial.images,
