@@ -31,6 +31,7 @@ from tbft_agent.watching.watch import Watch
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.rights import private_folder
 from tbft_runtime.graphs.sessions import default_threads
+from tbft_runtime.meters.meter import NO_METER
 
 # A drift of weeks has more images than a board can train on in a night: the last of them, so many for each that
 # training waits for.
@@ -59,6 +60,8 @@ class Core:
     trained: bool = False
     # The age at which images to ask about were last chosen by this process.
     asked_at: float | None = None
+    # How many labels the model that answers, and no label verified, was last held against the one before by.
+    compared: int = 0
     saved: float = 0.0
     _quiet_saved: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -95,6 +98,8 @@ class Core:
         joules = spent.measured + (estimated or 0.0)
         self.memory = self.memory.spent(joules)
         self.remember(begun=None, watts=self.memory.watts if spent.watts is None else spent.watts)
+        if estimated is None and self.settings.adapt.meter == NO_METER:
+            return
         if estimated is None:
             says = f"what a training of {spent.seconds:.0f} s took is not known: no meter has said anything yet"
         else:
@@ -184,6 +189,7 @@ class Core:
         """Let a loaded version answer, and watch by what is normal to it; a new drift is another episode."""
         self.answering.replace(served, number)
         self.watch_by(served, number, normal)
+        self.compared = 0
         self.remember(episode=self.memory.episode + 1, trial=Trial(), version=number, unresolved=False)
 
     def watch_by(self, served: Served, number: int, normal: Normal | None = None) -> None:

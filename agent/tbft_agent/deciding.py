@@ -9,13 +9,14 @@ from typing import Any
 
 from tbft_agent.adapting.child import BoardError
 from tbft_agent.adapting.lesson import HeldBackError
-from tbft_agent.asking import ask, choose, lacks_labels, spot_check, while_asking
+from tbft_agent.asking import ask, choose, lacks_labels, show_asked, spot_check, while_asking
 from tbft_agent.core import Core
 from tbft_agent.keeping.record import Kept
 from tbft_agent.keeping.store import LEAST_FREE
 from tbft_agent.memory import Trial
 from tbft_agent.pupil import Proven
 from tbft_agent.states import Event, State, following
+from tbft_agent.verifying import back, unverified, verify
 from tbft_agent.versions import Version
 from tbft_agent.watching.wrong import are_wrong
 from tbft_artifacts.errors import TbftError
@@ -46,7 +47,8 @@ def accept(core: Core) -> bool:
         return False
     proven = core.undecided
     if proven is None or core.memory.state is State.PROBATION:
-        return core.happened(Event.ACCEPTED, f"somebody keeps version {core.answering.version}")
+        kept = core.answering.version
+        return core.happened(Event.ACCEPTED, f"somebody keeps version {kept}", {"chosen": kept})
     try:
         _swap(core, proven, Event.ACCEPTED, verified=False)
     except OSError as error:
@@ -55,7 +57,12 @@ def accept(core: Core) -> bool:
 
 
 def _watching(core: Core) -> None:
-    spot_check(core)
+    show_asked(core)
+    version = unverified(core)
+    if version is None:
+        spot_check(core)
+    else:
+        verify(core, version)
     if core.watch.sees_none:
         core.remember(unresolved=False)
     if core.age.seconds() < core.memory.rests_until:
@@ -183,16 +190,7 @@ def _judge(core: Core, proven: Proven) -> None:
 
 
 def _figures(proven: Proven) -> dict[str, Any]:
-    """What the journal says of a candidate; `Judged` reads it."""
-    proof = proven.proof
-    return {
-        "how": proven.candidate.how,
-        "images": proof.images,
-        "right before": proof.right_before,
-        "right after": proof.right_after,
-        "chance": round(proof.chance, 4),
-        "joules": proven.candidate.metered.joules,
-    }
+    return {**proven.proof.figures(proven.candidate.how), "joules": proven.candidate.metered.joules}
 
 
 def _swap(core: Core, proven: Proven, event: Event, *, verified: bool) -> None:
@@ -216,7 +214,8 @@ def _swap(core: Core, proven: Proven, event: Event, *, verified: bool) -> None:
     core.happened(
         event,
         f"version {number} answers: {proven.candidate.how}{told}",
-        {"trial": Trial(promised=proven.confidence), "cause": None, "needs_labels": False, "asked": 0},
+        {"trial": Trial(promised=proven.confidence), "cause": None, "needs_labels": False, "asked": 0}
+        | ({"chosen": number} if event is Event.ACCEPTED else {}),
         version=number,
         verified=verified,
         **_figures(proven),
@@ -229,21 +228,20 @@ def _swap(core: Core, proven: Proven, event: Event, *, verified: bool) -> None:
 
 def _while_probation(core: Core) -> None:
     trial, probation = core.memory.trial, core.settings.probation
+    show_asked(core)
+    version = unverified(core)
     wrong = _wrong_answers([kept for kept in core.labelled() if kept.version == core.answering.version])
     if wrong is not None:
-        _back(core, wrong)
+        back(core, wrong)
     elif trial.mean is not None and trial.images >= probation.images:
         if trial.promised is not None and trial.mean < trial.promised - probation.less_sure:
-            _back(core, f"it is {trial.mean:.0%} sure on average, and was {trial.promised:.0%}")
+            back(core, f"it is {trial.mean:.0%} sure on average, and was {trial.promised:.0%}")
         else:
-            core.happened(Event.PASSED, "the new model does what was promised of it", confidence=trial.mean)
-
-
-def _back(core: Core, why: str) -> None:
-    try:
-        core.back(Event.WORSE, why)
-    except TbftError as error:
-        core.rest(Event.WORSE, f"{why}; it answers on, since {error.message}")
+            told = "" if version is None else ", as far as images tell; no label verified it yet"
+            says = f"the new model does what was promised of it{told}"
+            core.happened(Event.PASSED, says, confidence=trial.mean)
+    elif version is not None:
+        verify(core, version)
 
 
 def _wrong_answers(labelled: list[Kept]) -> str | None:

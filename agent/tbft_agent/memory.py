@@ -66,6 +66,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """The board's boot in which it did: pulled plugs are no crashes."""
     version: int = 0
     """The one that answered: where another does now, what that began was not written down any more."""
+    chosen: int = 0
+    """The version that somebody chose to keep, or to use: whether labels verified it does not matter any more."""
     bundle: str = ""
     """The id of the bundle that all of this is about."""
 

@@ -43,6 +43,7 @@ class Pupil:
     _thread: threading.Thread | None = None
     _result: Proven | TbftError | HeldBackError | None = None
     _asked: list[str] | None = None
+    _compared: Proof | TbftError | None = None
     _spent: Spent | None = None
 
     @property
@@ -56,6 +57,17 @@ class Pupil:
     def choose(self, lesson: Lesson, count: int) -> None:
         """Begin to find the images that are best asked for."""
         self._start(lambda: self._ask(lesson, count))
+
+    def compare(self, lesson: Lesson, answering: Candidate) -> None:
+        """Begin to hold the model that answers against that of the lesson, on its images."""
+        self._start(lambda: self._compare(lesson, answering))
+
+    def compared(self) -> Proof | TbftError | None:
+        """What came of that, once."""
+        if self.is_busy:
+            return None
+        found, self._compared = self._compared, None
+        return found
 
     def result(self) -> Proven | TbftError | HeldBackError | None:
         """What came of it, once; None while it goes on."""
@@ -84,11 +96,11 @@ class Pupil:
         if self._thread is not None:
             self._thread.join()
         self._commands = Commands()
-        self._result = self._asked = None
+        self._result = self._asked = self._compared = None
 
     def _start(self, work: Callable[[], None]) -> None:
         """Nothing may go on; what came of something earlier, and nobody took, is of no use any more."""
-        self._result = self._asked = None
+        self._result = self._asked = self._compared = None
         thread = threading.Thread(target=work, name="tbft-edge-pupil", daemon=True)
         thread.start()
         # Not before: whoever stops it waits for it, which only one that was started can be.
@@ -117,6 +129,16 @@ class Pupil:
             self._result = BoardError(f"what training needs cannot be had: {words}", "free some space, and memory")
         finally:
             self._spent = Spent(commands.seconds - before, metered)
+
+    def _compare(self, lesson: Lesson, answering: Candidate) -> None:
+        try:
+            self._compared = prove(lesson, answering, self._commands)
+        except StoppedError:
+            pass
+        except TbftError as error:
+            self._compared = error
+        except Exception as error:  # As above.
+            self._compared = BoardError(str(error) or type(error).__name__, "free some space, and memory")
 
     def _ask(self, lesson: Lesson, count: int) -> None:
         try:

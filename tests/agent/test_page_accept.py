@@ -41,6 +41,9 @@ class Ready:
     def spent(self) -> None:
         """Nothing."""
 
+    def compared(self) -> None:
+        """Nothing."""
+
     def asked(self) -> None:
         return None
 

@@ -133,6 +133,8 @@ class StandIn:
     lessons: list[Lesson] = field(default_factory=list)
     _result: Proven | TbftError | HeldBackError | None = None
     took: Spent | None = None
+    compares: list[Lesson] = field(default_factory=list)
+    comparison: Proof | TbftError | None = None
     _asked: list[str] | None = None
 
     def learn(self, lesson: Lesson, known: Candidate | None = None) -> None:
@@ -147,6 +149,15 @@ class StandIn:
         self.chosen.append(count)
         self._asked = [kept.digest for kept in lesson.pool[:count]]
 
+    def compare(self, lesson: Lesson, answering: Candidate) -> None:
+        assert not self.is_busy
+        assert answering.run.is_dir()
+        self.compares.append(lesson)
+
+    def compared(self) -> Proof | TbftError | None:
+        found, self.comparison = self.comparison, None
+        return found
+
     def result(self) -> Proven | TbftError | HeldBackError | None:
         found, self._result = self._result, None
         return found
@@ -160,7 +171,7 @@ class StandIn:
         return found
 
     def stop(self) -> None:
-        self._result = self._asked = None
+        self._result = self._asked = self.comparison = None
 
 
 def proven(served: Served, gained: int, lost: int, equal: int = 0, old: Any = None) -> Callable[[Lesson], Proven]:

@@ -133,6 +133,7 @@ def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
         right_before=before,
         right_after=after,
         chance=chance_of(gained, lost),
+        against=chance_of(lost, gained),
         source_before=None if candidate.old is None else candidate.old.accuracy_before,
         source_after=None if candidate.old is None else candidate.old.accuracy_after,
     )

@@ -9,6 +9,7 @@ from tbft_agent.core import Core
 from tbft_agent.journal import REMEMBERED, Entry
 from tbft_agent.keeping.record import Kept
 from tbft_agent.states import State
+from tbft_agent.verifying import unverified
 from tbft_agent.versions import BUNDLE, Version
 from tbft_agent.watching.quiet import ENOUGH
 from tbft_agent.watching.watch import Window
@@ -33,7 +34,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     `cause` says what is wrong, if something is: the images, the answers, or that it was told to adapt. `waits_for` says
     why nothing is trained, though there is reason or whenever there will be; `labels_wanted` is how many this drift
     waits for. A new model that somebody may accept (`acceptable`) is on probation, for `trial_wanted` images, or waits
-    for more labels. What windows are usual here is known from `quiet` pairs of them, of `quiet_wanted`.
+    for more labels; one that answers, and that no label verified, asks for some (`verifying`). What windows are usual
+    here is known from `quiet` pairs of them, of `quiet_wanted`.
     """
 
     state: str
@@ -43,6 +45,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     waits_for: str | None
     version: Version
     versions: tuple[Version, ...]
+    verifying: bool
     trial_images: int
     trial_wanted: int
     acceptable: bool
@@ -85,6 +88,7 @@ def status_of(core: Core) -> Status:
             waits_for=core.waits_for or core.permission.no_budget,
             version=current,
             versions=tuple(versions),
+            verifying=unverified(core) is not None,
             trial_images=memory.trial.images,
             trial_wanted=core.settings.probation.images,
             acceptable=memory.state is State.PROBATION or core.undecided is not None,
