@@ -56,7 +56,7 @@ class Watching(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     images_per_day: Some = 10_000
     """How many images the device sees, for the next field to mean what it says."""
     false_alarms_per_month: Annotated[float, msgspec.Meta(gt=0, le=1e6)] = 1.0
-    """How many alarms without drift are put up with."""
+    """How many alarms without drift are put up with; docs/results/alarms.md says how many come."""
     quiet_images: Annotated[int, msgspec.Meta(ge=64)] = 512
     """From so many images the normal is learned, where the bundle does not know it."""
 
