@@ -243,6 +243,25 @@ def test_a_half_written_picture_is_answered_when_it_is_whole_or_skipped(tmp_path
     assert {path.name for path in folder.iterdir()} == {os.fsdecode(b"caf\xe9.png"), "never.png"}
 
 
+def test_a_picture_that_the_model_failed_on_is_answered_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model before may answer it; a camera that deletes what was answered would have lost it, and so would one that
+    keeps all, which are each told once."""
+    rounds, folder, clock = rounds_of(tmp_path, after="delete")
+    (folder / "a.png").write_bytes(old_pictures(1)[0])
+
+    def fails(*_: object) -> None:
+        raise TbftError("answers are no numbers", "roll back")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(rounds.agent.core.answering.served), "look", fails)
+        assert look(rounds, clock, 4) == 0
+        assert rounds.agent.core.answering.silent == 3
+        assert (folder / "a.png").exists()
+    assert sum("answers are no numbers" in line for line in journal(rounds.agent)) == 1
+    assert look(rounds, clock, 2) == 1
+    assert not (folder / "a.png").exists()
+
+
 def test_a_burst_is_answered_in_turns(tmp_path: Path) -> None:
     """While ten thousand pictures wait people and decisions do not."""
     rounds, folder, clock = rounds_of(tmp_path)
