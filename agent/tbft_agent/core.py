@@ -160,6 +160,7 @@ class Core:
             settings=self.settings.adapt,
             threads=max(1, threads - 1),
             answering_threads=self.settings.threads,
+            expect_id=self.settings.expect_id,
         )
 
     def load(self, number: int) -> Served:

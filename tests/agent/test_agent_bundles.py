@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from support.agent_life import Life
 from support.agents import configured, journal, new_pictures, old_pictures, packed, show, started
 from support.bundles import compiled
 from support.runs import fine_tune
+from tbft_agent.adapting.child import Commands
+from tbft_agent.adapting.energy import Metered
+from tbft_agent.adapting.lesson import Candidate, ask, prove, take
 from tbft_agent.settings import read_settings
 from tbft_agent.versions import BUNDLE
 from tbft_artifacts.bundle import open_bundle
@@ -140,6 +144,32 @@ def test_an_archive_in_the_place_of_the_expected_one_is_refused(tmp_path: Path) 
     started(found).close()
     with pytest.raises(TbftError, match="does not exist"):
         started(configured(tmp_path, bundle, expect_id=id_of("kept-adapt")))
+
+
+def test_commands_of_a_training_are_told_which_bundle_it_has_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is put there while the agent runs is neither trained nor asked."""
+    told = list[tuple[str, ...]]()
+
+    def run(_: Commands, *words: str | Path) -> bytes:
+        told.append(tuple(map(str, words)))
+        raise TbftError("it is enough", "")
+
+    monkeypatch.setattr(Commands, "run", run)
+    agent = started(configured(tmp_path, compiled("kept"), expect_id=id_of("kept")))
+    show(agent, old_pictures(24))
+    lesson = agent.core.lesson()
+    with_labels = replace(lesson, means="with labels", labelled=lesson.pool, pool=[])
+    for each in (lesson, with_labels):
+        with pytest.raises(TbftError, match="enough"):
+            take(each, Commands())
+    with pytest.raises(TbftError, match="enough"):
+        prove(replace(lesson, proving=lesson.pool), Candidate(tmp_path, "", Metered(), None), Commands())
+    ask(lesson, 4, Commands())
+    assert {words[0] for words in told} == {"train", "diagnose", "learn", "predict"}
+    assert all(words[words.index("--expect-id") + 1] == id_of("kept") for words in told)
+    agent.close()
 
 
 def test_an_id_that_is_none_is_refused_with_the_configuration(tmp_path: Path) -> None:

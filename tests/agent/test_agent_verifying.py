@@ -10,7 +10,7 @@ import pytest
 from support.agent_stage import Stage
 from support.agents import journal, old_pictures, show
 from tbft_agent.adapting.energy import Metered
-from tbft_agent.adapting.lesson import Candidate, prove
+from tbft_agent.adapting.lesson import Candidate, Lesson, prove
 from tbft_agent.adapting.proof import Proof, chance_of
 from tbft_agent.states import State
 from tbft_agent.versions import BUNDLE
@@ -145,7 +145,7 @@ def test_the_test_is_that_of_the_proof(stage: Stage, monkeypatch: pytest.MonkeyP
     stage.answer(right)
     proving = stage.agent.core.labelled()
 
-    def answers(model: Path, *_: object) -> dict[str, str]:
+    def answers(_: Lesson, model: Path, *__: object) -> dict[str, str]:
         is_new = model == Path("new")
         return {
             kept.digest: "none" if is_new and number < 5 else kept.label or "" for number, kept in enumerate(proving)

@@ -35,7 +35,8 @@ class Lesson:
 
     `pool` are images of now; `labelled` ones are trained on, and `proving` ones only tell whether it is better. `path`
     says where an image lies. `run` is the run that answers now, None if the bundle does. `threads` are for training,
-    and `answering_threads` for a candidate that answers one day (None: as many as the board has).
+    and `answering_threads` for a candidate that answers one day (None: as many as the board has). `expect_id` is the
+    bundle's, where somebody said which it has to be.
     """
 
     means: Means
@@ -50,6 +51,7 @@ class Lesson:
     settings: Adapting
     threads: int
     answering_threads: int | None
+    expect_id: str | None
 
     @property
     def new_classes(self) -> list[str]:
@@ -122,8 +124,8 @@ def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
     _link(lesson, data, (("", kept) for kept in lesson.proving))
     gained = lost = before = after = 0
     if lesson.proving:
-        old = _answers(lesson.run or lesson.bundle, data, commands)
-        new = _answers(candidate.run, data, commands)
+        old = _answers(lesson, lesson.run or lesson.bundle, data, commands)
+        new = _answers(lesson, candidate.run, data, commands)
         for kept in lesson.proving:
             was, is_now = (found.get(kept.digest) == kept.label for found in (old, new))
             before, after = before + was, after + is_now
@@ -190,8 +192,12 @@ def _begin(lesson: Lesson) -> list[str | Path]:
     return [] if lesson.run is None else ["--from", lesson.run]
 
 
+def _expected(lesson: Lesson) -> list[str]:
+    return [] if lesson.expect_id is None else ["--expect-id", lesson.expect_id]
+
+
 def _threads(lesson: Lesson) -> list[str]:
-    return ["--threads", str(lesson.threads)]
+    return ["--threads", str(lesson.threads), *_expected(lesson)]
 
 
 def _metered(lesson: Lesson) -> list[str]:
@@ -202,9 +208,9 @@ def _common(lesson: Lesson) -> list[str]:
     return [*_metered(lesson), "--memory-budget", str(lesson.settings.memory_bytes)]
 
 
-def _answers(model: Path, data: Path, commands: Commands) -> dict[str, str]:
+def _answers(lesson: Lesson, model: Path, data: Path, commands: Commands) -> dict[str, str]:
     """What a model answers to each picture of a folder, by its digest."""
-    found = _read(commands.run("predict", model, data, "--threads", "1"), list[_Predicted])
+    found = _read(commands.run("predict", model, data, "--threads", "1", *_expected(lesson)), list[_Predicted])
     return {Path(each.image).stem: each.label for each in found}
 
 
