@@ -16,7 +16,7 @@ from tbft_agent.keeping.store import LEAST_FREE
 from tbft_agent.memory import Trial
 from tbft_agent.pupil import Proven
 from tbft_agent.states import Event, State, following
-from tbft_agent.verifying import back, unverified, verify
+from tbft_agent.verifying import back, unverified, verify, will_be_told
 from tbft_agent.versions import Version
 from tbft_agent.watching.wrong import are_wrong
 from tbft_artifacts.errors import TbftError
@@ -72,6 +72,8 @@ def _watching(core: Core) -> None:
         says = "images look otherwise than those that the model knows"
         seen = {"distance": window.distance, "limit": window.limit, "confidence": window.confidence}
         _drifted(core, Event.DRIFT, says, {"cause": "images"}, seen)
+    elif version is not None and will_be_told(core, version):
+        return
     elif (wrong := _wrong_answers(core.labelled())) is not None:
         mistaken = [kept.digest for kept in core.labelled()[-_LATEST_LABELS:] if kept.label != kept.answer]
         _drifted(core, Event.WRONG, wrong, {"cause": "answers", "needs_labels": True}, {})

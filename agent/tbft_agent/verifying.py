@@ -15,6 +15,7 @@ from tbft_agent.adapting.lesson import Candidate
 from tbft_agent.adapting.proof import FEWEST, Proof
 from tbft_agent.asking import ask_a_few
 from tbft_agent.core import Core
+from tbft_agent.keeping.record import Kept
 from tbft_agent.states import Event
 from tbft_agent.versions import BUNDLE, Version
 from tbft_artifacts.errors import TbftError
@@ -37,10 +38,10 @@ def verify(core: Core, version: Version) -> None:
     elif found is not None:
         _decide(core, version, found)
         return
-    if core.pupil.is_busy or any(kept.label is None for kept in core.store.asked()):
+    if core.pupil.is_busy or _is_asking(core):
         return
-    labelled = [kept for kept in core.labelled() if kept.sampled and kept.version == version.number]
-    if len(labelled) < FEWEST or len(labelled) == core.compared:
+    labelled = _labelled(core, version)
+    if not _has_news(core, labelled):
         ask_a_few(core)
         return
     core.compared = len(labelled)
@@ -51,12 +52,30 @@ def verify(core: Core, version: Version) -> None:
     core.pupil.compare(lesson, Candidate(core.versions.model(version.number), version.how, Metered(), None))
 
 
+def will_be_told(core: Core, version: Version) -> bool:
+    """Whether labels are about to say if the model before is the better one: what else they say waits for that."""
+    return core.pupil.is_busy or (not _is_asking(core) and _has_news(core, _labelled(core, version)))
+
+
 def back(core: Core, why: str) -> None:
     """The version before answers again; where it cannot, the one that disappoints answers on."""
     try:
         core.back(Event.WORSE, why)
     except TbftError as error:
         core.rest(Event.WORSE, f"{why}; it answers on, since {error.message}")
+
+
+def _is_asking(core: Core) -> bool:
+    return any(kept.label is None for kept in core.store.asked())
+
+
+def _labelled(core: Core, version: Version) -> list[Kept]:
+    """What people said when they were asked of images that it answered."""
+    return [kept for kept in core.labelled() if kept.sampled and kept.version == version.number]
+
+
+def _has_news(core: Core, labelled: list[Kept]) -> bool:
+    return FEWEST <= len(labelled) != core.compared
 
 
 def _decide(core: Core, version: Version, proof: Proof) -> None:

@@ -7,26 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from support.agent_stage import Stage
-from support.agents import journal, old_pictures, show
+from support.agent_life import Life
+from support.agent_stage import Stage, wrong
+from support.agents import (
+    TurnedClock,
+    answered,
+    journal,
+    new_pictures,
+    old_pictures,
+    proof_of,
+    show,
+    started,
+    until,
+)
 from tbft_agent.adapting.energy import Metered
 from tbft_agent.adapting.lesson import Candidate, Lesson, prove
-from tbft_agent.adapting.proof import Proof, chance_of
+from tbft_agent.memory import Trial
 from tbft_agent.states import State
 from tbft_agent.versions import BUNDLE
 from tbft_agent.web.status import status_of
 from tbft_artifacts.errors import TbftError
 from tbft_edge.tables.agent import status_lines
-
-
-def proof(gained: int, lost: int, equal: int = 0) -> Proof:
-    return Proof(
-        images=gained + lost + equal,
-        right_before=lost + equal,
-        right_after=gained + equal,
-        chance=chance_of(gained, lost),
-        against=chance_of(lost, gained),
-    )
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_labels_verify_it_and_it_asks_no_more(stage: Stage) -> None:
     stage.tick()
     (lesson,) = stage.pupil.compares
     assert (lesson.run, len(lesson.proving), list(lesson.labelled)) == (None, 8, [])
-    stage.pupil.comparison = proof(6, 0, 2)
+    stage.pupil.comparison = proof_of(6, 0, 2)
     stage.tick()
     version = stage.agent.core.versions.get(1)
     assert version is not None
@@ -97,7 +98,7 @@ def test_labels_that_speak_against_it_take_it_back(stage: Stage, state: State) -
     stage.answer(right)
     stage.tick()
     assert stage.state is state
-    stage.pupil.comparison = proof(0, 5, 3)
+    stage.pupil.comparison = proof_of(0, 5, 3)
     assert stage.tick() is State.WATCHING
     core = stage.agent.core
     assert core.answering.version == core.versions.current == BUNDLE
@@ -105,12 +106,24 @@ def test_labels_that_speak_against_it_take_it_back(stage: Stage, state: State) -
     assert any("no label had verified version 1, and it is right on 3 of 8" in line for line in journal(stage.agent))
 
 
+@pytest.mark.parametrize("is_worse", [True, False])
+def test_answers_that_are_wrong_are_those_of_the_model_before_or_of_another_world(stage: Stage, is_worse: bool) -> None:
+    """It trained on from a model that was worse than the one before, which was at hand."""
+    asked(stage)
+    passed(stage)
+    stage.answer(wrong)
+    assert stage.tick(2) is State.WATCHING
+    stage.pupil.comparison = proof_of(0, 6, 2) if is_worse else proof_of(0, 0, 0)
+    assert stage.tick() is (State.WATCHING if is_worse else State.DRIFTED)
+    assert stage.agent.core.answering.version == (BUNDLE if is_worse else 1)
+
+
 def test_labels_that_decide_nothing_are_followed_by_more(stage: Stage) -> None:
     asked(stage)
     first = {kept.digest for kept in stage.agent.core.store.asked()}
     stage.answer(right)
     stage.tick()
-    stage.pupil.comparison = proof(2, 1, 5)
+    stage.pupil.comparison = proof_of(2, 1, 5)
     assert asked(stage, 4) == 8
     assert not first & {kept.digest for kept in stage.agent.core.store.asked()}
     stage.answer(right)
@@ -156,5 +169,29 @@ def test_the_test_is_that_of_the_proof(stage: Stage, monkeypatch: pytest.MonkeyP
     assert (found.images, found.right_before, found.right_after) == (8, 8, 3)
     assert found.is_worse
     assert not found.is_better
-    assert not proof(3, 4).is_worse
-    assert not proof(0, 5).decides
+    assert not proof_of(3, 4).is_worse
+    assert not proof_of(0, 5).decides
+
+
+def test_the_models_themselves_decide(life: Life, run_of_kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the real commands: whoever says what the bundle says is against a model that says otherwise."""
+    # That it is far less often right than it is sure would be noticed before.
+    monkeypatch.setattr("tbft_agent.deciding.are_wrong", lambda *_: False)
+    life.begin().close()
+    life.swap(run_of_kept, 1)
+    clock = TurnedClock()
+    agent = started(life.found, clock)
+    bundle = agent.core.load(BUNDLE)
+    assert agent.core.memory.state is State.PROBATION
+
+    def people_answer() -> bool:
+        for kept in agent.core.store.asked():
+            if kept.label is None:
+                agent.label(kept.digest, answered(bundle, agent.core.store.path(kept).read_bytes()))
+        return agent.core.answering.version == BUNDLE
+
+    show(agent, new_pictures(40, 3))
+    agent.core.remember(trial=Trial())
+    until(people_answer, agent, clock)
+    assert any("no label had verified version 1" in line for line in journal(agent))
+    agent.close()

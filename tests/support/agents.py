@@ -25,6 +25,8 @@ from tbft_agent.serving.served import Served
 from tbft_agent.settings import Configured, Settings
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.board.access import Board
+from tbft_runtime.data.bounds import Room
+from tbft_runtime.data.pictures import read_content
 
 # Quick to drift, and quick to adapt.
 QUICK: dict[str, Any] = {
@@ -106,6 +108,13 @@ def show(agent: Agent, pictures: list[bytes]) -> None:
         agent.core.answering.answer(picture)
 
 
+def answered(served: Served, content: bytes) -> str:
+    """The answer, of which the agent hears nothing."""
+    pixels = read_content(content, served.preprocessing, Room(None)).pixels
+    assert pixels is not None
+    return served.look(pixels[None])[0].answer.label
+
+
 def until(holds: Callable[[], bool], agent: Agent, clock: TurnedClock, seconds: float = 60.0) -> None:
     """Let it look around until something holds; real children take real time."""
     end = time.monotonic() + seconds
@@ -153,9 +162,11 @@ class StandIn:
         assert not self.is_busy
         assert answering.run.is_dir()
         self.compares.append(lesson)
+        self.is_busy = True
 
     def compared(self) -> Proof | TbftError | None:
         found, self.comparison = self.comparison, None
+        self.is_busy = self.is_busy and found is None
         return found
 
     def result(self) -> Proven | TbftError | HeldBackError | None:
@@ -172,6 +183,18 @@ class StandIn:
 
     def stop(self) -> None:
         self._result = self._asked = self.comparison = None
+        self.is_busy = False
+
+
+def proof_of(gained: int, lost: int, equal: int = 0) -> Proof:
+    """Of so many images that the candidate alone gets right, the other one alone, and both."""
+    return Proof(
+        images=gained + lost + equal,
+        right_before=lost + equal,
+        right_after=gained + equal,
+        chance=chance_of(gained, lost),
+        against=chance_of(lost, gained),
+    )
 
 
 def proven(served: Served, gained: int, lost: int, equal: int = 0, old: Any = None) -> Callable[[Lesson], Proven]:
@@ -182,13 +205,7 @@ def proven(served: Served, gained: int, lost: int, equal: int = 0, old: Any = No
         run.mkdir(parents=True, exist_ok=True)
         (run / "report.json").write_text("{}")
         candidate = Candidate(run, "made up", METERED, old)
-        proof = Proof(
-            images=gained + lost + equal,
-            right_before=lost + equal,
-            right_after=gained + equal,
-            chance=chance_of(gained, lost),
-        )
-        return Proven(lesson, candidate, served, None, 0.9, proof)
+        return Proven(lesson, candidate, served, None, 0.9, proof_of(gained, lost, equal))
 
     return of
 
