@@ -191,7 +191,8 @@ class Core:
         self.answering.replace(served, number)
         self.watch_by(served, number, normal)
         self.compared = 0
-        self.remember(episode=self.memory.episode + 1, trial=Trial(), version=number, unresolved=False)
+        # Numbers of versions that are gone come again: who chose one of them did not choose this.
+        self.remember(episode=self.memory.episode + 1, trial=Trial(), version=number, unresolved=False, chosen=0)
 
     def watch_by(self, served: Served, number: int, normal: Normal | None = None) -> None:
         """Begin to watch; `normal` where it is known already, else what was kept, or what the bundle knows."""

@@ -148,6 +148,9 @@ def test_who_chose_it_is_not_asked_and_keeps_it(stage: Stage) -> None:
     stage.answer(right)
     stage.tick(3, 61)
     assert stage.pupil.compares == []
+    # Not so another one, which may have its number one day.
+    stage.agent.roll_back()
+    assert stage.agent.core.memory.chosen == 0
 
 
 def test_the_test_is_that_of_the_proof(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
