@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
+from tbft_agent.adapting.energy import Spent
 from tbft_agent.adapting.lesson import Candidate
+from tbft_agent.adapting.permission import Permission
 from tbft_agent.answering import Answering
 from tbft_agent.bundled import led_to, settled
 from tbft_agent.clock import Age, Clock
@@ -54,10 +56,11 @@ class Agent:
         settings, place = configured.settings, Place(configured.state)
         # Ahead of the bundle itself: one that comes in between is noticed.
         self._led_to = led_to(configured.bundle)
-        bundle, number = settled(configured.bundle, place.bundle)
+        bundle, number = settled(configured.bundle, place.bundle, settings.expect_id)
         journal, versions = Journal(place.folder, clock), Versions(place.versions, bundle)
         store = Store(place.images, settings.keep.bytes, settings.keep.days * _DAY)
         memory = remembered(place, store, versions, journal, number)
+        versions.settle(number)
         boot = (board.read(_BOOT) or "")[:_LONGEST_BOOT]
         starts = memory.starts + 1 if memory.boot == boot else 1
         self.core = Core(
@@ -67,10 +70,11 @@ class Agent:
             journal,
             versions,
             store,
-            BoardWatch(board),
+            Permission(settings.adapt, clock, board, BoardWatch(board)),
             msgspec.structs.replace(memory, starts=starts, boot=boot),
             Age(clock, memory.lived),
         )
+        self.core.permission.look()
         # Before a model is loaded, which may end the process.
         self.core.save()
         self._began = self.core.age.seconds()
@@ -103,8 +107,9 @@ class Agent:
             except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
                 # Of what was kept or learned of the normal: it is learned anew.
                 core.journal.write("trouble", f"images cannot be held against what is normal: {error}")
-                with contextlib.suppress(OSError):
-                    core.versions.normal(version).unlink(missing_ok=True)
+                for path in (core.versions.normal(version), core.versions.quiet(version)):
+                    with contextlib.suppress(OSError):
+                        path.unlink(missing_ok=True)
                 core.watch_by(core.answering.served, version)
 
     def tick(self) -> None:
@@ -114,7 +119,11 @@ class Agent:
             core.answering.silent = 0
             with self._idle():
                 core.back(Event.ROLL_BACK, "it gives no answers")
+        if core.memory.state is State.DRIFTED:
+            # Answers wait for the lock, and need not for a command of the board.
+            core.permission.look()
         with core.lock:
+            core.count(core.pupil.spent())
             for step in (self._keep_normal, lambda: decide(core), lambda: core.store.prune(core.age.seconds())):
                 # A disk that is full keeps nothing from being decided.
                 try:
@@ -125,6 +134,7 @@ class Agent:
                 core.remember(starts=0)
             if core.clock.steady() - core.saved >= _SAVE_SECONDS:
                 core.save()
+                core.save_quiet()
         if troubles:
             raise troubles[0]
 
@@ -142,6 +152,7 @@ class Agent:
                 core.remember(state=State.DRIFTED)
             core.remember(starts=0)
             core.save()
+            core.save_quiet()
             core.journal.write("stopped", "it was told to end")
             core.store.close()
 
@@ -205,11 +216,15 @@ class Agent:
                 # A decision may have begun something in between.
                 if core.pupil.is_busy:
                     continue
+                core.count(core.pupil.spent())
                 yield
                 return
 
     def _begin(self) -> None:
         core = self.core
+        if core.memory.begun is not None:
+            # It went on until somebody last wrote down that it did.
+            core.count(Spent(max(0.0, core.memory.lived - core.memory.begun)))
         number = core.versions.current
         if core.memory.starts > CRASHES and number != BUNDLE:
             core.failed(number, f"it was started {core.memory.starts} times, and never lived for long")
@@ -227,6 +242,8 @@ class Agent:
         core.answering.is_training = lambda: pupil.is_busy
         core.versions.prune()
         by = "" if served.sees_norms else "; the bundle does not know its source images, so pixels tell drift"
+        if core.permission.no_budget is not None:
+            core.journal.write("energy", core.permission.no_budget)
         core.journal.write("started", f"version {found} answers{by}", version=found, state=core.memory.state.value)
 
     def _go_on_with(self, number: int) -> None:

@@ -15,16 +15,25 @@ _DAY = 24 * 3600.0
 
 def spot_check(core: Core) -> None:
     """Ask a few questions when it is time: that labels mean something else now, no image tells."""
-    asked, asking = core.pupil.asked(), core.settings.ask
+    asking = core.settings.ask
+    if asking.every_days and core.age.seconds() - core.memory.checked >= asking.every_days * _DAY:
+        ask_a_few(core)
+
+
+def show_asked(core: Core) -> None:
+    """Let people see what there is to ask."""
+    asked = core.pupil.asked()
     if asked:
         core.store.ask(asked)
-        core.journal.write("asked", f"what {len(asked)} images show, to know whether answers are still right")
-    due = core.age.seconds() - core.memory.checked >= asking.every_days * _DAY
-    if not asking.every_days or not due or core.pupil.is_busy:
-        return
-    if core.unlabelled >= asking.images * _TO_CHOOSE_FROM:
+        core.journal.write("asked", f"what {len(asked)} images show, to know whether answers are right")
+
+
+def ask_a_few(core: Core) -> None:
+    """Begin to find some images to ask about, if there are enough of them, and nothing else goes on."""
+    count = core.settings.ask.images
+    if _is_due(core) and core.unlabelled >= count * _TO_CHOOSE_FROM:
         core.remember(checked=core.age.seconds())
-        core.pupil.choose(core.lesson(), asking.images)
+        choose(core, core.lesson(), count)
 
 
 def lacks_labels(core: Core) -> bool:
@@ -70,12 +79,17 @@ def while_asking(core: Core) -> None:
 def _ask_others(core: Core) -> None:
     """Ask about other images where those that were asked about are removed by now, or show none of the classes."""
     lacking = core.memory.asked - len(core.labelled())
-    is_due = core.asked_at is None or core.age.seconds() - core.asked_at >= _ASK_AGAIN_SECONDS
-    if core.pupil.is_busy or not is_due:
+    if not _is_due(core):
         return
     still = sum(kept.label is None for kept in core.store.asked())
     if still < lacking and core.unlabelled > still:
         choose(core, core.lesson(), lacking)
+
+
+def _is_due(core: Core) -> bool:
+    """Whether others may be looked for: nothing goes on, and it is a while since the last were."""
+    is_due = core.asked_at is None or core.age.seconds() - core.asked_at >= _ASK_AGAIN_SECONDS
+    return is_due and not core.pupil.is_busy
 
 
 def choose(core: Core, lesson: Lesson, count: int) -> None:

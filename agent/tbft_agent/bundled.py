@@ -11,20 +11,23 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 
 
-def settled(bundle: Path, folder: Path) -> tuple[Path, str]:
+def settled(bundle: Path, folder: Path, expect_id: str | None = None) -> tuple[Path, str]:
     """Where the files of `bundle` lie, and its id; those of an archive are put into `folder`.
 
-    Raises TbftError if it cannot be read, or unpacked. Where an archive is gone what was unpacked of it is taken.
+    Raises TbftError if it cannot be read, or unpacked, or is another than the expected one. Where an archive is gone
+    what was unpacked of it is taken.
     """
     if not is_archive(bundle):
-        return bundle, open_bundle(bundle).manifest.bundle_id
-    there = _whole(folder)
+        return bundle, open_bundle(bundle, expect_id=expect_id).manifest.bundle_id
+    there = _whole(folder, expect_id)
     try:
         wanted = archived_id(bundle)
     except TbftError:
         if there is None:
             raise
         return folder, there
+    # Of an archive that can be read, and is another, nobody may think that it answers.
+    archived_id(bundle, expect_id)
     if there != wanted:
         try:
             _replace(folder, bundle)
@@ -57,9 +60,9 @@ def _replace(folder: Path, bundle: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _whole(folder: Path) -> str | None:
-    """The id of the bundle in a folder; None where there is none that is as it was exported."""
+def _whole(folder: Path, expect_id: str | None) -> str | None:
+    """The id of the bundle in a folder; None where there is none that is as it was exported, and expected."""
     try:
-        return open_bundle(folder).manifest.bundle_id
+        return open_bundle(folder, expect_id=expect_id).manifest.bundle_id
     except TbftError:
         return None

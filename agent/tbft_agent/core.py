@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tbft_agent.adapting.energy import Spent
 from tbft_agent.adapting.lesson import Lesson, Means
+from tbft_agent.adapting.permission import Permission
 from tbft_agent.answering import Answering
 from tbft_agent.clock import Age, Clock
 from tbft_agent.journal import Journal
@@ -24,10 +26,12 @@ from tbft_agent.settings import Configured, Settings
 from tbft_agent.states import Event, following
 from tbft_agent.versions import BUNDLE, Versions
 from tbft_agent.watching.normal import Normal
+from tbft_agent.watching.quiet import Evidence, read_quiet, write_quiet
 from tbft_agent.watching.watch import Watch
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.board.watch import BoardWatch
+from tbft_artifacts.rights import private_folder
 from tbft_runtime.graphs.sessions import default_threads
+from tbft_runtime.meters.meter import NO_METER
 
 # A drift of weeks has more images than a board can train on in a night: the last of them, so many for each that
 # training waits for.
@@ -44,7 +48,7 @@ class Core:
     journal: Journal
     versions: Versions
     store: Store
-    board: BoardWatch
+    permission: Permission
     memory: Memory
     age: Age
     answering: Answering = field(init=False)
@@ -56,7 +60,10 @@ class Core:
     trained: bool = False
     # The age at which images to ask about were last chosen by this process.
     asked_at: float | None = None
+    # How many labels the model that answers, and no label verified, was last held against the one before by.
+    compared: int = 0
     saved: float = 0.0
+    _quiet_saved: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -73,6 +80,32 @@ class Core:
         self.remember(lived=self.age.seconds())
         with contextlib.suppress(TbftError, OSError):
             write_memory(self.place.memory, self.memory)
+
+    def save_quiet(self) -> None:
+        """Keep how far from normal windows are here; where the disk is full it is told anew."""
+        quiet, path = self.watch.evidence.quiet, self.versions.quiet(self.answering.version)
+        if len(quiet) != self._quiet_saved:
+            with contextlib.suppress(TbftError, OSError):
+                private_folder(path.parent)
+                write_quiet(path, self.settings.watch.window, quiet)
+                self._quiet_saved = len(quiet)
+
+    def count(self, spent: Spent | None) -> None:
+        """Energy of a training that ended somehow; None where none did."""
+        if spent is None:
+            return
+        estimated = spent.estimated(self.memory.watts)
+        joules = spent.measured + (estimated or 0.0)
+        self.memory = self.memory.spent(joules)
+        self.remember(begun=None, watts=self.memory.watts if spent.watts is None else spent.watts)
+        if estimated is None and self.settings.adapt.meter == NO_METER:
+            return
+        if estimated is None:
+            says = f"what a training of {spent.seconds:.0f} s took is not known: no meter has said anything yet"
+        else:
+            by = f"{estimated:.0f} of them by mean power and time"
+            says = f"a training of {spent.seconds:.0f} s took {joules:.0f} J, {by}"
+        self.journal.write("energy", says, seconds=spent.seconds, measured=spent.measured, estimated=estimated)
 
     def happened(self, event: Event, says: str, remember: dict[str, Any] | None = None, **figures: Any) -> bool:
         """Go on as the table says, and write down why; False where the event means nothing now."""
@@ -108,8 +141,10 @@ class Core:
         """What could be trained now, and on what."""
         means: Means = "with labels" if self.memory.needs_labels else "without labels"
         labelled = self.labelled()
-        # Labels that nothing is trained on may all prove.
-        proving = labelled if means == "without labels" else [kept for kept in labelled if kept.held_out]
+        # What people correct by themselves is what is wrong: any other model seems better on it. Of those that were
+        # asked about all may prove what was trained without labels.
+        sampled = [kept for kept in labelled if kept.sampled]
+        proving = sampled if means == "without labels" else [kept for kept in sampled if kept.held_out]
         most = _MOST_FOR_EACH * self.settings.adapt.images
         version, threads = self.answering.version, self.settings.threads or default_threads()
         return Lesson(
@@ -125,6 +160,7 @@ class Core:
             settings=self.settings.adapt,
             threads=max(1, threads - 1),
             answering_threads=self.settings.threads,
+            expect_id=self.settings.expect_id,
         )
 
     def load(self, number: int) -> Served:
@@ -154,13 +190,18 @@ class Core:
         """Let a loaded version answer, and watch by what is normal to it; a new drift is another episode."""
         self.answering.replace(served, number)
         self.watch_by(served, number, normal)
-        self.remember(episode=self.memory.episode + 1, trial=Trial(), version=number, unresolved=False)
+        self.compared = 0
+        # Numbers of versions that are gone come again: who chose one of them did not choose this.
+        self.remember(episode=self.memory.episode + 1, trial=Trial(), version=number, unresolved=False, chosen=0)
 
     def watch_by(self, served: Served, number: int, normal: Normal | None = None) -> None:
         """Begin to watch; `normal` where it is known already, else what was kept, or what the bundle knows."""
         classes = len(served.classes)
         known = normal or Normal.read(self.versions.normal(number), classes) or served.normal
-        self.watch = Watch(self.settings.watch, classes, known, served.prior)
+        # Distances from what is learned anew are others.
+        quiet = [] if known is None else read_quiet(self.versions.quiet(number), self.settings.watch.window)
+        self.watch = Watch(self.settings.watch, classes, known, served.prior, Evidence(quiet))
+        self._quiet_saved = len(quiet)
 
     def failed(self, number: int, why: str) -> None:
         """Nobody goes back to this version any more."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from tbft_agent.adapting.child import BoardError
 from tbft_agent.adapting.lesson import HeldBackError
-from tbft_agent.adapting.permission import why_not
-from tbft_agent.asking import ask, choose, lacks_labels, spot_check, while_asking
+from tbft_agent.asking import ask, choose, lacks_labels, show_asked, spot_check, while_asking
 from tbft_agent.core import Core
 from tbft_agent.keeping.record import Kept
 from tbft_agent.keeping.store import LEAST_FREE
 from tbft_agent.memory import Trial
 from tbft_agent.pupil import Proven
 from tbft_agent.states import Event, State, following
+from tbft_agent.verifying import back, unverified, verify, will_be_told
 from tbft_agent.versions import Version
 from tbft_agent.watching.wrong import are_wrong
 from tbft_artifacts.errors import TbftError
@@ -48,7 +47,8 @@ def accept(core: Core) -> bool:
         return False
     proven = core.undecided
     if proven is None or core.memory.state is State.PROBATION:
-        return core.happened(Event.ACCEPTED, f"somebody keeps version {core.answering.version}")
+        kept = core.answering.version
+        return core.happened(Event.ACCEPTED, f"somebody keeps version {kept}", {"chosen": kept})
     try:
         _swap(core, proven, Event.ACCEPTED, verified=False)
     except OSError as error:
@@ -57,7 +57,12 @@ def accept(core: Core) -> bool:
 
 
 def _watching(core: Core) -> None:
-    spot_check(core)
+    show_asked(core)
+    version = unverified(core)
+    if version is None:
+        spot_check(core)
+    else:
+        verify(core, version)
     if core.watch.sees_none:
         core.remember(unresolved=False)
     if core.age.seconds() < core.memory.rests_until:
@@ -67,6 +72,8 @@ def _watching(core: Core) -> None:
         says = "images look otherwise than those that the model knows"
         seen = {"distance": window.distance, "limit": window.limit, "confidence": window.confidence}
         _drifted(core, Event.DRIFT, says, {"cause": "images"}, seen)
+    elif version is not None and will_be_told(core, version):
+        return
     elif (wrong := _wrong_answers(core.labelled())) is not None:
         mistaken = [kept.digest for kept in core.labelled()[-_LATEST_LABELS:] if kept.label != kept.answer]
         _drifted(core, Event.WRONG, wrong, {"cause": "answers", "needs_labels": True}, {})
@@ -93,7 +100,8 @@ def _while_drifted(core: Core) -> None:
         known, core.undecided, core.trained = core.undecided, None, False
         images = len(lesson.pool) + len(lesson.labelled)
         says = f"training begins, {lesson.means}" if known is None else "the candidate is held against more labels"
-        core.happened(Event.BEGIN, says, images=images, labels=len(lesson.labelled), proving=len(lesson.proving))
+        begun = {"begun": core.age.seconds()}
+        core.happened(Event.BEGIN, says, begun, images=images, labels=len(lesson.labelled), proving=len(lesson.proving))
         core.pupil.learn(lesson, None if known is None else known.candidate)
 
 
@@ -108,7 +116,7 @@ def _missing(core: Core) -> str | None:
     free = core.place.free_bytes
     if free is not None and free < LEAST_FREE:
         return f"{free / 1e6:.0f} MB of the disk are free, and {LEAST_FREE / 1e6:.0f} are left to others"
-    return why_not(adapt, core.clock, core.board, core.memory.joules_today)
+    return core.permission.why_not(core.memory.joules_today)
 
 
 def _no_room_for(core: Core, images: int) -> str:
@@ -151,8 +159,6 @@ def _came_to_nothing(core: Core, result: Proven | TbftError | HeldBackError | No
         _decide_on(core, result)
         return
     words = result.message if isinstance(result, TbftError) else str(result)
-    if isinstance(result, HeldBackError):
-        core.memory = core.memory.spent(result.joules or 0.0)
     if not core.memory.needs_labels and not isinstance(result, BoardError):
         # Labels may do what images alone do not.
         core.happened(Event.FAILED, _NO_LABELS_HELP + words)
@@ -165,7 +171,6 @@ def _judge(core: Core, proven: Proven) -> None:
     """Swap, or not, by what labels say; where they say nothing, as whoever installed the agent allows."""
     proof, adapt = proven.proof, core.settings.adapt
     core.remember(cut=0)
-    core.memory = core.memory.spent(proven.candidate.joules or 0.0)
     figures = _figures(proven)
     if proof.forgets_more(adapt.most_forgotten):
         lost = (proof.source_before or 0) - (proof.source_after or 0)
@@ -175,8 +180,7 @@ def _judge(core: Core, proven: Proven) -> None:
     elif not proof.decides and adapt.unverified and proven.lesson.means == "without labels":
         _swap(core, proven, Event.BETTER, verified=False)
     elif not proof.decides or proof.right_after > proof.right_before:
-        # Its joules are counted now, and not again when it is proven anew.
-        core.undecided = replace(proven, candidate=replace(proven.candidate, joules=None))
+        core.undecided = proven
         wanted = len(core.labelled()) + adapt.labels
         core.happened(Event.UNDECIDED, "labels are too few to tell whether it is better", {"asked": wanted}, **figures)
         choose(core, core.lesson(), adapt.labels)
@@ -188,16 +192,7 @@ def _judge(core: Core, proven: Proven) -> None:
 
 
 def _figures(proven: Proven) -> dict[str, Any]:
-    """What the journal says of a candidate; `Judged` reads it."""
-    proof = proven.proof
-    return {
-        "how": proven.candidate.how,
-        "images": proof.images,
-        "right before": proof.right_before,
-        "right after": proof.right_after,
-        "chance": round(proof.chance, 4),
-        "joules": proven.candidate.joules,
-    }
+    return {**proven.proof.figures(proven.candidate.how), "joules": proven.candidate.metered.joules}
 
 
 def _swap(core: Core, proven: Proven, event: Event, *, verified: bool) -> None:
@@ -221,7 +216,8 @@ def _swap(core: Core, proven: Proven, event: Event, *, verified: bool) -> None:
     core.happened(
         event,
         f"version {number} answers: {proven.candidate.how}{told}",
-        {"trial": Trial(promised=proven.confidence), "cause": None, "needs_labels": False, "asked": 0},
+        {"trial": Trial(promised=proven.confidence), "cause": None, "needs_labels": False, "asked": 0}
+        | ({"chosen": number} if event is Event.ACCEPTED else {}),
         version=number,
         verified=verified,
         **_figures(proven),
@@ -234,21 +230,20 @@ def _swap(core: Core, proven: Proven, event: Event, *, verified: bool) -> None:
 
 def _while_probation(core: Core) -> None:
     trial, probation = core.memory.trial, core.settings.probation
+    show_asked(core)
+    version = unverified(core)
     wrong = _wrong_answers([kept for kept in core.labelled() if kept.version == core.answering.version])
     if wrong is not None:
-        _back(core, wrong)
+        back(core, wrong)
     elif trial.mean is not None and trial.images >= probation.images:
         if trial.promised is not None and trial.mean < trial.promised - probation.less_sure:
-            _back(core, f"it is {trial.mean:.0%} sure on average, and was {trial.promised:.0%}")
+            back(core, f"it is {trial.mean:.0%} sure on average, and was {trial.promised:.0%}")
         else:
-            core.happened(Event.PASSED, "the new model does what was promised of it", confidence=trial.mean)
-
-
-def _back(core: Core, why: str) -> None:
-    try:
-        core.back(Event.WORSE, why)
-    except TbftError as error:
-        core.rest(Event.WORSE, f"{why}; it answers on, since {error.message}")
+            told = "" if version is None else ", as far as images tell; no label verified it yet"
+            says = f"the new model does what was promised of it{told}"
+            core.happened(Event.PASSED, says, confidence=trial.mean)
+    elif version is not None:
+        verify(core, version)
 
 
 def _wrong_answers(labelled: list[Kept]) -> str | None:

@@ -49,6 +49,10 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     rests_until: float = 0.0
     day_began: float = 0.0
     joules: float = 0.0
+    watts: float | None = None
+    """What trainings took on average when a meter last saw one."""
+    begun: float | None = None
+    """The age at which the training began that goes on, and is not counted yet."""
     unresolved: bool = False
     """Whether a drift of images was left as it is: if it is still there after a rest, its labels count."""
     trial: Trial = Trial()
@@ -62,6 +66,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """The board's boot in which it did: pulled plugs are no crashes."""
     version: int = 0
     """The one that answered: where another does now, what that began was not written down any more."""
+    chosen: int = 0
+    """The version that somebody chose to keep, or to use: whether labels verified it does not matter any more."""
     bundle: str = ""
     """The id of the bundle that all of this is about."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tbft_agent.adapting.child import BoardError, Commands, StoppedError
+from tbft_agent.adapting.energy import Metered, Spent
 from tbft_agent.adapting.lesson import Candidate, HeldBackError, Lesson, ask, prove, take
 from tbft_agent.adapting.proof import Proof
 from tbft_agent.serving.served import Served, serve
@@ -42,6 +43,8 @@ class Pupil:
     _thread: threading.Thread | None = None
     _result: Proven | TbftError | HeldBackError | None = None
     _asked: list[str] | None = None
+    _compared: Proof | TbftError | None = None
+    _spent: Spent | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -55,11 +58,29 @@ class Pupil:
         """Begin to find the images that are best asked for."""
         self._start(lambda: self._ask(lesson, count))
 
+    def compare(self, lesson: Lesson, answering: Candidate) -> None:
+        """Begin to hold the model that answers against that of the lesson, on its images."""
+        self._start(lambda: self._compare(lesson, answering))
+
+    def compared(self) -> Proof | TbftError | None:
+        """What came of that, once."""
+        if self.is_busy:
+            return None
+        found, self._compared = self._compared, None
+        return found
+
     def result(self) -> Proven | TbftError | HeldBackError | None:
         """What came of it, once; None while it goes on."""
         if self.is_busy:
             return None
         found, self._result = self._result, None
+        return found
+
+    def spent(self) -> Spent | None:
+        """What the last training took, once: also one that failed, was held back, or was stopped."""
+        if self.is_busy:
+            return None
+        found, self._spent = self._spent, None
         return found
 
     def asked(self) -> list[str] | None:
@@ -75,31 +96,49 @@ class Pupil:
         if self._thread is not None:
             self._thread.join()
         self._commands = Commands()
-        self._result = self._asked = None
+        self._result = self._asked = self._compared = None
 
     def _start(self, work: Callable[[], None]) -> None:
         """Nothing may go on; what came of something earlier, and nobody took, is of no use any more."""
-        self._result = self._asked = None
+        self._result = self._asked = self._compared = None
         thread = threading.Thread(target=work, name="tbft-edge-pupil", daemon=True)
         thread.start()
         # Not before: whoever stops it waits for it, which only one that was started can be.
         self._thread = thread
 
     def _learn(self, lesson: Lesson, known: Candidate | None) -> None:
+        commands, before = self._commands, self._commands.seconds
+        metered: Metered | None = None
         try:
-            candidate = known or take(lesson, self._commands)
+            candidate = known or take(lesson, commands)
+            # That of one that is proven anew was heard of when it was trained.
+            metered = None if known else candidate.metered
             self.on_trained(candidate)
-            proof = prove(lesson, candidate, self._commands)
+            proof = prove(lesson, candidate, commands)
             served = serve(candidate.run, lesson.answering_threads)
             normal, confidence = _looked(lesson, served)
             self._result = Proven(lesson, candidate, served, normal, confidence, proof)
         except StoppedError:
             pass
-        except (TbftError, HeldBackError) as error:
+        except HeldBackError as error:
+            metered, self._result = error.metered, error
+        except TbftError as error:
             self._result = error
         except Exception as error:  # Whatever it is: else nobody would ever hear why nothing came of it.
             words = str(error) or type(error).__name__
             self._result = BoardError(f"what training needs cannot be had: {words}", "free some space, and memory")
+        finally:
+            self._spent = Spent(commands.seconds - before, metered)
+
+    def _compare(self, lesson: Lesson, answering: Candidate) -> None:
+        try:
+            self._compared = prove(lesson, answering, self._commands)
+        except StoppedError:
+            pass
+        except TbftError as error:
+            self._compared = error
+        except Exception as error:  # As above.
+            self._compared = BoardError(str(error) or type(error).__name__, "free some space, and memory")
 
     def _ask(self, lesson: Lesson, count: int) -> None:
         try:

@@ -12,9 +12,11 @@ from typing import Annotated, Literal
 import msgspec
 
 from tbft_artifacts.amounts import memory_size
+from tbft_artifacts.bundle import bundle_id
 from tbft_artifacts.decode import MIB
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
+from tbft_runtime.meters.meter import NO_METER
 
 _HINT = "see docs/agent.md for every field"
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -54,7 +56,7 @@ class Watching(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     images_per_day: Some = 10_000
     """How many images the device sees, for the next field to mean what it says."""
     false_alarms_per_month: Annotated[float, msgspec.Meta(gt=0, le=1e6)] = 1.0
-    """How many alarms without drift are put up with."""
+    """How many alarms without drift are put up with; docs/results/alarms.md says how many come."""
     quiet_images: Annotated[int, msgspec.Meta(ge=64)] = 512
     """From so many images the normal is learned, where the bundle does not know it."""
 
@@ -142,6 +144,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     bundle: str
     state: str
+    expect_id: str | None = None
+    """The id that the bundle must have, all 64 digits: another one is refused."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=1024)] | None = None
     metrics_file: str | None = None
     camera: Camera | None = None
@@ -177,6 +181,13 @@ def read_settings(file: Path) -> Configured:
         raise TbftError(f"'{file}' is no configuration of an agent: {error}", _HINT) from error
     # Asked for once, so that they are refused now, and not in a night of next month.
     _ = found.keep.bytes, found.adapt.memory_bytes, found.adapt.joules_per_day, found.adapt.window_of_day
+    if found.adapt.energy_budget is not None and found.adapt.meter == NO_METER:
+        raise TbftError(
+            "`adapt.energy_budget` cannot be held with `adapt.meter` none",
+            "take the meter out, so that one is looked for, or the budget",
+        )
+    if found.expect_id is not None:
+        bundle_id(found.expect_id)
     base = file.resolve().parent
 
     def place(text: str) -> Path:

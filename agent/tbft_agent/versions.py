@@ -18,7 +18,9 @@ from tbft_artifacts.flush import flush
 from tbft_artifacts.numbered import Numbered
 from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import private_folder
+from tbft_artifacts.stored_paths import stored
 from tbft_artifacts.structs import Count, Word
+from tbft_runtime.run.folder import RunFolder
 
 BUNDLE = 0
 # Of those that answered, beside the one that does and the bundle.
@@ -60,6 +62,10 @@ class Versions:
     def normal(self, number: int) -> Path:
         """What the images of its domain look like to it."""
         return self.place(number) / "normal.npz"
+
+    def quiet(self, number: int) -> Path:
+        """How far from normal they were while nothing drifted."""
+        return self.place(number) / "quiet.json"
 
     def get(self, number: int) -> Version | None:
         """What is known of it; None where there is none that is whole."""
@@ -124,6 +130,19 @@ class Versions:
             if version is not None and version.failed is None:
                 return number
         return BUNDLE
+
+    def settle(self, bundle_id: str) -> None:
+        """Tell the runs of the bundle of that id where it lies now: they hold its path, and it may have been moved.
+
+        What cannot be read or written is found out when it is loaded.
+        """
+        place = stored(self.bundle.resolve())
+        for version in self.all():
+            folder = RunFolder(self.model(version.number))
+            with contextlib.suppress(TbftError, OSError):
+                run = None if version.number == BUNDLE else folder.read_run()
+                if run is not None and run.settings.bundle_id == bundle_id and run.bundle != place:
+                    folder.write_run(msgspec.structs.replace(run, bundle=place))
 
     def prune(self) -> None:
         """Remove those that nobody goes back to, and what was never finished."""

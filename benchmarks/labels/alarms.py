@@ -21,9 +21,10 @@ from benchmarks.kept import clear_errors, write_kept
 from benchmarks.labels.alarms_page import KEPT, Delay, FalseAlarms, Results, tables
 from tbft_agent.serving.served import Served, serve
 from tbft_agent.settings import Watching
-from tbft_agent.watching.chance import IN_A_ROW, chance_per_window
+from tbft_agent.watching.chance import IN_A_ROW, chance_of_alarm, chance_per_window, windows_per_month
 from tbft_agent.watching.normal import Normal
 from tbft_agent.watching.pixels import numbers_of
+from tbft_agent.watching.quiet import ENOUGH, Evidence
 from tbft_artifacts.errors import TbftError
 from tbft_edge.console import say
 from tbft_runtime.corruptions.corrupt import CORRUPTIONS, corrupt
@@ -33,8 +34,8 @@ SEVERITIES = (1, 3, 5)
 CLASSES = 10
 # Of how many classes the windows are.
 OF_CLASSES = (10, 3, 1)
-# Windows without drift, streams for each corruption and severity, and windows after which nobody waits any more.
-WINDOWS, STREAMS, MOST_WINDOWS = 6000, 60, 20
+# Months without drift, streams for each corruption and severity, and windows after which nobody waits any more.
+MONTHS, STREAMS, MOST_WINDOWS = 20, 60, 20
 DRIFTED = 600
 
 
@@ -74,20 +75,20 @@ def run(arguments: argparse.Namespace) -> None:
         f"norms, {learned_from}": ("norms", _learned(learned["norms"], served.prior)),
         f"pixels, {learned_from}": ("pixels", _learned(learned["pixels"], None)),
     }
+    false_alarms, delays = list[FalseAlarms](), list[Delay]()
+    for by, (kind, normal) in normals.items():
+        for classes in OF_CLASSES:
+            say(f"{MONTHS} months of {classes} classes: {by}")
+            false_alarms.append(found := _false_alarms(by, Far.of(normal, clean[kind]), labels[half:], classes))
+            seen = {case: seen[kind] for case, seen in drifted.items()}
+            delays += _delays(found, normal, clean[kind], seen)
     results = Results(
         photos=len(photos) - half,
         window=WATCHING.window,
         chance=chance_per_window(WATCHING),
-        false_alarms=tuple(
-            alarms
-            for by, (kind, normal) in normals.items()
-            for alarms in _false_alarms(by, normal, clean[kind], labels[half:])
-        ),
-        delays=tuple(
-            delay
-            for by, (kind, normal) in normals.items()
-            for delay in _delays(by, normal, clean[kind], {case: seen[kind] for case, seen in drifted.items()})
-        ),
+        quiet=ENOUGH,
+        false_alarms=tuple(false_alarms),
+        delays=tuple(delays),
     )
     write_kept(arguments.out, results)
     sys.stdout.writelines(f"{line}\n" for line in tables(results))
@@ -113,18 +114,52 @@ def _learned(seen: Seen, prior: np.ndarray | None) -> Normal:
     return Normal.learned(seen.rows[:count], seen.answers[:count], CLASSES, prior)
 
 
-def _is_odd(normal: Normal, seen: Seen, window: np.ndarray) -> bool:
-    left = normal.left(seen.rows[window], seen.answers[window])
-    limit = normal.statistics.limit(len(window), chance_per_window(WATCHING))
-    return normal.statistics.distance(left) > limit
+@dataclass(frozen=True)
+class Far:
+    """What is left of photos (N, D) in units of what is normal, which makes distances those of Euclid, and how many
+    photos told that. `theory` is the limit of a window if windows have nothing to do with each other.
+    """
+
+    rows: np.ndarray
+    images: int
+    theory: float
+
+    @classmethod
+    def of(cls, normal: Normal, seen: Seen) -> Far:
+        statistics = normal.statistics
+        whiten = np.linalg.cholesky(np.linalg.inv(statistics.covariance))
+        rows = (normal.left(seen.rows, seen.answers) - statistics.mean) @ whiten
+        return cls(rows, statistics.images, statistics.limit(WATCHING.window, chance_per_window(WATCHING)))
+
+    def distance(self, window: np.ndarray) -> float:
+        """Of a window (W,) of photos by their numbers."""
+        away = self.rows[window].mean(axis=0)
+        return float(away @ away) / (1 / len(window) + 1 / self.images)
 
 
-def _false_alarms(by: str, normal: Normal, seen: Seen, labels: np.ndarray) -> Iterator[FalseAlarms]:
-    for classes in OF_CLASSES:
-        rng = default_rng(classes)
-        odd = np.array([_is_odd(normal, seen, window) for window in _windows(rng, labels, classes, WINDOWS)])
-        after = odd[1:] & odd[:-1]
-        yield FalseAlarms(by, classes, len(odd), int(odd.sum()), int(after.sum()))
+def _false_alarms(by: str, far: Far, labels: np.ndarray, classes: int) -> FalseAlarms:
+    """Months of an agent that is new in its place; what it knows of that in the end is of the first of them."""
+    count = int(windows_per_month(WATCHING))
+    alarms, theory, limits = list[int](), list[int](), list[float]()
+    for month in range(MONTHS):
+        rng = default_rng([classes, month])
+        found = np.array([far.distance(window) for window in _windows(rng, labels, classes, count)])
+        odd = found > far.theory
+        theory.append(_begun(odd))
+        evidence, seen = Evidence(), list[bool]()
+        for distance in found.tolist():
+            limits.append(evidence.add(distance, far.theory, chance_of_alarm(WATCHING)))
+            seen.append(distance > limits[-1])
+        alarms.append(_begun(np.array(seen)))
+    return FalseAlarms(
+        by, classes, tuple(alarms), tuple(theory), far.theory, float(np.mean(limits[count - 1 :: count]))
+    )
+
+
+def _begun(odd: np.ndarray) -> int:
+    """How many runs of odd windows are alarms, each of which is one."""
+    both = odd[1:] & odd[:-1]
+    return int((both[1:] & ~both[:-1]).sum() + both[0])
 
 
 def _windows(rng: Generator, labels: np.ndarray, classes: int, count: int) -> Iterator[np.ndarray]:
@@ -137,25 +172,27 @@ def _windows(rng: Generator, labels: np.ndarray, classes: int, count: int) -> It
         yield rng.choice(members, WATCHING.window, replace=False)
 
 
-def _delays(by: str, normal: Normal, clean: Seen, drifted: Mapping[tuple[str, int], Seen]) -> Iterator[Delay]:
-    """Streams in which drift begins anywhere in a window."""
+def _delays(
+    known: FalseAlarms, normal: Normal, clean: Seen, drifted: Mapping[tuple[str, int], Seen]
+) -> Iterator[Delay]:
+    """Streams in which drift begins anywhere in a window, by the limit that a place has taught."""
     for (name, severity), seen in drifted.items():
         rng = default_rng(severity)
         both = Seen(np.concatenate([clean.rows, seen.rows]), np.concatenate([clean.answers, seen.answers]))
-        begin = len(clean.rows)
-        found = [_delay(rng, normal, both, begin) for _ in range(STREAMS)]
-        yield Delay(by, name, severity, tuple(found))
+        far, begin = Far.of(normal, both), len(clean.rows)
+        found = [_delay(rng, far, begin, known.limit) for _ in range(STREAMS)]
+        yield Delay(known.by, known.classes, name, severity, tuple(found))
 
 
-def _delay(rng: Generator, normal: Normal, both: Seen, begin: int) -> int | None:
+def _delay(rng: Generator, far: Far, begin: int, limit: float) -> int | None:
     """Drifted images until the alarm; None where none came."""
     size, odd = WATCHING.window, 0
     before = int(rng.integers(size))
     for number in range(MOST_WINDOWS):
         usual = before if number == 0 else 0
-        drifted = begin + rng.choice(len(both.rows) - begin, size - usual, replace=False)
+        drifted = begin + rng.choice(len(far.rows) - begin, size - usual, replace=False)
         window = np.concatenate([rng.choice(begin, usual, replace=False), drifted])
-        odd = odd + 1 if _is_odd(normal, both, window) else 0
+        odd = odd + 1 if far.distance(window) > limit else 0
         if odd == IN_A_ROW:
             return (number + 1) * size - before
     return None

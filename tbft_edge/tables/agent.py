@@ -22,6 +22,8 @@ def status_lines(status: Status, address: str, token: str | None) -> Iterator[st
     version = status.version
     verified = "" if not version.number else ", verified by labels" if version.verified else ", not verified"
     yield f"model: version {version.number}, {version.how}{verified}"
+    if status.verifying:
+        yield "no label says that it is better: label what the page asks about"
     yield f"answered: {status.answered:,} images, {status.refused:,} refused"
     if status.latency.p50 is not None:
         yield f"an answer takes: {status.latency.p50} ms, 95 % at most {status.latency.p95} ms"
@@ -37,5 +39,7 @@ def status_lines(status: Status, address: str, token: str | None) -> Iterator[st
             else "learning what is normal"
         )
         yield f"last {window.images} images: {far}; {percent(window.confidence)} sure on average"
+    if not status.learning_normal and status.quiet < status.quiet_wanted:
+        yield f"it learns how far is usual here: {status.quiet} of {status.quiet_wanted} windows"
     yield f"kept: {status.images:,} images, {status.image_bytes / 1e6:.1f} MB"
     yield f"page: {address}/" if token is None else f"page: {address}/?token={token}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support.scripts import script
 from tbft_agent.adapting import child as module
 from tbft_agent.adapting.child import BoardError, Commands, StoppedError
 from tbft_artifacts.errors import TbftError
@@ -25,11 +26,6 @@ def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "python"
     monkeypatch.setattr(module.sys, "executable", str(path))
     return path
-
-
-def script(path: Path, *lines: str) -> None:
-    path.write_text("\n".join(("#!/bin/sh", *lines)) + "\n")
-    path.chmod(0o700)
 
 
 def is_alive(process: int) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from support.agents import TurnedClock
-from tbft_agent.journal import MOST_BYTES, Journal
+from tbft_agent.journal import MOST_BYTES, REMEMBERED, Journal
 
 
 @pytest.fixture
@@ -84,3 +84,26 @@ def test_several_threads_lose_nothing(journal: Journal) -> None:
     for thread in threads:
         thread.join()
     assert len(journal.latest(10_000)) == 800
+
+
+def test_the_last_entries_are_read_from_no_file(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at the page decoded two thousand lines, every second, on a board that answers images."""
+    for number in range(REMEMBERED + 10):
+        journal.write("drift", f"number {number}")
+    known = journal.latest(REMEMBERED)
+    with monkeypatch.context() as patched:
+        patched.setattr("tbft_agent.journal.read_at_most", lambda *_: pytest.fail("a file was read"))
+        journal.write("drift", "another", odd=math.inf, share=np.float64(0.5), path=Path("a"))
+        assert journal.latest(1)[0].says == "another"
+        assert journal.latest(REMEMBERED)[:-1] == known[1:]
+    assert journal.latest(REMEMBERED) == journal._read(REMEMBERED)
+    assert len(journal.latest(REMEMBERED + 5)) == REMEMBERED + 5
+
+
+def test_what_another_program_does_to_the_files_is_seen(journal: Journal, tmp_path: Path) -> None:
+    journal.write("drift", "first")
+    assert len(journal.latest(9)) == 1
+    (tmp_path / "journal.jsonl").unlink()
+    assert journal.latest(9) == []
+    journal.write("drift", "second")
+    assert [entry.says for entry in journal.latest(9)] == ["second"]

@@ -25,9 +25,11 @@ DONE = (State.WATCHING, State.PROBATION, State.ASKING)
 
 
 def labelled(agent: Agent, pictures: list[bytes], labels: list[str]) -> None:
-    """Somebody says what each of them shows."""
+    """Somebody is asked what each of them shows, and says so."""
     show(agent, pictures)
-    for kept, label in zip(agent.core.store.recent(len(pictures))[::-1], labels, strict=True):
+    shown = agent.core.store.recent(len(pictures))[::-1]
+    agent.core.store.ask([kept.digest for kept in shown])
+    for kept, label in zip(shown, labels, strict=True):
         agent.label(kept.digest, label)
 
 

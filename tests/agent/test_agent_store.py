@@ -52,6 +52,8 @@ class Storing(RuleBasedStateMachine):
             found = self.store.label(kept.digest, label)
             assert found is not None
             assert found.label == label
+            if label is not None and kept.asked is None and not kept.sampled:
+                self.held_out[kept.digest] = False
 
     @rule(data=st.data())
     def somebody_is_asked(self, data: st.DataObject) -> None:
@@ -100,9 +102,9 @@ class Storing(RuleBasedStateMachine):
 
     @invariant()
     def the_same_images_prove(self) -> None:
-        """By the digest alone: what was held out once is never trained on."""
+        """By the digest alone, but for those that nobody was asked about: no other is trained on one day."""
         for kept in self.store.where("1"):
-            assert kept.held_out == (int(kept.digest[:8], 16) % HELD_OUT_OF == 0) == self.held_out[kept.digest]
+            assert kept.held_out == self.held_out[kept.digest] <= (int(kept.digest[:8], 16) % HELD_OUT_OF == 0)
 
     def teardown(self) -> None:
         if hasattr(self, "store"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from support.agents import configured, journal, new_pictures, show, started
 from support.bundles import compiled
 from support.damages import flipped
-from tbft_agent.keeping.listing import NAME
+from tbft_agent.keeping.listing import LAYOUT, NAME, stamp
 from tbft_agent.keeping.store import Store
 from tbft_agent.place import Place
 from tbft_agent.purging import purge_at_rest
@@ -78,6 +79,56 @@ def test_a_list_of_another_version_is_begun_anew(tmp_path: Path) -> None:
     store = Store(tmp_path, 1000, 100)
     assert store.was_damaged
     assert add(store, b"one")
+
+
+def number_of(folder: Path, change: str = "select 1") -> int:
+    """The layout that a list says it has, after a change that some other program makes."""
+    with contextlib.closing(sqlite3.connect(folder / NAME)) as other:
+        other.execute(change)
+        other.commit()
+        return int(other.execute("pragma user_version").fetchone()[0])
+
+
+def test_a_list_without_a_layout_is_taken_over_with_its_labels(tmp_path: Path) -> None:
+    """The first agents wrote none: their lists have the columns of layout 1."""
+    store = Store(tmp_path, 1000, 100)
+    add(store, b"one")
+    (kept,) = store.where("1")
+    store.label(kept.digest, "bee")
+    store.close()
+    number_of(tmp_path, "update images set held_out = 1")
+    assert number_of(tmp_path, "pragma user_version = 0") == 0
+    again = Store(tmp_path, 1000, 100)
+    assert not again.was_damaged
+    # Nobody was asked about it.
+    assert [(kept.label, kept.held_out) for kept in again.where("1")] == [("bee", False)]
+    again.close()
+    assert number_of(tmp_path) == stamp(LAYOUT)
+
+
+def test_a_list_of_a_newer_layout_is_refused_and_left(tmp_path: Path) -> None:
+    """Somebody went back to an older tbft-edge: all labels were gone, and nothing was said."""
+    store = Store(tmp_path, 1000, 100)
+    add(store, b"one")
+    store.close()
+    number_of(tmp_path, "alter table images rename column asked to asked_at")
+    number_of(tmp_path, f"pragma user_version = {stamp(LAYOUT + 1)}")
+    before = (tmp_path / NAME).read_bytes()
+    with pytest.raises(TbftError, match=f"is of layout {LAYOUT + 1}, and this agent knows {LAYOUT}") as error:
+        Store(tmp_path, 1000, 100)
+    assert "\n" not in error.value.message
+    assert (tmp_path / NAME).read_bytes() == before
+    assert len(list(tmp_path.glob("??/*"))) == 1
+
+
+@pytest.mark.parametrize("bit", range(31))
+def test_a_flipped_bit_of_the_layout_is_no_newer_one(tmp_path: Path, bit: int) -> None:
+    """An agent that refuses to start since a bit of its list flipped is a device that answers nothing."""
+    store = Store(tmp_path, 1000, 100)
+    add(store, b"one")
+    store.close()
+    number_of(tmp_path, f"pragma user_version = {stamp(LAYOUT) ^ 1 << bit}")
+    assert len(Store(tmp_path, 1000, 100).where("1")) == 1
 
 
 @given(at=st.floats(0, 1), bit=st.integers(0, 7))

@@ -9,14 +9,11 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from support.agents import TurnedClock, configured, dark_pictures, journal, old_pictures, show, started, until
+from support.agents import TurnedClock, answered, configured, dark_pictures, journal, old_pictures, show, started, until
 from support.bundles import CLASSES, compiled
 from support.toys import OLD_COLOURS, coloured_squares
 from tbft_agent.agent import Agent
-from tbft_agent.serving.served import Served
 from tbft_agent.states import State
-from tbft_runtime.data.bounds import Room
-from tbft_runtime.data.pictures import read_content
 
 # Seconds of the turned clock between two questions that nobody had a reason for.
 SPOT_CHECK = 50.0
@@ -60,13 +57,6 @@ class World:
         for content, number in zip(pictures(64, 7), labels, strict=True):
             right += answered(served, content) == self.meaning(int(number))
         return right / 64
-
-
-def answered(served: Served, content: bytes) -> str:
-    """The answer, of which the agent hears nothing."""
-    pixels = read_content(content, served.preprocessing, Room(None)).pixels
-    assert pixels is not None
-    return served.look(pixels[None])[0].answer.label
 
 
 def test_from_a_drift_to_other_meanings(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,26 @@ def test_a_board_in_need_does_not_train_and_answers_on(
     assert agent.core.waits_for is not None
     assert words in agent.core.waits_for
     show(agent, dark_pictures(1))
+
+
+def test_waiting_asks_the_board_now_and_then_and_without_the_lock(tmp_path: Path) -> None:
+    """Each second a command was started while answers waited for it."""
+    asked = list[bool]()
+    board = board_of(tmp_path / "root", "0x4")
+
+    def run(command: Sequence[str]) -> str | None:
+        asked.append(agent.core.lock._is_owned())  # type: ignore[attr-defined]
+        return board.run(command)
+
+    agent = started(configured(tmp_path, compiled("kept")), TurnedClock(), Board(board.root, board.run))
+    agent.core.permission.board._board = Board(board.root, run)
+    drifted(agent)
+    for _ in range(20):
+        agent.core.clock.turn(1)  # type: ignore[attr-defined]
+        agent.tick()
+    assert agent.core.waits_for is not None
+    assert 4 <= len(asked) <= 5
+    assert not any(asked)
 
 
 def test_a_disk_that_is_full_waits_with_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +241,25 @@ def test_a_half_written_picture_is_answered_when_it_is_whole_or_skipped(tmp_path
     assert look(rounds, clock, 40) == 0
     assert sum(line.startswith("skipped") for line in journal(rounds.agent)) == 2
     assert {path.name for path in folder.iterdir()} == {os.fsdecode(b"caf\xe9.png"), "never.png"}
+
+
+def test_a_picture_that_the_model_failed_on_is_answered_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model before may answer it; a camera that deletes what was answered would have lost it, and so would one that
+    keeps all, which are each told once."""
+    rounds, folder, clock = rounds_of(tmp_path, after="delete")
+    (folder / "a.png").write_bytes(old_pictures(1)[0])
+
+    def fails(*_: object) -> None:
+        raise TbftError("answers are no numbers", "roll back")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(rounds.agent.core.answering.served), "look", fails)
+        assert look(rounds, clock, 4) == 0
+        assert rounds.agent.core.answering.silent == 3
+        assert (folder / "a.png").exists()
+    assert sum("answers are no numbers" in line for line in journal(rounds.agent)) == 1
+    assert look(rounds, clock, 2) == 1
+    assert not (folder / "a.png").exists()
 
 
 def test_a_burst_is_answered_in_turns(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.agents import METERED
 from support.chromium import Chromium
 from support.runs import fine_tune
 from support.served_agents import Site, served, show
@@ -37,6 +38,12 @@ class Ready:
     def choose(self, _: object, count: int) -> None:
         self.chosen.append(count)
 
+    def spent(self) -> None:
+        """Nothing."""
+
+    def compared(self) -> None:
+        """Nothing."""
+
     def asked(self) -> None:
         return None
 
@@ -56,7 +63,7 @@ def learned(agent: Agent, squares: Path, images: int, before: int, after: int) -
     core = agent.core
     run = core.place.work / "run"
     fine_tune("output-frozen", squares, run, epochs=1)
-    candidate = Candidate(run, "learned another head", 2.0, None)
+    candidate = Candidate(run, "learned another head", METERED, None)
     proof = Proof(images=images, right_before=before, right_after=after, chance=0.5 ** (after - before))
     core.pupil = Ready(Proven(core.lesson(), candidate, serve(run, 1), None, 0.8, proof))  # type: ignore[assignment]
     core.remember(state=State.PROVING, needs_labels=True)

@@ -119,6 +119,7 @@ def test_names_of_strangers_are_text(browser: Chromium, tmp_path: Path) -> None:
         ({"state": "adapting"}, "It is learning", "goes on answering"),
         ({"state": "proving"}, "It is being checked", "compared"),
         ({"state": "probation"}, "A new model answers", "watched"),
+        ({"verifying": True}, "It is watching", "No label says yet that the new model is right"),
         ({"learning_normal": True}, "It is getting to know this place", "learns what is normal"),
     ],
 )

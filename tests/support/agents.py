@@ -16,6 +16,7 @@ import numpy as np
 
 from support.bundles import compiled
 from support.toys import OLD_COLOURS, coloured_squares, png
+from tbft_agent.adapting.energy import Metered, Spent
 from tbft_agent.adapting.lesson import Candidate, HeldBackError, Lesson
 from tbft_agent.adapting.proof import Proof, chance_of
 from tbft_agent.agent import Agent
@@ -24,6 +25,8 @@ from tbft_agent.serving.served import Served
 from tbft_agent.settings import Configured, Settings
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.board.access import Board
+from tbft_runtime.data.bounds import Room
+from tbft_runtime.data.pictures import read_content
 
 # Quick to drift, and quick to adapt.
 QUICK: dict[str, Any] = {
@@ -42,6 +45,8 @@ QUICK: dict[str, Any] = {
     "ask": {"every_days": 0},
     "threads": 1,
 }
+# Two joules in a second.
+METERED = Metered(joules=2.0, seconds=1.0, covered=1.0, mean_watts=2.0)
 # Nothing of it can be read: neither hot, nor slow, nor short of memory.
 NO_BOARD = Board(Path("/nonexistent"), lambda _: None)
 
@@ -103,6 +108,13 @@ def show(agent: Agent, pictures: list[bytes]) -> None:
         agent.core.answering.answer(picture)
 
 
+def answered(served: Served, content: bytes) -> str:
+    """The answer, of which the agent hears nothing."""
+    pixels = read_content(content, served.preprocessing, Room(None)).pixels
+    assert pixels is not None
+    return served.look(pixels[None])[0].answer.label
+
+
 def until(holds: Callable[[], bool], agent: Agent, clock: TurnedClock, seconds: float = 60.0) -> None:
     """Let it look around until something holds; real children take real time."""
     end = time.monotonic() + seconds
@@ -129,6 +141,9 @@ class StandIn:
     chosen: list[int] = field(default_factory=list)
     lessons: list[Lesson] = field(default_factory=list)
     _result: Proven | TbftError | HeldBackError | None = None
+    took: Spent | None = None
+    compares: list[Lesson] = field(default_factory=list)
+    comparison: Proof | TbftError | None = None
     _asked: list[str] | None = None
 
     def learn(self, lesson: Lesson, known: Candidate | None = None) -> None:
@@ -143,6 +158,17 @@ class StandIn:
         self.chosen.append(count)
         self._asked = [kept.digest for kept in lesson.pool[:count]]
 
+    def compare(self, lesson: Lesson, answering: Candidate) -> None:
+        assert not self.is_busy
+        assert answering.run.is_dir()
+        self.compares.append(lesson)
+        self.is_busy = True
+
+    def compared(self) -> Proof | TbftError | None:
+        found, self.comparison = self.comparison, None
+        self.is_busy = self.is_busy and found is None
+        return found
+
     def result(self) -> Proven | TbftError | HeldBackError | None:
         found, self._result = self._result, None
         return found
@@ -151,8 +177,24 @@ class StandIn:
         found, self._asked = self._asked, None
         return found
 
+    def spent(self) -> Spent | None:
+        found, self.took = self.took, None
+        return found
+
     def stop(self) -> None:
-        self._result = self._asked = None
+        self._result = self._asked = self.comparison = None
+        self.is_busy = False
+
+
+def proof_of(gained: int, lost: int, equal: int = 0) -> Proof:
+    """Of so many images that the candidate alone gets right, the other one alone, and both."""
+    return Proof(
+        images=gained + lost + equal,
+        right_before=lost + equal,
+        right_after=gained + equal,
+        chance=chance_of(gained, lost),
+        against=chance_of(lost, gained),
+    )
 
 
 def proven(served: Served, gained: int, lost: int, equal: int = 0, old: Any = None) -> Callable[[Lesson], Proven]:
@@ -162,14 +204,8 @@ def proven(served: Served, gained: int, lost: int, equal: int = 0, old: Any = No
         run = lesson.work / "run"
         run.mkdir(parents=True, exist_ok=True)
         (run / "report.json").write_text("{}")
-        candidate = Candidate(run, "made up", 1.0, old)
-        proof = Proof(
-            images=gained + lost + equal,
-            right_before=lost + equal,
-            right_after=gained + equal,
-            chance=chance_of(gained, lost),
-        )
-        return Proven(lesson, candidate, served, None, 0.9, proof)
+        candidate = Candidate(run, "made up", METERED, old)
+        return Proven(lesson, candidate, served, None, 0.9, proof_of(gained, lost, equal))
 
     return of
 

@@ -54,7 +54,7 @@ def assert_usable(browser: Chromium) -> None:
     found = [fault for kind in (OUTSIDE, OVERLAPPING, SMALL) for fault in browser.evaluate(kind)]
     assert not found, found
     assert browser.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert browser.complaints() == []
+    assert browser.complaints() == [], browser.complaints()
 
 
 def axe_finds(browser: Chromium) -> list[Any]:

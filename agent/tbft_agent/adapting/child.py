@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
@@ -37,6 +38,8 @@ class Commands:
 
     def __init__(self, longest_seconds: float = LONGEST_SECONDS) -> None:
         self._longest_seconds = longest_seconds
+        # How long commands ran so far, whatever became of them.
+        self.seconds = 0.0
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._stopped = False
@@ -47,6 +50,7 @@ class Commands:
         with self._lock:
             if self._stopped:
                 raise StoppedError
+            began = time.monotonic()
             self._child = child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -64,6 +68,8 @@ class Commands:
                     f"'tbft-edge {words[0]}' did not end in {self._longest_seconds / 3600:.0f} hours",
                     "see what else the board does",
                 ) from error
+            finally:
+                self.seconds += time.monotonic() - began
         if self._stopped:
             raise StoppedError
         if child.returncode:

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from tbft_agent.adapting.child import Commands
+from tbft_agent.adapting.energy import Metered
 from tbft_agent.adapting.proof import Proof, chance_of
 from tbft_agent.keeping.record import Kept
 from tbft_agent.settings import Adapting
@@ -34,7 +35,8 @@ class Lesson:
 
     `pool` are images of now; `labelled` ones are trained on, and `proving` ones only tell whether it is better. `path`
     says where an image lies. `run` is the run that answers now, None if the bundle does. `threads` are for training,
-    and `answering_threads` for a candidate that answers one day (None: as many as the board has).
+    and `answering_threads` for a candidate that answers one day (None: as many as the board has). `expect_id` is the
+    bundle's, where somebody said which it has to be.
     """
 
     means: Means
@@ -49,6 +51,7 @@ class Lesson:
     settings: Adapting
     threads: int
     answering_threads: int | None
+    expect_id: str | None
 
     @property
     def new_classes(self) -> list[str]:
@@ -61,10 +64,6 @@ class _Decided(msgspec.Struct):
     why: str
 
 
-class _Energy(msgspec.Struct):
-    joules: float | None = None
-
-
 class _Old(msgspec.Struct):
     accuracy_before: float
     accuracy_after: float | None
@@ -73,7 +72,7 @@ class _Old(msgspec.Struct):
 class _Trained(msgspec.Struct):
     """The part of what `train` and `learn` print that counts here."""
 
-    energy: _Energy
+    energy: Metered
     unlabelled: _Decided | None = None
     old: _Old | None = None
 
@@ -90,20 +89,20 @@ class _Predicted(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run that may answer one day: where it lies, `how` it was made, and the joules of its training, if measured."""
+    """A run that may answer one day: where it lies, `how` it was made, and what a meter said of its training."""
 
     run: Path
     how: str
-    joules: float | None
+    metered: Metered
     old: _Old | None
 
 
 class HeldBackError(Exception):
-    """There is nothing to gain from these images by these means, and why; to know that took `joules`, if measured."""
+    """There is nothing to gain from these images by these means, and why; and what a meter said of knowing that."""
 
-    def __init__(self, why: str, joules: float | None = None) -> None:
+    def __init__(self, why: str, metered: Metered) -> None:
         super().__init__(why)
-        self.joules = joules
+        self.metered = metered
 
 
 def take(lesson: Lesson, commands: Commands) -> Candidate:
@@ -116,7 +115,7 @@ def take(lesson: Lesson, commands: Commands) -> Candidate:
     _link(lesson, data, ((kept.label or "", kept) for kept in lesson.labelled))
     words, how = _command(lesson, data, commands)
     told = _read(commands.run(*words, "--out", out), _Trained)
-    return Candidate(out, how, told.energy.joules, told.old)
+    return Candidate(out, how, told.energy, told.old)
 
 
 def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
@@ -125,8 +124,8 @@ def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
     _link(lesson, data, (("", kept) for kept in lesson.proving))
     gained = lost = before = after = 0
     if lesson.proving:
-        old = _answers(lesson.run or lesson.bundle, data, commands)
-        new = _answers(candidate.run, data, commands)
+        old = _answers(lesson, lesson.run or lesson.bundle, data, commands)
+        new = _answers(lesson, candidate.run, data, commands)
         for kept in lesson.proving:
             was, is_now = (found.get(kept.digest) == kept.label for found in (old, new))
             before, after = before + was, after + is_now
@@ -136,6 +135,7 @@ def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
         right_before=before,
         right_after=after,
         chance=chance_of(gained, lost),
+        against=chance_of(lost, gained),
         source_before=None if candidate.old is None else candidate.old.accuracy_before,
         source_after=None if candidate.old is None else candidate.old.accuracy_after,
     )
@@ -144,7 +144,8 @@ def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
 def ask(lesson: Lesson, count: int, commands: Commands) -> list[str]:
     """Digests of the images that are best labelled first: what stands for most, by the network's own features.
 
-    Where the bundle has no plan that tells features, the answers of which the model is least sure.
+    Where the bundle has no plan that tells features, any: their labels prove, so that nothing that has to do with
+    whether answers are right may choose them, such as how sure they are.
     """
     data = lesson.work / "asking"
     _link(lesson, data, (("", kept) for kept in lesson.pool))
@@ -152,8 +153,8 @@ def ask(lesson: Lesson, count: int, commands: Commands) -> list[str]:
         printed = commands.run("diagnose", lesson.bundle, "--data", data, "--ask", str(count), *_threads(lesson))
         return [Path(name).stem for name in _read(printed, list[str])]
     except TbftError:
-        unsure = sorted(lesson.pool, key=lambda kept: (kept.confidence, kept.digest))
-        return [kept.digest for kept in unsure[:count]]
+        # By what they hash to.
+        return sorted(kept.digest for kept in lesson.pool)[:count]
 
 
 def _without_labels(lesson: Lesson, out: Path, commands: Commands) -> Candidate:
@@ -162,10 +163,10 @@ def _without_labels(lesson: Lesson, out: Path, commands: Commands) -> Candidate:
     words: list[str | Path] = ["train", lesson.bundle, "--data", data, "--drift", "input", "--labels", "none"]
     told = _read(commands.run(*words, *_common(lesson), *_begin(lesson), "--out", out), _Trained)
     if told.unlabelled is not None and told.unlabelled.decision == "keep":
-        raise HeldBackError(told.unlabelled.why, told.energy.joules)
+        raise HeldBackError(told.unlabelled.why, told.energy)
     alone = told.unlabelled is not None and told.unlabelled.decision == "statistics"
     how = "statistics without labels" if alone else "trained without labels"
-    return Candidate(out, how, told.energy.joules, told.old)
+    return Candidate(out, how, told.energy, told.old)
 
 
 def _command(lesson: Lesson, data: Path, commands: Commands) -> tuple[list[str | Path], str]:
@@ -191,8 +192,12 @@ def _begin(lesson: Lesson) -> list[str | Path]:
     return [] if lesson.run is None else ["--from", lesson.run]
 
 
+def _expected(lesson: Lesson) -> list[str]:
+    return [] if lesson.expect_id is None else ["--expect-id", lesson.expect_id]
+
+
 def _threads(lesson: Lesson) -> list[str]:
-    return ["--threads", str(lesson.threads)]
+    return ["--threads", str(lesson.threads), *_expected(lesson)]
 
 
 def _metered(lesson: Lesson) -> list[str]:
@@ -203,9 +208,9 @@ def _common(lesson: Lesson) -> list[str]:
     return [*_metered(lesson), "--memory-budget", str(lesson.settings.memory_bytes)]
 
 
-def _answers(model: Path, data: Path, commands: Commands) -> dict[str, str]:
+def _answers(lesson: Lesson, model: Path, data: Path, commands: Commands) -> dict[str, str]:
     """What a model answers to each picture of a folder, by its digest."""
-    found = _read(commands.run("predict", model, data, "--threads", "1"), list[_Predicted])
+    found = _read(commands.run("predict", model, data, "--threads", "1", *_expected(lesson)), list[_Predicted])
     return {Path(each.image).stem: each.label for each in found}
 
 

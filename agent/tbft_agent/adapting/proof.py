@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import comb
+from typing import Any
 
 import msgspec
 
@@ -13,8 +14,8 @@ FEWEST = 6
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """Of `images` held-out labelled ones: how often (0 to 1) either is right, and with which chance the candidate
-    would win as clearly if it were no better.
+    """Of `images` held-out labelled ones: how many either gets right, and with which chance the candidate would win as
+    clearly if it were no better, or lose as clearly (`against`) if it were no worse.
 
     `source_before` and `source_after` are accuracies on source images that the bundle keeps; None where it keeps none.
     """
@@ -23,6 +24,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     right_before: int
     right_after: int
     chance: float
+    against: float = 1.0
     source_before: float | None = None
     source_after: float | None = None
 
@@ -33,6 +35,20 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_better(self) -> bool:
         return self.decides and self.chance < LEVEL
+
+    @property
+    def is_worse(self) -> bool:
+        return self.decides and self.against < LEVEL
+
+    def figures(self, how: str) -> dict[str, Any]:
+        """What the journal says of a candidate that was made so; `Judged` reads it."""
+        return {
+            "how": how,
+            "images": self.images,
+            "right before": self.right_before,
+            "right after": self.right_after,
+            "chance": round(self.chance, 4),
+        }
 
     def forgets_more(self, points: float) -> bool:
         """Whether it lost more than so many points of accuracy on what the model knew."""

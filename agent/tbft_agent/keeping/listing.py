@@ -1,4 +1,7 @@
-"""The list of images: one SQLite file, which is begun anew where it is damaged, so that the agent answers again."""
+"""The list of images: one SQLite file, which is begun anew where it is damaged, so that the agent answers again.
+
+It says by which layout it is written. One of a newer layout is no damaged one: it is left as it is.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,10 @@ _INDICES = (
     "create index if not exists by_age on images (lived, digest)",
     "create index if not exists by_label on images (episode, lived) where label is not null",
 )
+# The layout above. Lists of the first agents have the same columns, and no number, which is 0.
+LAYOUT = 1
+# In them a label that nobody asked for could be held out; by now such labels prove nothing, and are learned from.
+_FROM_THE_FIRST = "update images set held_out = 0 where label is not null and sampled = 0"
 _BUSY_SECONDS = 2.0
 _HEX = frozenset("0123456789abcdef")
 
@@ -33,8 +40,16 @@ class _DamagedError(sqlite3.DatabaseError):
     """What is in the file is no list of images."""
 
 
+def stamp(layout: int) -> int:
+    """The `user_version` of a list: the number twice, so that a flipped bit is not taken for a newer layout."""
+    return layout << 16 | layout
+
+
 def open_list(folder: Path) -> tuple[sqlite3.Connection, bool]:
-    """The list in `folder`, and whether it was damaged and is empty now. Raises TbftError if it cannot be opened."""
+    """The list in `folder`, and whether it was damaged and is empty now.
+
+    Raises TbftError if it cannot be opened, or is of a newer layout.
+    """
     path = folder / NAME
     with told(path):
         try:
@@ -103,13 +118,38 @@ def _opened(path: Path) -> sqlite3.Connection:
         # A pulled plug may take the last photos with it; labels are flushed when they are given.
         connection.execute("pragma synchronous = normal")
         connection.execute("pragma secure_delete = on")
+        _check_layout(connection, path)
         connection.execute(_TABLE)
         for index in _INDICES:
             connection.execute(index)
         connection.execute(f"select {COLUMNS} from images limit 1").fetchall()
         if connection.execute("pragma integrity_check(1)").fetchone() != ("ok",):
             raise _DamagedError("it is damaged")
+        _say_layout(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check_layout(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises TbftError for a list of a newer agent, whose labels nobody may lose."""
+    first, second = divmod(_layout(connection), 1 << 16)
+    if first == second and first > LAYOUT:
+        raise TbftError(
+            f"the list of images '{path}' is of layout {first}, and this agent knows {LAYOUT}",
+            "take the newer tbft-edge again; 'tbft-edge agent purge' removes it and all images",
+        )
+
+
+def _say_layout(connection: sqlite3.Connection) -> None:
+    if _layout(connection) == stamp(LAYOUT):
+        return
+    # On a full disk the next start does it.
+    with contextlib.suppress(sqlite3.OperationalError):
+        connection.execute(_FROM_THE_FIRST)
+        connection.execute(f"pragma user_version = {stamp(LAYOUT)}")
+
+
+def _layout(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("pragma user_version").fetchone()[0])

@@ -26,7 +26,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     asked: int | None
     """Its place among those that are asked for, from 0 on; None where nobody asks."""
     sampled: bool = False
-    """Whether it was labelled because it was asked for: what people correct by themselves is wrong, and no sample."""
+    """Whether it was labelled because it was asked for: what people correct by themselves is wrong, and no sample. Only
+    these prove."""
 
     @property
     def file(self) -> str:

@@ -129,7 +129,10 @@ class Store:
             return self._begin_anew()
 
     def label(self, digest: str, label: str | None) -> Kept | None:
-        """Keep what somebody said of an image, or with None that it was not meant; None where it is not there."""
+        """Keep what somebody said of an image, or with None that it was not meant; None where it is not there.
+
+        One that nobody was asked about is labelled for what is wrong with it: it is learned from, and proves nothing.
+        """
         with self._lock, told(self._path):
             kept = self.find(digest)
             if kept is None:
@@ -138,8 +141,12 @@ class Store:
                 with contextlib.suppress(OSError):
                     # The photo itself was not flushed when it came.
                     flush(self.path(kept))
-            sampled = label is not None and kept.asked is not None
-            self._list.execute("update images set label = ?, sampled = ? where digest = ?", (label, sampled, digest))
+            sampled = label is not None and (kept.asked is not None or kept.sampled)
+            held_out = kept.held_out and (sampled or label is None)
+            self._list.execute(
+                "update images set label = ?, sampled = ?, held_out = ? where digest = ?",
+                (label, sampled, held_out, digest),
+            )
             # Somebody took pains: flushed.
             self._list.execute("pragma wal_checkpoint(passive)")
             return self.find(digest)
@@ -148,7 +155,9 @@ class Store:
         """Take these for images of another episode, to be trained on: they were chosen by what is wrong with them."""
         with self._lock, told(self._path):
             for digest in digests:
-                self._list.execute("update images set episode = ?, held_out = 0 where digest = ?", (episode, digest))
+                self._list.execute(
+                    "update images set episode = ?, held_out = 0, sampled = 0 where digest = ?", (episode, digest)
+                )
 
     def ask(self, digests: Iterable[str]) -> None:
         """Ask for these, in their order, and for no others."""

@@ -18,11 +18,14 @@ def windows_per_month(watching: Watching) -> float:
     return watching.images_per_day * DAYS_PER_MONTH / watching.window
 
 
-def chance_per_window(watching: Watching) -> float:
-    """With which chance a window without drift may be called odd.
+def chance_of_alarm(watching: Watching) -> float:
+    """With which chance a window without drift may end in an alarm: `IN_A_ROW` of them, each odd."""
+    return min(_MOST**IN_A_ROW, watching.false_alarms_per_month / windows_per_month(watching))
 
-    `IN_A_ROW` windows that have nothing to do with each other are odd together with that chance to the power of
-    `IN_A_ROW`; so often is there an alarm, for each window. Where neighbouring windows are alike alarms are more often.
+
+def chance_per_window(watching: Watching) -> float:
+    """With which chance a window without drift may be called odd, if windows had nothing to do with each other.
+
+    `IN_A_ROW` of them are then odd together with that chance to the power of `IN_A_ROW`.
     """
-    alarms = watching.false_alarms_per_month / windows_per_month(watching)
-    return min(_MOST, math.pow(alarms, 1 / IN_A_ROW))
+    return math.pow(chance_of_alarm(watching), 1 / IN_A_ROW)

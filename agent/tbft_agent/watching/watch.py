@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 
 from tbft_agent.settings import Watching
-from tbft_agent.watching.chance import IN_A_ROW, chance_per_window
+from tbft_agent.watching.chance import chance_of_alarm, chance_per_window
 from tbft_agent.watching.normal import Normal
+from tbft_agent.watching.quiet import Evidence
 
 # Windows that the page shows.
 REMEMBERED = 240
@@ -41,9 +42,8 @@ class Watch:
     classes: int
     normal: Normal | None = None
     prior: np.ndarray | None = None
+    evidence: Evidence = field(default_factory=Evidence)
     windows: deque[Window] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    odd_in_a_row: int = 0
-    usual_in_a_row: int = 0
     _rows: list[np.ndarray] = field(default_factory=list)
     _labels: list[int] = field(default_factory=list)
     _sure: list[float] = field(default_factory=list)
@@ -60,8 +60,6 @@ class Watch:
         window = self._judged(rows, labels, float(np.mean(self._sure)))
         self._rows, self._labels, self._sure = [], [], []
         self.windows.append(window)
-        self.odd_in_a_row = self.odd_in_a_row + 1 if window.is_odd else 0
-        self.usual_in_a_row = 0 if window.is_odd or window.distance is None else self.usual_in_a_row + 1
         return window
 
     @property
@@ -71,11 +69,11 @@ class Watch:
 
     @property
     def sees_drift(self) -> bool:
-        return self.odd_in_a_row >= IN_A_ROW
+        return self.evidence.sees_drift
 
     @property
     def sees_none(self) -> bool:
-        return self.usual_in_a_row >= IN_A_ROW
+        return self.evidence.sees_none
 
     def _judged(self, rows: np.ndarray, labels: np.ndarray, sure: float) -> Window:
         count = len(rows)
@@ -88,9 +86,7 @@ class Watch:
                 self._learning = []
             return Window(images=count, distance=None, limit=None, confidence=sure)
         statistics = self.normal.statistics
-        return Window(
-            images=count,
-            distance=statistics.distance(self.normal.left(rows, labels)),
-            limit=statistics.limit(count, chance_per_window(self.settings)),
-            confidence=sure,
-        )
+        distance = statistics.distance(self.normal.left(rows, labels))
+        theory = statistics.limit(count, chance_per_window(self.settings))
+        limit = self.evidence.add(distance, theory, chance_of_alarm(self.settings))
+        return Window(images=count, distance=distance, limit=limit, confidence=sure)

@@ -43,6 +43,9 @@ class _Figures(msgspec.Struct, rename=lambda name: name.replace("_", " ")):
 def last_judged(entries: Sequence[Entry]) -> Judged | None:
     """Of entries, the oldest first; None where no candidate was judged."""
     for entry in reversed(entries):
+        # A page asks every second, and hardly one of its entries is of a candidate.
+        if "how" not in entry.figures:
+            continue
         with contextlib.suppress(msgspec.ValidationError):
             found = msgspec.convert(entry.figures, _Figures)
             return Judged(time=entry.time, what=entry.what, says=entry.says, **msgspec.structs.asdict(found))

@@ -6,16 +6,16 @@ import msgspec
 
 from tbft_agent.answering import Latency
 from tbft_agent.core import Core
-from tbft_agent.journal import Entry
+from tbft_agent.journal import REMEMBERED, Entry
 from tbft_agent.keeping.record import Kept
 from tbft_agent.states import State
+from tbft_agent.verifying import unverified
 from tbft_agent.versions import BUNDLE, Version
+from tbft_agent.watching.quiet import ENOUGH
 from tbft_agent.watching.watch import Window
 from tbft_agent.web.judged import Judged, last_judged
 
 _ENTRIES = 50
-# Among so many of the last the judgement of a candidate is looked for.
-_SEARCHED = 2000
 _RECENT = 12
 
 
@@ -32,8 +32,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How the agent is.
 
     `cause` says what is wrong, if something is: the images, the answers, or that it was told to adapt. `waits_for` says
-    why nothing is trained though there is reason; `labels_wanted` is how many this drift waits for. A new model that
-    somebody may accept (`acceptable`) is on probation, for `trial_wanted` images, or waits for more labels.
+    why nothing is trained, though there is reason or whenever there will be; `labels_wanted` is how many this drift
+    waits for. A new model that somebody may accept (`acceptable`) is on probation, for `trial_wanted` images, or waits
+    for more labels; one that answers, and that no label verified, asks for some (`verifying`). What windows are usual
+    here is known from `quiet` pairs of them, of `quiet_wanted`.
     """
 
     state: str
@@ -43,6 +45,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     waits_for: str | None
     version: Version
     versions: tuple[Version, ...]
+    verifying: bool
     trial_images: int
     trial_wanted: int
     acceptable: bool
@@ -56,6 +59,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     watches: str
     learning_normal: bool
     windows: tuple[Window, ...]
+    quiet: int
+    quiet_wanted: int
     images: int
     image_bytes: int
     labels_there: int
@@ -70,7 +75,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def status_of(core: Core) -> Status:
     """As it is now."""
     # Answers wait for the lock, and need not for files.
-    entries, versions = core.journal.latest(_SEARCHED), core.versions.all()
+    entries, versions = core.journal.latest(REMEMBERED), core.versions.all()
     with core.lock:
         memory, answering = core.memory, core.answering
         labelled, classes = core.labelled(), answering.served.classes
@@ -80,9 +85,10 @@ def status_of(core: Core) -> Status:
             cause=memory.cause,
             since_seconds=round(core.age.seconds() - memory.since, 1),
             paused=memory.paused,
-            waits_for=core.waits_for,
+            waits_for=core.waits_for or core.permission.no_budget,
             version=current,
             versions=tuple(versions),
+            verifying=unverified(core) is not None,
             trial_images=memory.trial.images,
             trial_wanted=core.settings.probation.images,
             acceptable=memory.state is State.PROBATION or core.undecided is not None,
@@ -96,6 +102,8 @@ def status_of(core: Core) -> Status:
             watches="norms of the network" if answering.served.sees_norms else "pixels and confidence",
             learning_normal=core.watch.is_learning,
             windows=tuple(core.watch.windows),
+            quiet=len(core.watch.evidence.quiet),
+            quiet_wanted=ENOUGH,
             images=core.store.count,
             image_bytes=core.store.bytes,
             labels_there=len(labelled),
@@ -103,7 +111,7 @@ def status_of(core: Core) -> Status:
             asked=_shown(core.store.asked()),
             recent=_shown(core.store.recent(_RECENT)),
             joules_today=round(memory.joules_today, 1),
-            celsius=core.board.celsius(),
+            celsius=core.permission.board.celsius(),
             journal=tuple(entries[-_ENTRIES:]),
         )
 

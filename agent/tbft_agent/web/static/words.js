@@ -26,6 +26,9 @@ export function stateWords(status) {
   if (status.state !== "watching") return { title, says: because + says, tone: TONES[status.state] ?? "" };
   if (status.learning_normal) return { title: "It is getting to know this place", says: "It answers, and learns what is normal here.", tone: "busy" };
   const odd = isOdd(status.windows.at(-1));
+  if (!odd && status.verifying) {
+    return { title: "It is watching", says: "No label says yet that the new model is right: it asks about a few images.", tone: "" };
+  }
   return odd ? { title: "It is watching", says: "The last images look unusual.", tone: "odd" } : { title, says, tone: "" };
 }
 
