@@ -5,6 +5,7 @@ Version 0 is the bundle as it came, which is never removed: whatever is damaged,
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
