@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from tbft_edge.commands.fleet import keys
+from tbft_edge.commands.fleet import derive, keys, merge
 
 app = typer.Typer(
     help="Many devices: signed releases that roll back by themselves, signed results, merged rounds, one page.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.command("merge")(merge.command)
+app.command("derive")(derive.command)
 app.add_typer(keys.app, name="keys")

@@ -1,0 +1,122 @@
+"""Weights of several devices into one set of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import BatchNorm
+from tbft_fleet.merging.clipping import CLIP, kept_shares, update_norm
+from tbft_fleet.merging.part import Part, check_parts
+from tbft_fleet.merging.rules import RULES, Rule, rule_weights
+from tbft_fleet.merging.statistics import NormsPolicy, total_moments
+from tbft_runtime.graphs.weights import check_finite
+from tbft_runtime.run.state import Arrays
+
+# Of values of all devices side by side, so that memory does not grow with their number.
+_BLOCK_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a part came to: its `weight` among all (0 to 1), how far it moved, and which part of that counted.
+
+    `norm` is of trained parameters, and `kept` (0 to 1) the part that counts of them, or of statistics if that is less.
+    """
+
+    weight: float
+    norm: float
+    kept: float
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Tensors by name, float32, and the share of each part, in their order."""
+
+    tensors: Arrays
+    shares: tuple[Share, ...]
+
+
+def merge(
+    parts: Sequence[Part],
+    parameters: Sequence[str],
+    norms: Sequence[BatchNorm],
+    *,
+    rule: Rule,
+    policy: NormsPolicy,
+    clip: float = CLIP,
+) -> Merged:
+    """One set of weights from those of several devices.
+
+    Args:
+        parts: What each device gives, at least one.
+        parameters: What the plan trains.
+        norms: The batch norms whose statistics moved meanwhile. Each part has these tensors, and no others.
+        rule: How values become one.
+        policy: What happens to the statistics. With `local` and `frozen` they are not in the result.
+        clip: An update counts at most as if it moved so many times as far as the median.
+
+    Returns:
+        Trained parameters and, with `merge`, statistics; and what each part counted.
+
+    Raises:
+        TbftError: A part does not fit (`check_parts`), moved too far (`kept_shares`), or they are too few for the rule.
+        DivergedError: What comes out is too large for a number.
+    """
+    if not parts:
+        raise TbftError("there is nothing to merge", "give at least one run")
+    if clip < 1:
+        raise TbftError(f"`clip` {clip:g} would shorten what is usual", "choose 1 or more")
+    statistics = [name for norm in norms for name in (norm.mean, norm.variance)]
+    check_parts(parts, [*parameters, *statistics], norms)
+    lengths = [update_norm(part, parameters) for part in parts]
+    kept = kept_shares(parts, lengths, clip)
+    images, ages = np.array([part.images for part in parts], float), np.array([part.age for part in parts])
+    weights = rule_weights(rule, images, ages)
+
+    def combine(values: np.ndarray) -> np.ndarray:
+        return RULES[rule](values, weights)
+
+    tensors: Arrays = {}
+    for name in parameters:
+        combined = np.concatenate([combine(block) for (block,) in _blocks(parts, kept, name)])
+        tensors[name] = _like(combined, parts[0], name)
+    if policy == "merge" and norms:
+        moved = kept_shares(parts, [update_norm(part, statistics) for part in parts], clip)
+        for norm in norms:
+            blocks = _blocks(parts, moved, norm.mean, norm.variance)
+            pairs = [total_moments(means, variances, combine) for means, variances in blocks]
+            for name, values in zip((norm.mean, norm.variance), zip(*pairs, strict=True), strict=True):
+                tensors[name] = _like(np.concatenate(values), parts[0], name)
+        kept = [min(both) for both in zip(kept, moved, strict=True)]
+    check_finite(tensors, "the merge", "look at each of the parts")
+    shares = zip(weights.tolist(), lengths, kept, strict=True)
+    return Merged(tensors, tuple(Share(*share) for share in shares))
+
+
+def _blocks(parts: Sequence[Part], kept: Sequence[float], *names: str) -> Iterator[tuple[np.ndarray, ...]]:
+    """Of tensors of the same shape, so many values of all parts at once, (n, k) float64 each, clipped."""
+    size = parts[0].base[names[0]].size
+    step = max(1, _BLOCK_BYTES // (8 * len(parts)))
+    # Also of a tensor without any value there is one block.
+    for start in range(0, max(size, 1), step):
+        span = slice(start, start + step)
+        yield tuple(
+            np.stack([_clipped(part, name, share)[span] for part, share in zip(parts, kept, strict=True)])
+            for name in names
+        )
+
+
+def _clipped(part: Part, name: str, kept: float) -> np.ndarray:
+    """base + kept * (x - base), flat; x to the bit where nothing is clipped."""
+    whole = part.tensors[name].astype(np.float64) if kept == 1 else part.base[name] + kept * part.moved(name)
+    return whole.ravel()
+
+
+def _like(values: np.ndarray, part: Part, name: str) -> np.ndarray:
+    own = part.base[name]
+    with np.errstate(over="ignore"):  # It is told by its name.
+        return values.reshape(own.shape).astype(own.dtype)
