@@ -9,7 +9,7 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BatchNorm
-from tbft_fleet.merging.clipping import CLIP, kept_shares, update_norm
+from tbft_fleet.merging.clipping import CLIP, kept_shares, moved
 from tbft_fleet.merging.part import Part, check_parts
 from tbft_fleet.merging.rules import RULES, Rule, rule_weights
 from tbft_fleet.merging.statistics import NormsPolicy, total_moments
@@ -72,8 +72,8 @@ def merge(
         raise TbftError(f"`clip` {clip:g} would shorten what is usual", "choose 1 or more")
     statistics = [name for norm in norms for name in (norm.mean, norm.variance)]
     check_parts(parts, [*parameters, *statistics], norms)
-    lengths = [update_norm(part, parameters) for part in parts]
-    kept = kept_shares(parts, lengths, clip)
+    moves = [moved(part, parameters) for part in parts]
+    kept = kept_shares(moves, clip)
     images, ages = np.array([part.images for part in parts], float), np.array([part.age for part in parts])
     weights = rule_weights(rule, images, ages)
 
@@ -85,16 +85,16 @@ def merge(
         combined = np.concatenate([combine(block) for (block,) in _blocks(parts, kept, name)])
         tensors[name] = _like(combined, parts[0], name)
     if policy == "merge" and norms:
-        moved = kept_shares(parts, [update_norm(part, statistics) for part in parts], clip)
+        kept_of_norms = kept_shares([moved(part, statistics) for part in parts], clip)
         for norm in norms:
-            blocks = _blocks(parts, moved, norm.mean, norm.variance)
+            blocks = _blocks(parts, kept_of_norms, norm.mean, norm.variance)
             pairs = [total_moments(means, variances, combine) for means, variances in blocks]
             for name, values in zip((norm.mean, norm.variance), zip(*pairs, strict=True), strict=True):
                 tensors[name] = _like(np.concatenate(values), parts[0], name)
-        kept = [min(both) for both in zip(kept, moved, strict=True)]
+        kept = [min(both) for both in zip(kept, kept_of_norms, strict=True)]
     check_finite(tensors, "the merge", "look at each of the parts")
-    shares = zip(weights.tolist(), lengths, kept, strict=True)
-    return Merged(tensors, tuple(Share(*share) for share in shares))
+    shares = zip(weights.tolist(), moves, kept, strict=True)
+    return Merged(tensors, tuple(Share(weight, move.norm, part) for weight, move, part in shares))
 
 
 def _blocks(parts: Sequence[Part], kept: Sequence[float], *names: str) -> Iterator[tuple[np.ndarray, ...]]:

@@ -151,6 +151,13 @@ def test_devices_that_did_not_move_make_nobody_far() -> None:
     assert [share.kept for share in found.shares] == [1, 1, 1]
 
 
+def test_who_has_much_to_learn_is_cut_short_and_not_refused() -> None:
+    """A new device beside others that are done moves thousands of times as far, within what weights are."""
+    found = merged([part("a", 1e-4), part("b", 1e-4), part("new", 1.0)])
+    assert found.shares[2].kept == pytest.approx(3e-4)
+    assert merged([part("a", 1e-4), part("b", 1e-4), part("late", 50.0, age=1)]).shares[2].kept < 1e-5
+
+
 def test_what_cannot_be_asked_is_refused() -> None:
     with pytest.raises(TbftError, match="nothing to merge"):
         merged([])
