@@ -110,12 +110,14 @@ def _faults(parent: Bundle, names: Tensors) -> Iterator[str]:
     """Where graphs would go on with the parent's values."""
     manifest = parent.manifest
     whole = _read_by(parent, PREDICT)
-    of_plans = {plan.id: _read_by(parent, plan.predict) for plan in manifest.plans}
+    of_int8 = {plan.id: _read_by(parent, plan.predict) for plan in manifest.plans if plan.int8 is not None}
+    # Of exits the suffix alone has every one.
+    of_exits = {name for plan in manifest.plans if plan.exits for name in _read_by(parent, plan.suffix)}
     for name in names:
-        for plan in manifest.plans:
-            if plan.int8 is not None and name in whole and name not in of_plans[plan.id]:
-                yield f"the int8 prefix of plan '{plan.id}' holds '{name}' inside"
-        if not any(name in read for read in (whole, *of_plans.values())):
+        for plan, read in of_int8.items():
+            if name in whole and name not in read:
+                yield f"the int8 prefix of plan '{plan}' holds '{name}' inside"
+        if name not in whole and name not in of_exits:
             yield f"no graph reads '{name}'"
     for plan in manifest.plans:
         if any(name.startswith(f"{plan.ort_training}/") for name in manifest.files):
