@@ -73,7 +73,7 @@ test-host: $(HOST)/.installed $(DEVICE)/.installed $(BUNDLES)/.made
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
 	$(DEVICE)/bin/python -m pytest -rs -m alone tests/runtime
 	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m "not alone" \
-		tests/fuzz tests/torture tests/artifacts tests/agent tests/runtime tests/edge tests/pages
+		tests/fuzz tests/torture tests/artifacts tests/agent tests/fleet tests/runtime tests/edge tests/pages
 
 # Said plainly where nothing could be emulated: pytest shows the reason of each skip.
 test-arm: $(DEVICE)/.tested $(BUNDLES)/.made arm-tools

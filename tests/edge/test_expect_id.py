@@ -20,8 +20,8 @@ from tbft_runtime import finalize
 
 COMMANDS = typer.main.get_command(app)
 assert isinstance(COMMANDS, click.Group)
-# Those that make bundles, or read none; an agent's is named in its configuration.
-WITHOUT = {"export", "corrupt", "report", "reproduce", "ops", "agent"}
+# Those that make bundles, or read none; an agent names its own, and the commands of a fleet have tests of their own.
+WITHOUT = {"export", "corrupt", "report", "reproduce", "ops", "agent", "fleet"}
 BUNDLE = "output-frozen"
 OTHER = "0" * 64
 

@@ -114,9 +114,9 @@ def _faults(parent: Bundle, names: Tensors) -> Iterator[str]:
     # Of exits the suffix alone has every one.
     of_exits = {name for plan in manifest.plans if plan.exits for name in _read_by(parent, plan.suffix)}
     for name in names:
-        for plan, read in of_int8.items():
+        for plan_id, read in of_int8.items():
             if name in whole and name not in read:
-                yield f"the int8 prefix of plan '{plan}' holds '{name}' inside"
+                yield f"the int8 prefix of plan '{plan_id}' holds '{name}' inside"
         if name not in whole and name not in of_exits:
             yield f"no graph reads '{name}'"
     for plan in manifest.plans:

@@ -11,10 +11,11 @@ from msgspec import Meta
 from safetensors.numpy import save
 
 from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.structs import Count, Large, Measured, Part, Sha256, Word
 from tbft_fleet.merging.merge import Merged, merge
 from tbft_fleet.merging.rules import Rule
-from tbft_fleet.merging.runs import Runs
+from tbft_fleet.merging.runs import Runs, statistics_of
 from tbft_fleet.merging.statistics import NormsPolicy, default_norms
 from tbft_runtime.graphs.sessions import Tensors
 
@@ -52,30 +53,53 @@ class MergeRecord(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[TookPart, ...]
 
 
-def merge_runs(runs: Runs, out: Path, *, rule: Rule, norms: NormsPolicy | None, clip: float) -> MergeRecord:
+def merge_runs(
+    runs: Runs, out: Path, *, rule: Rule, norms: NormsPolicy | None, clip: float, own: int | None = None
+) -> MergeRecord:
     """Merge the parts, and write what comes out, as a `.safetensors` with the record in its metadata.
 
     It holds what the plan trains, and whatever else the runs began with that is not the bundle's own: a run that begins
-    with it begins with all of that. Raises TbftError as `merge` does, and if `out` cannot be written.
+    with it begins with all of that. With `local` it has no statistics, unless `own` is the number of the part whose
+    own ones it gets: the file is then for that device alone.
+
+    Raises TbftError as `merge` does, for `own` with another policy, for statistics that are to stay as they were and
+    were not the same everywhere, and if `out` cannot be written.
     """
     policy = norms or default_norms(runs.batch_norm)
+    statistics = statistics_of(runs.norms)
+    if own is not None and policy != "local":
+        raise TbftError("`own` is for statistics that each device keeps", "give `norms` local with it, or leave it out")
+    if policy == "frozen":
+        _check_same_base(runs, statistics)
     merged = merge(runs.parts, runs.parameters, runs.norms, rule=rule, policy=policy, clip=clip)
-    statistics = {name for norm in runs.norms for name in (norm.mean, norm.variance)}
     left_out = statistics if policy == "local" else set()
     began = {name: value for name, value in runs.bundle.changed.items() if name not in left_out}
-    tensors = {**began, **merged.tensors}
+    kept = {} if own is None else {name: runs.parts[own].tensors[name] for name in sorted(statistics)}
+    tensors = {**began, **kept, **merged.tensors}
     record = MergeRecord(
         bundle_id=runs.bundle.manifest.bundle_id,
         plan=runs.plan.id,
         rule=rule,
         norms=policy,
         clip=clip,
-        bytes=sum(value.nbytes for value in tensors.values()),
+        bytes=sum(value.nbytes for name, value in tensors.items() if name not in kept),
         model_bytes=runs.model_bytes,
         parts=_took_part(runs, merged),
     )
     _write(tensors, record, out)
     return record
+
+
+def _check_same_base(runs: Runs, statistics: set[str]) -> None:
+    first = runs.parts[0]
+    for part in runs.parts[1:]:
+        if part.age == first.age and any(
+            part.base[name].tobytes() != first.base[name].tobytes() for name in statistics
+        ):
+            raise TbftError(
+                f"'{first.device}' and '{part.device}' began with different statistics of batch norms",
+                "choose another policy for them than `norms` frozen",
+            )
 
 
 def _took_part(runs: Runs, merged: Merged) -> tuple[TookPart, ...]:

@@ -40,7 +40,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class _Run:
-    """A part, and what it has to share with the others; `began` is the sha256 of the weights it began with."""
+    """A part, and what it has to share with the others."""
 
     part: Part
     bundle: Bundle
@@ -50,9 +50,13 @@ class _Run:
     norms: tuple[BatchNorm, ...]
     model_bytes: int
 
-    @property
-    def began(self) -> str | None:
-        return None if self.file.base is None else self.file.base.sha256
+    def began_as(self, other: _Run) -> bool:
+        """Whether both began with the same weights, but for statistics that devices may have of their own."""
+        changed, others = self.bundle.changed, other.bundle.changed
+        names = (changed.keys() | others.keys()) - statistics_of(self.norms)
+        return all(
+            name in changed and name in others and changed[name].tobytes() == others[name].tobytes() for name in names
+        )
 
 
 def read_runs(
@@ -83,7 +87,7 @@ def read_runs(
     of_age: dict[int, _Run] = {}
     for run in runs:
         other = of_age.setdefault(run.part.age, run)
-        if run.began != other.began:
+        if not run.began_as(other):
             raise TbftError(
                 f"'{other.part.device}' and '{run.part.device}' began with different weights",
                 "of those that are late say by how many rounds, with `age`",
@@ -91,6 +95,11 @@ def read_runs(
     parts = tuple(run.part for run in runs)
     policy = first.file.settings.batch_norm
     return Runs(newest.bundle, first.plan, policy, first.parameters, first.norms, first.model_bytes, parts)
+
+
+def statistics_of(norms: Sequence[BatchNorm]) -> set[str]:
+    """The names of their running statistics."""
+    return {name for norm in norms for name in (norm.mean, norm.variance)}
 
 
 def _read(path: Path, age: int, bundle: Path | None, expect_id: str | None) -> _Run:
@@ -103,7 +112,7 @@ def _read(path: Path, age: int, bundle: Path | None, expect_id: str | None) -> _
     layers = [layer.weight for layer in plan.sparse_layers]
     parameters = (*(parameter.name for parameter in plan.parameters), *layers) if file.trains else ()
     moving = found.manifest.batch_norms if file.settings.reestimates else found.manifest.moving_norms(plan)
-    names = (*parameters, *(name for norm in moving for name in (norm.mean, norm.variance)))
+    names = {*parameters, *statistics_of(moving)}
     part = Part(
         device=printable(path),
         tensors={name: weights[name] for name in names},

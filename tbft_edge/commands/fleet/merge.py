@@ -49,6 +49,12 @@ def command(
         list[str] | None,
         typer.Option(metavar="RUN=ROUNDS", help="A run that is late by so many rounds, and counts less. Repeatable."),
     ] = None,
+    own: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="With --norms local: give the file the statistics of this run, for that device alone."
+        ),
+    ] = None,
     bundle: Annotated[
         Path | None, typer.Option(help="Where the bundle is now; otherwise where each run has it.")
     ] = None,
@@ -63,8 +69,11 @@ def command(
         from tbft_fleet.merging.merged_file import merge_runs
         from tbft_fleet.merging.runs import read_runs
 
+        if own is not None and own not in runs:
+            raise TbftError(f"--own '{own}' is none of the runs", "name it as it is given")
         found = read_runs(runs, _ages(age), bundle, expect_id)
-        record = merge_runs(found, out, rule=rule, norms=norms, clip=clip)
+        number = None if own is None else runs.index(own)
+        record = merge_runs(found, out, rule=rule, norms=norms, clip=clip, own=number)
     if json:
         print_json(record)
         return

@@ -72,6 +72,27 @@ def test_statistics_follow_the_policy(command: Command, blocks: list[Path], tmp_
     np.testing.assert_allclose(merged[norms[0].variance], expected, rtol=1e-5)
 
 
+def test_each_device_keeps_its_own_statistics(
+    command: Command, blocks: list[Path], squares: Path, tmp_path: Path
+) -> None:
+    """With a file for each; in the next round they began alike all the same, and frozen ones there are none."""
+    norm = open_bundle(compiled(ALL_DRIFTS)).manifest.moving_norms(open_bundle(compiled(ALL_DRIFTS)).plan(LAST))[0]
+    shared = merge(command, tmp_path / "shared.safetensors", *blocks, "--norms", "local")
+    for number, run in enumerate(blocks[:2]):
+        file = tmp_path / f"{number}.safetensors"
+        own = merge(command, file, *blocks, "--norms", "local", "--own", run)
+        assert own[norm.mean].tobytes() == state_of(run).best[norm.mean].tobytes()
+        assert {name: own[name].tobytes() for name in shared} == {k: v.tobytes() for k, v in shared.items()}
+        fine_tune(ALL_DRIFTS, squares, tmp_path / f"run{number}", plan=LAST, base=file, epochs=1)
+    second = [tmp_path / "run0", tmp_path / "run1"]
+    assert merge(command, tmp_path / "second.safetensors", *second, "--norms", "local").keys() == shared.keys()
+    out = ("--out", tmp_path / "frozen")
+    refusal = refused(command("fleet", "merge", *second, *out, "--norms", "frozen"))
+    assert "began with different statistics" in refusal.message
+    assert "--own" in refused(command("fleet", "merge", *second, *out, "--own", second[0])).message
+    assert "--own" in refused(command("fleet", "merge", *second, *out, "--own", "other", "--norms", "local")).message
+
+
 def test_the_next_round_begins_with_it(command: Command, blocks: list[Path], squares: Path, tmp_path: Path) -> None:
     """A run from the file with nothing trained is the file; two rounds merge as one does."""
     first = tmp_path / "first.safetensors"
