@@ -62,7 +62,10 @@ class _Run:
 def read_runs(
     paths: Sequence[Path], ages: Mapping[Path, int], bundle: Path | None = None, expect_id: str | None = None
 ) -> Runs:
-    """The best states of runs, and what each began with.
+    """The states of runs at their end, and what each began with.
+
+    Not their best ones: a few images of a device's own classes say little of what its epochs are worth to the others.
+    Of runs without labels it is the best, which is what their guard let through.
 
     Args:
         paths: Their folders, at least one.
@@ -108,7 +111,7 @@ def _read(path: Path, age: int, bundle: Path | None, expect_id: str | None) -> _
         plan = found.plan(file.settings.plan)
         base = load_weights(found)
         # Rows of channels that a device chose lie in tensors that others may not have chosen.
-        weights = merged(plan, base, state.best)
+        weights = merged(plan, base, state.best if file.settings.labels == "none" else state.current)
     layers = [layer.weight for layer in plan.sparse_layers]
     parameters = (*(parameter.name for parameter in plan.parameters), *layers) if file.trains else ()
     moving = found.manifest.batch_norms if file.settings.reestimates else found.manifest.moving_norms(plan)

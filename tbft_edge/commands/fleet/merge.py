@@ -63,7 +63,7 @@ def command(
 ) -> None:
     """Merge what runs on several devices learned into one set of weights, without their images.
 
-    Only what the plan trains is in the file.
+    Each run counts as it ended, not as it was in its best epoch. Only what the plan trains is in the file.
     """
     with extra("device"):
         from tbft_fleet.merging.merged_file import merge_runs

@@ -33,7 +33,7 @@ def merge(command: Command, out: Path, *arguments: str | Path) -> dict[str, np.n
 
 
 def of_runs(runs: list[Path], name: str) -> list[np.ndarray]:
-    return [state_of(run).best[name].astype(np.float64) for run in runs]
+    return [state_of(run).current[name].astype(np.float64) for run in runs]
 
 
 def test_heads_become_their_mean_by_images(command: Command, heads: list[Path], tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_each_device_keeps_its_own_statistics(
     for number, run in enumerate(blocks[:2]):
         file = tmp_path / f"{number}.safetensors"
         own = merge(command, file, *blocks, "--norms", "local", "--own", run)
-        assert own[norm.mean].tobytes() == state_of(run).best[norm.mean].tobytes()
+        assert own[norm.mean].tobytes() == state_of(run).current[norm.mean].tobytes()
         assert {name: own[name].tobytes() for name in shared} == {k: v.tobytes() for k, v in shared.items()}
         fine_tune(ALL_DRIFTS, squares, tmp_path / f"run{number}", plan=LAST, base=file, epochs=1)
     second = [tmp_path / "run0", tmp_path / "run1"]
@@ -177,7 +177,7 @@ def test_a_poisoned_run_is_refused_by_name(command: Command, heads: list[Path], 
     for name, poison in (("far", np.float32(1000)), ("nan", np.float32(np.nan))):
         run = shutil.copytree(heads[2], tmp_path / name)
         state = state_of(run)
-        state.best["fc.weight"] = OWN["fc.weight"] + (state.best["fc.weight"] - OWN["fc.weight"]) * poison
+        state.current["fc.weight"] = OWN["fc.weight"] + (state.current["fc.weight"] - OWN["fc.weight"]) * poison
         save_state(state, run / "state.safetensors")
         refusal = refused(
             command("fleet", "merge", *heads[:2], run, "--out", tmp_path / "m"), 3 if name == "nan" else 2
