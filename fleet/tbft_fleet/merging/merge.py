@@ -103,17 +103,19 @@ def _blocks(parts: Sequence[Part], kept: Sequence[float], *names: str) -> Iterat
     step = max(1, _BLOCK_BYTES // (8 * len(parts)))
     # Also of a tensor without any value there is one block.
     for start in range(0, max(size, 1), step):
-        span = slice(start, start + step)
-        yield tuple(
-            np.stack([_clipped(part, name, share)[span] for part, share in zip(parts, kept, strict=True)])
-            for name in names
-        )
+        span = slice(start, min(start + step, size))
+        yield tuple(_block(parts, kept, name, span) for name in names)
 
 
-def _clipped(part: Part, name: str, kept: float) -> np.ndarray:
-    """base + kept * (x - base), flat; x to the bit where nothing is clipped."""
-    whole = part.tensors[name].astype(np.float64) if kept == 1 else part.base[name] + kept * part.moved(name)
-    return whole.ravel()
+def _block(parts: Sequence[Part], kept: Sequence[float], name: str, span: slice) -> np.ndarray:
+    """base + kept * (x - base), (n, k) float64; x to the bit where nothing is clipped."""
+    block = np.empty((len(parts), span.stop - span.start))
+    for row, part, share in zip(block, parts, kept, strict=True):
+        row[:] = part.tensors[name].ravel()[span]
+        if share < 1:
+            base = part.base[name].ravel()[span]
+            row[:] = base + share * (row - base)
+    return block
 
 
 def _like(values: np.ndarray, part: Part, name: str) -> np.ndarray:
