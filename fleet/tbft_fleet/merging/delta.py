@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -84,15 +84,11 @@ def laid_over(parent: Path, archive: Path, out: Path) -> None:
         child.write(out)
 
 
-def parent_of(archive: Path) -> str:
-    """The id of the bundle that `archive` has to be laid over. Raises TbftError as `laid_over` does."""
-    return _decoded(_members(archive, {RECORD: _RECORD_LIMIT}), archive).parent
-
-
 def _read(archive: Path, parent: Bundle) -> tuple[Delta, Arrays]:
     """What an archive holds, whose parent is compared before its tensors are looked at."""
     found = _members(archive, {RECORD: _RECORD_LIMIT, TENSORS: parent.manifest.files[WEIGHTS].bytes + MIB})
-    record = _decoded(found, archive)
+    failed = f"'{RECORD}' of '{archive}' cannot be read"
+    record = decode(found[RECORD], Delta, _RECORD_LIMIT, failed=failed, hint=_DISTRUST)
     if record.parent != parent.manifest.bundle_id:
         raise TbftError(
             f"'{archive}' is to be laid over bundle {record.parent[:12]}, and '{parent.shown or parent.folder}' is "
@@ -105,23 +101,13 @@ def _read(archive: Path, parent: Bundle) -> tuple[Delta, Arrays]:
         raise TbftError(f"'{TENSORS}' of '{archive}' is no safetensors file: {error}", _DISTRUST) from error
 
 
-def _decoded(found: dict[str, bytes], archive: Path) -> Delta:
-    failed = f"'{RECORD}' of '{archive}' cannot be read"
-    return decode(found[RECORD], Delta, _RECORD_LIMIT, failed=failed, hint=_DISTRUST)
-
-
-def _members(archive: Path, limits: dict[str, int]) -> dict[str, bytes]:
-    """Those members that have a limit, each within it; `RECORD` comes first, as `packed` writes it.
-
-    Raises TbftError for whatever else is there, unless nothing behind the record was asked for.
-    """
+def _members(archive: Path, limits: Mapping[str, int]) -> dict[str, bytes]:
+    """All of the archive's members, which are those that have a limit, each within it. Raises TbftError."""
     found: dict[str, bytes] = {}
     with _opened(archive) as tar:
         for member in tar.members():
-            if not member.is_file or member.name not in (RECORD, TENSORS) or member.name in found:
+            if not member.is_file or member.name not in limits or member.name in found:
                 raise TbftError(f"'{archive}' holds '{member.name}', which no delta does", _DISTRUST)
-            if member.name not in limits:
-                break
             if member.size > limits[member.name]:
                 raise TbftError(f"'{member.name}' of '{archive}' is larger than it can be", _DISTRUST)
             found[member.name] = b"".join(tar.content())

@@ -9,10 +9,9 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BatchNorm
-from tbft_runtime.run.base import check_tensor
+from tbft_runtime.run.base import check_tensor, some_of
 
 _LEAVE_OUT = "leave it out, and see what that device does"
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,7 @@ def check_parts(parts: Sequence[Part], names: Iterable[str], norms: Sequence[Bat
 
 def _faults(part: Part, expected: set[str], variances: set[str]) -> Iterator[str]:
     if part.tensors.keys() != expected:
-        differing = sorted(part.tensors.keys() ^ expected)
-        shown = ", ".join(f"'{name}'" for name in differing[:_NAMED])
-        more = f" and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
-        yield f"other tensors than the plan trains: {shown}{more}"
+        yield f"other tensors than the plan trains: {some_of(sorted(part.tensors.keys() ^ expected))}"
         return
     for name in sorted(expected):
         value = part.tensors[name]
