@@ -127,6 +127,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
         """The same manifest with its content hash filled in."""
         return msgspec.structs.replace(self, bundle_id=self.content_hash())
 
+    def encoded(self) -> bytes:
+        """As its file holds it, for people, too: the same bytes for the same manifest."""
+        return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1) + b"\n"
+
     def content_hash(self) -> str:
         """sha256 (hex) of everything but `bundle_id`, in canonical JSON."""
         anonymous = msgspec.structs.replace(self, bundle_id="")

@@ -16,6 +16,7 @@ from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
+from tbft_artifacts.pack import pack
 from tbft_artifacts.signing.bundles import sign_archive, sign_folder
 from tbft_export.blocks.find import describe_blocks
 from tbft_export.check.result import SelfCheck
@@ -37,7 +38,7 @@ from tbft_export.progress import Progress, Silent
 from tbft_export.quiet import unlogged
 from tbft_export.signer import signer_of
 from tbft_export.sources.load import TrainedModel
-from tbft_export.write_bundle import official_files, pack, write_manifest, write_models, write_weights
+from tbft_export.write_bundle import official_files, write_manifest, write_models, write_weights
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
-import tarfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,6 +15,7 @@ from tbft_artifacts.kept import kept_file
 from tbft_artifacts.manifest import MANIFEST, STATISTICS, WEIGHTS, Manifest
 from tbft_artifacts.plan import PREDICT
 from tbft_artifacts.rights import by_umask
+from tbft_artifacts.tensor_ranges import tensor_ranges
 from tbft_export.compile.request import CompiledPlan
 from tbft_export.graph.forward import ForwardModel
 from tbft_export.pipeline import check_standard
@@ -66,30 +63,8 @@ def write_manifest(manifest: Manifest, folder: Path) -> Manifest:
         if path.is_file() and path.name != MANIFEST
     }
     complete = msgspec.structs.replace(manifest, files=files).with_id()
-    encoded = msgspec.json.format(msgspec.json.encode(complete, order="sorted"), indent=1)
-    (folder / MANIFEST).write_bytes(encoded + b"\n")
+    (folder / MANIFEST).write_bytes(complete.encoded())
     return complete
-
-
-def pack(folder: Path, archive: Path) -> None:
-    """Write the files of a bundle into a `.tar.gz`, without owners or dates, so that equal bundles pack equally.
-
-    The manifest comes first: who opens it, knows then what each of the others has to be.
-    """
-
-    def anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
-        info.uid = info.gid = info.mtime = 0
-        info.uname = info.gname = ""
-        return info
-
-    with (
-        archive.open("wb") as file,
-        gzip.GzipFile("", "wb", 6, file, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as tar,
-    ):
-        for path in sorted(folder.rglob("*"), key=lambda path: (path != folder / MANIFEST, path)):
-            if path.is_file():
-                tar.add(path, path.relative_to(folder).as_posix(), filter=anonymous)
 
 
 def bundle_bytes(manifest: Manifest) -> dict[str, int]:
@@ -117,7 +92,8 @@ def write_graph(model: ir.Model, folder: Path, name: str) -> None:
     """
     check_standard(model)
     model.producer_name = "tbft-edge"
-    ranges = _byte_ranges(folder / WEIGHTS)
+    with (folder / WEIGHTS).open("rb") as file:
+        ranges = tensor_ranges(file)
     shared = [value for value in model.graph.initializers.values() if value.name in ranges]
     tensors = [value.const_value for value in shared]
     try:
@@ -146,19 +122,6 @@ def _external(value: ir.Value, span: tuple[int, int], folder: Path) -> ir.Extern
         name=value.name,
         base_dir=os.fspath(folder),
     )
-
-
-def _byte_ranges(weights: Path) -> Mapping[str, tuple[int, int]]:
-    """Where each tensor of a safetensors file begins and ends, from the start of the file."""
-    with weights.open("rb") as file:
-        header_length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(header_length))
-    start = 8 + header_length
-    return {
-        name: (start + entry["data_offsets"][0], start + entry["data_offsets"][1])
-        for name, entry in header.items()
-        if name != "__metadata__"
-    }
 
 
 def _float32(tensor: ir.TensorProtocol) -> np.ndarray:

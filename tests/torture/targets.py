@@ -146,6 +146,16 @@ TARGETS: Mapping[str, Target] = {
         lambda desk: ["predict", str(desk.archive("output-frozen")), str(desk.photos), "--threads", "1", "--json"],
         _said,
     ),
+    "fleet-merge": Target(
+        lambda _: ["fleet", "merge", "run", "--out", "merged.safetensors"],
+        lambda room, _: (room.work / "merged.safetensors").read_bytes(),
+        _with_run,
+    ),
+    "fleet-derive": Target(
+        lambda desk: ["fleet", "derive", str(desk.bundle("feature-frozen")), "--from", "run", "--out", "child.tar.gz"],
+        lambda room, _: (room.work / "child.tar.gz").read_bytes(),
+        _with_run,
+    ),
     "report": Target(lambda _: ["report", "run", "--format", "csv"], _said, _with_run),
 }
 

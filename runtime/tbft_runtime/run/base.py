@@ -106,7 +106,7 @@ def check_reaches(bundle: Bundle, plan: Plan, base: Base) -> None:
     if lost:
         prefix = "; its int8 prefix keeps the bundle's own" if plan.int8 else ""
         raise TbftError(
-            f"plan '{plan.id}' does not use {_some(lost)} of '{base.shown}'{prefix}",
+            f"plan '{plan.id}' does not use {some_of(lost)} of '{base.shown}'{prefix}",
             "choose another `plan`, or export again from a model that has them",
         )
 
@@ -129,7 +129,7 @@ def _fitting(content: bytes, bundle: Bundle, path: Path, hint: str) -> Arrays:
     own = dataclasses.replace(bundle, changed={}).load_weights()
     strange = [name for name in tensors if name not in own]
     if strange:
-        raise TbftError(f"'{path}' has {_some(strange)}, which the bundle lacks", hint)
+        raise TbftError(f"'{path}' has {some_of(strange)}, which the bundle lacks", hint)
     for fault in _faults(tensors, own):
         raise TbftError(f"'{path}' has {fault}", hint)
     check_finite(tensors, f"'{path}'", hint)
@@ -152,6 +152,7 @@ def _limit(bundle: Bundle) -> int:
     return 2 * bundle.manifest.files[WEIGHTS].bytes + 16 * MIB
 
 
-def _some(names: list[str]) -> str:
+def some_of(names: list[str]) -> str:
+    """The first of many names, and how many more there are."""
     shown = ", ".join(f"'{name}'" for name in names[:_NAMED])
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tbft_edge.commands.fleet import deploy, init, join, keys, pull, release, rollback
+from tbft_edge.commands.fleet import deploy, derive, init, join, keys, merge, pull, release, rollback
 
 app = typer.Typer(
     help="Many devices: signed releases that roll back by themselves, signed results, merged rounds, one page.",
@@ -17,4 +17,6 @@ app.command("release")(release.command)
 app.command("deploy")(deploy.command)
 app.command("pull")(pull.command)
 app.command("rollback")(rollback.command)
+app.command("merge")(merge.command)
+app.command("derive")(derive.command)
 app.add_typer(keys.app, name="keys")

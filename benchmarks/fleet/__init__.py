@@ -1,0 +1,1 @@
+"""What merging what several devices learned gives, and costs."""

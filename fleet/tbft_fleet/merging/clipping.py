@@ -1,0 +1,65 @@
+"""How far a device may move what all get: no further than a multiple of what is usual among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tbft_artifacts.errors import TbftError
+from tbft_fleet.merging.part import Part
+
+# By how many times the median norm an update is at most counted, unless somebody says other.
+CLIP = 3.0
+# What lies further out than both of these, as a multiple of the median norm and of the weights', no training makes. By
+# one alone devices would be refused that have much to learn yet, beside others that have learned it.
+_OF_MEDIAN, _OF_WEIGHTS = 100.0, 10.0
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far a device moved some tensors, and how long they are: ||x - base||_2 and ||base||_2 over all values."""
+
+    device: str
+    age: int
+    norm: float
+    weights: float
+
+
+def moved(part: Part, names: Iterable[str]) -> Moved:
+    """How far the tensors `names` of a part moved together."""
+    names = tuple(names)
+    norm = _norm(part.moved(name) for name in names)
+    return Moved(part.device, part.age, norm, _norm(part.base[name].astype(np.float64) for name in names))
+
+
+def usual_norm(norms: Sequence[float]) -> float:
+    """The median of those norms that are not 0, the lower one of two: of two devices the one that moved less."""
+    ordered = sorted(norm for norm in norms if norm > 0)
+    return ordered[(len(ordered) - 1) // 2] if ordered else 0.0
+
+
+def kept_shares(moves: Sequence[Moved], clip: float) -> list[float]:
+    """Which part (above 0 to 1) of each update counts: min(1, clip * median / norm).
+
+    Norm clipping: Sun et al., "Can You Really Backdoor Federated Learning?", 2019, https://arxiv.org/abs/1911.07963;
+    at a quantile of the norms: Andrew et al., "Differentially Private Learning with Adaptive Clipping", NeurIPS 2021,
+    https://arxiv.org/abs/1905.03871
+
+    Raises TbftError for an update that no training makes; late ones are only cut short, since in their round others may
+    have moved as far.
+    """
+    usual = usual_norm([each.norm for each in moves])
+    for each in moves:
+        if not each.age and each.norm > _OF_MEDIAN * usual and each.norm > _OF_WEIGHTS * each.weights:
+            raise TbftError(
+                f"'{each.device}' cannot be merged: it moved {each.norm / usual:,.0f} times as far as is usual among "
+                "them",
+                "leave it out, and see what that device does",
+            )
+    return [min(1.0, clip * usual / each.norm) if each.norm else 1.0 for each in moves]
+
+
+def _norm(tensors: Iterable[np.ndarray]) -> float:
+    return float(np.sqrt(sum(float(np.square(tensor).sum()) for tensor in tensors)))
