@@ -9,7 +9,11 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from tbft_artifacts.archive import SUFFIX, is_archive, opened
+from tbft_artifacts.atomic import is_full_disk
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import Manifest
+from tbft_artifacts.pack import pack
+from tbft_artifacts.temporary_folder import temporary_folder
 from tbft_fleet.files.names import Group
 from tbft_fleet.files.release import Release
 from tbft_fleet.host.folder import Fleet
@@ -22,44 +26,56 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Wanted:
-    """What somebody wants released: an archive, for `groups` (none: all), and the plan that devices train of it.
+    """What somebody wants released: a bundle, for `groups` (none: all), and the plan that devices train of it.
 
     `expect_id` is the bundle's id, all 64 digits; None: whichever it has.
     """
 
-    archive: Path
+    bundle: Path
     groups: Sequence[Group] = ()
     plan: str | None = None
     expect_id: str | None = None
 
 
-def release(fleet: Fleet, wanted: Wanted) -> Release:
+@dataclass(frozen=True)
+class Released:
+    """A release, and the one of the bundle that it was derived from, over which devices can lay a delta."""
+
+    release: Release
+    parent: Release | None
+
+
+def release(fleet: Fleet, wanted: Wanted) -> Released:
     """Publish a bundle for the first wave of its groups, once all of it was verified.
+
+    Of one that was derived from a bundle which was released, devices that have this are given a delta.
 
     Raises TbftError for what is no whole bundle or another one than expected, a plan or a group that is not there,
     groups with other gates than each other, a key that is not here, and a full disk.
     """
     groups = tuple(dict.fromkeys(wanted.groups)) or tuple(fleet.settings.groups)
     gates = fleet.settings.gates_of(groups)
-    if not is_archive(wanted.archive):
-        raise TbftError(f"'{wanted.archive}' is no packed bundle", f"export it to a name that ends in {SUFFIX}")
-    with opened(wanted.archive, wanted.expect_id) as bundle:
+    with opened(wanted.bundle, wanted.expect_id) as bundle, temporary_folder() as folder:
         manifest = bundle.manifest
         if wanted.plan is not None:
             bundle.plan(wanted.plan)
-    with fleet.held():
-        number = _next_number(fleet)
-        made = Release(
-            number=number,
-            bundle_id=manifest.bundle_id,
-            groups=groups,
-            percent=first_percent(fleet.settings, number, groups, members_of(fleet.devices, number), now()),
-            minimum_runtime=manifest.minimum_runtime,
-            plan=wanted.plan,
-            gates=gates,
-        )
-        fleet.repository.publish({made: wanted.archive})
-    return made
+        parent = _parent(fleet, manifest)
+        delta = None if parent is None else _delta(fleet.repository.archive(parent), wanted.bundle, folder)
+        whole = wanted.bundle if is_archive(wanted.bundle) else _packed(wanted.bundle, folder)
+        with fleet.held():
+            number = _next_number(fleet)
+            made = Release(
+                number=number,
+                bundle_id=manifest.bundle_id,
+                groups=groups,
+                percent=first_percent(fleet.settings, number, groups, members_of(fleet.devices, number), now()),
+                minimum_runtime=manifest.minimum_runtime,
+                plan=wanted.plan,
+                gates=gates,
+            )
+            over = {} if delta is None else {replace(made, parent=manifest.parent): delta}
+            fleet.repository.publish({made: whole} | over)
+    return Released(made, None if delta is None else parent)
 
 
 def deploy(fleet: Fleet, number: int | None = None) -> Decision:
@@ -122,6 +138,29 @@ def _withdrawn(release: Release, failed: Sequence[Member]) -> TbftError:
         f"release {release.number} is withdrawn at {release.percent} %: {len(failed)} devices failed ({named}{more})",
         "release a better one; 'tbft-edge fleet rollback' takes those that kept it back to an earlier one",
     )
+
+
+def _parent(fleet: Fleet, manifest: Manifest) -> Release | None:
+    """The newest release of the bundle that another one was derived from."""
+    return next((each for each in reversed(fleet.releases()) if each.bundle_id == manifest.parent), None)
+
+
+def _delta(parent: Path, child: Path, folder: Path) -> Path | None:
+    """What has to be laid over `parent` for `child`; None of one that has to be carried whole."""
+    from tbft_fleet.merging.delta import packed  # It computes, and needs what devices do.
+
+    try:
+        packed(parent, child, folder / f"delta{SUFFIX}")
+    except TbftError as error:
+        if is_full_disk(error):
+            raise
+        return None
+    return folder / f"delta{SUFFIX}"
+
+
+def _packed(bundle: Path, folder: Path) -> Path:
+    pack(bundle, folder / f"whole{SUFFIX}")
+    return folder / f"whole{SUFFIX}"
 
 
 def _next_number(fleet: Fleet) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from tbft_artifacts.signing.library import signing_library
@@ -13,9 +14,19 @@ from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json, print_line, say
 
 
+class MadeRelease(msgspec.Struct, frozen=True):
+    """A release, its first wave in per cent of its groups, and the release that it is a delta of, if there is one."""
+
+    number: int
+    bundle_id: str
+    groups: tuple[str, ...]
+    percent: int
+    parent: int | None
+
+
 def command(
     fleet: FleetArgument,
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle, a .tar.gz.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle: a folder, or a .tar.gz.")],
     group: GroupsOption = None,
     plan: Annotated[
         str | None, typer.Option(metavar="ID", help="The plan that devices train of it by themselves.")
@@ -28,9 +39,13 @@ def command(
         from tbft_fleet.host.folder import open_fleet
         from tbft_fleet.host.release import Wanted, release
 
-    made = release(open_fleet(fleet), Wanted(bundle, group or (), plan, expect_id))
+    released = release(open_fleet(fleet), Wanted(bundle, group or (), plan, expect_id))
+    made, parent = released.release, released.parent
     if json:
-        print_json(made)
+        number = None if parent is None else parent.number
+        print_json(MadeRelease(made.number, made.bundle_id, made.groups, made.percent, number))
         return
     print_line(str(made.number))
     say(f"release {made.number} goes to {made.percent} % of {', '.join(made.groups)}; 'tbft-edge fleet deploy' goes on")
+    if parent is not None:
+        say(f"devices that have the bundle of release {parent.number} fetch what is other in it")

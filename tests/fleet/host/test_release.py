@@ -8,14 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file
 
+from support.bundles import ALL_DRIFTS, compiled
 from support.fleets import GARDEN, PORCH, joined, new_fleet, packed_bundle
+from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_fleet.device.client import fetch
 from tbft_fleet.files.result import Outcome
 from tbft_fleet.files.waves import is_open
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.metadata import now
 from tbft_fleet.host.release import Wanted, deploy, release, roll_back
+from tbft_fleet.merging.delta import laid_over
+from tbft_fleet.merging.derive import derive
 
 
 @pytest.fixture
@@ -52,7 +58,8 @@ def enrol(fleet: Fleet) -> Enrol:
 
 def test_a_release_is_for_all_groups_unless_it_is_said(fleet: Fleet, archive: Path) -> None:
     """And says of its bundle what devices have to know before they fetch it."""
-    first, second = release(fleet, Wanted(archive)), release(fleet, Wanted(archive, [GARDEN], "feature-frozen-sgd"))
+    first = release(fleet, Wanted(archive)).release
+    second = release(fleet, Wanted(archive, [GARDEN], "feature-frozen-sgd")).release
     assert [each.number for each in fleet.releases()] == [1, 2]
     assert (first.groups, second.groups) == ((PORCH, GARDEN), (GARDEN,))
     assert fleet.repository.archive(second).read_bytes() == archive.read_bytes()
@@ -89,7 +96,7 @@ def test_waves_open_one_after_the_other(fleet: Fleet, archive: Path, enrol: Enro
     names = [f"pi-{number}" for number in range(8)]
     for name in names:
         enrol(name)
-    made = release(fleet, Wanted(archive))
+    made = release(fleet, Wanted(archive)).release
     while True:
         assert deploy(fleet).verdict == "wait"
         for name in names:
@@ -106,7 +113,7 @@ def test_a_failed_wave_withdraws_the_release(fleet: Fleet, archive: Path, enrol:
     """Nobody else takes it, and the error names who failed and why."""
     enrol("pi-1")
     enrol("pi-2")
-    made = release(fleet, Wanted(archive))
+    made = release(fleet, Wanted(archive)).release
     canary = next(name for name in ("pi-1", "pi-2") if is_open(made, name))
     enrol(canary, r1="rolled back")
     with pytest.raises(TbftError, match=f"release 1 is withdrawn .*{canary}: rolled back, why"):
@@ -121,7 +128,7 @@ def test_a_rollback_is_a_new_release_of_an_old_bundle(fleet: Fleet, archive: Pat
     """For all of those groups that the bad one was for, at once; a device that took the bad one takes it."""
     device = joined(fleet, tmp_path / "pi")
     release(fleet, Wanted(archive))
-    device.current = release(fleet, Wanted(archive, [PORCH])).number
+    device.current = release(fleet, Wanted(archive, [PORCH])).release.number
     made = roll_back(fleet, 1)
     assert (made.number, made.percent, made.groups) == (3, 100, (PORCH,))
     assert device.take(fleet.repository.folder) == (3, archive.read_bytes())
@@ -140,3 +147,23 @@ def test_what_cannot_be_gone_back_to_is_told(fleet: Fleet, archive: Path) -> Non
     with pytest.raises(TbftError, match="there is no release 7"):
         deploy(fleet, 7)
     assert len(fleet.releases()) == 1
+
+
+def test_of_a_derived_bundle_devices_fetch_what_is_other(fleet: Fleet, tmp_path: Path) -> None:
+    """A trained head is a few kB; who lacks the parent takes the whole, and both run the same bundle."""
+    parent, child = compiled(ALL_DRIFTS), tmp_path / "child.tar.gz"
+    own = load_file(parent / "weights.safetensors")
+    derive(open_bundle(parent), {"fc.weight": own["fc.weight"] + 1}, child)
+    first = release(fleet, Wanted(parent)).release
+    made = release(fleet, Wanted(child))
+    assert made.parent == first
+    device, fresh = joined(fleet, tmp_path / "pi"), joined(fleet, tmp_path / "fresh")
+    device.current, device.bundles = 1, frozenset({first.bundle_id})
+    fleet.repository.set_percent(2, 100)
+    offer = device.newest(fleet.repository.folder)
+    assert offer is not None
+    assert offer.bytes < child.stat().st_size / 10
+    laid_over(parent, fetch(device.client, offer, tmp_path / "incoming"), tmp_path / "laid")
+    number, whole = fresh.take(fleet.repository.folder)
+    assert (number, whole) == (2, child.read_bytes())
+    assert open_bundle(tmp_path / "laid").manifest.bundle_id == made.release.bundle_id

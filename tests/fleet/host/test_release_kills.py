@@ -77,7 +77,7 @@ def test_a_rotation_survives_kills(tmp_path: Path, archive: Path) -> None:
             device.current = 0
             assert device.take(fleet.repository.folder)[0] == 1
         rotate(fleet.repository, name)
-        made_by = release(open_fleet(fleet.folder), Wanted(archive))
+        made_by = release(open_fleet(fleet.folder), Wanted(archive)).release
         fleet.repository.set_percent(made_by.number, 100)
         assert device.take(fleet.repository.folder)[0] == made_by.number == 2
         assert {path.name for path in fleet.repository.keys.iterdir()} == {f"{key}.pem" for key in KEYS}
