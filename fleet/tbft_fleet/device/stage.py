@@ -43,7 +43,10 @@ def stage(place: Place, release: Release, archive: Path) -> None:
             elif release.parent is None:
                 unpack(archive, bundle, expect_id=release.bundle_id, shown=folder, vouched=True)
             else:
-                _lay_over(_parent(place, release.parent), archive, bundle)
+                # Only here: it imports ONNX Runtime.
+                from tbft_fleet.merging.delta import laid_over
+
+                laid_over(_parent(place, release.parent), archive, bundle)
             open_bundle(bundle, shown=archive, expect_id=release.bundle_id)
     except TbftError as error:
         if not is_full_disk(error):
@@ -68,7 +71,3 @@ def _parent(place: Place, bundle_id: str) -> Path:
             "release the whole bundle",
         )
     return found
-
-
-def _lay_over(_parent: Path, _archive: Path, _out: Path) -> None:
-    raise TbftError("it holds only what changed, which this version cannot lay over its parent", "release it whole")
