@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from tbft_edge.commands.fleet import deploy, init, join, keys, pull, release, rollback
+from tbft_edge.commands.fleet import (
+    collect,
+    deploy,
+    enrol,
+    init,
+    join,
+    keys,
+    pull,
+    release,
+    report,
+    revoke,
+    rollback,
+    status,
+)
 
 app = typer.Typer(
     help="Many devices: signed releases that roll back by themselves, signed results, merged rounds, one page.",
@@ -13,8 +26,13 @@ app = typer.Typer(
 )
 app.command("init")(init.command)
 app.command("join")(join.command)
+app.command("enrol")(enrol.command)
 app.command("release")(release.command)
 app.command("deploy")(deploy.command)
 app.command("pull")(pull.command)
+app.command("report")(report.command)
+app.command("collect")(collect.command)
+app.command("status")(status.command)
 app.command("rollback")(rollback.command)
 app.add_typer(keys.app, name="keys")
+keys.app.command("revoke")(revoke.command)
