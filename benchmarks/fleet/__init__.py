@@ -1,0 +1,1 @@
+"""What fleets of many devices take."""
