@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tbft_artifacts.words import as_cell
-from tbft_edge.figures import DASH, celsius, count, joules, moment, percent, size
+from tbft_edge.figures import DASH, celsius, count, estimated, joules, moment, percent, size
 
 if TYPE_CHECKING:
     from tbft_fleet.host.status import DeviceStatus, Kind, ReleaseStatus, RoundStatus, State, Status
@@ -31,7 +31,7 @@ COLUMNS: Mapping[str, Callable[[DeviceStatus], str]] = {
     "accuracy": lambda row: accuracies(row.accuracy_before, row.accuracy_after),
     "drift": lambda row: DASH if row.drift is None else f"{row.drift:.2f}×",
     "plan": lambda row: as_cell(row.plan or DASH),
-    "energy": lambda row: joules(row.joules),
+    "energy": lambda row: estimated(joules(row.joules), row.joules_are_estimated),
     "memory": lambda row: DASH if row.peak_memory_bytes is None else size(row.peak_memory_bytes),
     "heat": lambda row: celsius(row.celsius),
     "runtime": lambda row: as_cell(row.runtime or DASH),

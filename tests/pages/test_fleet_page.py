@@ -109,6 +109,9 @@ def test_a_row_says_what_is_known_and_no_more(statuses: Mapping[int, Status]) ->
     text = next(row for row in shown(statuses[50]).all("tr") if row.startswith(known.name))
     assert f"{known.accuracy_before:.1%} → {known.accuracy_after:.1%}" in text
     assert text.endswith("0.1.0✓")
+    estimated = next(row for row in statuses[1000].devices if row.joules_are_estimated)
+    text = next(row for row in shown(statuses[1000]).all("tr") if row.startswith(estimated.name))
+    assert " J est." in text
 
 
 def test_releases_and_rounds(statuses: Mapping[int, Status]) -> None:

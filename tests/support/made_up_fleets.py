@@ -111,6 +111,7 @@ def _training(random: Random) -> Training:
         accuracy_before=before,
         accuracy_after=round(min(1.0, before + random.uniform(0, 0.4)), 3),
         joules=round(random.uniform(20, 400), 1),
+        joules_are_estimated=random.random() < 0.5,
         seconds=30.0,
         peak_memory_bytes=random.randint(60_000_000, 180_000_000),
     )

@@ -17,7 +17,10 @@ from tbft_runtime.training.sparse_rows import merged
 
 
 def learned(run: Path, bundle: Path, bundle_id: str) -> tuple[Training, Mapping[str, bytes]]:
-    """Of a run's best state, and the files that go with it.
+    """Its figures, and the tensors at its end; without labels those of the best state, which its guard let through.
+
+    Accuracies are those of the best state: a few images of a device's own say which epoch suits the device, and little
+    of what it is worth to the others.
 
     Args:
         run: Its folder, as `tbft-edge train` left it.
@@ -36,15 +39,18 @@ def learned(run: Path, bundle: Path, bundle_id: str) -> tuple[Training, Mapping[
         plan = found.plan(file.settings.plan)
         # Which rows of a layer a device chose is its own affair: the layer is told whole.
         rows = {name: layer.weight for layer in plan.sparse_layers for name in (layer.rows, layer.channels)}
-        weights = merged(plan, load_weights(found), state.best)
-        tensors = {rows.get(name, name): weights[rows.get(name, name)] for name in state.best}
-    check_finite(tensors, f"the best state of '{run}'", "train again with a lower `lr`")
+        ended = state.best if file.settings.labels == "none" else state.current
+        weights = merged(plan, load_weights(found), ended)
+        tensors = {rows.get(name, name): weights[rows.get(name, name)] for name in ended}
+    check_finite(tensors, f"the last state of '{run}'", "train again with a lower `lr`")
+    energy = result.energy
     training = Training(
         plan=plan.id,
         images=result.train_images,
         accuracy_before=result.accuracy_before,
         accuracy_after=result.accuracy_after,
-        joules=result.energy.joules,
+        joules=energy.joules,
+        joules_are_estimated=energy.source is not None and energy.source.type == "estimate",
         seconds=result.train_seconds,
         peak_memory_bytes=result.peak_memory_bytes,
     )

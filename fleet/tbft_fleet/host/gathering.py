@@ -80,6 +80,7 @@ def _row(device: Device, wanted: int, now: datetime, silent_after: timedelta) ->
         drift=None if last is None else last.health.drift,
         plan=None if training is None else training.plan,
         joules=None if training is None else training.joules,
+        joules_are_estimated=training is not None and training.joules_are_estimated,
         peak_memory_bytes=None if training is None else training.peak_memory_bytes,
         celsius=None if last is None else last.health.celsius,
         runtime=None if last is None else last.health.runtime,

@@ -40,6 +40,7 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
     drift: float | None
     plan: str | None
     joules: float | None
+    joules_are_estimated: bool
     peak_memory_bytes: int | None
     celsius: float | None
     runtime: str | None
