@@ -24,7 +24,7 @@ def check_plans(manifest: Manifest, weights: Path, bundle: Path) -> None:
 
     Errors call the bundle `bundle`. No tensor is loaded.
     """
-    shapes = _shapes(weights, bundle)
+    shapes = weight_shapes(weights, bundle)
     for fault in (*_norm_faults(manifest, shapes), *_head_faults(manifest, shapes), *_block_faults(manifest, shapes)):
         raise TbftError(f"{MANIFEST} of bundle '{bundle}' names {fault}", "export the bundle again")
     scored = {layer for plan in manifest.sparse_plans[:1] for layer in plan.sparse_layers}
@@ -33,8 +33,11 @@ def check_plans(manifest: Manifest, weights: Path, bundle: Path) -> None:
             raise TbftError(f"{MANIFEST} of bundle '{bundle}': plan {plan.id!r} {fault}", "export the bundle again")
 
 
-def _shapes(weights: Path, bundle: Path) -> Shapes:
-    """Those of all float32 tensors, from the header of the file, whose length safetensors limits."""
+def weight_shapes(weights: Path, bundle: Path) -> Shapes:
+    """Those of all float32 tensors, from the header of the file, whose length safetensors limits.
+
+    Raises TbftError, which calls the bundle `bundle`, where it is no such file.
+    """
     try:
         with safe_open(weights, "numpy") as file:
             found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)

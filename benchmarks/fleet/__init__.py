@@ -1,1 +1,1 @@
-"""What merging what several devices learned gives, and costs."""
+"""What fleets of many devices take, and what merging what several of them learned gives."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -42,6 +42,7 @@ class RunMetrics:
     """
 
     outline: Outline | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
     running: bool = True
     epoch: int | None = None
     best_epoch: int | None = None
@@ -64,7 +65,7 @@ class RunMetrics:
         """The families, by Prometheus' conventions for names and units; none before the run started."""
         if self.outline is None:
             return
-        run = {"run": self.outline.run, "drift": self.outline.drift or ""}
+        run = {"run": self.outline.run, "drift": self.outline.drift or "", **self.labels}
         info = {"version": self.version, "plan": self.outline.plan}
         yield InfoMetricFamily("tbft_edge", "What runs.", run | info)
         for figure in self._figures(self.outline.epochs):
@@ -108,6 +109,7 @@ class MetricsFile(Silent):
     Args:
         path: The file, which ends in .prom.
         note: Is told, once, if the file cannot be written any more; that ends no run.
+        labels: What each sample is marked with beside the run, such as the device's name; None: nothing.
 
     Raises:
         TbftError: The path does not end in .prom, or its folder cannot be written.
@@ -123,7 +125,9 @@ class MetricsFile(Silent):
         ...
     """
 
-    def __init__(self, path: str | os.PathLike[str], note: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], note: Callable[[str], None], labels: Mapping[str, str] | None = None
+    ) -> None:
         path = Path(path)
         if path.suffix != SUFFIX:
             raise TbftError(
@@ -135,7 +139,7 @@ class MetricsFile(Silent):
         check_place(path)
         self._path = path
         self._note = note
-        self._metrics = RunMetrics()
+        self._metrics = RunMetrics(labels=labels or {})
         self._registry = CollectorRegistry()  # The default one tells of the process, too.
         self._registry.register(self._metrics)
         self._written = 0.0

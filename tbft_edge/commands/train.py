@@ -225,7 +225,7 @@ def command(
             expect_id=expect_id,
         )
         try:
-            with ConsoleProgress() as console, _metrics(metrics_file, console.note) as metrics:
+            with ConsoleProgress() as console, _metrics(metrics_file, console.note, bundle) as metrics:
                 result = train(bundle, options, Together(console, metrics))
         except KeyboardInterrupt:
             say(f"interrupted; '{out}' keeps every epoch that ended. Continue with the same command and --resume")
@@ -237,15 +237,16 @@ def command(
         _print(read_report(out), out, page)
 
 
-def _metrics(path: Path | None, note: Callable[[str], None]) -> AbstractContextManager[Progress]:
+def _metrics(path: Path | None, note: Callable[[str], None], bundle: Path) -> AbstractContextManager[Progress]:
     """What keeps the file, if one is asked for; the package that writes it is loaded only then."""
     if path is None:
         from tbft_runtime import Silent
 
         return nullcontext(Silent())
+    from tbft_fleet.device.labels import labels_of
     from tbft_runtime import MetricsFile
 
-    return MetricsFile(path, note)
+    return MetricsFile(path, note, labels_of(bundle))
 
 
 def _print(report: Report, out: Path, page: Path) -> None:

@@ -45,7 +45,7 @@ th small,.range{display:block;font-weight:400;color:var(--soft)}
 .whole{display:inline-block;max-width:100%}
 th.wrapped,td.wrapped{min-width:5em}
 tbody th:first-child{min-width:6em}
-td .badge{display:table;margin-left:auto}
+td .badge{display:table;margin-left:auto;border-collapse:separate}
 thead th{color:var(--soft);font-weight:500;overflow-wrap:normal;white-space:normal;vertical-align:bottom;
 border-bottom-color:var(--edge)}
 tbody th{font-weight:500}

@@ -32,13 +32,17 @@ class Update(Struct, frozen=True, kw_only=True):
 
 
 class Training(Struct, frozen=True, kw_only=True):
-    """A run of `plan` on so many of the device's `images`; accuracies (0 to 1) are of its own held-out ones."""
+    """A run of `plan` on so many of the device's `images`; accuracies (0 to 1) are of its own held-out ones.
+
+    `joules_are_estimated`: no meter measured them.
+    """
 
     plan: Word
     images: Count
     accuracy_before: Part | None = None
     accuracy_after: Part | None = None
     joules: Measured | None = None
+    joules_are_estimated: bool = False
     seconds: Measured | None = None
     peak_memory_bytes: Large | None = None
 

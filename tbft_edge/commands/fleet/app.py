@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from tbft_edge.commands.fleet import deploy, derive, init, join, keys, merge, pull, release, rollback
+from tbft_edge.commands.fleet import (
+    collect,
+    deploy,
+    derive,
+    enrol,
+    init,
+    join,
+    keys,
+    merge,
+    pull,
+    release,
+    report,
+    revoke,
+    rollback,
+    status,
+)
 
 app = typer.Typer(
     help="Many devices: signed releases that roll back by themselves, signed results, merged rounds, one page.",
@@ -13,10 +28,15 @@ app = typer.Typer(
 )
 app.command("init")(init.command)
 app.command("join")(join.command)
+app.command("enrol")(enrol.command)
 app.command("release")(release.command)
 app.command("deploy")(deploy.command)
 app.command("pull")(pull.command)
+app.command("report")(report.command)
+app.command("collect")(collect.command)
+app.command("status")(status.command)
 app.command("rollback")(rollback.command)
 app.command("merge")(merge.command)
 app.command("derive")(derive.command)
 app.add_typer(keys.app, name="keys")
+keys.app.command("revoke")(revoke.command)

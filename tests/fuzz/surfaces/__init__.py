@@ -21,6 +21,7 @@ from fuzz.surfaces import (
     numbers,
     pictures,
     records,
+    results,
     signals,
     signatures,
     states,
@@ -55,6 +56,7 @@ SURFACES: Mapping[str, Surface] = {
     "signatures": Surface(signatures.make, 4),
     "states": Surface(states.make, 8),
     "records": Surface(records.make, 9),
+    "results": Surface(results.make, 5),
     "names": Surface(names.make, 3),
     "numbers": Surface(numbers.make, 4),
 }

@@ -1,0 +1,40 @@
+"""A round: what several devices learned, merged into what all of them get next."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from tbft_artifacts.structs import Count, Large, Part, Some, Struct, Word
+from tbft_fleet.files.names import DeviceId
+
+# So many devices that one host merges what they learned.
+_MOST = 100_000
+
+
+class TookPart(Struct, frozen=True, kw_only=True):
+    """The result `counter` of a device, which learned from `images`; it came `age` rounds late.
+
+    `accuracy` (0 to 1) is what the device came to alone, on its own images, and `kept` (0 to 1) which part of its
+    update counted.
+    """
+
+    device: DeviceId
+    counter: Large
+    images: Count
+    age: Count = 0
+    accuracy: Part | None = None
+    kept: Part = 1.0
+
+
+class Round(Struct, frozen=True, kw_only=True):
+    """What devices learned of `plan` in `release` was merged by `rule`; `into` is the release that brings it to all."""
+
+    number: Some
+    release: Some
+    plan: Word
+    rule: Word
+    made_at: Word
+    into: Some | None = None
+    parts: Annotated[tuple[TookPart, ...], Meta(max_length=_MOST)]

@@ -1,0 +1,83 @@
+"""The devices of a fleet, a file each: who may tell something, and by which key that is known."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tbft_artifacts.atomic import atomic_file, clear_disk_errors
+from tbft_artifacts.decode import MIB, decode
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.flush import flush
+from tbft_artifacts.locks import open_lock, take
+from tbft_artifacts.regular import close_quietly, read_at_most, unreadable
+from tbft_artifacts.rights import PRIVATE_FILE, private_folder
+from tbft_fleet.files.names import is_name
+from tbft_fleet.host.device import Device
+
+_SUFFIX = ".json"
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Those in `folder`."""
+
+    folder: Path
+
+    def get(self, name: str) -> Device | None:
+        """The device of that name; None where there is none. Raises TbftError for a file that is damaged."""
+        if not is_name(name):
+            return None
+        path = self.folder / f"{name}{_SUFFIX}"
+        try:
+            content = read_at_most(path, MIB)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise unreadable(path, error) from error
+        found = decode(content, Device, MIB, failed=f"'{path}' cannot be read", hint="restore it from a copy")
+        if found.name != name:
+            raise TbftError(f"'{path}' is of device '{found.name}'", "restore it from a copy")
+        return found
+
+    def need(self, name: str) -> Device:
+        """The device of that name. Raises TbftError where there is none."""
+        found = self.get(name)
+        if found is None:
+            raise TbftError(f"no device '{name}' is enrolled in this fleet", "'tbft-edge fleet status' lists them")
+        return found
+
+    def __iter__(self) -> Iterator[Device]:
+        """One after the other, by their names. Raises TbftError as `get`."""
+        with clear_disk_errors(self.folder):
+            names = sorted(path.stem for path in self.folder.iterdir() if path.suffix == _SUFFIX)
+        return (found for name in names if (found := self.get(name)) is not None)
+
+    def keep(self, device: Device) -> None:
+        """Write what is known of a device now, all or nothing. Raises TbftError for a full disk."""
+        path = self.folder / f"{device.name}{_SUFFIX}"
+        # In a folder of its own: what a killed process left there is found without a look at every device.
+        fresh = self.folder / ".new" / path.name
+        with clear_disk_errors(path):
+            private_folder(fresh.parent)
+            with atomic_file(fresh, mode=PRIVATE_FILE) as temporary:
+                temporary.write_bytes(msgspec.json.format(msgspec.json.encode(device), indent=1))
+            fresh.replace(path)
+            flush(self.folder)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder, and let nobody else change what is in it meanwhile: who comes later waits."""
+        with clear_disk_errors(self.folder):
+            private_folder(self.folder)
+            lock = open_lock(self.folder / _LOCK, PRIVATE_FILE)
+        try:
+            take(lock, wait=True)
+            yield
+        finally:
+            close_quietly(lock)

@@ -1,0 +1,106 @@
+"""Take devices into a fleet, give one another key, and revoke one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from tbft_artifacts.decode import decode
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most, unreadable
+from tbft_artifacts.signing.envelope import LIMIT, verify, verify_by
+from tbft_artifacts.signing.keys import public_key
+from tbft_artifacts.signing.statement import Statement
+from tbft_fleet.files.enrolment import PREDICATE_TYPE, Enrolment
+from tbft_fleet.host.device import Device
+from tbft_fleet.host.devices import Devices
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import SSlibKey
+
+
+def read_enrolment(path: Path) -> tuple[Enrolment, bytes]:
+    """What a device says of itself, signed by the very key that it names, and the file's content.
+
+    Raises TbftError for a file that is none, or whose signature does not fit.
+    """
+    try:
+        content = read_at_most(path, LIMIT)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    shown = f"enrolment '{path}'"
+    statement = verify_by(content, lambda claimed: _own_key(claimed, shown), shown)
+    return _enrolment(statement, shown), content
+
+
+def enrol(devices: Devices, results: Path, path: Path, at: str, *, group: str | None, replace_key: bool) -> Device:
+    """Let the device that an enrolment is of belong to the fleet, in its own group or in `group`.
+
+    One that is there keeps what is known of it, also with a new key, if the old one signed the enrolment, too; else
+    only with `replace_key`. Then it begins anew, and its `results` are put aside: who has that key may be anybody.
+
+    Raises TbftError for another key under a name that is taken, and for a device that was revoked.
+    """
+    enrolment, content = read_enrolment(path)
+    known = devices.get(enrolment.device)
+    fresh = Device(enrolment=enrolment, group=group or enrolment.group, enrolled_at=at)
+    if known is not None and not replace_key:
+        fresh = replace(known, enrolment=enrolment, group=group or enrolment.group)
+        _check_same(known, enrolment, content, path)
+    else:
+        _put_aside(results / enrolment.device)
+    devices.keep(fresh)
+    return fresh
+
+
+def revoke(devices: Devices, name: str, at: str) -> Device:
+    """Take nothing of a device any more. Raises TbftError if there is none of that name."""
+    known = devices.need(name)
+    revoked = known if known.revoked_at else replace(known, revoked_at=at)
+    devices.keep(revoked)
+    return revoked
+
+
+def key_of(device: Device) -> SSlibKey:
+    """The public half of its key."""
+    return public_key(device.enrolment.public_key.encode(), f"device '{device.name}'")
+
+
+def _put_aside(results: Path) -> None:
+    """No device can have the name that they get."""
+    if results.exists():
+        taken = sum(1 for _ in results.parent.glob(f"{results.name}~*"))
+        results.rename(results.with_name(f"{results.name}~{taken + 1}"))
+
+
+def _check_same(known: Device, enrolment: Enrolment, content: bytes, path: Path) -> None:
+    if known.revoked_at is not None:
+        raise TbftError(
+            f"device '{known.name}' was revoked at {known.revoked_at}",
+            "if it is trusted again, join it anew and give `replace`",
+        )
+    if known.enrolment.public_key == enrolment.public_key:
+        return
+    with contextlib.suppress(TbftError):
+        verify(content, [key_of(known)], "")
+        return
+    raise TbftError(
+        f"'{path}' has another key than device '{known.name}' has, which did not sign it",
+        "if it is that device, and its old key is lost, give `replace`",
+    )
+
+
+def _own_key(claimed: Statement, shown: str) -> Sequence[SSlibKey]:
+    return [public_key(_enrolment(claimed, shown).public_key.encode(), shown)]
+
+
+def _enrolment(statement: Statement, shown: str) -> Enrolment:
+    if statement.predicate_type != PREDICATE_TYPE:
+        raise TbftError(f"{shown} states something else", "give the file that 'tbft-edge fleet join' wrote")
+    return decode(
+        bytes(statement.predicate), Enrolment, LIMIT, failed=f"{shown} cannot be read", hint="join the device again"
+    )
