@@ -2,8 +2,8 @@
 
     python -m benchmarks.fleet.rounds --digits BUNDLE --superclasses BUNDLE --data DIGITS
 
-The bundles are of the demo's networks, the data is what `demo/make_data.py` writes. One thread, and nice to others: half
-an hour on two cores that are busy with other things. What was measured goes into the file, and from there into the
+The bundles are of the demo's networks, the data is what `demo/make_data.py` writes. One thread, and nice to others:
+half an hour on two cores that are busy with other things. What was measured goes into the file, and from there into the
 tables that are printed.
 """
 
