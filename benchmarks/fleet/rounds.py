@@ -2,8 +2,9 @@
 
     python -m benchmarks.fleet.rounds --digits BUNDLE --superclasses BUNDLE --data DIGITS
 
-The bundles are of the demo's networks, the data is what `demo/make_data.py` writes. One thread; a quarter of an hour at
-most on a quiet core. What was measured goes into the file, and from there into the tables that are printed.
+The bundles are of the demo's networks, the data is what `demo/make_data.py` writes. One thread, and nice to others:
+half an hour on two cores that are busy with other things. What was measured goes into the file, and from there into the
+tables that are printed.
 """
 
 from __future__ import annotations

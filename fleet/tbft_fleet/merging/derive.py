@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -14,12 +15,14 @@ from msgspec import UNSET
 
 from tbft_artifacts.archive import check_packed_name, is_archive
 from tbft_artifacts.atomic import atomic_file, atomic_folder
-from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.bundle import Bundle, verified_manifest
+from tbft_artifacts.check_plans import check_plans
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.kept import keeps_inputs, kept_file
 from tbft_artifacts.manifest import MANIFEST, WEIGHTS, FileEntry, Manifest
 from tbft_artifacts.pack import pack
 from tbft_artifacts.plan import PREDICT, Plan
+from tbft_artifacts.signing.bundles import sign_archive, sign_folder
 from tbft_artifacts.source import FEATURES, MOMENTS
 from tbft_artifacts.temporary_folder import temporary_folder
 from tbft_artifacts.tensor_ranges import tensor_ranges
@@ -27,6 +30,9 @@ from tbft_runtime.graphs.graph_file import bundle_graph
 from tbft_runtime.graphs.sessions import Tensors
 from tbft_runtime.graphs.weights import check_finite, load_weights
 from tbft_runtime.run.base import check_tensor
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
 
 _AGAIN = "export again from a model that has these weights"
 
@@ -39,35 +45,44 @@ class Derived:
     manifest: Manifest
     weights: bytes
 
-    def write(self, out: Path) -> None:
-        """Write it into the new folder `out`, or the `.tar.gz`. Raises TbftError if it cannot be written."""
+    def write(self, out: Path, signer: CryptoSigner | None = None) -> None:
+        """Write it into the new folder `out`, or the `.tar.gz`. Raises TbftError if it cannot be written.
+
+        Nobody but `signer` signs it: the parent's signature is of other bytes.
+        """
         check_packed_name(out)
         if not is_archive(out):
-            self._write(out)
+            self._write(out, out, signer)
             return
         with temporary_folder() as temporary:
-            self._write(temporary / "bundle", out)
+            self._write(temporary / "bundle", out, signer)
             with atomic_file(out) as archive:
                 pack(temporary / "bundle", archive)
+                if signer is not None:
+                    sign_archive(out, self.manifest.bundle_id, signer, written=archive)
 
-    def _write(self, folder: Path, shown: Path | None = None) -> None:
+    def _write(self, folder: Path, shown: Path, signer: CryptoSigner | None) -> None:
         with atomic_folder(folder, shown) as temporary:
             (temporary / MANIFEST).write_bytes(self.manifest.encoded())
             for name in self.manifest.files:
                 path = temporary / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(self.weights if name == WEIGHTS else self.parent.read(name))
-            open_bundle(temporary, shown or folder)
+            # Not as it would be opened: where keys are trusted, what comes signed on another way has no signature here.
+            check_plans(verified_manifest(self.manifest.encoded(), shown), temporary / WEIGHTS, shown)
+            if signer is not None:
+                sign_folder(temporary, self.manifest.bundle_id, signer)
 
 
-def derive(parent: Bundle, tensors: Tensors, out: Path) -> Manifest:
+def derive(parent: Bundle, tensors: Tensors, out: Path, signer: CryptoSigner | None = None) -> Manifest:
     """Write a whole bundle whose weights are the parent's but for `tensors`, and whose manifest names its parent.
 
-    The same parent and tensors make the same bytes, wherever that is done. `out` is a new folder, or a `.tar.gz`.
+    The same parent and tensors make the same bytes, wherever that is done; signatures stand beside what they are of.
+    `out` is a new folder, or a `.tar.gz`.
     Raises TbftError as `derived` does, and if it cannot be written.
     """
     child = derived(parent, tensors)
-    child.write(out)
+    child.write(out, signer)
     return child.manifest
 
 

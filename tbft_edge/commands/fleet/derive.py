@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import ExpectIdOption, JsonOption
+from tbft_edge.commands.options import ExpectIdOption, JsonOption, SignOption
 from tbft_edge.console import print_json, print_line, quoted, say
 from tbft_edge.figures import size
 
@@ -33,6 +33,7 @@ def command(
         ),
     ],
     out: Annotated[Path, typer.Option(help="The bundle to write: a folder, or a .tar.gz.")],
+    sign: SignOption = None,
     expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -42,12 +43,14 @@ def command(
     """
     with extra("device"):
         from tbft_artifacts.archive import opened
+        from tbft_artifacts.signing.keys import private_key
         from tbft_fleet.merging.derive import derive
         from tbft_runtime.training.begun import begun_from
 
+        signer = None if sign is None else private_key(sign)
         with opened(bundle, expect_id) as parent:
             tensors = begun_from(parent, source).bundle.changed
-            manifest = derive(parent, tensors, out)
+            manifest = derive(parent, tensors, out, signer)
             total = sum(value.nbytes for value in tensors.values())
             made = DerivedBundle(str(out), manifest.bundle_id, parent.manifest.bundle_id, len(tensors), total)
     if json:

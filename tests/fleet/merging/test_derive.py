@@ -29,6 +29,9 @@ from support.runs import fine_tune
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.signing.bundles import sign_folder
+from tbft_artifacts.signing.keys import new_key, public_pem
+from tbft_artifacts.signing.trust import TRUST_VARIABLE
 from tbft_fleet.merging.derive import derive
 from tbft_runtime import evaluate
 from tbft_runtime.training.begun import begun_from
@@ -75,6 +78,26 @@ def test_the_same_makes_the_same(tmp_path: Path) -> None:
     own = listing(compiled(ALL_DRIFTS))
     changed = {name for name, content in listing(first).items() if own[name] != content}
     assert changed == {"weights.safetensors", "manifest.json"}
+
+
+def test_a_signature_is_of_the_child(
+    command: Command, heads: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where keys are trusted it opens with one, and without it not; that of the parent is not taken over."""
+    signer = new_key(tmp_path / "key.pem")
+    (tmp_path / "trust.pem").write_text(public_pem(signer.public_key))
+    parent = compiled_copy(ALL_DRIFTS, tmp_path / "parent")
+    sign_folder(parent, read_manifest(parent).bundle_id, signer)
+    monkeypatch.setenv(TRUST_VARIABLE, str(tmp_path / "trust.pem"))
+    for name in ("folder", "archive.tar.gz"):
+        made = ("fleet", "derive", parent, "--from", heads[0], "--out", tmp_path / name)
+        assert command(*made, "--sign", tmp_path / "key.pem").code == 0
+        with opened(tmp_path / name) as bundle:
+            assert bundle.signed_by == signer.public_key.keyid
+    unsigned = ("fleet", "derive", parent, "--from", heads[0], "--out", tmp_path / "unsigned")
+    assert command(*unsigned).code == 0
+    with pytest.raises(TbftError, match="is not signed"):
+        open_bundle(tmp_path / "unsigned")
 
 
 def test_what_describes_other_weights_goes(tmp_path: Path) -> None:
