@@ -104,7 +104,7 @@ def measured(bundle: Path, count: int) -> Iterator[Taken]:
 
 
 def _release(fleet: Fleet, bundle: Path) -> Release:
-    published = release(fleet, Wanted(bundle))
+    published = release(fleet, Wanted(bundle)).release
     with fleet.held():
         fleet.repository.set_percent(published.number, 100)
     return published

@@ -41,7 +41,7 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, squares: Path) -> World:
     fleet = make_fleet(tmp_path / "fleet", ["porch"])
-    published = release(fleet, Wanted(packed(BUNDLE, tmp_path / "bundle.tar.gz")))
+    published = release(fleet, Wanted(packed(BUNDLE, tmp_path / "bundle.tar.gz"))).release
     with fleet.held():
         fleet.repository.set_percent(published.number, 100)
     place = join(tmp_path / "state", fleet.root, "pi-7", "porch", str(fleet.repository.folder), squares, NO_BOARD)
