@@ -5,6 +5,7 @@ DEVICE_PYTHON ?= $(PYTHON)
 HOST := .venv/host
 DEVICE := .venv/device
 ZOO := .venv/zoo
+FEDERATED := .venv/federated
 PEERS := $(foreach peer,jax mnn executorch,.venv/peer-$(peer)/.installed)
 BUNDLES := build/test-bundles
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
@@ -15,6 +16,9 @@ ARM_TOOLS := qemu-user mmdebstrap gcc libc6-dev
 # What opening pages as people see them takes; without a font there is no text.
 BROWSER := chromium fonts-dejavu-core
 
+# What stands before a SuperLink in rounds.
+PROXY := nginx-light
+
 # What building the container image takes, beside those, and running it.
 IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 
@@ -22,8 +26,8 @@ IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 # not by how many tests they have: else a core ends up alone with files of few tests that train for minutes.
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo demo-sensor demo-agent test test-host test-device test-arm test-image arm-tools image-tools browser \
-	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks reproduction-page comparison-page same size \
+.PHONY: help demo demo-sensor demo-agent test test-host test-device test-arm test-image test-federated nginx arm-tools image-tools browser \
+	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds reproduction-page comparison-page same size \
 	lint format clean
 
 help:
@@ -33,6 +37,8 @@ help:
 	@echo "             DEMO_ARGS=--stay: its page stays open"
 	@echo "make test    every test, in both environments"
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
+	@echo "make test-federated  rounds over Flower, in an environment of their own, 4 minutes; nginx as root on Debian"
+	@echo "make bench-rounds  bytes, seconds and memory of rounds over Flower with two devices, 3 minutes"
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
 	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 4 minutes on two cores; TORTURE_ARGS='--seed N'"
 	@echo "make torture-agent  an agent that adapts is killed 300 times and has to answer after each, 22 minutes"
@@ -108,6 +114,17 @@ image-tools:
 	mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc || true; \
 	update-binfmts --enable qemu-aarch64 || true
 
+# Beside the others: flwr wants older packages, and nobody without rounds needs it.
+test-federated: $(FEDERATED)/.installed $(BUNDLES)/.made nginx
+	OMP_NUM_THREADS=1 $(FEDERATED)/bin/python -m pytest -rs tests/federated
+
+nginx:
+	@if [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing $(PROXY) to stand before a SuperLink" && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends $(PROXY) >/dev/null; \
+	else echo "no round is held here: install $(PROXY) (as root on Debian, this command would)"; fi
+
 # The command runs in children of a process that has everything imported; threads of that would be lost in them.
 FORKING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(DEVICE)/bin/python -m
 
@@ -180,6 +197,13 @@ $(HOST)/.installed: pyproject.toml constraints.txt
 	$(HOST)/bin/pip install $(PIP_FLAGS) --editable '.[export,dev]'
 	@touch $@
 
+$(FEDERATED)/.installed: pyproject.toml constraints-federated.txt
+	@echo "installing the environment of rounds (stock onnxruntime, flwr) in $(FEDERATED)"
+	$(DEVICE_PYTHON) -m venv $(FEDERATED)
+	$(FEDERATED)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-federated.txt \
+		--editable '.[federated]' pytest hypothesis
+	@touch $@
+
 $(ZOO)/.installed: pyproject.toml constraints.txt
 	@echo "installing the host environment with torchvision, timm and pytorchcv in $(ZOO)"
 	$(PYTHON) -m venv $(ZOO)
@@ -212,6 +236,10 @@ $(DEVICE)/.benched: $(DEVICE)/.tested
 bench-arm: $(HOST)/.installed $(DEVICE)/.installed arm-tools
 	$(HOST)/bin/python -m benchmarks.arm.prepare
 	$(DEVICE)/bin/python -m benchmarks.arm.count $(BENCH_ARGS)
+
+bench-rounds: $(HOST)/.installed $(FEDERATED)/.installed nginx
+	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles resnet26-output-frozen-32 resnet26-feature-frozen-32
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(FEDERATED)/bin/python tests/federated/measure_rounds.py
 
 bench-metering: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles resnet26-feature-frozen-32

@@ -12,9 +12,9 @@ from tbft_agent.agent import Agent
 from tbft_agent.answering import BusyError, UnreadableError
 from tbft_agent.camera import Folder
 from tbft_agent.metrics import metrics_of
-from tbft_agent.notify import tell, watchdog_seconds
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.notify import tell, watchdog_seconds
 
 _TICK_SECONDS = 1.0
 _METRICS_SECONDS = 15.0

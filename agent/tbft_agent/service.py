@@ -13,13 +13,13 @@ import uvicorn
 
 from tbft_agent.agent import Agent
 from tbft_agent.clock import SystemClock
-from tbft_agent.notify import tell
 from tbft_agent.place import Place
 from tbft_agent.round import Round
 from tbft_agent.settings import LOOPBACK, Configured, Http
 from tbft_agent.web.app import make_app
 from tbft_agent.web.guard import read_token
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.notify import tell
 
 # What is being answered may end; the rest of five seconds is for training to stop and for what is remembered.
 _GRACE_SECONDS = 1

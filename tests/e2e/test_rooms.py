@@ -28,7 +28,7 @@ DATA = {"numpy", "safetensors", "msgspec"}
 ALLOWED = {
     "tbft_artifacts": DATA | {"cryptography", "securesystemslib"},
     "tbft_runtime": DATA | {"tbft_artifacts", "onnxruntime", "PIL", "prometheus_client"},
-    "tbft_fleet": DATA | {"tbft_artifacts", "tbft_runtime", "securesystemslib", "tuf"},
+    "tbft_fleet": DATA | {"tbft_artifacts", "tbft_runtime", "cryptography", "flwr", "httpx", "securesystemslib", "tuf"},
     "tbft_agent": DATA | {"tbft_artifacts", "tbft_fleet", "tbft_runtime", "prometheus_client", "starlette", "uvicorn"},
     "tbft_export": DATA | {"tbft_artifacts", "onnx", "onnx_ir", "onnxruntime", "securesystemslib", "torch"},
 }

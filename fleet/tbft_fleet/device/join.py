@@ -16,6 +16,7 @@ from tbft_artifacts.rights import PRIVATE_FILE, private_folder
 from tbft_artifacts.signing.keys import new_key, public_pem
 from tbft_artifacts.words import printable
 from tbft_fleet.device.carrier import Folder, carrier_of
+from tbft_fleet.device.node_key import make_node_key
 from tbft_fleet.device.place import Device, Place
 from tbft_fleet.device.trusted import check_root
 from tbft_fleet.files.enrolment import Enrolment
@@ -70,9 +71,10 @@ def join(
     with clear_disk_errors(folder):
         private_folder(folder)
     signer = place.signer() if place.key.exists() else new_key(place.key)
+    node_key = make_node_key(place.node_key)
     for path, written in (
         (place.root, content),
-        (place.enrolment, signed_enrolment(_enrolment(found, signer, board), signer)),
+        (place.enrolment, signed_enrolment(_enrolment(found, signer, node_key, board), signer)),
         # The last one: what has it joined.
         (place.settings, _written(found).encode()),
     ):
@@ -108,13 +110,14 @@ def _root(path: Path) -> bytes:
     return content
 
 
-def _enrolment(device: Device, signer: CryptoSigner, board: Board) -> Enrolment:
+def _enrolment(device: Device, signer: CryptoSigner, node_key: str, board: Board) -> Enrolment:
     return Enrolment(
         device=device.id,
         group=device.group,
         public_key=public_pem(signer.public_key),
         board=printable(identify(board).model)[:1000],
         runtime=installed_version(),
+        node_key=node_key,
     )
 
 

@@ -36,11 +36,14 @@ def put(
     place: Place,
     health: Health,
     *,
+    task: str | None = None,
     update: Update | None = None,
     training: Training | None = None,
     files: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Sign a result, and put it into the outbox with the `files` that belong to it; where it lies.
+
+    `task` is the id of what was asked.
 
     It appears whole, or not at all, and its number is one that no result had before. If more wait than the outbox may
     hold, the oldest are given up.
@@ -63,6 +66,7 @@ def put(
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         release=number if release else 0,
         bundle_id=release.bundle_id if release else NO_BUNDLE,
+        task=task,
         health=health,
         update=update,
         training=training,

@@ -60,6 +60,16 @@ class Place:
         return self.folder / "key.pem"
 
     @property
+    def rounds(self) -> Path:
+        """What rounds need: the SuperNode's folder, and work."""
+        return self.folder / "rounds"
+
+    @property
+    def node_key(self) -> Path:
+        """By which a SuperLink knows the device's SuperNode."""
+        return self.rounds / "node.key"
+
+    @property
     def enrolment(self) -> Path:
         """What the host is given to know the device by."""
         return self.folder / "enrolment.dsse.json"

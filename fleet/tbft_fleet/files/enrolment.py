@@ -13,10 +13,15 @@ PREDICATE_TYPE = "tbft-edge:enrolment:v1"
 
 
 class Enrolment(Struct, frozen=True, kw_only=True):
-    """`public_key` is PEM; `board` and `runtime` say what the device is."""
+    """`public_key` is PEM; `board` and `runtime` say what the device is.
+
+    `node_key` is another public one, a line of OpenSSH on the curve P-384, by which a SuperLink knows the device's
+    SuperNode (`tbft_fleet.rounds`).
+    """
 
     device: DeviceId
     group: Group
     public_key: Annotated[str, Meta(max_length=1000)]
     board: Word
     runtime: Word
+    node_key: Annotated[str, Meta(max_length=1000)] | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tbft_artifacts.structs import Count, Large, Part, Some, Struct, Word
+from tbft_artifacts.structs import Count, Large, Measured, Part, Some, Struct, Word
 from tbft_fleet.files.names import DeviceId
 
 # So many devices that one host merges what they learned.
@@ -29,7 +29,11 @@ class TookPart(Struct, frozen=True, kw_only=True):
 
 
 class Round(Struct, frozen=True, kw_only=True):
-    """What devices learned of `plan` in `release` was merged by `rule`; `into` is the release that brings it to all."""
+    """What devices learned of `plan` in `release` was merged by `rule`; `into` is the release that brings it to all.
+
+    Of a round that a host held: whom it `asked`, the `seconds` that it took, the `bytes` of tensors that each device
+    was sent and sent back, and those of all weights, `model_bytes`.
+    """
 
     number: Some
     release: Some
@@ -38,3 +42,7 @@ class Round(Struct, frozen=True, kw_only=True):
     made_at: Word
     into: Some | None = None
     parts: Annotated[tuple[TookPart, ...], Meta(max_length=_MOST)]
+    asked: Annotated[tuple[DeviceId, ...], Meta(max_length=_MOST)] = ()
+    seconds: Measured | None = None
+    bytes: Large | None = None
+    model_bytes: Large | None = None

@@ -40,6 +40,12 @@ def usual_norm(norms: Sequence[float]) -> float:
     return ordered[(len(ordered) - 1) // 2] if ordered else 0.0
 
 
+def outliers(moves: Sequence[Moved]) -> list[Moved]:
+    """Updates that no training makes. Late ones are only cut short: in their round others may have moved as far."""
+    far = _OF_MEDIAN * usual_norm([each.norm for each in moves])
+    return [each for each in moves if not each.age and each.norm > far and each.norm > _OF_WEIGHTS * each.weights]
+
+
 def kept_shares(moves: Sequence[Moved], clip: float) -> list[float]:
     """Which part (above 0 to 1) of each update counts: min(1, clip * median / norm).
 
@@ -47,17 +53,14 @@ def kept_shares(moves: Sequence[Moved], clip: float) -> list[float]:
     at a quantile of the norms: Andrew et al., "Differentially Private Learning with Adaptive Clipping", NeurIPS 2021,
     https://arxiv.org/abs/1905.03871
 
-    Raises TbftError for an update that no training makes; late ones are only cut short, since in their round others may
-    have moved as far.
+    Raises TbftError for an update that no training makes (`outliers`).
     """
     usual = usual_norm([each.norm for each in moves])
-    for each in moves:
-        if not each.age and each.norm > _OF_MEDIAN * usual and each.norm > _OF_WEIGHTS * each.weights:
-            raise TbftError(
-                f"'{each.device}' cannot be merged: it moved {each.norm / usual:,.0f} times as far as is usual among "
-                "them",
-                "leave it out, and see what that device does",
-            )
+    for each in outliers(moves):
+        raise TbftError(
+            f"'{each.device}' cannot be merged: it moved {each.norm / usual:,.0f} times as far as is usual among them",
+            "leave it out, and see what that device does",
+        )
     return [min(1.0, clip * usual / each.norm) if each.norm else 1.0 for each in moves]
 
 

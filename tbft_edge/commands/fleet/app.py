@@ -13,12 +13,15 @@ from tbft_edge.commands.fleet import (
     join,
     keys,
     merge,
+    node,
     pull,
     release,
     report,
     revoke,
     rollback,
+    rounds,
     status,
+    superlink,
 )
 
 app = typer.Typer(
@@ -38,5 +41,8 @@ app.command("status")(status.command)
 app.command("rollback")(rollback.command)
 app.command("merge")(merge.command)
 app.command("derive")(derive.command)
+app.command("superlink")(superlink.command)
+app.command("node")(node.command)
+app.command("rounds")(rounds.command)
 app.add_typer(keys.app, name="keys")
 keys.app.command("revoke")(revoke.command)

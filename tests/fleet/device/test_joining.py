@@ -43,7 +43,9 @@ def test_the_host_hears_who_it_is_and_nobody_else_can_say_so(tmp_path: Path, roo
 def test_only_its_user_looks_into_the_folder(tmp_path: Path, root: Path) -> None:
     place = joining(tmp_path / "state", root)
     assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in place.folder.iterdir()} == {0o600}
+    inside = [path for path in place.folder.rglob("*") if path.is_file()]
+    assert place.key in inside
+    assert {stat.S_IMODE(path.stat().st_mode) for path in inside} == {0o600}
 
 
 def test_whatever_paths_are_called_they_come_back(tmp_path: Path, root: Path) -> None:

@@ -1,0 +1,236 @@
+"""Rounds as a host holds them: ask, wait, take what came, merge, and begin the next one with that."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+from safetensors.numpy import save
+
+from tbft_artifacts.archive import opened
+from tbft_artifacts.atomic import atomic_file, atomic_folder
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.plan import Plan
+from tbft_artifacts.rights import PRIVATE_FILE, private_folder
+from tbft_fleet.files.release import Release
+from tbft_fleet.files.round import Round, TookPart
+from tbft_fleet.files.task import Task
+from tbft_fleet.host.devices import Devices
+from tbft_fleet.host.folder import Fleet
+from tbft_fleet.host.inbox import Inbox, inbox_of
+from tbft_fleet.host.keys import signer
+from tbft_fleet.host.metadata import now
+from tbft_fleet.merging.merge import Merged, merge
+from tbft_fleet.merging.rules import Rule
+from tbft_fleet.merging.statistics import default_norms
+from tbft_fleet.rounds.admitted import admitted
+from tbft_fleet.rounds.link import Link
+from tbft_fleet.rounds.parcel import Parcel
+from tbft_fleet.rounds.taking import Taken, Trained, base_file, take, too_far
+from tbft_fleet.rounds.tasks import signed_task
+from tbft_runtime.graphs.weights import load_weights
+from tbft_runtime.run.base import read_weights
+
+RECORD = "round.json"
+_GATHER_SECONDS, _LOOK_SECONDS = 60.0, 1.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """`epochs` of `plan` in each of so many `rounds`, merged by `rule`; a round waits so many `seconds` at most.
+
+    `base` is a `.safetensors` to begin with, such as the merge of an earlier round; None: the release's own weights.
+    """
+
+    rounds: int
+    epochs: int
+    plan: str | None
+    rule: Rule
+    seconds: int
+    base: Path | None = None
+
+
+@dataclass
+class Rounds:
+    """The newest release of a fleet, `bundle` as it lies here, and what its rounds came to so far."""
+
+    fleet: Fleet
+    link: Link
+    wanted: Wanted
+    say: Callable[[str], None]
+    release: Release
+    bundle: Bundle
+    inbox: Inbox
+    changed: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan:
+        return self.bundle.plan(self.wanted.plan or self.release.plan)
+
+    def hold(self) -> Iterator[Round]:
+        """One after the other, each written when it is over; one to which nobody answered is none.
+
+        Raises TbftError where no round came to a merge, or the SuperLink does not answer.
+        """
+        if self.wanted.base is not None:
+            self.changed = dict(read_weights(self.wanted.base, self.bundle))
+        came = False
+        self.link.admit(admitted(self.inbox.devices))
+        self._gather()
+        for _ in range(self.wanted.rounds):
+            held = self._hold_one()
+            if held is not None:
+                came = True
+                yield held
+        if not came:
+            raise TbftError("no round came to a merge", "see above why, and which devices are there: 'fleet status'")
+
+    def _hold_one(self) -> Round | None:
+        began, number = time.monotonic(), _next_number(self.fleet.folder / "rounds" / "number")
+        trained = self._trained()
+        with self.link.run() as run:
+            nodes = self._there()
+            if not nodes:
+                self.say("no device is there any more")
+                return None
+            task, parcel = self._task(number)
+            taken: list[Taken] = []
+            silent = dict(nodes)
+            for reply in run.ask(dict.fromkeys(nodes, parcel), self.wanted.seconds, self.say):
+                device = silent.pop(reply.node)
+                if reply.parcel is None:
+                    self.say(f"'{device}' did not take part: {reply.words}")
+                    continue
+                try:
+                    taken.append(take(self.inbox, device, task.id, reply.parcel, trained, now().isoformat()))
+                except TbftError as error:
+                    self.say(f"refused: {error.message}")
+        for device in silent.values():
+            self.say(f"'{device}' did not answer in {self.wanted.seconds} s; what it learns, 'fleet collect' brings")
+        for each in too_far(taken, trained):
+            self.say(f"refused: '{each.part.device}' moved further than any training does")
+            taken.remove(each)
+        merged = self._merged(taken, trained)
+        if merged is None:
+            return None
+        record = self._record(number, task, tuple(nodes.values()), taken, merged)
+        return self._write(replace(record, seconds=time.monotonic() - began), merged)
+
+    def _is_asked(self, name: str) -> bool:
+        device = self.inbox.devices.get(name)
+        return device is not None and device.revoked_at is None and device.group in self.release.groups
+
+    def _there(self) -> dict[int, str]:
+        """The names of devices that can be asked, by their nodes' ids."""
+        return {node.id: node.name for node in self.link.nodes() if node.is_online and self._is_asked(node.name)}
+
+    def _gather(self) -> None:
+        """Wait for all that are let in, for a minute, and for the first of them as long as for a round.
+
+        Raises TbftError where none comes.
+        """
+        began, wanted = time.monotonic(), sum(self._is_asked(name) for name in admitted(self.inbox.devices))
+        while (there := len(self._there())) < wanted:
+            if time.monotonic() - began > (_GATHER_SECONDS if there else self.wanted.seconds):
+                break
+            time.sleep(_LOOK_SECONDS)
+        if not there:
+            raise TbftError(
+                f"none of {wanted} devices of the release's groups is there",
+                "each needs 'tbft-edge fleet node' at work, and to be enrolled with what 'fleet join' wrote",
+            )
+
+    def _task(self, number: int) -> tuple[Task, Parcel]:
+        task = Task(
+            id=secrets.token_hex(16),
+            number=number,
+            bundle_id=self.release.bundle_id,
+            plan=self.plan.id,
+            epochs=self.wanted.epochs,
+            seconds=self.wanted.seconds,
+        )
+        root = self.fleet.repository.files.current().root.signed
+        key = signer(self.fleet.repository.keys, "online", root)
+        return task, signed_task(task, save(self.changed) if self.changed else None, key)
+
+    def _trained(self) -> Trained:
+        plan, weights = self.plan, load_weights(self.bundle) | self.changed
+        parameters = [*(each.name for each in plan.parameters), *(layer.weight for layer in plan.sparse_layers)]
+        norms = self.bundle.manifest.moving_norms(plan)
+        names = [*parameters, *(name for norm in norms for name in (norm.mean, norm.variance))]
+        return Trained(parameters, norms, {name: weights[name] for name in names})
+
+    def _merged(self, taken: list[Taken], trained: Trained) -> Merged | None:
+        if not taken:
+            self.say("nobody took part in this round")
+            return None
+        parts, policy = [each.part for each in taken], default_norms(self.plan.batch_norm)
+        try:
+            return merge(parts, trained.parameters, trained.norms, rule=self.wanted.rule, policy=policy)
+        except TbftError as error:
+            self.say(f"not merged: {error.message}")
+            return None
+
+    def _record(self, number: int, task: Task, asked: tuple[str, ...], taken: list[Taken], merged: Merged) -> Round:
+        parts = [
+            TookPart(
+                device=each.result.device,
+                counter=each.result.counter,
+                images=each.part.images,
+                accuracy=None if each.result.training is None else each.result.training.accuracy_after,
+                kept=share.kept,
+            )
+            for each, share in zip(taken, merged.shares, strict=True)
+        ]
+        return Round(
+            number=number,
+            release=self.release.number,
+            plan=task.plan,
+            rule=self.wanted.rule,
+            made_at=now().isoformat(),
+            parts=tuple(parts),
+            asked=asked,
+            bytes=sum(value.nbytes for value in merged.tensors.values()),
+            model_bytes=sum(value.nbytes for value in load_weights(self.bundle).values()),
+        )
+
+    def _write(self, record: Round, merged: Merged) -> Round:
+        self.changed |= merged.tensors
+        folder = self.fleet.merges / f"{record.number:06}"
+        with atomic_folder(folder) as temporary:
+            base_file(temporary).write_bytes(save(self.changed))
+            (temporary / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
+        return record
+
+
+@contextlib.contextmanager
+def rounds_of(fleet: Fleet, link: Link, wanted: Wanted, say: Callable[[str], None]) -> Iterator[Rounds]:
+    """Rounds of the newest release that was not withdrawn.
+
+    Raises TbftError where there is none, the plan is none of it, or its archive is damaged.
+    """
+    releases = [release for release in fleet.releases() if release.percent]
+    if not releases:
+        raise TbftError("the fleet has no release yet that devices could train", "'tbft-edge fleet release' makes one")
+    release, inbox = releases[-1], inbox_of(fleet, Devices(fleet.devices))
+    with opened(fleet.repository.archive(release), release.bundle_id) as bundle:
+        found = Rounds(fleet, link, wanted, say, release, bundle, inbox)
+        _ = found.plan
+        yield found
+
+
+def _next_number(path: Path) -> int:
+    """Of a task: higher than all before, also of a round that came to nothing."""
+    number = int(path.read_text(encoding="ascii")) + 1 if path.exists() else 1
+    private_folder(path.parent)
+    with atomic_file(path, mode=PRIVATE_FILE) as temporary:
+        temporary.write_text(f"{number}\n", encoding="ascii")
+    return number

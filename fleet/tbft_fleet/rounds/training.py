@@ -1,0 +1,157 @@
+"""What a device does with a task: check it, train in a process of its own, sign what came of it. Its images stay."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tbft_artifacts.atomic import atomic_file
+from tbft_artifacts.decode import decode
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.rights import PRIVATE_FILE, private_folder
+from tbft_artifacts.structs import Count, Struct
+from tbft_fleet.device.place import Place
+from tbft_fleet.files.result import ENVELOPE, WEIGHTS
+from tbft_fleet.files.task import Task
+from tbft_fleet.rounds.child import end
+from tbft_fleet.rounds.parcel import Parcel
+from tbft_fleet.rounds.tasks import Asked, verify_task
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import SSlibKey
+
+# Below what answers images.
+_NICE = 15
+_LOOK_SECONDS = 1.0
+_LIMIT = 1 << 16
+_AGAIN = "the next round asks again"
+
+
+class _Taken(Struct, frozen=True):
+    """The number of the last task that was taken on."""
+
+    number: Count
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """A device that answers tasks; `keys` are those that the fleet signs tasks with now.
+
+    `alive` is called every second while it trains.
+    """
+
+    place: Place
+    keys: Callable[[], Sequence[SSlibKey]]
+    alive: Callable[[], None]
+
+    def answer(self, parcel: Parcel) -> Parcel:
+        """A signed result, and the tensors that training changed.
+
+        Raises TbftError, in a line that says why, for a task that nobody signed who may, that was taken on before, that
+        is of another bundle than runs here, or that cannot be trained; OSError where the disk fails.
+        """
+        asked = verify_task(parcel, self.keys())
+        bundle, images = self._ready(asked.task)
+        self._take(asked.task)
+        work = self.place.rounds / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        private_folder(work)
+        try:
+            run = self._train(asked, bundle, images, work)
+            return self._told(asked.task, run, bundle)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _ready(self, task: Task) -> tuple[Path, str]:
+        """The bundle that runs, and images to train on. Raises TbftError where the task is not for these."""
+        number = self.place.current()
+        release = self.place.release(number)
+        if release is None or release.bundle_id != task.bundle_id:
+            runs = "nothing" if release is None else f"bundle {release.bundle_id[:12]}"
+            raise TbftError(f"the task is for bundle {task.bundle_id[:12]}, and {runs} runs here", _AGAIN)
+        images = self.place.device.images
+        if images is None:
+            raise TbftError("this device has no labelled images of its own", "name them in device.toml: images")
+        return self.place.bundle(number), images
+
+    def _take(self, task: Task) -> None:
+        """Note that a task is taken on: who recorded an older one may not have it done again."""
+        path = self.place.rounds / "taken.json"
+        with contextlib.suppress(FileNotFoundError):
+            failed = f"'{path}' cannot be read"
+            taken = decode(read_at_most(path, _LIMIT), _Taken, _LIMIT, failed=failed, hint="remove it")
+            if task.number <= taken.number:
+                raise TbftError(
+                    f"the task has number {task.number}, and number {taken.number} was taken on before", _AGAIN
+                )
+        with atomic_file(path, mode=PRIVATE_FILE) as temporary:
+            temporary.write_text(f'{{"number":{task.number}}}\n', encoding="ascii")
+
+    def _train(self, asked: Asked, bundle: Path, images: str, work: Path) -> Path:
+        run, base = work / "run", work / "base.safetensors"
+        words = ["train", str(bundle), "--data", images, "--out", str(run), "--expect-id", asked.task.bundle_id]
+        words += ["--plan", asked.task.plan, "--epochs", str(asked.task.epochs), "--json"]
+        # All devices have to begin with the same.
+        words += ["--starting-head", "kept"]
+        if asked.base is not None:
+            base.write_bytes(asked.base)
+            words += ["--from", str(base)]
+        _run(words, work, asked.task.seconds, self.alive)
+        return run
+
+    def _told(self, task: Task, run: Path, bundle: Path) -> Parcel:
+        # Only here: they load ONNX Runtime, for which an idle device has no use.
+        from tbft_fleet.device.health import board_health
+        from tbft_fleet.device.learned import learned
+        from tbft_fleet.device.outbox import put
+
+        training, files = learned(run, bundle, task.bundle_id)
+        if WEIGHTS not in files:
+            raise TbftError(f"training plan '{task.plan}' changed nothing", "see what images the device has")
+        result = put(self.place, board_health(self.place), task=task.id, training=training, files=files)
+        return Parcel((result / ENVELOPE).read_bytes(), files[WEIGHTS])
+
+
+def _run(words: Sequence[str], work: Path, seconds: float, alive: Callable[[], None]) -> None:
+    """`tbft-edge WORDS` in a process that gives way to others, and ends with this one.
+
+    Raises TbftError with what it said where it fails, and where it takes longer than `seconds`.
+    """
+    said = work / "said.txt"
+    begin = [sys.executable, "-m", "tbft_fleet.rounds.begin", str(os.getpid())]
+    last = time.monotonic() + seconds
+    with said.open("wb") as errors:
+        child = subprocess.Popen(
+            [*begin, sys.executable, "-m", "tbft_edge", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        )
+    try:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, child.pid, _NICE)
+        while child.poll() is None:
+            alive()
+            if time.monotonic() > last:
+                raise TbftError(f"training took longer than the {seconds:.0f} s that the host waits", _AGAIN)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_LOOK_SECONDS)
+    finally:
+        end(child)
+    if child.returncode:
+        raise _failure(read_at_most(said, _LIMIT), child.returncode)
+
+
+def _failure(said: bytes, code: int) -> TbftError:
+    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return TbftError(f"training failed: {(errors or lines[-1:] or [f'exit code {code}'])[0]}", "look at that device")

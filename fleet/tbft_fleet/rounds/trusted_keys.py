@@ -1,0 +1,37 @@
+"""Whose tasks a device takes: the keys that its trusted root metadata name for the roles `targets` and `snapshot`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most, unreadable
+from tbft_fleet.device.place import Place
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import SSlibKey
+
+_LIMIT = 512_000
+# The host's key `online` signs snapshots; the one of `targets` may lie elsewhere.
+_ROLES = ("snapshot", "targets")
+
+
+def trusted_keys(place: Place) -> tuple[SSlibKey, ...]:
+    """Those of now: with the root that the last 'fleet pull' verified, or else the one that the device joined with.
+
+    Raises TbftError where that cannot be read.
+    """
+    from securesystemslib.signer import SSlibKey
+    from tuf.api.exceptions import RepositoryError
+    from tuf.api.metadata import Metadata, Root
+
+    path = place.tuf / "root.json"
+    try:
+        content = read_at_most(path if path.exists() else place.root, _LIMIT)
+        root = Metadata[Root].from_bytes(content).signed
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except RepositoryError as error:
+        raise TbftError(f"'{path}' is no root metadata: {error}", "join the device again") from error
+    ids = {keyid for role in _ROLES for keyid in root.roles[role].keyids}
+    return tuple(key for keyid, key in root.keys.items() if keyid in ids and isinstance(key, SSlibKey))

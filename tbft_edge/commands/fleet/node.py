@@ -1,0 +1,32 @@
+"""`tbft-edge fleet node`: a device takes part in rounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tbft_edge.commands.halves import extra
+from tbft_edge.console import say
+
+
+def command(
+    state: Annotated[Path, typer.Argument(help="The device's folder, as 'fleet join' made it.")],
+    superlink: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where 'fleet superlink' lets devices in, on the host.")
+    ],
+    certificate: Annotated[
+        Path, typer.Option(help="The certificate of the fleet's CA, from the host: FLEET/rounds/ca.crt.")
+    ],
+) -> None:
+    """Take part in rounds until SIGTERM or Ctrl-C: train what the fleet signed, on this device's own images.
+
+    Beside it runs Flower's SuperNode, which carries messages. No code that comes with one is run.
+    """
+    with extra("federated", "tbft_fleet.rounds.node"):
+        from tbft_fleet.device.place import Place
+        from tbft_fleet.rounds.node import run_node
+        from tbft_fleet.rounds.supernode import Superlink
+
+        run_node(Place(state), Superlink(superlink, certificate), say)

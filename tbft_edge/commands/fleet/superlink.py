@@ -1,0 +1,34 @@
+"""`tbft-edge fleet superlink`: where devices come for rounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tbft_edge.commands.halves import extra
+from tbft_edge.commands.options import PortOption
+from tbft_edge.console import quoted, say
+
+
+def command(
+    fleet: Annotated[Path, typer.Argument(help="The fleet's folder.")],
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="This host as devices know it, such as 10.0.0.1:8443.")
+    ],
+    port: PortOption = 8000,
+) -> None:
+    """Let enrolled devices in until SIGTERM or Ctrl-C: Flower's SuperLink on loopback, and nginx before it.
+
+    Nobody gets through to anything but what is for devices. Both know each other by certificates of the fleet's own CA.
+    """
+    with extra("federated", "tbft_fleet.rounds.superlink"):
+        from tbft_fleet.host.devices import Devices
+        from tbft_fleet.host.folder import open_fleet
+        from tbft_fleet.rounds.superlink import Place, serve
+
+        opened = open_fleet(fleet)
+        place = Place((opened.folder / "rounds").absolute())
+        say(f"devices need {quoted(place.certificates.ca)}, and this: --superlink {listen}")
+        serve(place, Devices(opened.devices), listen, port, say)
