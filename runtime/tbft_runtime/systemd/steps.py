@@ -84,7 +84,7 @@ def check_may(otherwise: str, running: Path = _RUNNING) -> None:
 def run_as_root(command: Sequence[str]) -> None:
     """Raises TbftError with what the command says if it fails."""
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        ended = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     except OSError as error:
         raise TbftError(
             f"'{command[0]}' cannot be run ({error.strerror})", "is this Debian, or Raspberry Pi OS?"
