@@ -40,7 +40,8 @@ from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.run.base import read_weights
 
 RECORD = "round.json"
-_GATHER_SECONDS, _LOOK_SECONDS = 60.0, 1.0
+# Devices come back about as long after a SuperLink that was begun again; some are always off.
+_GATHER_SECONDS, _LOOK_SECONDS = 15.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,16 @@ class Rounds:
         return {node.id: node.name for node in self.link.nodes() if node.is_online and self._is_asked(node.name)}
 
     def _gather(self) -> None:
-        """Wait for all that are let in, for a minute, and for the first of them as long as for a round.
+        """Wait for the first of those that are let in as long as for a round, and then as long as others come.
 
         Raises TbftError where none comes.
         """
-        began, wanted = time.monotonic(), sum(self._is_asked(name) for name in admitted(self.inbox.devices))
+        last, known = time.monotonic(), 0
+        wanted = sum(self._is_asked(name) for name in admitted(self.inbox.devices))
         while (there := len(self._there())) < wanted:
-            if time.monotonic() - began > (_GATHER_SECONDS if there else self.wanted.seconds):
+            if there != known:
+                last, known = time.monotonic(), there
+            if time.monotonic() - last > (_GATHER_SECONDS if there else self.wanted.seconds):
                 break
             time.sleep(_LOOK_SECONDS)
         if not there:

@@ -157,6 +157,16 @@ def test_without_a_device_nothing_begins(world: World) -> None:
         Held(world, {})
 
 
+def test_devices_that_stay_away_hold_nothing_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some boards are always off: it is waited for others only as long as they come."""
+    monkeypatch.setattr("tbft_fleet.rounds.rounds._GATHER_SECONDS", 0.0)
+    monkeypatch.setattr("tbft_fleet.rounds.rounds._LOOK_SECONDS", 0.01)
+    world.device("pi-0", images=0)
+    device = world.made_up("pi-1")
+    held = Held(world, {"pi-1": learner(world, device, 1.0)}, seconds=3600)
+    assert held.rounds[0].asked == ("pi-1",)
+
+
 def test_who_may_come_is_who_is_enrolled(world: World) -> None:
     """By the key of its SuperNode, which it told when it joined."""
     world.device("pi-0", images=0)
