@@ -26,7 +26,7 @@ class DerivedBundle(msgspec.Struct, frozen=True):
 
 def command(
     bundle: Annotated[Path, typer.Argument(help="The bundle whose weights are replaced.")],
-    source: Annotated[
+    base: Annotated[
         Path,
         typer.Option(
             "--from", help="What replaces them: the file of 'fleet merge', a .safetensors of tensors, or a run folder."
@@ -49,7 +49,7 @@ def command(
 
         signer = None if sign is None else private_key(sign)
         with opened(bundle, expect_id) as parent:
-            tensors = begun_from(parent, source).bundle.changed
+            tensors = begun_from(parent, base).bundle.changed
             manifest = derive(parent, tensors, out, signer)
             total = sum(value.nbytes for value in tensors.values())
             made = DerivedBundle(str(out), manifest.bundle_id, parent.manifest.bundle_id, len(tensors), total)
