@@ -22,7 +22,7 @@ front block, 1,000 of CIFAR-10's test photos after JPEG to learn from, and 2,000
 cent. A difference of two columns has a standard error of about one point. KEPT.json is docs/results/unlabelled.json.
 
 ```
-python -m benchmarks.labels.unlabelled --data PHOTOS.npz --weights RESNET26.pth --seeds 1 --out KEPT.json
+python -m benchmarks.labels.unlabelled --data PHOTOS.npz --weights RESNET26.pth --seeds 3 --out KEPT.json
 python -m benchmarks.labels.unlabelled … --seeds 1 --out KEPT.json --pools sorted three --severities 5
 python -m benchmarks.labels.unlabelled_page
 ```"""
