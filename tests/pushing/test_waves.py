@@ -1,0 +1,106 @@
+"""Releases that Ansible carries, in waves behind a canary, and that boards' own gates stop: a story, in its order."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from support.pushing import BAD, GOOD, OTHER, Bed
+
+NOTHING = {"changed": 0, "failed": 0, "unreachable": 0}
+
+
+def counted(bed_recap: dict[str, int]) -> dict[str, int]:
+    return {name: bed_recap[name] for name in NOTHING}
+
+
+@pytest.fixture(scope="module")
+def enrolled(bed: Bed) -> Bed:
+    """Boards that belong to the fleet, each with a key of its own."""
+    played = bed.play("enrol")
+    assert played.code == 0, played.said
+    return bed
+
+
+def test_a_good_release_comes_to_every_board(enrolled: Bed) -> None:
+    """And a second time nothing changes anywhere."""
+    enrolled.release(GOOD)
+    first = enrolled.play("deploy")
+    assert first.code == 0, first.said
+    assert enrolled.runs() == {"pi1": 1, "pi2": 1, "pi3": 1}
+    again = enrolled.play("deploy")
+    assert again.code == 0, again.said
+    assert {name: counted(again.recap[name]) for name in enrolled.runs()} == dict.fromkeys(enrolled.runs(), NOTHING)
+
+
+def test_enrolling_again_changes_nothing(enrolled: Bed) -> None:
+    """A board that joined keeps its key."""
+    again = enrolled.play("enrol")
+    assert again.code == 0, again.said
+    assert {name: again.recap[name]["changed"] for name in enrolled.runs()} == dict.fromkeys(enrolled.runs(), 0)
+
+
+def test_a_bad_release_is_stopped_by_the_canary(enrolled: Bed) -> None:
+    """It goes back by itself, no other board ever takes the release, and the host learns who refused it and why."""
+    enrolled.release(BAD)
+    played = enrolled.play("deploy")
+    assert played.code != 0
+    assert "went back to the release before" in played.said
+    assert enrolled.runs() == {"pi1": 1, "pi2": 1, "pi3": 1}
+    tried = [name for name in enrolled.runs() if last_tried(enrolled, name) == 2]
+    assert len(tried) == 1
+    collected = json.loads(enrolled.host("collect", enrolled.fleet, enrolled.fleet / "inbox", "--json").out)
+    assert tried[0] in {each["device"] for each in collected["taken"]}
+
+
+def last_tried(bed: Bed, name: str) -> int:
+    """The release that a board took or refused last."""
+    found: int = json.loads((bed.boards.state(name) / "update.json").read_text())["number"]
+    return found
+
+
+def test_a_board_that_is_off_is_no_canary_and_stops_nothing(enrolled: Bed) -> None:
+    """The others take the release, and the one that was off is named."""
+    enrolled.release(OTHER)
+    images = {name: enrolled.boards.folder / f"images-{name}" for name in enrolled.boards.names}
+    enrolled.boards.off = {"pi1"}
+    enrolled.boards.inventory(images)
+    try:
+        played = enrolled.play("deploy")
+    finally:
+        enrolled.boards.off = set()
+        enrolled.boards.inventory(images)
+    assert "not reached: pi1" in played.said
+    assert enrolled.runs() == {"pi1": 1, "pi2": 3, "pi3": 3}
+    assert enrolled.play("deploy").code == 0
+    assert enrolled.runs() == {"pi1": 3, "pi2": 3, "pi3": 3}
+
+
+def test_boards_train_where_their_images_are(enrolled: Bed) -> None:
+    """What comes back is signed by each, and the host takes it."""
+    options = ["--epochs", "1", "--threads", "1", "--meter", "none", "--drift", "output"]
+    played = enrolled.play("train", device_task="autumn", device_train_options=options)
+    assert played.code == 0, played.said
+    enrolled.host("collect", enrolled.fleet, enrolled.fleet / "inbox")
+    status = json.loads(enrolled.host("status", enrolled.fleet, "--json").out)
+    trained = {each["name"] for each in status["devices"] if each["training"] is not None}
+    assert trained == set(enrolled.runs())
+    again = enrolled.play("train", device_task="autumn", device_train_options=options)
+    assert {name: again.recap[name]["changed"] for name in enrolled.runs()} == dict.fromkeys(enrolled.runs(), 0)
+
+
+def test_boards_without_a_carrier_take_nothing(enrolled: Bed) -> None:
+    """What was carried to a board and changed on the way is refused by the board itself, and nothing of it stays."""
+    enrolled.release(GOOD)
+    copy = enrolled.fleet.with_name("changed")
+    shutil.copytree(enrolled.fleet, copy)
+    for path in (copy / "repository" / "targets").glob("*release-000004*"):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    played = enrolled.play("deploy", device_fleet=str(copy))
+    assert played.code != 0
+    assert "its content changed" in played.said
+    assert enrolled.runs() == {"pi1": 3, "pi2": 3, "pi3": 3}

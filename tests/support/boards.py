@@ -1,0 +1,166 @@
+"""Boards that Ansible reaches: an sshd for each on loopback, or where there is none, folders of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.commands import DEVICE, ROOT, surroundings
+from support.services import free_port
+
+ANSIBLE = ROOT / ".venv" / "ansible" / "bin"
+_RECAP = re.compile(r"^(\S+)\s+: (ok=\d+ .*)$", re.MULTILINE)
+_PATIENCE = 20.0
+_SSHD = """Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host
+PidFile none
+AuthorizedKeysFile {folder}/authorized_keys
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+StrictModes no
+PermitRootLogin prohibit-password
+Subsystem sftp internal-sftp
+"""
+_CONFIG = """[defaults]
+host_key_checking = False
+retry_files_enabled = False
+forks = 3
+[ssh_connection]
+pipelining = True
+ssh_args = -o ControlMaster=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes -o ConnectTimeout=5
+"""
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a playbook ended: what was said, and what came of each host."""
+
+    code: int
+    said: str
+
+    @property
+    def recap(self) -> dict[str, dict[str, int]]:
+        return {
+            name: {word.partition("=")[0]: int(word.partition("=")[2]) for word in counts.split()}
+            for name, counts in _RECAP.findall(self.said)
+        }
+
+
+@dataclass
+class Boards:
+    """Three of them in `folder`, by their names; those in `off` do not answer."""
+
+    folder: Path
+    names: tuple[str, ...] = ("pi1", "pi2", "pi3")
+    off: set[str] = field(default_factory=set)
+    ports: dict[str, int] = field(default_factory=dict)
+
+    def state(self, name: str) -> Path:
+        """The board's own folder."""
+        return self.folder / name / "tbft" / "fleet"
+
+    def inventory(self, images: dict[str, Path]) -> Path:
+        """What Ansible is told of them; where there is no sshd, a board that is off is looked for at a closed port."""
+        hosts = {}
+        for name in self.names:
+            ssh = {
+                "ansible_host": "127.0.0.1",
+                "ansible_port": self.ports.get(name) if name not in self.off else free_port(),
+                "ansible_user": getpass.getuser(),
+                "ansible_ssh_private_key_file": str(self.folder / "id"),
+            }
+            local = {"ansible_connection": "local"}
+            hosts[name] = {
+                **(ssh if self.ports or name in self.off else local),
+                "device_prefix": str(self.folder / name / "program"),
+                "device_state": str(self.state(name)),
+                "device_images": str(images[name]),
+            }
+        shared = {
+            "ansible_python_interpreter": str(DEVICE / "python"),
+            "device_service": False,
+            "device_controller": str(DEVICE / "tbft-edge"),
+            "device_group": "porch",
+        }
+        path = self.folder / "inventory.json"
+        path.write_text(json.dumps({"all": {"hosts": hosts, "vars": shared}}))
+        return path
+
+    def play(self, name: str, inventory: Path, variables: dict[str, object]) -> Played:
+        """A playbook of the collection, as somebody would run it."""
+        command = [ANSIBLE / "ansible-playbook", "-i", inventory, f"tbft.edge.{name}", "-e", json.dumps(variables)]
+        told = {
+            "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
+            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.folder / "home"),
+            "ANSIBLE_NOCOLOR": "1",
+            "LC_ALL": "C.UTF-8",
+        }
+        done = subprocess.run(command, capture_output=True, text=True, env=surroundings(told), check=False)
+        return Played(done.returncode, done.stdout + done.stderr)
+
+
+@contextlib.contextmanager
+def boards(folder: Path) -> Iterator[Boards]:
+    """Each with the program of this machine's device environment, and the collection installed beside them."""
+    found = Boards(folder)
+    (folder / "ansible.cfg").write_text(_CONFIG)
+    galaxy = [ANSIBLE / "ansible-galaxy", "collection", "install", ROOT / "ansible", "-p", folder / "collections"]
+    environment = surroundings({"ANSIBLE_HOME": str(folder / "home"), "LC_ALL": "C.UTF-8"})
+    subprocess.run(galaxy, check=True, capture_output=True, env=environment)
+    for name in found.names:
+        program = folder / name / "program"
+        program.mkdir(parents=True)
+        (program / "venv").symlink_to(DEVICE.parent)
+        found.state(name).parent.mkdir(parents=True)
+    with contextlib.ExitStack() as stack:
+        sshd = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
+        if sshd is not None and shutil.which("ssh") is not None:
+            _key(folder / "id")
+            for name in found.names:
+                found.ports[name] = stack.enter_context(_listening(sshd, folder / name, folder / "id.pub"))
+        yield found
+
+
+@contextlib.contextmanager
+def _listening(sshd: str, folder: Path, allowed: Path) -> Iterator[int]:
+    """An sshd for whoever runs the tests, and its port."""
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    port = free_port()
+    _key(folder / "host")
+    shutil.copy(allowed, folder / "authorized_keys")
+    (folder / "sshd_config").write_text(_SSHD.format(port=port, folder=folder))
+    words: Sequence[str | Path] = [sshd, "-D", "-e", "-f", folder / "sshd_config"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait_for(port, process)
+            yield port
+        finally:
+            process.terminate()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + _PATIENCE
+    while time.monotonic() < ends:
+        assert process.poll() is None, "sshd ended"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no sshd at port {port} in {_PATIENCE} s")
+
+
+def _key(path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
