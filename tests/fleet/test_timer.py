@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from support.commands import Ended, refused
+from support.fleet_devices import joined, own_images
 from support.services import parsed
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.timer import SERVICE, TIMER, Pulling, to_install, to_uninstall
@@ -18,7 +20,7 @@ from tbft_runtime.systemd.places import Places
 from tbft_runtime.systemd.steps import carry_out
 
 STATE = Path("/var/lib/tbft-edge/fleet")
-PULLING = Pulling(STATE, Places(STATE, (Path("/srv/images"),), ()), "1h", (), ())
+PULLING = Pulling(STATE, Places(STATE, (Path("/srv/images"),), ()), "1h", (), (), is_own=True)
 # `systemd-analyze security`: 0 is best, 9.6 a service that says nothing.
 MOST_EXPOSED = 2.0
 PLACES = {
@@ -84,3 +86,22 @@ def test_systemd_takes_them_and_finds_little_exposed(place: str, tmp_path: Path)
     exposed = re.search(r"exposure level for \S+: ([\d.]+)", judged.stdout)
     assert exposed is not None, judged.stdout
     assert float(exposed[1]) <= MOST_EXPOSED
+
+
+def test_a_board_is_told_what_would_be_installed(command: Callable[..., Ended], tmp_path: Path) -> None:
+    """Its folder is given to the services' user, who reads what the board pulls from and is judged on."""
+    images = own_images(tmp_path / "images")
+    place = joined(tmp_path / "state", images)
+    ended = command("fleet", "install", place.folder, "--every", "30min")
+    assert ended.code == 0, ended
+    would = [line.removeprefix("would: ") for line in ended.out.splitlines() if line.startswith("would: ")]
+    assert f"run chown -R tbft-edge:tbft-edge -- {place.folder}" in would
+    assert would[-1] == f"run systemctl enable --now {TIMER}"
+    assert "OnUnitInactiveSec=30min" in ended.out
+    assert str(images) in ended.out
+    assert ended.err == "nothing was changed: --yes does it\n"
+
+
+def test_a_folder_that_is_no_boards_is_refused(command: Callable[..., Ended], tmp_path: Path) -> None:
+    """Before anything is told."""
+    assert "no folder of a device" in refused(command("fleet", "install", tmp_path)).message

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from tbft_agent.settings import Configured
@@ -11,11 +9,9 @@ from tbft_agent.systemd.unit import Machine
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import WEIGHTS
 from tbft_runtime.systemd.access import check_owner, groups_for, groups_of, names_of
+from tbft_runtime.systemd.here import both, code, firmware, plain, program
 from tbft_runtime.systemd.places import STATE, Places
 from tbft_runtime.systemd.steps import account
-
-# What `vcgencmd` asks: newer ones the first, older ones the second.
-_FIRMWARE = ("/dev/vcio", "/dev/vchiq")
 
 
 def this_machine(configured: Configured) -> Machine:
@@ -25,14 +21,12 @@ def this_machine(configured: Configured) -> Machine:
     places = _places(configured, meter)
     if places.state.is_symlink():
         raise TbftError(f"`state` '{places.state}' is a link, which the agent would not follow", "name where it leads")
-    devices = tuple(path for path in _FIRMWARE if Path(path).exists()) + _device(meter)
+    devices = firmware() + _device(meter)
     who = account()
     groups = groups_for(who, (*places.reads, *_model_files(configured.bundle)), places.writes)
     if places.state != STATE:
         check_owner(who, places.state)
-    # Not resolved: that it is a link is what makes an environment of it.
-    program = (sys.executable, "-P", "-m", "tbft_edge")
-    return Machine(program, places, names_of(groups | groups_of(devices)), devices, _weights(configured.bundle))
+    return Machine(program(), places, names_of(groups | groups_of(devices)), devices, _weights(configured.bundle))
 
 
 def _check_homes(configured: Configured) -> None:
@@ -46,33 +40,17 @@ def _check_homes(configured: Configured) -> None:
 
 
 def _places(configured: Configured, meter: Path | None) -> Places:
-    """Each as it is written and as it is: a link may lead out of a folder that is hidden, or into one."""
     camera, metrics = configured.camera, configured.metrics
     deletes = configured.settings.camera is not None and configured.settings.camera.after == "delete"
-    reads = [configured.file, configured.bundle, *_code()]
+    reads = [configured.file, configured.bundle, *code()]
     writes = [] if metrics is None else [metrics.parent]
     if camera is not None:
         (writes if deletes else reads).append(camera)
     if meter is not None and not _device(meter):
         reads.append(meter)
-    state = _plain(configured.state)
+    state = plain(configured.state)
     linked = {configured.state.resolve()} - {state}
-    return Places(state, _both(reads), tuple(sorted(linked | set(_both(writes)))))
-
-
-def _both(paths: list[Path]) -> tuple[Path, ...]:
-    return tuple(sorted({each for path in paths for each in (_plain(path), path.resolve())}))
-
-
-def _plain(path: Path) -> Path:
-    """Whole, and without the dots that systemd takes in no path."""
-    return Path(os.path.normpath(Path.cwd() / path))
-
-
-def _code() -> list[Path]:
-    """Where Python and packages lie, such as an environment in somebody's home."""
-    packages = (Path(folder) for folder in sys.path if folder)
-    return [path for path in (Path(sys.prefix), Path(sys.base_prefix), *packages) if path.exists()]
+    return Places(state, both(reads), tuple(sorted(linked | set(both(writes)))))
 
 
 def _meter_path(meter: str) -> Path | None:

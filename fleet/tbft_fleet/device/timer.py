@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
+from tbft_runtime.systemd.here import program
 from tbft_runtime.systemd.places import Places
 from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, user_and_folder
 from tbft_runtime.systemd.syntax import settings, word
@@ -24,13 +24,17 @@ _SECONDS = {"min": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True)
 class Pulling:
-    """What a unit depends on: `groups` let its user read what it has to, `throttling` are devices that tell of it."""
+    """What a unit depends on: `groups` let its user read what it has to, `throttling` are devices that tell of it.
+
+    `is_own`: the folder is the services' user's already.
+    """
 
     state: Path
     places: Places
     every: str
     groups: tuple[str, ...]
     throttling: tuple[str, ...]
+    is_own: bool
 
 
 def to_install(pulling: Pulling, units: Path = UNITS) -> Plan:
@@ -38,12 +42,13 @@ def to_install(pulling: Pulling, units: Path = UNITS) -> Plan:
     return Plan(
         steps=(
             *user_and_folder(pulling.state, made=False),
+            *([] if pulling.is_own else [Step(run=("chown", "-R", f"{USER}:{USER}", "--", str(pulling.state)))]),
             Step(write=str(units / SERVICE), text=_service(pulling)),
             Step(write=str(units / TIMER), text=_timer(pulling.every)),
             Step(run=RELOAD),
             Step(run=("systemctl", "enable", "--now", TIMER)),
         ),
-        stays=f"'{pulling.state}' with the board's key and its releases stays as it is",
+        stays=f"'{pulling.state}' with the board's key and its releases stays, for the user {USER} alone",
     )
 
 
@@ -63,7 +68,7 @@ def to_uninstall(state: Path, units: Path = UNITS) -> Plan:
 
 
 def _service(pulling: Pulling) -> str:
-    command = [sys.executable, "-P", "-m", "tbft_edge", "fleet", "pull", str(pulling.state)]
+    command = [*program(), "fleet", "pull", str(pulling.state)]
     sections = {
         "Unit": [
             "# Written by 'tbft-edge fleet install'; changes belong into a drop-in (systemctl edit).",

@@ -10,6 +10,7 @@ from tbft_edge.commands.fleet import (
     derive,
     enrol,
     init,
+    install,
     join,
     keys,
     merge,
@@ -35,6 +36,8 @@ app.command("enrol")(enrol.command)
 app.command("release")(release.command)
 app.command("deploy")(deploy.command)
 app.command("pull")(pull.command)
+app.command("install")(install.install)
+app.command("uninstall")(install.uninstall)
 app.command("report")(report.command)
 app.command("collect")(collect.command)
 app.command("status")(status.command)
