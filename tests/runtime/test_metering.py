@@ -183,12 +183,14 @@ def test_short_epochs_do_not_make_a_meter_dear() -> None:
     """A reading is asked for at the end of every epoch: of one that costs 10 ms there is still one a second."""
     task = Task(burn, period=0.02)
     sampler = Sampler([task])
+    began = time.perf_counter()
     sampler.start()
     for _ in range(30):
         time.sleep(0.01)
         sampler.now(task)
     sampler.stop()
-    assert task.times == 1
+    # A machine that does something else besides takes longer for the thirty epochs.
+    assert 1 <= task.times <= 1 + int(time.perf_counter() - began)
 
 
 def test_an_expensive_meter_is_read_less_often() -> None:
