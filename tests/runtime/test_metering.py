@@ -12,7 +12,7 @@ from support.fake_meters import FakeMeter, fake_board, write_tree
 from tbft_runtime.board.access import Board
 from tbft_runtime.energy.metering import Metering
 from tbft_runtime.energy.parts import whole_cost
-from tbft_runtime.energy.sampler import LARGEST_SHARE, Sampler, Task
+from tbft_runtime.energy.sampler import JITTER, LARGEST_SHARE, Sampler, Task
 from tbft_runtime.energy.total import total
 from tbft_runtime.timing import Lap
 
@@ -190,7 +190,7 @@ def test_short_epochs_do_not_make_a_meter_dear() -> None:
         sampler.now(task)
     sampler.stop()
     # A machine that does something else besides takes longer for the thirty epochs.
-    assert 1 <= task.times <= 1 + int(time.perf_counter() - began)
+    assert 1 <= task.times <= 1 + int((time.perf_counter() - began) / (1 - JITTER))
 
 
 def test_an_expensive_meter_is_read_less_often() -> None:
