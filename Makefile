@@ -27,7 +27,7 @@ IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo demo-sensor demo-agent test test-host test-device test-arm test-image test-federated nginx arm-tools image-tools browser \
-	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds reproduction-page comparison-page same size \
+	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds bench-fleet-growth reproduction-page comparison-page same size \
 	lint format clean
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
 	@echo "make test-federated  rounds over Flower, in an environment of their own, 4 minutes; nginx as root on Debian"
 	@echo "make bench-rounds  bytes, seconds and memory of rounds over Flower with two devices, 3 minutes"
+	@echo "make bench-fleet-growth  what a host takes to collect, show and merge 10 to 1,000 devices, 3 minutes; TMPDIR=/dev/shm"
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
 	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 4 minutes on two cores; TORTURE_ARGS='--seed N'"
 	@echo "make torture-agent  an agent that adapts is killed 300 times and has to answer after each, 22 minutes"
@@ -240,6 +241,10 @@ bench-arm: $(HOST)/.installed $(DEVICE)/.installed arm-tools
 bench-rounds: $(HOST)/.installed $(FEDERATED)/.installed nginx
 	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles resnet26-output-frozen-32 resnet26-feature-frozen-32
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(FEDERATED)/bin/python tests/federated/measure_rounds.py
+
+bench-fleet-growth: $(HOST)/.installed $(DEVICE)/.fleet
+	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles resnet26-output-frozen-32
+	OMP_NUM_THREADS=1 $(DEVICE)/bin/python -m benchmarks.fleet.growth build/bench/bundles/resnet26-output-frozen-32 $(GROWTH_ARGS)
 
 bench-metering: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles resnet26-feature-frozen-32

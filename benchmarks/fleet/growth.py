@@ -1,9 +1,9 @@
-"""How what a host does grows with its fleet: seconds and memory of `fleet collect` and `fleet status`.
+"""How what a host does grows with its fleet: seconds and memory of `fleet collect`, `status` and `merge`.
 
     .venv/host/bin/python -m benchmarks.fleet.growth BUNDLE.tar.gz --devices 10 100 1000
 
-Devices are simulated, but what they send is not: each has a key, and a signed result of a training of the bundle's
-smallest plan with its weights. The commands are the real ones, each in a process of its own.
+Devices are simulated, but what they send is not: each has a key, and a signed result of a training of a plan of
+the bundle with its weights. The commands are the real ones, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ finally:
 
 @dataclass(frozen=True)
 class Trained:
-    """What each device sends: weights of the bundle's smallest plan."""
+    """What each device sends: weights of a plan."""
 
     plan: str
     weights: bytes
@@ -71,10 +71,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Seconds and memory of a host by the number of its devices.")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--devices", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--plan", help="what they trained; by default the smallest")
     asked = parser.parse_args()
     print("| devices | command | seconds | ms per device | peak memory |\n| ---: | --- | ---: | ---: | ---: |")  # noqa: T201
     for count in asked.devices:
-        for taken in measured(asked.bundle, count):
+        for taken in measured(asked.bundle, count, asked.plan):
             each = 1000 * taken.seconds / count
             row = (
                 f"{count:,}",
@@ -86,20 +87,22 @@ def main() -> None:
             print(f"| {' | '.join(row)} |", flush=True)  # noqa: T201
 
 
-def measured(bundle: Path, count: int) -> Iterator[Taken]:
+def measured(bundle: Path, count: int, plan: str | None) -> Iterator[Taken]:
     """A fleet of so many devices, all results of which are collected twice, and then looked at."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fleet, inbox, page = make_fleet(folder / "fleet", [GROUP]), folder / "inbox", folder / "page.html"
         published = _release(fleet, bundle)
-        _send(fleet, published, _trained(bundle), inbox, count)
+        _send(fleet, published, _trained(bundle, plan), inbox, count)
         for command in (
             ("collect", fleet.folder, inbox, "--json"),
             ("collect", fleet.folder, inbox, "--json"),
             ("status", fleet.folder, "--json"),
             ("status", fleet.folder, "--html", page),
+            ("merge", "--fleet", fleet.folder),
+            ("merge", "--fleet", fleet.folder, "--rule", "median"),
         ):
-            said = " ".join(str(word) for word in command if word not in (fleet.folder, inbox, page))
+            said = " ".join(str(word) for word in command if word not in (fleet.folder, inbox, page, "--fleet"))
             yield _run(count, said, ["fleet", *map(str, command)])
 
 
@@ -110,11 +113,13 @@ def _release(fleet: Fleet, bundle: Path) -> Release:
     return published
 
 
-def _trained(bundle: Path) -> Trained:
+def _trained(bundle: Path, wanted: str | None) -> Trained:
     with opened(bundle) as found:
-        plan = min(found.manifest.plans, key=lambda plan: plan.cost.parameter_bytes)
-        tensors = found.load_weights()
-    return Trained(plan.id, save({each.name: np.array(tensors[each.name]) for each in plan.parameters}))
+        smallest = min(found.manifest.plans, key=lambda plan: plan.cost.parameter_bytes)
+        plan, tensors = found.plan(wanted or smallest.id), found.load_weights()
+        statistics = [name for norm in found.manifest.moving_norms(plan) for name in (norm.mean, norm.variance)]
+    names = [*(each.name for each in plan.parameters), *statistics]
+    return Trained(plan.id, save({name: np.array(tensors[name]) for name in names}))
 
 
 def _send(fleet: Fleet, published: Release, trained: Trained, inbox: Path, count: int) -> None:

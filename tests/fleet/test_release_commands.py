@@ -11,6 +11,7 @@ import pytest
 from support.commands import Ended, refused
 from support.files import listing
 from support.fleets import Device, packed_bundle
+from support.signing import signed_folder
 
 Command = Callable[..., Ended]
 
@@ -36,6 +37,16 @@ def test_a_fleet_from_nothing_to_a_rollback(command: Command, fleet: Path, archi
     (tmp_path / "pi").mkdir()
     device = Device(tmp_path / "pi", fleet / "repository" / "metadata" / "1.root.json")
     assert device.take(fleet / "repository") == (3, archive.read_bytes())
+
+
+def test_a_bundle_that_nobody_signed_is_told(command: Command, fleet: Path, tmp_path: Path) -> None:
+    """Devices with a trust file would refuse it, however well its release is signed."""
+    packed_bundle(tmp_path)
+    assert "sign the bundle itself" in command("fleet", "release", fleet, tmp_path / "bundle").err
+    signed_folder(tmp_path / "bundle")
+    again = command("fleet", "release", fleet, tmp_path / "bundle")
+    assert again.code == 0
+    assert "sign the bundle itself" not in again.err
 
 
 def test_keys_are_listed_rotated_and_renewed(command: Command, fleet: Path) -> None:

@@ -103,7 +103,12 @@ class Board:
     place: Place
     shelf: Shelf
     outbox: list[Update] = field(default_factory=list)
+    accuracies: list[float | None] = field(default_factory=list)
     told: list[Ongoing] = field(default_factory=list)
 
+    def put(self, update: Update, accuracy: float | None) -> None:
+        self.outbox.append(update)
+        self.accuracies.append(accuracy)
+
     def pull(self) -> list[Ended]:
-        return list(pull(self.place, self.shelf, self.outbox.append, self.told.append, here))
+        return list(pull(self.place, self.shelf, self.put, self.told.append, here))

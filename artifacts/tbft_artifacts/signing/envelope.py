@@ -80,6 +80,14 @@ def verify_by(content: bytes, keys_of: Callable[[Statement], Sequence[SSlibKey]]
     return verify(content, keys, shown)[0]
 
 
+def taken(content: bytes, shown: str) -> Statement:
+    """What an envelope states that was verified when it was taken, and lies where nobody else writes.
+
+    Raises TbftError if it states nothing that can be read.
+    """
+    return _statement(_envelope(content, shown), shown)
+
+
 def _envelope(content: bytes, shown: str) -> Envelope:
     with signing_library():
         from securesystemslib.dsse import Envelope

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
@@ -69,6 +70,7 @@ def _each(before: Path | None, after: Path, gates: Gates, images: Path | None, b
         # Nothing else of it can be measured.
         yield Judged(gate="load", verdict="failed", text=str(error))
         return
+    yield _loaded(seen)
     if gates.accuracy is not None:
         yield _accuracy(seen, gates.accuracy)
     if gates.drop is not None:
@@ -159,6 +161,12 @@ def _doctor(after: Path, board: Board) -> Judged:
     return Judged(gate="doctor", verdict="failed" if bad else "passed", text=text)
 
 
+def _loaded(seen: Seen) -> Judged:
+    """Measured anyway: the host learns it, also where no gate asks for it."""
+    text = "it answers" if seen.accuracy is None else f"it answers, and is right in {_right(seen)}"
+    return Judged(gate="load", verdict="passed", text=text, accuracy=seen.accuracy)
+
+
 def _accuracy(seen: Seen, least: float) -> Judged:
     if seen.accuracy is None:
         return _not_measurable("accuracy", seen.why)
@@ -177,9 +185,8 @@ def _drop(before: Path | None, seen: Seen, most: float, images: Path | None) -> 
     if earlier.accuracy is None:
         return _not_measurable("drop", f"what ran before: {earlier.why}")
     points = 100 * (earlier.accuracy - seen.accuracy)
-    return _held(
-        "drop", points <= most, f"{points:.1f} points, from {earlier.accuracy:.1%} to {_right(seen)}", f"{most:g}"
-    )
+    text = f"{points:.1f} points, from {earlier.accuracy:.1%} to {_right(seen)}"
+    return replace(_held("drop", points <= most, text, f"{most:g}"), accuracy_before=earlier.accuracy)
 
 
 def _right(seen: Seen) -> str:

@@ -47,6 +47,7 @@ def learned(run: Path, bundle: Path, bundle_id: str) -> tuple[Training, Mapping[
     training = Training(
         plan=plan.id,
         images=result.train_images,
+        base=None if file.base is None else file.base.sha256,
         accuracy_before=result.accuracy_before,
         accuracy_after=result.accuracy_after,
         joules=energy.joules,

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.numbered import NONE
 from tbft_fleet.device.apart import Question
-from tbft_fleet.device.judged import Judged, why_not
+from tbft_fleet.device.judged import Judged, accuracies, why_not
 from tbft_fleet.device.ongoing import Ongoing, short, write_ongoing
 from tbft_fleet.device.place import Place
 from tbft_fleet.device.stage import holder, is_of_the_disk, stage
@@ -49,13 +49,17 @@ class Source(Protocol[OfferT]):
         """Its archive, verified, in `folder`; what is there of it already is not fetched again."""
 
 
+# How an update ended, and the accuracy (0 to 1) of what runs now on the device's own images; None is not known.
+Put = Callable[[Update, float | None], object]
+
+
 @dataclass
 class Steps(Generic[OfferT]):
     """Whoever takes them writes down each state before it is acted on. `judged` is what the last gates came to."""
 
     place: Place
     source: Source[OfferT]
-    put: Callable[[Update], object]
+    put: Put
     judge: Callable[[Question], tuple[Judged, ...]]
     judged: tuple[Judged, ...] = ()
     _archive: Path | None = None
@@ -144,7 +148,9 @@ class Steps(Generic[OfferT]):
         return ended
 
     def _put(self, ended: Ongoing) -> None:
-        self.put(Update(release=ended.number, outcome=OUTCOMES[ended.state], why=ended.why))
+        before, after = accuracies(self.judged)
+        accuracy = after if ended.state is State.COMMITTED else before
+        self.put(Update(release=ended.number, outcome=OUTCOMES[ended.state], why=ended.why), accuracy)
 
 
 def went(ongoing: Ongoing, event: Event, why: str | None = None) -> Ongoing:

@@ -17,10 +17,10 @@ from tbft_fleet.device.judged import Judged
 from tbft_fleet.device.ongoing import DamagedError, Ongoing, read_ongoing, write_ongoing
 from tbft_fleet.device.place import Place
 from tbft_fleet.device.states import Event, State
-from tbft_fleet.device.steps import OUTCOMES, OfferT, Source, Steps, went
+from tbft_fleet.device.steps import OUTCOMES, OfferT, Put, Source, Steps, went
 from tbft_fleet.device.tidying import is_whole, tidy
 from tbft_fleet.files.release import Release
-from tbft_fleet.files.result import Outcome, Update
+from tbft_fleet.files.result import Outcome
 
 # Without a carrier: what is decided is told, and what runs unproven is proven.
 _GOES_ON = (State.SWITCH, State.GATE, State.COMMIT, State.ROLL_BACK)
@@ -39,7 +39,7 @@ class Ended(Struct, frozen=True, kw_only=True):
 def pull(
     place: Place,
     source: Source[Any],
-    put: Callable[[Update], object],
+    put: Put,
     tell: Callable[[Ongoing], None],
     judge: Callable[[Question], tuple[Judged, ...]] = judged_apart,
 ) -> Iterator[Ended]:
@@ -48,7 +48,8 @@ def pull(
     Args:
         place: The device's folder, which nobody else pulls into meanwhile.
         source: Where releases come from.
-        put: Signs how an update ended, for the host. It may be told twice of one where the power went.
+        put: Signs how an update ended, for the host, with the accuracy of what runs now where gates measured it. It may
+            be told twice of one where the power went.
         tell: Hears what an update is at.
         judge: Measures the gates.
 

@@ -34,11 +34,13 @@ class Update(Struct, frozen=True, kw_only=True):
 class Training(Struct, frozen=True, kw_only=True):
     """A run of `plan` on so many of the device's `images`; accuracies (0 to 1) are of its own held-out ones.
 
-    `joules_are_estimated`: no meter measured them.
+    It began with tensors whose file has the sha256 `base`, or with the release's own. `joules_are_estimated`: no meter
+    measured them.
     """
 
     plan: Word
     images: Count
+    base: Sha256 | None = None
     accuracy_before: Part | None = None
     accuracy_after: Part | None = None
     joules: Measured | None = None

@@ -13,11 +13,13 @@ from tbft_artifacts.atomic import is_full_disk
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.pack import pack
+from tbft_artifacts.signing.bundles import SIGNATURE
 from tbft_artifacts.temporary_folder import temporary_folder
 from tbft_fleet.files.names import Group
 from tbft_fleet.files.release import Release
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.members import members_of
+from tbft_fleet.host.merges import brought, merge_in
 from tbft_fleet.host.metadata import now
 from tbft_fleet.host.waves import Decision, Member, decide, first_percent
 
@@ -39,10 +41,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Released:
-    """A release, and the one of the bundle that it was derived from, over which devices can lay a delta."""
+    """A release, and the one of the bundle that it was derived from, over which devices can lay a delta.
+
+    `is_signed`: a signature lies in the bundle, too, which devices want that have a trust file.
+    """
 
     release: Release
     parent: Release | None
+    is_signed: bool
 
 
 def release(fleet: Fleet, wanted: Wanted) -> Released:
@@ -61,6 +67,7 @@ def release(fleet: Fleet, wanted: Wanted) -> Released:
             bundle.plan(wanted.plan)
         parent = _parent(fleet, manifest)
         delta = None if parent is None else _delta(fleet.repository.archive(parent), wanted.bundle, folder)
+        merge, is_signed = merge_in(fleet, bundle), (bundle.folder / SIGNATURE).is_file()
         whole = wanted.bundle if is_archive(wanted.bundle) else _packed(wanted.bundle, folder)
         with fleet.held():
             number = _next_number(fleet)
@@ -75,7 +82,9 @@ def release(fleet: Fleet, wanted: Wanted) -> Released:
             )
             over = {} if delta is None else {replace(made, parent=manifest.parent): delta}
             fleet.repository.publish({made: whole} | over)
-    return Released(made, None if delta is None else parent)
+            if merge is not None:
+                brought(fleet, merge, number)
+    return Released(made, None if delta is None else parent, is_signed)
 
 
 def deploy(fleet: Fleet, number: int | None = None) -> Decision:

@@ -46,6 +46,20 @@ def outliers(moves: Sequence[Moved]) -> list[Moved]:
     return [each for each in moves if not each.age and each.norm > far and each.norm > _OF_WEIGHTS * each.weights]
 
 
+def too_far(parts: Sequence[Part], *groups: Iterable[str]) -> set[str]:
+    """The devices whose update of any group of tensors no training makes: a merge would refuse all for them.
+
+    Without them others may be the ones that moved too far: until nobody is.
+    """
+    far: set[str] = set()
+    moves = [[moved(part, names) for part in parts] for names in groups]
+    while found := {
+        each.device for group in moves for each in outliers([move for move in group if move.device not in far])
+    }:
+        far |= found
+    return far
+
+
 def kept_shares(moves: Sequence[Moved], clip: float) -> list[float]:
     """Which part (above 0 to 1) of each update counts: min(1, clip * median / norm).
 

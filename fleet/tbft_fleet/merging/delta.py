@@ -20,7 +20,8 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.gzip_stream import GzipStream
 from tbft_artifacts.manifest import WEIGHTS
 from tbft_artifacts.pack import pack
-from tbft_artifacts.regular import open_regular, unreadable
+from tbft_artifacts.regular import open_regular, read_at_most, unreadable
+from tbft_artifacts.signing.bundles import SIGNATURE, SIGNATURE_LIMIT
 from tbft_artifacts.structs import Sha256, Struct
 from tbft_artifacts.tar_stream import TarStream
 from tbft_artifacts.temporary_folder import temporary_folder
@@ -35,7 +36,10 @@ _DISTRUST = "do not trust it; or make it again with this version of tbft-edge"
 
 
 class Delta(Struct, frozen=True, kw_only=True):
-    """What the bundle `bundle_id` is made of: its `parent`, and the tensors beside this."""
+    """What the bundle `bundle_id` is made of: its `parent`, and the tensors beside this.
+
+    Of a bundle that somebody signed its signature lies beside both: devices may want it.
+    """
 
     format: Literal[1] = 1
     parent: Sha256
@@ -57,9 +61,12 @@ def packed(parent: Path, child: Path, out: Path) -> Delta:
                 f"'{child}' is not '{parent}' with other weights, and has to be carried whole",
                 "make it of that bundle with 'tbft-edge fleet derive'",
             )
+        signature = read_at_most(other.folder / SIGNATURE, SIGNATURE_LIMIT) if _is_signed(other) else None
     with temporary_folder() as folder, atomic_file(out) as archive:
         content = folder / "delta"
         content.mkdir()
+        if signature is not None:
+            (content / SIGNATURE).write_bytes(signature)
         (content / RECORD).write_bytes(msgspec.json.encode(record))
         (content / TENSORS).write_bytes(save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}))
         pack(content, archive)
@@ -73,7 +80,7 @@ def laid_over(parent: Path, archive: Path, out: Path) -> None:
     parent has in other shapes, and if what comes out is not the bundle that the archive names; nothing is there then.
     """
     with opened(parent) as bundle:
-        record, tensors = _read(archive, bundle)
+        record, tensors, signature = _read(archive, bundle)
         child = derived(bundle, tensors)
         if child.manifest.bundle_id != record.bundle_id:
             raise TbftError(
@@ -82,11 +89,23 @@ def laid_over(parent: Path, archive: Path, out: Path) -> None:
                 _DISTRUST,
             )
         child.write(out)
+        if signature is not None:
+            # Whoever trusts keys of their own verifies it when the bundle is opened.
+            (out / SIGNATURE).write_bytes(signature)
 
 
-def _read(archive: Path, parent: Bundle) -> tuple[Delta, Arrays]:
+def _is_signed(bundle: Bundle) -> bool:
+    return (bundle.folder / SIGNATURE).is_file()
+
+
+def _read(archive: Path, parent: Bundle) -> tuple[Delta, Arrays, bytes | None]:
     """What an archive holds, whose parent is compared before its tensors are looked at."""
-    found = _members(archive, {RECORD: _RECORD_LIMIT, TENSORS: parent.manifest.files[WEIGHTS].bytes + MIB})
+    limits = {
+        RECORD: _RECORD_LIMIT,
+        TENSORS: parent.manifest.files[WEIGHTS].bytes + MIB,
+        SIGNATURE: SIGNATURE_LIMIT,
+    }
+    found = _members(archive, limits)
     failed = f"'{RECORD}' of '{archive}' cannot be read"
     record = decode(found[RECORD], Delta, _RECORD_LIMIT, failed=failed, hint=_DISTRUST)
     if record.parent != parent.manifest.bundle_id:
@@ -96,13 +115,13 @@ def _read(archive: Path, parent: Bundle) -> tuple[Delta, Arrays]:
             "take the whole bundle, or that parent",
         )
     try:
-        return record, load(found[TENSORS])
+        return record, load(found[TENSORS]), found.get(SIGNATURE)
     except (SafetensorError, UnicodeError, KeyError, TypeError, ValueError) as error:
         raise TbftError(f"'{TENSORS}' of '{archive}' is no safetensors file: {error}", _DISTRUST) from error
 
 
 def _members(archive: Path, limits: Mapping[str, int]) -> dict[str, bytes]:
-    """All of the archive's members, which are those that have a limit, each within it. Raises TbftError."""
+    """All of the archive's members, each within its limit; none but a signature may lack. Raises TbftError."""
     found: dict[str, bytes] = {}
     with _opened(archive) as tar:
         for member in tar.members():
@@ -111,7 +130,7 @@ def _members(archive: Path, limits: Mapping[str, int]) -> dict[str, bytes]:
             if member.size > limits[member.name]:
                 raise TbftError(f"'{member.name}' of '{archive}' is larger than it can be", _DISTRUST)
             found[member.name] = b"".join(tar.content())
-    if found.keys() != limits.keys():
+    if not {RECORD, TENSORS} <= found.keys():
         raise TbftError(f"'{archive}' is no delta of a bundle", "make one of two bundles, or take the whole bundle")
     return found
 

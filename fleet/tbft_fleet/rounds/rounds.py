@@ -9,17 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from msgspec.structs import replace
 from safetensors.numpy import save
 
 from tbft_artifacts.archive import opened
-from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
-from tbft_artifacts.rights import PRIVATE_FILE, private_folder
 from tbft_fleet.files.release import Release
 from tbft_fleet.files.round import Round, TookPart
 from tbft_fleet.files.task import Task
@@ -27,19 +24,21 @@ from tbft_fleet.host.devices import Devices
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.inbox import Inbox, inbox_of
 from tbft_fleet.host.keys import signer
+from tbft_fleet.host.merges import keep_merge, next_number
 from tbft_fleet.host.metadata import now
+from tbft_fleet.merging.clipping import too_far
 from tbft_fleet.merging.merge import Merged, merge
 from tbft_fleet.merging.rules import Rule
 from tbft_fleet.merging.statistics import default_norms
 from tbft_fleet.rounds.admitted import admitted
 from tbft_fleet.rounds.link import Link
 from tbft_fleet.rounds.parcel import Parcel
-from tbft_fleet.rounds.taking import Taken, Trained, base_file, take, too_far
+from tbft_fleet.rounds.taking import Taken, take
 from tbft_fleet.rounds.tasks import signed_task
+from tbft_fleet.rounds.trained import Trained, trained
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.run.base import read_weights
 
-RECORD = "round.json"
 # Devices come back about as long after a SuperLink that was begun again; some are always off.
 _GATHER_SECONDS, _LOOK_SECONDS = 15.0, 1.0
 
@@ -95,8 +94,8 @@ class Rounds:
             raise TbftError("no round came to a merge", "see above why, and which devices are there: 'fleet status'")
 
     def _hold_one(self) -> Round | None:
-        began, number = time.monotonic(), _next_number(self.fleet.folder / "rounds" / "number")
-        trained = self._trained()
+        began, number = time.monotonic(), next_number(self.fleet)
+        what = trained(self.bundle, self.plan, load_weights(self.bundle) | self.changed)
         with self.link.run() as run:
             nodes = self._there()
             if not nodes:
@@ -111,15 +110,16 @@ class Rounds:
                     self.say(f"'{device}' did not take part: {reply.words}")
                     continue
                 try:
-                    taken.append(take(self.inbox, device, task.id, reply.parcel, trained, now().isoformat()))
+                    taken.append(take(self.inbox, device, task.id, reply.parcel, what, now().isoformat()))
                 except TbftError as error:
                     self.say(f"refused: {error.message}")
         for device in silent.values():
             self.say(f"'{device}' did not answer in {self.wanted.seconds} s; what it learns, 'fleet collect' brings")
-        for each in too_far(taken, trained):
-            self.say(f"refused: '{each.part.device}' moved further than any training does")
-            taken.remove(each)
-        merged = self._merged(taken, trained)
+        far = too_far([each.part for each in taken], what.parameters, what.statistics)
+        for device in sorted(far):
+            self.say(f"refused: '{device}' moved further than any training does")
+        taken = [each for each in taken if each.part.device not in far]
+        merged = self._merged(taken, what)
         if merged is None:
             return None
         record = self._record(number, task, tuple(nodes.values()), taken, merged)
@@ -165,20 +165,13 @@ class Rounds:
         key = signer(self.fleet.repository.keys, "online", root)
         return task, signed_task(task, save(self.changed) if self.changed else None, key)
 
-    def _trained(self) -> Trained:
-        plan, weights = self.plan, load_weights(self.bundle) | self.changed
-        parameters = [*(each.name for each in plan.parameters), *(layer.weight for layer in plan.sparse_layers)]
-        norms = self.bundle.manifest.moving_norms(plan)
-        names = [*parameters, *(name for norm in norms for name in (norm.mean, norm.variance))]
-        return Trained(parameters, norms, {name: weights[name] for name in names})
-
-    def _merged(self, taken: list[Taken], trained: Trained) -> Merged | None:
+    def _merged(self, taken: list[Taken], what: Trained) -> Merged | None:
         if not taken:
             self.say("nobody took part in this round")
             return None
         parts, policy = [each.part for each in taken], default_norms(self.plan.batch_norm)
         try:
-            return merge(parts, trained.parameters, trained.norms, rule=self.wanted.rule, policy=policy)
+            return merge(parts, what.parameters, what.norms, rule=self.wanted.rule, policy=policy)
         except TbftError as error:
             self.say(f"not merged: {error.message}")
             return None
@@ -208,10 +201,7 @@ class Rounds:
 
     def _write(self, record: Round, merged: Merged) -> Round:
         self.changed |= merged.tensors
-        folder = self.fleet.merges / f"{record.number:06}"
-        with atomic_folder(folder) as temporary:
-            base_file(temporary).write_bytes(save(self.changed))
-            (temporary / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
+        keep_merge(self.fleet, record, self.changed)
         return record
 
 
@@ -229,12 +219,3 @@ def rounds_of(fleet: Fleet, link: Link, wanted: Wanted, say: Callable[[str], Non
         found = Rounds(fleet, link, wanted, say, release, bundle, inbox)
         _ = found.plan
         yield found
-
-
-def _next_number(path: Path) -> int:
-    """Of a task: higher than all before, also of a round that came to nothing."""
-    number = int(path.read_text(encoding="ascii")) + 1 if path.exists() else 1
-    private_folder(path.parent)
-    with atomic_file(path, mode=PRIVATE_FILE) as temporary:
-        temporary.write_text(f"{number}\n", encoding="ascii")
-    return number

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 from safetensors.numpy import load
 
 from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.manifest import BatchNorm
 from tbft_artifacts.rights import private_folder
 from tbft_artifacts.signing.envelope import LIMIT, verify_by
 from tbft_artifacts.temporary_folder import temporary_folder
 from tbft_fleet.files.result import ENVELOPE, WEIGHTS, Result, folder_name
 from tbft_fleet.host.enrolling import key_of
 from tbft_fleet.host.inbox import Inbox
-from tbft_fleet.merging.clipping import moved, outliers
 from tbft_fleet.merging.part import Part, check_parts
 from tbft_fleet.rounds.parcel import Parcel
+from tbft_fleet.rounds.trained import Trained
 
 _DISTRUST = "look at that device"
 
@@ -31,23 +27,6 @@ class Taken:
 
     result: Result
     part: Part
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What all devices of a round train: `parameters` and the statistics of `norms`, from `base`, by name."""
-
-    parameters: Sequence[str]
-    norms: Sequence[BatchNorm]
-    base: Mapping[str, np.ndarray]
-
-    @property
-    def statistics(self) -> tuple[str, ...]:
-        return tuple(name for norm in self.norms for name in (norm.mean, norm.variance))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (*self.parameters, *self.statistics)
 
 
 def take(inbox: Inbox, device: str, task: str, parcel: Parcel, trained: Trained, at: str) -> Taken:
@@ -78,16 +57,6 @@ def take(inbox: Inbox, device: str, task: str, parcel: Parcel, trained: Trained,
     return Taken(result, part)
 
 
-def too_far(taken: Sequence[Taken], trained: Trained) -> list[Taken]:
-    """Those whose update no training makes: a merge would refuse all for them."""
-    far = {
-        move.device
-        for names in (trained.parameters, trained.statistics)
-        for move in outliers([moved(each.part, names) for each in taken])
-    }
-    return [each for each in taken if each.part.device in far]
-
-
 def _peeked(inbox: Inbox, device: str, parcel: Parcel) -> Result:
     """What the device signed: its number decides where it lies."""
     statement = verify_by(parcel.envelope, lambda _: [key_of(inbox.devices.need(device))], f"the answer of '{device}'")
@@ -96,8 +65,3 @@ def _peeked(inbox: Inbox, device: str, parcel: Parcel) -> Result:
     if result.device != device:
         raise TbftError(f"'{device}' answered in the name of '{result.device}'", _DISTRUST)
     return result
-
-
-def base_file(folder: Path) -> Path:
-    """The merged tensors in the folder of a round, with which the next one begins."""
-    return folder / "merge.safetensors"

@@ -54,8 +54,8 @@ def command(
 
         place = Place(state)
 
-        def told(update: Update) -> None:
-            put(place, board_health(place), update=update)
+        def told(update: Update, accuracy: float | None) -> None:
+            put(place, msgspec.structs.replace(board_health(place), accuracy=accuracy), update=update)
 
         try:
             for ended in pull(place, repository(place, carrier, say, ahead), told, _tell):

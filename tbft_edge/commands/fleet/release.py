@@ -49,3 +49,5 @@ def command(
     say(f"release {made.number} goes to {made.percent} % of {', '.join(made.groups)}; 'tbft-edge fleet deploy' goes on")
     if parent is not None:
         say(f"devices that have the bundle of release {parent.number} fetch what is other in it")
+    if not released.is_signed:
+        say("devices with a trust file refuse it: 'export' and 'fleet derive' sign the bundle itself with --sign")

@@ -49,6 +49,7 @@ def command(
     """
     with extra("federated", "tbft_fleet.rounds.rounds"):
         from tbft_fleet.host.folder import open_fleet
+        from tbft_fleet.host.merges import merge_file
         from tbft_fleet.rounds.link import Link
         from tbft_fleet.rounds.rounds import Wanted, rounds_of
         from tbft_fleet.rounds.superlink import Place
@@ -62,7 +63,7 @@ def command(
     if json:
         print_json(held)
         return
-    merge = opened.merges / f"{held[-1].number:06}" / "merge.safetensors"
+    merge = merge_file(opened, held[-1].number)
     say(f"next: tbft-edge fleet derive BUNDLE --from {quoted(merge)}, and 'fleet release' for what that makes")
 
 

@@ -35,11 +35,12 @@ def judge(
     board: Board = NO_BOARD,
     **limits: object,
 ) -> Judged:
-    """The only gate that is set."""
+    """The only gate that is set, beside that it loads."""
     paths = [None if path is None else compiled(path) if isinstance(path, str) else path for path in (before, after)]
     assert paths[1] is not None
     gates = Gates(**{**{name: getattr(NONE, name) for name in NONE.__struct_fields__}, **limits})  # type: ignore[arg-type]
-    (found,) = check(paths[0], paths[1], gates, images, board)
+    judged = check(paths[0], paths[1], gates, images, board)
+    (found,) = [each for each in judged if each.gate != "load" or each.verdict != "passed"]
     return found
 
 

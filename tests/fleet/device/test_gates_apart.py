@@ -24,7 +24,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 
 def test_it_says_what_came_of_each(tmp_path: Path) -> None:
     found = judged_apart(QUESTION)
-    assert [each.gate for each in found] == ["throttling"]
+    assert [each.gate for each in found] == ["load", "throttling"]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_release_that_ends_its_process_does_not_load(monkeypatch: pytest.Monke
 
 def test_a_release_that_crashes_at_load_goes_back(running: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     instead(monkeypatch, "import os; os.abort()")
-    (ended,) = list(pull(running.place, running.shelf, running.outbox.append, running.told.append))
+    (ended,) = list(pull(running.place, running.shelf, running.put, running.told.append))
     assert (ended.outcome, ended.why) == (
         "rolled back",
         "load failed: SIGABRT ended the process that loaded it",

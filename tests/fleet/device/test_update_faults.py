@@ -36,7 +36,7 @@ def kill_at(board: Board, state: State) -> None:
             raise KilledError
 
     with pytest.raises(KilledError):
-        list(pull(board.place, board.shelf, board.outbox.append, tell, _passed))
+        list(pull(board.place, board.shelf, board.put, tell, _passed))
 
 
 def _passed(_question: object) -> tuple[Judged, ...]:
@@ -69,7 +69,7 @@ def test_a_kill_of_a_bad_release_ends_with_the_old_one(running: Board, state: St
             raise KilledError
 
     with pytest.raises(KilledError):
-        list(pull(running.place, running.shelf, running.outbox.append, tell, here))
+        list(pull(running.place, running.shelf, running.put, tell, here))
     assert answers(running) in (1, 3)
     assert [each.outcome for each in running.pull()] == ["rolled back"]
     assert answers(running) == 1
@@ -90,7 +90,7 @@ def test_power_that_goes_between_the_rename_and_the_gate(running: Board, monkeyp
     assert answers(running) == 2
     assert running.place.link.resolve() == running.place.bundle(1).resolve()
     (ended,) = running.pull()
-    assert ended.gates[0].gate == "accuracy"
+    assert [each.gate for each in ended.gates] == ["load", "accuracy", "throttling"]
     assert ended.outcome == "committed"
     assert running.place.link.resolve() == running.place.bundle(2).resolve()
 
@@ -139,7 +139,7 @@ def test_whatever_its_small_files_say_something_whole_runs(running: Board, name:
         raise KilledError
 
     with pytest.raises((KilledError, TbftError)):
-        list(pull(running.place, running.shelf, running.outbox.append, running.told.append, judge))
+        list(pull(running.place, running.shelf, running.put, running.told.append, judge))
     running.shelf.fails = None
     running.pull()
     assert answers(running) == 2
@@ -183,15 +183,15 @@ def test_gates_that_never_end_are_begun_three_times(running: Board) -> None:
 
     for _ in range(3):
         with pytest.raises(KilledError):
-            list(pull(running.place, running.shelf, running.outbox.append, running.told.append, crash))
+            list(pull(running.place, running.shelf, running.put, running.told.append, crash))
         assert answers(running) == 2
-    (ended,) = list(pull(running.place, running.shelf, running.outbox.append, running.told.append, crash))
+    (ended,) = list(pull(running.place, running.shelf, running.put, running.told.append, crash))
     assert ended.outcome == "rolled back"
     assert answers(running) == 1
 
 
 def test_a_result_that_cannot_be_written_is_told_later(running: Board) -> None:
-    def full(_update: object) -> None:
+    def full(_update: object, _accuracy: object) -> None:
         raise TbftError("no space left", "")
 
     with pytest.raises(TbftError, match="no space"):

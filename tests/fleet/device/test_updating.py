@@ -14,6 +14,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.ongoing import Ongoing
 from tbft_fleet.device.states import State
 from tbft_fleet.device.update import pull
+from tbft_fleet.files.gates import Gates
 from tbft_fleet.files.result import Update
 
 STATES = [State.VERIFY, State.STAGE, State.SWITCH, State.GATE, State.COMMIT, State.COMMITTED]
@@ -31,6 +32,7 @@ def test_a_release_goes_through_every_state(board: Board) -> None:
     assert [ongoing.state for ongoing in board.told] == STATES
     assert (ended.release, ended.outcome, ended.why) == (12, "committed", None)
     assert [(each.gate, each.verdict) for each in ended.gates] == [
+        ("load", "passed"),
         ("accuracy", "passed"),
         ("throttling", "not measurable"),
     ]
@@ -75,6 +77,18 @@ def test_a_release_that_is_worse_goes_back_and_is_not_tried_again(board: Board) 
     assert [each.outcome for each in board.pull()] == ["committed"]
 
 
+def test_what_gates_measured_is_told(board: Board) -> None:
+    """Of what runs now: behind a roll back of the one before, where a gate measured that."""
+    board.shelf.add(GOOD, 1)
+    board.pull()
+    board.shelf.add(BAD, 2, ACCURATE)
+    board.pull()
+    board.shelf.add(BAD, 3, Gates(doctor=False, drop=1, required=("drop",)))
+    board.pull()
+    assert [each.outcome for each in board.outbox] == ["committed", "rolled back", "rolled back"]
+    assert board.accuracies == [1.0, None, 1.0]
+
+
 def test_a_first_release_that_fails_leaves_nothing_to_run(board: Board) -> None:
     board.shelf.add(BAD, 1, ACCURATE)
     (ended,) = board.pull()
@@ -91,7 +105,7 @@ def test_what_came_meanwhile_is_taken_at_once(board: Board) -> None:
         if (ongoing.number, ongoing.state) == (1, State.STAGE):
             board.shelf.add(OTHER, 2)
 
-    found = pull(board.place, board.shelf, board.outbox.append, tell, here)
+    found = pull(board.place, board.shelf, board.put, tell, here)
     assert [(each.release, each.outcome) for each in found] == [(1, "committed"), (2, "committed")]
 
 

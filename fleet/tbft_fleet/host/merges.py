@@ -1,0 +1,98 @@
+"""The merges of a fleet: tensors that devices learned together, and who took part, each in a folder by its number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from tbft_artifacts.atomic import atomic_file, atomic_folder
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.decode import MIB, decode
+from tbft_artifacts.errors import TbftError
+from tbft_artifacts.regular import read_at_most, unreadable
+from tbft_artifacts.rights import PRIVATE_FILE, private_folder
+from tbft_fleet.files.round import Round
+from tbft_fleet.host.folder import Fleet
+
+RECORD = "round.json"
+# Of a round of 100,000 devices.
+_LIMIT = 32 * MIB
+_RESTORE = "restore it from a copy"
+
+
+def next_number(fleet: Fleet) -> int:
+    """Of a task or a merge: higher than all before, also of a round that came to nothing."""
+    path = fleet.folder / "rounds" / "number"
+    with fleet.held():
+        number = int(path.read_text(encoding="ascii")) + 1 if path.exists() else 1
+        private_folder(path.parent)
+        with atomic_file(path, mode=PRIVATE_FILE) as temporary:
+            temporary.write_text(f"{number}\n", encoding="ascii")
+    return number
+
+
+def keep_merge(fleet: Fleet, record: Round, tensors: dict[str, np.ndarray]) -> None:
+    """Write a merge whole, or not at all. Raises TbftError for a full disk."""
+    with atomic_folder(merge_file(fleet, record.number).parent) as temporary:
+        (temporary / merge_file(fleet, record.number).name).write_bytes(save(tensors))
+        (temporary / RECORD).write_bytes(_encoded(record))
+
+
+def merge_file(fleet: Fleet, number: int) -> Path:
+    """The tensors of a merge, with which the next round may begin."""
+    return fleet.merges / f"{number:06}" / "merge.safetensors"
+
+
+def merged_tensors(fleet: Fleet, number: int) -> dict[str, np.ndarray]:
+    """Those of a merge, by name. Raises TbftError for a file that is gone or damaged."""
+    path = merge_file(fleet, number)
+    try:
+        return load_file(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except (SafetensorError, UnicodeError, KeyError, TypeError, ValueError) as error:
+        raise TbftError(f"'{path}' cannot be read: {error}", _RESTORE) from error
+
+
+def rounds_in(folder: Path) -> tuple[Round, ...]:
+    """The records of rounds in the fleet's folder of merges, in order. Raises TbftError for one that is damaged."""
+    found = (_read(path) for path in folder.glob(f"*/{RECORD}"))
+    return tuple(sorted(found, key=lambda each: each.number))
+
+
+def merge_in(fleet: Fleet, bundle: Bundle) -> Round | None:
+    """The newest merge that `bundle` was derived with, unless a release has brought it; None where there is none.
+
+    Raises TbftError for a record or tensors that are damaged.
+    """
+    parents = {each.number for each in fleet.releases() if each.bundle_id == bundle.manifest.parent}
+    waiting = [each for each in rounds_in(fleet.merges) if each.into is None and each.release in parents]
+    weights = bundle.load_weights() if waiting else {}
+    for found in reversed(waiting):
+        tensors = merged_tensors(fleet, found.number)
+        if all(name in weights and weights[name].tobytes() == value.tobytes() for name, value in tensors.items()):
+            return found
+    return None
+
+
+def brought(fleet: Fleet, merge: Round, release: int) -> None:
+    """Note which release brings a merge to all."""
+    with atomic_file(merge_file(fleet, merge.number).with_name(RECORD)) as temporary:
+        temporary.write_bytes(_encoded(replace(merge, into=release)))
+
+
+def _encoded(record: Round) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(record), indent=1)
+
+
+def _read(path: Path) -> Round:
+    try:
+        content = read_at_most(path, _LIMIT)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return decode(content, Round, _LIMIT, failed=f"'{path}' cannot be read", hint=_RESTORE)

@@ -1,0 +1,36 @@
+"""What all devices of a merge train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tbft_artifacts.bundle import Bundle
+from tbft_artifacts.manifest import BatchNorm
+from tbft_artifacts.plan import Plan
+
+
+@dataclass(frozen=True)
+class Trained:
+    """`parameters` and the statistics of `norms`, from `base`, by name."""
+
+    parameters: Sequence[str]
+    norms: Sequence[BatchNorm]
+    base: Mapping[str, np.ndarray]
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        return tuple(name for norm in self.norms for name in (norm.mean, norm.variance))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.parameters, *self.statistics)
+
+
+def trained(bundle: Bundle, plan: Plan, weights: Mapping[str, np.ndarray]) -> Trained:
+    """What `plan` of a bundle trains where it begins with `weights`."""
+    parameters = [*(each.name for each in plan.parameters), *(layer.weight for layer in plan.sparse_layers)]
+    found = Trained(parameters, bundle.manifest.moving_norms(plan), weights)
+    return Trained(parameters, found.norms, {name: weights[name] for name in found.names})
