@@ -127,11 +127,11 @@ def _run(words: Sequence[str], work: Path, seconds: float, alive: Callable[[], N
     Raises TbftError with what it said where it fails, and where it takes longer than `seconds`.
     """
     said = work / "said.txt"
-    begin = [sys.executable, "-m", "tbft_fleet.rounds.begin", str(os.getpid())]
+    begin = [sys.executable, "-P", "-m", "tbft_fleet.rounds.begin", str(os.getpid())]
     last = time.monotonic() + seconds
     with said.open("wb") as errors:
         child = subprocess.Popen(
-            [*begin, sys.executable, "-m", "tbft_edge", *words],
+            [*begin, sys.executable, "-P", "-m", "tbft_edge", *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
