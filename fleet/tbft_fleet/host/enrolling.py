@@ -18,6 +18,7 @@ from tbft_artifacts.signing.statement import Statement
 from tbft_fleet.files.enrolment import PREDICATE_TYPE, Enrolment
 from tbft_fleet.host.device import Device
 from tbft_fleet.host.devices import Devices
+from tbft_fleet.host.node_keys import check_node_key
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
@@ -43,9 +44,11 @@ def enrol(devices: Devices, results: Path, path: Path, at: str, *, group: str | 
     One that is there keeps what is known of it, also with a new key, if the old one signed the enrolment, too; else
     only with `replace_key`. Then it begins anew, and its `results` are put aside: who has that key may be anybody.
 
-    Raises TbftError for another key under a name that is taken, and for a device that was revoked.
+    Raises TbftError for another key under a name that is taken, for a device that was revoked, and for a key of its
+    SuperNode that is none or another device's.
     """
     enrolment, content = read_enrolment(path)
+    check_node_key(devices, enrolment)
     known = devices.get(enrolment.device)
     fresh = Device(enrolment=enrolment, group=group or enrolment.group, enrolled_at=at)
     if known is not None and not replace_key:

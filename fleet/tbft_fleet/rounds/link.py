@@ -42,7 +42,7 @@ clientapp = "none:app"
 
 @dataclass(frozen=True)
 class Node:
-    """A SuperNode that may come: the device's `name`, and its key as `node_key.node_key_bytes` gives it."""
+    """A SuperNode that may come: the device's `name`, and its key as `node_keys.node_key_bytes` gives it."""
 
     id: int
     name: str
