@@ -15,7 +15,6 @@ from support.made_up_fleet import AT, MadeUpDevice
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.files import result as contract
 from tbft_fleet.files.result import NO_BUNDLE, WEIGHTS, Health, Training, Update
-from tbft_fleet.host import checked_files
 from tbft_fleet.host.enrolling import enrol, revoke
 from tbft_fleet.host.inbox import Inbox
 
@@ -175,8 +174,10 @@ def test_large_files_and_many_are_refused(
     inbox: Inbox, device: MadeUpDevice, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No disk is filled."""
-    monkeypatch.setattr(checked_files, "MOST_BYTES", 100)
-    refused(inbox, told(inbox, device, outbox, {"a.json": b"x" * 101}), "'a.json' in it has more than")
+    monkeypatch.setattr("tbft_fleet.host.inbox.MOST_BYTES", 100)
+    refused(inbox, told(inbox, device, outbox, {"a.json": b"x" * 101}), "'a.json' in it, .* has more than")
+    two = {"a.json": b"x" * 60, "b.json": b"x" * 60}
+    refused(inbox, told(inbox, device, outbox, two), "'b.json' in it, with its other files, has more than")
     many = {f"{number}.json": b"" for number in range(contract.MOST_FILES + 1)}
     refused(inbox, told(inbox, device, outbox, many), "more than 32")
 
@@ -204,3 +205,8 @@ def test_weights_of_nothing_are_refused(inbox: Inbox, device: MadeUpDevice, outb
     other = Training(plan="other", images=1)
     refused(inbox, told(inbox, device, outbox, {WEIGHTS: save(GOOD)}, training=other), "no plan 'other'")
     refused(inbox, told(inbox, device, outbox, {WEIGHTS: b"x" * 50}, training=TRAINING), "no safetensors file")
+    # Which would take ten times as much memory, though no byte of it is a value.
+    many = save({f"{number:0100}": np.zeros(0, np.float32) for number in range(10_000)})
+    refused(
+        inbox, told(inbox, device, outbox, {WEIGHTS: many}, training=TRAINING), "bytes, and those of plan '.*' .* at"
+    )
