@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,22 @@ def test_changed_and_unlisted_files_are_refused(inbox: Inbox, device: MadeUpDevi
         folder = told(inbox, device, outbox, {"a.json": b"{}"})
         change(folder)
         refused(inbox, folder, words)
+
+
+def test_a_stick_that_breaks_hinders_no_other_result(
+    inbox: Inbox, device: MadeUpDevice, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the system says of a read names no file; it is still the stick's, and not the host's disk."""
+
+    def breaks(*_: object) -> Iterator[bytes]:
+        yield b"x"
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    folder = told(inbox, device, outbox, {"a.json": b"xy"})
+    with monkeypatch.context() as patch:
+        patch.setattr("tbft_fleet.host.checked_files.pieces", breaks)
+        refused(inbox, folder, "'a.json' in it cannot be read")
+    assert inbox.accept(folder, AT).is_new
 
 
 def test_links_are_refused(inbox: Inbox, device: MadeUpDevice, outbox: Path, tmp_path: Path) -> None:
