@@ -15,6 +15,7 @@ from typing import Any
 
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.rounds.flower import VERSION, flower
+from tbft_fleet.rounds.grid import grid_of
 from tbft_fleet.rounds.parcel import KIND, Parcel, packed, unpacked
 from tbft_fleet.rounds.runtime_api import Api, acquire, beating, connect
 
@@ -170,14 +171,11 @@ class Run:
             from flwr.common.serde import run_from_proto
             from flwr.proto.runtime_pb2 import PullTaskInputRequest
             from flwr.supercore.task_identity import TaskIdentity
-            from flwr.superlink.grid import HttpGrid
         given = client.PullTaskInput(PullTaskInputRequest())
         # Of this process: messages name the run that they are of by it.
         TaskIdentity.task_id, TaskIdentity.run_id = given.task_id, given.run.run_id
         TaskIdentity.node_id = given.context.node_id
-        self._grid = HttpGrid(api.address, api.certificate is None, api.certificate, token=token)
-        # Its own ends the process where a token is old, as after a restart of the SuperLink.
-        self._grid._retry_invoker = None
+        self._grid = grid_of(api, token)
         self._grid.set_run(run_from_proto(given.run))
         self._unreachable = unreachable
 
