@@ -73,6 +73,21 @@ def test_a_device_whose_key_is_lost_begins_anew(
     assert sorted(path.name for path in inbox.results.iterdir()) == ["pi-7", "pi-7~1"]
 
 
+def test_a_device_does_not_begin_anew_with_the_key_that_it_has(
+    inbox: Inbox, device: MadeUpDevice, outbox: Path, tmp_path: Path
+) -> None:
+    """Else whoever recorded its results could have them taken once more; also of one that was revoked."""
+    bundle_id = inbox.releases[1].bundle_id
+    first = device.result(outbox, bundle_id=bundle_id)
+    inbox.accept(first, AT)
+    inbox.accept(device.result(outbox, bundle_id=bundle_id), AT)
+    assert again(inbox.devices, device.enrolment(tmp_path), replace_key=True).counter == 2
+    assert not inbox.accept(first, AT).is_new
+    revoke(inbox.devices, "pi-7", AT)
+    with pytest.raises(TbftError, match="was revoked at"):
+        again(inbox.devices, device.enrolment(tmp_path), replace_key=True)
+
+
 def test_a_revoked_device_cannot_just_enrol_again(devices: Devices, device: MadeUpDevice, tmp_path: Path) -> None:
     revoke(devices, "pi-7", AT)
     with pytest.raises(TbftError, match="was revoked at"):
