@@ -15,3 +15,11 @@ def admitted(devices: Devices) -> Mapping[str, bytes]:
     """
     found = {each.name: each.enrolment.node_key for each in devices if each.revoked_at is None}
     return {name: node_key_bytes(key, name) for name, key in found.items() if key is not None}
+
+
+def not_taken(device: str) -> str:
+    """What is said of one whose key the SuperLink refuses."""
+    return (
+        f"the SuperLink does not take the key of '{device}', which it had before; "
+        "remove rounds/node.key on that device, join it anew, and enrol it"
+    )

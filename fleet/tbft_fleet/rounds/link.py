@@ -104,19 +104,31 @@ class Link:
             if node.status != "unregistered"
         )
 
-    def admit(self, keys: Mapping[str, bytes]) -> None:
-        """Let nodes of these names with these keys come, and no others. Raises TbftError where it does not answer."""
+    def admit(self, keys: Mapping[str, bytes]) -> tuple[str, ...]:
+        """Let nodes of these names with these keys come, and no others; the names of those that it does not take.
+
+        It takes no key that it had before, under another name or of a device that was revoked; the others come.
+        Raises TbftError where it does not answer.
+        """
         with flower():
+            import httpx
             from flwr.proto.control_pb2 import RegisterNodeRequest, UnregisterNodeRequest
-        known = self.nodes()
+        known, refused = self.nodes(), list[str]()
         with self._reached():
             for node in known:
                 if keys.get(node.name) != node.key:
-                    self._control.UnregisterNode(UnregisterNodeRequest(node_id=node.id))
+                    with contextlib.suppress(httpx.HTTPStatusError):  # Somebody else just did.
+                        self._control.UnregisterNode(UnregisterNodeRequest(node_id=node.id))
             there = {node.name for node in known if keys.get(node.name) == node.key}
             for name, key in keys.items():
                 if name not in there:
-                    self._control.RegisterNode(RegisterNodeRequest(public_key=key, name=name))
+                    try:
+                        self._control.RegisterNode(RegisterNodeRequest(public_key=key, name=name))
+                    except httpx.HTTPStatusError:
+                        refused.append(name)
+        # 'fleet superlink' and 'fleet rounds' both do this, perhaps at the same moment.
+        came = {node.name for node in self.nodes()} if refused else set()
+        return tuple(name for name in refused if name not in came)
 
     @contextlib.contextmanager
     def run(self) -> Iterator[Run]:
