@@ -144,7 +144,7 @@ def _evaluate(options: Options, model: Path, bundle_id: str, data: Path) -> Eval
 
 
 def _command(failed: str, options: Options, command: str, *arguments: str | Path) -> bytes:
-    own = [sys.executable, "-m", "tbft_edge", command, *arguments, "--threads", str(options.threads), "--json"]
+    own = [sys.executable, "-P", "-m", "tbft_edge", command, *arguments, "--threads", str(options.threads), "--json"]
     return run_json(own, failed=failed)
 
 

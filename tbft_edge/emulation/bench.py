@@ -209,7 +209,7 @@ def measure_here(bundle: Bundle, plan: Plan, steps: int, batch_size: int, weight
     request = MeasureRequest(
         str(bundle.folder.resolve()), str(weights), plan.id, steps, batch_size, expect_id=bundle.manifest.bundle_id
     )
-    command = [sys.executable, *MODULE, msgspec.json.encode(request).decode()]
+    command = [sys.executable, "-P", *MODULE, msgspec.json.encode(request).decode()]
     done = run_program(command)
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]

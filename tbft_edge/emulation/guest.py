@@ -110,7 +110,7 @@ def _install_packages(packages: Path, versions: Sequence[str]) -> None:
         platforms = [word for name in PLATFORMS for word in ("--platform", name)]
         _run(
             [
-                *(sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(temporary)),
+                *(sys.executable, "-P", "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(temporary)),
                 *("--only-binary=:all:", "--no-deps", "--implementation", "cp", "--python-version", PYTHON_VERSION),
                 *("--abi", f"cp{PYTHON_VERSION.replace('.', '')}", "--abi", "abi3", "--abi", "none"),
                 *platforms,

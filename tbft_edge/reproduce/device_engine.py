@@ -84,7 +84,9 @@ class DeviceEngine:
         return _Tested(found.accuracy, found.images, seen)
 
     def _edge(self, command: str, *arguments: str | Path) -> bytes:
-        return run_json([self.python, "-m", "tbft_edge", command, *arguments, "--threads", str(self.threads), "--json"])
+        return run_json(
+            [self.python, "-P", "-m", "tbft_edge", command, *arguments, "--threads", str(self.threads), "--json"]
+        )
 
     def _diverged(self, run: Path, job: Job, bundle: Bundle) -> Outcome:
         from tbft_runtime.run.folder import RunFolder

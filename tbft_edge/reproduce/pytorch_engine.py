@@ -27,7 +27,7 @@ class PyTorchEngine:
         """Fine-tune by the job's protocol, or adapt by a baseline. Raises TbftError if the worker fails."""
         baseline = BASELINES.get(job.trial.recipe)
         request = self._fine_tuning(job) if baseline is None else self._adaptation(job, baseline)
-        worker = [sys.executable, "-m", "tbft_edge.reproduce.pytorch.worker"]
+        worker = [sys.executable, "-P", "-m", "tbft_edge.reproduce.pytorch.worker"]
         return answer(run_json(worker, msgspec.json.encode(request)), Outcome)
 
     def _adaptation(self, job: Job, baseline: Baseline) -> Request:

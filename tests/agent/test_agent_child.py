@@ -55,7 +55,7 @@ def read_number(path: Path) -> int:
 def test_what_it_prints_and_what_it_says(python: Path) -> None:
     script(python, 'echo "$@"')
     assert Commands().run("train", Path("x")).split() == [
-        b"-m",
+        *(b"-P", b"-m"),
         *f"{module._TIED} {os.getpid()} train x --json".encode().split(),
     ]
     script(

@@ -31,7 +31,7 @@ class Commands:
 
     def run(self, command: list[str | Path], failed: str) -> bytes:
         assert failed.endswith("failed")
-        line = [str(word) for word in command][3:]
+        line = [str(word) for word in command][4:]
         self.lines.append(line)
         self.fail(line)
         if line[0] == "eval":

@@ -11,10 +11,11 @@ import pytest
 
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.rounds import flower
+from tbft_fleet.rounds.grid import grid_of, message_or_error
 from tbft_fleet.rounds.link import Link, Run
 from tbft_fleet.rounds.parcel import Parcel, packed, unpacked
 from tbft_fleet.rounds.runner import Runner
-from tbft_fleet.rounds.runtime_api import ACQUIRE, Api, connect
+from tbft_fleet.rounds.runtime_api import ACQUIRE, Api, Claimed, connect
 
 API = Api("127.0.0.1:1", b"secret")
 
@@ -62,9 +63,36 @@ def test_a_parcel_comes_through_as_it_was_sent() -> None:
 
     for parcel in (Parcel(b"{}", b"\0\xff" * 1000), Parcel(b"{}")):
         assert unpacked(packed(parcel)) == parcel
-    for other in (RecordDict(), RecordDict({"tbft-edge": ConfigRecord({"envelope": "text", "tensors": b""})})):
+    for other in (None, RecordDict(), RecordDict({"tbft-edge": ConfigRecord({"envelope": "text", "tensors": b""})})):
         with pytest.raises(TbftError, match="none of tbft-edge's"):
             unpacked(other)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"Message  3\0\xff\xff\xff", b"ConfigRecord  0\0", b"Other  0\0"])
+def test_what_a_node_made_up_is_an_error_to_the_host(content: bytes) -> None:
+    """And not the end of the round: bytes that Flower cannot read, or objects that are no message."""
+    from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+    from flwr.superlink.grid import http_grid
+
+    found = message_or_error(inflate_object_from_contents)("a" * 64, {"a" * 64: content})
+    assert found.has_error()
+    assert found.metadata.reply_to_message_id == ""
+    grid_of(API, "x").close()
+    assert http_grid.inflate_object_from_contents("a" * 64, {"a" * 64: content}).has_error()
+
+
+def test_what_a_superlink_made_up_does_not_end_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def damaged(_: object) -> None:
+        raise ValueError("not enough values to unpack")
+
+    monkeypatch.setattr("flwr.supernode.runtime.run_clientapp.pull_task_input", damaged)
+    monkeypatch.setattr("tbft_fleet.rounds.runner.acquire", lambda *_: Claimed(1, "token"))
+    runner = Runner(API, lambda parcel: parcel, said.append)
+    assert runner.step()
+    runner.close()
+    assert said == ["refused: what came is no message of Flower's: not enough values to unpack"]
 
 
 @pytest.mark.parametrize("found", ["1.41.0", "1.43.0", "2.42.0"])

@@ -12,8 +12,11 @@ import msgspec
 import pytest
 
 from support.rounds_processes import Lab, lab, until
+from tbft_fleet.device.node_key import make_node_key
 from tbft_fleet.files.round import Round
+from tbft_fleet.host.node_keys import node_key_bytes
 from tbft_fleet.rounds import link as links
+from tbft_fleet.rounds.admitted import admitted
 from tbft_fleet.rounds.link import Link
 from tbft_fleet.rounds.runtime_api import Api, acquire, connect
 from tbft_fleet.rounds.superlink import Place
@@ -97,6 +100,20 @@ def test_another_user_of_the_host_takes_on_no_run(running: Lab) -> None:
     own = api(running)
     with pytest.raises(httpx.HTTPStatusError):
         acquire(connect(Api(own.address, b"guessed", own.certificate), "SuperExec"), "flwr-serverapp")
+
+
+def test_a_key_that_was_there_before_keeps_nobody_out(running: Lab) -> None:
+    """Flower never takes one again: its device is named, and the others come."""
+    link, keys = Link(api(running)), admitted(running.world.devices)
+    (own, other) = (node_key_bytes(make_node_key(running.world.folder / name / "key"), name) for name in "xy")
+    link.wait(60)
+    try:
+        assert link.admit({**keys, "pi-8": own}) == ()
+        assert link.admit(keys) == ()
+        assert link.admit({**keys, "pi-8": own, "pi-9": other}) == ("pi-8",)
+    finally:
+        link.admit(keys)
+        link.close()
 
 
 def test_a_revoked_device_is_sent_away(running: Lab) -> None:

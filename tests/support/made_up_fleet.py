@@ -34,12 +34,18 @@ class MadeUpDevice:
     group: str = "porch"
     signer: CryptoSigner = field(default_factory=CryptoSigner.generate_ed25519)
     counter: int = 0
+    node_key: str | None = None
 
     def enrolment(self, folder: Path, *also: CryptoSigner) -> Path:
         """The file that it brings to the host, signed by other keys, too."""
         pem = public_pem(self.signer.public_key)
         stated = Enrolment(
-            device=self.name, group=self.group, public_key=pem, board="Raspberry Pi 4 Model B", runtime="0.1.0"
+            device=self.name,
+            group=self.group,
+            public_key=pem,
+            board="Raspberry Pi 4 Model B",
+            runtime="0.1.0",
+            node_key=self.node_key,
         )
         path = folder / f"{self.name}.dsse.json"
         path.write_bytes(signed_enrolment(stated, self.signer, *also))

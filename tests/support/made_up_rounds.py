@@ -137,8 +137,9 @@ class MemoryLink:
     admitted: Mapping[str, bytes] = field(default_factory=dict)
     sent: list[Parcel] = field(default_factory=list)
 
-    def admit(self, keys: Mapping[str, bytes]) -> None:
+    def admit(self, keys: Mapping[str, bytes]) -> tuple[str, ...]:
         self.admitted = keys
+        return ()
 
     def nodes(self) -> tuple[Node, ...]:
         return tuple(Node(number, name, b"", is_online=True) for number, name in enumerate(self.nodes_there))

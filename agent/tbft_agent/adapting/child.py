@@ -46,7 +46,7 @@ class Commands:
 
     def run(self, *words: str | Path) -> bytes:
         """What `tbft-edge WORDS --json` prints. Raises TbftError with its own message, and StoppedError."""
-        command = [sys.executable, "-m", _TIED, str(os.getpid()), *(os.fspath(word) for word in words), "--json"]
+        command = [sys.executable, "-P", "-m", _TIED, str(os.getpid()), *(os.fspath(word) for word in words), "--json"]
         with self._lock:
             if self._stopped:
                 raise StoppedError

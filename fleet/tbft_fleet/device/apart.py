@@ -20,7 +20,8 @@ from tbft_artifacts.tied import tie_to
 from tbft_fleet.device.judged import Judged
 from tbft_fleet.files.gates import Gates
 
-_COMMAND = (sys.executable, "-m", "tbft_fleet.device.apart")
+# -P: else it would import what lies in the working folder, such as a stick's.
+_COMMAND = (sys.executable, "-P", "-m", "tbft_fleet.device.apart")
 # Longer than some thousand images take anywhere: what hangs must not run on for good.
 LONGEST_SECONDS = 3600.0
 _LONGEST_WORDS = 300

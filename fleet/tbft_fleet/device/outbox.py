@@ -48,15 +48,15 @@ def put(
     It appears whole, or not at all, and its number is one that no result had before. If more wait than the outbox may
     hold, the oldest are given up.
 
-    Raises TbftError for a full disk, a key that is gone, and for a file of more bytes than a host takes.
+    Raises TbftError for a full disk, a key that is gone, and for files of more bytes than a host takes.
     """
     files = files or {}
-    for name, content in files.items():
-        if len(content) > MOST_BYTES:
-            raise TbftError(
-                f"'{name}' has {len(content):,} bytes, more than a result may carry",
-                "train a smaller part of the network",
-            )
+    size = sum(map(len, files.values()))
+    if size > MOST_BYTES:
+        raise TbftError(
+            f"{' and '.join(files)} have {size:,} bytes, more than a result may carry",
+            "train a smaller part of the network",
+        )
     number = place.current()
     release = place.release(number)
     result = Result(

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -56,26 +56,33 @@ def check_names(folder: Path, subjects: tuple[Subject, ...]) -> Mapping[str, str
     return listed
 
 
-def take(source: Path, target: Path, sha256: str) -> None:
-    """Copy a file. Raises TbftError if it is too large, or not what was signed; then nobody may look at the copy.
+def take(source: Path, target: Path, sha256: str, most: int) -> int:
+    """Copy a file of `most` bytes at most; its size.
+
+    Raises TbftError if it is larger, or not what was signed; then nobody may look at the copy.
 
     What was not copied cannot change any more between the check and whatever reads it.
     """
     digest, size = hashlib.sha256(), 0
-    try:
-        with _open(source) as file, target.open("xb") as copy:
-            for piece in pieces(file, MOST_BYTES):
-                digest.update(piece)
-                size += len(piece)
-                copy.write(piece)
-    except OSError as error:
-        if error.filename is None or Path(os.fsdecode(error.filename)) != source:
-            raise  # The host's own disk.
-        raise TbftError(f"'{source.name}' in it cannot be read ({error.strerror})", "copy it again") from error
-    if size > MOST_BYTES:
-        raise TbftError(f"'{source.name}' in it has more than {MOST_BYTES >> 20} MiB", _DISTRUST)
+    with target.open("xb") as copy:
+        for piece in _arriving(source, most):
+            digest.update(piece)
+            size += len(piece)
+            copy.write(piece)
+    if size > most:
+        raise TbftError(f"'{source.name}' in it, with its other files, has more than {MOST_BYTES >> 20} MiB", _DISTRUST)
     if digest.hexdigest() != sha256:
         raise TbftError(f"'{source.name}' in it is not what was signed: its content changed", "copy it again")
+    return size
+
+
+def _arriving(source: Path, most: int) -> Iterator[bytes]:
+    """The pieces of a file. Of a stick that breaks, or is pulled, the other results may be read before or after."""
+    try:
+        with _open(source) as file:
+            yield from pieces(file, most)
+    except OSError as error:
+        raise TbftError(f"'{source.name}' in it cannot be read ({error.strerror})", "copy it again") from error
 
 
 def _open(path: Path) -> BinaryIO:

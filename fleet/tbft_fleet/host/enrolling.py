@@ -18,6 +18,7 @@ from tbft_artifacts.signing.statement import Statement
 from tbft_fleet.files.enrolment import PREDICATE_TYPE, Enrolment
 from tbft_fleet.host.device import Device
 from tbft_fleet.host.devices import Devices
+from tbft_fleet.host.node_keys import check_node_key
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
@@ -41,14 +42,17 @@ def enrol(devices: Devices, results: Path, path: Path, at: str, *, group: str | 
     """Let the device that an enrolment is of belong to the fleet, in its own group or in `group`.
 
     One that is there keeps what is known of it, also with a new key, if the old one signed the enrolment, too; else
-    only with `replace_key`. Then it begins anew, and its `results` are put aside: who has that key may be anybody.
+    only with `replace_key`. Then it begins anew, and its `results` are put aside: who has that key may be anybody. With
+    the key that it has it never does: whatever that signed before would be new again.
 
-    Raises TbftError for another key under a name that is taken, and for a device that was revoked.
+    Raises TbftError for another key under a name that is taken, for a device that was revoked, and for a key of its
+    SuperNode that is none or another device's.
     """
     enrolment, content = read_enrolment(path)
+    check_node_key(devices, enrolment)
     known = devices.get(enrolment.device)
     fresh = Device(enrolment=enrolment, group=group or enrolment.group, enrolled_at=at)
-    if known is not None and not replace_key:
+    if known is not None and not (replace_key and _is_another_key(known, enrolment)):
         fresh = replace(known, enrolment=enrolment, group=group or enrolment.group)
         _check_same(known, enrolment, content, path)
     else:
@@ -83,7 +87,7 @@ def _check_same(known: Device, enrolment: Enrolment, content: bytes, path: Path)
             f"device '{known.name}' was revoked at {known.revoked_at}",
             "if it is trusted again, join it anew and give `replace`",
         )
-    if known.enrolment.public_key == enrolment.public_key:
+    if not _is_another_key(known, enrolment):
         return
     with contextlib.suppress(TbftError):
         verify(content, [key_of(known)], "")
@@ -92,6 +96,11 @@ def _check_same(known: Device, enrolment: Enrolment, content: bytes, path: Path)
         f"'{path}' has another key than device '{known.name}' has, which did not sign it",
         "if it is that device, and its old key is lost, give `replace`",
     )
+
+
+def _is_another_key(known: Device, enrolment: Enrolment) -> bool:
+    fresh = public_key(enrolment.public_key.encode(), f"device '{enrolment.device}'")
+    return bool(fresh.keyid != key_of(known).keyid)
 
 
 def _own_key(claimed: Statement, shown: str) -> Sequence[SSlibKey]:

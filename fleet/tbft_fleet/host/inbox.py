@@ -17,7 +17,7 @@ from tbft_artifacts.rights import private_folder
 from tbft_artifacts.signing.envelope import LIMIT, verify_by
 from tbft_artifacts.signing.statement import Statement
 from tbft_fleet.files.release import Release
-from tbft_fleet.files.result import ENVELOPE, NO_BUNDLE, PREDICATE_TYPE, WEIGHTS, Result, folder_name
+from tbft_fleet.files.result import ENVELOPE, MOST_BYTES, NO_BUNDLE, PREDICATE_TYPE, WEIGHTS, Result, folder_name
 from tbft_fleet.host.checked_files import check_names, read_envelope, take
 from tbft_fleet.host.device import Device
 from tbft_fleet.host.devices import Devices
@@ -72,8 +72,9 @@ class Inbox:
             listed = check_names(folder, statement.subject)
             private_folder(place.parent)
             with atomic_folder(place) as temporary:
+                left = MOST_BYTES
                 for name, sha256 in listed.items():
-                    take(folder / name, temporary / name, sha256)
+                    left -= take(folder / name, temporary / name, sha256, left)
                 self._check_weights(temporary, result, listed.keys())
                 (temporary / ENVELOPE).write_bytes(content)
         elif result.counter <= device.counter:

@@ -47,12 +47,15 @@ class Files:
 
     folder: Path
 
-    def current(self) -> Current:
-        """What devices see. Raises TbftError for metadata that are damaged, or signed by no key of the fleet."""
+    def current(self, *, also_before: bool = False) -> Current:
+        """What devices see. Raises TbftError for metadata that are damaged, or signed by no key of the fleet.
+
+        `also_before`: nor by one of those before the last rotation. They may be a thief's, and whoever signs on top of
+        what they signed has devices trust it again.
+        """
         root = self._read(self.folder / f"{self.latest('root')}.root.json", Root)
         trusted = [root.signed]
-        if root.signed.version > 1:
-            # A rotation may have been killed between the new root and what its keys sign.
+        if also_before and root.signed.version > 1:
             trusted.append(self._read(self.folder / f"{root.signed.version - 1}.root.json", Root).signed)
         self._verify(root, "root", trusted[:1])
         timestamp = self._read(self.folder / "timestamp.json", Timestamp)
@@ -130,4 +133,7 @@ class Files:
 
 
 def _damaged(path: Path, why: str) -> TbftError:
-    return TbftError(f"'{path}' is not what the fleet signed: {why}", "restore the repository from a copy")
+    return TbftError(
+        f"'{path}' is not what the fleet signed: {why}",
+        "restore the repository from a copy; where 'tbft-edge fleet keys rotate' was killed, do that again",
+    )

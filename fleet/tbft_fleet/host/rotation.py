@@ -5,6 +5,7 @@ from __future__ import annotations
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Root
 
+from tbft_artifacts.errors import TbftError
 from tbft_fleet.files.signed_at import signed_at
 from tbft_fleet.host.keys import ROLES, KeyName, MissingKeyError, next_key, signer, trusted_ids
 from tbft_fleet.host.metadata import Current
@@ -21,7 +22,7 @@ def rotate(repository: Repository, name: KeyName) -> str:
     Raises MissingKeyError where the root key is not here, or another one that is needed, and TbftError for a damaged
     repository; nothing has changed then.
     """
-    current = repository.files.current()
+    current = _current(repository)
     root = current.root.signed
     old_root = signer(repository.keys, "root", root)
     if name == "root":
@@ -40,6 +41,14 @@ def rotate(repository: Repository, name: KeyName) -> str:
             _sign(repository, current, name, [new], others)
     signer(repository.keys, name, root)  # The new key takes the place of the old one, which is worth nothing now.
     return new.public_key.keyid
+
+
+def _current(repository: Repository) -> Current:
+    """A rotation may have been killed between the new root and what its keys sign: no other command goes on then."""
+    try:
+        return repository.files.current()
+    except TbftError:
+        return repository.files.current(also_before=True)
 
 
 def _replace(root: Root, name: KeyName, new: CryptoSigner) -> None:

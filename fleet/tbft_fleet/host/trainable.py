@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from safetensors.numpy import load
 from tbft_artifacts.archive import unpack
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.check_plans import weight_shapes
+from tbft_artifacts.decode import MIB
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import Manifest
 from tbft_artifacts.plan import Plan
@@ -20,6 +22,7 @@ from tbft_artifacts.temporary_folder import temporary_folder
 
 # Of every plan: the tensors that it may change, all float32.
 Trainable = Mapping[str, Mapping[str, Shape]]
+_FLOAT32 = 4
 _DISTRUST = "do not trust it, and look at the device that it came from"
 
 
@@ -41,6 +44,12 @@ def check_weights(content: bytes, plan: str, known: Trainable) -> None:
     own = known.get(plan)
     if own is None:
         raise TbftError(f"its bundle has no plan '{plan}'", _DISTRUST)
+    # Before it is parsed: a header may name a million tensors without values, each of which becomes an object.
+    most = sum(_FLOAT32 * prod(shape) for shape in own.values()) + MIB
+    if len(content) > most:
+        raise TbftError(
+            f"its weights have {len(content):,} bytes, and those of plan '{plan}' {most:,} at most", _DISTRUST
+        )
     try:
         tensors = load(content)
     except (SafetensorError, UnicodeError, KeyError, TypeError, ValueError) as error:

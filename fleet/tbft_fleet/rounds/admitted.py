@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tbft_artifacts.errors import TbftError
-from tbft_artifacts.signing.library import signing_library
 from tbft_fleet.host.devices import Devices
+from tbft_fleet.host.node_keys import node_key_bytes
 
 
 def admitted(devices: Devices) -> Mapping[str, bytes]:
@@ -18,17 +17,9 @@ def admitted(devices: Devices) -> Mapping[str, bytes]:
     return {name: node_key_bytes(key, name) for name, key in found.items() if key is not None}
 
 
-def node_key_bytes(line: str, device: str) -> bytes:
-    """A public key, a line of OpenSSH, as a SuperLink stores it. Raises TbftError for what is none on P-384."""
-    with signing_library():
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
-    failed, hint = f"the key of the SuperNode of device '{device}' is", "join the device anew, and enrol it"
-    try:
-        key = load_ssh_public_key(line.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise TbftError(f"{failed} none that can be read", hint) from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
-        raise TbftError(f"{failed} none on P-384", hint)
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+def not_taken(device: str) -> str:
+    """What is said of one whose key the SuperLink refuses."""
+    return (
+        f"the SuperLink does not take the key of '{device}', which it had before; "
+        "remove rounds/node.key on that device, join it anew, and enrol it"
+    )

@@ -86,7 +86,7 @@ class Child:
             end(self._process)
 
     def _begin(self, now: float) -> None:
-        begin = [sys.executable, "-m", "tbft_fleet.rounds.begin", str(os.getpid()), *self._words]
+        begin = [sys.executable, "-P", "-m", "tbft_fleet.rounds.begin", str(os.getpid()), *self._words]
         self._process = subprocess.Popen(
             begin,
             stdin=subprocess.DEVNULL,

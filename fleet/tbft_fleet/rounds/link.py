@@ -15,6 +15,7 @@ from typing import Any
 
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.rounds.flower import VERSION, flower
+from tbft_fleet.rounds.grid import grid_of
 from tbft_fleet.rounds.parcel import KIND, Parcel, packed, unpacked
 from tbft_fleet.rounds.runtime_api import Api, acquire, beating, connect
 
@@ -42,7 +43,7 @@ clientapp = "none:app"
 
 @dataclass(frozen=True)
 class Node:
-    """A SuperNode that may come: the device's `name`, and its key as `node_key.node_key_bytes` gives it."""
+    """A SuperNode that may come: the device's `name`, and its key as `node_keys.node_key_bytes` gives it."""
 
     id: int
     name: str
@@ -103,19 +104,31 @@ class Link:
             if node.status != "unregistered"
         )
 
-    def admit(self, keys: Mapping[str, bytes]) -> None:
-        """Let nodes of these names with these keys come, and no others. Raises TbftError where it does not answer."""
+    def admit(self, keys: Mapping[str, bytes]) -> tuple[str, ...]:
+        """Let nodes of these names with these keys come, and no others; the names of those that it does not take.
+
+        It takes no key that it had before, under another name or of a device that was revoked; the others come.
+        Raises TbftError where it does not answer.
+        """
         with flower():
+            import httpx
             from flwr.proto.control_pb2 import RegisterNodeRequest, UnregisterNodeRequest
-        known = self.nodes()
+        known, refused = self.nodes(), list[str]()
         with self._reached():
             for node in known:
                 if keys.get(node.name) != node.key:
-                    self._control.UnregisterNode(UnregisterNodeRequest(node_id=node.id))
+                    with contextlib.suppress(httpx.HTTPStatusError):  # Somebody else just did.
+                        self._control.UnregisterNode(UnregisterNodeRequest(node_id=node.id))
             there = {node.name for node in known if keys.get(node.name) == node.key}
             for name, key in keys.items():
                 if name not in there:
-                    self._control.RegisterNode(RegisterNodeRequest(public_key=key, name=name))
+                    try:
+                        self._control.RegisterNode(RegisterNodeRequest(public_key=key, name=name))
+                    except httpx.HTTPStatusError:
+                        refused.append(name)
+        # 'fleet superlink' and 'fleet rounds' both do this, perhaps at the same moment.
+        came = {node.name for node in self.nodes()} if refused else set()
+        return tuple(name for name in refused if name not in came)
 
     @contextlib.contextmanager
     def run(self) -> Iterator[Run]:
@@ -170,14 +183,11 @@ class Run:
             from flwr.common.serde import run_from_proto
             from flwr.proto.runtime_pb2 import PullTaskInputRequest
             from flwr.supercore.task_identity import TaskIdentity
-            from flwr.superlink.grid import HttpGrid
         given = client.PullTaskInput(PullTaskInputRequest())
         # Of this process: messages name the run that they are of by it.
         TaskIdentity.task_id, TaskIdentity.run_id = given.task_id, given.run.run_id
         TaskIdentity.node_id = given.context.node_id
-        self._grid = HttpGrid(api.address, api.certificate is None, api.certificate, token=token)
-        # Its own ends the process where a token is old, as after a restart of the SuperLink.
-        self._grid._retry_invoker = None
+        self._grid = grid_of(api, token)
         self._grid.set_run(run_from_proto(given.run))
         self._unreachable = unreachable
 

@@ -33,8 +33,10 @@ def packed(parcel: Parcel) -> Any:
 
 
 def unpacked(content: Any) -> Parcel:
-    """What a RecordDict holds. Raises TbftError for what `packed` does not make."""
-    record = content.config_records.get(_RECORD)
+    """What a message holds. Raises TbftError for what `packed` does not make."""
+    with flower():
+        from flwr.app import RecordDict
+    record = content.config_records.get(_RECORD) if isinstance(content, RecordDict) else None
     parts = [None, None] if record is None else [record.get(name) for name in ("envelope", "tensors")]
     match parts:
         case [bytes(envelope), bytes(tensors)]:

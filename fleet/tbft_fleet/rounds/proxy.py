@@ -16,6 +16,8 @@ from tbft_fleet.rounds.certificates import Certificates
 _BODY = "64m"
 # Nothing that nginx would take for an end, a variable or a quotation.
 _WORD = re.compile(r"[A-Za-z0-9._:/\[\]-]+")
+# The address behind `proxy_pass` has a path, so that the SuperLink sees the one that nginx judged by: without it, what
+# a client wrote goes through as it is, such as /v1/control/start-run/../../fleet/.
 _CONFIGURATION = """\
 daemon off;
 worker_processes 1;
@@ -37,7 +39,7 @@ http {{
         ssl_certificate_key {key};
         ssl_protocols TLSv1.2 TLSv1.3;
         location /v1/fleet/ {{
-            proxy_pass https://127.0.0.1:{port};
+            proxy_pass https://127.0.0.1:{port}/v1/fleet/;
             proxy_ssl_trusted_certificate {ca};
             proxy_ssl_verify on;
             proxy_ssl_name localhost;

@@ -30,7 +30,7 @@ from tbft_fleet.merging.clipping import too_far
 from tbft_fleet.merging.merge import Merged, merge
 from tbft_fleet.merging.rules import Rule
 from tbft_fleet.merging.statistics import default_norms
-from tbft_fleet.rounds.admitted import admitted
+from tbft_fleet.rounds.admitted import admitted, not_taken
 from tbft_fleet.rounds.link import Link
 from tbft_fleet.rounds.parcel import Parcel
 from tbft_fleet.rounds.taking import Taken, take
@@ -83,7 +83,8 @@ class Rounds:
         if self.wanted.base is not None:
             self.changed = dict(read_weights(self.wanted.base, self.bundle))
         came = False
-        self.link.admit(admitted(self.inbox.devices))
+        for name in self.link.admit(admitted(self.inbox.devices)):
+            self.say(not_taken(name))
         self._gather()
         for _ in range(self.wanted.rounds):
             held = self._hold_one()

@@ -57,8 +57,14 @@ class Runner:
         with flower():
             from flwr.app import Error, Message
             from flwr.common.constant import ErrorCode, SubStatus
-        # The last two are the run and its app.
-        message, context, _, _ = self._pull(client)
+        try:
+            # The last two are the run and its app.
+            message, context, _, _ = self._pull(client)
+        except self._unreachable:
+            raise
+        except Exception as error:  # Whatever Flower's parsers raise of bytes that somebody chose.
+            self._say(f"refused: what came is no message of Flower's: {error}")
+            return
         try:
             reply = Message(packed(self._answered(message)), reply_to=message)
         except TbftError as error:

@@ -15,7 +15,7 @@ from tbft_artifacts.notify import tell
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import private_folder
 from tbft_fleet.host.devices import Devices
-from tbft_fleet.rounds.admitted import admitted
+from tbft_fleet.rounds.admitted import admitted, not_taken
 from tbft_fleet.rounds.certificates import Certificates
 from tbft_fleet.rounds.child import Child
 from tbft_fleet.rounds.flower import program
@@ -111,14 +111,16 @@ class _Door:
 
     def __init__(self, link: Link, devices: Devices, say: Callable[[str], None]) -> None:
         self._link, self._devices, self._say = link, devices, say
-        self._next, self._failed = 0.0, ""
+        self._next, self._failed, self._refused = 0.0, "", set[str]()
 
     def look(self) -> None:
         if time.monotonic() < self._next:
             return
         try:
-            self._link.admit(admitted(self._devices))
-            self._failed, wait = "", _ADMIT_SECONDS
+            refused = self._link.admit(admitted(self._devices))
+            for name in sorted({*refused} - self._refused):
+                self._say(not_taken(name))
+            self._refused, self._failed, wait = {*refused}, "", _ADMIT_SECONDS
         except TbftError as error:
             wait = _PAUSE_SECONDS
             if error.message != self._failed:

@@ -24,10 +24,14 @@ _DISTRUST = "do not trust what sent it"
 
 @dataclass(frozen=True)
 class Asked:
-    """A task that the fleet signed, and the tensors to begin with (a `.safetensors` file); None: the bundle's own."""
+    """A task that the fleet signed with the key `key` (its id), and the tensors to begin with (a `.safetensors` file).
+
+    None: the bundle's own.
+    """
 
     task: Task
     base: bytes | None
+    key: str
 
 
 def signed_task(task: Task, base: bytes | None, signer: CryptoSigner) -> Parcel:
@@ -42,13 +46,13 @@ def verify_task(parcel: Parcel, keys: Sequence[SSlibKey]) -> Asked:
 
     Raises TbftError if none of `keys` signed it, it is no task, or its tensors are others than those that it names.
     """
-    statement, _ = verify(parcel.envelope, keys, "the task")
+    statement, key = verify(parcel.envelope, keys, "the task")
     if statement.predicate_type != PREDICATE_TYPE:
         raise TbftError("what the fleet signed is no task", _DISTRUST)
     task = decode(bytes(statement.predicate), Task, MIB, failed="the task cannot be read", hint=_DISTRUST)
     named = {subject.name: subject.digest.sha256 for subject in statement.subject}
     if not named and not parcel.tensors:
-        return Asked(task, None)
+        return Asked(task, None, key)
     if named != {BASE: sha256(parcel.tensors).hexdigest()}:
         raise TbftError("the tensors that came with the task are not those that it names", _DISTRUST)
-    return Asked(task, parcel.tensors)
+    return Asked(task, parcel.tensors, key)

@@ -8,17 +8,19 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import PRIVATE_FILE, private_folder
-from tbft_artifacts.structs import Count, Struct
+from tbft_artifacts.structs import Count, Struct, Word
 from tbft_fleet.device.place import Place
 from tbft_fleet.files.result import ENVELOPE, WEIGHTS
 from tbft_fleet.files.task import Task
@@ -37,9 +39,9 @@ _AGAIN = "the next round asks again"
 
 
 class _Taken(Struct, frozen=True):
-    """The number of the last task that was taken on."""
+    """The number of the last task that was taken on, by the id of the key that signed it."""
 
-    number: Count
+    numbers: dict[Word, Count]
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,10 @@ class Pupil:
         Raises TbftError, in a line that says why, for a task that nobody signed who may, that was taken on before, that
         is of another bundle than runs here, or that cannot be trained; OSError where the disk fails.
         """
-        asked = verify_task(parcel, self.keys())
+        keys = self.keys()
+        asked = verify_task(parcel, keys)
         bundle, images = self._ready(asked.task)
-        self._take(asked.task)
+        self._take(asked, {key.keyid for key in keys})
         work = self.place.rounds / "work"
         shutil.rmtree(work, ignore_errors=True)
         private_folder(work)
@@ -83,18 +86,22 @@ class Pupil:
             raise TbftError("this device has no labelled images of its own", "name them in device.toml: images")
         return self.place.bundle(number), images
 
-    def _take(self, task: Task) -> None:
-        """Note that a task is taken on: who recorded an older one may not have it done again."""
-        path = self.place.rounds / "taken.json"
+    def _take(self, asked: Asked, trusted: Collection[str]) -> None:
+        """Note that a task is taken on: who recorded an older one may not have it done again.
+
+        A key that is trusted no longer is forgotten, with its numbers: a thief may have signed the highest there is.
+        """
+        path, number = self.place.rounds / "taken.json", asked.task.number
+        numbers: dict[str, int] = {}
         with contextlib.suppress(FileNotFoundError):
             failed = f"'{path}' cannot be read"
             taken = decode(read_at_most(path, _LIMIT), _Taken, _LIMIT, failed=failed, hint="remove it")
-            if task.number <= taken.number:
-                raise TbftError(
-                    f"the task has number {task.number}, and number {taken.number} was taken on before", _AGAIN
-                )
+            numbers = {key: last for key, last in taken.numbers.items() if key in trusted}
+        last = numbers.get(asked.key, 0)
+        if number <= last:
+            raise TbftError(f"the task has number {number}, and number {last} was taken on before", _AGAIN)
         with atomic_file(path, mode=PRIVATE_FILE) as temporary:
-            temporary.write_text(f'{{"number":{task.number}}}\n', encoding="ascii")
+            temporary.write_bytes(msgspec.json.encode(_Taken(numbers | {asked.key: number})))
 
     def _train(self, asked: Asked, bundle: Path, images: str, work: Path) -> Path:
         run, base = work / "run", work / "base.safetensors"
@@ -127,11 +134,11 @@ def _run(words: Sequence[str], work: Path, seconds: float, alive: Callable[[], N
     Raises TbftError with what it said where it fails, and where it takes longer than `seconds`.
     """
     said = work / "said.txt"
-    begin = [sys.executable, "-m", "tbft_fleet.rounds.begin", str(os.getpid())]
+    begin = [sys.executable, "-P", "-m", "tbft_fleet.rounds.begin", str(os.getpid())]
     last = time.monotonic() + seconds
     with said.open("wb") as errors:
         child = subprocess.Popen(
-            [*begin, sys.executable, "-m", "tbft_edge", *words],
+            [*begin, sys.executable, "-P", "-m", "tbft_edge", *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,

@@ -51,7 +51,7 @@ def examine(bundle: Bundle | None, folder: Path | None, board: Board | None = No
         _cpu_features(board),
         check_machine(platform.machine(), sys.maxsize),
         check_python(sys.version_info[:2]),
-        *check_onnxruntime([sys.executable, "-m", "tbft_runtime.doctor.probe"]),
+        *check_onnxruntime([sys.executable, "-P", "-m", "tbft_runtime.doctor.probe"]),
         _memory(board, bundle),
         _disk(folder, bundle),
         _trust(),

@@ -9,6 +9,7 @@ from securesystemslib.signer import CryptoSigner
 
 from support.made_up_fleet import AT, MadeUpDevice
 from tbft_artifacts.errors import TbftError
+from tbft_fleet.device.node_key import make_node_key
 from tbft_fleet.host.device import Device
 from tbft_fleet.host.devices import Devices
 from tbft_fleet.host.enrolling import enrol, revoke
@@ -72,11 +73,38 @@ def test_a_device_whose_key_is_lost_begins_anew(
     assert sorted(path.name for path in inbox.results.iterdir()) == ["pi-7", "pi-7~1"]
 
 
+def test_a_device_does_not_begin_anew_with_the_key_that_it_has(
+    inbox: Inbox, device: MadeUpDevice, outbox: Path, tmp_path: Path
+) -> None:
+    """Else whoever recorded its results could have them taken once more; also of one that was revoked."""
+    bundle_id = inbox.releases[1].bundle_id
+    first = device.result(outbox, bundle_id=bundle_id)
+    inbox.accept(first, AT)
+    inbox.accept(device.result(outbox, bundle_id=bundle_id), AT)
+    assert again(inbox.devices, device.enrolment(tmp_path), replace_key=True).counter == 2
+    assert not inbox.accept(first, AT).is_new
+    revoke(inbox.devices, "pi-7", AT)
+    with pytest.raises(TbftError, match="was revoked at"):
+        again(inbox.devices, device.enrolment(tmp_path), replace_key=True)
+
+
 def test_a_revoked_device_cannot_just_enrol_again(devices: Devices, device: MadeUpDevice, tmp_path: Path) -> None:
     revoke(devices, "pi-7", AT)
     with pytest.raises(TbftError, match="was revoked at"):
         again(devices, device.enrolment(tmp_path))
     assert again(devices, MadeUpDevice().enrolment(tmp_path), replace_key=True).revoked_at is None
+
+
+def test_a_key_that_would_close_the_superlink_is_refused(devices: Devices, tmp_path: Path) -> None:
+    """One that cannot be read, or another device's, which is public: at either, nobody would be let in any more."""
+    key = make_node_key(tmp_path / "node" / "node.key")
+    again(devices, MadeUpDevice("pi-8", node_key=key).enrolment(tmp_path))
+    for wrong, words in ((f"{key} copied", "of device 'pi-8'"), ("no key", "none that can be read")):
+        with pytest.raises(TbftError, match=words):
+            again(devices, MadeUpDevice("pi-10", node_key=wrong).enrolment(tmp_path))
+    assert devices.get("pi-10") is None
+    revoke(devices, "pi-8", AT)
+    assert again(devices, MadeUpDevice("pi-10", node_key=key).enrolment(tmp_path)).name == "pi-10"
 
 
 def test_what_is_no_enrolment_is_refused(devices: Devices, inbox: Inbox, device: MadeUpDevice, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,6 @@ from support.made_up_fleet import AT, MadeUpDevice
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.files import result as contract
 from tbft_fleet.files.result import NO_BUNDLE, WEIGHTS, Health, Training, Update
-from tbft_fleet.host import checked_files
 from tbft_fleet.host.enrolling import enrol, revoke
 from tbft_fleet.host.inbox import Inbox
 
@@ -153,6 +154,22 @@ def test_changed_and_unlisted_files_are_refused(inbox: Inbox, device: MadeUpDevi
         refused(inbox, folder, words)
 
 
+def test_a_stick_that_breaks_hinders_no_other_result(
+    inbox: Inbox, device: MadeUpDevice, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the system says of a read names no file; it is still the stick's, and not the host's disk."""
+
+    def breaks(*_: object) -> Iterator[bytes]:
+        yield b"x"
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    folder = told(inbox, device, outbox, {"a.json": b"xy"})
+    with monkeypatch.context() as patch:
+        patch.setattr("tbft_fleet.host.checked_files.pieces", breaks)
+        refused(inbox, folder, "'a.json' in it cannot be read")
+    assert inbox.accept(folder, AT).is_new
+
+
 def test_links_are_refused(inbox: Inbox, device: MadeUpDevice, outbox: Path, tmp_path: Path) -> None:
     """Also to a file with the very content that was signed: its folder may be the host's own."""
     folder = told(inbox, device, outbox, {"a.json": b"{}"})
@@ -175,8 +192,10 @@ def test_large_files_and_many_are_refused(
     inbox: Inbox, device: MadeUpDevice, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No disk is filled."""
-    monkeypatch.setattr(checked_files, "MOST_BYTES", 100)
-    refused(inbox, told(inbox, device, outbox, {"a.json": b"x" * 101}), "'a.json' in it has more than")
+    monkeypatch.setattr("tbft_fleet.host.inbox.MOST_BYTES", 100)
+    refused(inbox, told(inbox, device, outbox, {"a.json": b"x" * 101}), "'a.json' in it, .* has more than")
+    two = {"a.json": b"x" * 60, "b.json": b"x" * 60}
+    refused(inbox, told(inbox, device, outbox, two), "'b.json' in it, with its other files, has more than")
     many = {f"{number}.json": b"" for number in range(contract.MOST_FILES + 1)}
     refused(inbox, told(inbox, device, outbox, many), "more than 32")
 
@@ -204,3 +223,8 @@ def test_weights_of_nothing_are_refused(inbox: Inbox, device: MadeUpDevice, outb
     other = Training(plan="other", images=1)
     refused(inbox, told(inbox, device, outbox, {WEIGHTS: save(GOOD)}, training=other), "no plan 'other'")
     refused(inbox, told(inbox, device, outbox, {WEIGHTS: b"x" * 50}, training=TRAINING), "no safetensors file")
+    # Which would take ten times as much memory, though no byte of it is a value.
+    many = save({f"{number:0100}": np.zeros(0, np.float32) for number in range(10_000)})
+    refused(
+        inbox, told(inbox, device, outbox, {WEIGHTS: many}, training=TRAINING), "bytes, and those of plan '.*' .* at"
+    )

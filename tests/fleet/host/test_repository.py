@@ -12,6 +12,7 @@ import pytest
 
 from support.fleets import joined, new_fleet, publish
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.signing.keys import private_key
 from tbft_fleet.host.folder import Fleet, make_fleet
 from tbft_fleet.host.keys import KeyName, signer
 from tbft_fleet.host.metadata import Files, now
@@ -164,6 +165,34 @@ def test_a_key_that_was_lost_is_replaced(fleet: Fleet, tmp_path: Path, name: Key
         publish(fleet)
     rotate(fleet.repository, name)
     assert device.take(fleet.repository.folder) == (1, b"one")
+    publish(fleet, b"two")
+    assert device.take(fleet.repository.folder) == (2, b"two")
+
+
+def test_a_key_that_was_rotated_is_worth_nothing_to_the_host(fleet: Fleet, tmp_path: Path) -> None:
+    """A thief of it who may also write where devices look would have the new keys sign what he wrote."""
+    publish(fleet, b"one")
+    stolen = private_key(fleet.repository.keys / "targets.pem")
+    rotate(fleet.repository, "targets")
+    files = fleet.repository.files
+    targets = files.current().targets
+    files.write("targets", targets, [stolen])
+    with pytest.raises(TbftError, match="is not what the fleet signed") as caught:
+        publish(fleet, b"two")
+    assert "keys rotate' was killed" in caught.value.hint
+
+
+def test_a_rotation_that_was_killed_is_done_again_and_nothing_else(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a key that was lost: between the new root and what its key signs."""
+    publish(fleet, b"one")
+    device = joined(fleet, tmp_path / "pi")
+    (fleet.repository.keys / "targets.pem").unlink()
+    assert killed_at(monkeypatch, 1, lambda: rotate(fleet.repository, "targets"))
+    with pytest.raises(TbftError, match="is not what the fleet signed"):
+        publish(fleet, b"two")
+    rotate(fleet.repository, "targets")
     publish(fleet, b"two")
     assert device.take(fleet.repository.folder) == (2, b"two")
 

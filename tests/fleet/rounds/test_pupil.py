@@ -60,6 +60,21 @@ def test_a_task_becomes_a_result_that_the_host_accepts(world: World, pupil: Pupi
     assert "number 5 was taken on before" in refused(pupil, world.parcel(number=4))
 
 
+def test_a_thief_of_a_key_does_not_use_up_all_numbers(world: World) -> None:
+    """Once his key is no longer trusted, those that he signed with it do not count."""
+    stolen, new = (CryptoSigner.generate_ed25519() for _ in range(2))
+    keys = [stolen.public_key]
+    place = world.device("pi-6")
+    robbed = Pupil(place, lambda: keys, lambda: None)
+    thief = msgspec.structs.replace(world.task(number=2**31 - 1), plan="elsewhere")
+    assert "has no plan" in refused(robbed, signed_task(thief, None, stolen))
+    assert "was taken on before" in refused(robbed, signed_task(world.task(number=7), None, stolen))
+    keys[:] = [new.public_key]
+    other = msgspec.structs.replace(world.task(number=7), plan="elsewhere")
+    assert "has no plan" in refused(robbed, signed_task(other, None, new))
+    assert "number 7 was taken on before" in refused(robbed, signed_task(other, None, new))
+
+
 def test_a_task_for_another_bundle_is_refused(world: World, pupil: Pupil) -> None:
     other = msgspec.structs.replace(world.task(number=90), bundle_id="b" * 64)
     assert "runs here" in refused(pupil, signed_task(other, None, world.signer))

@@ -70,6 +70,14 @@ def test_a_round_may_begin_with_an_earlier_merge(world: World) -> None:
     assert is_moved(held.merges[0], world, 6.0)
 
 
+def test_a_key_that_the_superlink_refuses_ends_no_round(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its device is named, and what to do there."""
+    monkeypatch.setattr(MemoryLink, "admit", lambda *_: ("pi-9",))
+    held = Held(world, {"pi-0": learner(world, world.made_up("pi-0"), 1.0)})
+    assert len(held.rounds) == 1
+    assert any("does not take the key of 'pi-9'" in line for line in held.said)
+
+
 def test_who_is_silent_or_refuses_is_left_out(world: World) -> None:
     """The others count; both are named."""
 
