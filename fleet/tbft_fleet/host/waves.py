@@ -33,8 +33,8 @@ class Decision:
     """What becomes of a release that `percent` of the devices may take.
 
     open: the next wave, `percent`. widen: one of a group that nobody heard of is let in, since those that were are
-    silent. wait: for `waiting`. stop: too many `failed`. through: it has come to all. Names are those of the devices in
-    the wave that is judged; `silent` ones are not waited for.
+    silent. wait: for `waiting`. stop: too many `failed`. through: it has come to all. Names are those of the devices
+    that have the release, or may take it; `silent` ones are not waited for.
     """
 
     verdict: Verdict
@@ -62,7 +62,8 @@ def decide(settings: Settings, release: Release, members: Sequence[Member], now:
     """What comes next, of what every enrolled device is known to have done with the release."""
     members = [member for member in members if member.group in release.groups]
     live = _live(settings, members, now)
-    wave = [member for member in members if is_open(release, member.name)]
+    # Who was given it ahead of its wave, over SSH, says as much of it as others do.
+    wave = [member for member in members if is_open(release, member.name) or member.outcome is not None]
     answered = [member for member in wave if member.outcome is not None]
     waiting = [member for member in wave if member.outcome is None and member in live]
     failed = tuple(member for member in answered if member.outcome != "committed")

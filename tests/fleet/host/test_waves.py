@@ -66,6 +66,16 @@ def test_the_first_wave_has_a_device_of_each_group(number: int, porch: int, gard
     assert percent == 1 or any(bucket(number, member.name) == percent - 1 for member in found)
 
 
+def test_who_took_it_ahead_counts() -> None:
+    """Over SSH others choose the canary: where it fails, the release must not go on to boards that pull."""
+    found = told(members(50), 10)
+    ahead = next(member for member in found if bucket(NUMBER, member.name) >= 10)
+    failed = [Member(m.name, m.group, NOW, "rolled back", "why") if m is ahead else m for m in found]
+    assert decided(10, found).verdict == "open"
+    assert decided(10, failed).verdict == "stop"
+    assert [member.name for member in decided(10, failed).failed] == [ahead.name]
+
+
 def test_the_first_wave_is_of_devices_that_were_heard() -> None:
     """One that is off would keep all others waiting; where none was heard, any will do."""
     silent = members(50, hours=100)
@@ -177,6 +187,6 @@ def test_it_never_goes_back_but_to_nothing(percent: int, outcomes: list[Outcome 
     """And never on past a failure."""
     found = [Member(f"pi-{n}", "porch", NOW, outcome) for n, outcome in enumerate(outcomes)]
     decision = decided(percent, found)
-    failed = any(m.outcome in ("rolled back", "refused") for m in found if bucket(NUMBER, m.name) < percent)
+    failed = any(m.outcome in ("rolled back", "refused") for m in found)
     assert (decision.verdict == "stop") == failed
     assert decision.percent == 0 if failed else decision.percent >= percent
