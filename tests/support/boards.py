@@ -10,8 +10,9 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +40,9 @@ retry_files_enabled = False
 forks = 3
 [ssh_connection]
 pipelining = True
-ssh_args = -o ControlMaster=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes -o ConnectTimeout=5
+control_path_dir = {sockets}
+ssh_args = -o ControlMaster=auto -o ControlPersist=10s
+    -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes -o ConnectTimeout=5
 """
 
 
@@ -60,10 +63,11 @@ class Played:
 
 @dataclass
 class Boards:
-    """Three of them in `folder`, by their names; those in `off` do not answer."""
+    """Three of them in `folder`, by their names, with the program of `environment`; those in `off` do not answer."""
 
     folder: Path
     names: tuple[str, ...] = ("pi1", "pi2", "pi3")
+    environment: Path = DEVICE.parent
     off: set[str] = field(default_factory=set)
     ports: dict[str, int] = field(default_factory=dict)
 
@@ -89,17 +93,19 @@ class Boards:
                 "device_images": str(images[name]),
             }
         shared = {
-            "ansible_python_interpreter": str(DEVICE / "python"),
+            "ansible_python_interpreter": str(self.environment / "bin" / "python"),
             "device_service": False,
-            "device_controller": str(DEVICE / "tbft-edge"),
+            "device_controller": str(self.environment / "bin" / "tbft-edge"),
             "device_group": "porch",
         }
         path = self.folder / "inventory.json"
         path.write_text(json.dumps({"all": {"hosts": hosts, "vars": shared}}))
         return path
 
-    def play(self, name: str, inventory: Path, variables: dict[str, object]) -> Played:
-        """A playbook of the collection, as somebody would run it."""
+    def play(
+        self, name: str, inventory: Path, variables: dict[str, object], heard: Callable[[str], None] | None = None
+    ) -> Played:
+        """A playbook of the collection, as somebody would run it; `heard` is told each line as it comes."""
         command = [ANSIBLE / "ansible-playbook", "-i", inventory, f"tbft.edge.{name}", "-e", json.dumps(variables)]
         told = {
             "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
@@ -108,24 +114,34 @@ class Boards:
             "ANSIBLE_NOCOLOR": "1",
             "LC_ALL": "C.UTF-8",
         }
-        done = subprocess.run(command, capture_output=True, text=True, env=surroundings(told), check=False)
-        return Played(done.returncode, done.stdout + done.stderr)
+        said = []
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=surroundings(told)
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                said.append(line)
+                if heard is not None:
+                    heard(line.rstrip())
+        return Played(process.returncode, "".join(said))
 
 
 @contextlib.contextmanager
-def boards(folder: Path) -> Iterator[Boards]:
-    """Each with the program of this machine's device environment, and the collection installed beside them."""
-    found = Boards(folder)
-    (folder / "ansible.cfg").write_text(_CONFIG)
+def boards(folder: Path, environment: Path = DEVICE.parent) -> Iterator[Boards]:
+    """Each with the program of one of this machine's environments, and the collection installed beside them."""
+    found = Boards(folder, environment=environment)
     galaxy = [ANSIBLE / "ansible-galaxy", "collection", "install", ROOT / "ansible", "-p", folder / "collections"]
-    environment = surroundings({"ANSIBLE_HOME": str(folder / "home"), "LC_ALL": "C.UTF-8"})
-    subprocess.run(galaxy, check=True, capture_output=True, env=environment)
+    told = surroundings({"ANSIBLE_HOME": str(folder / "home"), "LC_ALL": "C.UTF-8"})
+    subprocess.run(galaxy, check=True, capture_output=True, env=told)
     for name in found.names:
         program = folder / name / "program"
         program.mkdir(parents=True)
-        (program / "venv").symlink_to(DEVICE.parent)
+        (program / "venv").symlink_to(environment)
         found.state(name).parent.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
+        # Not in `folder`: the name of a socket has 107 characters at most.
+        sockets = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        (folder / "ansible.cfg").write_text(_CONFIG.format(sockets=sockets))
         sshd = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
         if sshd is not None and shutil.which("ssh") is not None:
             _key(folder / "id")
