@@ -6,6 +6,7 @@ HOST := .venv/host
 DEVICE := .venv/device
 ZOO := .venv/zoo
 FEDERATED := .venv/federated
+ANSIBLE := .venv/ansible
 PEERS := $(foreach peer,jax mnn executorch,.venv/peer-$(peer)/.installed)
 BUNDLES := build/test-bundles
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
@@ -19,6 +20,9 @@ BROWSER := chromium fonts-dejavu-core
 # What stands before a SuperLink in rounds.
 PROXY := nginx-light
 
+# What boards of the fleet's demo are reached by.
+SSH := openssh-server openssh-client
+
 # What building the container image takes, beside those, and running it.
 IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 
@@ -26,7 +30,7 @@ IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 # not by how many tests they have: else a core ends up alone with files of few tests that train for minutes.
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo demo-sensor demo-agent test test-host test-device test-arm test-image test-federated nginx arm-tools image-tools browser \
+.PHONY: help demo demo-sensor demo-agent demo-fleet test test-host test-device test-arm test-image test-federated test-pushing test-fleet nginx ssh arm-tools image-tools browser \
 	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds bench-fleet-growth reproduction-page comparison-page same size \
 	lint format clean
 
@@ -35,9 +39,13 @@ help:
 	@echo "make demo-sensor  repair a drifted motion sensor's network: host to device, about 2 minutes"
 	@echo "make demo-agent  a device that notices drift, adapts, asks and adapts again by itself, about 2 minutes;"
 	@echo "             DEMO_ARGS=--stay: its page stays open"
+	@echo "make demo-fleet  releases in waves, a bad one that is stopped, and rounds of three boards: Ansible, TUF and Flower"
+	@echo "             on loopback, 3 to 5 minutes; sshd and nginx as root on Debian"
 	@echo "make test    every test, in both environments"
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
 	@echo "make test-federated  rounds over Flower, in an environment of their own, 4 minutes; nginx as root on Debian"
+	@echo "make test-pushing  releases that Ansible brings to three sshd on loopback; sshd as root on Debian"
+	@echo "make test-fleet  the fleet's demo from end to end, with what it says checked, 3 to 5 minutes"
 	@echo "make bench-rounds  bytes, seconds and memory of rounds over Flower with two devices, 3 minutes"
 	@echo "make bench-fleet-growth  what a host takes to collect, show and merge 10 to 1,000 devices, 3 minutes; TMPDIR=/dev/shm"
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
@@ -70,6 +78,11 @@ demo-sensor: $(HOST)/.installed $(DEVICE)/.installed
 
 demo-agent: $(HOST)/.installed $(DEVICE)/.agent
 	$(HOST)/bin/python demo/agent_run.py --host $(HOST) --device $(DEVICE) --out demo-agent-output $(DEMO_ARGS)
+
+# With the environment of rounds: export apart, it is what a host and its boards run.
+demo-fleet: $(HOST)/.installed $(FEDERATED)/.installed $(ANSIBLE)/.installed nginx ssh
+	PYTHONPATH=.:tests $(HOST)/bin/python demo/fleet_run.py \
+		--host $(HOST) --device $(FEDERATED) --out demo-fleet-output $(DEMO_ARGS)
 
 test: test-host test-device test-arm
 
@@ -118,6 +131,21 @@ image-tools:
 # Beside the others: flwr wants older packages, and nobody without rounds needs it.
 test-federated: $(FEDERATED)/.installed $(BUNDLES)/.made nginx
 	OMP_NUM_THREADS=1 $(FEDERATED)/bin/python -m pytest -rs tests/federated
+
+test-pushing: $(DEVICE)/.tested $(BUNDLES)/.made $(ANSIBLE)/.installed ssh
+	OMP_NUM_THREADS=1 $(DEVICE)/bin/python -m pytest -rs tests/pushing
+
+# Where Ansible or flwr cannot be installed pytest says so, and no other test is hindered.
+test-fleet: $(HOST)/.installed nginx ssh
+	@$(MAKE) --no-print-directory $(FEDERATED)/.installed $(ANSIBLE)/.installed || true
+	$(HOST)/bin/python -m pytest -rs tests/story
+
+ssh:
+	@if command -v ssh >/dev/null && { [ -x /usr/sbin/sshd ] || command -v sshd >/dev/null; }; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing $(SSH) to reach boards" && apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends $(SSH) >/dev/null; \
+	else echo "no board is reached by SSH here: install $(SSH) (as root on Debian, this command would)"; fi
 
 nginx:
 	@if [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null; then :; \
@@ -205,6 +233,13 @@ $(FEDERATED)/.installed: pyproject.toml constraints-federated.txt
 		--editable '.[federated]' pytest hypothesis
 	@touch $@
 
+$(ANSIBLE)/.installed: constraints-ansible.txt
+	@echo "installing Ansible in $(ANSIBLE)"
+	$(PYTHON) -m venv $(ANSIBLE)
+	$(ANSIBLE)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-ansible.txt \
+		ansible-core ansible-lint
+	@touch $@
+
 $(ZOO)/.installed: pyproject.toml constraints.txt
 	@echo "installing the host environment with torchvision, timm and pytorchcv in $(ZOO)"
 	$(PYTHON) -m venv $(ZOO)
@@ -270,4 +305,4 @@ $(BUNDLES)/.made: $(HOST)/.installed $(SOURCES)
 	@touch $@
 
 clean:
-	rm -rf .venv build demo-output demo-sensor-output demo-agent-output
+	rm -rf .venv build demo-output demo-sensor-output demo-agent-output demo-fleet-output

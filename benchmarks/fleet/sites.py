@@ -18,14 +18,15 @@ def write_sites(data: Path, folder: Path, classes: int, images: int) -> list[Pat
     with np.load(data) as found:
         arrays = {name: found[name] for name in ("images", "labels", "classes")}
     paths = []
-    for number, indices in enumerate(_shares(arrays["labels"], classes, images)):
+    for number, indices in enumerate(shares(arrays["labels"], classes, images)):
         paths.append(folder / f"site{number}.npz")
         taken = {"images": arrays["images"][indices], "labels": arrays["labels"][indices]}
         np.savez(paths[-1], **taken, classes=arrays["classes"])
     return paths
 
 
-def _shares(labels: np.ndarray, classes: int, images: int) -> Iterator[np.ndarray]:
+def shares(labels: np.ndarray, classes: int, images: int) -> Iterator[np.ndarray]:
+    """Indices of the images of each site."""
     known = np.unique(labels)
     free = np.ones(len(labels), bool)
     for number in range(SITES):
