@@ -56,7 +56,7 @@ def test_a_bad_release_reaches_one_board_and_is_given_back(told: list[dict[str, 
     """By its own gate, on its own photos; the others never saw it."""
     bad = told[2]
     assert bad["outcome"]["number"] == 2
-    assert "right in" in bad["outcome"]["why"]
+    assert "accuracy failed" in bad["outcome"]["why"]
     assert bad["runs"] == dict.fromkeys(BOARDS, 1)
 
 
