@@ -86,7 +86,7 @@ demo-fleet: $(HOST)/.installed $(FEDERATED)/.installed $(ANSIBLE)/.installed ngi
 
 test: test-host test-device test-arm
 
-test-host: $(HOST)/.installed $(DEVICE)/.installed $(BUNDLES)/.made
+test-host: $(HOST)/.installed $(DEVICE)/.fleet $(BUNDLES)/.made
 	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest $(ON_EVERY_CORE) \
 		tests/e2e tests/export tests/reproduce tests/docs tests/bench tests/artifacts
 

@@ -21,7 +21,7 @@ COMMANDS = (
     *("corrupt", "finalize", "report", "compare", "inspect", "doctor", "reproduce", "bench", "ops"),
 )
 # Has commands of its own, which `tests/agent/test_service_help.py` covers.
-GROUP = "agent"
+GROUPS = ("agent", "fleet")
 
 
 def answer(ended: Ended) -> object:
@@ -250,7 +250,7 @@ def test_the_listed_commands_are_all_there_are() -> None:
     """A new command is covered by the test above."""
     ended = run(DEVICE, "--help")
     _, _, listed = ended.out.partition("Commands:\n")
-    assert tuple(line.split()[0] for line in listed.splitlines()) == (*COMMANDS, GROUP)
+    assert tuple(line.split()[0] for line in listed.splitlines()) == (*COMMANDS, *GROUPS)
 
 
 def test_the_package_is_a_command_too() -> None:
