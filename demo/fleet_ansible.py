@@ -65,7 +65,9 @@ class Crew:
 
     def runs(self) -> dict[str, int]:
         """Which release runs on each board."""
-        return {board: int((self.state(board) / "releases" / "current").read_text()) for board in BOARDS}
+        return {
+            board: int((self.state(board) / "releases" / "current").read_text(encoding="ascii")) for board in BOARDS
+        }
 
     def state(self, board: str) -> Path:
         return self.boards.state(board)

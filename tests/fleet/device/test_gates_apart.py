@@ -31,7 +31,7 @@ def test_nothing_in_the_working_folder_is_imported(tmp_path: Path, monkeypatch: 
     """Whoever pulls from a stick may well stand in its folder: `cd /media/stick; tbft-edge fleet pull ... --from .`"""
     (tmp_path / "msgspec.py").write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")
     monkeypatch.chdir(tmp_path)
-    assert [each.gate for each in judged_apart(QUESTION)] == ["throttling"]
+    assert [each.gate for each in judged_apart(QUESTION)] == ["load", "throttling"]
     assert not (tmp_path / "ran").exists()
 
 
