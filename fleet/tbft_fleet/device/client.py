@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +12,10 @@ from pathlib import Path
 from tuf.api.metadata import TargetFile
 
 from tbft_artifacts.atomic import clear_disk_errors
+from tbft_artifacts.bundle import file_entry
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
-from tbft_artifacts.regular import CHUNK, read_at_most, unreadable
+from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import private_folder
 from tbft_fleet.device.carrier import Carrier
 from tbft_fleet.device.clock import Clock, wall_clock
@@ -250,10 +250,4 @@ def _length(part: Path) -> int:
 
 def _has(path: Path, offer: Offer) -> bool:
     """Whether a file is what was signed."""
-    if _length(path) != offer.bytes:
-        return False
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(CHUNK):
-            digest.update(piece)
-    return digest.hexdigest() == offer.sha256
+    return _length(path) == offer.bytes and file_entry(path).sha256 == offer.sha256
