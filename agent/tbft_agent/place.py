@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tbft_artifacts.atomic import clear_disk_errors
+from tbft_artifacts.disk import disk_of
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.locks import open_lock, take
 from tbft_artifacts.regular import close_quietly
@@ -94,8 +94,7 @@ class Place:
 
 def free_bytes(folder: Path) -> int | None:
     """Of the disk that `folder` lies on; None where the system does not say."""
-    try:
-        found = os.statvfs(folder)
-    except OSError:
-        return None
-    return found.f_bavail * found.f_frsize if found.f_blocks else None
+    with contextlib.suppress(OSError):
+        disk = disk_of(folder)
+        return None if disk is None else disk.free
+    return None

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from tbft_artifacts.atomic import NO_SPACE, atomic_folder
 from tbft_artifacts.bundle import Bundle, open_bundle
+from tbft_artifacts.disk import disk_of
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.packed import Packed, find_bundle, take_files
 from tbft_artifacts.regular import help_with, open_regular, unreadable
@@ -116,13 +117,11 @@ def _take(file: BinaryIO, archive: Path, packed: Packed, folder: Path, place: Pa
 
 def _check_space(needed: int, archive: Path, folder: Path, place: Path, more: str) -> None:
     """Before anything is written: a full disk starves everything else on a board."""
-    disk = os.statvfs(folder)
-    free = disk.f_bavail * disk.f_frsize
-    # Some file systems do not say.
-    if disk.f_blocks and needed > free:
+    disk = disk_of(folder)
+    if disk is not None and needed > disk.free:
         raise TbftError(
             f"no space left in '{place}' to unpack '{archive}': it takes {needed / 1e6:,.1f} MB, "
-            f"and {free / 1e6:,.1f} MB are free",
+            f"and {disk.free / 1e6:,.1f} MB are free",
             more,
         ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from tuf.api.metadata import TargetFile
 
 from tbft_artifacts.atomic import clear_disk_errors
 from tbft_artifacts.bundle import file_entry
+from tbft_artifacts.disk import disk_of
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
 from tbft_artifacts.regular import read_at_most, unreadable
@@ -165,13 +165,11 @@ def _offer(name: str, target: TargetFile, carrier: Carrier) -> Offer:
 
 def _check_space(offer: Offer, part: Path) -> None:
     """Before anything is written: a full disk starves everything else on a board."""
-    disk = os.statvfs(part.parent)
-    needed, free = offer.bytes - _length(part), disk.f_bavail * disk.f_frsize
-    # Some file systems do not say.
-    if disk.f_blocks and needed > free:
+    disk, needed = disk_of(part.parent), offer.bytes - _length(part)
+    if disk is not None and needed > disk.free:
         raise TbftError(
             f"no space left on the disk for '{offer.name}': {needed / 1e6:,.1f} MB are missing of it, "
-            f"and {free / 1e6:,.1f} MB are free",
+            f"and {disk.free / 1e6:,.1f} MB are free",
             "free some space; what runs here goes on running",
         )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import contextlib
 
 from msgspec.structs import replace
 
+from tbft_artifacts.disk import disk_of
 from tbft_artifacts.minimum_runtime import installed_version
 from tbft_fleet.device.clock import Clock, wall_clock
 from tbft_fleet.device.place import Place
@@ -21,8 +21,9 @@ _UNDER_VOLTAGE = "under-voltage"
 
 def board_health(place: Place, board: Board = THIS_BOARD) -> Health:
     """All but what the model would have to be run for; what a board does not say is None."""
-    slowed = throttling(board)
-    free, whole = _disk(place.folder)
+    slowed, disk = throttling(board), None
+    with contextlib.suppress(OSError):
+        disk = disk_of(place.folder)
     now = () if slowed is None else slowed[0]
     return Health(
         runtime=installed_version(),
@@ -30,8 +31,8 @@ def board_health(place: Place, board: Board = THIS_BOARD) -> Health:
         throttled=None if slowed is None else any(name != _UNDER_VOLTAGE for name in now),
         under_voltage=None if slowed is None else any(_UNDER_VOLTAGE in names for names in slowed),
         memory_bytes=meminfo(board, "MemAvailable"),
-        disk_free_bytes=free,
-        disk_bytes=whole,
+        disk_free_bytes=None if disk is None else disk.free,
+        disk_bytes=None if disk is None else disk.whole,
         clock_is_known=Clock(place.clock, wall_clock()).is_known,
     )
 
@@ -48,13 +49,3 @@ def health(place: Place, board: Board = THIS_BOARD) -> Health:
     from tbft_runtime.inference.evaluation import evaluate
 
     return replace(found, accuracy=evaluate(place.bundle(number), images, board=board).accuracy)
-
-
-def _disk(folder: Path) -> tuple[int | None, int | None]:
-    """Free bytes, and all, of the disk that a folder lies on."""
-    try:
-        found = os.statvfs(folder)
-    except OSError:
-        return None, None
-    # Some file systems say that they have nothing at all.
-    return (found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize) if found.f_blocks else (None, None)
