@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tbft_artifacts.decode import MIB, decode
+from tbft_artifacts.ended import said_error
 from tbft_artifacts.errors import DIVERGED_EXIT_CODE, DivergedError, TbftError
 
 _HINT = "run it by hand: "
@@ -34,9 +35,7 @@ def run_json(command: Sequence[str | Path], given: bytes = b"", failed: str = "a
     done = run_child(words, given, os.environ | _ONE_THREAD_EACH)
     if done.returncode == 0:
         return done.stdout
-    lines = [line for line in _text(done.stderr).splitlines() if line.strip()]
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")] or lines[-1:]
-    message = errors[0] if errors else f"exit code {done.returncode}"
+    message = said_error(done.stderr, done.returncode)
     if done.returncode == DIVERGED_EXIT_CODE:
         raise DivergedError(message, _HINT + shlex.join(words))
     raise TbftError(f"{failed}: {message}", _HINT + shlex.join(words))

@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+from tbft_artifacts.ended import signal_name
 from tbft_artifacts.errors import TbftError
 
 _TIED = "tbft_agent.adapting.tied"
@@ -112,7 +113,7 @@ def _failure(said: bytes, code: int) -> TbftError:
         for kind in ("error: ", "hint: ")
     }
     if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        name = signal_name(-code) or f"signal {-code}"
         short = "; memory may have been short" if -code == signal.SIGKILL else ""
         return BoardError(f"the command was ended by {name}{short}", "see the kernel's log: dmesg")
     message = words["error: "] or (lines[-1] if lines else f"exit code {code}")

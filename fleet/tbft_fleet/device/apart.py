@@ -6,7 +6,6 @@ A question as JSON on stdin, what came of each gate as JSON on stdout.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.decode import MIB, decode
+from tbft_artifacts.ended import signal_name
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.structs import Struct
 from tbft_artifacts.tied import tie_to
@@ -49,11 +49,10 @@ def judged_apart(question: Question) -> tuple[Judged, ...]:
     except subprocess.TimeoutExpired:
         return _failed(f"its gates took longer than {LONGEST_SECONDS / 60:.0f} minutes")
     if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name if -done.returncode in set(signal.Signals) else "a signal"
-        return _failed(f"{name} ended the process that loaded it")
+        return _failed(f"{signal_name(-done.returncode) or 'a signal'} ended the process that loaded it")
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        return _failed((said or [f"exit code {done.returncode}"])[-1][:_LONGEST_WORDS])
+        said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
+        return _failed(said.splitlines()[-1][:_LONGEST_WORDS])
     try:
         return decode(done.stdout, tuple[Judged, ...], MIB, failed="what came of the gates cannot be read", hint="")
     except TbftError as error:

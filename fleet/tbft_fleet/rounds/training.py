@@ -17,6 +17,7 @@ import msgspec
 
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import decode
+from tbft_artifacts.ended import said_error
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import PRIVATE_FILE, private_folder
@@ -155,10 +156,5 @@ def _run(words: Sequence[str], work: Path, seconds: float, alive: Callable[[], N
     finally:
         end(child)
     if child.returncode:
-        raise _failure(read_at_most(said, _LIMIT), child.returncode)
-
-
-def _failure(said: bytes, code: int) -> TbftError:
-    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return TbftError(f"training failed: {(errors or lines[-1:] or [f'exit code {code}'])[0]}", "look at that device")
+        error = said_error(read_at_most(said, _LIMIT), child.returncode)
+        raise TbftError(f"training failed: {error}", "look at that device")
