@@ -9,9 +9,7 @@ import msgspec
 
 from tbft_agent.states import State
 from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.decode import MIB, decode
-from tbft_artifacts.errors import TbftError
-from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.own import read_own
 from tbft_artifacts.rights import PRIVATE_FILE
 
 Cause = Literal["images", "answers", "told"]
@@ -84,10 +82,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_memory(path: Path) -> Memory | None:
     """What was kept; None where nothing was, or nothing whole."""
-    try:
-        return decode(read_at_most(path, MIB), Memory, MIB, failed="", hint="")
-    except (OSError, TbftError):
-        return None
+    return read_own(path, Memory)
 
 
 def write_memory(path: Path, memory: Memory) -> None:

@@ -13,11 +13,10 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
 from tbft_artifacts.numbered import Numbered
-from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.own import read_own
 from tbft_artifacts.rights import private_folder
 from tbft_artifacts.stored_paths import stored
 from tbft_artifacts.structs import Count, Word
@@ -72,10 +71,8 @@ class Versions:
         """What is known of it; None where there is none that is whole."""
         if number == BUNDLE:
             return Version(number=BUNDLE)
-        try:
-            content = read_at_most(self.place(number) / "version.json", MIB)
-            found = decode(content, Version, MIB, failed="", hint="")
-        except (OSError, TbftError):
+        found = read_own(self.place(number) / "version.json", Version)
+        if found is None:
             return None
         # Whoever goes back from one to the other must arrive at the bundle.
         is_after = found.before is None or found.before < number

@@ -18,9 +18,7 @@ import numpy as np
 
 from tbft_agent.watching.chance import IN_A_ROW
 from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.decode import MIB, decode
-from tbft_artifacts.errors import TbftError
-from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.own import read_own
 from tbft_artifacts.rights import PRIVATE_FILE
 
 # From fewer pairs no tail is told; more of them, and what drifts slowly would move the limit along.
@@ -98,9 +96,8 @@ def write_quiet(path: Path, window: int, lesser: Sequence[float]) -> None:
 
 def read_quiet(path: Path, window: int) -> list[float]:
     """Those that were kept; none where they are not whole, or of other windows: they come anew."""
-    try:
-        found = decode(read_at_most(path, MIB), _Kept, MIB, failed="", hint="")
-    except (OSError, TbftError):
+    found = read_own(path, _Kept)
+    if found is None:
         return []
     is_of_these = found.window == window and all(0 <= each < np.inf for each in found.lesser)
     return list(found.lesser[:ENOUGH]) if is_of_these else []

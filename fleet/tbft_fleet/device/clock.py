@@ -12,9 +12,7 @@ from pathlib import Path
 import msgspec
 
 from tbft_artifacts.atomic import atomic_file
-from tbft_artifacts.decode import MIB, decode
-from tbft_artifacts.errors import TbftError
-from tbft_artifacts.regular import read_at_most
+from tbft_artifacts.own import read_own
 from tbft_artifacts.rights import PRIVATE_FILE
 
 # When this version of the package was made: raised with each.
@@ -56,9 +54,7 @@ class Clock:
                 temporary.write_bytes(msgspec.json.encode(Seen(signed, keys)))
 
     def _newest(self, keys: tuple[str, ...]) -> datetime:
-        try:
-            seen = decode(read_at_most(self.file, MIB), Seen, MIB, failed="", hint="")
-        except (OSError, TbftError):
+        seen = read_own(self.file, Seen)
+        if seen is None or seen.newest.tzinfo is None or seen.keys != keys:
             return BUILT
-        is_usable = seen.newest.tzinfo is not None and seen.keys == keys
-        return seen.newest if is_usable else BUILT
+        return seen.newest

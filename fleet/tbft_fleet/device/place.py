@@ -13,11 +13,12 @@ import msgspec
 from msgspec import Meta
 
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
-from tbft_artifacts.decode import MIB, decode
+from tbft_artifacts.decode import MIB
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
 from tbft_artifacts.locks import open_lock, take
 from tbft_artifacts.numbered import NONE, Numbered
+from tbft_artifacts.own import read_own
 from tbft_artifacts.regular import close_quietly, read_at_most, unreadable
 from tbft_artifacts.rights import PRIVATE_FILE
 from tbft_artifacts.structs import Struct
@@ -146,11 +147,8 @@ class Place:
     def release(self, number: int) -> Release | None:
         """What was said of a release; None where there is none that is whole, as far as names tell."""
         place = self.releases.place(number)
-        try:
-            found = decode(read_at_most(place / "release.json", MIB), Release, MIB, failed="", hint="")
-        except (OSError, TbftError):
-            return None
-        return found if found.number == number and (place / "bundle").is_dir() else None
+        found = read_own(place / "release.json", Release)
+        return found if found is not None and found.number == number and (place / "bundle").is_dir() else None
 
     def bundle(self, number: int) -> Path:
         """Where the bundle of a release lies, whole, or would."""
