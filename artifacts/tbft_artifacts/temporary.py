@@ -71,6 +71,15 @@ def remove_older(path: Path) -> None:
                 _remove_if_left(Path(each))
 
 
+def remove_all(folder: Path, pattern: str = ".*.tmp") -> None:
+    """Remove what lies in `folder` under such names, whoever wrote it: only for one who is alone at work there."""
+    for path in folder.glob(pattern):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def _remove_if_left(path: Path) -> None:
     is_folder = stat.S_ISDIR(path.lstat().st_mode)
     # On shares only what is open for writing can be locked, which a folder never is; a pipe must not be waited for.

@@ -9,6 +9,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.numbered import NONE
 from tbft_artifacts.rights import private_folder
 from tbft_artifacts.signing.trust import UntrustedError
+from tbft_artifacts.temporary import remove_all
 from tbft_fleet.device.place import Place
 
 
@@ -32,11 +33,7 @@ def tidy(place: Place) -> None:
     for folder in (place.releases.folder, place.incoming):
         private_folder(folder)
     place.releases.clear_discarded()
-    for path in place.releases.folder.glob(".*.tmp"):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    remove_all(place.releases.folder)
     number = place.current()
     if number != NONE and not is_whole(place, number):
         others = [each for each in reversed(place.releases.numbers()) if each != number]

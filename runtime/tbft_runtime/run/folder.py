@@ -17,6 +17,7 @@ from tbft_artifacts.locks import open_lock, take
 from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import PRIVATE_FOLDER, shared_as
 from tbft_artifacts.sealed import is_as_sealed, sealed
+from tbft_artifacts.temporary import remove_all
 from tbft_runtime.run.run_file import RunFile
 from tbft_runtime.run.state import (
     DamagedStateError,
@@ -245,11 +246,8 @@ class RunFolder:
     def remove_leftovers(self) -> None:
         """Remove temporary files of a process that was killed; only for whoever has the lock."""
         for folder in (self.path, self.cache):
-            for leftover in (found for pattern in _LEFTOVERS for found in folder.glob(pattern)):
-                if leftover.is_dir() and not leftover.is_symlink():
-                    shutil.rmtree(leftover, ignore_errors=True)
-                else:
-                    leftover.unlink(missing_ok=True)
+            for pattern in _LEFTOVERS:
+                remove_all(folder, pattern)
 
     def renew_bundle(self) -> None:
         """Put the fresh bundle in the place of the one that is there, whatever that is."""
