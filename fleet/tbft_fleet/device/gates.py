@@ -113,9 +113,8 @@ def _of_images(predictor: Predictor, images: Path) -> Seen:
             skipped += 1
             check_skipped(skipped, item.problem)
         elif item.label != NO_LABEL:
-            began = time.perf_counter()
-            answer = _answer(predictor, item.pixels)
-            times.append(time.perf_counter() - began)
+            answer, seconds = _answer(predictor, item.pixels)
+            times.append(seconds)
             right += answer.label == predictor.classes[item.label]
     if not times:
         raise TbftError(f"no readable one in '{images}' has a label", "gates need labelled images")
@@ -123,20 +122,18 @@ def _of_images(predictor: Predictor, images: Path) -> Seen:
 
 
 def _of_noise(predictor: Predictor, noise: np.ndarray, why: str) -> Seen:
-    times = []
-    for pixels in noise:
-        began = time.perf_counter()
-        _answer(predictor, pixels)
-        times.append(time.perf_counter() - began)
+    times = [_answer(predictor, pixels)[1] for pixels in noise]
     return Seen(None, 0, _milliseconds(times), why)
 
 
-def _answer(predictor: Predictor, pixels: np.ndarray) -> Answer:
-    """To prepared pixels (H, W, C)."""
+def _answer(predictor: Predictor, pixels: np.ndarray) -> tuple[Answer, float]:
+    """To prepared pixels (H, W, C), and the seconds that it took."""
+    began = time.perf_counter()
     try:
-        return next(predictor.answers(pixels[np.newaxis]))
+        answer = next(predictor.answers(pixels[np.newaxis]))
     except TbftError as error:
         raise NoAnswerError(error.message) from error
+    return answer, time.perf_counter() - began
 
 
 def _milliseconds(times: list[float]) -> float:
