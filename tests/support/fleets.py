@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -142,18 +143,22 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def served(folder: Path, kind: type[Handler] = Handler) -> Iterator[tuple[str, list[Asked]]]:
-    """The address of a server on loopback, and what it is asked."""
+def served(
+    folder: Path, kind: type[Handler] = Handler, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[str, list[Asked]]]:
+    """The address of a server on loopback, an https:// one with `tls`, and what it is asked."""
     asked: list[Asked] = []
     handler = type("Recorded", (kind,), {"asked": asked})
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
         server.daemon_threads = True
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         # Whoever is refused hangs up.
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/", asked
+            yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}/", asked
         finally:
             server.shutdown()
             thread.join()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from securesystemslib.dsse import Envelope
-from securesystemslib.signer import CryptoSigner
 
+from support.signing import OTHER, SIGNER
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.signing.envelope import sign, verify
 from tbft_artifacts.signing.statement import Digest, Statement, Subject
@@ -21,8 +21,6 @@ STATEMENT = Statement(
     predicate_type="https://example.org/v1",
     predicate=msgspec.Raw(b'{"counter": 3}'),
 )
-
-SIGNER, OTHER = CryptoSigner.generate_ed25519(), CryptoSigner.generate_ed25519()
 
 
 def test_a_signed_statement_is_read_back() -> None:

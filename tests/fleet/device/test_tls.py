@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import ssl
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from support.fleets import Handler, joined, new_fleet, publish
+from support.fleets import joined, new_fleet, publish, served
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.carrier import Http
 from tbft_fleet.host.folder import Fleet
@@ -53,18 +50,10 @@ def certificate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def address(fleet: Fleet, certificate: Path) -> Iterator[str]:
-    kind = type("Quiet", (Handler,), {"asked": []})
-    folder = str(fleet.repository.folder)
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(kind, directory=folder)) as server:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"https://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with served(fleet.repository.folder, tls=context) as (url, _):
+        yield url
 
 
 def test_a_certificate_of_nobody_is_refused(fleet: Fleet, tmp_path: Path, address: str) -> None:
