@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tbft_artifacts.archive import archived_id, is_archive, unpack
 from tbft_artifacts.atomic import clear_disk_errors
-from tbft_artifacts.bundle import open_bundle
+from tbft_artifacts.bundle import bundle_id, check_expected, open_bundle
 from tbft_artifacts.errors import TbftError
 
 
@@ -27,7 +27,7 @@ def settled(bundle: Path, folder: Path, expect_id: str | None = None) -> tuple[P
             raise
         return folder, there
     # Of an archive that can be read, and is another, nobody may think that it answers.
-    archived_id(bundle, expect_id)
+    check_expected(wanted, None if expect_id is None else bundle_id(expect_id), bundle)
     if there != wanted:
         try:
             _replace(folder, bundle)

@@ -185,11 +185,7 @@ def verified_manifest(content: bytes, bundle: Path, expect_id: str | None = None
     manifest = decode_manifest(content, bundle)
     if manifest.content_hash() != manifest.bundle_id:
         raise _changed(MANIFEST, bundle)
-    if expected not in (None, manifest.bundle_id):
-        raise TbftError(
-            f"the id of bundle '{bundle}' is {manifest.bundle_id}, and not the one that `expect_id` says",
-            "do not trust it, or give the id that 'tbft-edge export' printed for this bundle",
-        )
+    check_expected(manifest.bundle_id, expected, bundle)
     check_runtime(manifest.minimum_runtime, installed_version(), bundle)
     _check_complete(manifest, bundle)
     for name in manifest.files:
@@ -206,6 +202,15 @@ def bundle_id(text: str) -> str:
             "'tbft-edge export' prints it, and so does 'tbft-edge inspect' where the bundle was made",
         )
     return found
+
+
+def check_expected(found: str, expected: str | None, bundle: Path) -> None:
+    """Raise TbftError if the id of `bundle` is another one than `bundle_id` gives of what was expected."""
+    if expected not in (None, found):
+        raise TbftError(
+            f"the id of bundle '{bundle}' is {found}, and not the one that `expect_id` says",
+            "do not trust it, or give the id that 'tbft-edge export' printed for this bundle",
+        )
 
 
 def file_entry(path: Path, limit: int = sys.maxsize) -> FileEntry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -17,8 +18,10 @@ from tbft_agent.adapting.energy import Metered
 from tbft_agent.adapting.lesson import Candidate, ask, prove, take
 from tbft_agent.settings import read_settings
 from tbft_agent.versions import BUNDLE
+from tbft_artifacts import archive
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.packed import Packed
 from tbft_runtime.run.folder import RunFolder
 
 
@@ -144,6 +147,21 @@ def test_an_archive_in_the_place_of_the_expected_one_is_refused(tmp_path: Path) 
     started(found).close()
     with pytest.raises(TbftError, match="does not exist"):
         started(configured(tmp_path, bundle, expect_id=id_of("kept-adapt")))
+
+
+def test_a_start_looks_into_an_archive_that_it_knows_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where keys are trusted all of it is hashed each time, on a card."""
+    found = configured(tmp_path, packed("kept", tmp_path / "bundle.tar.gz"), expect_id=id_of("kept"))
+    started(found).close()
+    looked, find = list[Path](), archive.find_bundle
+
+    def count(file: BinaryIO, path: Path, expect_id: str | None) -> Packed:
+        looked.append(path)
+        return find(file, path, expect_id)
+
+    monkeypatch.setattr(archive, "find_bundle", count)
+    started(found).close()
+    assert looked == [found.bundle]
 
 
 def test_commands_of_a_training_are_told_which_bundle_it_has_to_be(
