@@ -135,10 +135,10 @@ class Versions:
         What cannot be read or written is found out when it is loaded.
         """
         place = stored(self.bundle.resolve())
-        for version in self.all():
-            folder = RunFolder(self.model(version.number))
+        for number in self._numbered.numbers():
+            folder = RunFolder(self.model(number))
             with contextlib.suppress(TbftError, OSError):
-                run = None if version.number == BUNDLE else folder.read_run()
+                run = folder.read_run()
                 if run is not None and run.settings.bundle_id == bundle_id and run.bundle != place:
                     folder.write_run(msgspec.structs.replace(run, bundle=place))
 
