@@ -6,9 +6,9 @@ import msgspec
 
 from tbft_agent.answering import Latency
 from tbft_agent.core import Core
+from tbft_agent.deciding import may_be_accepted
 from tbft_agent.journal import REMEMBERED, Entry
 from tbft_agent.keeping.record import Kept
-from tbft_agent.states import State
 from tbft_agent.verifying import unverified
 from tbft_agent.versions import BUNDLE, Version
 from tbft_agent.watching.quiet import ENOUGH
@@ -91,7 +91,7 @@ def status_of(core: Core) -> Status:
             verifying=unverified(core) is not None,
             trial_images=memory.trial.images,
             trial_wanted=core.settings.probation.images,
-            acceptable=memory.state is State.PROBATION or core.undecided is not None,
+            acceptable=may_be_accepted(core),
             judged=last_judged(entries),
             classes=classes,
             new_classes=tuple(sorted({kept.label for kept in labelled if kept.label} - set(classes))),
