@@ -20,11 +20,11 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.block_choice_results import BlockChoices, Choice
+from benchmarks.device import Device
 from benchmarks.kept import clear_errors, write_kept
 from tbft_edge import fingerprint
 from tbft_edge.commands.reproduce import say_trial
 from tbft_edge.console import say
-from tbft_edge.process import run_json
 from tbft_edge.reproduce.blocks import BLOCKS, MODULES, PaperBlock
 from tbft_edge.reproduce.case import Case
 from tbft_edge.reproduce.datasets.cifar10_c import PAPER_CORRUPTIONS
@@ -158,8 +158,8 @@ def _choices(
 
 
 def _diagnose(python: Path, bundle: Path, data: Path, seed: int) -> Said:
-    command: list[str | Path] = [python, "-m", "tbft_edge", "diagnose", bundle, "--data", data]
-    return msgspec.json.decode(run_json([*command, "--seed", str(seed), "--threads", "1", "--json"]), type=Said)
+    said = Device(python).asked("diagnose", bundle, "--data", data, "--seed", seed, "--threads", 1)
+    return msgspec.json.decode(said, type=Said)
 
 
 def _choice(case: Case, trained: dict[PaperBlock, Outcome], seed: int, said: Said) -> Choice:

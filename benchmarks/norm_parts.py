@@ -20,19 +20,20 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from benchmarks.device import Device
 from benchmarks.kept import clear_errors, write_kept
 from benchmarks.norm_parts_page import CORRUPTIONS, DRIFTS, KEPT, PARTS, TESTED, TRAINED, Outcome, Trial, table
 from tbft_edge.console import say
-from tbft_edge.process import answer, run_json
+from tbft_edge.process import answer
 from tbft_edge.reproduce.device_python import check_device_python, default_device_python
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where everything lies."""
+    """Where everything lies, and what runs on it."""
 
     folder: Path
-    python: Path
+    device: Device
 
     def data(self, corruption: str, use: str) -> Path:
         return self.folder / f"{corruption}-{use}.npz"
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     trials = [Trial(*words) for words in chosen]
     say(f"{len(trials)} trainings, about a minute each, {arguments.jobs} at a time")
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.jobs) as pool:
-        setting = Setting(Path(folder), arguments.device_python)
+        setting = Setting(Path(folder), Device(arguments.device_python))
         for part in PARTS:
             _export(arguments.weights, part, setting)
         for corruption in CORRUPTIONS:
@@ -82,7 +83,7 @@ def _corrupt(data: Path, corruption: str, setting: Setting) -> None:
         kept = {name: arrays[name][: TRAINED + TESTED] for name in ("images", "labels")}
         np.savez(clean, **kept, classes=arrays["classes"])
     damaged = setting.folder / f"{corruption}.npz"
-    run_json(_command(setting, "corrupt", clean, "--name", corruption, "--out", damaged))
+    setting.device.asked("corrupt", clean, "--name", corruption, "--out", damaged)
     with np.load(damaged) as arrays:
         for use, rows in (("train", slice(TRAINED)), ("test", slice(TRAINED, None))):
             part = {name: arrays[name][rows] for name in ("images", "labels")}
@@ -95,21 +96,12 @@ def _train(trial: Trial, setting: Setting) -> Outcome:
         options = ("--drift", trial.drift, "--seed", trial.seed, "--threads", 1, "--meter", "none", "--out", run)
         bundle = setting.bundle(trial.part)
         train, test = (setting.data(trial.corruption, use) for use in ("train", "test"))
-        trained = answer(run_json(_command(setting, "train", bundle, "--data", train, *options)), _Trained)
-        tested = run_json(_command(setting, "eval", run, "--data", test, "--threads", 1))
-    return Outcome(trial, answer(tested, _Tested).accuracy, trained.train_seconds)
-
-
-def _command(setting: Setting, *words: str | int | Path) -> list[str]:
-    return [str(setting.python), "-m", "tbft_edge", *map(str, words), "--json"]
+        trained = answer(setting.device.asked("train", bundle, "--data", train, *options), _Trained)
+        return Outcome(trial, setting.device.accuracy(run, test), trained.train_seconds)
 
 
 class _Trained(msgspec.Struct):
     train_seconds: float
-
-
-class _Tested(msgspec.Struct):
-    accuracy: float
 
 
 def _options() -> argparse.Namespace:

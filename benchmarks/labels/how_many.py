@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.random import default_rng
 
+from benchmarks.device import Device
 from benchmarks.kept import clear_errors, read_kept, write_kept
-from benchmarks.labels.device import Device
 from benchmarks.labels.how_many_page import KEPT, WITH_LABELS, Drifted, Outcome, Results, Trial, Way, tables
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL

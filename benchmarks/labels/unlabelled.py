@@ -20,8 +20,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from benchmarks.device import Device
 from benchmarks.kept import clear_errors, write_kept
-from benchmarks.labels.device import Device
 from benchmarks.labels.unlabelled_page import POOLS, Outcome, Pool, Trial, tables
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.names import NO_LABEL
