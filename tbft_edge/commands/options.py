@@ -58,10 +58,6 @@ WindowOption = Annotated[
         help="Of a bank: so many images after each other are taken to be of one domain; 16 by default.",
     ),
 ]
-PortOption = Annotated[
-    int,
-    typer.Option(min=1, max=65535, help="Where the SuperLink listens on loopback, for this host alone."),
-]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads to compute with; all cores by default.")]
 
 

@@ -9,6 +9,7 @@ from tbft_artifacts.words import as_cell
 from tbft_edge.figures import DASH, celsius, count, estimated, joules, moment, percent, size
 
 if TYPE_CHECKING:
+    from tbft_fleet.files.round import Round
     from tbft_fleet.host.status import DeviceStatus, Kind, ReleaseStatus, RoundStatus, State, Status
 
 KINDS: Mapping[Kind, str] = {
@@ -70,6 +71,12 @@ def accuracies(before: float | None, after: float | None) -> str:
     if before is None and after is None:
         return DASH
     return f"{percent(before)} {_ARROW} {percent(after)}"
+
+
+def own_accuracy(merge: Round) -> str:
+    """What those that took part came to alone, each on its own images, on average."""
+    told = [part.accuracy for part in merge.parts if part.accuracy is not None]
+    return f"own accuracy {percent(sum(told) / len(told)) if told else 'not known'}"
 
 
 def from_to(one: str, other: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,4 +11,17 @@ FleetArgument = Annotated[Path, typer.Argument(metavar="FLEET", help="The fleet'
 GroupsOption = Annotated[
     list[str] | None,
     typer.Option("--group", metavar="NAME", help="Only for this group; several times for several."),
+]
+PortOption = Annotated[
+    int,
+    typer.Option(min=1, max=65535, help="Where the SuperLink listens on loopback, for this host alone."),
+]
+# As `tbft_fleet.merging.rules` has them, which help names without importing NumPy.
+Rule = Literal["mean", "trimmed", "median"]
+RuleOption = Annotated[
+    Rule,
+    typer.Option(
+        help="mean: weighted by images. trimmed: without the lowest and highest fifth of each value. median: each "
+        "device is a vote. The last two outlive a minority that lies."
+    ),
 ]

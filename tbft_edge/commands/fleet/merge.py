@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tbft_artifacts.errors import TbftError
+from tbft_edge.commands.fleet.host_options import Rule, RuleOption
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json, print_line, quoted, say
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from tbft_fleet.files.round import Round
     from tbft_fleet.merging.merged_file import MergeRecord
 
-RuleOption = Literal["mean", "trimmed", "median"]
-NormsOption = Literal["merge", "local", "frozen"]
+Norms = Literal["merge", "local", "frozen"]
 
 
 def command(
@@ -51,15 +51,9 @@ def command(
             help="With --fleet: trainings of this plan. Default: that of the release, or what all trained.",
         ),
     ] = None,
-    rule: Annotated[
-        RuleOption,
-        typer.Option(
-            help="mean: weighted by images. trimmed: without the lowest and highest fifth of each value. median: each "
-            "device is a vote. The last two outlive a minority that lies."
-        ),
-    ] = "mean",
+    rule: RuleOption = "mean",
     norms: Annotated[
-        NormsOption | None,
+        Norms | None,
         typer.Option(
             help="Running statistics of batch norms: of all devices together (merge), left out, so that each device "
             "keeps its own (local), or as they were before (frozen). Default: frozen where the runs left them as they "
@@ -109,8 +103,8 @@ def _of_fleet(
     folder: Path,
     release: int | None,
     plan: str | None,
-    rule: RuleOption,
-    norms: NormsOption | None,
+    rule: Rule,
+    norms: Norms | None,
     clip: float,
     json: bool,
 ) -> None:
@@ -131,8 +125,8 @@ def _of_fleet(
 def _of_runs(
     runs: list[Path],
     out: Path,
-    rule: RuleOption,
-    norms: NormsOption | None,
+    rule: Rule,
+    norms: Norms | None,
     clip: float,
     age: Sequence[str] | None,
     own: Path | None,
@@ -157,7 +151,8 @@ def _of_runs(
 
 
 def _print_round(made: Round) -> None:
-    alone = [part.accuracy for part in made.parts if part.accuracy is not None]
+    from tbft_edge.facts.fleet import own_accuracy
+
     late = sum(part.age > 0 for part in made.parts)
     print_line(
         f"merge {made.number}",
@@ -165,7 +160,7 @@ def _print_round(made: Round) -> None:
         count(len(made.parts), "device"),
         f"{late} late",
         f"{sum(part.images for part in made.parts):,} images",
-        f"own accuracy {percent(sum(alone) / len(alone)) if alone else 'not known'}",
+        own_accuracy(made),
         f"{size(made.bytes or 0)} of {size(made.model_bytes or 0)}",
     )
 

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from tbft_edge.commands.fleet.options import State
 from tbft_edge.commands.halves import extra
 from tbft_edge.console import say
 
 
 def command(
-    state: Annotated[Path, typer.Argument(help="The device's folder, as 'fleet join' made it.")],
+    state: State,
     superlink: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where 'fleet superlink' lets devices in, on the host.")
     ],

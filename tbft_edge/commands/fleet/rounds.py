@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tbft_artifacts.structs import MOST_EPOCHS
+from tbft_edge.commands.fleet.host_options import FleetArgument, PortOption, RuleOption
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import JsonOption, PortOption
+from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, quoted, say
-from tbft_edge.figures import count, percent, size
+from tbft_edge.figures import count, size
 
 if TYPE_CHECKING:
     from tbft_fleet.files.round import Round
@@ -21,17 +22,11 @@ _WAIT_SECONDS = 60.0
 
 
 def command(
-    fleet: Annotated[Path, typer.Argument(help="The fleet's folder.")],
+    fleet: FleetArgument,
     rounds: Annotated[int, typer.Option(min=1, max=MOST_EPOCHS, help="How many.")],
     epochs: Annotated[int, typer.Option(min=1, max=1000, help="Of each device in each round.")],
     plan: Annotated[str | None, typer.Option(help="What is trained. Default: what the release says.")] = None,
-    rule: Annotated[
-        Literal["mean", "trimmed", "median"],
-        typer.Option(
-            help="mean: weighted by images. trimmed: without the lowest and highest fifth of each value. median: each "
-            "device is a vote. The last two outlive a minority that lies."
-        ),
-    ] = "mean",
+    rule: RuleOption = "mean",
     timeout: Annotated[
         int, typer.Option(min=10, max=7 * 24 * 3600, help="Seconds that a round waits for devices that are slow.")
     ] = 600,
@@ -69,12 +64,13 @@ def command(
 
 def _told(found: Round, json: bool) -> Round:
     if not json:
-        alone = [part.accuracy for part in found.parts if part.accuracy is not None]
+        from tbft_edge.facts.fleet import own_accuracy
+
         print_line(
             f"round {found.number}",
             f"{len(found.parts)} of {count(len(found.asked), 'device')}",
             f"{sum(part.images for part in found.parts):,} images",
-            f"own accuracy {percent(sum(alone) / len(alone)) if alone else 'not known'}",
+            own_accuracy(found),
             f"{size(found.bytes or 0)} of {size(found.model_bytes or 0)} each way",
             f"{found.seconds or 0:.1f} s",
         )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tbft_edge.commands.fleet.host_options import FleetArgument, PortOption
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import PortOption
 from tbft_edge.console import quoted, say
 
 
 def command(
-    fleet: Annotated[Path, typer.Argument(help="The fleet's folder.")],
+    fleet: FleetArgument,
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="This host as devices know it, such as 10.0.0.1:8443.")
     ],
