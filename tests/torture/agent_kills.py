@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import os
 import random
 import shutil
@@ -12,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -23,7 +22,7 @@ from tbft_agent.versions import Versions
 from tbft_agent.watching.normal import Normal
 from tbft_artifacts.errors import TbftError
 from torture.agent_world import World, make_world
-from torture.killing import asked
+from torture.killing import Counted, asked
 from torture.saying import say
 
 SECONDS_PER_KILL = 4.5
@@ -35,23 +34,15 @@ _AT_START, _ORDERLY = 0.1, 0.15
 
 
 @dataclass
-class Counted:
-    """What came of it: kills by what the agent was at, and everything that was wrong after one."""
+class Lives(Counted):
+    """And how often another model answered."""
 
-    kills: int = 0
-    states: collections.Counter[str] = field(default_factory=collections.Counter)
     swaps: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    def find(self, problem: str) -> None:
-        """Say it at once: what is in the folder now will not be for long."""
-        self.problems.append(problem)
-        say(problem)
 
 
-def torture(world: World, kills: int, seed: int) -> Counted:
+def torture(world: World, kills: int, seed: int) -> Lives:
     """Kill it so many times."""
-    rng, counted = random.Random(seed), Counted()
+    rng, counted = random.Random(seed), Lives()
     with world.lives(seed):
         while counted.kills < kills:
             process = world.start()

@@ -31,7 +31,7 @@ from tbft_fleet.device.tidying import is_whole
 from tbft_fleet.files.result import Result
 from tbft_fleet.host.folder import Fleet
 from tbft_runtime.inference.predictor import Predictor
-from torture.killing import asked
+from torture.killing import Counted, asked
 from torture.processes import started
 from torture.saying import say
 
@@ -48,18 +48,10 @@ _UNDER_WAY = (State.VERIFY, State.STAGE, State.SWITCH, State.COMMIT, State.ROLL_
 
 
 @dataclass
-class Counted:
-    """What came of it: kills by the state that the update was in, outcomes, and all that was wrong after a kill."""
+class Updates(Counted):
+    """And how that to each release ended."""
 
-    kills: int = 0
-    states: collections.Counter[str] = field(default_factory=collections.Counter)
     outcomes: dict[int, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    def find(self, problem: str) -> None:
-        """Say it at once."""
-        self.problems.append(problem)
-        say(problem)
 
 
 @dataclass
@@ -116,9 +108,9 @@ def make_world(folder: Path) -> World:
     return world
 
 
-def torture(world: World, kills: int, seed: int) -> Counted:
+def torture(world: World, kills: int, seed: int) -> Updates:
     """Kill so many pulls, and let the last one end."""
-    rng, counted = random.Random(seed), Counted()
+    rng, counted = random.Random(seed), Updates()
     seconds = 2.0
     while counted.kills < kills:
         if world.is_done:
@@ -158,7 +150,7 @@ def _live(world: World, process: ForkServerProcess, rng: random.Random, seconds:
     time.sleep(rng.uniform(0, _SHORTLY))
 
 
-def _finish(world: World, counted: Counted) -> None:
+def _finish(world: World, counted: Updates) -> None:
     """The update that was killed last ends, and one that nobody disturbs is committed; every one was told of."""
     for _ in range(2):
         if world.pulled() not in (0, 1):

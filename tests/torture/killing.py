@@ -1,10 +1,12 @@
-"""What is asked of programs that kill something again and again."""
+"""What is asked of programs that kill something again and again, and what they count."""
 
 from __future__ import annotations
 
 import argparse
+import collections
 import signal
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from torture.saying import has_bundles, say
@@ -15,6 +17,20 @@ class Asked(NamedTuple):
 
     kills: int
     seed: int
+
+
+@dataclass
+class Counted:
+    """What came of it: kills by what it was at, and everything that was wrong after one."""
+
+    kills: int = 0
+    states: collections.Counter[str] = field(default_factory=collections.Counter)
+    problems: list[str] = field(default_factory=list)
+
+    def find(self, problem: str) -> None:
+        """Say it at once: what is in the folder now will not be for long."""
+        self.problems.append(problem)
+        say(problem)
 
 
 def asked(
