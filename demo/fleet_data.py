@@ -24,7 +24,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write what the fleet's demo needs.")
     parser.add_argument("out", type=Path, help="folder to write to")
     out: Path = parser.parse_args().out
-    parts, field = source_and_field(), split(source_and_field().second, POOL, SEED)
+    parts = source_and_field()
+    field = split(parts.second, POOL, SEED)
     for folder in ("photos", "renamed"):
         (out / folder).mkdir(exist_ok=True)
     for board, indices in zip(BOARDS, shares(field.first.labels, CLASSES, PHOTOS), strict=True):
