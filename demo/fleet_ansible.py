@@ -63,15 +63,6 @@ class Crew:
         if played.code:
             raise DemoError(f"the playbook ended with exit code {played.code}:\n{played.said[-2000:]}")
 
-    def runs(self) -> dict[str, int]:
-        """Which release runs on each board."""
-        return {
-            board: int((self.state(board) / "releases" / "current").read_text(encoding="ascii")) for board in BOARDS
-        }
-
-    def state(self, board: str) -> Path:
-        return self.boards.state(board)
-
     def collect(self) -> Json:
         """What boards signed comes to the host, and the host takes what it can check."""
         self.play_well("host: fetches what boards say", "collect")

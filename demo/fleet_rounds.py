@@ -29,7 +29,8 @@ def rounds(crew: Crew) -> list[Json]:
         link = stack.enter_context(_process(place, "superlink", "host: lets boards in", words))
         _wait_for(certificate, link, place.logs / "superlink.txt")
         for board in BOARDS:
-            words = ["node", crew.state(board), "--superlink", f"127.0.0.1:{front}", "--certificate", certificate]
+            state = crew.boards.state(board)
+            words = ["node", state, "--superlink", f"127.0.0.1:{front}", "--certificate", certificate]
             stack.enter_context(_process(place, f"node-{board}", f"{board}: waits for tasks", words))
         words = [place.tool, "fleet", "rounds", place.fleet, "--port", str(back), "--rounds", str(ROUNDS)]
         words += ["--epochs", str(EPOCHS), "--timeout", "120", "--json"]

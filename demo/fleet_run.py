@@ -64,9 +64,9 @@ def good_release(crew: Crew) -> Json:
     crew.play_well("boards join: each makes its key and says who it is, the host takes it in", "enrol")
     release(crew, place.bundle, GOOD)
     crew.play_well("the release goes out in waves, a canary first", "deploy")
-    check(crew.runs() == dict.fromkeys(BOARDS, GOOD), f"not all boards run release {GOOD}: {crew.runs()}")
+    runs = all_run(crew, GOOD)
     crew.collect()
-    return {"runs": crew.runs()}
+    return {"runs": runs}
 
 
 def bad_release(crew: Crew) -> Json:
@@ -78,16 +78,16 @@ def bad_release(crew: Crew) -> Json:
     release(crew, bundle, BAD)
     played = crew.play("it goes out like any other", "deploy")
     check(played.code != 0, "the bad release was deployed")
-    tried = [board for board in BOARDS if last_tried(crew, board) == BAD]
+    tried = {board: told for board in BOARDS if (told := crew.boards.last_update(board))["number"] == BAD}
     check(len(tried) == 1, f"{len(tried)} boards tried the bad release, and not one")
-    check(crew.runs() == dict.fromkeys(BOARDS, GOOD), f"not all boards run release {GOOD}: {crew.runs()}")
+    runs = all_run(crew, GOOD)
     crew.take()
-    told = json.loads((crew.state(tried[0]) / "update.json").read_text(encoding="utf-8"))
-    say(f"  {tried[0]} went back; {', '.join(board for board in BOARDS if board not in tried)} never saw it")
+    ((canary, told),) = tried.items()
+    say(f"  {canary} went back; {', '.join(board for board in BOARDS if board != canary)} never saw it")
     deploy = [str(place.tool), "fleet", "deploy", str(place.fleet)]
     say(f"\nhost: withdraws it, since a board failed\n  $ {' '.join(deploy)}")
     check(subprocess.run(deploy, check=False).returncode == 2, "the bad release was not withdrawn")
-    return {"canary": tried[0], "outcome": told, "runs": crew.runs()}
+    return {"canary": canary, "outcome": told, "runs": runs}
 
 
 def learn(crew: Crew) -> Json:
@@ -95,7 +95,7 @@ def learn(crew: Crew) -> Json:
     place = crew.place
     give_photos(place, "renamed")
     say("digits mean something else from now on: y is 9 - y")
-    state = {board: crew.state(board) for board in BOARDS}
+    state = {board: crew.boards.state(board) for board in BOARDS}
     bundle = state[BOARDS[0]] / "releases" / "current-bundle"
     before = accuracy(place, "the release that runs, on digits that no board has", bundle, place.held_out_renamed)
     options = ["--epochs", str(ROUNDS * EPOCHS), "--patience", str(ROUNDS * EPOCHS), "--threads", "1"]
@@ -124,10 +124,10 @@ def learned_release(crew: Crew) -> Json:
     size = delta.stat().st_size
     say(f"  {size:,} bytes of it are new to a board, of {bundle.stat().st_size:,}")
     crew.play_well("the release goes out in waves, a canary first", "deploy")
-    check(crew.runs() == dict.fromkeys(BOARDS, LEARNED), f"not all boards run release {LEARNED}: {crew.runs()}")
-    runs = crew.state(BOARDS[0]) / "releases" / "current-bundle"
-    after = accuracy(place, "what runs now, on digits that no board has", runs, place.held_out_renamed)
-    return {"after": after, "delta_bytes": size, "bundle_bytes": bundle.stat().st_size, "runs": crew.runs()}
+    runs = all_run(crew, LEARNED)
+    current = crew.boards.state(BOARDS[0]) / "releases" / "current-bundle"
+    after = accuracy(place, "what runs now, on digits that no board has", current, place.held_out_renamed)
+    return {"after": after, "delta_bytes": size, "bundle_bytes": bundle.stat().st_size, "runs": runs}
 
 
 def look(crew: Crew) -> Json:
@@ -160,10 +160,11 @@ def give_photos(place: Place, meaning: str) -> None:
         shutil.copy(place.data / meaning / f"{board}.npz", place.photos(board))
 
 
-def last_tried(crew: Crew, board: str) -> int:
-    """The release that a board took or gave back last."""
-    told = json.loads((crew.state(board) / "update.json").read_text(encoding="utf-8"))
-    return int(told["number"])
+def all_run(crew: Crew, number: int) -> dict[str, int]:
+    """Which release runs on each board. Raises DemoError if one runs another than this."""
+    runs = crew.boards.runs()
+    check(runs == dict.fromkeys(BOARDS, number), f"not all boards run release {number}: {runs}")
+    return runs
 
 
 def release(crew: Crew, bundle: Path, number: int) -> None:

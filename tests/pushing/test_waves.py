@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from support.pushing import BAD, GOOD, OTHER, Bed
+from support.fleet_devices import BAD, GOOD, OTHER
+from support.pushing import Bed
 
 NOTHING = {"changed": 0, "failed": 0, "unreachable": 0}
 
@@ -49,16 +50,10 @@ def test_a_bad_release_is_stopped_by_the_canary(enrolled: Bed) -> None:
     assert played.code != 0
     assert "went back to the release before" in played.said
     assert enrolled.runs() == {"pi1": 1, "pi2": 1, "pi3": 1}
-    tried = [name for name in enrolled.runs() if last_tried(enrolled, name) == 2]
+    tried = [name for name in enrolled.runs() if enrolled.boards.last_update(name)["number"] == 2]
     assert len(tried) == 1
     collected = json.loads(enrolled.host("collect", enrolled.fleet, enrolled.fleet / "inbox", "--json").out)
     assert tried[0] in {each["device"] for each in collected["taken"]}
-
-
-def last_tried(bed: Bed, name: str) -> int:
-    """The release that a board took or refused last."""
-    found: int = json.loads((bed.boards.state(name) / "update.json").read_text())["number"]
-    return found
 
 
 def test_a_board_that_is_off_is_no_canary_and_stops_nothing(enrolled: Bed) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from support.commands import DEVICE, ROOT, surroundings
 from support.services import free_port
@@ -74,6 +75,19 @@ class Boards:
     def state(self, name: str) -> Path:
         """The board's own folder."""
         return self.folder / name / "tbft" / "fleet"
+
+    def runs(self) -> dict[str, int]:
+        """Which release runs on each board; 0 where there is none yet."""
+        found = {}
+        for name in self.names:
+            pointer = self.state(name) / "releases" / "current"
+            found[name] = int(pointer.read_text()) if pointer.exists() else 0
+        return found
+
+    def last_update(self, name: str) -> dict[str, Any]:
+        """What a board notes of the release that it took or gave back last."""
+        found: dict[str, Any] = json.loads((self.state(name) / "update.json").read_text(encoding="utf-8"))
+        return found
 
     def inventory(self, images: dict[str, Path]) -> Path:
         """What Ansible is told of them; where there is no sshd, a board that is off is looked for at a closed port."""

@@ -9,8 +9,6 @@ from support.agents import packed
 from support.boards import Boards, Played
 from support.commands import DEVICE, Ended, run
 
-# Bundles that know the boards' images, and one whose network never learned anything.
-GOOD, OTHER, BAD = "kept", "kept-adapt", "all-drifts"
 GATES = "\n[groups.porch.gates]\ndoctor = false\naccuracy = 0.9\nrequired = ['accuracy']\n"
 
 
@@ -36,8 +34,4 @@ class Bed:
 
     def runs(self) -> dict[str, int]:
         """Which release runs on each board."""
-        found = {}
-        for name in self.boards.names:
-            pointer = self.boards.state(name) / "releases" / "current"
-            found[name] = int(pointer.read_text()) if pointer.exists() else 0
-        return found
+        return self.boards.runs()
