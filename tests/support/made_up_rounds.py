@@ -16,7 +16,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 from support.agents import NO_BOARD, packed
 from support.bundles import compiled, read_manifest
 from support.fleets import new_fleet
-from support.made_up_fleet import MadeUpDevice
+from support.made_up_fleet import AT, MadeUpDevice
 from support.toys import coloured_squares, save_folders
 from tbft_artifacts.archive import opened
 from tbft_artifacts.errors import TbftError
@@ -34,7 +34,6 @@ from tbft_fleet.rounds.link import Node, Reply
 from tbft_fleet.rounds.parcel import Parcel
 from tbft_fleet.rounds.tasks import signed_task, verify_task
 
-AT = "2026-12-01T10:00:00+00:00"
 SMALL = "output-frozen"
 HEAD = ("fc.bias", "fc.weight")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 
 from support.bundles import read_manifest
@@ -11,6 +13,8 @@ from tbft_artifacts.signing.bundles import sign_archive, sign_folder
 from tbft_artifacts.signing.keys import public_pem
 
 SIGNER, OTHER = CryptoSigner.generate_ed25519(), CryptoSigner.generate_ed25519()
+# Always the same, so that a case can be repeated.
+FIXED = CryptoSigner(Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"fuzz").digest()))
 
 
 def signed_folder(folder: Path, signer: CryptoSigner = SIGNER) -> Path:

@@ -8,10 +8,8 @@ import json
 from pathlib import Path
 from random import Random
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Raw
 from safetensors.numpy import load_file, save
-from securesystemslib.signer import CryptoSigner
 
 from fuzz.case import Case
 from fuzz.desk import Desk
@@ -19,6 +17,7 @@ from fuzz.mutations import change_bytes, change_file, change_json, to_json
 from fuzz.surfaces.archives import packed
 from support.bundles import read_manifest
 from support.made_up_fleet import AT, MadeUpDevice
+from support.signing import FIXED
 from tbft_artifacts.signing.envelope import sign
 from tbft_artifacts.signing.statement import Digest, Statement, Subject
 from tbft_fleet.files.release import Release
@@ -32,9 +31,7 @@ _FLEET, _INBOX, _PLAN = "fleet", "inbox", "output-frozen-sgd"
 
 def make(desk: Desk, rng: Random, folder: Path) -> Case:
     """One result of a device that is enrolled; what was not signed as it is must be refused."""
-    # Always the same, so that a case can be repeated.
-    signer = CryptoSigner(Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"fuzz").digest()))
-    device = MadeUpDevice(signer=signer)
+    device = MadeUpDevice(signer=FIXED)
     release = _fleet(desk, folder, device)
     content = _weights(desk)
     training = Training(plan=_PLAN, images=9, accuracy_before=0.4)
@@ -60,12 +57,12 @@ def make(desk: Desk, rng: Random, folder: Path) -> Case:
         case 2:
             changed = change_bytes(content, rng)
             (place / WEIGHTS).write_bytes(changed.value)
-            envelope.write_bytes(_signed(_stated(envelope), changed.value, signer))
+            envelope.write_bytes(_signed(_stated(envelope), changed.value))
             return Case(f"weights, signed as they are: {changed.what}", collect, (_FLEET,))
         case 3:
             changed = change_json(_stated(envelope), rng)
             if isinstance(changed.value, dict):
-                envelope.write_bytes(_signed(changed.value, content, signer))
+                envelope.write_bytes(_signed(changed.value, content))
             return Case(f"statement, signed as it is: {changed.what}", collect, (_FLEET,))
         case _:
             return _record(folder, rng, collect)
@@ -109,6 +106,6 @@ def _stated(envelope: Path) -> dict[str, object]:
     return found
 
 
-def _signed(stated: dict[str, object], weights: bytes, signer: CryptoSigner) -> bytes:
+def _signed(stated: dict[str, object], weights: bytes) -> bytes:
     subject = Subject(WEIGHTS, Digest(hashlib.sha256(weights).hexdigest()))
-    return sign(Statement(subject=(subject,), predicate_type=PREDICATE_TYPE, predicate=Raw(to_json(stated))), signer)
+    return sign(Statement(subject=(subject,), predicate_type=PREDICATE_TYPE, predicate=Raw(to_json(stated))), FIXED)

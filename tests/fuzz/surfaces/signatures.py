@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
 from random import Random
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.signer import CryptoSigner
-
 from fuzz.case import Case
 from fuzz.desk import Desk
 from fuzz.mutations import change_bytes, change_file, change_json, to_json
 from fuzz.surfaces.archives import NAME, packed
-from support.signing import key_file, signed_archive, signed_folder
+from support.signing import FIXED, key_file, signed_archive, signed_folder
 
 _FOLDER, _KEYS = "bundle", "keys.pem"
 
@@ -23,13 +19,11 @@ _FOLDER, _KEYS = "bundle", "keys.pem"
 def make(desk: Desk, rng: Random, folder: Path) -> Case:
     """One changed file of a signed bundle, or of its keys; what is not as it was signed must be refused."""
     source = desk.bundle("output-frozen")
-    # Always the same, so that a case can be repeated.
-    signer = CryptoSigner(Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"fuzz").digest()))
-    signed_folder(shutil.copytree(source, folder / _FOLDER), signer)
+    signed_folder(shutil.copytree(source, folder / _FOLDER), FIXED)
     files = {path.relative_to(folder / _FOLDER).as_posix(): path for path in sorted((folder / _FOLDER).rglob("*"))}
     (folder / NAME).write_bytes(packed({name: path.read_bytes() for name, path in files.items() if path.is_file()}))
-    signed_archive(folder / NAME, source, signer)
-    key_file(folder / _KEYS, signer)
+    signed_archive(folder / NAME, source, FIXED)
+    key_file(folder / _KEYS, FIXED)
     bundle = rng.choice((_FOLDER, NAME))
     signature = folder / (f"{_FOLDER}/signature.dsse.json" if bundle == _FOLDER else f"{NAME}.dsse.json")
     match rng.randrange(4):
