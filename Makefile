@@ -26,6 +26,12 @@ SSH := openssh-server openssh-client
 # What building the container image takes, beside those, and running it.
 IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 
+# Install packages, say what for, or what is not done without them: $(call from_debian,packages,what for,what not).
+from_debian = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	echo "installing $(1) $(2)" && apt-get update -qq && \
+	apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
+	else echo "$(3): install $(1) (as root on Debian, this command would)"; fi
+
 # A file of tests on one core each: files share what they export. In the order of the folders, the longest first, and
 # not by how many tests they have: else a core ends up alone with files of few tests that train for minutes.
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -102,18 +108,12 @@ test-arm: $(DEVICE)/.tested $(BUNDLES)/.made arm-tools
 
 arm-tools:
 	@if command -v qemu-aarch64 >/dev/null && command -v mmdebstrap >/dev/null && command -v gcc >/dev/null; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "installing $(ARM_TOOLS) to emulate ARM" && apt-get update -qq && \
-		apt-get install -y -qq --no-install-recommends $(ARM_TOOLS) >/dev/null; \
-	else echo "ARM is not emulated here: install $(ARM_TOOLS) (as root on Debian, this command would)"; fi
+	else $(call from_debian,$(ARM_TOOLS),to emulate ARM,ARM is not emulated here); fi
 
 browser:
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		command -v google-chrome >/dev/null; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "installing $(BROWSER) to open pages" && apt-get update -qq && \
-		apt-get install -y -qq --no-install-recommends $(BROWSER) >/dev/null; \
-	else echo "no page is opened here: install $(BROWSER) (as root on Debian, this command would)"; fi
+	else $(call from_debian,$(BROWSER),to open pages,no page is opened here); fi
 
 # Beside the others, since it makes the kernel hand arm64 programs to QEMU, which make test must not need.
 test-image: $(DEVICE)/.tested $(BUNDLES)/.made image-tools
@@ -142,17 +142,11 @@ test-fleet: $(HOST)/.installed nginx ssh
 
 ssh:
 	@if command -v ssh >/dev/null && { [ -x /usr/sbin/sshd ] || command -v sshd >/dev/null; }; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "installing $(SSH) to reach boards" && apt-get update -qq && \
-		apt-get install -y -qq --no-install-recommends $(SSH) >/dev/null; \
-	else echo "no board is reached by SSH here: install $(SSH) (as root on Debian, this command would)"; fi
+	else $(call from_debian,$(SSH),to reach boards,no board is reached by SSH here); fi
 
 nginx:
 	@if [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "installing $(PROXY) to stand before a SuperLink" && apt-get update -qq && \
-		apt-get install -y -qq --no-install-recommends $(PROXY) >/dev/null; \
-	else echo "no round is held here: install $(PROXY) (as root on Debian, this command would)"; fi
+	else $(call from_debian,$(PROXY),to stand before a SuperLink,no round is held here); fi
 
 # The command runs in children of a process that has everything imported; threads of that would be lost in them.
 FORKING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(DEVICE)/bin/python -m
