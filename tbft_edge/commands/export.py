@@ -16,7 +16,14 @@ from tbft_artifacts.manifest import DriftChoice, PrefixKind
 from tbft_artifacts.plan import BatchNormPolicy, OptimizerKind
 from tbft_artifacts.preprocessing import DEVIATIONS, MEANS, SIGNAL_DEVIATIONS, SIGNAL_MEANS
 from tbft_artifacts.structs import LARGEST_BATCH
-from tbft_edge.commands.export_methods import METHOD_HELP, check_method, foreign_methods
+from tbft_edge.commands.export_methods import (
+    METHOD_HELP,
+    ExitsOption,
+    MethodOption,
+    TopBlocksOption,
+    check_method,
+    foreign_methods,
+)
 from tbft_edge.commands.export_values import channels_of, classes_of, free_place, part_of, sides_of, sound_of, table_of
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.input_options import (
@@ -82,14 +89,9 @@ def command(
             "weights; the device chooses."
         ),
     ] = None,
-    method: Annotated[str, typer.Option(help=METHOD_HELP)] = "tbft",
-    top_blocks: Annotated[
-        int | None, typer.Option(min=1, help="How many residual blocks are trained, from the last one.")
-    ] = None,
-    exits: Annotated[
-        int | None,
-        typer.Option(min=2, help="For persephonee: how many classifiers may answer, the last included. Default 4."),
-    ] = None,
+    method: MethodOption = "tbft",
+    top_blocks: TopBlocksOption = None,
+    exits: ExitsOption = None,
     source: SourceOption = None,
     keep: KeepOption = None,
     weights: Annotated[

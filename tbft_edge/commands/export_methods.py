@@ -1,11 +1,23 @@
-"""Methods that `tbft-edge export` knows, and those that other packages add."""
+"""Methods that `tbft-edge export` knows, those that other packages add, and the options of each."""
 
 from __future__ import annotations
+
+from typing import Annotated
+
+import typer
 
 from tbft_artifacts.errors import TbftError
 
 METHODS = ("tbft", "last-layer", "bn-only", "bias-only", "full", "mobiletl", "tinytrain", "persephonee")
 METHOD_HELP = f"How to choose what is trained: tbft (by --drift), {', '.join(METHODS[1:-1])} or {METHODS[-1]}."
+MethodOption = Annotated[str, typer.Option(help=METHOD_HELP)]
+TopBlocksOption = Annotated[
+    int | None, typer.Option(min=1, help="How many residual blocks are trained, from the last one.")
+]
+ExitsOption = Annotated[
+    int | None,
+    typer.Option(min=2, help="For persephonee: how many classifiers may answer, the last included. Default 4."),
+]
 
 
 def check_method(name: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import BaseOption, ExpectIdOption, JsonOption, ThreadsOption
+from tbft_edge.commands.options import BaseOption, ExpectIdOption, JsonOption, MeterOption, ThreadsOption
 from tbft_edge.console import print_json, quoted, say
 
 
@@ -38,12 +38,7 @@ def command(
     ] = None,
     base: BaseOption = None,
     threads: ThreadsOption = None,
-    meter: Annotated[
-        str,
-        typer.Option(
-            help="Where joules come from: auto, none, pmic, hwmon[:NAME], rapl, estimate[:FILE], csv:FILE or line:PORT."
-        ),
-    ] = "auto",
+    meter: MeterOption = "auto",
     expect_id: ExpectIdOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -58,6 +58,12 @@ WindowOption = Annotated[
         help="Of a bank: so many images after each other are taken to be of one domain; 16 by default.",
     ),
 ]
+MeterOption = Annotated[
+    str,
+    typer.Option(
+        help="Where joules come from: auto, none, pmic, hwmon[:NAME], rapl, estimate[:FILE], csv:FILE or line:PORT."
+    ),
+]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Threads to compute with; all cores by default.")]
 
 

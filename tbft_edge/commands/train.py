@@ -13,7 +13,14 @@ from tbft_artifacts.amounts import memory_size
 from tbft_artifacts.plan import BatchNormPolicy, Drift
 from tbft_artifacts.structs import LARGEST_BATCH, MOST_EPOCHS
 from tbft_edge.commands.halves import extra
-from tbft_edge.commands.options import BaseOption, ExpectIdOption, JsonOption, ThreadsOption, part_of_whole
+from tbft_edge.commands.options import (
+    BaseOption,
+    ExpectIdOption,
+    JsonOption,
+    MeterOption,
+    ThreadsOption,
+    part_of_whole,
+)
 from tbft_edge.console import print_json, quoted, say
 
 if TYPE_CHECKING:
@@ -103,12 +110,7 @@ def command(
         str | None,
         typer.Option(help="Likewise: a step's backward pass, as a part of full fine-tuning's. Default: 15%."),
     ] = None,
-    meter: Annotated[
-        str,
-        typer.Option(
-            help="Where joules come from: auto, none, pmic, hwmon[:NAME], rapl, estimate[:FILE], csv:FILE or line:PORT."
-        ),
-    ] = "auto",
+    meter: MeterOption = "auto",
     metrics_file: Annotated[
         Path | None,
         typer.Option(help="Keep the run's figures in this .prom file, for a Prometheus node exporter's text files."),
