@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import pickle
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,17 @@ def test_damage_ends_in_one_line(tmp_path_factory: pytest.TempPathFactory, place
     path.write_bytes(content[:start] + damage + content[start + len(damage) :])
     with contextlib.suppress(TbftError):
         assert isinstance(read_batch(path), dict)
+
+
+@pytest.mark.parametrize("numbering", [b"r\xff\xff\xff\x0f", b"p268435455\n"])
+def test_a_number_takes_no_memory(tmp_path: Path, numbering: bytes) -> None:
+    """Five bytes gave an object a number for which Python's unpickler made room in 4 GB."""
+    packed = pickle.dumps(GOOD, 2)
+    (tmp_path / "batch").write_bytes(packed[:3] + numbering + packed[3:])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(TbftError, match="is damaged: .* the number 268435455"):
+        read_batch(tmp_path / "batch")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
 def test_a_file_that_is_cut_off_or_missing(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ is given: neither numpy nor anything else is called with a stranger's arguments.
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,9 @@ def read_batch(path: Path) -> dict[str, Any]:
     Raises TbftError if there is anything else in it, or it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            content = _PlainUnpickler(file, encoding="bytes").load()
+        packed = path.read_bytes()
+        _check_numbers(packed)
+        content = _PlainUnpickler(io.BytesIO(packed), encoding="bytes").load()
     except _RefusedError as error:
         raise TbftError(f"'{path}' asks for {error}, which no CIFAR-10 file needs", _HINT) from error
     except OSError as error:
@@ -35,6 +38,16 @@ def read_batch(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TbftError(f"'{path}' holds no dictionary, so it is no file of CIFAR-10", CIFAR10)
     return {_text(key): _plain(value, path) for key, value in content.items()}
+
+
+def _check_numbers(packed: bytes) -> None:
+    """Objects of a pickle have numbers, and the unpickler makes room up to the largest: four bytes can ask for 64 GB.
+
+    Raises ValueError for a number that so short a file does not need, or if it is no pickle.
+    """
+    for operation, number, _ in pickletools.genops(packed):
+        if operation.name in _NUMBERING and isinstance(number, int) and number >= len(packed):
+            raise ValueError(f"{len(packed)} bytes of it have an object with the number {number}")
 
 
 class _RefusedError(Exception):
@@ -78,6 +91,10 @@ _STAND_INS: dict[tuple[str, str], object] = {
     ("numpy", "dtype"): _DType,
     ("_codecs", "encode"): _encode,
 }
+
+
+# Operations that give the last object a number.
+_NUMBERING = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 class _PlainUnpickler(pickle.Unpickler):
