@@ -36,7 +36,11 @@ from_debian = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 # not by how many tests they have: else a core ends up alone with files of few tests that train for minutes.
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo demo-sensor demo-agent demo-fleet test test-host test-device test-arm test-image test-federated test-pushing test-fleet nginx ssh arm-tools image-tools browser \
+# What belongs to each environment, and which of it a run takes: `long` is left to test-long.
+HOST_TESTS := tests/e2e tests/export tests/reproduce tests/docs tests/bench tests/artifacts
+DEVICE_TESTS := tests/fuzz tests/torture tests/artifacts tests/agent tests/fleet tests/runtime tests/edge tests/pages
+
+.PHONY: help demo demo-sensor demo-agent demo-fleet test test-host test-device test-arm test-long test-image test-federated test-pushing test-fleet nginx ssh arm-tools image-tools browser \
 	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds bench-fleet-growth reproduction-page comparison-page same size \
 	lint format clean
 
@@ -47,7 +51,8 @@ help:
 	@echo "             DEMO_ARGS=--stay: its page stays open"
 	@echo "make demo-fleet  releases in waves, a bad one that is stopped, and rounds of three boards: Ansible, TUF and Flower"
 	@echo "             on loopback, 3 to 5 minutes; sshd and nginx as root on Debian"
-	@echo "make test    every test, in both environments"
+	@echo "make test    every test but the long ones, in both environments and on emulated ARM, 11 minutes"
+	@echo "make test-long  tests that take over four seconds each: real networks, kills by the dozen, hostile input, 8 minutes"
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
 	@echo "make test-federated  rounds over Flower, in an environment of their own, 4 minutes; nginx as root on Debian"
 	@echo "make test-pushing  releases that Ansible brings to three sshd on loopback; sshd as root on Debian"
@@ -93,14 +98,16 @@ demo-fleet: $(HOST)/.installed $(FEDERATED)/.installed $(ANSIBLE)/.installed ngi
 test: test-host test-device test-arm
 
 test-host: $(HOST)/.installed $(DEVICE)/.fleet $(BUNDLES)/.made
-	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest $(ON_EVERY_CORE) \
-		tests/e2e tests/export tests/reproduce tests/docs tests/bench tests/artifacts
+	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest $(ON_EVERY_CORE) -m "not long" $(HOST_TESTS)
 
 # Said plainly where no page could be opened: pytest shows the reason of each skip. First what measures real time.
 test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
 	$(DEVICE)/bin/python -m pytest -rs -m alone $(shell grep -rl --include='*.py' 'mark\.alone' tests)
-	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m "not alone" \
-		tests/fuzz tests/torture tests/artifacts tests/agent tests/fleet tests/runtime tests/edge tests/pages
+	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m "not alone and not long" $(DEVICE_TESTS)
+
+test-long: $(HOST)/.installed $(DEVICE)/.fleet $(DEVICE)/.tested $(BUNDLES)/.made browser
+	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m long $(HOST_TESTS)
+	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m long $(DEVICE_TESTS)
 
 # Said plainly where nothing could be emulated: pytest shows the reason of each skip.
 test-arm: $(DEVICE)/.tested $(BUNDLES)/.made arm-tools

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tbft_agent.memory import read_memory
 from torture import agent_kills, agent_soak
 from torture.agent_world import make_world
@@ -11,6 +13,7 @@ from torture.agent_world import make_world
 SEED = 3
 
 
+@pytest.mark.long
 def test_killed_at_random_moments_it_answers_every_time(tmp_path: Path) -> None:
     """`make torture-agent` does it 300 times."""
     world = make_world(tmp_path / "world")
@@ -36,6 +39,7 @@ def test_what_is_half_written_would_be_found(tmp_path: Path) -> None:
     assert len(list(agent_kills.problems(world))) == 4
 
 
+@pytest.mark.long
 def test_two_hours_of_a_turned_clock_leave_memory_and_disk_as_they_were(tmp_path: Path) -> None:
     """`make soak-agent` does it with 100,000 images, which leaves time for each training."""
     images = 1600

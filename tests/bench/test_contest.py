@@ -77,6 +77,7 @@ def test_who_fails_is_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fails
     assert why.startswith(reason)
 
 
+@pytest.mark.long
 def test_a_slow_peer_is_out_and_pytorch_never(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Its one step is told; what goals are held against stays."""
     field(monkeypatch, "slow")

@@ -41,6 +41,7 @@ def type_in(block: str, desk: Path) -> str:
     return ended.stdout
 
 
+@pytest.mark.long
 def test_the_journey_runs_as_it_is_told(desk: Path) -> None:
     """From the weights of a clone to answers of the model that is better: nothing is left to guess."""
     *before, last = blocks(README, "sh")

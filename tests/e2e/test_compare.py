@@ -63,6 +63,7 @@ def evaluated(model: Path, data: Path) -> Any:
     return json.loads(ended.out)
 
 
+@pytest.mark.long
 def test_accuracy_is_what_eval_says_of_bundle_and_run(compared: Path, bundles: list[Path], fresh: Path) -> None:
     figures = entries(compared)[FEATURE]["runs"][1]
     assert figures["accuracy_before"] == evaluated(bundles[0], fresh)["accuracy"]
@@ -123,6 +124,7 @@ def test_other_options_than_before_are_refused(compared: Path, bundles: list[Pat
     assert "--test is not what it was" in call(*arguments(bundles, data, data, compared))
 
 
+@pytest.mark.long
 def test_a_cut_comparison_goes_on(tmp_path: Path, bundles: list[Path], fresh: Path) -> None:
     """Ctrl-C in the middle of the first run; then the same command gives what an uncut one gives."""
     data = save_squares(tmp_path / "many.npz", 400)

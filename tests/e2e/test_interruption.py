@@ -62,6 +62,7 @@ class Running:
         return Ended(self.process.returncode, out, self.said + err)
 
 
+@pytest.mark.long
 def test_twenty_kills_lose_nothing(bundle: Path, many: Path, whole: Path, tmp_path: Path) -> None:
     """SIGKILL, as a pulled plug would: at start-up, between epochs and inside them, and --resume each time.
 

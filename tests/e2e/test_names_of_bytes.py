@@ -36,6 +36,7 @@ def good(*arguments: str | Path) -> Ended:
     return ended
 
 
+@pytest.mark.long
 def test_everything_works_with_them(odd: Path, tmp_path: Path) -> None:
     """Bundle, data, validation, run folder, metrics, model: each command, in words and as JSON."""
     out = odd / "run"

@@ -85,6 +85,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_folders(tmp_path_factory.mktemp("photos") / "photos", *coloured_squares(16))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["folder", "archive"])
 def test_nothing_is_written_outside_the_outputs(
     form: str, sandbox: Sandbox, exported: Step, bundle: Path, photos: Path
@@ -129,6 +130,7 @@ def tracer(tmp_path: Path) -> tuple[str, ...]:
     return words
 
 
+@pytest.mark.long
 def test_system_calls_show_no_network_and_no_other_writes(
     tracer: tuple[str, ...], sandbox: Sandbox, bundle: Path, photos: Path, tmp_path: Path
 ) -> None:
@@ -147,6 +149,7 @@ def test_system_calls_show_no_network_and_no_other_writes(
         assert [path for path in paths if not str(path).startswith((str(sandbox.out), *SYSTEM))] == []
 
 
+@pytest.mark.long
 def test_everything_works_without_a_network(sandbox: Sandbox, bundle: Path, photos: Path) -> None:
     """In a network namespace with no interface, every command ends well."""
     if os.geteuid() != 0 or subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode:

@@ -146,6 +146,7 @@ def test_children_end_with_it(number: signal.Signals, bundle: Path, many: Path, 
     assert [child for child in children if Path(f"/proc/{child}").exists()] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", ENDINGS)
 @pytest.mark.parametrize("seconds", [1.0, 4.0])
 def test_export_ends_like_it(number: signal.Signals, seconds: float, tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ LOCALES: dict[str, dict[str, str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LOCALES)
 def test_every_locale_does(name: str, bundle: Path, data: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Nothing ends in what it cannot spell, and what programs read is UTF-8 everywhere."""

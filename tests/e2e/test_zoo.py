@@ -11,9 +11,12 @@ from benchmarks.zoo.trial import try_network
 from support.commands import DEVICE
 
 QUICK = [network.name for network in NETWORKS if network.quick]
+SMALLEST = ("lenet", "mlp")
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize(
+    "name", [name if name in SMALLEST else pytest.param(name, marks=pytest.mark.long) for name in QUICK]
+)
 def test_a_network_trains(tmp_path: Path, name: str) -> None:
     """Head, last stage and everything, each within the bound of float64; nothing is refused."""
     tried = try_network(BY_NAME[name], DEVICE / "python", tmp_path)

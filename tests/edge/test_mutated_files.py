@@ -69,6 +69,7 @@ def hashed(manifest: dict[str, Any]) -> bytes:
     return json.dumps(manifest).encode()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["feature-adapt", "exits", "tinytrain", "feature-batch"])
 def test_manifests(name: str, command: Command, tmp_path: Path, squares: Path) -> None:
     bundle = Path(shutil.copytree(compiled(name), tmp_path / "bundle"))
@@ -101,6 +102,7 @@ def changed_run(run: Path, name: str, tmp_path: Path) -> Iterator[Path]:
         yield copy
 
 
+@pytest.mark.long
 def test_run_files(run: Path, command: Command, tmp_path: Path, squares: Path) -> None:
     for changed in changed_run(run, "run.json", tmp_path):
         assert_sensible(command("eval", changed, "--data", squares, "--json"))
@@ -109,12 +111,14 @@ def test_run_files(run: Path, command: Command, tmp_path: Path, squares: Path) -
         assert_sensible(command("train", compiled("tinytrain"), *again))
 
 
+@pytest.mark.long
 def test_reports(run: Path, command: Command, tmp_path: Path) -> None:
     for changed in changed_run(run, "report.json", tmp_path):
         for kind in ("table", "html"):
             assert_sensible(command("report", changed, "--format", kind))
 
 
+@pytest.mark.long
 def test_model_cards(run: Path, command: Command, tmp_path: Path, squares: Path) -> None:
     model = run.with_name("model.onnx").read_bytes()
     manifest = json.loads((compiled("tinytrain") / MANIFEST).read_bytes())
@@ -124,6 +128,7 @@ def test_model_cards(run: Path, command: Command, tmp_path: Path, squares: Path)
         assert_sensible(command("eval", tmp_path / "model.onnx", "--data", squares, "--json"))
 
 
+@pytest.mark.long
 def test_tunings(command: Command, tmp_path: Path, squares: Path) -> None:
     bundle, out = compiled("output-frozen"), tmp_path / "run"
     assert command("tune", bundle, "--out", out, "--threads", "1").code == 0

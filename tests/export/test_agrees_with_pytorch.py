@@ -20,7 +20,7 @@ POLICIES: tuple[BatchNormPolicy, ...] = ("frozen", "batch")
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("drift", DRIFTS)
-@pytest.mark.parametrize("name", settled_models.RESNETS)
+@pytest.mark.parametrize("name", [pytest.param("resnet26", marks=pytest.mark.long), *settled_models.RESNETS[1:]])
 def test_ten_steps(exported: Exporter, name: str, drift: Drift, policy: BatchNormPolicy, kind: OptimizerKind) -> None:
     """The compiler, the optimizers and the device's step together compute what PyTorch computes."""
     module, batches = network(name)

@@ -40,6 +40,7 @@ def graphs(bundle: Bundle, plan: Plan) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 def test_there_is_a_plan_for_every_block(bundle: Bundle) -> None:
     """Front, each later stage, head, everything; in the order of the network."""
     assert tuple(plan.id for plan in bundle.manifest.plans) == ALL_PLANS
@@ -59,6 +60,7 @@ def test_each_plan_is_that_of_a_bundle_for_one_drift(exported: Exporter, bundle:
         assert bundle.manifest.files[name] == single.manifest.files[name]
 
 
+@pytest.mark.long
 def test_a_plan_between_is_that_of_a_named_block(bundle: Bundle, tmp_path: Path) -> None:
     """`--drift feature --block layer2`, under an id that tells it from the last stage's."""
     options = ExportOptions(

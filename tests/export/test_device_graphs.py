@@ -162,6 +162,7 @@ for model, drift, policy, out in [
 """
 
 
+@pytest.mark.long
 def test_exports_are_byte_identical(tmp_path: Path) -> None:
     """In processes that hash differently: a bundle's id says what is in it, so equal models get equal ids."""
     contents = []

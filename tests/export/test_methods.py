@@ -177,6 +177,7 @@ def test_mobiletl_refuses_what_it_cannot_do() -> None:
             plan_training("mobiletl", mobile, options)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "kept"), [("full_mobilenet_v2", 0.55), ("full_mobilenet_v3", 0.48)])
 def test_mobiletl_keeps_about_half_for_the_backward_pass(name: str, kept: float) -> None:
     """Against the same blocks with every parameter trained and exact gradients (the paper: 46 % and 53 %)."""

@@ -13,7 +13,13 @@ from tbft_artifacts.plan import BatchNormPolicy, Drift
 @pytest.mark.parametrize("masked", [False, True], ids=["exact", "masked"])
 @pytest.mark.parametrize(
     ("drift", "policy"),
-    [("input", "batch"), ("feature", "frozen"), ("feature", "block"), ("output", "frozen"), ("full", "frozen")],
+    [
+        pytest.param("input", "batch", marks=pytest.mark.long),
+        ("feature", "frozen"),
+        ("feature", "block"),
+        ("output", "frozen"),
+        pytest.param("full", "frozen", marks=pytest.mark.long),
+    ],
 )
 @pytest.mark.parametrize("name", settled_models.MOBILE)
 def test_ten_steps_of_a_mobile_network(

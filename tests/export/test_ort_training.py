@@ -197,6 +197,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return open_bundle(out)
 
 
+@pytest.mark.long
 def test_they_are_written_for_every_plan_when_asked_for(bundle: Bundle, exported: Exporter) -> None:
     """And change nothing else: each other file is that of an export without them, where there are none."""
     files, usual = bundle.manifest.files, exported("resnet18_like", "all", "frozen").manifest.files

@@ -20,6 +20,7 @@ REAL_HYPER: dict[OptimizerKind, Hyper] = {
 REAL_TOLERANCES: dict[OptimizerKind, float] = {"sgd": 1e-4, "adamw": 2e-3}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     not (REAL_WEIGHTS.exists() and REAL_IMAGES.exists()), reason=f"needs {REAL_WEIGHTS.name} and photos"
 )

@@ -31,6 +31,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("surface", SURFACES)
 def test_broken_input_ends_well(surface: str, kept: Path) -> None:
     """An answer that makes sense, or one error line and a hint: no traceback, no crash, no hang, nothing left over."""

@@ -56,6 +56,7 @@ def report() -> dict[str, Any]:
     return data
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("extreme", EXTREMES, ids=str)
 def test_no_figure_is_too_odd_to_be_drawn(report: dict[str, Any], extreme: Any) -> None:
     drawn = 0

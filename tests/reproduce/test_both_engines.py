@@ -42,6 +42,7 @@ def sources(tmp_path: Path) -> Sources:
     return Sources(tmp_path / "data", network, tmp_path / "work", "quick")
 
 
+@pytest.mark.long
 def test_the_papers_protocol_ends_alike_in_pytorch_and_on_the_device(tmp_path: Path, sources: Sources) -> None:
     """Through files and processes, as `tbft-edge reproduce` runs them: data, seed and settings all arrive."""
     python = default_device_python()
@@ -69,6 +70,7 @@ def test_the_papers_protocol_ends_alike_in_pytorch_and_on_the_device(tmp_path: P
     assert not list((tmp_path / "work").glob("trials-*"))
 
 
+@pytest.mark.long
 def test_every_method_without_labels_runs_on_a_pool_without_labels(tmp_path: Path, sources: Sources) -> None:
     """Nothing validates, the pool's file has no label, and the classes that it has are told apart from all."""
     python = default_device_python()

@@ -125,7 +125,7 @@ def test_a_number_takes_no_memory(tmp_path: Path, numbering: bytes) -> None:
     packed = pickle.dumps(GOOD, 2)
     (tmp_path / "batch").write_bytes(packed[:3] + numbering + packed[3:])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(TbftError, match="is damaged: .* the number 268435455"):
+    with pytest.raises(TbftError, match=r"is damaged: .* the number 268435455"):
         read_batch(tmp_path / "batch")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 

@@ -127,6 +127,7 @@ def test_a_model_that_gives_logits_is_used(photos: Path, tmp_path: Path, capfd: 
     assert run_in_process(capfd, "predict", path, photos).code == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["feature-block", "input-batch", "tinytrain", "exits"])
 def test_every_graph_in_the_place_of_every_other_is_refused(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

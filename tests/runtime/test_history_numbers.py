@@ -76,6 +76,7 @@ def write_first(run: Path, epoch: Any) -> None:
     path.write_bytes(b"".join([b"%08x %s\n" % (zlib.crc32(text), text), *rest]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", WILD)
 def test_any_number_in_an_epoch_leaves_a_report(number: float, cut: Path, squares: Path, tmp_path: Path) -> None:
     """Each number of an epoch in turn: it is one that can be counted with, or the epoch is lost."""

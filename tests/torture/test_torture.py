@@ -14,6 +14,7 @@ from torture import shim
 TESTS = Path(__file__).parents[1]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shim.why_not() is not None, reason=str(shim.why_not()))
 def test_what_is_interrupted_ends_as_if_nothing_had_happened() -> None:
     """Killed or failed at any file operation, and run again: the same result, nothing lost, nothing left over."""

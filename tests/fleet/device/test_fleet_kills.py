@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from torture import fleet_kills
 from torture.fleet_kills import make_world
 
 
+@pytest.mark.long
 def test_killed_at_random_moments_the_old_or_the_new_release_answers(tmp_path: Path) -> None:
     """`make torture-fleet` does it 100 times."""
     counted = fleet_kills.torture(make_world(tmp_path / "world"), 6, seed=3)
