@@ -91,6 +91,11 @@ class Place:
         return self.folder / "clock.json"
 
     @property
+    def offered(self) -> Path:
+        """Which keys stood behind the releases that came."""
+        return self.folder / "offered.json"
+
+    @property
     def incoming(self) -> Path:
         """Archives on their way: what was fetched, or a part of it, until it is staged."""
         return self.folder / "incoming"
