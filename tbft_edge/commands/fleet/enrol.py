@@ -24,7 +24,10 @@ class Enrolled(msgspec.Struct, frozen=True):
 def command(
     fleet: FleetArgument,
     enrolments: Annotated[list[Path], typer.Argument(help="What 'fleet join' wrote on each: enrolment.dsse.json.")],
-    group: Annotated[str | None, typer.Option(help="Put them into this group instead of their own; one that changes its group needs it.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Put them into this group instead of their own; one that changes its group needs it."),
+    ] = None,
     replace: Annotated[
         bool,
         typer.Option(
