@@ -66,7 +66,7 @@ def release(fleet: Fleet, wanted: Wanted) -> Released:
         if wanted.plan is not None:
             bundle.plan(wanted.plan)
         parent = _parent(fleet, manifest)
-        delta = None if parent is None else _delta(fleet.repository.archive(parent), wanted.bundle, folder)
+        delta = None if parent is None else _delta(fleet.repository.archive(parent), bundle.folder, folder)
         merge, is_signed = merge_in(fleet, bundle), (bundle.folder / SIGNATURE).is_file()
         whole = wanted.bundle if is_archive(wanted.bundle) else _packed(wanted.bundle, folder)
         with fleet.held():
