@@ -90,15 +90,20 @@ class Pupil:
                 "the newest time that the host signed",
                 f"{_AGAIN}; set this clock if it is wrong",
             )
+        number = self._running(task)
+        images = device.images
+        if images is None:
+            raise TbftError("this device has no labelled images of its own", "name them in device.toml: images")
+        return self.place.bundle(number), images
+
+    def _running(self, task: Task) -> int:
+        """The release that runs. Raises TbftError where its bundle is not that of the task."""
         number = self.place.current()
         release = self.place.release(number)
         if release is None or release.bundle_id != task.bundle_id:
             runs = "nothing" if release is None else f"bundle {release.bundle_id[:12]}"
             raise TbftError(f"the task is for bundle {task.bundle_id[:12]}, and {runs} runs here", _AGAIN)
-        images = device.images
-        if images is None:
-            raise TbftError("this device has no labelled images of its own", "name them in device.toml: images")
-        return self.place.bundle(number), images
+        return number
 
     def _take(self, asked: Asked, trusted: Collection[str]) -> None:
         """Note that a task is taken on: who recorded an older one may not have it done again.
@@ -135,6 +140,8 @@ class Pupil:
         from tbft_fleet.device.learned import learned
         from tbft_fleet.device.outbox import put
 
+        # A pull may have brought another one meanwhile, of which the result would say that it was trained.
+        self._running(task)
         training, files = learned(run, bundle, task.bundle_id)
         if WEIGHTS not in files:
             raise TbftError(f"training plan '{task.plan}' changed nothing", "see what images the device has")

@@ -151,6 +151,25 @@ def test_a_plan_that_is_not_there_is_refused(world: World, pupil: Pupil) -> None
     assert "has no plan 'elsewhere'" in refused(pupil, signed_task(other, None, world.signer))
 
 
+def test_what_was_trained_of_a_release_that_went_meanwhile_is_not_told(
+    world: World, pupil: Pupil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result would say that the release which runs now was trained, and weights of two bundles be merged."""
+    place = pupil.place
+    before = set(waiting(place.outbox))
+
+    def trained(self: Pupil, *_: object) -> Path:
+        self.place.releases.point(0)
+        return place.folder / "run"
+
+    monkeypatch.setattr(Pupil, "_train", trained)
+    try:
+        assert "and nothing runs here" in refused(pupil, world.parcel(number=115))
+    finally:
+        place.releases.point(world.release.number)
+    assert set(waiting(place.outbox)) == before
+
+
 def test_training_that_nobody_waits_for_is_ended(world: World, pupil: Pupil, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also its process is gone."""
     alive: list[int] = []
