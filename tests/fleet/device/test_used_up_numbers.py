@@ -19,12 +19,11 @@ from tbft_fleet.device.join import join
 from tbft_fleet.device.place import Place
 from tbft_fleet.device.repository import repository
 from tbft_fleet.device.update import pull
-from tbft_fleet.files.release import Release
+from tbft_fleet.files.release import HIGHEST, Release
 from tbft_fleet.host.folder import Fleet, open_fleet
 from tbft_fleet.host.keys import signer
 from tbft_fleet.host.rotation import rotate
 
-HIGHEST = 2**31 - 1
 FAR = 100_000_000
 
 
