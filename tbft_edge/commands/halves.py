@@ -17,7 +17,10 @@ _HALVES = {
         "tbft_runtime.finalization",
     ),
     "export": ("tbft_export.export",),
+    "fleet": ("tbft_fleet.host.folder",),
 }
+# Those that only add to what is there; the others bring packages that do not go together.
+_ADDED = ("agent", "fleet")
 
 
 @contextmanager
@@ -34,5 +37,6 @@ def extra(name: str, *modules: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise TbftError(
             f"package '{error.name}' is not installed here",
-            f"install it with: pip install 'tbft-edge[{name}]', in an environment of its own",
+            f"install it with: pip install 'tbft-edge[{name}]'"
+            + ("" if name in _ADDED else ", in an environment of its own"),
         ) from error

@@ -58,6 +58,7 @@ def release_of(name: str, number: int, gates: Gates = NO_GATES, percent: int = 1
 class Offered:
     release: Release
     archive: Path
+    forgotten: frozenset[int] = frozenset()
 
 
 @dataclass

@@ -71,6 +71,7 @@ class Device:
     group: str = PORCH
     current: int = 0
     bundles: frozenset[str] = frozenset()
+    tried: int = 0
     refused: frozenset[int] = frozenset()
     said: list[str] = field(default_factory=list)
 
@@ -81,10 +82,12 @@ class Device:
             group=self.group,
             current=self.current,
             bundles=self.bundles,
+            tried=self.tried,
             refused=self.refused,
             root=self.root,
             tuf=self.folder / "tuf",
             clock=self.folder / "clock.json",
+            offered=self.folder / "offered.json",
         )
 
     def newest(self, carrier: Carrier | Path) -> Offer | None:

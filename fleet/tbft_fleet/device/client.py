@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import private_folder
 from tbft_fleet.device.carrier import Carrier
 from tbft_fleet.device.clock import Clock, wall_clock
+from tbft_fleet.device.offered import Offered
 from tbft_fleet.device.refusals import refusals
-from tbft_fleet.device.trusted import TARGETS, check_root, trusted_targets
+from tbft_fleet.device.trusted import TARGETS, Trusted, check_root, trusted_targets
 from tbft_fleet.files.release import NewerRuntimeError, Release, from_custom
 from tbft_fleet.files.waves import is_open
 
@@ -35,31 +36,38 @@ class Client:
     """A device as a release sees it.
 
     `current` is the number of what runs, 0 for none; `bundles` are the ids of those that lie here, over which a delta
-    can be laid; `refused` are numbers of releases that did not pass here, which are not taken again. `root` is the
-    root metadata that the device was given when it joined, `tuf` a folder for metadata, `clock` a file for the newest
-    time that was signed. `ahead`: it takes what its wave has not come to, since somebody else chooses the devices.
+    can be laid; `tried` is the number of the last update (0: none), and `refused` are those of releases that did not
+    pass here, which are not taken again. `root` is the root metadata that the device was given when it joined, `tuf` a
+    folder for metadata, `clock` a file for the newest time that was signed, and `offered` one for the keys behind
+    releases. `ahead`: it takes what its wave has not come to, since somebody else chooses the devices.
     """
 
     id: str
     group: str
     current: int
     bundles: frozenset[str]
+    tried: int
     refused: frozenset[int]
     root: Path
     tuf: Path
     clock: Path
+    offered: Path
     ahead: bool = False
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A release that a device should take: its archive, and where that is to be had."""
+    """A release that a device should take: its archive, and where that is to be had.
+
+    `forgotten` are numbers of releases here that count no longer: only keys that are trusted no more stand behind them.
+    """
 
     release: Release
     name: str
     bytes: int
     sha256: str
     carrier: Carrier
+    forgotten: frozenset[int]
 
 
 def newest(client: Client, carrier: Carrier, say: Callable[[str], None]) -> Offer | None:
@@ -74,40 +82,55 @@ def newest(client: Client, carrier: Carrier, say: Callable[[str], None]) -> Offe
             f"the clock of this device is not set: it says {clock.wall:%Y-%m-%d}; "
             "whether metadata expired is judged by the newest time that the host signed"
         )
-    targets = _targets(client, carrier, clock)
+    trusted, offered = _trusted(client, carrier, clock), Offered(client.offered)
+    forgotten = _forgotten(offered, trusted)
+    if client.current in forgotten:
+        say(
+            f"release {client.current} runs here, and no key that this fleet trusts now stands behind it: "
+            "any other release takes its place"
+        )
     found: dict[int, list[Offer]] = {}
     too_new: dict[int, NewerRuntimeError] = {}
-    for name, target in targets.items():
-        parts = _NAME.fullmatch(name)
-        if parts is None or int(parts[1]) <= client.current:
+    for name, target in trusted.targets.items():
+        number = _number(name)
+        if number is None or not _is_above(client, number, forgotten):
             continue
         try:
-            offer = _offer(name, target, carrier)
+            offer = _offer(name, target, carrier, forgotten)
         except NewerRuntimeError as error:
-            too_new[int(parts[1])] = error
+            too_new[number] = error
             continue
-        if why_not(client, offer.release) is None:
-            found.setdefault(offer.release.number, []).append(offer)
+        if why_not(client, offer.release, forgotten) is None:
+            found.setdefault(number, []).append(offer)
     for number, reason in too_new.items():
         say(f"release {number} is passed over: {reason.message}; {reason.hint}")
-    return min(found[max(found)], key=lambda offer: offer.bytes) if found else None
+    if not found:
+        return None
+    newest = min(found[max(found)], key=lambda offer: offer.bytes)
+    offered.keep(newest.release, trusted.keys, {client.current, client.tried})
+    return newest
 
 
-def why_not(client: Client, release: Release) -> str | None:
-    """Why a release is not for a device; None if it is."""
+def why_not(client: Client, release: Release, forgotten: frozenset[int]) -> str | None:
+    """Why a release is not for a device, where numbers that are `forgotten` do not count; None if it is."""
     if client.group not in release.groups:
         return f"it is for {' and '.join(release.groups)}, and this device is of {client.group}"
     if not client.ahead and not is_open(release, client.id):
         return f"it goes to {release.percent} % of the devices, and this one is not among them"
-    if release.number <= client.current:
+    if not _is_above(client, release.number, forgotten):
         return f"release {client.current} runs here, and the number of a newer one is higher"
-    if release.number in client.refused:
+    if release.number in client.refused - forgotten:
         return "it did not pass on this device before"
     if release.percent == 0:
         return "the host withdrew it"
     if release.parent is not None and release.parent not in client.bundles:
         return f"bundle {release.parent[:12]}, over which it has to be laid, is not here"
     return None
+
+
+def _is_above(client: Client, number: int, forgotten: frozenset[int]) -> bool:
+    """Above what runs; a folder has its number, so that one with the same never takes its place."""
+    return number > client.current or (client.current in forgotten and number != client.current)
 
 
 def fetch(client: Client, offer: Offer, folder: Path) -> Path:
@@ -118,7 +141,7 @@ def fetch(client: Client, offer: Offer, folder: Path) -> Path:
     Raises TbftError for a release that is not for this device, a download that ends early (the next call goes on from
     there), content that is not what was signed, and a full disk.
     """
-    reason = why_not(client, offer.release)
+    reason = why_not(client, offer.release, offer.forgotten)
     if reason is not None:
         raise TbftError(f"release {offer.release.number} is not taken: {reason}", "what runs here goes on running")
     shown = offer.carrier.shown
@@ -144,7 +167,7 @@ def fetch(client: Client, offer: Offer, folder: Path) -> Path:
     return whole
 
 
-def _targets(client: Client, carrier: Carrier, clock: Clock) -> Mapping[str, TargetFile]:
+def _trusted(client: Client, carrier: Carrier, clock: Clock) -> Trusted:
     try:
         root = read_at_most(client.root, _ROOT_LIMIT)
     except OSError as error:
@@ -155,12 +178,33 @@ def _targets(client: Client, carrier: Carrier, clock: Clock) -> Mapping[str, Tar
         return trusted_targets(root, client.tuf, carrier, clock)
 
 
-def _offer(name: str, target: TargetFile, carrier: Carrier) -> Offer:
+def _forgotten(offered: Offered, trusted: Trusted) -> frozenset[int]:
+    """Numbers of releases here that count no longer.
+
+    Other keys than those that are trusted now stood behind these, and what is signed now has no such release.
+    """
+    before = offered.by_others(trusted.keys)
+    signed = {
+        (release.number, release.bundle_id)
+        for name, target in trusted.targets.items()
+        if _number(name) in before
+        for release in (from_custom(target.custom, name),)
+    }
+    return frozenset(number for number, bundle_id in before.items() if (number, bundle_id) not in signed)
+
+
+def _number(name: str) -> int | None:
+    """Of the release that a target is of; None of what is none."""
+    parts = _NAME.fullmatch(name)
+    return None if parts is None else int(parts[1])
+
+
+def _offer(name: str, target: TargetFile, carrier: Carrier, forgotten: frozenset[int]) -> Offer:
     release = from_custom(target.custom, name)
     sha256 = target.hashes.get("sha256")
     if sha256 is None:
         raise TbftError(f"'{name}' is signed without its sha256", "release it again, on a host of this version")
-    return Offer(release, name, target.length, sha256, carrier)
+    return Offer(release, name, target.length, sha256, carrier, forgotten)
 
 
 def _check_space(offer: Offer, part: Path) -> None:

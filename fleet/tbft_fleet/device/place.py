@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from tbft_artifacts.regular import close_quietly, read_at_most, unreadable
 from tbft_artifacts.rights import PRIVATE_FILE
 from tbft_artifacts.structs import Struct
 from tbft_artifacts.temporary import beside
+from tbft_fleet.device.clock import BUILT, wall_clock
 from tbft_fleet.device.ongoing import DamagedError, Ongoing, read_ongoing
 from tbft_fleet.files.names import DeviceId, Group
 from tbft_fleet.files.release import Release
@@ -89,6 +89,11 @@ class Place:
     def clock(self) -> Path:
         """The newest time that was seen."""
         return self.folder / "clock.json"
+
+    @property
+    def offered(self) -> Path:
+        """Which keys stood behind the releases that came."""
+        return self.folder / "offered.json"
 
     @property
     def incoming(self) -> Path:
@@ -228,11 +233,13 @@ class Place:
     def _last_counter(self) -> int:
         try:
             return int(read_at_most(self.folder / "counter", 64).decode("ascii"))
-        except FileNotFoundError:
-            return 0
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if isinstance(error, FileNotFoundError) and not self.outbox.exists():
+                return 0
             # The host takes none that is lower than one before, and no device counts as many results as seconds pass.
-            return int(time.time())
+            # Where the clock is not set, when this was made, and what waits here, say at least how far it was.
+            waiting = (int(path.name) for path in self.outbox.glob("*") if path.name.isdecimal())
+            return max(int(max(wall_clock(), BUILT).timestamp()), *waiting, 0)
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.carrier import Carrier, carrier_of
 from tbft_fleet.device.client import Client, Offer, fetch, newest
-from tbft_fleet.device.ongoing import DamagedError, read_ongoing
+from tbft_fleet.device.ongoing import DamagedError, Ongoing, read_ongoing
 from tbft_fleet.device.place import Place
 from tbft_fleet.device.states import State
 
@@ -34,15 +34,20 @@ class Repository:
     def _client(self) -> Client:
         place, device = self.place, self.place.device
         known = [place.release(number) for number in place.releases.numbers()]
+        last = _last(place)
+        did_not_stay = last is not None and last.state in (State.ROLLED_BACK, State.REFUSED)
         return Client(
             id=device.id,
             group=device.group,
             current=place.current(),
             bundles=frozenset(each.bundle_id for each in known if each is not None),
-            refused=_refused(place),
+            tried=0 if last is None else last.number,
+            # What is older than that is not taken anyhow.
+            refused=frozenset({last.number} if last is not None and did_not_stay else ()),
             root=place.root,
             tuf=place.tuf,
             clock=place.clock,
+            offered=place.offered,
             ahead=self.ahead,
         )
 
@@ -57,11 +62,9 @@ def repository(place: Place, carrier: str | None, say: Callable[[str], None], ah
     return Repository(place, carrier_of(found), say, ahead)
 
 
-def _refused(place: Place) -> frozenset[int]:
-    """The release that was tried last and did not stay; what is older is not taken anyhow."""
+def _last(place: Place) -> Ongoing | None:
+    """The last update, as far as that is known."""
     try:
-        last = read_ongoing(place.update)
+        return read_ongoing(place.update)
     except DamagedError:
-        return frozenset()
-    did_not_stay = last is not None and last.state in (State.ROLLED_BACK, State.REFUSED)
-    return frozenset({last.number}) if last is not None and did_not_stay else frozenset()
+        return None

@@ -35,6 +35,10 @@ class Offer(Protocol):
     @property
     def release(self) -> Release: ...
 
+    @property
+    def forgotten(self) -> frozenset[int]:
+        """Numbers of releases here that count no longer: only keys that are trusted no more stand behind them."""
+
 
 OfferT = TypeVar("OfferT", bound=Offer)
 

@@ -6,6 +6,7 @@ TUF, the client's workflow: https://theupdateframework.github.io/specification/l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError, SlowRetrievalError
@@ -21,8 +22,16 @@ from tbft_fleet.files.signed_at import signed_at
 METADATA, TARGETS = "metadata/", "targets/"
 
 
-def trusted_targets(root: bytes, folder: Path, carrier: Carrier, clock: Clock) -> Mapping[str, TargetFile]:
-    """The targets by name, as the carrier has them now.
+@dataclass(frozen=True)
+class Trusted:
+    """Targets by their names, and the ids of the keys that sign them."""
+
+    targets: Mapping[str, TargetFile]
+    keys: tuple[str, ...]
+
+
+def trusted_targets(root: bytes, folder: Path, carrier: Carrier, clock: Clock) -> Trusted:
+    """The targets as the carrier has them now.
 
     Args:
         root: The root metadata that the device was given when it joined.
@@ -40,7 +49,7 @@ def trusted_targets(root: bytes, folder: Path, carrier: Carrier, clock: Clock) -
         # It has renamed them into their place; what a pulled plug leaves empty protects nobody from older ones.
         for path in (*folder.glob("*.json"), *folder.glob("root_history/*.json"), folder):
             flush(path)
-    return updater.targets
+    return updater.trusted
 
 
 def check_root(content: bytes, shown: str) -> None:
@@ -84,7 +93,7 @@ class _ClockedUpdater(Updater):
     def refresh(self) -> None:
         self._load_root()
         # They come from the last root: a time that a stolen key signed is forgotten once that key is revoked.
-        keys = tuple(sorted(self._trusted_set.root.roles[Timestamp.type].keyids))
+        keys = self._keys(Timestamp.type)
         self._trusted_set.reference_time = self._clock.time(keys)
         self._load_timestamp()
         timestamp = self._trusted_set.timestamp
@@ -96,5 +105,8 @@ class _ClockedUpdater(Updater):
         self._load_targets(Targets.type, Root.type)
 
     @property
-    def targets(self) -> Mapping[str, TargetFile]:
-        return self._trusted_set.targets.targets
+    def trusted(self) -> Trusted:
+        return Trusted(self._trusted_set.targets.targets, self._keys(Targets.type))
+
+    def _keys(self, role: str) -> tuple[str, ...]:
+        return tuple(sorted(self._trusted_set.root.roles[role].keyids))

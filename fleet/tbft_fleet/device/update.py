@@ -19,7 +19,6 @@ from tbft_fleet.device.place import Place
 from tbft_fleet.device.states import Event, State
 from tbft_fleet.device.steps import OUTCOMES, OfferT, Put, Source, Steps, went
 from tbft_fleet.device.tidying import is_whole, tidy
-from tbft_fleet.files.release import Release
 from tbft_fleet.files.result import Outcome
 
 # Without a carrier: what is decided is told, and what runs unproven is proven.
@@ -85,7 +84,7 @@ class _Updating(Generic[OfferT]):
             else:
                 if ongoing is not None:
                     self._withdraw(ongoing)
-                if offer is None or not self._is_new(offer.release):
+                if offer is None or not self._is_new(offer):
                     return
                 begun = Ongoing(
                     number=offer.release.number,
@@ -124,17 +123,18 @@ class _Updating(Generic[OfferT]):
         self.place.releases.discard(ongoing.number)
         self.place.update.unlink(missing_ok=True)
 
-    def _is_new(self, release: Release) -> bool:
+    def _is_new(self, offer: OfferT) -> bool:
         """Whether this device never tried it, or had it and lost it."""
-        if release.number <= self.place.current():
+        number, current = offer.release.number, self.place.current()
+        if number == current or (number < current and current not in offer.forgotten):
             return False
         try:
             last = read_ongoing(self.place.update)
         except DamagedError:
             return True
-        if last is None or release.number > last.number:
+        if last is None or number > last.number or last.number in offer.forgotten:
             return True
-        return release.number == last.number and last.state is State.COMMITTED
+        return number == last.number and last.state is State.COMMITTED
 
     def _finished(self, ongoing: Ongoing, offer: OfferT | None) -> Ended:
         """Go on until it ends; what it is at is written down before it is done."""

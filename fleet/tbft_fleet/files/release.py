@@ -19,6 +19,8 @@ from tbft_artifacts.structs import Sha256, Some, Struct, Word
 from tbft_fleet.files.gates import Gates
 from tbft_fleet.files.names import Group
 
+# Of all numbers (`Some`).
+HIGHEST = 2**31 - 1
 Version = Annotated[str, Meta(pattern=VERSION, max_length=64)]
 
 

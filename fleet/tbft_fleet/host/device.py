@@ -30,8 +30,8 @@ class Seen(Struct, frozen=True, kw_only=True):
 class Device(Struct, frozen=True, kw_only=True):
     """`group` is where the host put it. `counter` is that of the newest result, `last`, which came at `heard_at`.
 
-    Times are ISO 8601 by the host's clock. `training` is its newest one, of `trained`. `releases` are the newest ones
-    that it told of, in their order.
+    Times are ISO 8601 by the host's clock. Results with numbers below `kept_from` were removed since. `training` is its
+    newest one, of `trained`. `releases` are the newest ones that it told of, in their order.
     """
 
     enrolment: Enrolment
@@ -39,6 +39,7 @@ class Device(Struct, frozen=True, kw_only=True):
     enrolled_at: Word
     revoked_at: Word | None = None
     counter: Large = 0
+    kept_from: Large = 0
     nonces: Annotated[tuple[Nonce, ...], Meta(max_length=_NONCES)] = ()
     heard_at: Word | None = None
     last: Result | None = None
@@ -60,8 +61,8 @@ class Device(Struct, frozen=True, kw_only=True):
             return None
         return newest
 
-    def told(self, result: Result, at: str) -> Device:
-        """With one more result, whose counter is higher than all before."""
+    def told(self, result: Result, at: str, kept_from: int = 0) -> Device:
+        """With one more result, whose counter is higher than all before; `kept_from` is the lowest that stayed."""
         seen = {each.release: each for each in self.releases}
         running = seen.get(result.release, Seen(release=result.release))
         accuracy = running.accuracy if result.health.accuracy is None else result.health.accuracy
@@ -73,6 +74,7 @@ class Device(Struct, frozen=True, kw_only=True):
         return replace(
             self,
             counter=result.counter,
+            kept_from=max(kept_from, self.kept_from),
             nonces=(*self.nonces, result.nonce)[-_NONCES:],
             heard_at=at,
             last=result,

@@ -45,15 +45,15 @@ def enrol(devices: Devices, results: Path, path: Path, at: str, *, group: str | 
     only with `replace_key`. Then it begins anew, and its `results` are put aside: who has that key may be anybody. With
     the key that it has it never does: whatever that signed before would be new again.
 
-    Raises TbftError for another key under a name that is taken, for a device that was revoked, and for a key of its
-    SuperNode that is none or another device's.
+    Raises TbftError for another key under a name that is taken, for a device that says another group than it is in,
+    where no `group` is given, for one that was revoked, and for a key of its SuperNode that is none or another one's.
     """
     enrolment, content = read_enrolment(path)
     check_node_key(devices, enrolment)
     known = devices.get(enrolment.device)
-    fresh = Device(enrolment=enrolment, group=group or enrolment.group, enrolled_at=at)
+    fresh = Device(enrolment=enrolment, group=group or _group(known, enrolment), enrolled_at=at)
     if known is not None and not (replace_key and _is_another_key(known, enrolment)):
-        fresh = replace(known, enrolment=enrolment, group=group or enrolment.group)
+        fresh = replace(known, enrolment=enrolment, group=fresh.group)
         _check_same(known, enrolment, content, path)
     else:
         _put_aside(results / enrolment.device)
@@ -72,6 +72,18 @@ def revoke(devices: Devices, name: str, at: str) -> Device:
 def key_of(device: Device) -> SSlibKey:
     """The public half of its key."""
     return public_key(device.enrolment.public_key.encode(), f"device '{device.name}'")
+
+
+def _group(known: Device | None, enrolment: Enrolment) -> str:
+    """Its own one, unless the host put it elsewhere and the device says what it said then."""
+    if known is None or enrolment.group == known.group:
+        return enrolment.group
+    if enrolment.group == known.enrolment.group:
+        return known.group
+    raise TbftError(
+        f"device '{known.name}' is in group '{known.group}', and its enrolment says '{enrolment.group}'",
+        "give the one that it shall be in: `group`",
+    )
 
 
 def _put_aside(results: Path) -> None:

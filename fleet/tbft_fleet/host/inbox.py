@@ -14,7 +14,7 @@ from tbft_artifacts.decode import decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import private_folder
-from tbft_artifacts.signing.envelope import LIMIT, verify_by
+from tbft_artifacts.signing.envelope import LIMIT, taken, verify_by
 from tbft_artifacts.signing.statement import Statement
 from tbft_fleet.files.release import Release
 from tbft_fleet.files.result import ENVELOPE, MOST_BYTES, NO_BUNDLE, PREDICATE_TYPE, WEIGHTS, Result, folder_name
@@ -23,6 +23,7 @@ from tbft_fleet.host.device import Device
 from tbft_fleet.host.devices import Devices
 from tbft_fleet.host.enrolling import key_of
 from tbft_fleet.host.folder import Fleet
+from tbft_fleet.host.keeping import keep_newest
 from tbft_fleet.host.trainable import Trainable, check_weights, trainable
 
 if TYPE_CHECKING:
@@ -66,7 +67,10 @@ class Inbox:
         device = self.devices.need(result.device)
         self._check_place(folder, result)
         place = self.results / result.device / folder_name(result.counter)
-        if not self._is_there(place, content):
+        if result.counter < device.kept_from:
+            # Of those that are older than what is kept nobody can say which were taken; nothing comes of any.
+            return Accepted(result.device, result.counter, is_new=False)
+        if not self._is_there(place, statement):
             self._check_new(result, device)
             self._check_release(result)
             listed = check_names(folder, statement.subject)
@@ -80,7 +84,7 @@ class Inbox:
         elif result.counter <= device.counter:
             return Accepted(result.device, result.counter, is_new=False)
         # Also of one that lies there since somebody was killed right here.
-        self.devices.keep(device.told(result, at))
+        self.devices.keep(device.told(result, at, keep_newest(place.parent)))
         return Accepted(result.device, result.counter, is_new=True)
 
     def _keys(self, claimed: Statement) -> Sequence[SSlibKey]:
@@ -105,13 +109,17 @@ class Inbox:
         if above != result.device and self.devices.get(above) is not None:
             raise TbftError(f"it is of device '{result.device}', and lies where '{above}' has its results", _DISTRUST)
 
-    def _is_there(self, place: Path, content: bytes) -> bool:
-        """Whether the very same result was taken. Raises TbftError for another one with its number."""
+    def _is_there(self, place: Path, statement: Statement) -> bool:
+        """Whether the very same result was taken. Raises TbftError for another one with its number.
+
+        What was stated counts: who carries an envelope may write it in other words, and add signatures.
+        """
+        path = place / ENVELOPE
         try:
-            before = read_at_most(place / ENVELOPE, LIMIT)
+            before = taken(read_at_most(path, LIMIT), f"'{path}'")
         except FileNotFoundError:
             return False
-        if before != content:
+        if before != statement:
             raise TbftError("another result with its number was taken before", _DISTRUST)
         return True
 

@@ -26,10 +26,19 @@ _RESTORE = "restore it from a copy"
 
 
 def next_number(fleet: Fleet) -> int:
-    """Of a task or a merge: higher than all before, also of a round that came to nothing."""
+    """Of a task or a merge: higher than all before, also of a round that came to nothing, and no other process's.
+
+    Raises TbftError where nobody can say any more which the last one was, and for a full disk.
+    """
     path = fleet.folder / "rounds" / "number"
     with fleet.held():
-        number = int(path.read_text(encoding="ascii")) + 1 if path.exists() else 1
+        try:
+            number = int(read_at_most(path, 64).decode("ascii")) + 1 if path.exists() else 1
+        except (OSError, ValueError) as error:
+            raise TbftError(
+                f"'{path}' cannot be read: it has the number of the last task",
+                "write that into it, or a higher one: devices take no task whose number is lower",
+            ) from error
         private_folder(path.parent)
         with atomic_file(path, mode=PRIVATE_FILE) as temporary:
             temporary.write_text(f"{number}\n", encoding="ascii")

@@ -16,7 +16,7 @@ from tbft_artifacts.pack import pack
 from tbft_artifacts.signing.bundles import SIGNATURE
 from tbft_artifacts.temporary_folder import temporary_folder
 from tbft_fleet.files.names import Group
-from tbft_fleet.files.release import Release
+from tbft_fleet.files.release import HIGHEST, Release
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.members import members_of
 from tbft_fleet.host.merges import brought, merge_in
@@ -66,7 +66,7 @@ def release(fleet: Fleet, wanted: Wanted) -> Released:
         if wanted.plan is not None:
             bundle.plan(wanted.plan)
         parent = _parent(fleet, manifest)
-        delta = None if parent is None else _delta(fleet.repository.archive(parent), wanted.bundle, folder)
+        delta = None if parent is None else _delta(fleet.repository.archive(parent), bundle.folder, folder)
         merge, is_signed = merge_in(fleet, bundle), (bundle.folder / SIGNATURE).is_file()
         whole = wanted.bundle if is_archive(wanted.bundle) else _packed(wanted.bundle, folder)
         with fleet.held():
@@ -124,7 +124,7 @@ def roll_back(fleet: Fleet, number: int, groups: Sequence[Group] = ()) -> Releas
             raise TbftError(f"release {number} is the newest one", "give the number of one before it")
         wanted = tuple(dict.fromkeys(groups)) or newest.groups
         gates = fleet.settings.gates_of(wanted)
-        made = replace(old, number=newest.number + 1, percent=100, groups=wanted, gates=gates)
+        made = replace(old, number=_next_number(fleet), percent=100, groups=wanted, gates=gates)
         fleet.repository.publish({made: fleet.repository.archive(old)})
     return made
 
@@ -173,4 +173,11 @@ def _packed(bundle: Path, folder: Path) -> Path:
 
 
 def _next_number(fleet: Fleet) -> int:
-    return max((each.number for each in fleet.releases()), default=0) + 1
+    """One more than the last. Raises TbftError behind the highest that there is, to which nobody counts."""
+    last = max((each.number for each in fleet.releases()), default=0)
+    if last == HIGHEST:
+        raise TbftError(
+            f"release {last} has the highest number that there is",
+            "if it is not yours, restore the repository from a copy, and then rotate the keys targets and online",
+        )
+    return last + 1

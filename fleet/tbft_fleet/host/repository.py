@@ -131,6 +131,12 @@ class Repository:
             current, [online], self.expiry, after=signed_at(current.timestamp.signed.unrecognized_fields)
         )
 
+    def task_signer(self) -> CryptoSigner:
+        """What signs tasks of rounds: the key that is online. Raises TbftError as `publish`."""
+        root = self.files.current().root.signed
+        _check_root(root)
+        return signer(self.keys, "online", root)
+
     def ends(self) -> tuple[Ends, ...]:
         """Of each key, until when what it signed counts. Raises TbftError for a repository that is damaged."""
         current = self.files.current()

@@ -13,6 +13,8 @@ Rule = Literal["mean", "trimmed", "median"]
 # Which part of the devices is cut off at either end of a trimmed mean, at least one: the most liars that it outlives.
 TRIMMED = 0.2
 _FEWEST_TO_TRIM = 3
+# By how many times the median of images a device counts at most: nobody can check how many it learned from.
+MOST_IMAGES = 3.0
 # Sums of weights that are equal but for their rounding.
 _ROUNDING = 1e-9
 
@@ -23,8 +25,8 @@ Combine = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """sum_i w_i x_i / sum_i w_i: (n, k), (n,) -> (k,), float64.
 
-    FedAvg, with images as weights: McMahan et al., "Communication-Efficient Learning of Deep Networks from
-    Decentralized Data", AISTATS 2017, https://arxiv.org/abs/1602.05629
+    FedAvg, with images as weights (see `rule_weights`): McMahan et al., "Communication-Efficient Learning of Deep
+    Networks from Decentralized Data", AISTATS 2017, https://arxiv.org/abs/1602.05629
     """
     result: np.ndarray = (weights / weights.sum()) @ values
     return result
@@ -78,11 +80,12 @@ def freshness(age: int) -> float:
 def rule_weights(rule: Rule, images: np.ndarray, ages: np.ndarray) -> np.ndarray:
     """What each of n devices counts (n,) float64, which sums to 1; `images` and `ages` are (n,).
 
-    By images and freshness; to a median each device is one vote, which only age makes less: else whoever claims most
-    images decides.
+    By images, up to `MOST_IMAGES` times their median (of two the lower one), and freshness; to a median each device is
+    one vote, which only age makes less. Else whoever claims most images decides.
     """
     fresh = np.array([freshness(age) for age in ages.tolist()])
-    weights = fresh if rule == "median" else fresh * images
+    usual = np.sort(images)[(len(images) - 1) // 2]
+    weights = fresh if rule == "median" else fresh * np.minimum(images, MOST_IMAGES * usual)
     result: np.ndarray = weights / weights.sum()
     return result
 

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,6 @@ from tbft_fleet.files.task import Task
 from tbft_fleet.host.devices import Devices
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.inbox import Inbox, inbox_of
-from tbft_fleet.host.keys import signer
 from tbft_fleet.host.merges import keep_merge, next_number
 from tbft_fleet.host.metadata import now
 from tbft_fleet.merging.clipping import too_far
@@ -41,6 +41,8 @@ from tbft_runtime.run.base import read_weights
 
 # Devices come back about as long after a SuperLink that was begun again; some are always off.
 _GATHER_SECONDS, _LOOK_SECONDS = 15.0, 1.0
+# By so much clocks of boards may be ahead of the host's: a task is good for longer than anybody waits.
+_CLOCKS = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Rounds:
                     self.say(f"'{device}' did not take part: {reply.words}")
                     continue
                 try:
-                    taken.append(take(self.inbox, device, task.id, reply.parcel, what, now().isoformat()))
+                    taken.append(take(self.inbox, device, task, reply.parcel, what, now().isoformat()))
                 except TbftError as error:
                     self.say(f"refused: {error.message}")
         for device in silent.values():
@@ -161,10 +163,11 @@ class Rounds:
             plan=self.plan.id,
             epochs=self.wanted.epochs,
             seconds=self.wanted.seconds,
+            groups=self.release.groups,
+            expires=now() + timedelta(seconds=self.wanted.seconds) + _CLOCKS,
         )
-        root = self.fleet.repository.files.current().root.signed
-        key = signer(self.fleet.repository.keys, "online", root)
-        return task, signed_task(task, save(self.changed) if self.changed else None, key)
+        base = save(self.changed) if self.changed else None
+        return task, signed_task(task, base, self.fleet.repository.task_signer())
 
     def _merged(self, taken: list[Taken], what: Trained) -> Merged | None:
         if not taken:

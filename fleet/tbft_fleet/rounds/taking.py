@@ -12,6 +12,7 @@ from tbft_artifacts.rights import private_folder
 from tbft_artifacts.signing.envelope import LIMIT, verify_by
 from tbft_artifacts.temporary_folder import temporary_folder
 from tbft_fleet.files.result import ENVELOPE, WEIGHTS, Result, folder_name
+from tbft_fleet.files.task import Task
 from tbft_fleet.host.enrolling import key_of
 from tbft_fleet.host.inbox import Inbox
 from tbft_fleet.merging.part import Part, check_parts
@@ -29,15 +30,21 @@ class Taken:
     part: Part
 
 
-def take(inbox: Inbox, device: str, task: str, parcel: Parcel, trained: Trained, at: str) -> Taken:
+def take(inbox: Inbox, device: str, task: Task, parcel: Parcel, trained: Trained, at: str) -> Taken:
     """Let the inbox accept what `device` answered to a task, at the time `at` (ISO 8601).
 
-    Raises TbftError, in one line, for whatever the inbox refuses, for the answer to another task, and for tensors that
-    are not what all train. An accepted result stays so, also where it cannot be merged.
+    Raises TbftError, in one line, for whatever the inbox refuses, for the answer to another task or of another bundle,
+    and for tensors that are not what all train. An accepted result stays so, also where it cannot be merged.
     """
     result = _peeked(inbox, device, parcel)
-    if result.task != task:
+    if result.task != task.id:
         raise TbftError(f"'{device}' answered another task", _DISTRUST)
+    # Such as one that took another release while it trained.
+    if result.bundle_id != task.bundle_id:
+        raise TbftError(
+            f"'{device}' answered of bundle {result.bundle_id[:12]}, and the task is for {task.bundle_id[:12]}",
+            "the next round asks again",
+        )
     with temporary_folder() as temporary, inbox.devices.held():
         folder = temporary / device / folder_name(result.counter)
         private_folder(folder)

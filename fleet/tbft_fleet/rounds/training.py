@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from tbft_fleet.files.task import Task
 from tbft_fleet.rounds.child import end
 from tbft_fleet.rounds.parcel import Parcel
 from tbft_fleet.rounds.tasks import Asked, verify_task
+from tbft_fleet.rounds.trusted_keys import trusted_time
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
@@ -59,8 +61,8 @@ class Pupil:
     def answer(self, parcel: Parcel) -> Parcel:
         """A signed result, and the tensors that training changed.
 
-        Raises TbftError, in a line that says why, for a task that nobody signed who may, that was taken on before, that
-        is of another bundle than runs here, or that cannot be trained; OSError where the disk fails.
+        Raises TbftError, in a line that says why, for a task that nobody signed who may, expired, is for others, was
+        taken on before, is of another bundle than runs here, or cannot be trained; OSError where the disk fails.
         """
         keys = self.keys()
         asked = verify_task(parcel, keys)
@@ -76,16 +78,32 @@ class Pupil:
             shutil.rmtree(work, ignore_errors=True)
 
     def _ready(self, task: Task) -> tuple[Path, str]:
-        """The bundle that runs, and images to train on. Raises TbftError where the task is not for these."""
+        """The bundle that runs, and images to train on. Raises TbftError where a task is not for these, or now."""
+        device = self.place.device
+        if task.groups and device.group not in task.groups:
+            raise TbftError(
+                f"the task is for {' and '.join(task.groups)}, and this device is of {device.group}", _AGAIN
+            )
+        if task.expires is not None and trusted_time(self.place) > task.expires:
+            raise TbftError(
+                f"the task expired at {task.expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC, by this device's clock or by "
+                "the newest time that the host signed",
+                f"{_AGAIN}; set this clock if it is wrong",
+            )
+        number = self._running(task)
+        images = device.images
+        if images is None:
+            raise TbftError("this device has no labelled images of its own", "name them in device.toml: images")
+        return self.place.bundle(number), images
+
+    def _running(self, task: Task) -> int:
+        """The release that runs. Raises TbftError where its bundle is not that of the task."""
         number = self.place.current()
         release = self.place.release(number)
         if release is None or release.bundle_id != task.bundle_id:
             runs = "nothing" if release is None else f"bundle {release.bundle_id[:12]}"
             raise TbftError(f"the task is for bundle {task.bundle_id[:12]}, and {runs} runs here", _AGAIN)
-        images = self.place.device.images
-        if images is None:
-            raise TbftError("this device has no labelled images of its own", "name them in device.toml: images")
-        return self.place.bundle(number), images
+        return number
 
     def _take(self, asked: Asked, trusted: Collection[str]) -> None:
         """Note that a task is taken on: who recorded an older one may not have it done again.
@@ -122,6 +140,8 @@ class Pupil:
         from tbft_fleet.device.learned import learned
         from tbft_fleet.device.outbox import put
 
+        # A pull may have brought another one meanwhile, of which the result would say that it was trained.
+        self._running(task)
         training, files = learned(run, bundle, task.bundle_id)
         if WEIGHTS not in files:
             raise TbftError(f"training plan '{task.plan}' changed nothing", "see what images the device has")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.signing.library import signing_library
 from tbft_edge.commands.fleet.host_options import FleetArgument
+from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, say
 from tbft_edge.figures import count
@@ -25,7 +25,7 @@ def command(
     Exit code 0 if any was taken or was there already, or there was none at all, so that one bad device stops no script;
     2 if there were some, and none could be taken.
     """
-    with signing_library():
+    with extra("fleet"):
         from tbft_fleet.host.collecting import collect
         from tbft_fleet.host.devices import Devices
         from tbft_fleet.host.folder import open_fleet

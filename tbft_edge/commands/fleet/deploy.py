@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tbft_artifacts.signing.library import signing_library
 from tbft_edge.commands.fleet.host_options import FleetArgument
+from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, say
 
@@ -25,7 +25,7 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """Look at what the devices of the wave told, and open the next one; withdraw the release if too many failed."""
-    with signing_library():
+    with extra("fleet"):
         from tbft_fleet.host.folder import open_fleet
         from tbft_fleet.host.release import deploy
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tbft_artifacts.signing.library import signing_library
 from tbft_edge.commands.fleet.host_options import FleetArgument
+from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, say
 
@@ -24,7 +24,10 @@ class Enrolled(msgspec.Struct, frozen=True):
 def command(
     fleet: FleetArgument,
     enrolments: Annotated[list[Path], typer.Argument(help="What 'fleet join' wrote on each: enrolment.dsse.json.")],
-    group: Annotated[str | None, typer.Option(help="Put them into this group instead of their own.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Put them into this group instead of their own; one that changes its group needs it."),
+    ] = None,
     replace: Annotated[
         bool,
         typer.Option(
@@ -39,7 +42,7 @@ def command(
 
     Look where an enrolment comes from: whoever can put one among them has a device in the fleet.
     """
-    with signing_library():
+    with extra("fleet"):
         from tbft_fleet.host.devices import Devices
         from tbft_fleet.host.enrolling import enrol
         from tbft_fleet.host.folder import open_fleet

@@ -21,7 +21,7 @@ Rule = Literal["mean", "trimmed", "median"]
 RuleOption = Annotated[
     Rule,
     typer.Option(
-        help="mean: weighted by images. trimmed: without the lowest and highest fifth of each value. median: each "
-        "device is a vote. The last two outlive a minority that lies."
+        help="mean: weighted by images, up to three times the usual. trimmed: without the lowest and highest fifth of "
+        "each value. median: each device is a vote. The last two outlive a minority that lies."
     ),
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tbft_artifacts.signing.library import signing_library
+from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, quoted, say
 
@@ -32,7 +32,7 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """Make a fleet: a folder with its settings, its keys, and a repository for releases."""
-    with signing_library():
+    with extra("fleet"):
         from tbft_fleet.host.folder import make_fleet
 
     made = make_fleet(fleet, group or ["main"])

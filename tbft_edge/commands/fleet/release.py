@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tbft_artifacts.signing.library import signing_library
 from tbft_edge.commands.fleet.host_options import FleetArgument, GroupsOption
+from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json, print_line, say
 
@@ -35,7 +35,7 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """Sign a bundle and let the first wave of devices take it; 'deploy' opens the next waves."""
-    with signing_library():
+    with extra("fleet"):
         from tbft_fleet.host.folder import open_fleet
         from tbft_fleet.host.release import Wanted, release
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tbft_artifacts.signing.library import signing_library
 from tbft_edge.commands.fleet.host_options import FleetArgument
+from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, say
 
@@ -29,7 +29,7 @@ def command(
 
     It still may take releases, which are no secret.
     """
-    with signing_library():
+    with extra("fleet"):
         from tbft_fleet.host.devices import Devices
         from tbft_fleet.host.enrolling import revoke
         from tbft_fleet.host.folder import open_fleet

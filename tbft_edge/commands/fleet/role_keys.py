@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from tbft_artifacts.signing.library import signing_library
 from tbft_edge.commands.fleet.host_options import FleetArgument
+from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, say
 
@@ -46,7 +46,7 @@ class Rotated(msgspec.Struct, frozen=True):
 
 def list_keys(fleet: FleetArgument, json: JsonOption = False) -> None:
     """Say which keys the fleet has, whether each is here, and until when what it signed counts."""
-    with signing_library():
+    with extra("fleet"):
         from tbft_fleet.host.folder import open_fleet
 
     _print(open_fleet(fleet).repository.ends(), json)
@@ -58,7 +58,7 @@ def rotate_key(
     json: JsonOption = False,
 ) -> None:
     """Give the fleet a new key in the place of one that was lost, stolen or is old. Takes the root key."""
-    with signing_library():
+    with extra("fleet"):
         from tbft_fleet.host.folder import open_fleet
         from tbft_fleet.host.rotation import rotate
 
@@ -74,7 +74,7 @@ def rotate_key(
 
 def renew(fleet: FleetArgument, json: JsonOption = False) -> None:
     """Sign what expires anew: snapshot and timestamp, and the others where half of their time is over."""
-    with signing_library():
+    with extra("fleet"):
         from tbft_fleet.host.folder import open_fleet
 
     found = open_fleet(fleet)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tbft_artifacts.signing.library import signing_library
 from tbft_edge.commands.fleet.host_options import FleetArgument, GroupsOption
+from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, say
 
@@ -19,7 +19,7 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """Release the bundle of an earlier release again, for all devices of the newest release's groups at once."""
-    with signing_library():
+    with extra("fleet"):
         from tbft_fleet.host.folder import open_fleet
         from tbft_fleet.host.release import roll_back
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tbft_artifacts.signing.library import signing_library
 from tbft_edge.commands.fleet.host_options import FleetArgument
+from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, quoted, say
 
@@ -24,7 +24,7 @@ def command(
 
     All of it is from results that were collected, and nothing is asked of any device.
     """
-    with signing_library():
+    with extra("fleet"):
         from tbft_fleet.host.folder import open_fleet
         from tbft_fleet.host.metadata import now
         from tbft_fleet.host.reading import read_status

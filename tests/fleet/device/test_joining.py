@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from support.fleets import new_fleet
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.signing.envelope import verify
 from tbft_artifacts.signing.keys import public_pem
+from tbft_fleet.device.clock import BUILT
 from tbft_fleet.device.join import join
 from tbft_fleet.device.place import Place
 from tbft_fleet.files.enrolment import PREDICATE_TYPE, Enrolment
@@ -92,3 +94,16 @@ def test_a_counter_never_goes_back(tmp_path: Path, root: Path) -> None:
     assert [place.next_counter() for _ in range(3)] == [1, 2, 3]
     (place.folder / "counter").write_bytes(b"\0\0")
     assert place.next_counter() > 1_000_000
+
+
+def test_a_lost_counter_goes_on_above_all_that_was_told(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also on a board whose clock is not set: by what waits, or else by when this version was made."""
+    monkeypatch.setattr("tbft_fleet.device.place.wall_clock", lambda: datetime(1970, 1, 1, tzinfo=UTC))
+    place = joining(tmp_path / "state", root)
+    place.outbox.mkdir()
+    assert place.next_counter() == int(BUILT.timestamp()) + 1
+    (place.folder / "counter").unlink()
+    (place.outbox / "2000000000").mkdir()
+    assert place.next_counter() == 2_000_000_001

@@ -33,6 +33,24 @@ def test_the_host_may_choose_another_group(devices: Devices, device: MadeUpDevic
     assert devices.need("pi-7").group == "garage"
 
 
+def test_a_device_changes_its_group_only_where_somebody_says_so(
+    devices: Devices, device: MadeUpDevice, tmp_path: Path
+) -> None:
+    """Where the host put it, it stays, whatever comes again; another group in a new enrolment is told, not taken."""
+    assert again(devices, device.enrolment(tmp_path), group="garage").group == "garage"
+    assert again(devices, device.enrolment(tmp_path)).group == "garage"
+    device.group = "garden"
+    moved = device.enrolment(tmp_path)
+    with pytest.raises(TbftError, match="in group 'garage', and its enrolment says 'garden'"):
+        again(devices, moved)
+    replaced = MadeUpDevice(group="garden").enrolment(tmp_path)
+    with pytest.raises(TbftError, match="in group 'garage', and its enrolment says 'garden'"):
+        again(devices, replaced, replace_key=True)
+    assert devices.need("pi-7").group == "garage"
+    assert again(devices, device.enrolment(tmp_path), group="garden").group == "garden"
+    assert again(devices, device.enrolment(tmp_path)).group == "garden"
+
+
 def test_a_changed_enrolment_is_refused(devices: Devices, device: MadeUpDevice, tmp_path: Path) -> None:
     """Its signature is by the key that it names; a stranger who puts in another key or name has none that fits."""
     path = device.enrolment(tmp_path)

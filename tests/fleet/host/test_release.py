@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from safetensors.numpy import load_file
 
 from support.bundles import ALL_DRIFTS, compiled
@@ -15,6 +16,7 @@ from support.fleets import GARDEN, PORCH, joined, new_fleet, packed_bundle
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.client import fetch
+from tbft_fleet.files.release import HIGHEST
 from tbft_fleet.files.result import Outcome
 from tbft_fleet.files.waves import is_open
 from tbft_fleet.host.folder import Fleet
@@ -147,6 +149,16 @@ def test_what_cannot_be_gone_back_to_is_told(fleet: Fleet, archive: Path) -> Non
     with pytest.raises(TbftError, match="there is no release 7"):
         deploy(fleet, 7)
     assert len(fleet.releases()) == 1
+
+
+def test_behind_the_highest_number_nothing_is_released(fleet: Fleet, archive: Path) -> None:
+    """Such as a thief may have used up, who had the host's own folder: no metadata that nobody can read are signed."""
+    first = release(fleet, Wanted(archive)).release
+    fleet.repository.publish({replace(first, number=HIGHEST): archive})
+    for more in (lambda: release(fleet, Wanted(archive)), lambda: roll_back(fleet, 1)):
+        with pytest.raises(TbftError, match="has the highest number that there is"):
+            more()
+    assert [each.number for each in fleet.releases()] == [1, HIGHEST]
 
 
 def test_of_a_derived_bundle_devices_fetch_what_is_other(fleet: Fleet, tmp_path: Path) -> None:

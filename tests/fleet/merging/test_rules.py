@@ -91,6 +91,17 @@ def test_weights_sum_to_one_and_late_ones_count_less(images: list[int], data: st
     assert by_images == pytest.approx(np.array([10, 30, 15]) / 55)
 
 
+@given(st.lists(st.integers(1, 1000), min_size=1, max_size=8), st.sampled_from(["mean", "trimmed"]))
+def test_whoever_claims_a_billion_images_counts_three_times_the_usual(images: list[int], rule: Rule) -> None:
+    """Also beside one other device, which is the usual there; where honest devices differ little nothing changes."""
+    lied = rule_weights(rule, np.array([*images, 10**9], float), np.zeros(len(images) + 1))
+    usual = sorted([*images, 10**9])[len(images) // 2]
+    honest = np.minimum(images, 3 * usual)
+    assert lied[-1] == pytest.approx(3 * usual / (honest.sum() + 3 * usual))
+    alike = np.array([60.0, 90.0, 120.0])
+    assert rule_weights(rule, alike, np.zeros(3)) == pytest.approx(alike / 270)
+
+
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
 def test_the_total_variance_is_that_of_all_samples_together(counts: list[int], seed: int) -> None:
     """Also where devices see quite different images: the means of variances alone would be too small."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -12,8 +13,10 @@ from securesystemslib.signer import CryptoSigner
 
 from support.made_up_rounds import HEAD, World, moved
 from tbft_artifacts.errors import TbftError
+from tbft_fleet.device.clock import Clock
 from tbft_fleet.device.outbox import waiting
 from tbft_fleet.host.inbox import inbox_of
+from tbft_fleet.host.metadata import now
 from tbft_fleet.rounds.parcel import Parcel
 from tbft_fleet.rounds.tasks import signed_task
 from tbft_fleet.rounds.training import Pupil
@@ -80,6 +83,45 @@ def test_a_task_for_another_bundle_is_refused(world: World, pupil: Pupil) -> Non
     assert "runs here" in refused(pupil, signed_task(other, None, world.signer))
 
 
+def test_a_task_for_another_group_is_refused(world: World, pupil: Pupil) -> None:
+    """And takes no number with it; one that names the group, or none as those of before did, is for the device."""
+    message = refused(pupil, world.parcel(number=2_000_000, groups=("garden",)))
+    assert message == "the task is for garden, and this device is of porch"
+    for number, groups in ((92, ("garden", "porch")), (93, ())):
+        other = msgspec.structs.replace(world.task(number=number, groups=groups), plan="elsewhere")
+        assert "has no plan" in refused(pupil, signed_task(other, None, world.signer))
+
+
+def test_a_task_that_expired_is_refused(world: World, pupil: Pupil, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever recorded it may not have devices train that slept when it was signed; a dead clock changes nothing."""
+    ends = now() + timedelta(hours=1)
+    parcel = world.parcel(number=2_000_000, expires=ends)
+    place = pupil.place
+    root = world.fleet.repository.files.current().root.signed
+    with monkeypatch.context() as patch:
+        patch.setattr("tbft_fleet.rounds.trusted_keys.wall_clock", lambda: ends + timedelta(minutes=1))
+        assert "the task expired at " in refused(pupil, parcel)
+        patch.setattr("tbft_fleet.rounds.trusted_keys.wall_clock", lambda: datetime(1970, 1, 1, tzinfo=UTC))
+        Clock(place.clock, now()).keep(ends + timedelta(days=1), tuple(root.roles["timestamp"].keyids))
+        assert "the task expired at " in refused(pupil, parcel)
+    place.clock.unlink()
+    other = msgspec.structs.replace(world.task(number=94, expires=ends), plan="elsewhere")
+    assert "has no plan" in refused(pupil, signed_task(other, None, world.signer))
+
+
+def test_below_an_expired_root_no_task_is_taken_or_signed(
+    world: World, pupil: Pupil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose keys may have been replaced since, as devices judge releases, too; what runs goes on running."""
+    late = now() + timedelta(days=731)
+    parcel = world.parcel(number=2_000_000)
+    monkeypatch.setattr("tbft_fleet.rounds.trusted_keys.wall_clock", lambda: late)
+    assert "root metadata of this device expired" in refused(pupil, parcel)
+    monkeypatch.setattr("tbft_fleet.host.repository.now", lambda: late)
+    with pytest.raises(TbftError, match="root metadata of this fleet expired"):
+        world.fleet.repository.task_signer()
+
+
 def test_a_stranger_is_refused(world: World, pupil: Pupil) -> None:
     stranger = CryptoSigner.generate_ed25519()
     message = refused(pupil, signed_task(world.task(number=91), None, stranger))
@@ -107,6 +149,25 @@ def test_a_base_that_is_none_of_the_bundle_is_refused(
 def test_a_plan_that_is_not_there_is_refused(world: World, pupil: Pupil) -> None:
     other = msgspec.structs.replace(world.task(number=110), plan="elsewhere")
     assert "has no plan 'elsewhere'" in refused(pupil, signed_task(other, None, world.signer))
+
+
+def test_what_was_trained_of_a_release_that_went_meanwhile_is_not_told(
+    world: World, pupil: Pupil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result would say that the release which runs now was trained, and weights of two bundles be merged."""
+    place = pupil.place
+    before = set(waiting(place.outbox))
+
+    def trained(self: Pupil, *_: object) -> Path:
+        self.place.releases.point(0)
+        return place.folder / "run"
+
+    monkeypatch.setattr(Pupil, "_train", trained)
+    try:
+        assert "and nothing runs here" in refused(pupil, world.parcel(number=115))
+    finally:
+        place.releases.point(world.release.number)
+    assert set(waiting(place.outbox)) == before
 
 
 def test_training_that_nobody_waits_for_is_ended(world: World, pupil: Pupil, monkeypatch: pytest.MonkeyPatch) -> None:

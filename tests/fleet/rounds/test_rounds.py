@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from support.agents import packed
 from support.made_up_rounds import HEAD, Behaviour, MemoryLink, World, answer, learner, moved, task_of
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.files.round import Round
+from tbft_fleet.host.merges import next_number
+from tbft_fleet.host.release import Wanted as WantedRelease
+from tbft_fleet.host.release import release
 from tbft_fleet.rounds.parcel import Parcel
 from tbft_fleet.rounds.rounds import Wanted, rounds_of
 from tbft_fleet.rounds.tasks import verify_task
@@ -48,6 +53,8 @@ def test_rounds_build_on_each_other(world: World) -> None:
     assert [is_moved(merge, world, by) for merge, by in zip(held.merges, (1.0, 2.0), strict=True)] == [True, True]
     tasks = [verify_task(parcel, [world.signer.public_key]) for parcel in held.link.sent]
     assert [asked.task.number for asked in tasks] == [1, 1, 2, 2]
+    assert {asked.task.groups for asked in tasks} == {("porch",)}
+    assert all(asked.task.expires is not None for asked in tasks)
     assert [asked.base is None for asked in tasks] == [True, True, False, False]
     assert load(tasks[-1].base or b"").keys() == set(HEAD)
     first = held.rounds[0]
@@ -133,6 +140,18 @@ def test_a_liar_of_usual_size_is_outvoted(world: World, rule: str) -> None:
     assert is_moved(held.merges[0], world, 1.0)
 
 
+def test_a_liar_weighs_no_more_than_three_in_a_mean(world: World) -> None:
+    """One of four that moves the other way and claims a billion images: 3 of 6 parts, where it had all of it."""
+    devices = {name: world.made_up(name) for name in ("pi-0", "pi-1", "pi-2", "pi-3")}
+    behaviours = {name: learner(world, each, 1.0) for name, each in devices.items()}
+    lie = moved(world.head(), -1.0)
+    behaviours["pi-3"] = lambda _, parcel: answer(
+        world, devices["pi-3"], task_of(parcel, world.signer.public_key).id, lie, 10**9
+    )
+    held = Held(world, behaviours)
+    assert is_moved(held.merges[0], world, (3 * 1.0 - 3 * 1.0) / 6)
+
+
 def test_nobody_answers_for_another_device_or_task(world: World) -> None:
     """A node that sends on what another signed, one that sends an old answer, and one that is revoked."""
     devices = {name: world.made_up(name) for name in ("pi-0", "pi-1", "pi-2", "pi-3")}
@@ -149,6 +168,34 @@ def test_nobody_answers_for_another_device_or_task(world: World) -> None:
     assert is_moved(held.merges[0], world, 1.0)
     assert any("the answer of 'pi-1' is by none" in words for words in held.said)
     assert any("'pi-2' answered another task" in words for words in held.said)
+
+
+def test_an_answer_of_another_bundle_does_not_count(world: World) -> None:
+    """Such as of a device that took another release while it trained, whose weights mean something else."""
+    other = packed("kept", world.folder / "other.tar.gz")
+    newer = release(world.fleet, WantedRelease(other, ("porch",))).release
+    world.fleet.repository.set_percent(newer.number, 0)
+    devices = {name: world.made_up(name) for name in ("pi-0", "pi-1")}
+
+    def changed(_: str, parcel: Parcel) -> Parcel:
+        asked = task_of(parcel, world.signer.public_key).id
+        return answer(
+            world, devices["pi-1"], asked, moved(world.head(), 9.0), release=newer.number, bundle_id=newer.bundle_id
+        )
+
+    held = Held(world, {"pi-0": learner(world, devices["pi-0"], 1.0), "pi-1": changed})
+    assert [part.device for part in held.rounds[0].parts] == ["pi-0"]
+    assert any("'pi-1' answered of bundle" in words for words in held.said)
+
+
+def test_numbers_of_tasks_are_given_once(world: World) -> None:
+    """Also to two commands at once; where the file is damaged nobody guesses, since devices remember."""
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: next_number(world.fleet), range(40)))
+    assert sorted(found) == list(range(1, 41))
+    (world.fleet.folder / "rounds" / "number").write_bytes(b"\0\0")
+    with pytest.raises(TbftError, match="the number of the last task"):
+        next_number(world.fleet)
 
 
 def test_a_round_without_a_merge_is_none(world: World) -> None:
