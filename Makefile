@@ -24,7 +24,8 @@ PROXY := nginx-light
 SSH := openssh-server openssh-client
 
 # What building the container image takes, beside those, and running it.
-IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
+IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap \
+	podman-compose catatonit netavark aardvark-dns iptables
 
 # Install packages, say what for, or what is not done without them: $(call from_debian,packages,what for,what not).
 from_debian = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -129,7 +130,7 @@ test-image: $(DEVICE)/.tested $(BUNDLES)/.made image-tools
 image-tools:
 	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
 		echo "no image is built here: install $(IMAGE_TOOLS) (as root on Debian, this command would)"; exit 0; fi; \
-	if ! command -v buildah >/dev/null || ! command -v update-binfmts >/dev/null; then \
+	if ! command -v buildah >/dev/null || ! command -v podman-compose >/dev/null || ! command -v update-binfmts >/dev/null; then \
 		echo "installing $(IMAGE_TOOLS) to build an image" && apt-get update -qq && \
 		apt-get install -y -qq --no-install-recommends $(IMAGE_TOOLS) >/dev/null; fi; \
 	mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc || true; \

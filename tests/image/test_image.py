@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from support.bundles import COMPILED
-from support.stand_in import StandIn, why_not
+from support.stand_in import StandIn
 from support.toys import save_squares
-from tbft_edge.emulation.cpus import CPUS
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    reason = why_not()
-    if reason is not None:
-        pytest.skip(f"Dockerfile.arm64 was not built: {reason}")
-    folder = tmp_path_factory.mktemp("containers")
-    stand_in = StandIn(folder, CPUS["cortex-a72"])
-    stand_in.build()
-    warnings.warn("Dockerfile.arm64 was built on a stand-in base, not on the published image", stacklevel=1)
-    yield stand_in
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_image_fine_tunes_read_only_without_network_or_root(image: StandIn, tmp_path: Path) -> None:

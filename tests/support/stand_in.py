@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -26,6 +27,18 @@ REPOSITORY = Path(__file__).parents[2]
 DOCKERFILE = REPOSITORY / "Dockerfile.arm64"
 IMAGE = "tbft-edge:arm64"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+# What podman-compose takes beside it: networks with names and published ports, and the first process of a container.
+COMPOSE_TOOLS = ("podman-compose", "catatonit", "iptables")
+
+
+def why_not_composed() -> str | None:
+    """Why no compose file can be run here, or None if it can."""
+    missing = [tool for tool in COMPOSE_TOOLS if shutil.which(tool) is None]
+    if not Path("/usr/lib/podman/netavark").exists():
+        missing.append("netavark")
+    return f"{', '.join(missing)} not installed" if missing else None
 
 
 def why_not() -> str | None:
@@ -72,6 +85,21 @@ class StandIn:
             command += ["--volume", f"{here}:{there}:{mode}"]
         return self._run(["podman", *self._storage, *command, IMAGE, *arguments])
 
+    def composed(self, project: Path, *words: str) -> str:
+        """`podman-compose words…` for the compose.yaml in `project`, whose images are those that were built here."""
+        return self._run(["podman-compose", "--podman-path", str(self._podman()), *words], project)
+
+    def executed(self, container: str, *words: str) -> str:
+        """What `words` print that run in a container which is up."""
+        return self._run(["podman", *self._storage, "exec", container, *words])
+
+    def _podman(self) -> Path:
+        """podman, with this storage."""
+        path = self.folder / "podman"
+        path.write_text(f'#!/bin/sh\nexec podman {shlex.join(self._storage)} "$@"\n')
+        path.chmod(0o755)
+        return path
+
     @property
     def _storage(self) -> list[str]:
         return ["--root", str(self.folder / "storage"), "--runroot", str(self.folder / "run")]
@@ -104,9 +132,11 @@ class StandIn:
             '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
         )
 
-    def _run(self, command: Sequence[str]) -> str:
+    def _run(self, command: Sequence[str], folder: Path | None = None) -> str:
         settings = {"CONTAINERS_CONF": str(self.folder / "containers.conf")}
-        done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=os.environ | settings, capture_output=True, text=True, check=False, cwd=folder
+        )
         if done.returncode:
             raise RuntimeError(f"{' '.join(command[:6])} … failed: {done.stderr.strip()[-2000:]}")
         return done.stdout
