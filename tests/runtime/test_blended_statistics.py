@@ -13,7 +13,7 @@ from tbft_artifacts.manifest import BatchNorm
 from tbft_runtime.run.unlabelled_record import Sureness
 from tbft_runtime.softmax import softmax
 from tbft_runtime.unlabelled.blend import SHARES, blended
-from tbft_runtime.unlabelled.guard import decide, telling
+from tbft_runtime.unlabelled.guard import choose, decide, telling
 from tbft_runtime.unlabelled.information import classes_in_use, entropies, log_marginal, moved, sure
 from tbft_runtime.unlabelled.survey import survey
 
@@ -86,8 +86,8 @@ def test_a_survey_is_the_same_however_answers_come() -> None:
     ("share", "classes", "images", "decision", "told"),
     [
         (0.0, 9.8, 200, "train", ""),
-        (0.5, 7.5, 1000, "train", ""),
-        (0.0, 7.4, 1000, "statistics", "about 7.4 of 10 classes"),
+        (0.5, 8.5, 1000, "train", ""),
+        (0.0, 8.4, 1000, "statistics", "about 8.4 of 10 classes"),
         (0.5, 3.0, 1000, "statistics", "windows of more classes"),
         (0.0, 9.8, 199, "statistics", "199 windows of 10 classes are too few"),
         (1.0, 9.8, 1000, "keep", "the windows are like those of its training"),
@@ -107,6 +107,22 @@ def test_answers_that_are_the_same_for_every_image_are_not_believed() -> None:
     assert telling({0.0: best, 1.0: collapsed}) == [0.0]
     assert telling({0.0: best, 1.0: few}) == [0.0, 1.0]
     assert telling({1.0: collapsed}) == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("entropy", "classes", "chosen"),
+    [
+        # Pools of three classes under pixelate, glass blur and noise, and one of ten under JPEG compression.
+        (0.77, 7.2, 1.0),
+        (0.67, 6.3, 1.0),
+        (0.57, 6.6, 0.5),
+        (0.77, 9.8, 0.5),
+    ],
+)
+def test_few_classes_have_to_be_clearly_surer(entropy: float, classes: float, chosen: float) -> None:
+    """Statistics of three classes made answers a little surer, and 6 to 11 points fewer right."""
+    found = {0.5: Sureness(entropy=entropy, classes=classes), 1.0: Sureness(entropy=0.78, classes=5.2)}
+    assert choose(found, 10) == chosen
 
 
 @given(st.floats(0, 2.3))

@@ -26,7 +26,7 @@ from tbft_runtime.training.step import TrainStep
 from tbft_runtime.training.targets import Targets
 from tbft_runtime.training.teaching import Ask, Taught
 from tbft_runtime.unlabelled.blend import CHECKED_SHARES, SHARES, blended
-from tbft_runtime.unlabelled.guard import decide, telling
+from tbft_runtime.unlabelled.guard import choose, decide
 from tbft_runtime.unlabelled.information import entropies, log_marginal, moved, sure
 from tbft_runtime.unlabelled.survey import survey
 
@@ -60,8 +60,10 @@ class ByInformation:
         for share in SHARES if norms else (1.0,):
             state.current |= blended(self.base, estimated, norms, share)
             found[share] = survey(ask(state, some)).sureness
-        allowed = CHECKED_SHARES if checked and norms else telling(found)
-        best = min(allowed, key=lambda share: found[share].entropy)
+        if checked and norms:
+            best = min(CHECKED_SHARES, key=lambda share: found[share].entropy)
+        else:
+            best = choose(found, self._classes)
         state.current |= blended(self.base, estimated, norms, best)
         images, noun = len(self.train), self.train.preprocessing.noun
         decision, why = decide(best if norms else 0.0, found[best], self._classes, images, noun)
