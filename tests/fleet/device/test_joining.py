@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from tbft_fleet.files.enrolment import PREDICATE_TYPE, Enrolment
 
 # What may stand in a path, and not in a string of TOML as it is.
 ODD = 'a "b" \\ \x7f \t ü 🦉'
+
+
+WRONG = ("a\nb", "http://host/a\nb", "a\0b", "", "x" * 5000)
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +96,23 @@ def test_a_counter_never_goes_back(tmp_path: Path, root: Path) -> None:
     assert [place.next_counter() for _ in range(3)] == [1, 2, 3]
     (place.folder / "counter").write_bytes(b"\0\0")
     assert place.next_counter() > 1_000_000
+
+
+@pytest.mark.parametrize("carrier", WRONG, ids=repr)
+def test_what_could_not_be_read_back_is_not_written(tmp_path: Path, root: Path, carrier: str) -> None:
+    """Joining would be through, and every pull fail."""
+    if carrier != "":  # That is this folder.
+        with pytest.raises(TbftError, match="where releases come from"):
+            joining(tmp_path / "state", root, carrier=carrier)
+        assert not (tmp_path / "state").exists()
+    settings = joining(tmp_path / "other", root).settings
+    settings.write_text(settings.read_text() + f"carrier = {json.dumps(carrier)}\n")
+    with pytest.raises(TbftError, match=r"device\.toml' cannot be read"):
+        Place(tmp_path / "other").device.carrier  # noqa: B018
+
+
+def test_images_are_a_folder_or_a_file(tmp_path: Path, root: Path) -> None:
+    """Anything else is found out by the first gate, far from whoever joined the board."""
+    for images, why in ((Path("/dev/null"), "are no folder and no file"), (tmp_path / "none", "do not exist")):
+        with pytest.raises(TbftError, match=why):
+            join(tmp_path / "state", root, "pi-7", "porch", None, images, NO_BOARD)

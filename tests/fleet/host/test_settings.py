@@ -22,6 +22,8 @@ WRONG = {
     "an end before today": "[groups.porch]\n[expiry]\nonline = 0",
     "no TOML": "groups =",
     "no text": b"\xff\xfe",
+    "brackets without an end": "waves = " + "[" * 100_000,
+    "more than it may have": "[groups.porch]\n" + "#" * (1 << 20),
 }
 
 
