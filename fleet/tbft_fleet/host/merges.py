@@ -16,6 +16,7 @@ from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import PRIVATE_FILE, private_folder
+from tbft_fleet.files.release import HIGHEST
 from tbft_fleet.files.round import Round
 from tbft_fleet.host.folder import Fleet
 
@@ -26,14 +27,33 @@ _RESTORE = "restore it from a copy"
 
 
 def next_number(fleet: Fleet) -> int:
-    """Of a task or a merge: higher than all before, also of a round that came to nothing."""
+    """Of a task or a merge: higher than all before, also of a round that came to nothing, and no other process's.
+
+    Raises TbftError where nobody can say any more which the last one was, and for a full disk.
+    """
     path = fleet.folder / "rounds" / "number"
     with fleet.held():
-        number = int(path.read_text(encoding="ascii")) + 1 if path.exists() else 1
+        try:
+            number = int(read_at_most(path, 64).decode("ascii")) + 1 if path.exists() else 1
+        except (OSError, ValueError) as error:
+            raise TbftError(
+                f"'{path}' cannot be read: it has the number of the last task",
+                "write that into it, or a higher one: devices take no task whose number is lower",
+            ) from error
         private_folder(path.parent)
+        _check_number(number, path)
         with atomic_file(path, mode=PRIVATE_FILE) as temporary:
             temporary.write_text(f"{number}\n", encoding="ascii")
     return number
+
+
+def _check_number(number: int, path: Path) -> None:
+    """What is written has to be read again: with a merge of another number nobody could release any more."""
+    if not 1 <= number <= HIGHEST:
+        raise TbftError(
+            f"'{path}' leads to number {number}, and tasks have numbers from 1 to {HIGHEST}",
+            "write the number of the last task into it: devices take no task whose number is lower",
+        )
 
 
 def keep_merge(fleet: Fleet, record: Round, tensors: dict[str, np.ndarray]) -> None:
