@@ -75,6 +75,7 @@ def test_keys_are_listed_rotated_and_renewed(command: Command, fleet: Path) -> N
         (("rollback", "FLEET", "--to", "1"), "nothing was released"),
         (("keys", "rotate", "FLEET", "root"), "the key 'root' is not in"),
         (("keys", "rotate", "FLEET", "snapshot"), "'snapshot' is not one of"),
+        (("keys", "new", ""), "is no name of a file"),
         (("init", "FLEET"), "exists already"),
         (("init", "new", "--group", "../x"), "cannot be"),
     ],

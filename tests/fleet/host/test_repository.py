@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +254,22 @@ def later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     moment = now() + timedelta(days=days)
     for module in ("host.metadata.now", "host.repository.now", "device.client.wall_clock"):
         monkeypatch.setattr(f"tbft_fleet.{module}", lambda: moment)
+
+
+def test_a_clock_at_the_end_of_calendars_is_told(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No signature can end behind it, and nothing is half-written."""
+    for module in ("repository", "metadata"):
+        monkeypatch.setattr(f"tbft_fleet.host.{module}.now", lambda: datetime(9999, 12, 1, tzinfo=UTC))
+    before = {path: path.read_bytes() for path in fleet.folder.rglob("*.json")}
+    for change in (lambda: new_fleet(tmp_path / "other"), fleet.repository.renew):
+        with pytest.raises(TbftError, match="clock says 9999-12-01"):
+            change()
+    assert {path: path.read_bytes() for path in fleet.folder.rglob("*.json")} == before
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_repository_without_root_metadata_says_so(fleet: Fleet) -> None:
+    """And asks for no version 0, which never was."""
+    fleet.root.unlink()
+    with pytest.raises(TbftError, match="metadata' is not what the fleet signed: it has no root metadata"):
+        fleet.releases()
