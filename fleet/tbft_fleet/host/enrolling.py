@@ -43,13 +43,15 @@ def enrol(devices: Devices, results: Path, path: Path, at: str, *, group: str | 
 
     One that is there keeps what is known of it, also with a new key, if the old one signed the enrolment, too; else
     only with `replace_key`. Then it begins anew, and its `results` are put aside: who has that key may be anybody. With
-    the key that it has it never does: whatever that signed before would be new again.
+    the key that it has it never does, unless the record is damaged: whatever that signed before would be new again.
 
     Raises TbftError for another key under a name that is taken, for a device that was revoked, and for a key of its
     SuperNode that is none or another device's.
     """
     enrolment, content = read_enrolment(path)
     check_node_key(devices, enrolment)
+    if replace_key:
+        devices.put_aside_damaged(enrolment.device)
     known = devices.get(enrolment.device)
     fresh = Device(enrolment=enrolment, group=group or enrolment.group, enrolled_at=at)
     if known is not None and not (replace_key and _is_another_key(known, enrolment)):

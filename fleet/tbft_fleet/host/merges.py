@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -80,15 +82,23 @@ def merged_tensors(fleet: Fleet, number: int) -> dict[str, np.ndarray]:
 
 
 def rounds_in(folder: Path) -> tuple[Round, ...]:
-    """The records of rounds in the fleet's folder of merges, in order. Raises TbftError for one that is damaged."""
-    found = (_read(path) for path in folder.glob(f"*/{RECORD}"))
+    """The records of rounds in the fleet's folder of merges, in order; a damaged one hinders no other.
+
+    Raises TbftError where the folder cannot be read.
+    """
+    found = (each for each in _each(folder) if isinstance(each, Round))
     return tuple(sorted(found, key=lambda each: each.number))
+
+
+def damaged_rounds(folder: Path) -> tuple[str, ...]:
+    """Of each record that `rounds_in` passes over, why."""
+    return tuple(each.message for each in _each(folder) if isinstance(each, TbftError))
 
 
 def merge_in(fleet: Fleet, bundle: Bundle) -> Round | None:
     """The newest merge that `bundle` was derived with, unless a release has brought it; None where there is none.
 
-    Raises TbftError for a record or tensors that are damaged.
+    Raises TbftError for tensors that are damaged.
     """
     parents = {each.number for each in fleet.releases() if each.bundle_id == bundle.manifest.parent}
     waiting = [each for each in rounds_in(fleet.merges) if each.into is None and each.release in parents]
@@ -108,6 +118,19 @@ def brought(fleet: Fleet, merge: Round, release: int) -> None:
 
 def _encoded(record: Round) -> bytes:
     return msgspec.json.format(msgspec.json.encode(record), indent=1)
+
+
+def _each(folder: Path) -> Iterator[Round | TbftError]:
+    try:
+        places = sorted(folder.iterdir())
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    for path in (place / RECORD for place in places):
+        if os.path.lexists(path):
+            try:
+                yield _read(path)
+            except TbftError as error:
+                yield error
 
 
 def _read(path: Path) -> Round:

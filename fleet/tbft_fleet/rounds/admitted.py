@@ -11,7 +11,7 @@ from tbft_fleet.host.node_keys import node_key_bytes
 def admitted(devices: Devices) -> Mapping[str, bytes]:
     """The keys of their SuperNodes by the names of devices: those that were not revoked, and told of such a key.
 
-    Raises TbftError for a file of a device that is damaged, and for a key that is none.
+    One whose record is damaged is not let in. Raises TbftError for a key that is none.
     """
     found = {each.name: each.enrolment.node_key for each in devices if each.revoked_at is None}
     return {name: node_key_bytes(key, name) for name, key in found.items() if key is not None}
