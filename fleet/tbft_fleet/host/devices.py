@@ -76,6 +76,10 @@ class Devices:
             raise unreadable(self.folder, error) from error
         return (found for name in names if (found := self._read(name)) is not None)
 
+    def is_whole(self, name: str) -> bool:
+        """Whether a device of that name is there, with a record that can be read."""
+        return isinstance(self._read(name), Device)
+
     def _read(self, name: str) -> Device | Damaged | None:
         try:
             return self.get(name)

@@ -19,6 +19,7 @@ from tbft_fleet.files.enrolment import PREDICATE_TYPE, Enrolment
 from tbft_fleet.host.device import Device
 from tbft_fleet.host.devices import Devices
 from tbft_fleet.host.node_keys import check_node_key
+from tbft_fleet.host.settings import Settings
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
@@ -61,6 +62,16 @@ def enrol(devices: Devices, results: Path, path: Path, at: str, *, group: str | 
         _put_aside(results / enrolment.device)
     devices.keep(fresh)
     return fresh
+
+
+def check_group(settings: Settings, devices: Devices, enrolment: Enrolment) -> None:
+    """Raises TbftError for a new device of a group that the fleet does not have: no release would ever be for it."""
+    if enrolment.group in settings.groups or devices.is_whole(enrolment.device):
+        return
+    raise TbftError(
+        f"device '{enrolment.device}' says that it is of group '{enrolment.group}', which is no group of this fleet",
+        f"put it into another one with `group` (it has: {', '.join(settings.groups)}), or join it anew",
+    )
 
 
 def revoke(devices: Devices, name: str, at: str) -> Device:

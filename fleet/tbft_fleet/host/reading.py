@@ -23,5 +23,21 @@ def read_status(fleet: Fleet, now: datetime) -> Status:
         now,
         timedelta(hours=fleet.settings.silent_hours),
     )
+    return _with_groups(_with_damaged(found, fleet), fleet)
+
+
+def _with_damaged(found: Status, fleet: Fleet) -> Status:
     damaged = tuple(Need(kind="record", device=None, words=why) for why in damaged_rounds(fleet.merges))
     return replace(found, needs=(*found.needs, *damaged))
+
+
+def _with_groups(found: Status, fleet: Fleet) -> Status:
+    """Whoever takes a group out of the settings may not know that boards are in it: nothing is released for these."""
+    strays = {
+        each.name: f"it is in group '{each.group}', for which nothing is released"
+        for each in found.devices
+        if each.group not in fleet.settings.groups and each.state != "revoked"
+    }
+    rows = (replace(each, needs=(*each.needs, "group")) if each.name in strays else each for each in found.devices)
+    needs = (Need(kind="group", device=name, words=words) for name, words in strays.items())
+    return replace(found, devices=tuple(rows), needs=(*found.needs, *needs)) if strays else found
