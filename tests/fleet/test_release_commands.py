@@ -108,7 +108,9 @@ def test_keys_are_listed_rotated_and_renewed(command: Command, fleet: Path) -> N
         (("keys", "rotate", "FLEET", "root"), "the key 'root' is not in"),
         (("keys", "rotate", "FLEET", "snapshot"), "'snapshot' is not one of"),
         (("keys", "new", ""), "is no name of a file"),
-        (("init", "FLEET"), "exists already"),
+        (("init", "FLEET"), "fleet' exists already"),
+        (("collect", "FLEET", ""), "without a name"),
+        (("report", "nowhere"), "is no folder of a device"),
         (("init", "new", "--group", "../x"), "cannot be"),
     ],
 )
@@ -121,5 +123,7 @@ def test_what_cannot_be_ends_in_one_line(
     monkeypatch.chdir(fleet.parent)
     before = listing(fleet.parent)
     given = [{"FLEET": str(fleet), "ARCHIVE": str(archive)}.get(each, each) for each in arguments]
-    assert why in refused(command("fleet", *given)).message
+    ended = command("fleet", *given)
+    assert why in refused(ended).message
+    assert ended.err.startswith("error: ")
     assert listing(fleet.parent) == before

@@ -140,7 +140,7 @@ class Place:
         """What signs for the device. Raises TbftError where its key is gone, or cannot be read."""
         from tbft_artifacts.signing.keys import private_key
 
-        return private_key(self.key)
+        return private_key(self.key, "restore it from a copy; if it is lost, join the device anew, and enrol it again")
 
     def release(self, number: int) -> Release | None:
         """What was said of a release; None where there is none that is whole, as far as names tell."""

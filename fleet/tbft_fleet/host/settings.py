@@ -86,6 +86,7 @@ def read_settings(file: Path) -> Settings:
 
 def written(groups: Sequence[Group]) -> str:
     """The file of a new fleet, with a word on each field. Raises TbftError for a group of a name that none has."""
+    groups = tuple(dict.fromkeys(groups))
     try:
         msgspec.convert({"groups": {group: {} for group in groups}}, Settings)
     except msgspec.ValidationError as error:

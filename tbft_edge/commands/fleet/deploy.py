@@ -75,9 +75,9 @@ def _words(decision: Decision) -> list[str]:
     if decision.failed:
         told.append(f"{len(decision.failed)} failed: {_some([member.name for member in decision.failed])}")
     if decision.waiting:
-        told.append(f"{len(decision.waiting)} have not told yet: {_some(decision.waiting)}")
+        told.append(f"{len(decision.waiting)} did not tell yet: {_some(decision.waiting)}")
     if decision.silent:
-        told.append(f"{len(decision.silent)} are silent, and not waited for: {_some(decision.silent)}")
+        told.append(f"{len(decision.silent)} silent, and not waited for: {_some(decision.silent)}")
     if decision.damaged:
         told.append(f"nothing is known of {_some(decision.damaged)}: 'tbft-edge fleet status' says why")
     return told

@@ -62,8 +62,9 @@ def test_a_new_fleet_keeps_its_keys_to_itself(fleet: Fleet) -> None:
 def test_a_fleet_is_made_once(fleet: Fleet) -> None:
     """Another one in its place would lose its keys."""
     before = (fleet.folder / "keys" / "root.pem").read_bytes()
-    with pytest.raises(TbftError, match="exists already"):
+    with pytest.raises(TbftError, match="exists already") as caught:
         make_fleet(fleet.folder, ["other"])
+    assert caught.value.hint == "choose another folder, or remove it"
     assert (fleet.folder / "keys" / "root.pem").read_bytes() == before
 
 
@@ -203,6 +204,15 @@ def test_a_key_of_another_fleet_signs_nothing(fleet: Fleet, tmp_path: Path) -> N
     (fleet.repository.keys / "targets.pem").write_bytes((other.repository.keys / "targets.pem").read_bytes())
     with pytest.raises(TbftError, match="does not trust the key"):
         publish(fleet)
+
+
+@pytest.mark.parametrize(("key", "hint"), [("targets", "keys rotate' with targets"), ("root", "only it can name")])
+def test_a_broken_key_is_brought_back(fleet: Fleet, key: KeyName, hint: str) -> None:
+    """Or rotated; a pair of keys that somebody makes is none that devices trust."""
+    (fleet.repository.keys / f"{key}.pem").write_bytes(b"junk")
+    with pytest.raises(TbftError, match="holds no private key") as caught:
+        signer(fleet.repository.keys, key, fleet.repository.files.current().root.signed)
+    assert hint in caught.value.hint
 
 
 def test_what_somebody_wrote_into_the_repository_is_not_signed(fleet: Fleet) -> None:

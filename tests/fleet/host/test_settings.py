@@ -42,6 +42,10 @@ def test_what_cannot_be_meant_is_told(tmp_path: Path, content: str | bytes) -> N
         read_settings(file)
 
 
+def test_a_group_that_is_given_twice_is_one(tmp_path: Path) -> None:
+    assert list(make_fleet(tmp_path / "fleet", ["porch", "porch"]).settings.groups) == ["porch"]
+
+
 def test_a_folder_that_is_no_fleet_is_told(tmp_path: Path) -> None:
     with pytest.raises(TbftError, match="is no fleet"):
         open_fleet(tmp_path)
