@@ -12,6 +12,7 @@ from support.commands import Ended
 from support.fleets import PORCH, new_fleet, packed_bundle, publish
 from support.made_up_fleet import AT, MadeUpDevice
 from tbft_artifacts.errors import TbftError
+from tbft_fleet.device.node_key import make_node_key
 from tbft_fleet.host.devices import Damaged, Devices
 from tbft_fleet.host.enrolling import enrol, revoke
 from tbft_fleet.host.folder import Fleet
@@ -86,6 +87,16 @@ def test_replace_mends_it(fleet: Fleet, tmp_path: Path, damage: Callable[[Path],
     assert [type(each).__name__ for each in Devices(fleet.devices).each()] == ["Device", "Device"]
     assert (fleet.devices / "pi-1.json~1").exists()
     assert (fleet.results / "pi-1~1").exists()
+
+
+def test_a_damaged_node_key_keeps_no_other_out(fleet: Fleet, tmp_path: Path) -> None:
+    """Neither from the fleet nor from its SuperLink."""
+    keys = {name: make_node_key(tmp_path / f"{name}.key") for name in ("pi-3", "pi-4")}
+    taken(fleet, MadeUpDevice("pi-3", node_key=keys["pi-3"]).enrolment(tmp_path))
+    path = fleet.devices / "pi-3.json"
+    path.write_text(path.read_text().replace("ecdsa-sha2-nistp384 ", "ecdsa-sha2-nistp384 x"))
+    taken(fleet, MadeUpDevice("pi-4", node_key=keys["pi-4"]).enrolment(tmp_path))
+    assert [*admitted(Devices(fleet.devices))] == ["pi-4"]
 
 
 def test_a_device_with_a_time_that_is_none_was_never_heard(fleet: Fleet) -> None:
