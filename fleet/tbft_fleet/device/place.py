@@ -29,8 +29,8 @@ from tbft_fleet.files.release import Release
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
 
-# No path, and no URL, has a zero byte or ends a line.
-_Text = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00\r\n]*\Z")]
+# No path has a zero byte.
+_Text = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00]*\Z")]
 
 
 class Device(Struct, frozen=True, kw_only=True):

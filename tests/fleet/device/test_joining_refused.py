@@ -12,8 +12,16 @@ from support.fleets import new_fleet
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.join import join
 from tbft_fleet.device.place import Place
+from tbft_fleet.device.repository import repository
 
-WRONG = ("a\nb", "http://host/a\nb", "a\0b", "", "x" * 5000)
+# Paths may have ends of lines.
+WRONG = {
+    "a\0b": "where releases come from",
+    "x" * 5000: "where releases come from",
+    "": "`carrier` is empty",
+    "http://host/a\nb": "no ends of lines",
+    "http://host/a b": "no spaces",
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +33,21 @@ def joining(folder: Path, root: Path, carrier: str | None = None) -> Place:
     return join(folder, root, "pi-7", "porch", carrier, None, NO_BOARD)
 
 
-@pytest.mark.parametrize("carrier", WRONG, ids=repr)
-def test_what_could_not_be_read_back_is_not_written(tmp_path: Path, root: Path, carrier: str) -> None:
+@pytest.mark.parametrize(("carrier", "why"), WRONG.items(), ids=lambda text: repr(text)[:20])
+def test_what_could_not_be_asked_is_not_written(tmp_path: Path, root: Path, carrier: str, why: str) -> None:
     """Joining would be through, and every pull fail."""
-    with pytest.raises(TbftError, match=r"where releases come from|`carrier` is empty"):
+    with pytest.raises(TbftError, match=why):
         joining(tmp_path / "state", root, carrier=carrier)
     assert not (tmp_path / "state").exists()
-    settings = joining(tmp_path / "other", root).settings
-    settings.write_text(settings.read_text() + f"carrier = {json.dumps(carrier)}\n")
-    with pytest.raises(TbftError, match=r"device\.toml' cannot be read"):
-        Place(tmp_path / "other").device.carrier  # noqa: B018
+
+
+@pytest.mark.parametrize("carrier", ["", "a\0b", "http://host/a\nb"], ids=repr)
+def test_what_somebody_writes_into_the_settings_is_told(tmp_path: Path, root: Path, carrier: str) -> None:
+    """By the next pull, in a line."""
+    place = joining(tmp_path / "state", root)
+    place.settings.write_text(place.settings.read_text() + f"carrier = {json.dumps(carrier)}\n")
+    with pytest.raises(TbftError, match=r"device\.toml' cannot be read|no ends of lines"):
+        repository(place, None, print, ahead=False)
 
 
 def test_images_are_a_folder_or_a_file(tmp_path: Path, root: Path) -> None:
@@ -44,7 +57,9 @@ def test_images_are_a_folder_or_a_file(tmp_path: Path, root: Path) -> None:
             join(tmp_path / "state", root, "pi-7", "porch", None, images, NO_BOARD)
 
 
-@pytest.mark.parametrize("address", ["http://user:hunter2@host/fleet", "https://hunter2@host"])
+@pytest.mark.parametrize(
+    "address", ["http://user:hunter2@host/fleet", "https://hunter2@host", "ftp://user:hunter2@host/"]
+)
 def test_no_password_is_kept_or_printed(tmp_path: Path, root: Path, address: str) -> None:
     """The address stands in errors, and these in logs."""
     with pytest.raises(TbftError, match="a name or a password before its host") as caught:
