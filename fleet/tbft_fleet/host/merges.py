@@ -98,13 +98,16 @@ def damaged_rounds(folder: Path) -> tuple[str, ...]:
 def merge_in(fleet: Fleet, bundle: Bundle) -> Round | None:
     """The newest merge that `bundle` was derived with, unless a release has brought it; None where there is none.
 
-    Raises TbftError for tensors that are damaged.
+    One whose tensors are damaged nobody can tell from others: it keeps no bundle from its release.
     """
     parents = {each.number for each in fleet.releases() if each.bundle_id == bundle.manifest.parent}
     waiting = [each for each in rounds_in(fleet.merges) if each.into is None and each.release in parents]
     weights = bundle.load_weights() if waiting else {}
     for found in reversed(waiting):
-        tensors = merged_tensors(fleet, found.number)
+        try:
+            tensors = merged_tensors(fleet, found.number)
+        except TbftError:
+            continue
         if all(name in weights and weights[name].tobytes() == value.tobytes() for name, value in tensors.items()):
             return found
     return None
