@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -84,9 +83,7 @@ def bad_release(crew: Crew) -> Json:
     crew.take()
     ((canary, told),) = tried.items()
     say(f"  {canary} went back; {', '.join(board for board in BOARDS if board != canary)} never saw it")
-    deploy = [str(place.tool), "fleet", "deploy", str(place.fleet)]
-    say(f"\nhost: withdraws it, since a board failed\n  $ {' '.join(deploy)}")
-    check(subprocess.run(deploy, check=False).returncode == 2, "the bad release was not withdrawn")
+    run("host: withdraws it, since a board failed", [place.tool, "fleet", "deploy", place.fleet, "--withdraw"])
     return {"canary": canary, "outcome": told, "runs": runs}
 
 
@@ -150,7 +147,8 @@ def open_waves(place: Place) -> None:
     verdict = ""
     while verdict != "through":
         words = [place.tool, "fleet", "deploy", place.fleet]
-        verdict = str(run_json("host: opens it to boards that pull by themselves, too", words)["verdict"])
+        (decided,) = run_json("host: opens it to boards that pull by themselves, too", words)["releases"]
+        verdict = str(decided["verdict"])
         check(verdict in {"open", "through"}, f"the waves stopped: {verdict}")
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from tbft_artifacts.amounts import memory_size
 from tbft_artifacts.bundle import bundle_id
-from tbft_artifacts.decode import MIB
+from tbft_artifacts.decode import MIB, decode_toml
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_runtime.meters.meter import NO_METER
@@ -175,10 +175,7 @@ def read_settings(file: Path) -> Configured:
         content = read_at_most(file, MIB)
     except OSError as error:
         raise unreadable(str(file), error) from error
-    try:
-        found = msgspec.toml.decode(content, type=Settings)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-        raise TbftError(f"'{file}' is no configuration of an agent: {error}", _HINT) from error
+    found = decode_toml(content, Settings, MIB, failed=f"'{file}' is no configuration of an agent", hint=_HINT)
     # Asked for once, so that they are refused now, and not in a night of next month.
     _ = found.keep.bytes, found.adapt.memory_bytes, found.adapt.joules_per_day, found.adapt.window_of_day
     if found.adapt.energy_budget is not None and found.adapt.meter == NO_METER:

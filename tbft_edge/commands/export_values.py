@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -126,6 +127,8 @@ def table_of(columns: str | None, stride: int | None, time: str, label: str, rat
     """How tables become windows. Raises TbftError for that without columns."""
     from tbft_export.options import TableOptions
 
+    if rate is not None and math.isnan(rate):  # Which no range leaves out.
+        raise TbftError("--rate nan is no number of rows a second", "for example --rate 50")
     if columns is not None:
         return TableOptions(names_of(columns), stride, time, label, rate)
     if stride is not None or rate is not None:

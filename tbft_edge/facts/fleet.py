@@ -21,6 +21,8 @@ KINDS: Mapping[Kind, str] = {
     "clock": "no clock",
     "silent": "silent",
     "expiry": "expires soon",
+    "record": "cannot be read",
+    "group": "no group of this fleet",
 }
 _ARROW = "→"
 # Said only where there are some.

@@ -1,4 +1,4 @@
-"""JSON of strangers becomes a value or one error, whatever it is, and no more of a file is read than it may have."""
+"""JSON of strangers, and TOML, become a value or one error, and no more of a file is read than it may have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tbft_artifacts.decode import decode
+from tbft_artifacts.decode import decode, decode_toml
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most
 
@@ -69,6 +69,38 @@ def test_what_is_longer_than_allowed_is_refused_unread() -> None:
     assert read(content, len(content)) == Counted("a", 1)
     with pytest.raises(TbftError, match="more than 1 MiB"):
         read(b"[" * (LIMIT + 1))
+
+
+TOML = {
+    "cut": b"name =",
+    "no UTF-8": b'name = "caf\xe9"',
+    "another field": b"count = 1",
+    "nested deeply": b"name = " + b"[" * 100_000,
+    "infinity": b'name = "a"\ncount = inf',
+    "a number of 70 bits": b'name = "a"\ncount = 1180591620717411303424',
+    "a number of 5,000 digits": b'name = "a"\ncount = ' + b"9" * 5000,
+    "a day that is none": b'name = "a"\ncount = 2026-02-30',
+    "too long": b"#" * (LIMIT + 1),
+}
+
+
+@pytest.mark.parametrize("content", TOML.values(), ids=TOML)
+def test_settings_that_are_damaged_are_one_error(content: bytes) -> None:
+    """What people write is read as what strangers do."""
+    with pytest.raises(TbftError) as caught:
+        decode_toml(content, Counted, LIMIT, failed="'it' cannot be read", hint="mend it")
+    assert caught.value.message.startswith("'it' cannot be read: ")
+
+
+def test_a_field_is_not_named_as_an_option_is() -> None:
+    """In backticks a command would print its own flag instead: `--plan`, of a file that has no flags."""
+
+    class Closed(msgspec.Struct, forbid_unknown_fields=True):
+        pass
+
+    for read_closed, content in ((decode, b'{"plan": 1}'), (decode_toml, b"plan = 1")):
+        with pytest.raises(TbftError, match="unknown field 'plan'"):
+            read_closed(content, Closed, LIMIT, failed="'it' cannot be read", hint="mend it")
 
 
 def test_of_a_file_no_more_is_read_than_it_may_have(tmp_path: Path) -> None:

@@ -20,6 +20,12 @@ def test_words_become_options() -> None:
     assert table_of(None, None, "time", "label", None) is None
 
 
+def test_a_rate_is_a_number() -> None:
+    """Ranges of options let nan through, since it is not below them."""
+    with pytest.raises(TbftError, match="--rate nan is no number"):
+        table_of("ax", 64, "t", "what", float("nan"))
+
+
 @pytest.mark.parametrize("text", ["", "0", "49x10x2", "x", "49X10", "-1", "4097", "1e3", "٣"])
 def test_sides_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(TbftError, match=r"--patch '.*' is not one or two numbers from 1 to 4096"):

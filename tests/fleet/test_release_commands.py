@@ -11,7 +11,9 @@ import pytest
 from support.commands import Ended, refused
 from support.files import listing
 from support.fleets import Device, packed_bundle
+from support.made_up_fleet import MadeUpDevice
 from support.signing import signed_folder
+from tbft_fleet.files.waves import bucket
 
 Command = Callable[..., Ended]
 
@@ -31,12 +33,42 @@ def test_a_fleet_from_nothing_to_a_rollback(command: Command, fleet: Path, archi
     """Each command says in JSON what programs go on with."""
     made = json.loads(command("fleet", "release", fleet, archive, "--group", "porch", "--json").out)
     assert (made["number"], made["percent"], made["groups"]) == (1, 1, ["porch"])
-    assert json.loads(command("fleet", "deploy", fleet, "--json").out)["verdict"] == "wait"
+    (decided,) = json.loads(command("fleet", "deploy", fleet, "--json").out)["releases"]
+    assert (decided["release"], decided["verdict"]) == (1, "wait")
     assert command("fleet", "release", fleet, archive).out == "2\n"
     assert command("fleet", "rollback", fleet, "--to", "1", "--group", "porch").out == "3\n"
     (tmp_path / "pi").mkdir()
     device = Device(tmp_path / "pi", fleet / "repository" / "metadata" / "1.root.json")
     assert device.take(fleet / "repository") == (3, archive.read_bytes())
+
+
+def test_each_release_that_is_under_way_has_a_line(command: Command, fleet: Path, archive: Path) -> None:
+    """And one that a person withdrew is told, with what became of the others before it."""
+    for group in ("porch", "garden"):
+        assert command("fleet", "release", fleet, archive, "--group", group).code == 0
+    assert command("fleet", "deploy", fleet).out == "release 1\twait\t1 %\nrelease 2\twait\t1 %\n"
+    assert command("fleet", "deploy", fleet, "--withdraw").out == "release 2\twithdrawn\n"
+    ended = command("fleet", "deploy", fleet)
+    assert (ended.code, ended.out) == (2, "release 1\twait\t1 %\n")
+    assert "0 devices committed" in ended.err
+    assert "error: release 2 was withdrawn" in ended.err
+    assert command("fleet", "deploy", fleet, "--release", "1").code == 0
+
+
+def test_a_large_first_wave_is_told(command: Command, fleet: Path, archive: Path, tmp_path: Path) -> None:
+    """Of two boards the lower may be at 88: boards that enrol behind the release are no canaries by choice."""
+    told = "most boards that enrol now are of it, too"
+    assert told not in command("fleet", "release", fleet, archive, "--group", "garden").err
+    for name in ("pi-1", "pi-7"):
+        assert command("fleet", "enrol", fleet, MadeUpDevice(name).enrolment(tmp_path)).code == 0
+    ended = command("fleet", "release", fleet, archive)
+    assert (bucket(2, "pi-1"), bucket(2, "pi-7")) == (49, 54)
+    assert "goes to 50 %" in ended.err
+    assert told not in ended.err
+    ended = command("fleet", "release", fleet, archive)
+    assert (bucket(3, "pi-1"), bucket(3, "pi-7")) == (62, 56)
+    assert "goes to 57 %" in ended.err
+    assert told in ended.err
 
 
 def test_a_bundle_that_nobody_signed_is_told(command: Command, fleet: Path, tmp_path: Path) -> None:
@@ -75,7 +107,10 @@ def test_keys_are_listed_rotated_and_renewed(command: Command, fleet: Path) -> N
         (("rollback", "FLEET", "--to", "1"), "nothing was released"),
         (("keys", "rotate", "FLEET", "root"), "the key 'root' is not in"),
         (("keys", "rotate", "FLEET", "snapshot"), "'snapshot' is not one of"),
-        (("init", "FLEET"), "exists already"),
+        (("keys", "new", ""), "is no name of a file"),
+        (("init", "FLEET"), "fleet' exists already"),
+        (("collect", "FLEET", ""), "without a name"),
+        (("report", "nowhere"), "is no folder of a device"),
         (("init", "new", "--group", "../x"), "cannot be"),
     ],
 )
@@ -88,5 +123,7 @@ def test_what_cannot_be_ends_in_one_line(
     monkeypatch.chdir(fleet.parent)
     before = listing(fleet.parent)
     given = [{"FLEET": str(fleet), "ARCHIVE": str(archive)}.get(each, each) for each in arguments]
-    assert why in refused(command("fleet", *given)).message
+    ended = command("fleet", *given)
+    assert why in refused(ended).message
+    assert ended.err.startswith("error: ")
     assert listing(fleet.parent) == before

@@ -42,8 +42,11 @@ def new_key(path: Path) -> CryptoSigner:
     return signer
 
 
-def private_key(path: Path) -> CryptoSigner:
-    """The private key in a PEM file (PKCS #8, not encrypted). Raises TbftError if it is none, or not Ed25519."""
+def private_key(path: Path, mend: str = _MAKE) -> CryptoSigner:
+    """The private key in a PEM file (PKCS #8, not encrypted).
+
+    Raises TbftError if it is none, or not Ed25519; `mend` is what helps then.
+    """
     with signing_library():
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -56,9 +59,9 @@ def private_key(path: Path) -> CryptoSigner:
             f"the key in '{path}' is encrypted", "decrypt it with: openssl pkey -in KEY -out NEW"
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise TbftError(f"'{path}' holds no private key", _MAKE) from error
+        raise TbftError(f"'{path}' holds no private key", mend) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise TbftError(f"the key in '{path}' is no Ed25519 key", _MAKE)
+        raise TbftError(f"the key in '{path}' is no Ed25519 key", mend)
     return CryptoSigner(key)
 
 

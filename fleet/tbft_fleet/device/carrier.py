@@ -129,8 +129,18 @@ class Http:
 
 
 def carrier_of(text: str) -> Carrier:
-    """What a URL or the path of a folder names. Raises TbftError for a URL of another kind."""
+    """What a URL or the path of a folder names. Raises TbftError for a URL of another kind, or with a password."""
+    if not text:
+        raise TbftError("`carrier` is empty", "give the address of the fleet's repository, or a folder")
+    if "://" in text and "@" in text.split("/")[2]:
+        # Errors name the address, and end up in logs.
+        raise TbftError(
+            "an address with a name or a password before its host is not asked",
+            "give it without: releases are no secret, and nobody has to trust the server",
+        )
     if text.startswith(("http://", "https://")):
+        if any(letter <= " " or letter == "\x7f" for letter in text):
+            raise TbftError("an address has no spaces and no ends of lines", "check how it was copied")
         return Http(text if text.endswith("/") else f"{text}/")
     if "://" in text:
         raise TbftError(f"'{text}' is no http:// or https:// address, and no folder", "give one of these")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
-from tbft_artifacts.decode import MIB
+from tbft_artifacts.decode import MIB, said
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.minimum_runtime import installed_version
 from tbft_artifacts.regular import read_at_most, unreadable
@@ -92,12 +92,18 @@ def _device(device: str, group: str, carrier: str | None, images: Path | None) -
                 f"`{name}` '{text}' is no name in a fleet",
                 "names are a-z, 0-9 and -, at most 63, as those of hosts are",
             ) from error
-    if images is not None and not images.exists():
-        raise TbftError(f"`images` '{images}' do not exist", "give a folder with a folder per class, or an .npz")
+    if images is not None and not (images.is_dir() or images.is_file()):
+        why = "are no folder and no file" if images.exists() else "do not exist"
+        raise TbftError(f"`images` '{images}' {why}", "give a folder with a folder per class, or an .npz")
     if carrier is not None and isinstance(carrier_of(carrier), Folder):
         # Whoever pulls may be in another folder.
         carrier = str(Path(carrier).absolute())
-    return Device(id=device, group=group, carrier=carrier, images=None if images is None else str(images.absolute()))
+    made = Device(id=device, group=group, carrier=carrier, images=None if images is None else str(images.absolute()))
+    try:
+        # What is written is read again with each pull.
+        return msgspec.convert(msgspec.to_builtins(made), Device)
+    except msgspec.ValidationError as error:
+        raise TbftError(f"where releases come from, or `images`, cannot be: {said(error)}", "check both") from error
 
 
 def _root(path: Path) -> bytes:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from msgspec import Meta
 
 from tbft_artifacts.atomic import atomic_file, clear_disk_errors
-from tbft_artifacts.decode import MIB
+from tbft_artifacts.decode import MIB, decode_toml
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
 from tbft_artifacts.locks import open_lock, take
@@ -30,7 +29,8 @@ from tbft_fleet.files.release import Release
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
 
-_Text = Annotated[str, Meta(min_length=1, max_length=4096)]
+# No path has a zero byte.
+_Text = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00]*\Z")]
 
 
 class Device(Struct, frozen=True, kw_only=True):
@@ -130,10 +130,8 @@ class Place:
             ) from error
         except OSError as error:
             raise unreadable(self.settings, error) from error
-        try:
-            return msgspec.toml.decode(content, type=Device)
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-            raise TbftError(f"'{self.settings}' cannot be read: {error}", "mend it: docs/fleet-device.md") from error
+        failed, hint = f"'{self.settings}' cannot be read", "mend it: docs/fleet-device.md"
+        return decode_toml(content, Device, MIB, failed=failed, hint=hint)
 
     @property
     def id(self) -> str:
@@ -147,7 +145,7 @@ class Place:
         """What signs for the device. Raises TbftError where its key is gone, or cannot be read."""
         from tbft_artifacts.signing.keys import private_key
 
-        return private_key(self.key)
+        return private_key(self.key, "restore it from a copy; if it is lost, join the device anew, and enrol it again")
 
     def release(self, number: int) -> Release | None:
         """What was said of a release; None where there is none that is whole, as far as names tell."""

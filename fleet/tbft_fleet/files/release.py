@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tbft_artifacts.decode import MIB, decode
+from tbft_artifacts.decode import MIB, decode, said
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import VERSION
 from tbft_artifacts.minimum_runtime import check_runtime, installed_version
@@ -77,7 +77,7 @@ def from_custom(custom: object, target: str) -> Release:
     try:
         text = msgspec.convert(custom, _Custom).release
     except msgspec.ValidationError as error:
-        raise TbftError(f"{failed}: {error}", hint) from error
+        raise TbftError(f"{failed}: {said(error)}", hint) from error
     needs = decode(text, _Needs, MIB, failed=failed, hint=hint)
     try:
         check_runtime(needs.minimum_runtime, installed_version(), Path(target))

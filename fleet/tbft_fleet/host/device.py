@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta
@@ -82,3 +83,12 @@ class Device(Struct, frozen=True, kw_only=True):
             trained=result.release if result.training else self.trained,
             releases=tuple(seen[number] for number in sorted(seen)[-_RELEASES:]),
         )
+
+
+def time_of(text: str | None) -> datetime | None:
+    """A moment in ISO 8601, of which nobody knows who wrote it; None if it is none, or does not say where."""
+    try:
+        found = datetime.fromisoformat(text or "")
+        return found.astimezone(UTC) if found.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None

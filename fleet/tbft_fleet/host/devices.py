@@ -21,6 +21,15 @@ from tbft_fleet.host.device import Device
 
 _SUFFIX = ".json"
 _LOCK = ".lock"
+_MEND = "nothing is taken of that device until 'tbft-edge fleet enrol --replace' takes it in anew"
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A device whose record cannot be read, and why."""
+
+    name: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -40,9 +49,9 @@ class Devices:
             return None
         except OSError as error:
             raise unreadable(path, error) from error
-        found = decode(content, Device, MIB, failed=f"'{path}' cannot be read", hint="restore it from a copy")
+        found = decode(content, Device, MIB, failed=f"'{path}' cannot be read", hint=_MEND)
         if found.name != name:
-            raise TbftError(f"'{path}' is of device '{found.name}'", "restore it from a copy")
+            raise TbftError(f"'{path}' is of device '{found.name}'", _MEND)
         return found
 
     def need(self, name: str) -> Device:
@@ -53,10 +62,36 @@ class Devices:
         return found
 
     def __iter__(self) -> Iterator[Device]:
-        """One after the other, by their names. Raises TbftError as `get`."""
-        with clear_disk_errors(self.folder):
+        """Those whose records can be read, one after the other by their names: a damaged one hinders no other.
+
+        Raises TbftError where the folder cannot be read.
+        """
+        return (found for found in self.each() if isinstance(found, Device))
+
+    def each(self) -> Iterator[Device | Damaged]:
+        """All of them, as `__iter__`."""
+        try:
             names = sorted(path.stem for path in self.folder.iterdir() if path.suffix == _SUFFIX)
-        return (found for name in names if (found := self.get(name)) is not None)
+        except OSError as error:
+            raise unreadable(self.folder, error) from error
+        return (found for name in names if (found := self._read(name)) is not None)
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a device of that name is there, with a record that can be read."""
+        return isinstance(self._read(name), Device)
+
+    def _read(self, name: str) -> Device | Damaged | None:
+        try:
+            return self.get(name)
+        except TbftError as error:
+            return Damaged(name, error.message)
+
+    def put_aside_damaged(self, name: str) -> None:
+        """Let a record that cannot be read make room for a new one; under the name that it gets it is no device's."""
+        if isinstance(self._read(name), Damaged):
+            path = self.folder / f"{name}{_SUFFIX}"
+            taken = sum(1 for _ in self.folder.glob(f"{path.name}~*"))
+            path.rename(path.with_name(f"{path.name}~{taken + 1}"))
 
     def keep(self, device: Device) -> None:
         """Write what is known of a device now, all or nothing. Raises TbftError for a full disk."""

@@ -19,6 +19,7 @@ from tbft_fleet.files.enrolment import PREDICATE_TYPE, Enrolment
 from tbft_fleet.host.device import Device
 from tbft_fleet.host.devices import Devices
 from tbft_fleet.host.node_keys import check_node_key
+from tbft_fleet.host.settings import Settings
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
@@ -43,13 +44,15 @@ def enrol(devices: Devices, results: Path, path: Path, at: str, *, group: str | 
 
     One that is there keeps what is known of it, also with a new key, if the old one signed the enrolment, too; else
     only with `replace_key`. Then it begins anew, and its `results` are put aside: who has that key may be anybody. With
-    the key that it has it never does: whatever that signed before would be new again.
+    the key that it has it never does, unless the record is damaged: whatever that signed before would be new again.
 
     Raises TbftError for another key under a name that is taken, for a device that says another group than it is in,
     where no `group` is given, for one that was revoked, and for a key of its SuperNode that is none or another one's.
     """
     enrolment, content = read_enrolment(path)
     check_node_key(devices, enrolment)
+    if replace_key:
+        devices.put_aside_damaged(enrolment.device)
     known = devices.get(enrolment.device)
     fresh = Device(enrolment=enrolment, group=group or _group(known, enrolment), enrolled_at=at)
     if known is not None and not (replace_key and _is_another_key(known, enrolment)):
@@ -59,6 +62,16 @@ def enrol(devices: Devices, results: Path, path: Path, at: str, *, group: str | 
         _put_aside(results / enrolment.device)
     devices.keep(fresh)
     return fresh
+
+
+def check_group(settings: Settings, devices: Devices, enrolment: Enrolment) -> None:
+    """Raises TbftError for a new device of a group that the fleet does not have: no release would ever be for it."""
+    if enrolment.group in settings.groups or devices.is_whole(enrolment.device):
+        return
+    raise TbftError(
+        f"device '{enrolment.device}' says that it is of group '{enrolment.group}', which is no group of this fleet",
+        f"put it into another one with `group` (it has: {', '.join(settings.groups)}), or join it anew",
+    )
 
 
 def revoke(devices: Devices, name: str, at: str) -> Device:

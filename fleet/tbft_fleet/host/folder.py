@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tbft_artifacts.atomic import atomic_file, atomic_folder, clear_disk_errors
+from tbft_artifacts.errors import TbftError
 from tbft_artifacts.locks import open_lock, take
 from tbft_artifacts.regular import close_quietly
 from tbft_artifacts.rights import PRIVATE_FILE, private_folder
@@ -76,6 +78,9 @@ def make_fleet(folder: Path, groups: Sequence[str]) -> Fleet:
     Raises TbftError if something lies in `folder`, and for a group of a name that none has.
     """
     content = written(groups)
+    with clear_disk_errors(folder):
+        if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+            raise TbftError(f"'{folder}' exists already", "choose another folder, or remove it")
     with atomic_folder(folder) as temporary:
         with atomic_file(temporary / FILE) as file:
             file.write_text(content, encoding="utf-8")

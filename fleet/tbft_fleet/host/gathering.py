@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from tbft_fleet.files.release import Release
 from tbft_fleet.files.round import Round
 from tbft_fleet.host import needs
-from tbft_fleet.host.device import Device
+from tbft_fleet.host.device import Device, time_of
+from tbft_fleet.host.devices import Damaged
 from tbft_fleet.host.progress import Progress, round_status, target
 from tbft_fleet.host.status import DeviceStatus, Need, State, Status
 
@@ -16,7 +17,7 @@ STATES: tuple[State, ...] = ("rolled back", "silent", "behind", "no release", "r
 
 
 def status_of(
-    devices: Iterable[Device],
+    devices: Iterable[Device | Damaged],
     releases: Sequence[Release],
     rounds: Sequence[Round],
     expiries: Mapping[str, datetime],
@@ -40,6 +41,9 @@ def status_of(
     rows: list[DeviceStatus] = []
     found: list[Need] = [*needs.of_host(expiries, now)]
     for device in devices:
+        if isinstance(device, Damaged):
+            found.append(Need(kind="record", device=device.name, words=device.why))
+            continue
         for each in progress:
             each.add(device)
         for seen in device.releases:
@@ -62,7 +66,7 @@ def status_of(
 
 def _row(device: Device, wanted: int, now: datetime, silent_after: timedelta) -> tuple[DeviceStatus, list[Need]]:
     seen_at = last_seen(device)
-    quiet = now - (seen_at or _time(device.enrolled_at) or now)
+    quiet = now - (seen_at or time_of(device.enrolled_at) or now)
     silent = quiet if quiet >= silent_after else None
     own = [] if device.revoked_at else [*needs.of_device(device, wanted, silent)]
     last, training = device.last, device.training
@@ -93,10 +97,10 @@ def _row(device: Device, wanted: int, now: datetime, silent_after: timedelta) ->
 
 def last_seen(device: Device) -> datetime | None:
     """When its newest result was made; when it came, where the device cannot know that."""
-    came = _time(device.heard_at)
+    came = time_of(device.heard_at)
     if device.last is None or came is None:
         return None
-    made = _time(device.last.made_at) if device.last.health.clock_is_known else None
+    made = time_of(device.last.made_at) if device.last.health.clock_is_known else None
     return came if made is None else min(made, came)
 
 
@@ -123,12 +127,3 @@ def _accuracies(device: Device) -> tuple[float | None, float | None]:
     known = {seen.release: seen.accuracy for seen in device.releases}
     earlier = max((each for each in known if each < number), default=None)
     return None if earlier is None else known[earlier], known.get(number)
-
-
-def _time(text: str | None) -> datetime | None:
-    """A moment in ISO 8601, of which nobody knows who wrote it; None if it is none, or does not say where."""
-    try:
-        found = datetime.fromisoformat(text or "")
-        return found.astimezone(UTC) if found.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None

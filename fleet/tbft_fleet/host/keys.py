@@ -23,6 +23,11 @@ ROLES: dict[KeyName, tuple[str, ...]] = {
 }
 
 
+# A pair of keys that somebody makes is none that devices trust.
+_MEND = "bring back the one that belongs to this fleet; if it is lost, remove this file, and make the next one"
+_MEND_ROOT = "bring back the one that belongs to this fleet: only it can name another one"
+
+
 class MissingKeyError(TbftError):
     """A key that is needed was taken away."""
 
@@ -50,7 +55,7 @@ def signer(keys: Path, name: KeyName, root: Root) -> CryptoSigner:
     """
     file, new = key_file(keys, name), _new_file(keys, name)
     if new.exists():
-        made = private_key(new)
+        made = private_key(new, _MEND)
         if made.public_key.keyid in trusted_ids(root, name):
             new.replace(file)
             flush(keys)
@@ -58,7 +63,7 @@ def signer(keys: Path, name: KeyName, root: Root) -> CryptoSigner:
         raise MissingKeyError(
             f"the key '{name}' is not in '{file}'", "bring it back for this command, and take it away again afterwards"
         )
-    found = private_key(file)
+    found = private_key(file, _MEND_ROOT if name == "root" else f"{_MEND}: 'tbft-edge fleet keys rotate' with {name}")
     if found.public_key.keyid not in trusted_ids(root, name):
         raise TbftError(f"the fleet does not trust the key in '{file}'", "put the one there that belongs to this fleet")
     return found
@@ -67,7 +72,7 @@ def signer(keys: Path, name: KeyName, root: Root) -> CryptoSigner:
 def next_key(keys: Path, name: KeyName) -> CryptoSigner:
     """A key to take the place of one, in a file beside it until `signer` finds that it is trusted."""
     new = _new_file(keys, name)
-    return private_key(new) if new.exists() else new_key(new)
+    return private_key(new, "remove it, and begin anew") if new.exists() else new_key(new)
 
 
 def _new_file(keys: Path, name: KeyName) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,6 +18,7 @@ from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import PRIVATE_FILE, private_folder
+from tbft_fleet.files.release import HIGHEST
 from tbft_fleet.files.round import Round
 from tbft_fleet.host.folder import Fleet
 
@@ -40,9 +43,19 @@ def next_number(fleet: Fleet) -> int:
                 "write that into it, or a higher one: devices take no task whose number is lower",
             ) from error
         private_folder(path.parent)
+        _check_number(number, path)
         with atomic_file(path, mode=PRIVATE_FILE) as temporary:
             temporary.write_text(f"{number}\n", encoding="ascii")
     return number
+
+
+def _check_number(number: int, path: Path) -> None:
+    """What is written has to be read again: with a merge of another number nobody could release any more."""
+    if not 1 <= number <= HIGHEST:
+        raise TbftError(
+            f"'{path}' leads to number {number}, and tasks have numbers from 1 to {HIGHEST}",
+            "write the number of the last task into it: devices take no task whose number is lower",
+        )
 
 
 def keep_merge(fleet: Fleet, record: Round, tensors: dict[str, np.ndarray]) -> None:
@@ -69,21 +82,32 @@ def merged_tensors(fleet: Fleet, number: int) -> dict[str, np.ndarray]:
 
 
 def rounds_in(folder: Path) -> tuple[Round, ...]:
-    """The records of rounds in the fleet's folder of merges, in order. Raises TbftError for one that is damaged."""
-    found = (_read(path) for path in folder.glob(f"*/{RECORD}"))
+    """The records of rounds in the fleet's folder of merges, in order; a damaged one hinders no other.
+
+    Raises TbftError where the folder cannot be read.
+    """
+    found = (each for each in _each(folder) if isinstance(each, Round))
     return tuple(sorted(found, key=lambda each: each.number))
+
+
+def damaged_rounds(folder: Path) -> tuple[str, ...]:
+    """Of each record that `rounds_in` passes over, why."""
+    return tuple(each.message for each in _each(folder) if isinstance(each, TbftError))
 
 
 def merge_in(fleet: Fleet, bundle: Bundle) -> Round | None:
     """The newest merge that `bundle` was derived with, unless a release has brought it; None where there is none.
 
-    Raises TbftError for a record or tensors that are damaged.
+    One whose tensors are damaged nobody can tell from others: it keeps no bundle from its release.
     """
     parents = {each.number for each in fleet.releases() if each.bundle_id == bundle.manifest.parent}
     waiting = [each for each in rounds_in(fleet.merges) if each.into is None and each.release in parents]
     weights = bundle.load_weights() if waiting else {}
     for found in reversed(waiting):
-        tensors = merged_tensors(fleet, found.number)
+        try:
+            tensors = merged_tensors(fleet, found.number)
+        except TbftError:
+            continue
         if all(name in weights and weights[name].tobytes() == value.tobytes() for name, value in tensors.items()):
             return found
     return None
@@ -97,6 +121,19 @@ def brought(fleet: Fleet, merge: Round, release: int) -> None:
 
 def _encoded(record: Round) -> bytes:
     return msgspec.json.format(msgspec.json.encode(record), indent=1)
+
+
+def _each(folder: Path) -> Iterator[Round | TbftError]:
+    try:
+        places = sorted(folder.iterdir())
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    for path in (place / RECORD for place in places):
+        if os.path.lexists(path):
+            try:
+                yield _read(path)
+            except TbftError as error:
+                yield error
 
 
 def _read(path: Path) -> Round:

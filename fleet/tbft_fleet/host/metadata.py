@@ -31,6 +31,16 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+def ends_after(at: datetime, days: int) -> datetime:
+    """So many days later. Raises TbftError where calendars end before that: the host's clock is wrong."""
+    try:
+        return at + timedelta(days=days)
+    except OverflowError as error:
+        raise TbftError(
+            f"this host's clock says {at:%Y-%m-%d}, and no signature can end {days} days later", "set the clock"
+        ) from error
+
+
 @dataclass(frozen=True)
 class Current:
     """What the repository says now."""
@@ -53,7 +63,10 @@ class Files:
         `also_before`: nor by one of those before the last rotation. They may be a thief's, and whoever signs on top of
         what they signed has devices trust it again.
         """
-        root = self._read(self.folder / f"{self.latest('root')}.root.json", Root)
+        newest = self.latest("root")
+        if newest == 0:
+            raise _damaged(self.folder, "it has no root metadata")
+        root = self._read(self.folder / f"{newest}.root.json", Root)
         trusted = [root.signed]
         if also_before and root.signed.version > 1:
             trusted.append(self._read(self.folder / f"{root.signed.version - 1}.root.json", Root).signed)
@@ -98,7 +111,7 @@ class Files:
                 f"{after:%Y-%m-%d %H:%M}",
                 "set the clock; if it was wrong before, 'tbft-edge fleet keys rotate' with key online begins anew",
             )
-        expires = at + timedelta(days=expiry.online)
+        expires = ends_after(at, expiry.online)
         snapshot, timestamp = current.snapshot.signed, current.timestamp.signed
         snapshot.version, snapshot.expires = self.latest("snapshot") + 1, expires
         snapshot.meta["targets.json"] = MetaFile(version=current.targets.signed.version)

@@ -24,6 +24,14 @@ def node_key_bytes(line: str, device: str) -> bytes:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
+def readable_node_key(line: str, device: str) -> bytes | None:
+    """The same of a device that is enrolled; None where the disk spoiled it, which is no other device's trouble."""
+    try:
+        return node_key_bytes(line, device)
+    except TbftError:
+        return None
+
+
 def check_node_key(devices: Devices, enrolment: Enrolment) -> None:
     """Raises TbftError for a key that no SuperLink takes, at which it would let nobody in any more.
 
@@ -36,7 +44,7 @@ def check_node_key(devices: Devices, enrolment: Enrolment) -> None:
         line = other.enrolment.node_key
         if line is None or other.revoked_at is not None or other.name == enrolment.device:
             continue
-        if node_key_bytes(line, other.name) == own:
+        if readable_node_key(line, other.name) == own:
             raise TbftError(
                 f"the enrolment of device '{enrolment.device}' names the key of the SuperNode of device '{other.name}'",
                 "of a card that was copied, join the copy anew; else look at where the enrolment comes from",

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from tbft_fleet.host.devices import Devices
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.gathering import status_of
-from tbft_fleet.host.merges import rounds_in
-from tbft_fleet.host.status import Status
+from tbft_fleet.host.merges import damaged_rounds, rounds_in
+from tbft_fleet.host.status import Need, Status
 
 
 def read_status(fleet: Fleet, now: datetime) -> Status:
-    """At the time `now`. Raises TbftError for a record or a repository that is damaged."""
-    return status_of(
-        Devices(fleet.devices),
+    """At the time `now`. A damaged record is a need of its own. Raises TbftError for a repository that is damaged."""
+    found = status_of(
+        Devices(fleet.devices).each(),
         fleet.releases(),
         rounds_in(fleet.merges),
         {f"what the key '{ends.key}' signed": ends.expires for ends in fleet.repository.ends()},
         now,
         timedelta(hours=fleet.settings.silent_hours),
     )
+    return _with_groups(_with_damaged(found, fleet), fleet)
+
+
+def _with_damaged(found: Status, fleet: Fleet) -> Status:
+    damaged = tuple(Need(kind="record", device=None, words=why) for why in damaged_rounds(fleet.merges))
+    return replace(found, needs=(*found.needs, *damaged))
+
+
+def _with_groups(found: Status, fleet: Fleet) -> Status:
+    """Whoever takes a group out of the settings may not know that boards are in it: nothing is released for these."""
+    strays = {
+        each.name: f"it is in group '{each.group}', for which nothing is released"
+        for each in found.devices
+        if each.group not in fleet.settings.groups and each.state != "revoked"
+    }
+    rows = (replace(each, needs=(*each.needs, "group")) if each.name in strays else each for each in found.devices)
+    needs = (Need(kind="group", device=name, words=words) for name, words in strays.items())
+    return replace(found, devices=tuple(rows), needs=(*found.needs, *needs)) if strays else found

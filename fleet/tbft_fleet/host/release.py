@@ -18,7 +18,7 @@ from tbft_artifacts.temporary_folder import temporary_folder
 from tbft_fleet.files.names import Group
 from tbft_fleet.files.release import HIGHEST, Release
 from tbft_fleet.host.folder import Fleet
-from tbft_fleet.host.members import members_of
+from tbft_fleet.host.members import members_and_damaged, members_of
 from tbft_fleet.host.merges import brought, merge_in
 from tbft_fleet.host.metadata import now
 from tbft_fleet.host.waves import Decision, Member, decide, first_percent
@@ -92,41 +92,102 @@ def deploy(fleet: Fleet, number: int | None = None) -> Decision:
 
     A release that too many devices failed is withdrawn: who did not take it yet will not.
 
-    Raises TbftError, which names the devices that failed, where it stops; also for a release that is not there or was
-    withdrawn before, and as `release`.
+    Raises TbftError, which names the devices that failed, where it stops, or where devices failed to which its waves
+    have not come; also for a release that is not there or was withdrawn before, and as `release`.
     """
     with fleet.held():
-        found = need_release(fleet, number)
-        if found.percent == 0:
-            raise TbftError(
-                f"release {found.number} was withdrawn",
-                "release a better one, or go back with 'tbft-edge fleet rollback'",
-            )
-        decision = decide(fleet.settings, found, members_of(fleet.devices, found.number), now())
+        found = _need_open(fleet, number)
+        members, damaged = members_and_damaged(fleet.devices, found.number)
+        decision = decide(fleet.settings, found, _asked(fleet, found, members), now(), damaged)
         if decision.percent != found.percent:
             fleet.repository.set_percent(found.number, decision.percent)
     if decision.verdict == "stop":
         raise _withdrawn(found, decision.failed)
+    if decision.verdict == "hold":
+        raise _held(found, decision)
     return decision
+
+
+def deploy_all(fleet: Fleet) -> tuple[tuple[Decision, ...], tuple[TbftError, ...]]:
+    """Do so for the newest release of each group: what was decided, and of each that stopped, why.
+
+    Raises TbftError where nothing was released.
+    """
+    decisions, stopped = list[Decision](), list[TbftError]()
+    for number in sorted({*_newest_of_groups(fleet).values()} or {need_release(fleet).number}):
+        try:
+            decisions.append(deploy(fleet, number))
+        except TbftError as error:
+            stopped.append(error)
+    return tuple(decisions), tuple(stopped)
+
+
+def withdraw(fleet: Fleet, number: int | None = None) -> Release:
+    """Let nobody take a release any more who did not yet, whatever devices told. Raises TbftError as `deploy`."""
+    with fleet.held():
+        found = _need_open(fleet, number)
+        fleet.repository.set_percent(found.number, 0)
+    return found
 
 
 def roll_back(fleet: Fleet, number: int, groups: Sequence[Group] = ()) -> Release:
     """Publish the bundle of release `number` again, under a new number, for all devices of `groups` at once.
 
-    Without `groups` it is for those of the newest release, which is to be undone. Nothing is taken back: TUF's
-    protection from old metadata stays, and who still has the bundle need not fetch it.
+    Without `groups` it is for those of its groups that got another one since, which is to be undone. Nothing is taken
+    back: TUF's protection from old metadata stays, and who still has the bundle need not fetch it.
 
-    Raises TbftError where there is no such release, for the newest one, and as `release`.
+    Raises TbftError where there is no such release, or no later one for its groups, or several; for a group that it was
+    not for, in which it would come to all without having been in any wave; and as `release`.
     """
     with fleet.held():
-        old, newest = need_release(fleet, number), need_release(fleet)
-        if old.number == newest.number:
-            raise TbftError(f"release {number} is the newest one", "give the number of one before it")
-        wanted = tuple(dict.fromkeys(groups)) or newest.groups
+        old = need_release(fleet, number)
+        wanted = _to_go_back(fleet, old, groups)
         gates = fleet.settings.gates_of(wanted)
         made = replace(old, number=_next_number(fleet), percent=100, groups=wanted, gates=gates)
         fleet.repository.publish({made: fleet.repository.archive(old)})
     return made
+
+
+def _to_go_back(fleet: Fleet, old: Release, groups: Sequence[Group]) -> tuple[Group, ...]:
+    for group in groups:
+        if group not in old.groups:
+            raise TbftError(
+                f"release {old.number} was for {', '.join(old.groups)}, and not for {group}",
+                "what a group never had goes there in waves: 'tbft-edge fleet release'",
+            )
+    if groups:
+        return tuple(dict.fromkeys(groups))
+    newest = _newest_of_groups(fleet)
+    since = {group: newest[group] for group in old.groups if newest[group] > old.number}
+    if not since:
+        raise TbftError(
+            f"release {old.number} is the newest one of {', '.join(old.groups)}", "give the number of one before it"
+        )
+    if len({*since.values()}) > 1:
+        shown = ", ".join(f"{later} for {group}" for group, later in since.items())
+        raise TbftError(f"several releases came after {old.number}: {shown}", "say which are undone: `group`")
+    return tuple(since)
+
+
+def _newest_of_groups(fleet: Fleet) -> dict[Group, int]:
+    """The number of the last release of each group that has one, withdrawn or not."""
+    return {group: each.number for each in fleet.releases() for group in each.groups}
+
+
+def _asked(fleet: Fleet, release: Release, members: Sequence[Member]) -> list[Member]:
+    """Those whose newest release it is, and those of its other groups that told of it: they may never take it."""
+    newest = _newest_of_groups(fleet)
+    groups = {group for group in release.groups if newest[group] == release.number} or {*release.groups}
+    return [member for member in members if member.group in groups or member.outcome is not None]
+
+
+def _need_open(fleet: Fleet, number: int | None) -> Release:
+    found = need_release(fleet, number)
+    if found.percent == 0:
+        raise TbftError(
+            f"release {found.number} was withdrawn", "release a better one, or go back with 'tbft-edge fleet rollback'"
+        )
+    return found
 
 
 def need_release(fleet: Fleet, number: int | None = None) -> Release:
@@ -141,12 +202,24 @@ def need_release(fleet: Fleet, number: int | None = None) -> Release:
 
 
 def _withdrawn(release: Release, failed: Sequence[Member]) -> TbftError:
-    named = "; ".join(f"{member.name}: {member.outcome}, {member.why or 'no reason'}" for member in failed[:_NAMED])
-    more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     return TbftError(
-        f"release {release.number} is withdrawn at {release.percent} %: {len(failed)} devices failed ({named}{more})",
+        f"release {release.number} is withdrawn at {release.percent} %: {_named(failed)}",
         "release a better one; 'tbft-edge fleet rollback' takes those that kept it back to an earlier one",
     )
+
+
+def _held(release: Release, decision: Decision) -> TbftError:
+    return TbftError(
+        f"release {release.number} is held at {release.percent} %: {_named((*decision.failed, *decision.ahead))}, "
+        f"and its waves have not come to {', '.join(member.name for member in decision.ahead[:_NAMED])}",
+        "if you gave it ahead of its wave: `withdraw`. If not, nobody gave it: look at that device, and revoke it",
+    )
+
+
+def _named(failed: Sequence[Member]) -> str:
+    named = "; ".join(f"{member.name}: {member.outcome}, {member.why or 'no reason'}" for member in failed[:_NAMED])
+    more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    return f"{len(failed)} {'device' if len(failed) == 1 else 'devices'} failed ({named}{more})"
 
 
 def _parent(fleet: Fleet, manifest: Manifest) -> Release | None:

@@ -21,7 +21,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_fleet.files.release import Release, from_custom, to_custom
 from tbft_fleet.files.signed_at import signed_at
 from tbft_fleet.host.keys import KEYS, ROLES, KeyName, MissingKeyError, make_keys, signer, trusted_ids
-from tbft_fleet.host.metadata import Current, Files, now
+from tbft_fleet.host.metadata import Current, Files, ends_after, now
 from tbft_fleet.host.pruning import KEPT, remove_unused, superseded
 from tbft_fleet.host.settings import Expiry
 
@@ -57,13 +57,13 @@ class Repository:
         self.files.folder.mkdir(parents=True)
         self.archives.mkdir()
         made, at = make_keys(self.keys), now()
-        root = Root(expires=at + timedelta(days=self.expiry.root), consistent_snapshot=True)
+        root = Root(expires=ends_after(at, self.expiry.root), consistent_snapshot=True)
         for name in KEYS:
             for role in ROLES[name]:
                 root.add_key(made[name].public_key, role)
         current = Current(
             Metadata(root),
-            Metadata(Targets(expires=at + timedelta(days=self.expiry.targets))),
+            Metadata(Targets(expires=ends_after(at, self.expiry.targets))),
             Metadata(Snapshot(expires=at)),
             Metadata(Timestamp(version=1, expires=at)),
         )
@@ -150,14 +150,14 @@ class Repository:
     def write_root(self, current: Current, signers: Sequence[CryptoSigner]) -> None:
         """The next root, which devices follow from the one before."""
         root = current.root.signed
-        root.version, root.expires = root.version + 1, now() + timedelta(days=self.expiry.root)
+        root.version, root.expires = root.version + 1, ends_after(now(), self.expiry.root)
         self.files.write("root", current.root, signers)
 
     def write_targets(self, current: Current, signers: Sequence[CryptoSigner]) -> None:
         """The next targets, of which devices know once the timestamp leads there."""
         targets = current.targets.signed
         targets.version = self.files.latest("targets") + 1
-        targets.expires = now() + timedelta(days=self.expiry.targets)
+        targets.expires = ends_after(now(), self.expiry.targets)
         self.files.write("targets", current.targets, signers)
 
     def _write_targets(self, current: Current, targets: Sequence[CryptoSigner], online: Sequence[CryptoSigner]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tbft_artifacts.decode import MIB
+from tbft_artifacts.decode import MIB, decode_toml, said
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.structs import Part
@@ -76,10 +76,7 @@ def read_settings(file: Path) -> Settings:
         ) from error
     except OSError as error:
         raise unreadable(file, error) from error
-    try:
-        found = msgspec.toml.decode(content, type=Settings)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-        raise TbftError(f"'{file}' cannot be read: {error}", _HINT) from error
+    found = decode_toml(content, Settings, MIB, failed=f"'{file}' cannot be read", hint=_HINT)
     if list(found.waves) != sorted({*found.waves}):
         raise TbftError(
             f"'{file}': waves {list(found.waves)} do not grow from one to the next", "such as [1, 10, 50, 100]"
@@ -89,11 +86,12 @@ def read_settings(file: Path) -> Settings:
 
 def written(groups: Sequence[Group]) -> str:
     """The file of a new fleet, with a word on each field. Raises TbftError for a group of a name that none has."""
+    groups = tuple(dict.fromkeys(groups))
     try:
         msgspec.convert({"groups": {group: {} for group in groups}}, Settings)
     except msgspec.ValidationError as error:
         raise TbftError(
-            f"groups {', '.join(map(repr, groups))} cannot be: {error}",
+            f"groups {', '.join(map(repr, groups))} cannot be: {said(error)}",
             "give each a name of lower-case letters, digits and hyphens, 63 at most",
         ) from error
     tables = "\n\n".join(f"[groups.{group}]" for group in groups)

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 State = Literal["running", "behind", "rolled back", "silent", "no release", "revoked"]
-Kind = Literal["gate", "drift", "throttling", "under-voltage", "disk", "clock", "silent", "expiry"]
+Kind = Literal["gate", "drift", "throttling", "under-voltage", "disk", "clock", "silent", "expiry", "record", "group"]
 # Of accuracies from 0 to 1: each bin is a tenth, and the last one includes 1.
 BINS = 10
 

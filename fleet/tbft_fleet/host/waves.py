@@ -14,7 +14,7 @@ from tbft_fleet.files.result import Outcome
 from tbft_fleet.files.waves import bucket, is_open
 from tbft_fleet.host.settings import Settings
 
-Verdict = Literal["open", "widen", "wait", "stop", "through"]
+Verdict = Literal["open", "widen", "wait", "hold", "stop", "through"]
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,23 @@ class Member:
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of a release that `percent` of the devices may take.
+    """What becomes of the release of that number, which `percent` of the devices may take.
 
     open: the next wave, `percent`. widen: one of a group that nobody heard of is let in, since those that were are
-    silent. wait: for `waiting`. stop: too many `failed`. through: it has come to all. Names are those of the devices
-    that have the release, or may take it; `silent` ones are not waited for.
+    silent. wait: for `waiting`. hold: for a person, since `ahead` failed, to which its waves have not come. stop: too
+    many `failed`. through: it has come to all. Names are those of the devices that may take the release; `silent` ones
+    are not waited for, and of `damaged` ones, whose records cannot be read, nothing is known.
     """
 
+    release: int
     verdict: Verdict
     percent: int
     committed: tuple[str, ...]
     failed: tuple[Member, ...]
+    ahead: tuple[Member, ...]
     waiting: tuple[str, ...]
     silent: tuple[str, ...]
+    damaged: tuple[str, ...]
 
 
 def first_percent(
@@ -58,29 +62,38 @@ def first_percent(
     return max(needed)
 
 
-def decide(settings: Settings, release: Release, members: Sequence[Member], now: datetime) -> Decision:
-    """What comes next, of what every enrolled device is known to have done with the release."""
+def decide(
+    settings: Settings, release: Release, members: Sequence[Member], now: datetime, damaged: tuple[str, ...] = ()
+) -> Decision:
+    """What comes next, of what every enrolled device is known to have done with the release, but for `damaged` ones."""
     members = [member for member in members if member.group in release.groups]
     live = _live(settings, members, now)
-    # Who was given it ahead of its wave, over SSH, says as much of it as others do.
-    wave = [member for member in members if is_open(release, member.name) or member.outcome is not None]
+    wave = [member for member in members if is_open(release, member.name)]
     answered = [member for member in wave if member.outcome is not None]
     waiting = [member for member in wave if member.outcome is None and member in live]
     failed = tuple(member for member in answered if member.outcome != "committed")
     counted = len(answered) + len(waiting)
+    # Whoever chose them, over SSH, knows why; but a device may also say so that never had it. It stops the waves, and
+    # withdraws nothing.
+    ahead = tuple(m for m in members if m.outcome not in (None, "committed") and not is_open(release, m.name))
 
     def decided(verdict: Verdict, percent: int) -> Decision:
         return Decision(
+            release=release.number,
             verdict=verdict,
             percent=percent,
             committed=tuple(member.name for member in answered if member.outcome == "committed"),
             failed=failed,
+            ahead=ahead,
             waiting=tuple(member.name for member in waiting),
             silent=tuple(member.name for member in wave if member.outcome is None and member not in live),
+            damaged=damaged,
         )
 
     if len(failed) > settings.failed * counted:
         return decided("stop", 0)
+    if len(failed) + len(ahead) > settings.failed * (counted + len(ahead)):
+        return decided("hold", release.percent)
     # Of each group at least one has to show that the release is good, before others of it take it.
     heard = {member.group for member in (*answered, *waiting)}
     missing = {member.group for member in live} - heard

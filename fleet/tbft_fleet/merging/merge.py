@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -68,8 +69,9 @@ def merge(
     """
     if not parts:
         raise TbftError("there is nothing to merge", "give at least one run")
-    if clip < 1:
-        raise TbftError(f"`clip` {clip:g} would shorten what is usual", "choose 1 or more")
+    if not 1 <= clip < math.inf:
+        why = "would shorten what is usual" if clip < 1 else "limits nothing"
+        raise TbftError(f"`clip` {clip:g} {why}", "choose 1 or more, such as 3")
     statistics = [name for norm in norms for name in (norm.mean, norm.variance)]
     check_parts(parts, [*parameters, *statistics], norms)
     moves = [moved(part, parameters) for part in parts]

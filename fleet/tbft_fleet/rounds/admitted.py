@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tbft_fleet.host.devices import Devices
-from tbft_fleet.host.node_keys import node_key_bytes
+from tbft_fleet.host.node_keys import readable_node_key
 
 
 def admitted(devices: Devices) -> Mapping[str, bytes]:
     """The keys of their SuperNodes by the names of devices: those that were not revoked, and told of such a key.
 
-    Raises TbftError for a file of a device that is damaged, and for a key that is none.
+    One whose record or key is damaged is not let in. Raises TbftError where no record can be read.
     """
     found = {each.name: each.enrolment.node_key for each in devices if each.revoked_at is None}
-    return {name: node_key_bytes(key, name) for name, key in found.items() if key is not None}
+    keys = {name: readable_node_key(line, name) for name, line in found.items() if line is not None}
+    return {name: key for name, key in keys.items() if key is not None}
 
 
 def not_taken(device: str) -> str:

@@ -15,6 +15,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import BY_UMASK, PRIVATE_FILE
 from tbft_artifacts.signing.library import signing_library
+from tbft_fleet.host.metadata import ends_after
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -153,7 +154,7 @@ def _builder(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _BEFORE)
-        .not_valid_after(now + datetime.timedelta(days=365 * _YEARS))
+        .not_valid_after(ends_after(now, 365 * _YEARS))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.files.release import Release
 from tbft_fleet.files.round import Round, TookPart
-from tbft_fleet.host.devices import Devices
+from tbft_fleet.host.devices import Damaged, Devices
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.merges import keep_merge, next_number
 from tbft_fleet.host.metadata import now
@@ -98,7 +98,10 @@ def _release(fleet: Fleet, number: int | None) -> Release:
 
 def _told(fleet: Fleet, release: Release, plan: str | None, say: Callable[[str], None]) -> Iterator[tuple[str, Told]]:
     """What each device of the release's groups trained last; what a revoked one told before does not count."""
-    for device in Devices(fleet.devices):
+    for device in Devices(fleet.devices).each():
+        if isinstance(device, Damaged):
+            say(f"refused: '{device.name}': {device.why}")
+            continue
         if device.group not in release.groups or device.training is None:
             continue
         if device.revoked_at is not None:

@@ -91,6 +91,7 @@ def serve(place: Place, devices: Devices, listen: str, port: int, say: Callable[
         Child("superlink", superlink_words(place, port), place.folder / "flower", say, pause=_PAUSE_SECONDS),
         Child("nginx", [nginx, "-c", str(configuration)], place.folder / "flower", say, pause=_PAUSE_SECONDS),
     )
+    say(f"devices need '{place.certificates.ca}', and this: --superlink {listen}")
     door = _Door(Link(place.api(f"127.0.0.1:{port}")), devices, say)
     try:
         tell("READY=1")

@@ -17,7 +17,7 @@ from tbft_edge.figures import count
 
 def command(
     fleet: FleetArgument,
-    inboxes: Annotated[list[Path], typer.Argument(help="Folders that a carrier filled with outboxes of devices.")],
+    inboxes: Annotated[list[str], typer.Argument(help="Folders that a carrier filled with outboxes of devices.")],
     json: JsonOption = False,
 ) -> None:
     """Check results, and take those that are right; each other one is named with the reason.
@@ -32,8 +32,11 @@ def command(
         from tbft_fleet.host.inbox import inbox_of
         from tbft_fleet.host.metadata import now
 
+    if "" in inboxes:  # As a path that is the folder in which somebody happens to be.
+        raise TbftError("a folder without a name cannot hold results", "give one that a carrier filled")
     opened = open_fleet(fleet)
-    found = collect(inbox_of(opened, Devices(opened.devices)), inboxes, now().isoformat())
+    places = [Path(inbox) for inbox in inboxes]
+    found = collect(inbox_of(opened, Devices(opened.devices)), places, now().isoformat())
     if json:
         print_json(found)
     for accepted in () if json else found.taken:

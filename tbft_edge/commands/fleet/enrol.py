@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.fleet.host_options import FleetArgument
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
@@ -44,7 +45,7 @@ def command(
     """
     with extra("fleet"):
         from tbft_fleet.host.devices import Devices
-        from tbft_fleet.host.enrolling import enrol
+        from tbft_fleet.host.enrolling import check_group, enrol, read_enrolment
         from tbft_fleet.host.folder import open_fleet
         from tbft_fleet.host.metadata import now
 
@@ -52,13 +53,23 @@ def command(
     if group is not None:
         found.settings.gates_of([group])  # Which knows the groups that there are.
     devices, at = Devices(found.devices), now().isoformat()
-    taken = []
+    taken = list[Enrolled]()
     with devices.held():
-        for path in enrolments:
-            device = enrol(devices, found.results, path, at, group=group, replace_key=replace)
-            taken.append(Enrolled(device.name, device.group))
-            if not json:
-                print_line(device.name, device.group)
+        # All of them, before the first is taken.
+        stated = [read_enrolment(path)[0] for path in enrolments]
+        if group is None:
+            for each in stated:
+                check_group(found.settings, devices, each)
+        try:
+            for path in enrolments:
+                device = enrol(devices, found.results, path, at, group=group, replace_key=replace)
+                taken.append(Enrolled(device.name, device.group))
+                if not json:
+                    print_line(device.name, device.group)
+        except TbftError:
+            if json and taken:
+                print_json(taken)
+            raise
     if json:
         print_json(taken)
     say(f"{len(taken):,} enrolled")

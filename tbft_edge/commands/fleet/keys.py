@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.fleet import role_keys
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, quoted, say
@@ -32,6 +33,10 @@ def new(
     from tbft_artifacts.atomic import atomic_file, check_place
     from tbft_artifacts.signing.keys import new_key, public_pem
 
+    if not private.name:
+        raise TbftError(
+            f"'{private}' is no name of a file", "give the new file for the private half, such as release.pem"
+        )
     public = private.with_name(f"{private.name}.pub")
     check_place(public)
     made = new_key(private).public_key

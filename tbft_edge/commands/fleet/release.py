@@ -13,6 +13,9 @@ from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json, print_line, say
 
+# Per cent: more than half of whoever comes.
+_LARGE_WAVE = 50
+
 
 class MadeRelease(msgspec.Struct, frozen=True):
     """A release, its first wave in per cent of its groups, and the release that it is a delta of, if there is one."""
@@ -39,7 +42,8 @@ def command(
         from tbft_fleet.host.folder import open_fleet
         from tbft_fleet.host.release import Wanted, release
 
-    released = release(open_fleet(fleet), Wanted(bundle, group or (), plan, expect_id))
+    opened = open_fleet(fleet)
+    released = release(opened, Wanted(bundle, group or (), plan, expect_id))
     made, parent = released.release, released.parent
     if json:
         number = None if parent is None else parent.number
@@ -47,6 +51,8 @@ def command(
         return
     print_line(str(made.number))
     say(f"release {made.number} goes to {made.percent} % of {', '.join(made.groups)}; 'tbft-edge fleet deploy' goes on")
+    if made.percent > max(_LARGE_WAVE, opened.settings.waves[0]):
+        say("its first wave is that large to have a board of each group: most boards that enrol now are of it, too")
     if parent is not None:
         say(f"devices that have the bundle of release {parent.number} fetch what is other in it")
     if not released.is_signed:

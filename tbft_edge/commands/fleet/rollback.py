@@ -18,7 +18,7 @@ def command(
     group: GroupsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Release the bundle of an earlier release again, for all devices of the newest release's groups at once."""
+    """Release the bundle of an earlier release again, for all devices of its groups that got another one since."""
     with extra("fleet"):
         from tbft_fleet.host.folder import open_fleet
         from tbft_fleet.host.release import roll_back

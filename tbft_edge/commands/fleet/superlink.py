@@ -8,7 +8,7 @@ import typer
 
 from tbft_edge.commands.fleet.host_options import FleetArgument, PortOption
 from tbft_edge.commands.halves import extra
-from tbft_edge.console import quoted, say
+from tbft_edge.console import say
 
 
 def command(
@@ -29,5 +29,4 @@ def command(
 
         opened = open_fleet(fleet)
         place = Place((opened.folder / "rounds").absolute())
-        say(f"devices need {quoted(place.certificates.ca)}, and this: --superlink {listen}")
         serve(place, Devices(opened.devices), listen, port, say)

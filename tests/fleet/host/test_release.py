@@ -21,7 +21,7 @@ from tbft_fleet.files.result import Outcome
 from tbft_fleet.files.waves import is_open
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.metadata import now
-from tbft_fleet.host.release import Wanted, deploy, release, roll_back
+from tbft_fleet.host.release import Wanted, deploy, deploy_all, release, roll_back, withdraw
 from tbft_fleet.merging.delta import laid_over
 from tbft_fleet.merging.derive import derive
 
@@ -124,6 +124,66 @@ def test_a_failed_wave_withdraws_the_release(fleet: Fleet, archive: Path, enrol:
         assert joined(fleet, tmp_path / name, id=name).newest(fleet.repository.folder) is None
     with pytest.raises(TbftError, match="was withdrawn"):
         deploy(fleet)
+
+
+def test_who_had_no_release_withdraws_none(fleet: Fleet, archive: Path, enrol: Enrol) -> None:
+    """One enrolled board that lies could end every release. A person decides: it is the board, or the release."""
+    enrol("pi-1")
+    enrol("pi-2")
+    made = release(fleet, Wanted(archive)).release
+    liar = next(name for name in ("pi-1", "pi-2") if not is_open(made, name))
+    enrol(liar, r1="rolled back")
+    with pytest.raises(TbftError, match=f"release 1 is held .*1 device failed .*have not come to {liar}"):
+        deploy(fleet)
+    assert fleet.releases() == (made,)
+    assert withdraw(fleet).number == 1
+    assert fleet.releases()[0].percent == 0
+    with pytest.raises(TbftError, match="was withdrawn"):
+        withdraw(fleet)
+
+
+def test_each_group_goes_on_with_its_newest_release(fleet: Fleet, archive: Path, enrol: Enrol) -> None:
+    """A release for the garden must not leave the porch where it was; one that stops hinders no other."""
+    for name, group, told in (("pi-1", PORCH, "committed"), ("pi-2", GARDEN, "rolled back")):
+        enrol(name, group, r1="committed", **{"r2" if group == PORCH else "r3": told})
+    for number, group in ((1, PORCH), (2, PORCH), (3, GARDEN)):
+        release(fleet, Wanted(archive, [group]))
+        fleet.repository.set_percent(number, 99)
+    (porch,), (garden,) = deploy_all(fleet)
+    assert (porch.release, porch.verdict, porch.percent) == (2, "open", 100)
+    assert "release 3 is withdrawn" in garden.message
+    assert [each.percent for each in fleet.releases()] == [99, 100, 0]
+    (porch,), (garden,) = deploy_all(fleet)
+    assert (porch.verdict, "was withdrawn" in garden.message) == ("through", True)
+
+
+def test_a_group_with_a_newer_release_is_not_waited_for(fleet: Fleet, archive: Path, enrol: Enrol) -> None:
+    """Its boards take that one, and will never tell of the other; what they told of it counts still."""
+    enrol("pi-1", r1="committed")
+    enrol("pi-2", GARDEN)
+    release(fleet, Wanted(archive))
+    release(fleet, Wanted(archive, [GARDEN]))
+    fleet.repository.set_percent(1, 100)
+    assert deploy(fleet, 1).verdict == "through"
+    enrol("pi-2", GARDEN, r1="refused")
+    with pytest.raises(TbftError, match=r"release 1 is withdrawn .*pi-2"):
+        deploy(fleet, 1)
+
+
+def test_nobody_is_gone_back_to_what_he_never_had(fleet: Fleet, archive: Path) -> None:
+    """It comes to all at once, without a wave: by default only to those whose release is undone."""
+    release(fleet, Wanted(archive, [PORCH]))
+    release(fleet, Wanted(archive, [PORCH]))
+    release(fleet, Wanted(archive, [GARDEN]))
+    assert roll_back(fleet, 1).groups == (PORCH,)
+    with pytest.raises(TbftError, match="release 1 was for porch, and not for garden"):
+        roll_back(fleet, 1, [GARDEN])
+    both = release(fleet, Wanted(archive)).release
+    for group in (PORCH, GARDEN):
+        release(fleet, Wanted(archive, [group]))
+    with pytest.raises(TbftError, match="several releases came after 5: 6 for porch, 7 for garden"):
+        roll_back(fleet, both.number)
+    assert len(fleet.releases()) == 7
 
 
 def test_a_rollback_is_a_new_release_of_an_old_bundle(fleet: Fleet, archive: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,9 @@ def test_a_new_fleet_keeps_its_keys_to_itself(fleet: Fleet) -> None:
 def test_a_fleet_is_made_once(fleet: Fleet) -> None:
     """Another one in its place would lose its keys."""
     before = (fleet.folder / "keys" / "root.pem").read_bytes()
-    with pytest.raises(TbftError, match="exists already"):
+    with pytest.raises(TbftError, match="exists already") as caught:
         make_fleet(fleet.folder, ["other"])
+    assert caught.value.hint == "choose another folder, or remove it"
     assert (fleet.folder / "keys" / "root.pem").read_bytes() == before
 
 
@@ -205,6 +206,15 @@ def test_a_key_of_another_fleet_signs_nothing(fleet: Fleet, tmp_path: Path) -> N
         publish(fleet)
 
 
+@pytest.mark.parametrize(("key", "hint"), [("targets", "keys rotate' with targets"), ("root", "only it can name")])
+def test_a_broken_key_is_brought_back(fleet: Fleet, key: KeyName, hint: str) -> None:
+    """Or rotated; a pair of keys that somebody makes is none that devices trust."""
+    (fleet.repository.keys / f"{key}.pem").write_bytes(b"junk")
+    with pytest.raises(TbftError, match="holds no private key") as caught:
+        signer(fleet.repository.keys, key, fleet.repository.files.current().root.signed)
+    assert hint in caught.value.hint
+
+
 def test_what_somebody_wrote_into_the_repository_is_not_signed(fleet: Fleet) -> None:
     """A web server that was broken into must not have releases of its own signed with the next one."""
     publish(fleet)
@@ -254,3 +264,22 @@ def later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     moment = now() + timedelta(days=days)
     for module in ("host.metadata.now", "host.repository.now", "device.client.wall_clock"):
         monkeypatch.setattr(f"tbft_fleet.{module}", lambda: moment)
+
+
+def test_a_clock_at_the_end_of_calendars_is_told(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No signature can end behind it, and nothing is half-written."""
+    for module in ("repository", "metadata"):
+        monkeypatch.setattr(f"tbft_fleet.host.{module}.now", lambda: datetime(9999, 12, 1, tzinfo=UTC))
+    before = {path: path.read_bytes() for path in fleet.folder.rglob("*.json")}
+    for change in (lambda: new_fleet(tmp_path / "other"), fleet.repository.renew):
+        with pytest.raises(TbftError, match="clock says 9999-12-01"):
+            change()
+    assert {path: path.read_bytes() for path in fleet.folder.rglob("*.json")} == before
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_repository_without_root_metadata_says_so(fleet: Fleet) -> None:
+    """And asks for no version 0, which never was."""
+    fleet.root.unlink()
+    with pytest.raises(TbftError, match="metadata' is not what the fleet signed: it has no root metadata"):
+        fleet.releases()

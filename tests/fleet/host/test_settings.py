@@ -22,6 +22,8 @@ WRONG = {
     "an end before today": "[groups.porch]\n[expiry]\nonline = 0",
     "no TOML": "groups =",
     "no text": b"\xff\xfe",
+    "brackets without an end": "waves = " + "[" * 100_000,
+    "more than it may have": "[groups.porch]\n" + "#" * (1 << 20),
 }
 
 
@@ -38,6 +40,10 @@ def test_what_cannot_be_meant_is_told(tmp_path: Path, content: str | bytes) -> N
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(TbftError, match=FILE):
         read_settings(file)
+
+
+def test_a_group_that_is_given_twice_is_one(tmp_path: Path) -> None:
+    assert list(make_fleet(tmp_path / "fleet", ["porch", "porch"]).settings.groups) == ["porch"]
 
 
 def test_a_folder_that_is_no_fleet_is_told(tmp_path: Path) -> None:

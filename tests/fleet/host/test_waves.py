@@ -66,14 +66,28 @@ def test_the_first_wave_has_a_device_of_each_group(number: int, porch: int, gard
     assert percent == 1 or any(bucket(number, member.name) == percent - 1 for member in found)
 
 
-def test_who_took_it_ahead_counts() -> None:
-    """Over SSH others choose the canary: where it fails, the release must not go on to boards that pull."""
+def test_who_failed_it_ahead_holds_it_and_withdraws_nothing() -> None:
+    """Over SSH others choose the canary: where it fails, the release must not go on to boards that pull.
+
+    But any board may say so of a release that never came to it: it must not have it withdrawn.
+    """
     found = told(members(50), 10)
     ahead = next(member for member in found if bucket(NUMBER, member.name) >= 10)
     failed = [Member(m.name, m.group, NOW, "rolled back", "why") if m is ahead else m for m in found]
     assert decided(10, found).verdict == "open"
-    assert decided(10, failed).verdict == "stop"
-    assert [member.name for member in decided(10, failed).failed] == [ahead.name]
+    held = decided(10, failed)
+    assert (held.verdict, held.percent, held.failed) == ("hold", 10, ())
+    assert [member.name for member in held.ahead] == [ahead.name]
+    tolerant = Settings(groups=SETTINGS.groups, failed=0.5)
+    assert decided(10, failed, tolerant).verdict == "open"
+
+
+def test_who_says_that_it_took_it_ahead_opens_no_wave() -> None:
+    """It may have it from others, or may never have had it: the wave is judged by those that it came to."""
+    found = members(50)
+    ahead = [Member(m.name, m.group, NOW, None if bucket(NUMBER, m.name) < 10 else "committed") for m in found]
+    decision = decided(10, ahead)
+    assert (decision.verdict, decision.committed) == ("wait", ())
 
 
 def test_the_first_wave_is_of_devices_that_were_heard() -> None:
@@ -187,6 +201,9 @@ def test_it_never_goes_back_but_to_nothing(percent: int, outcomes: list[Outcome 
     """And never on past a failure."""
     found = [Member(f"pi-{n}", "porch", NOW, outcome) for n, outcome in enumerate(outcomes)]
     decision = decided(percent, found)
-    failed = any(m.outcome in ("rolled back", "refused") for m in found)
-    assert (decision.verdict == "stop") == failed
-    assert decision.percent == 0 if failed else decision.percent >= percent
+    failed = [m.name for m in found if m.outcome in ("rolled back", "refused")]
+    stops = any(bucket(NUMBER, name) < percent for name in failed)
+    assert (decision.verdict == "stop") == stops
+    assert (decision.verdict == "hold") == (bool(failed) and not stops)
+    assert decision.percent == 0 if stops else decision.percent >= percent
+    assert decision.percent == percent or not failed or stops

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -163,6 +164,10 @@ def test_what_cannot_be_asked_is_refused() -> None:
         merged([])
     with pytest.raises(TbftError, match=r"`clip` 0\.5 would"):
         merged([part("a", 1.0)], clip=0.5)
+    # Else clipping is off, and nobody says so.
+    for clip in (math.nan, math.inf):
+        with pytest.raises(TbftError, match=rf"`clip` {clip} limits nothing"):
+            merged([part("a", 1.0)], clip=clip)
     huge = {name: np.full_like(value, 3e38) for name, value in BASE.items()}
     with pytest.raises(TbftError, match="the merge has values"):
         merged(

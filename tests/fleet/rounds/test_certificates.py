@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import ssl
 from pathlib import Path
 
@@ -63,3 +64,17 @@ def test_nothing_else_gets_into_the_proxys_configuration(tmp_path: Path, listen:
     """Words of nginx would open the SuperLink's other ports."""
     with pytest.raises(TbftError, match="cannot stand in a configuration"):
         _ = Proxy(tmp_path, listen, 8000).configuration
+
+
+def test_a_clock_at_the_end_of_calendars_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No certificate can end behind it."""
+
+    class Late(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Late:
+            return cls(9999, 12, 1, tzinfo=tz)
+
+    monkeypatch.setattr(datetime, "datetime", Late)
+    with pytest.raises(TbftError, match="clock says 9999-12-01"):
+        Certificates(tmp_path).make(["10.0.0.1"])
+    assert list(tmp_path.iterdir()) == []

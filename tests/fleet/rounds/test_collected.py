@@ -182,6 +182,15 @@ def test_who_still_runs_an_earlier_release_is_late(world: World) -> None:
     assert {part.age for part in earlier.parts} == {0}
 
 
+def test_a_damaged_merge_keeps_no_other_from_its_release(world: World) -> None:
+    """A later one that the disk spoiled can be told from no other; what is released is another."""
+    three(world)
+    first, second = merged(world), merged(world)
+    merge_file(world.fleet, second.number).write_bytes(b"junk")
+    derived(world, first)
+    assert [each.into for each in rounds_in(world.fleet.merges)] == [2, None]
+
+
 def test_another_network_of_the_same_shapes_does_not_fit(world: World) -> None:
     """What was learned behind other layers means nothing; devices that trained it are named."""
     three(world)
