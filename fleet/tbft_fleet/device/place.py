@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,14 @@ from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.decode import MIB
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
-from tbft_artifacts.locks import open_lock, take
+from tbft_artifacts.locked import locked
 from tbft_artifacts.numbered import NONE, Numbered
 from tbft_artifacts.own import read_own
-from tbft_artifacts.regular import close_quietly, read_at_most, unreadable
+from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import PRIVATE_FILE
 from tbft_artifacts.structs import Struct
 from tbft_artifacts.temporary import beside
+from tbft_fleet.device.clock import Clock, wall_clock
 from tbft_fleet.device.ongoing import DamagedError, Ongoing, read_ongoing
 from tbft_fleet.files.names import DeviceId, Group
 from tbft_fleet.files.release import Release
@@ -108,6 +108,11 @@ class Place:
     def update(self) -> Path:
         """The update that is under way, or was the last."""
         return self.folder / "update.json"
+
+    @property
+    def failed(self) -> Path:
+        """Numbers of releases that did not stay."""
+        return self.folder / "failed.json"
 
     @property
     def outbox(self) -> Path:
@@ -214,16 +219,11 @@ class Place:
 
         Raises TbftError for a full disk.
         """
-        with clear_disk_errors(self.folder):
-            lock = open_lock(self.folder / "counter.lock", PRIVATE_FILE)
-        try:
-            take(lock, wait=True)
+        with locked(self.folder / "counter.lock", wait=True):
             number = self._last_counter() + 1
             with atomic_file(self.folder / "counter", mode=PRIVATE_FILE) as temporary:
                 temporary.write_text(f"{number}\n", encoding="ascii")
             return number
-        finally:
-            close_quietly(lock)
 
     def _last_counter(self) -> int:
         try:
@@ -232,20 +232,15 @@ class Place:
             return 0
         except (OSError, ValueError):
             # The host takes none that is lower than one before, and no device counts as many results as seconds pass.
-            return int(time.time())
+            return int(Clock(self.clock, wall_clock()).latest.timestamp())
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
         """Hold the folder for an update. Raises TbftError if another process does, or it is no device's."""
         _ = self.device
-        with clear_disk_errors(self.folder):
-            lock = open_lock(self.folder / "lock", PRIVATE_FILE)
-        try:
-            # None: a file system without locks.
-            if take(lock) is False:
+        with locked(self.folder / "lock", wait=False) as is_ours:
+            if not is_ours:
                 raise TbftError(
                     f"another 'fleet pull' is at work in '{self.folder}'", "wait until it is through, and look again"
                 )
             yield
-        finally:
-            close_quietly(lock)
