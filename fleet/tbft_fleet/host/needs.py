@@ -14,9 +14,9 @@ LEAST_FREE = 0.1
 NOTICE = timedelta(days=14)
 
 
-def of_device(device: Device, target: int, silent: timedelta | None) -> Iterator[Need]:
-    """Of a device that should run release `target`; `silent`: for how long, if too long."""
-    failed = device.failed(target)
+def of_device(device: Device, newest: int, silent: timedelta | None) -> Iterator[Need]:
+    """Of a device whose group's newest release that is; `silent`: for how long, if too long."""
+    failed = device.failed(newest)
     if failed is not None:
         words = f"{failed.outcome} release {failed.release}: {failed.why or 'it did not say why'}"
         yield Need(kind="gate", device=device.name, words=words)

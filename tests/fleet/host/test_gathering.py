@@ -134,6 +134,10 @@ def test_failed_gates_are_needed_only_of_what_should_run() -> None:
     closed = gathered(known, of=(release(1), release(2, percent=0)))
     assert [need.kind for need in closed.needs] == ["gate"]
     assert closed.devices[0].state == "rolled back"
+    # What follows need not have come to it.
+    followed = gathered(known, of=(release(1), release(2, percent=0), release(3, percent=1)))
+    assert (followed.needs, followed.devices[0].target, followed.devices[0].why) == ((), 1, None)
+    assert followed.devices[0].state == "running"
     assert gathered(told(known, 3), of=(release(1), release(2), release(3))).needs == ()
 
 
