@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.carrier import Carrier, carrier_of
-from tbft_fleet.device.client import Client, Offer, fetch, newest
-from tbft_fleet.device.ongoing import DamagedError, read_ongoing
+from tbft_fleet.device.client import Client, Offer, newest, withdrew
+from tbft_fleet.device.download import fetch
+from tbft_fleet.device.failed import failed
 from tbft_fleet.device.place import Place
-from tbft_fleet.device.states import State
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A `Source`. `say` hears of what is passed over, and why."""
+    """A `Source`. `say` hears of what is not taken, and why, once, however often somebody looks."""
 
     place: Place
     carrier: Carrier
     say: Callable[[str], None]
     ahead: bool = False
+    _said: set[str] = field(default_factory=set)
 
     def newest(self, *, whole: bool = False) -> Offer | None:
         client = self._client()
         # Over no bundle no delta can be laid.
-        return newest(replace(client, bundles=frozenset()) if whole else client, self.carrier, self.say)
+        return newest(replace(client, bundles=frozenset()) if whole else client, self.carrier, self._say)
+
+    def withdrew(self, number: int) -> bool:
+        return withdrew(self._client(), self.carrier, number, self._say)
 
     def fetch(self, offer: Offer, folder: Path) -> Path:
         return fetch(self._client(), offer, folder)
+
+    def _say(self, words: str) -> None:
+        if words not in self._said:
+            self._said.add(words)
+            self.say(words)
 
     def _client(self) -> Client:
         place, device = self.place, self.place.device
@@ -39,7 +48,7 @@ class Repository:
             group=device.group,
             current=place.current(),
             bundles=frozenset(each.bundle_id for each in known if each is not None),
-            refused=_refused(place),
+            refused=failed(place),
             root=place.root,
             tuf=place.tuf,
             clock=place.clock,
@@ -55,13 +64,3 @@ def repository(place: Place, carrier: str | None, say: Callable[[str], None], ah
             f"'{place.settings}' says of no `carrier` where releases come from", "give one, or add it there"
         )
     return Repository(place, carrier_of(found), say, ahead)
-
-
-def _refused(place: Place) -> frozenset[int]:
-    """The release that was tried last and did not stay; what is older is not taken anyhow."""
-    try:
-        last = read_ongoing(place.update)
-    except DamagedError:
-        return frozenset()
-    did_not_stay = last is not None and last.state in (State.ROLLED_BACK, State.REFUSED)
-    return frozenset({last.number}) if last is not None and did_not_stay else frozenset()

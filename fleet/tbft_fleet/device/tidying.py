@@ -34,6 +34,8 @@ def tidy(place: Place) -> None:
         private_folder(folder)
     place.releases.clear_discarded()
     remove_all(place.releases.folder)
+    # As python-tuf calls what it writes.
+    remove_all(place.tuf, "tmp*")
     number = place.current()
     if number != NONE and not is_whole(place, number):
         others = [each for each in reversed(place.releases.numbers()) if each != number]

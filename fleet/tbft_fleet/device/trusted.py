@@ -19,6 +19,8 @@ from tbft_fleet.device.clock import Clock
 from tbft_fleet.files.signed_at import signed_at
 
 METADATA, TARGETS = "metadata/", "targets/"
+# As TUF's own client has it.
+ROOT_LIMIT = 512_000
 
 
 def trusted_targets(root: bytes, folder: Path, carrier: Carrier, clock: Clock) -> Mapping[str, TargetFile]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_fleet.device.place import Place
+from tbft_fleet.device.trusted import ROOT_LIMIT
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
 
-_LIMIT = 512_000
 # The host's key `online` signs snapshots; the one of `targets` may lie elsewhere.
 _ROLES = ("snapshot", "targets")
 
@@ -27,7 +27,7 @@ def trusted_keys(place: Place) -> tuple[SSlibKey, ...]:
 
     path = place.tuf / "root.json"
     try:
-        content = read_at_most(path if path.exists() else place.root, _LIMIT)
+        content = read_at_most(path if path.exists() else place.root, ROOT_LIMIT)
         root = Metadata[Root].from_bytes(content).signed
     except OSError as error:
         raise unreadable(path, error) from error

@@ -71,7 +71,7 @@ def command(
     if json:
         _print(current, updates)
     elif not updates:
-        print_line(f"nothing new: release {current} runs" if current else "no release is there yet")
+        print_line(f"nothing new: {f'release {current} runs' if current else 'no release runs yet'}")
     if any(ended.outcome != "committed" for ended in updates):
         raise typer.Exit(NOT_KEPT_EXIT_CODE)
 

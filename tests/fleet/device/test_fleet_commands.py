@@ -50,7 +50,7 @@ def site(tmp_path: Path, command: Command) -> Site:
 
 
 def test_releases_come_and_one_goes_back(site: Site, command: Command) -> None:
-    assert command("fleet", "pull", site.state).out == "no release is there yet\n"
+    assert command("fleet", "pull", site.state).out == "nothing new: no release runs yet\n"
     site.publish(GOOD, 1)
     first = command("fleet", "pull", site.state)
     assert (first.code, first.out) == (0, "release 1 committed\n")
@@ -72,8 +72,23 @@ def test_releases_come_and_one_goes_back(site: Site, command: Command) -> None:
 
 def test_a_wave_that_has_not_come_is_waited_for_or_gone_ahead_of(site: Site, command: Command) -> None:
     site.publish(GOOD, 1, percent=1)
-    assert command("fleet", "pull", site.state).out == "no release is there yet\n"
+    ended = command("fleet", "pull", site.state)
+    assert (ended.code, ended.out) == (0, "nothing new: no release runs yet\n")
+    why = "its wave has not come: it goes to 1 % of the devices, and this one is not among them"
+    assert ended.err == f"release 1 is not taken: {why}\n"
     assert command("fleet", "pull", site.state, "--ahead").out == "release 1 committed\n"
+
+
+def test_where_a_release_fails_the_newest_of_the_others_is_taken(site: Site, command: Command) -> None:
+    """A board that joined lately would else have no model until the next release; none is tried twice."""
+    for number, name in enumerate((GOOD, OTHER, BAD, BAD), start=1):
+        site.publish(name, number)
+    ended = command("fleet", "pull", site.state)
+    lines = [line.partition(":")[0] for line in ended.out.splitlines()]
+    assert (ended.code, lines) == (1, ["release 4 rolled back", "release 3 rolled back", "release 2 committed"])
+    ended = command("fleet", "pull", site.state)
+    assert (ended.code, ended.out) == (0, "nothing new: release 2 runs\n")
+    assert ended.err == "release 4 is not taken: it did not pass on this device before\n"
 
 
 def test_what_ended_is_told_though_the_next_one_fails(
