@@ -15,7 +15,11 @@ from support.fleet_devices import ACCURATE, BAD, GOOD, OTHER, own_images, releas
 from support.fleets import new_fleet
 from support.hostile import EVIL, absurd, unseen
 from tbft_artifacts.errors import TbftError
+from tbft_fleet.device.apart import Question
+from tbft_fleet.device.judged import Judged
 from tbft_fleet.device.place import Place
+from tbft_fleet.device.repository import repository
+from tbft_fleet.device.update import pull
 from tbft_fleet.files.gates import Gates
 from tbft_fleet.host.folder import Fleet
 
@@ -89,6 +93,25 @@ def test_where_a_release_fails_the_newest_of_the_others_is_taken(site: Site, com
     ended = command("fleet", "pull", site.state)
     assert (ended.code, ended.out) == (0, "nothing new: release 2 runs\n")
     assert ended.err == "release 4 is not taken: it did not pass on this device before\n"
+
+
+def test_a_release_that_the_host_withdraws_meanwhile_goes_back(site: Site, command: Command) -> None:
+    """By the repository itself, between the gates and what follows."""
+    site.publish(GOOD, 1)
+    command("fleet", "pull", site.state)
+    site.publish(OTHER, 2)
+    place, said = Place(site.state), list[str]()
+
+    def judge(_question: Question) -> tuple[Judged, ...]:
+        with site.fleet.held():
+            site.fleet.repository.set_percent(2, 0)
+        return (Judged(gate="load", verdict="passed", text=""),)
+
+    source = repository(place, None, said.append, ahead=False)
+    (ended,) = pull(place, source, lambda _update, _accuracy: None, lambda _ongoing: None, judge)
+    assert (ended.outcome, ended.why) == ("rolled back", "the host withdrew it while it was on trial")
+    assert place.current() == 1
+    assert said == ["release 2 is not taken: the host withdrew it"]
 
 
 def test_what_ended_is_told_though_the_next_one_fails(

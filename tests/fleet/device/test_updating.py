@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from support.agents import packed
+from support.bundles import compiled
 from support.fleet_devices import ACCURATE, BAD, GOOD, OTHER, Board, Offered, here
+from support.tars import END, file, header, members, pack
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.ongoing import Ongoing
@@ -133,6 +135,30 @@ def test_an_archive_of_another_bundle_is_refused_for_good(board: Board) -> None:
     assert board.place.releases.numbers() == [1]
     assert board.outbox[-1].outcome == "refused"
     assert board.pull() == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        file("predict.onnx", b""),
+        file("../victim", b""),
+        header("predict.onnx", kind=b"2", link="/etc/passwd"),
+        b"\xff" * 999,
+    ],
+)
+def test_an_archive_that_holds_what_no_bundle_does_is_refused_for_good(board: Board, more: bytes) -> None:
+    """A name twice, one that leads out, a link in place of a file, rubbish: whoever signed it."""
+    board.shelf.add(GOOD, 1)
+    board.pull()
+    offer = board.shelf.add(OTHER, 2)
+    pack(offer.archive, more, *members(compiled(OTHER)), END)
+    (ended,) = board.pull()
+    assert ended.outcome == "refused"
+    assert ended.why is not None
+    assert "\n" not in ended.why
+    assert board.place.releases.numbers() == [1]
+    assert board.pull() == []
+    assert not list(board.place.folder.rglob("victim"))
 
 
 def test_a_delta_without_its_parent_is_refused_in_one_line(board: Board) -> None:
