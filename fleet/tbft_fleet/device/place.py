@@ -120,6 +120,11 @@ class Place:
         return self.folder / "outbox"
 
     @property
+    def counter(self) -> Path:
+        """The number of the last result."""
+        return self.folder / "counter"
+
+    @property
     def device(self) -> Device:
         """Who it is. Raises TbftError where nobody joined, or the file was changed into none."""
         try:
@@ -165,7 +170,7 @@ class Place:
         Where that is gone, or nobody knows which it was, the last one that is there and passed its gates.
         """
         number = self.releases.pointed()
-        if number is not None and (number == NONE or self.release(number) is not None):
+        if number is not None and number != NONE and self.release(number) is not None:
             return number
         try:
             unproven = self._unproven()
@@ -221,15 +226,13 @@ class Place:
         """
         with locked(self.folder / "counter.lock", wait=True):
             number = self._last_counter() + 1
-            with atomic_file(self.folder / "counter", mode=PRIVATE_FILE) as temporary:
+            with atomic_file(self.counter, mode=PRIVATE_FILE) as temporary:
                 temporary.write_text(f"{number}\n", encoding="ascii")
             return number
 
     def _last_counter(self) -> int:
         try:
-            return int(read_at_most(self.folder / "counter", 64).decode("ascii"))
-        except FileNotFoundError:
-            return 0
+            return int(read_at_most(self.counter, 64).decode("ascii"))
         except (OSError, ValueError):
             # The host takes none that is lower than one before, and no device counts as many results as seconds pass.
             return int(Clock(self.clock, wall_clock()).latest.timestamp())

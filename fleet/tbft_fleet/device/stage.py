@@ -18,9 +18,10 @@ from tbft_fleet.device.tidying import is_whole
 from tbft_fleet.files.release import Release
 
 
-def holder(place: Place, bundle_id: str) -> Path | None:
-    """Where a bundle lies that a release before had, whole; None where it does not."""
-    found = (number for number in _holders(place, bundle_id) if is_whole(place, number))
+def holder(place: Place, release: Release) -> Path | None:
+    """Where the bundle of a release lies that another one had, whole; None where it does not."""
+    others = (number for number in _holders(place, release.bundle_id) if number != release.number)
+    found = (number for number in others if is_whole(place, number))
     return next(map(place.bundle, found), None)
 
 

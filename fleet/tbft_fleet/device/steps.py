@@ -90,7 +90,7 @@ class Steps(Generic[OfferT]):
 
     def _fetch(self, offer: OfferT) -> None:
         # One that lies here, of a release before, need not be carried twice.
-        self._archive = holder(self.place, offer.release.bundle_id) or self.source.fetch(offer, self.place.incoming)
+        self._archive = holder(self.place, offer.release) or self.source.fetch(offer, self.place.incoming)
 
     def _stage(self, ongoing: Ongoing, release: Release) -> Ongoing:
         assert self._archive is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from support.damages import DAMAGES
@@ -9,6 +11,7 @@ from support.fleet_devices import ACCURATE, BAD, GOOD, Board, here
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.numbered import Numbered
+from tbft_fleet.device import steps
 from tbft_fleet.device.judged import Judged
 from tbft_fleet.device.ongoing import Ongoing, read_ongoing
 from tbft_fleet.device.states import State
@@ -116,6 +119,48 @@ def test_what_rots_while_it_runs_gives_way_to_the_one_before_and_is_fetched_agai
     running.shelf.fails = None
     assert [each.outcome for each in running.pull()] == ["committed"]
     assert answers(running) == 2
+
+
+def test_a_pointer_that_is_gone_costs_nothing(running: Board) -> None:
+    """What runs is not fetched once more, nor removed for that."""
+    running.pull()
+    fetched = running.shelf.fetched
+    (running.place.releases.folder / "current").unlink()
+    assert answers(running) == 2
+    assert running.pull() == []
+    assert (answers(running), running.shelf.fetched) == (2, fetched)
+
+
+def test_a_kill_between_the_staged_release_and_the_word_of_it_is_made_good(
+    running: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder lies there, whole, and nobody knows: it is staged once more, and not of itself."""
+    stage = steps.stage
+
+    def cut(*arguments: Any) -> None:
+        stage(*arguments)
+        raise KilledError
+
+    monkeypatch.setattr(steps, "stage", cut)
+    with pytest.raises(KilledError):
+        running.pull()
+    monkeypatch.setattr(steps, "stage", stage)
+    assert running.place.release(2) is not None
+    assert [each.outcome for each in running.pull()] == ["committed"]
+    assert answers(running) == 2
+
+
+def test_where_all_that_ran_rots_it_is_fetched_again(running: Board) -> None:
+    running.pull()
+    for number in (1, 2):
+        (running.place.bundle(number) / "predict.onnx").write_bytes(b"")
+    running.shelf.fails = TbftError("the carrier is away", "")
+    with pytest.raises(TbftError, match="away"):
+        running.pull()
+    assert (running.place.current(), running.place.releases.numbers()) == (0, [])
+    assert not running.place.link.is_symlink()
+    running.shelf.fails = None
+    assert [each.release for each in running.pull()] == [2]
 
 
 @pytest.mark.parametrize("how", sorted(DAMAGES))
