@@ -21,11 +21,10 @@ from tbft_fleet.device.stage import holder, is_of_the_disk, stage
 from tbft_fleet.device.states import Event, State, following
 from tbft_fleet.device.tidying import clear_incoming
 from tbft_fleet.files.release import Release
-from tbft_fleet.files.result import Outcome, Update
+from tbft_fleet.files.result import WITHDRAWN, Outcome, Update
 
 # Gates that were begun so often and never came to an end are those of a release that takes the board down with it.
 TRIES = 3
-WITHDRAWN = "the host withdrew it while it was on trial"
 OUTCOMES: Mapping[State, Outcome] = MappingProxyType(
     {State.COMMITTED: "committed", State.ROLLED_BACK: "rolled back", State.REFUSED: "refused"}
 )

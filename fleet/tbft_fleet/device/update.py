@@ -18,10 +18,10 @@ from tbft_fleet.device.judged import Judged
 from tbft_fleet.device.ongoing import DamagedError, Ongoing, read_ongoing, write_ongoing
 from tbft_fleet.device.place import Place
 from tbft_fleet.device.states import Event, State
-from tbft_fleet.device.steps import OUTCOMES, WITHDRAWN, OfferT, Put, Source, Steps, went
+from tbft_fleet.device.steps import OUTCOMES, OfferT, Put, Source, Steps, went
 from tbft_fleet.device.tidying import is_whole, tidy
 from tbft_fleet.files.release import Release
-from tbft_fleet.files.result import Outcome
+from tbft_fleet.files.result import WITHDRAWN, Outcome
 
 _ON_TRIAL = (State.SWITCH, State.GATE)
 _DECIDED = (State.COMMIT, State.ROLL_BACK)
