@@ -87,9 +87,11 @@ def test_where_a_release_fails_the_newest_of_the_others_is_taken(site: Site, com
     """A board that joined lately would else have no model until the next release; none is tried twice."""
     for number, name in enumerate((GOOD, OTHER, BAD, BAD), start=1):
         site.publish(name, number)
-    ended = command("fleet", "pull", site.state)
-    lines = [line.partition(":")[0] for line in ended.out.splitlines()]
-    assert (ended.code, lines) == (1, ["release 4 rolled back", "release 3 rolled back", "release 2 committed"])
+    ended = command("fleet", "pull", site.state, "--json")
+    told = json.loads(ended.out)
+    assert (ended.code, told["release"], told["outcome"], told["current"]) == (1, 4, "rolled back", 2)
+    outcomes = [(each["release"], each["outcome"]) for each in told["updates"]]
+    assert outcomes == [(4, "rolled back"), (3, "rolled back"), (2, "committed")]
     ended = command("fleet", "pull", site.state)
     assert (ended.code, ended.out) == (0, "nothing new: release 2 runs\n")
     assert ended.err == "release 4 is not taken: it did not pass on this device before\n"
