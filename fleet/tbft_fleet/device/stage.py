@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from tbft_artifacts.signing.trust import UntrustedError
 from tbft_fleet.device.place import Place
 from tbft_fleet.device.tidying import is_whole
 from tbft_fleet.files.release import Release
+
+# What systems say of names that they cannot hold: no room that somebody makes helps against that.
+_OF_NAMES = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ}
 
 
 def holder(place: Place, release: Release) -> Path | None:
@@ -61,7 +65,7 @@ def stage(place: Place, release: Release, archive: Path) -> None:
 
 def is_of_the_disk(error: TbftError) -> bool:
     """Whether this machine is to blame, and not what came."""
-    return isinstance(error.__cause__, OSError)
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno not in _OF_NAMES
 
 
 def _copy(bundle: Path, to: Path) -> None:
