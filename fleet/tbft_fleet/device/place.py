@@ -170,6 +170,8 @@ class Place:
         Where that is gone, or nobody knows which it was, the last one that is there and passed its gates.
         """
         number = self.releases.pointed()
+        if number == NONE and self.releases.was_chosen:
+            return NONE
         if number is not None and number != NONE and self.release(number) is not None:
             return number
         try:

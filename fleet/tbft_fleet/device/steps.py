@@ -132,7 +132,7 @@ class Steps(Generic[OfferT]):
         return went(ongoing, Event.PASSED if why is None else Event.FAILED, why)
 
     def is_withdrawn(self, ongoing: Ongoing) -> bool:
-        """Whether the host took it back meanwhile. Where nobody can be asked it stays, as does what it shows."""
+        """Whether the host took it back meanwhile; not, as far as anybody knows, where it cannot be asked."""
         with contextlib.suppress(TbftError):
             return self.source.withdrew(ongoing.number)
         return False
