@@ -12,7 +12,7 @@ from tbft_agent.adapting.energy import Spent
 from tbft_agent.adapting.lesson import Candidate
 from tbft_agent.adapting.permission import Permission
 from tbft_agent.answering import Answering
-from tbft_agent.bundled import led_to, settled
+from tbft_agent.bundled import led_to, marked, settled
 from tbft_agent.clock import Age, Clock
 from tbft_agent.core import Core
 from tbft_agent.deciding import accept, decide, may_be_accepted
@@ -73,6 +73,7 @@ class Agent:
             Permission(settings.adapt, clock, board, BoardWatch(board)),
             msgspec.structs.replace(memory, starts=starts, boot=boot),
             Age(clock, memory.lived),
+            marked(configured.bundle, number),
         )
         self.core.permission.look()
         # Before a model is loaded, which may end the process.

@@ -9,6 +9,7 @@ from tbft_artifacts.archive import archived_id, is_archive, unpack
 from tbft_artifacts.atomic import clear_disk_errors
 from tbft_artifacts.bundle import bundle_id, check_expected, open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_fleet.device.labels import labels_of
 
 
 def settled(bundle: Path, folder: Path, expect_id: str | None = None) -> tuple[Path, str]:
@@ -45,6 +46,13 @@ def led_to(bundle: Path) -> str | None:
         return str(bundle.readlink())
     except OSError:
         return None
+
+
+def marked(bundle: Path, bundle_id: str) -> dict[str, str]:
+    """What figures of an agent are marked with: its bundle, and device and release where a fleet's updates bring it."""
+    found = labels_of(bundle)
+    # In between a link may lead to another one.
+    return found if found.get("bundle") == bundle_id else {"bundle": bundle_id}
 
 
 def _replace(folder: Path, bundle: Path) -> None:

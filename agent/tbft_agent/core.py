@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,8 @@ class Core:
     permission: Permission
     memory: Memory
     age: Age
+    # What figures are marked with.
+    marks: Mapping[str, str]
     answering: Answering = field(init=False)
     watch: Watch = field(init=False)
     pupil: Pupil = field(init=False)

@@ -13,11 +13,11 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 def metrics_of(core: Core) -> bytes:
     """As they are now; what is not known is left out, and never 0."""
-    registry = CollectorRegistry()
+    registry, marks = CollectorRegistry(), core.marks
 
     def gauge(name: str, words: str, value: float | None) -> None:
         if value is not None:
-            Gauge(f"tbft_edge_agent_{name}", words, registry=registry).set(value)
+            Gauge(f"tbft_edge_agent_{name}", words, list(marks), registry=registry).labels(**marks).set(value)
 
     with core.lock:
         answering, latency = core.answering, core.answering.latency()
@@ -25,10 +25,11 @@ def metrics_of(core: Core) -> bytes:
             ("images", "Images answered by this process.", answering.answered),
             ("refused", "Images refused since too many waited.", answering.refused),
         ):
-            Counter(f"tbft_edge_agent_{name}", words, registry=registry).inc(value)
-        state = Gauge("tbft_edge_agent_state", "1 for what the agent is at.", ["state"], registry=registry)
+            Counter(f"tbft_edge_agent_{name}", words, list(marks), registry=registry).labels(**marks).inc(value)
+        names = ["state", *marks]
+        state = Gauge("tbft_edge_agent_state", "1 for what the agent is at.", names, registry=registry)
         for each in State:
-            state.labels(each.value).set(each is core.memory.state)
+            state.labels(each.value, *marks.values()).set(each is core.memory.state)
         window = core.watch.windows[-1] if core.watch.windows else None
         gauge("version", "The model that answers; 0 is the bundle.", answering.version)
         gauge("paused", "1 while nothing is trained.", core.memory.paused)

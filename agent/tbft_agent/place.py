@@ -11,9 +11,8 @@ from pathlib import Path
 from tbft_artifacts.atomic import clear_disk_errors
 from tbft_artifacts.disk import disk_of
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.locks import open_lock, take
-from tbft_artifacts.regular import close_quietly
-from tbft_artifacts.rights import PRIVATE_FILE, private_folder
+from tbft_artifacts.locked import locked
+from tbft_artifacts.rights import private_folder
 
 
 @dataclass(frozen=True)
@@ -72,15 +71,10 @@ class Place:
         with clear_disk_errors(self.folder):
             for folder in (self.folder, self.versions, self.images):
                 private_folder(folder)
-            lock = open_lock(self.folder / "lock", PRIVATE_FILE)
-        try:
-            # None: a file system without locks.
-            is_free = take(lock) is not False
+        with locked(self.folder / "lock", wait=False) as is_free:
             if is_free:
                 self.clear_work()
             yield is_free
-        finally:
-            close_quietly(lock)
 
     def clear_work(self) -> None:
         """Begin with an empty folder for work: what a process that was killed left there is of no use.

@@ -43,6 +43,11 @@ class Numbered:
         except (OSError, ValueError):
             return None
 
+    @property
+    def was_chosen(self) -> bool:
+        """Whether one ever was, or `NONE` was, as far as the disk still knows."""
+        return self._pointer.exists()
+
     def point(self, number: int) -> None:
         """Let it count from now on, also after a pulled plug. Raises TbftError for a full disk."""
         with atomic_file(self._pointer) as temporary:

@@ -197,4 +197,6 @@ def test_metrics_are_what_prometheus_reads(site: Site, tmp_path: Path) -> None:
         sample.value for sample in families["tbft_edge_agent_images"].samples if sample.name.endswith("_total")
     ]
     assert images == site.agent.core.answering.answered > 0
-    assert families["tbft_edge_agent_version"].samples[0].value == 0
+    (version,) = families["tbft_edge_agent_version"].samples
+    assert (version.value, version.labels) == (0, dict(site.agent.core.marks))
+    assert len(version.labels["bundle"]) == 64

@@ -15,6 +15,7 @@ from support.commands import Ended, refused
 from support.fleet_devices import joined, own_images
 from support.services import parsed
 from tbft_artifacts.errors import TbftError
+from tbft_fleet.device.pulling import pulling
 from tbft_fleet.device.timer import SERVICE, TIMER, Pulling, to_install, to_uninstall
 from tbft_runtime.systemd.places import Places
 from tbft_runtime.systemd.steps import carry_out
@@ -33,6 +34,13 @@ PLACES = {
 def written(folder: Path, pulling: Pulling = PULLING) -> dict[str, dict[str, dict[str, str]]]:
     steps = to_install(pulling, folder).steps
     return {Path(step.write).name: parsed(step.text) for step in steps if step.write and step.text}
+
+
+def test_a_folder_behind_a_link_is_named_as_it_is(tmp_path: Path) -> None:
+    """chown leaves alone what a link leads to."""
+    joined(tmp_path / "state")
+    (tmp_path / "link").symlink_to("state")
+    assert pulling(tmp_path / "link", "1h").state == tmp_path / "state"
 
 
 def test_the_timer_starts_what_pulls(tmp_path: Path) -> None:

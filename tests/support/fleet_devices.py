@@ -69,6 +69,7 @@ class Shelf:
     offers: list[Offered] = field(default_factory=list)
     fails: TbftError | None = None
     fetched: int = 0
+    withdrawn: set[int] = field(default_factory=set)
 
     def add(self, name: str, number: int, gates: Gates = NO_GATES) -> Offered:
         """A release of a compiled bundle."""
@@ -80,9 +81,18 @@ class Shelf:
     def newest(self, *, whole: bool = False) -> Offered | None:
         if self.fails is not None:
             raise self.fails
-        known = [offer for offer in self.offers if not (whole and offer.release.parent)]
+        known = [
+            offer
+            for offer in self.offers
+            if not (whole and offer.release.parent) and offer.release.number not in self.withdrawn
+        ]
         # Of one release a delta is the better one.
         return max(known, key=lambda offer: (offer.release.number, offer.release.parent is not None), default=None)
+
+    def withdrew(self, number: int) -> bool:
+        if self.fails is not None:
+            raise self.fails
+        return number in self.withdrawn
 
     def fetch(self, offer: Offered, folder: Path) -> Path:
         if self.fails is not None:

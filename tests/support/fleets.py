@@ -14,7 +14,8 @@ from pathlib import Path
 from support.bundles import made_up_bundle
 from support.tars import END, members, pack
 from tbft_fleet.device.carrier import Carrier, Folder
-from tbft_fleet.device.client import Client, Offer, fetch, newest
+from tbft_fleet.device.client import Client, Offer, newest, withdrew
+from tbft_fleet.device.download import fetch
 from tbft_fleet.files.release import Release
 from tbft_fleet.host.folder import Fleet, make_fleet
 
@@ -92,6 +93,9 @@ class Device:
 
     def newest(self, carrier: Carrier | Path) -> Offer | None:
         return newest(self.client, Folder(carrier) if isinstance(carrier, Path) else carrier, self.said.append)
+
+    def withdrew(self, carrier: Path, number: int) -> bool:
+        return withdrew(self.client, Folder(carrier), number, self.said.append)
 
     def take(self, carrier: Carrier | Path) -> tuple[int, bytes]:
         """The number and the content of what it takes."""

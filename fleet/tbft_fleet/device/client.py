@@ -1,8 +1,7 @@
-"""A device looks for a release that is newer than its own, and fetches it; nothing that TUF does not vouch for."""
+"""A device looks for a release that is newer than its own, among those that TUF vouches for."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,24 +10,18 @@ from pathlib import Path
 from tuf.api.metadata import TargetFile
 
 from tbft_artifacts.atomic import clear_disk_errors
-from tbft_artifacts.bundle import file_entry
-from tbft_artifacts.disk import disk_of
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.flush import flush
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import private_folder
 from tbft_fleet.device.carrier import Carrier
 from tbft_fleet.device.clock import Clock, wall_clock
 from tbft_fleet.device.offered import Offered
 from tbft_fleet.device.refusals import refusals
-from tbft_fleet.device.trusted import TARGETS, Trusted, check_root, trusted_targets
+from tbft_fleet.device.trusted import ROOT_LIMIT, Trusted, check_root, trusted_targets
 from tbft_fleet.files.release import NewerRuntimeError, Release, from_custom
 from tbft_fleet.files.waves import is_open
 
-_ROOT_LIMIT = 512_000
 _NAME = re.compile(r"release-([0-9]{6,10})(\.delta-[0-9a-f]{12})?\.tar\.gz")
-# How often a download that was cut goes on at once, as long as more comes each time.
-_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -73,16 +66,11 @@ class Offer:
 def newest(client: Client, carrier: Carrier, say: Callable[[str], None]) -> Offer | None:
     """The newest release for a device, as a delta if its parent lies here; None if there is none newer than its own.
 
-    Those that need a newer version of this package are passed over, and `say` is told. Raises TbftError in one line for
-    whatever TUF refuses, for a carrier that cannot be read, and for a full disk.
+    `say` is told of a newer one that is not taken, and why: its wave has not come, it did not pass here, or it needs a
+    newer version of this package. Raises TbftError in one line for whatever TUF refuses, for a carrier that cannot be
+    read, and for a full disk.
     """
-    clock = Clock(client.clock, wall_clock())
-    if not clock.is_known:
-        say(
-            f"the clock of this device is not set: it says {clock.wall:%Y-%m-%d}; "
-            "whether metadata expired is judged by the newest time that the host signed"
-        )
-    trusted, offered = _trusted(client, carrier, clock), Offered(client.offered)
+    trusted, offered = _trusted(client, carrier, say), Offered(client.offered)
     forgotten = _forgotten(offered, trusted)
     if client.current in forgotten:
         say(
@@ -90,20 +78,20 @@ def newest(client: Client, carrier: Carrier, say: Callable[[str], None]) -> Offe
             "any other release takes its place"
         )
     found: dict[int, list[Offer]] = {}
-    too_new: dict[int, NewerRuntimeError] = {}
-    for name, target in trusted.targets.items():
-        number = _number(name)
-        if number is None or not _is_above(client, number, forgotten):
+    left: dict[int, str] = {}
+    for number, offer in _offers(trusted, carrier, forgotten, lambda number: _is_above(client, number, forgotten)):
+        if isinstance(offer, NewerRuntimeError):
+            left[number] = f"{offer.message}; {offer.hint}"
             continue
-        try:
-            offer = _offer(name, target, carrier, forgotten)
-        except NewerRuntimeError as error:
-            too_new[number] = error
-            continue
-        if why_not(client, offer.release, forgotten) is None:
+        reason = why_not(client, offer.release, forgotten)
+        if reason is None:
             found.setdefault(number, []).append(offer)
-    for number, reason in too_new.items():
-        say(f"release {number} is passed over: {reason.message}; {reason.hint}")
+        elif client.group in offer.release.groups and offer.release.parent is None:
+            left[number] = reason
+    # What is older than what is taken is nobody's business any more.
+    last = max(left, default=0)
+    if last > max(found, default=0):
+        say(f"release {last} is not taken: {left[last]}")
     if not found:
         return None
     newest = min(found[max(found)], key=lambda offer: offer.bytes)
@@ -111,18 +99,24 @@ def newest(client: Client, carrier: Carrier, say: Callable[[str], None]) -> Offe
     return newest
 
 
+def withdrew(client: Client, carrier: Carrier, number: int, say: Callable[[str], None]) -> bool:
+    """Whether the host withdrew a release that it had offered. Raises TbftError as `newest`."""
+    offers = _offers(_trusted(client, carrier, say), carrier, frozenset(), lambda each: each == number)
+    return any(isinstance(offer, Offer) and offer.release.percent == 0 for _, offer in offers)
+
+
 def why_not(client: Client, release: Release, forgotten: frozenset[int]) -> str | None:
     """Why a release is not for a device, where numbers that are `forgotten` do not count; None if it is."""
     if client.group not in release.groups:
         return f"it is for {' and '.join(release.groups)}, and this device is of {client.group}"
+    if release.percent == 0:
+        return "the host withdrew it"
     if not client.ahead and not is_open(release, client.id):
-        return f"it goes to {release.percent} % of the devices, and this one is not among them"
+        return f"its wave has not come: it goes to {release.percent} % of the devices, and this one is not among them"
     if not _is_above(client, release.number, forgotten):
         return f"release {client.current} runs here, and the number of a newer one is higher"
     if release.number in client.refused - forgotten:
         return "it did not pass on this device before"
-    if release.percent == 0:
-        return "the host withdrew it"
     if release.parent is not None and release.parent not in client.bundles:
         return f"bundle {release.parent[:12]}, over which it has to be laid, is not here"
     return None
@@ -133,43 +127,29 @@ def _is_above(client: Client, number: int, forgotten: frozenset[int]) -> bool:
     return number > client.current or (client.current in forgotten and number != client.current)
 
 
-def fetch(client: Client, offer: Offer, folder: Path) -> Path:
-    """The archive of an offer, in `folder`, verified. What is there of it already is not fetched again.
-
-    `folder` is for nothing else: parts of other releases are removed from it.
-
-    Raises TbftError for a release that is not for this device, a download that ends early (the next call goes on from
-    there), content that is not what was signed, and a full disk.
-    """
-    reason = why_not(client, offer.release, offer.forgotten)
-    if reason is not None:
-        raise TbftError(f"release {offer.release.number} is not taken: {reason}", "what runs here goes on running")
-    shown = offer.carrier.shown
-    part, whole = folder / f"{offer.sha256}.part", folder / offer.name
-    with clear_disk_errors(folder):
-        private_folder(folder)
-        for left in folder.iterdir():
-            if left not in (part, whole):
-                left.unlink()
-        if _has(whole, offer):
-            return whole
-        _check_space(offer, part)
-        _download(offer, part)
-        if not _has(part, offer):
-            part.unlink()
-            raise TbftError(
-                f"nothing is taken from '{shown}': '{offer.name}' is not what was signed, its content changed",
-                "what runs here goes on running; copy it again",
-            )
-        flush(part)
-        part.replace(whole)
-        flush(folder)
-    return whole
+def _offers(
+    trusted: Trusted, carrier: Carrier, forgotten: frozenset[int], wanted: Callable[[int], bool]
+) -> Iterator[tuple[int, Offer | NewerRuntimeError]]:
+    """The releases whose numbers are `wanted`, each with it, or why this version of the package cannot read it."""
+    for name, target in trusted.targets.items():
+        number = _number(name)
+        if number is None or not wanted(number):
+            continue
+        try:
+            yield number, _offer(name, target, carrier, forgotten)
+        except NewerRuntimeError as error:
+            yield number, error
 
 
-def _trusted(client: Client, carrier: Carrier, clock: Clock) -> Trusted:
+def _trusted(client: Client, carrier: Carrier, say: Callable[[str], None]) -> Trusted:
+    clock = Clock(client.clock, wall_clock())
+    if not clock.is_known:
+        say(
+            f"the clock of this device is not set: it says {clock.wall:%Y-%m-%d}; "
+            "whether metadata expired is judged by the newest time that the host signed"
+        )
     try:
-        root = read_at_most(client.root, _ROOT_LIMIT)
+        root = read_at_most(client.root, ROOT_LIMIT)
     except OSError as error:
         raise unreadable(client.root, error) from error
     check_root(root, str(client.root))
@@ -205,91 +185,3 @@ def _offer(name: str, target: TargetFile, carrier: Carrier, forgotten: frozenset
     if sha256 is None:
         raise TbftError(f"'{name}' is signed without its sha256", "release it again, on a host of this version")
     return Offer(release, name, target.length, sha256, carrier, forgotten)
-
-
-def _check_space(offer: Offer, part: Path) -> None:
-    """Before anything is written: a full disk starves everything else on a board."""
-    disk, needed = disk_of(part.parent), offer.bytes - _length(part)
-    if disk is not None and needed > disk.free:
-        raise TbftError(
-            f"no space left on the disk for '{offer.name}': {needed / 1e6:,.1f} MB are missing of it, "
-            f"and {disk.free / 1e6:,.1f} MB are free",
-            "free some space; what runs here goes on running",
-        )
-
-
-def _download(offer: Offer, part: Path) -> None:
-    """Append to `part` what is missing, in several goes where the connection is cut; more than was signed never."""
-    shown = offer.carrier.shown
-    failed: OSError | None = None
-    for _ in range(_TRIES):
-        before = _length(part)
-        if before >= offer.bytes:
-            return
-        failed = _go_on(offer, part)
-        if failed is None or _length(part) <= before:
-            break
-    have = _length(part)
-    if have >= offer.bytes:
-        return
-    if isinstance(failed, FileNotFoundError):
-        raise TbftError(
-            f"'{shown}' is no whole repository of a fleet: '{offer.name}' is not there",
-            "copy it again; what runs here goes on running",
-        )
-    why = "it ends early" if failed is None else failed.strerror or str(failed)
-    raise TbftError(
-        f"the download from '{shown}' was cut at {have:,} of {offer.bytes:,} bytes ({why})",
-        "do the same again: it goes on from there; a copy that is cut has to be copied again",
-    )
-
-
-def _go_on(offer: Offer, part: Path) -> OSError | None:
-    """One go; returns what ended it early, if that was no end of the file."""
-    with part.open("ab") as file:
-        try:
-            start, pieces = _pieces(offer, file.tell())
-            file.truncate(start)
-            left = offer.bytes - start
-            for piece in pieces:
-                file.write(piece[:left])
-                left -= len(piece)
-                if left <= 0:
-                    break
-        except _CutError as cut:
-            return cut.reason
-    return None
-
-
-class _CutError(Exception):
-    """The carrier failed, and not the disk that is written to."""
-
-    def __init__(self, reason: OSError) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-
-
-def _pieces(offer: Offer, start: int) -> tuple[int, Iterator[bytes]]:
-    try:
-        begun, pieces = offer.carrier.pieces(f"{TARGETS}{offer.sha256}.{offer.name}", start)
-    except OSError as error:
-        raise _CutError(error) from error
-    return begun, _arriving(pieces)
-
-
-def _arriving(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    try:
-        yield from pieces
-    except OSError as error:
-        raise _CutError(error) from error
-
-
-def _length(part: Path) -> int:
-    with contextlib.suppress(FileNotFoundError):
-        return part.stat().st_size
-    return 0
-
-
-def _has(path: Path, offer: Offer) -> bool:
-    """Whether a file is what was signed."""
-    return _length(path) == offer.bytes and file_entry(path).sha256 == offer.sha256

@@ -15,7 +15,7 @@ from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.own import read_own
 from tbft_artifacts.rights import PRIVATE_FILE
 
-# When this version of the package was made: raised with each.
+# When this version of the package was made, to a month or two: a test says when it has to be raised.
 BUILT = datetime(2026, 12, 1, tzinfo=UTC)
 
 
@@ -43,6 +43,12 @@ class Clock:
         """Whether the wall clock can be right."""
         return self.wall >= BUILT
 
+    @property
+    def latest(self) -> datetime:
+        """The newest time that anybody said, whoever signed it: it only has to go up."""
+        seen = self._seen()
+        return max(self.wall, BUILT, BUILT if seen is None else seen.newest)
+
     def time(self, keys: tuple[str, ...]) -> datetime:
         """The time of reference. What other keys than `keys` signed does not count: they are trusted no longer."""
         return max(self.wall, BUILT, self._newest(keys))
@@ -54,7 +60,9 @@ class Clock:
                 temporary.write_bytes(msgspec.json.encode(Seen(signed, keys)))
 
     def _newest(self, keys: tuple[str, ...]) -> datetime:
+        seen = self._seen()
+        return BUILT if seen is None or seen.keys != keys else seen.newest
+
+    def _seen(self) -> Seen | None:
         seen = read_own(self.file, Seen)
-        if seen is None or seen.newest.tzinfo is None or seen.keys != keys:
-            return BUILT
-        return seen.newest
+        return None if seen is None or seen.newest.tzinfo is None else seen

@@ -74,6 +74,7 @@ def join(
     node_key = make_node_key(place.node_key)
     for path, written in (
         (place.root, content),
+        (place.counter, b"0\n"),
         (place.enrolment, signed_enrolment(_enrolment(found, signer, node_key, board), signer)),
         # The last one: what has it joined.
         (place.settings, _written(found).encode()),

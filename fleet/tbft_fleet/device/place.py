@@ -14,14 +14,14 @@ from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.decode import MIB, decode_toml
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
-from tbft_artifacts.locks import open_lock, take
+from tbft_artifacts.locked import locked
 from tbft_artifacts.numbered import NONE, Numbered
 from tbft_artifacts.own import read_own
-from tbft_artifacts.regular import close_quietly, read_at_most, unreadable
+from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import PRIVATE_FILE
 from tbft_artifacts.structs import Struct
 from tbft_artifacts.temporary import beside
-from tbft_fleet.device.clock import BUILT, wall_clock
+from tbft_fleet.device.clock import Clock, wall_clock
 from tbft_fleet.device.ongoing import DamagedError, Ongoing, read_ongoing
 from tbft_fleet.files.names import DeviceId, Group
 from tbft_fleet.files.release import Release
@@ -115,9 +115,19 @@ class Place:
         return self.folder / "update.json"
 
     @property
+    def failed(self) -> Path:
+        """Numbers of releases that did not stay."""
+        return self.folder / "failed.json"
+
+    @property
     def outbox(self) -> Path:
         """Results that the host does not have yet."""
         return self.folder / "outbox"
+
+    @property
+    def counter(self) -> Path:
+        """The number of the last result."""
+        return self.folder / "counter"
 
     @property
     def device(self) -> Device:
@@ -163,7 +173,9 @@ class Place:
         Where that is gone, or nobody knows which it was, the last one that is there and passed its gates.
         """
         number = self.releases.pointed()
-        if number is not None and (number == NONE or self.release(number) is not None):
+        if number == NONE and self.releases.was_chosen:
+            return NONE
+        if number is not None and number != NONE and self.release(number) is not None:
             return number
         try:
             unproven = self._unproven()
@@ -217,40 +229,28 @@ class Place:
 
         Raises TbftError for a full disk.
         """
-        with clear_disk_errors(self.folder):
-            lock = open_lock(self.folder / "counter.lock", PRIVATE_FILE)
-        try:
-            take(lock, wait=True)
+        with locked(self.folder / "counter.lock", wait=True):
             number = self._last_counter() + 1
-            with atomic_file(self.folder / "counter", mode=PRIVATE_FILE) as temporary:
+            with atomic_file(self.counter, mode=PRIVATE_FILE) as temporary:
                 temporary.write_text(f"{number}\n", encoding="ascii")
             return number
-        finally:
-            close_quietly(lock)
 
     def _last_counter(self) -> int:
         try:
-            return int(read_at_most(self.folder / "counter", 64).decode("ascii"))
-        except (OSError, ValueError) as error:
-            if isinstance(error, FileNotFoundError) and not self.outbox.exists():
-                return 0
+            return int(read_at_most(self.counter, 64).decode("ascii"))
+        except (OSError, ValueError):
             # The host takes none that is lower than one before, and no device counts as many results as seconds pass.
-            # Where the clock is not set, when this was made, and what waits here, say at least how far it was.
+            # What waits here says, too, how far it was.
             waiting = (int(path.name) for path in self.outbox.glob("*") if path.name.isdecimal())
-            return max(int(max(wall_clock(), BUILT).timestamp()), *waiting, 0)
+            return max(int(Clock(self.clock, wall_clock()).latest.timestamp()), *waiting, 0)
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
         """Hold the folder for an update. Raises TbftError if another process does, or it is no device's."""
         _ = self.device
-        with clear_disk_errors(self.folder):
-            lock = open_lock(self.folder / "lock", PRIVATE_FILE)
-        try:
-            # None: a file system without locks.
-            if take(lock) is False:
+        with locked(self.folder / "lock", wait=False) as is_ours:
+            if not is_ours:
                 raise TbftError(
                     f"another 'fleet pull' is at work in '{self.folder}'", "wait until it is through, and look again"
                 )
             yield
-        finally:
-            close_quietly(lock)

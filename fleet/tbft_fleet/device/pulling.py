@@ -17,11 +17,12 @@ def pulling(state: Path, every: str) -> Pulling:
 
     Raises TbftError for a folder that is no board's, and where the services' user could not read what it has to.
     """
-    place = Place(state)
+    # Neither systemd nor chown follows a link to it.
+    place = Place(state.resolve())
     device = place.device
     reads = [Path(path) for path in (device.carrier, device.images) if path is not None and "://" not in path]
-    places = Places(plain(state), both([*(path for path in reads if path.exists()), *code()]), ())
+    places = Places(plain(place.folder), both([*(path for path in reads if path.exists()), *code()]), ())
     who, throttling = account(), firmware()
     groups = names_of(groups_for(who, places.reads, ()) | groups_of(throttling))
-    is_own = who.user is not None and state.stat().st_uid == who.user
+    is_own = who.user is not None and place.folder.stat().st_uid == who.user
     return Pulling(places.state, places, every, groups, throttling, is_own)

@@ -23,6 +23,8 @@ from tbft_fleet.device.clock import Clock
 
 _KEEPS = "what runs here goes on running"
 _LONGEST = 200
+# As OpenSSL says it.
+_NOT_YET = "certificate is not yet valid"
 
 
 @contextmanager
@@ -72,7 +74,8 @@ def refusal(error: RepositoryError | DownloadError, shown: str, clock: Clock) ->
                 "give the host's folder 'repository', a copy of it, or its address",
             )
         case DownloadError():
-            return TbftError(
-                f"nothing can be had from '{shown}' ({why})", f"{_KEEPS}; check the address, and try again"
-            )
+            # Of a server's certificate, which a clock that is behind takes for one of the future.
+            clock_first = f"set this device's clock, {clock.wall:%Y-%m-%d}, if it is wrong"
+            mend = clock_first if _NOT_YET in why else "check the address"
+            return TbftError(f"nothing can be had from '{shown}' ({why})", f"{_KEEPS}; {mend}, and try again")
     return TbftError(f"nothing is taken from '{shown}': its metadata are damaged ({why})", f"{_KEEPS}; copy it again")

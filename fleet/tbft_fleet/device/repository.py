@@ -3,47 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.carrier import Carrier, carrier_of
-from tbft_fleet.device.client import Client, Offer, fetch, newest
-from tbft_fleet.device.ongoing import DamagedError, Ongoing, read_ongoing
+from tbft_fleet.device.client import Client, Offer, newest, withdrew
+from tbft_fleet.device.download import fetch
+from tbft_fleet.device.failed import failed
+from tbft_fleet.device.ongoing import DamagedError, read_ongoing
 from tbft_fleet.device.place import Place
-from tbft_fleet.device.states import State
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A `Source`. `say` hears of what is passed over, and why."""
+    """A `Source`. `say` hears of what is not taken, and why, once, however often somebody looks."""
 
     place: Place
     carrier: Carrier
     say: Callable[[str], None]
     ahead: bool = False
+    _said: set[str] = field(default_factory=set)
 
     def newest(self, *, whole: bool = False) -> Offer | None:
         client = self._client()
         # Over no bundle no delta can be laid.
-        return newest(replace(client, bundles=frozenset()) if whole else client, self.carrier, self.say)
+        return newest(replace(client, bundles=frozenset()) if whole else client, self.carrier, self._say)
+
+    def withdrew(self, number: int) -> bool:
+        return withdrew(self._client(), self.carrier, number, self._say)
 
     def fetch(self, offer: Offer, folder: Path) -> Path:
         return fetch(self._client(), offer, folder)
 
+    def _say(self, words: str) -> None:
+        if words not in self._said:
+            self._said.add(words)
+            self.say(words)
+
     def _client(self) -> Client:
         place, device = self.place, self.place.device
         known = [place.release(number) for number in place.releases.numbers()]
-        last = _last(place)
-        did_not_stay = last is not None and last.state in (State.ROLLED_BACK, State.REFUSED)
         return Client(
             id=device.id,
             group=device.group,
             current=place.current(),
             bundles=frozenset(each.bundle_id for each in known if each is not None),
-            tried=0 if last is None else last.number,
-            # What is older than that is not taken anyhow.
-            refused=frozenset({last.number} if last is not None and did_not_stay else ()),
+            tried=_tried(place),
+            refused=failed(place),
             root=place.root,
             tuf=place.tuf,
             clock=place.clock,
@@ -62,9 +69,10 @@ def repository(place: Place, carrier: str | None, say: Callable[[str], None], ah
     return Repository(place, carrier_of(found), say, ahead)
 
 
-def _last(place: Place) -> Ongoing | None:
-    """The last update, as far as that is known."""
+def _tried(place: Place) -> int:
+    """The number of the last update, as far as that is known; 0 if none is."""
     try:
-        return read_ongoing(place.update)
+        last = read_ongoing(place.update)
     except DamagedError:
-        return None
+        last = None
+    return 0 if last is None else last.number

@@ -43,6 +43,8 @@ class Event(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    """The host took it back before it stayed."""
     DAMAGED = "damaged"
     """What was there of it is not whole any more, or nobody knows: it begins anew."""
     TOLD = "told"
@@ -57,9 +59,11 @@ TRANSITIONS = MappingProxyType({
     (_S.STAGE, _E.DAMAGED): _S.VERIFY,
     (_S.STAGE, _E.REFUSED): _S.REFUSED,
     (_S.SWITCH, _E.SWITCHED): _S.GATE,
+    (_S.SWITCH, _E.WITHDRAWN): _S.ROLL_BACK,
     (_S.SWITCH, _E.DAMAGED): _S.VERIFY,
     (_S.GATE, _E.PASSED): _S.COMMIT,
     (_S.GATE, _E.FAILED): _S.ROLL_BACK,
+    (_S.GATE, _E.WITHDRAWN): _S.ROLL_BACK,
     (_S.GATE, _E.DAMAGED): _S.VERIFY,
     (_S.COMMIT, _E.TOLD): _S.COMMITTED,
     (_S.ROLL_BACK, _E.TOLD): _S.ROLLED_BACK,

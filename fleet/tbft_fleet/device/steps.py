@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from tbft_fleet.device.stage import holder, is_of_the_disk, stage
 from tbft_fleet.device.states import Event, State, following
 from tbft_fleet.device.tidying import clear_incoming
 from tbft_fleet.files.release import Release
-from tbft_fleet.files.result import Outcome, Update
+from tbft_fleet.files.result import WITHDRAWN, Outcome, Update
 
 # Gates that were begun so often and never came to an end are those of a release that takes the board down with it.
 TRIES = 3
@@ -44,10 +45,13 @@ OfferT = TypeVar("OfferT", bound=Offer)
 
 
 class Source(Protocol[OfferT]):
-    """Where releases come from. Both raise TbftError where it cannot be reached, or is not to be trusted."""
+    """Where releases come from. All raise TbftError where it cannot be reached, or is not to be trusted."""
 
     def newest(self, *, whole: bool = False) -> OfferT | None:
         """The newest one for this device, as a delta where one will do, or `whole`; None where there is none."""
+
+    def withdrew(self, number: int) -> bool:
+        """Whether the host took back a release that it had offered."""
 
     def fetch(self, offer: OfferT, folder: Path) -> Path:
         """Its archive, verified, in `folder`; what is there of it already is not fetched again."""
@@ -89,7 +93,7 @@ class Steps(Generic[OfferT]):
 
     def _fetch(self, offer: OfferT) -> None:
         # One that lies here, of a release before, need not be carried twice.
-        self._archive = holder(self.place, offer.release.bundle_id) or self.source.fetch(offer, self.place.incoming)
+        self._archive = holder(self.place, offer.release) or self.source.fetch(offer, self.place.incoming)
 
     def _stage(self, ongoing: Ongoing, release: Release) -> Ongoing:
         assert self._archive is not None
@@ -127,7 +131,15 @@ class Steps(Generic[OfferT]):
             Question(before=before, after=str(self.place.bundle(ongoing.number)), gates=release.gates, images=images)
         )
         why = why_not(self.judged, release.gates)
+        if why is None and self.is_withdrawn(ongoing):
+            return went(ongoing, Event.WITHDRAWN, WITHDRAWN)
         return went(ongoing, Event.PASSED if why is None else Event.FAILED, why)
+
+    def is_withdrawn(self, ongoing: Ongoing) -> bool:
+        """Whether the host took it back meanwhile; not, as far as anybody knows, where it cannot be asked."""
+        with contextlib.suppress(TbftError):
+            return self.source.withdrew(ongoing.number)
+        return False
 
     def _commit(self, ongoing: Ongoing) -> Ongoing:
         self.place.mend_link()

@@ -28,16 +28,19 @@ def is_whole(place: Place, number: int) -> bool:
 def tidy(place: Place) -> None:
     """Leave whole releases alone, and let the pointer and the link lead to one of them.
 
-    A damaged release is removed, and of what runs the last one before that is whole takes the place.
+    Of what runs a damaged release is removed, and the last one before that is whole takes the place.
     """
     for folder in (place.releases.folder, place.incoming):
         private_folder(folder)
     place.releases.clear_discarded()
     remove_all(place.releases.folder)
-    number = place.current()
-    if number != NONE and not is_whole(place, number):
-        others = [each for each in reversed(place.releases.numbers()) if each != number]
-        place.releases.point(next((each for each in others if is_whole(place, each)), NONE))
+    # As python-tuf calls what it writes.
+    remove_all(place.tuf, "tmp*")
+    # Each once: where the card can be read only, none goes.
+    for _ in place.releases.numbers():
+        number = place.current()
+        if number == NONE or is_whole(place, number):
+            break
         place.releases.discard(number)
     if place.releases.pointed() != place.current():
         place.releases.point(place.current())

@@ -20,6 +20,8 @@ from tbft_fleet.device.clock import Clock
 from tbft_fleet.files.signed_at import signed_at
 
 METADATA, TARGETS = "metadata/", "targets/"
+# As TUF's own client has it.
+ROOT_LIMIT = 512_000
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,19 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.numbered import NONE
 from tbft_artifacts.structs import Struct
 from tbft_fleet.device.apart import Question, judged_apart
+from tbft_fleet.device.failed import add_failed, failed
 from tbft_fleet.device.judged import Judged
 from tbft_fleet.device.ongoing import DamagedError, Ongoing, read_ongoing, write_ongoing
 from tbft_fleet.device.place import Place
 from tbft_fleet.device.states import Event, State
 from tbft_fleet.device.steps import OUTCOMES, OfferT, Put, Source, Steps, went
 from tbft_fleet.device.tidying import is_whole, tidy
-from tbft_fleet.files.result import Outcome
+from tbft_fleet.files.result import WITHDRAWN, Outcome
 
-# Without a carrier: what is decided is told, and what runs unproven is proven.
-_GOES_ON = (State.SWITCH, State.GATE, State.COMMIT, State.ROLL_BACK)
+_ON_TRIAL = (State.SWITCH, State.GATE)
 _DECIDED = (State.COMMIT, State.ROLL_BACK)
+# Without a carrier: what is decided is told, and what runs unproven is proven.
+_GOES_ON = (*_ON_TRIAL, *_DECIDED)
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -78,6 +80,9 @@ class _Updating(Generic[OfferT]):
             if ongoing is not None and ongoing.state in _GOES_ON:
                 yield self._finished(ongoing, None)
             raise
+        if ongoing is not None and ongoing.state in _ON_TRIAL and self.steps.is_withdrawn(ongoing):
+            # Its gates, which may take the board down with them, need not be measured.
+            ongoing = went(ongoing, Event.WITHDRAWN, WITHDRAWN)
         while True:
             if ongoing is not None and self._goes_on(ongoing, offer):
                 yield self._finished(ongoing, offer)
@@ -128,13 +133,7 @@ class _Updating(Generic[OfferT]):
         number, current = offer.release.number, self.place.current()
         if number == current or (number < current and current not in offer.forgotten):
             return False
-        try:
-            last = read_ongoing(self.place.update)
-        except DamagedError:
-            return True
-        if last is None or number > last.number or last.number in offer.forgotten:
-            return True
-        return number == last.number and last.state is State.COMMITTED
+        return number not in failed(self.place) - offer.forgotten
 
     def _finished(self, ongoing: Ongoing, offer: OfferT | None) -> Ended:
         """Go on until it ends; what it is at is written down before it is done."""
@@ -143,6 +142,8 @@ class _Updating(Generic[OfferT]):
             write_ongoing(self.place.update, ongoing)
             self.tell(ongoing)
             ongoing = self.steps.take(ongoing, offer)
+        if ongoing.state is not State.COMMITTED:
+            add_failed(self.place, ongoing.number)
         write_ongoing(self.place.update, ongoing)
         self.tell(ongoing)
         return Ended(release=ongoing.number, outcome=OUTCOMES[ongoing.state], why=ongoing.why, gates=self.steps.judged)

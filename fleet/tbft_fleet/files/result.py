@@ -21,6 +21,8 @@ MOST_BYTES = 256 << 20
 NO_BUNDLE = "0" * 64
 Nonce = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Outcome = Literal["committed", "rolled back", "refused"]
+# Why a release went back whose gates nobody failed: what the host did itself is no news to it.
+WITHDRAWN = "the host withdrew it while it was on trial"
 
 
 class Update(Struct, frozen=True, kw_only=True):

@@ -52,15 +52,12 @@ class Device(Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         return self.enrolment.device
 
-    def failed(self, wanted: int) -> Seen | None:
-        """The newest release that it told of, if that failed and is not older than the one it should run.
-
-        A release that failed is closed again, and the one before is wanted.
-        """
-        newest = self.releases[-1] if self.releases else None
-        if newest is None or newest.release < wanted or newest.outcome in (None, "committed"):
+    def failed(self, newest: int) -> Seen | None:
+        """The last release that it told of, if that failed and none followed it: `newest` is that of its group."""
+        last = self.releases[-1] if self.releases else None
+        if last is None or last.release < newest or last.outcome in (None, "committed"):
             return None
-        return newest
+        return last
 
     def told(self, result: Result, at: str, kept_from: int = 0) -> Device:
         """With one more result, whose counter is higher than all before; `kept_from` is the lowest that stayed."""

@@ -10,7 +10,7 @@ from tbft_fleet.files.round import Round
 from tbft_fleet.host import needs
 from tbft_fleet.host.device import Device, time_of
 from tbft_fleet.host.devices import Damaged
-from tbft_fleet.host.progress import Progress, round_status, target
+from tbft_fleet.host.progress import Progress, newest, round_status, target
 from tbft_fleet.host.status import DeviceStatus, Need, State, Status
 
 STATES: tuple[State, ...] = ("rolled back", "silent", "behind", "no release", "running", "revoked")
@@ -49,7 +49,7 @@ def status_of(
         for seen in device.releases:
             if (device.name, seen.release) in parts and seen.accuracy is not None:
                 accuracies[device.name, seen.release] = seen.accuracy
-        row, own = _row(device, target(releases, device), now, silent_after)
+        row, own = _row(device, target(releases, device), newest(releases, device), now, silent_after)
         rows.append(row)
         found += own
     rows.sort(key=lambda row: (STATES.index(row.state), not row.needs, row.name))
@@ -64,18 +64,20 @@ def status_of(
     )
 
 
-def _row(device: Device, wanted: int, now: datetime, silent_after: timedelta) -> tuple[DeviceStatus, list[Need]]:
+def _row(
+    device: Device, wanted: int, newest: int, now: datetime, silent_after: timedelta
+) -> tuple[DeviceStatus, list[Need]]:
     seen_at = last_seen(device)
     quiet = now - (seen_at or time_of(device.enrolled_at) or now)
     silent = quiet if quiet >= silent_after else None
-    own = [] if device.revoked_at else [*needs.of_device(device, wanted, silent)]
+    own = [] if device.revoked_at else [*needs.of_device(device, newest, silent)]
     last, training = device.last, device.training
     before, after = _accuracies(device)
-    failed = device.failed(wanted)
+    failed = device.failed(newest)
     return DeviceStatus(
         name=device.name,
         group=device.group,
-        state=_state(device, wanted, silent is not None),
+        state=_state(device, wanted, newest, silent is not None),
         last_seen=None if seen_at is None else seen_at.isoformat(timespec="seconds"),
         release=0 if last is None else last.release,
         target=wanted,
@@ -104,12 +106,12 @@ def last_seen(device: Device) -> datetime | None:
     return came if made is None else min(made, came)
 
 
-def _state(device: Device, wanted: int, is_silent: bool) -> State:
+def _state(device: Device, wanted: int, newest: int, is_silent: bool) -> State:
     if device.revoked_at is not None:
         return "revoked"
     if is_silent:
         return "silent"
-    failed = device.failed(wanted)
+    failed = device.failed(newest)
     if failed is not None and failed.outcome == "rolled back":
         return "rolled back"
     if not wanted:

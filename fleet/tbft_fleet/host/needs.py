@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from tbft_fleet.files.result import Health
+from tbft_fleet.files.result import WITHDRAWN, Health
 from tbft_fleet.host.device import Device
 from tbft_fleet.host.status import Kind, Need
 
@@ -14,10 +14,10 @@ LEAST_FREE = 0.1
 NOTICE = timedelta(days=14)
 
 
-def of_device(device: Device, target: int, silent: timedelta | None) -> Iterator[Need]:
-    """Of a device that should run release `target`; `silent`: for how long, if too long."""
-    failed = device.failed(target)
-    if failed is not None:
+def of_device(device: Device, newest: int, silent: timedelta | None) -> Iterator[Need]:
+    """Of a device whose group's newest release that is; `silent`: for how long, if too long."""
+    failed = device.failed(newest)
+    if failed is not None and failed.why != WITHDRAWN:
         words = f"{failed.outcome} release {failed.release}: {failed.why or 'it did not say why'}"
         yield Need(kind="gate", device=device.name, words=words)
     if silent is not None:

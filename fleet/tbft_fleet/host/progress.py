@@ -23,6 +23,11 @@ def target(releases: Sequence[Release], device: Device) -> int:
     return 0
 
 
+def newest(releases: Sequence[Release], device: Device) -> int:
+    """The newest release of its group, whether its wave has come to the device or not; one withdrawn is none."""
+    return max((each.number for each in releases if device.group in each.groups and each.percent), default=0)
+
+
 @dataclass
 class Progress:
     """Adds up how devices did with a release, one after the other."""

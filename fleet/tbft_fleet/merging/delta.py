@@ -73,25 +73,23 @@ def packed(parent: Path, child: Path, out: Path) -> Delta:
     return record
 
 
-def laid_over(parent: Path, archive: Path, out: Path) -> None:
+def laid_over(parent: Bundle, archive: Path, out: Path) -> None:
     """Write the bundle that `archive` makes of `parent` into the new folder `out`, byte for byte as it was derived.
 
     Raises TbftError for another parent, for an archive that is damaged or holds what none does, for tensors that the
     parent has in other shapes, and if what comes out is not the bundle that the archive names; nothing is there then.
     """
-    with opened(parent) as bundle:
-        record, tensors, signature = _read(archive, bundle)
-        child = derived(bundle, tensors)
-        if child.manifest.bundle_id != record.bundle_id:
-            raise TbftError(
-                f"'{archive}' makes bundle {child.manifest.bundle_id[:12]} of its parent, and says "
-                f"{record.bundle_id[:12]}",
-                _DISTRUST,
-            )
-        child.write(out)
-        if signature is not None:
-            # Whoever trusts keys of their own verifies it when the bundle is opened.
-            (out / SIGNATURE).write_bytes(signature)
+    record, tensors, signature = _read(archive, parent)
+    child = derived(parent, tensors)
+    if child.manifest.bundle_id != record.bundle_id:
+        raise TbftError(
+            f"'{archive}' makes bundle {child.manifest.bundle_id[:12]} of its parent, and says {record.bundle_id[:12]}",
+            _DISTRUST,
+        )
+    child.write(out)
+    if signature is not None:
+        # Whoever trusts keys of their own verifies it when the bundle is opened.
+        (out / SIGNATURE).write_bytes(signature)
 
 
 def _is_signed(bundle: Bundle) -> bool:

@@ -9,12 +9,12 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_fleet.device.clock import Clock, wall_clock
 from tbft_fleet.device.place import Place
+from tbft_fleet.device.trusted import ROOT_LIMIT
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
     from tuf.api.metadata import Root
 
-_LIMIT = 512_000
 # The host's key `online` signs snapshots; the one of `targets` may lie elsewhere.
 _ROLES = ("snapshot", "targets")
 
@@ -52,7 +52,7 @@ def _root(place: Place) -> Root:
 
     path = place.tuf / "root.json"
     try:
-        content = read_at_most(path if path.exists() else place.root, _LIMIT)
+        content = read_at_most(path if path.exists() else place.root, ROOT_LIMIT)
         return Metadata[Root].from_bytes(content).signed
     except OSError as error:
         raise unreadable(path, error) from error

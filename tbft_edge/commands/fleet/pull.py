@@ -23,7 +23,7 @@ NOT_KEPT_EXIT_CODE = 1
 
 
 class Pulled(msgspec.Struct, frozen=True):
-    """The release that runs now (0: none), and of the last update how it ended; None where nothing was new."""
+    """The release that runs now (0: none), and how the newest that was tried ended; None where nothing was new."""
 
     current: int
     release: int | None
@@ -71,19 +71,20 @@ def command(
     if json:
         _print(current, updates)
     elif not updates:
-        print_line(f"nothing new: release {current} runs" if current else "no release is there yet")
+        print_line(f"nothing new: {f'release {current} runs' if current else 'no release runs yet'}")
     if any(ended.outcome != "committed" for ended in updates):
         raise typer.Exit(NOT_KEPT_EXIT_CODE)
 
 
 def _print(current: int, updates: list[Ended]) -> None:
-    last = updates[-1] if updates else None
+    # Where that failed, an older one may have been taken behind it.
+    newest = max(updates, key=lambda ended: ended.release, default=None)
     print_json(
         Pulled(
             current,
-            None if last is None else last.release,
-            None if last is None else last.outcome,
-            None if last is None else last.why,
+            None if newest is None else newest.release,
+            None if newest is None else newest.outcome,
+            None if newest is None else newest.why,
             updates,
         )
     )

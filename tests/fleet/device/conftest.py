@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,16 @@ def running(began: Board, tmp_path: Path) -> Board:
     shutil.copytree(began.place.folder, tmp_path / "state", symlinks=True)
     shelf = Shelf(tmp_path / "shelf", list(began.shelf.offers))
     return Board(Place(tmp_path / "state"), shelf, list(began.outbox))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tbft-edge-test", str(place)], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("a small disk was not tried: mounting one takes root")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)

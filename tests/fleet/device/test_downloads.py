@@ -12,7 +12,7 @@ import pytest
 from support.fleets import Device, Handler, joined, new_fleet, publish, served
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.carrier import Carrier, Folder, Http
-from tbft_fleet.device.client import fetch
+from tbft_fleet.device.download import fetch
 from tbft_fleet.host.folder import Fleet
 
 CONTENT = bytes(range(256)) * 2000
@@ -83,8 +83,6 @@ def test_a_part_that_is_too_long_is_begun_anew(fleet: Fleet, device: Device) -> 
     incoming = device.folder / "incoming"
     incoming.mkdir()
     (incoming / f"{offer.sha256}.part").write_bytes(CONTENT + b"more")
-    with pytest.raises(TbftError, match="its content changed"):
-        fetch(device.client, offer, incoming)
     assert device.take(fleet.repository.folder) == (1, CONTENT)
 
 
@@ -176,19 +174,6 @@ def test_nobody_there_is_told(device: Device) -> None:
     """The address, and what the system says."""
     with pytest.raises(TbftError, match=r"http://127\.0\.0\.1:1/.*refused"):
         device.newest(Http("http://127.0.0.1:1/"))
-
-
-def test_a_server_leads_nobody_to_a_file(fleet: Fleet, device: Device, tmp_path: Path) -> None:
-    """Nor to anything else than HTTP."""
-
-    class Leading(Handler):
-        def do_GET(self) -> None:  # noqa: N802 (the name that its base has)
-            self.send_response(302)
-            self.send_header("Location", "ftp://127.0.0.1/secret")
-            self.end_headers()
-
-    with served(fleet.repository.folder, Leading) as (url, _):
-        refused(device, url, "the server answers 302")
 
 
 class Full(Folder):

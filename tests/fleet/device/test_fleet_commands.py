@@ -15,7 +15,11 @@ from support.fleet_devices import ACCURATE, BAD, GOOD, OTHER, own_images, releas
 from support.fleets import new_fleet
 from support.hostile import EVIL, absurd, unseen
 from tbft_artifacts.errors import TbftError
+from tbft_fleet.device.apart import Question
+from tbft_fleet.device.judged import Judged
 from tbft_fleet.device.place import Place
+from tbft_fleet.device.repository import repository
+from tbft_fleet.device.update import pull
 from tbft_fleet.files.gates import Gates
 from tbft_fleet.host.folder import Fleet
 
@@ -50,7 +54,7 @@ def site(tmp_path: Path, command: Command) -> Site:
 
 
 def test_releases_come_and_one_goes_back(site: Site, command: Command) -> None:
-    assert command("fleet", "pull", site.state).out == "no release is there yet\n"
+    assert command("fleet", "pull", site.state).out == "nothing new: no release runs yet\n"
     site.publish(GOOD, 1)
     first = command("fleet", "pull", site.state)
     assert (first.code, first.out) == (0, "release 1 committed\n")
@@ -72,8 +76,44 @@ def test_releases_come_and_one_goes_back(site: Site, command: Command) -> None:
 
 def test_a_wave_that_has_not_come_is_waited_for_or_gone_ahead_of(site: Site, command: Command) -> None:
     site.publish(GOOD, 1, percent=1)
-    assert command("fleet", "pull", site.state).out == "no release is there yet\n"
+    ended = command("fleet", "pull", site.state)
+    assert (ended.code, ended.out) == (0, "nothing new: no release runs yet\n")
+    why = "its wave has not come: it goes to 1 % of the devices, and this one is not among them"
+    assert ended.err == f"release 1 is not taken: {why}\n"
     assert command("fleet", "pull", site.state, "--ahead").out == "release 1 committed\n"
+
+
+def test_where_a_release_fails_the_newest_of_the_others_is_taken(site: Site, command: Command) -> None:
+    """A board that joined lately would else have no model until the next release; none is tried twice."""
+    for number, name in enumerate((GOOD, OTHER, BAD, BAD), start=1):
+        site.publish(name, number)
+    ended = command("fleet", "pull", site.state, "--json")
+    told = json.loads(ended.out)
+    assert (ended.code, told["release"], told["outcome"], told["current"]) == (1, 4, "rolled back", 2)
+    outcomes = [(each["release"], each["outcome"]) for each in told["updates"]]
+    assert outcomes == [(4, "rolled back"), (3, "rolled back"), (2, "committed")]
+    ended = command("fleet", "pull", site.state)
+    assert (ended.code, ended.out) == (0, "nothing new: release 2 runs\n")
+    assert ended.err == "release 4 is not taken: it did not pass on this device before\n"
+
+
+def test_a_release_that_the_host_withdraws_meanwhile_goes_back(site: Site, command: Command) -> None:
+    """By the repository itself, between the gates and what follows."""
+    site.publish(GOOD, 1)
+    command("fleet", "pull", site.state)
+    site.publish(OTHER, 2)
+    place, said = Place(site.state), list[str]()
+
+    def judge(_question: Question) -> tuple[Judged, ...]:
+        with site.fleet.held():
+            site.fleet.repository.set_percent(2, 0)
+        return (Judged(gate="load", verdict="passed", text=""),)
+
+    source = repository(place, None, said.append, ahead=False)
+    (ended,) = pull(place, source, lambda _update, _accuracy: None, lambda _ongoing: None, judge)
+    assert (ended.outcome, ended.why) == ("rolled back", "the host withdrew it while it was on trial")
+    assert place.current() == 1
+    assert said == ["release 2 is not taken: the host withdrew it"]
 
 
 def test_what_ended_is_told_though_the_next_one_fails(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ from support.fleets import new_fleet
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.signing.envelope import verify
 from tbft_artifacts.signing.keys import public_pem
-from tbft_fleet.device.clock import BUILT
+from tbft_fleet.device.clock import BUILT, Clock
 from tbft_fleet.device.join import join
 from tbft_fleet.device.place import Place
 from tbft_fleet.files.enrolment import PREDICATE_TYPE, Enrolment
@@ -102,8 +102,24 @@ def test_a_lost_counter_goes_on_above_all_that_was_told(
     """Also on a board whose clock is not set: by what waits, or else by when this version was made."""
     monkeypatch.setattr("tbft_fleet.device.place.wall_clock", lambda: datetime(1970, 1, 1, tzinfo=UTC))
     place = joining(tmp_path / "state", root)
-    place.outbox.mkdir()
+    place.counter.unlink()
     assert place.next_counter() == int(BUILT.timestamp()) + 1
-    (place.folder / "counter").unlink()
+    place.counter.unlink()
+    place.outbox.mkdir()
     (place.outbox / "2000000000").mkdir()
     assert place.next_counter() == 2_000_000_001
+
+
+def test_a_counter_that_was_lost_goes_on_above_the_newest_time_that_anybody_said(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board whose clock says 1970 would else tell its host nothing any more: it takes no number twice."""
+    place = joining(tmp_path / "state", root)
+    monkeypatch.setattr("tbft_fleet.device.place.wall_clock", lambda: datetime(1970, 1, 1, tzinfo=UTC))
+    (place.folder / "counter").write_bytes(b"\0\0")
+    assert place.next_counter() > BUILT.timestamp()
+    later = BUILT + timedelta(days=100)
+    Clock(place.clock, BUILT).keep(later, ("key",))
+    for lose in (lambda: place.counter.write_bytes(b""), place.counter.unlink):
+        lose()
+        assert place.next_counter() > later.timestamp()

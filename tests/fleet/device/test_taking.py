@@ -9,7 +9,7 @@ import pytest
 from support.fleets import GARDEN, PORCH, joined, new_fleet, publish, served
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.carrier import Folder, Http, carrier_of
-from tbft_fleet.device.client import fetch
+from tbft_fleet.device.download import fetch
 from tbft_fleet.files.waves import bucket
 from tbft_fleet.host.folder import Fleet
 
@@ -70,19 +70,43 @@ def test_a_wave_is_for_those_in_it(fleet: Fleet, tmp_path: Path) -> None:
     assert {number for number, _ in taken.values()} == {1, 2}
 
 
-def test_what_was_refused_is_not_offered_again(fleet: Fleet, tmp_path: Path) -> None:
+def test_what_was_refused_is_not_offered_again_and_told_until_a_newer_one_is_there(
+    fleet: Fleet, tmp_path: Path
+) -> None:
     """A release that did not pass its gates would be fetched and tried at each look."""
     publish(fleet)
-    publish(fleet)
+    publish(fleet, delta=("a" * 64, b"delta"))
     device = joined(fleet, tmp_path / "pi")
     device.current, device.refused = 1, frozenset({2})
     assert device.newest(fleet.repository.folder) is None
+    assert device.said == ["release 2 is not taken: it did not pass on this device before"]
+    publish(fleet, percent=0)
+    assert device.newest(fleet.repository.folder) is None
+    assert device.said[1:] == ["release 3 is not taken: the host withdrew it"]
+    publish(fleet, groups=(GARDEN,))
+    publish(fleet, b"five")
+    assert device.take(fleet.repository.folder) == (5, b"five")
+    assert device.newest(fleet.repository.folder) is None
+    assert len(device.said) == 2
+
+
+def test_what_the_host_withdrew_is_known_also_where_it_runs(fleet: Fleet, tmp_path: Path) -> None:
+    """On trial it is what runs, and no longer looked for."""
+    publish(fleet, percent=100)
+    publish(fleet, percent=100)
+    device = joined(fleet, tmp_path / "pi")
+    device.current = 2
+    assert not device.withdrew(fleet.repository.folder, 2)
+    with fleet.held():
+        fleet.repository.set_percent(2, 0)
+    assert device.withdrew(fleet.repository.folder, 2)
+    assert not device.withdrew(fleet.repository.folder, 1)
 
 
 def test_a_release_for_a_newer_runtime_is_passed_over(
     fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is said, once, and the newest that can be taken is."""
+    """It is said, and the newest that can be taken is."""
     publish(fleet, b"old")
     monkeypatch.setattr("tbft_fleet.files.release.installed_version", lambda: "99.0.0")
     publish(fleet, b"new", minimum_runtime="99.0.0", delta=("a" * 64, b"delta"))
@@ -90,7 +114,7 @@ def test_a_release_for_a_newer_runtime_is_passed_over(
     device = joined(fleet, tmp_path / "pi")
     assert device.take(fleet.repository.folder) == (1, b"old")
     (said,) = device.said
-    assert "release 2 is passed over" in said
+    assert "release 2 is not taken" in said
     assert "99.0.0" in said
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import ssl
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -29,30 +30,41 @@ def fleet(tmp_path: Path) -> Fleet:
     return fleet
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """Of 127.0.0.1, signed by itself, with its key."""
+def certified(folder: Path, begins: datetime) -> Path:
+    """A certificate of 127.0.0.1, signed by itself, with its key; good for a week."""
     key = generate_private_key(SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now() - timedelta(days=1))
-        .not_valid_after(now() + timedelta(days=1))
+        .not_valid_before(begins)
+        .not_valid_after(begins + timedelta(days=7))
         .add_extension(x509.SubjectAlternativeName([address]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, SHA256())
     )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (tmp_path / "server.pem").write_bytes(made.public_bytes(Encoding.PEM) + private)
-    return tmp_path / "server.pem"
+    file = folder / "server.pem"
+    file.write_bytes(made.public_bytes(Encoding.PEM) + private)
+    return file
+
+
+@contextlib.contextmanager
+def secure(fleet: Fleet, certificate: Path) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with served(fleet.repository.folder, tls=context) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return certified(tmp_path, now() - timedelta(days=1))
 
 
 @pytest.fixture
 def address(fleet: Fleet, certificate: Path) -> Iterator[str]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with served(fleet.repository.folder, tls=context) as (url, _):
+    with secure(fleet, certificate) as url:
         yield url
 
 
@@ -68,3 +80,14 @@ def test_a_certificate_that_is_vouched_for_is_taken(
     """As OpenSSL is told everywhere."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     assert joined(fleet, tmp_path / "pi").take(Http(address)) == (1, b"one")
+
+
+def test_a_clock_that_is_behind_a_certificate_is_what_has_to_be_mended(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board without a battery for its clock finds every server's certificate to be of the future."""
+    certificate = certified(tmp_path, now() + timedelta(days=2))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with secure(fleet, certificate) as url, pytest.raises(TbftError, match="not yet valid") as caught:
+        joined(fleet, tmp_path / "pi").newest(Http(url))
+    assert f"set this device's clock, {now():%Y-%m-%d}, if it is wrong" in caught.value.hint

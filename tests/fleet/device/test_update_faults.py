@@ -1,21 +1,17 @@
-"""What may happen to an update: kills, power cuts, full disks, rot, a carrier that is gone, a newer release."""
+"""What may happen to an update: kills, power cuts, rot, a carrier that is gone, releases that come or are withdrawn."""
 
 from __future__ import annotations
 
-import errno
-import os
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.damages import DAMAGES
-from support.fleet_devices import ACCURATE, BAD, GOOD, OTHER, Board, Shelf, here, joined
+from support.fleet_devices import ACCURATE, BAD, GOOD, Board, here
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.numbered import Numbered
-from tbft_fleet.device import stage as staging
+from tbft_fleet.device import steps
 from tbft_fleet.device.judged import Judged
 from tbft_fleet.device.ongoing import Ongoing, read_ongoing
 from tbft_fleet.device.states import State
@@ -125,6 +121,48 @@ def test_what_rots_while_it_runs_gives_way_to_the_one_before_and_is_fetched_agai
     assert answers(running) == 2
 
 
+def test_a_pointer_that_is_gone_costs_nothing(running: Board) -> None:
+    """What runs is not fetched once more, nor removed for that."""
+    running.pull()
+    fetched = running.shelf.fetched
+    (running.place.releases.folder / "current").unlink()
+    assert answers(running) == 2
+    assert running.pull() == []
+    assert (answers(running), running.shelf.fetched) == (2, fetched)
+
+
+def test_a_kill_between_the_staged_release_and_the_word_of_it_is_made_good(
+    running: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder lies there, whole, and nobody knows: it is staged once more, and not of itself."""
+    stage = steps.stage
+
+    def cut(*arguments: Any) -> None:
+        stage(*arguments)
+        raise KilledError
+
+    monkeypatch.setattr(steps, "stage", cut)
+    with pytest.raises(KilledError):
+        running.pull()
+    monkeypatch.setattr(steps, "stage", stage)
+    assert running.place.release(2) is not None
+    assert [each.outcome for each in running.pull()] == ["committed"]
+    assert answers(running) == 2
+
+
+def test_where_all_that_ran_rots_it_is_fetched_again(running: Board) -> None:
+    running.pull()
+    for number in (1, 2):
+        (running.place.bundle(number) / "predict.onnx").write_bytes(b"")
+    running.shelf.fails = TbftError("the carrier is away", "")
+    with pytest.raises(TbftError, match="away"):
+        running.pull()
+    assert (running.place.current(), running.place.releases.numbers()) == (0, [])
+    assert not running.place.link.is_symlink()
+    running.shelf.fails = None
+    assert [each.release for each in running.pull()] == [2]
+
+
 @pytest.mark.parametrize("how", sorted(DAMAGES))
 @pytest.mark.parametrize("name", ["update.json", "releases/current"])
 def test_whatever_its_small_files_say_something_whole_runs(running: Board, name: str, how: str) -> None:
@@ -175,6 +213,50 @@ def test_a_release_that_is_withdrawn_is_forgotten(running: Board) -> None:
     assert answers(running) == 1
 
 
+@pytest.mark.parametrize("state", [State.SWITCH, State.GATE])
+def test_a_release_that_is_withdrawn_while_it_is_on_trial_goes_back(running: Board, state: State) -> None:
+    """Its gates would pass, and need not be measured: the host heard of other devices what is wrong with it."""
+    kill_at(running, state)
+    running.shelf.withdrawn.add(2)
+    (ended,) = running.pull()
+    assert (ended.release, ended.outcome, ended.why) == (
+        2,
+        "rolled back",
+        "the host withdrew it while it was on trial",
+    )
+    assert ended.gates == ()
+    assert answers(running) == 1
+    assert running.place.releases.numbers() == [1]
+    assert running.outbox[-1].why == ended.why
+    assert running.pull() == []
+
+
+def test_a_release_that_is_withdrawn_while_its_gates_are_measured_goes_back(running: Board) -> None:
+    """Which takes an hour on the images of some device."""
+
+    def judge(question: object) -> tuple[Judged, ...]:
+        running.shelf.withdrawn.add(2)
+        return _passed(question)
+
+    (ended,) = list(pull(running.place, running.shelf, running.put, running.told.append, judge))
+    assert (ended.outcome, ended.why) == ("rolled back", "the host withdrew it while it was on trial")
+    assert answers(running) == 1
+
+
+def test_a_withdrawn_release_gives_way_to_a_newer_one(running: Board) -> None:
+    kill_at(running, State.GATE)
+    running.shelf.withdrawn.add(2)
+    running.shelf.add(GOOD, 3)
+    assert [(each.release, each.outcome) for each in running.pull()] == [(3, "committed")]
+
+
+def test_what_a_killed_look_left_of_metadata_does_not_stay(running: Board) -> None:
+    running.place.tuf.mkdir(exist_ok=True)
+    (running.place.tuf / "tmp1a2b3c4d").write_bytes(b"{")
+    running.pull()
+    assert list(running.place.tuf.iterdir()) == []
+
+
 def test_gates_that_never_end_are_begun_three_times(running: Board) -> None:
     """A release that takes the board down with it would be tried for good."""
 
@@ -199,47 +281,3 @@ def test_a_result_that_cannot_be_written_is_told_later(running: Board) -> None:
     assert answers(running) == 2
     assert [each.outcome for each in running.pull()] == ["committed"]
     assert [each.outcome for each in running.outbox] == ["committed", "committed"]
-
-
-def test_a_disk_that_is_full_while_staging_keeps_what_runs(running: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    unpack = staging.unpack
-
-    def full(*_arguments: object, **_more: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(staging, "unpack", full)
-    with pytest.raises(TbftError, match="no space left"):
-        running.pull()
-    assert answers(running) == 1
-    assert running.place.releases.numbers() == [1]
-    monkeypatch.setattr(staging, "unpack", unpack)
-    assert [each.outcome for each in running.pull()] == ["committed"]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tbft-edge-test", str(place)], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("a small disk was not tried: mounting one takes root")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
-def test_a_small_disk_is_full_for_real(small_disk: Path, tmp_path: Path) -> None:
-    board = Board(joined(small_disk / "state"), Shelf(tmp_path / "shelf"))
-    board.shelf.add(GOOD, 1)
-    board.pull()
-    free = os.statvfs(small_disk)
-    rest = small_disk / "rest"
-    rest.write_bytes(b"\0" * (free.f_bavail * free.f_frsize - (160 << 10)))
-    board.shelf.add(OTHER, 2)
-    with pytest.raises(TbftError, match="no space left"):
-        board.pull()
-    assert answers(board) == 1
-    assert not list(board.place.releases.folder.glob(".*"))
-    rest.unlink()
-    assert [each.outcome for each in board.pull()] == ["committed"]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from support.agents import packed
+from support.bundles import compiled, compiled_copy, read_manifest
 from support.fleet_devices import ACCURATE, BAD, GOOD, OTHER, Board, Offered, here
+from support.tars import END, file, header, members, pack, pax
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import FileEntry
 from tbft_fleet.device.ongoing import Ongoing
 from tbft_fleet.device.states import State
 from tbft_fleet.device.update import pull
@@ -132,6 +136,50 @@ def test_an_archive_of_another_bundle_is_refused_for_good(board: Board) -> None:
     assert board.place.current() == 1
     assert board.place.releases.numbers() == [1]
     assert board.outbox[-1].outcome == "refused"
+    assert board.pull() == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        file("predict.onnx", b""),
+        file("../victim", b""),
+        header("predict.onnx", kind=b"2", link="/etc/passwd"),
+        b"\xff" * 999,
+    ],
+)
+def test_an_archive_that_holds_what_no_bundle_does_is_refused_for_good(board: Board, more: bytes) -> None:
+    """A name twice, one that leads out, a link in place of a file, rubbish: whoever signed it."""
+    board.shelf.add(GOOD, 1)
+    board.pull()
+    offer = board.shelf.add(OTHER, 2)
+    pack(offer.archive, more, *members(compiled(OTHER)), END)
+    (ended,) = board.pull()
+    assert ended.outcome == "refused"
+    assert ended.why is not None
+    assert "\n" not in ended.why
+    assert board.place.releases.numbers() == [1]
+    assert board.pull() == []
+    assert not list(board.place.folder.rglob("victim"))
+
+
+@pytest.mark.parametrize("name", ["predict.onnx/more", "n" * 300])
+def test_a_bundle_whose_files_no_disk_holds_is_refused_and_not_tried_for_good(
+    board: Board, tmp_path: Path, name: str
+) -> None:
+    """One below another one, and a name that is too long: it is not this disk that somebody could mend."""
+    manifest = read_manifest(compiled(OTHER))
+    entry = FileEntry(bytes=0, sha256=hashlib.sha256(b"").hexdigest())
+    changed = compiled_copy(OTHER, tmp_path / "changed", files={**manifest.files, name: entry})
+    board.shelf.add(GOOD, 1)
+    board.pull()
+    offer = board.shelf.add(OTHER, 2)
+    release = msgspec.structs.replace(offer.release, bundle_id=read_manifest(changed).bundle_id)
+    pack(offer.archive, *members(changed), pax({"path": name}), file("x", b""), END)
+    board.shelf.offers[-1] = Offered(release, offer.archive)
+    (ended,) = board.pull()
+    assert ended.outcome == "refused"
+    assert board.place.current() == 1
     assert board.pull() == []
 
 

@@ -14,7 +14,7 @@ from support.made_up_fleet import BUNDLE, release
 from support.made_up_fleets import made_up_devices, made_up_status, releases
 from tbft_fleet.files.enrolment import Enrolment
 from tbft_fleet.files.release import Release
-from tbft_fleet.files.result import Health, Result, Training, Update
+from tbft_fleet.files.result import WITHDRAWN, Health, Result, Training, Update
 from tbft_fleet.files.round import Round, TookPart
 from tbft_fleet.host.device import Device
 from tbft_fleet.host.gathering import STATES, status_of
@@ -134,6 +134,13 @@ def test_failed_gates_are_needed_only_of_what_should_run() -> None:
     closed = gathered(known, of=(release(1), release(2, percent=0)))
     assert [need.kind for need in closed.needs] == ["gate"]
     assert closed.devices[0].state == "rolled back"
+    # What the host took back itself is no news to it.
+    back = told(device(), 1, update=Update(release=2, outcome="rolled back", why=WITHDRAWN))
+    assert gathered(back, of=(release(1), release(2, percent=0))).needs == ()
+    # What follows need not have come to it.
+    followed = gathered(known, of=(release(1), release(2, percent=0), release(3, percent=1)))
+    assert (followed.needs, followed.devices[0].target, followed.devices[0].why) == ((), 1, None)
+    assert followed.devices[0].state == "running"
     assert gathered(told(known, 3), of=(release(1), release(2), release(3))).needs == ()
 
 

@@ -15,7 +15,7 @@ from support.bundles import ALL_DRIFTS, compiled
 from support.fleets import GARDEN, PORCH, joined, new_fleet, packed_bundle
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
-from tbft_fleet.device.client import fetch
+from tbft_fleet.device.download import fetch
 from tbft_fleet.files.release import HIGHEST
 from tbft_fleet.files.result import Outcome
 from tbft_fleet.files.waves import is_open
@@ -235,7 +235,7 @@ def test_of_a_derived_bundle_devices_fetch_what_is_other(fleet: Fleet, tmp_path:
     offer = device.newest(fleet.repository.folder)
     assert offer is not None
     assert offer.bytes < child.stat().st_size / 10
-    laid_over(parent, fetch(device.client, offer, tmp_path / "incoming"), tmp_path / "laid")
+    laid_over(open_bundle(parent), fetch(device.client, offer, tmp_path / "incoming"), tmp_path / "laid")
     number, whole = fresh.take(fleet.repository.folder)
     assert (number, whole) == (2, child.read_bytes())
     assert open_bundle(tmp_path / "laid").manifest.bundle_id == made.release.bundle_id

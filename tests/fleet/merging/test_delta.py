@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save
 from support.bundles import ALL_DRIFTS, LAST, compiled, compiled_copy
 from support.files import listing
 from support.tars import END, MILLION, file, header, members, pack, pack_repeated, pax
+from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import open_bundle
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.merging.delta import RECORD, TENSORS, laid_over, packed
@@ -41,7 +42,7 @@ def refusal(parent: Path, archive: Path, place: Path) -> str:
     """Why it is refused, in a line; nothing is left behind."""
     before = listing(place)
     with pytest.raises(TbftError) as caught:
-        laid_over(parent, archive, place / "out")
+        laid_over(open_bundle(parent), archive, place / "out")
     assert listing(place) == before
     assert "\n" not in caught.value.message
     assert caught.value.hint
@@ -59,7 +60,7 @@ def tensors(**changes: np.ndarray) -> bytes:
 
 
 def test_the_child_comes_back_byte_for_byte(child: Path, delta: Path, tmp_path: Path) -> None:
-    laid_over(PARENT, delta, tmp_path / "out")
+    laid_over(open_bundle(PARENT), delta, tmp_path / "out")
     assert listing(tmp_path / "out") == listing(child)
     assert open_bundle(tmp_path / "out").manifest == open_bundle(child).manifest
     assert delta.stat().st_size < 1500
@@ -71,7 +72,8 @@ def test_whole_stages_and_statistics_come_back_too(blocks: list[Path], tmp_path:
     derive(bundle, begun_from(bundle, blocks[0]).bundle.changed, tmp_path / "child.tar.gz")
     parent = pack(tmp_path / "parent.tar.gz", *members(PARENT), END)
     made = packed(parent, tmp_path / "child.tar.gz", tmp_path / "delta.tar.gz")
-    laid_over(parent, tmp_path / "delta.tar.gz", tmp_path / "out")
+    with opened(parent) as base:
+        laid_over(base, tmp_path / "delta.tar.gz", tmp_path / "out")
     assert open_bundle(tmp_path / "out").manifest.bundle_id == made.bundle_id
     assert open_bundle(tmp_path / "out").plan(LAST)
     assert (tmp_path / "delta.tar.gz").stat().st_size < (tmp_path / "child.tar.gz").stat().st_size / 4
@@ -82,8 +84,8 @@ def test_a_delta_of_a_delta(child: Path, delta: Path, tmp_path: Path) -> None:
     own = load_file(child / "weights.safetensors")
     derive(open_bundle(child), {"fc.bias": own["fc.bias"] - 2}, tmp_path / "second")
     packed(child, tmp_path / "second", tmp_path / "second.tar.gz")
-    laid_over(PARENT, delta, tmp_path / "first")
-    laid_over(tmp_path / "first", tmp_path / "second.tar.gz", tmp_path / "out")
+    laid_over(open_bundle(PARENT), delta, tmp_path / "first")
+    laid_over(open_bundle(tmp_path / "first"), tmp_path / "second.tar.gz", tmp_path / "out")
     assert listing(tmp_path / "out") == listing(tmp_path / "second")
     assert "is to be laid over bundle" in refusal(PARENT, tmp_path / "second.tar.gz", tmp_path)
 
