@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from threading import Event, Timer
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import (
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-)
+from urllib.request import Request
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import open_regular
+from tbft_artifacts.words import as_line
+from tbft_fleet.device.opener import PATIENCE, opener
 
 _PIECE = 1 << 16
-# Seconds in which a server has to answer, and has to send the next byte.
-PATIENCE = 30.0
 # Bytes per second on the whole; the slowest modems have ten times as many.
 _SLOWEST = 100
 _NOT_THERE = {403, 404, 410}
+# Of what a server says of itself.
+_LONGEST = 100
 _PARTIAL, _NO_SUCH_RANGE = 206, 416
 
 
@@ -94,7 +84,7 @@ class Http:
                 return self.pieces(name)
             if error.code in _NOT_THERE:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from error
-            raise OSError(f"the server answers {error.code} {error.reason}") from error
+            raise OSError(f"the server answers {error.code} {as_line(str(error.reason))[:_LONGEST]}") from error
         except URLError as error:
             raise _told(error.reason) from error
         except (HTTPException, ValueError) as error:
@@ -107,7 +97,7 @@ class Http:
 
     def _ask(self, name: str, start: int) -> HTTPResponse:
         headers = {"User-Agent": "tbft-edge", **({"Range": f"bytes={start}-"} if start else {})}
-        answer = _opener().open(Request(self.url + quote(name), headers=headers), timeout=self.patience)
+        answer = opener().open(Request(self.url + quote(name), headers=headers), timeout=self.patience)
         assert isinstance(answer, HTTPResponse)
         return answer
 
@@ -135,63 +125,6 @@ def carrier_of(text: str) -> Carrier:
     if "://" in text:
         raise TbftError(f"'{text}' is no http:// or https:// address, and no folder", "give one of these")
     return Folder(Path(text))
-
-
-class _Response(HTTPResponse):
-    """One whose head comes in time as a whole: a server that sends it byte by byte answers each time that one waits."""
-
-    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
-        super().__init__(sock, *arguments, **options)
-        self._socket = sock
-
-    def begin(self) -> None:
-        late = Event()
-
-        def end() -> None:
-            late.set()
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-        # The socket's own patience is for its next byte, and ends first where none comes.
-        timer = Timer(1.5 * (self._socket.gettimeout() or PATIENCE), end)
-        timer.daemon = True
-        timer.start()
-        try:
-            super().begin()
-        except (OSError, HTTPException) as error:
-            if late.is_set():
-                raise TimeoutError("its answer did not come in time") from error
-            raise
-        finally:
-            timer.cancel()
-
-
-class _Connection(HTTPConnection):
-    response_class = _Response
-
-
-class _TlsConnection(HTTPSConnection):
-    response_class = _Response
-
-
-class _Handler(HTTPHandler):
-    def http_open(self, req: Request) -> HTTPResponse:
-        return self.do_open(_Connection, req)
-
-
-class _TlsHandler(HTTPSHandler):
-    def https_open(self, req: Request) -> HTTPResponse:
-        return self.do_open(_TlsConnection, req)
-
-
-def _opener() -> OpenerDirector:
-    """Unlike Python's own one it opens nothing but HTTP, wherever a server may send it."""
-    opener = OpenerDirector()
-    for handler in (ProxyHandler, _Handler, _TlsHandler, HTTPRedirectHandler):
-        opener.add_handler(handler())
-    for judge in (HTTPErrorProcessor, HTTPDefaultErrorHandler):
-        opener.add_handler(judge())
-    return opener
 
 
 def _told(reason: object) -> OSError:
