@@ -89,10 +89,7 @@ def all_digits() -> Dataset:
 
 
 def _bilinear(small: int, large: int) -> NDArray[np.float64]:
-    """(large, small): how much each old row weighs in each new one, pixel centres aligned.
-
-    In NumPy, as the host environment has no picture library.
-    """
+    """(large, small): how much each old row weighs in each new one, pixel centres aligned."""
     centres = (np.arange(large) + 0.5) * small / large - 0.5
     return np.stack([np.interp(centres, np.arange(small), row) for row in np.eye(small)], axis=1)
 

@@ -1,6 +1,6 @@
 """How what a host does grows with its fleet: seconds and memory of `fleet collect`, `status` and `merge`.
 
-    .venv/host/bin/python -m benchmarks.fleet.growth BUNDLE.tar.gz --devices 10 100 1000
+    .venv/device/bin/python -m benchmarks.fleet.growth BUNDLE --devices 10 100 1000
 
 Devices are simulated, but what they send is not: each has a key, and a signed result of a training of a plan of
 the bundle with its weights. The commands are the real ones, each in a process of its own.

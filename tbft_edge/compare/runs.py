@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import msgspec
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import DivergedError, TbftError
+from tbft_artifacts.program import program
 from tbft_artifacts.regular import read_at_most
 from tbft_edge.compare.entries import Entry
 from tbft_edge.compare.options import Options
@@ -144,7 +144,7 @@ def _evaluate(options: Options, model: Path, bundle_id: str, data: Path) -> Eval
 
 
 def _command(failed: str, options: Options, command: str, *arguments: str | Path) -> bytes:
-    own = [sys.executable, "-P", "-m", "tbft_edge", command, *arguments, "--threads", str(options.threads), "--json"]
+    own = [*program(), command, *arguments, "--threads", str(options.threads), "--json"]
     return run_json(own, failed=failed)
 
 

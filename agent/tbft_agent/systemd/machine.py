@@ -8,8 +8,9 @@ from tbft_agent.settings import Configured
 from tbft_agent.systemd.unit import Machine
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import WEIGHTS
+from tbft_artifacts.program import program
 from tbft_runtime.systemd.access import check_owner, groups_for, groups_of, names_of
-from tbft_runtime.systemd.here import both, code, firmware, plain, program
+from tbft_runtime.systemd.here import both, code, firmware, plain
 from tbft_runtime.systemd.places import STATE, Places
 from tbft_runtime.systemd.steps import account
 

@@ -11,8 +11,8 @@ from tbft_agent.versions import KEPT_BEFORE
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.systemd.places import STATE, Places
 from tbft_runtime.systemd.steps import USER
-from tbft_runtime.systemd.syntax import settings, word
-from tbft_runtime.systemd.walls import devices, file_system, unit, walls
+from tbft_runtime.systemd.syntax import settings, unit, word
+from tbft_runtime.systemd.walls import devices, file_system, walls
 
 NAME = "tbft-edge-agent.service"
 # Of an address on which every network of the board is heard.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tbft_artifacts.errors import TbftError
-from tbft_runtime.systemd.here import program
+from tbft_artifacts.program import program
 from tbft_runtime.systemd.places import Places
 from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, user_and_folder
-from tbft_runtime.systemd.syntax import settings, word
-from tbft_runtime.systemd.walls import devices, file_system, unit, walls
+from tbft_runtime.systemd.syntax import settings, unit, word
+from tbft_runtime.systemd.walls import devices, file_system, walls
 
 SERVICE, TIMER = "tbft-edge-pull.service", "tbft-edge-pull.timer"
 # A board that starts has other things to do.

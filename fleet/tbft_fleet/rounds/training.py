@@ -19,6 +19,7 @@ from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import decode
 from tbft_artifacts.ended import said_error
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.program import program
 from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import PRIVATE_FILE, private_folder
 from tbft_artifacts.structs import Count, Struct, Word
@@ -139,7 +140,7 @@ def _run(words: Sequence[str], work: Path, seconds: float, alive: Callable[[], N
     last = time.monotonic() + seconds
     with said.open("wb") as errors:
         child = subprocess.Popen(
-            [*begin, sys.executable, "-P", "-m", "tbft_edge", *words],
+            [*begin, *program(), *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,

@@ -11,11 +11,6 @@ from pathlib import Path
 _FIRMWARE = ("/dev/vcio", "/dev/vchiq")
 
 
-def program() -> tuple[str, ...]:
-    """What starts `tbft-edge`. Not resolved: that Python is a link is what makes an environment of it."""
-    return (sys.executable, "-P", "-m", "tbft_edge")
-
-
 def firmware() -> tuple[str, ...]:
     """Devices of this board that tell power and throttling."""
     return tuple(path for path in _FIRMWARE if Path(path).exists())

@@ -1,4 +1,4 @@
-"""Words as systemd reads them (systemd.syntax(7), "Quoting"; systemd.unit(5), "Specifiers")."""
+"""Units as systemd reads them, and words in them (systemd.syntax(7), "Quoting"; systemd.unit(5), "Specifiers")."""
 
 from __future__ import annotations
 
@@ -29,3 +29,8 @@ def settings(**values: str | list[str]) -> list[str]:
     return [
         f"{name}={each}" for name, value in values.items() for each in ([value] if isinstance(value, str) else value)
     ]
+
+
+def unit(sections: dict[str, list[str]]) -> str:
+    """The text of a unit's file, of its sections by their names."""
+    return "\n".join("\n".join((f"[{name}]", *lines, "")) for name, lines in sections.items())

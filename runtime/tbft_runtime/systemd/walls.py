@@ -55,11 +55,6 @@ def devices(paths: tuple[str, ...]) -> list[str]:
     ]
 
 
-def unit(sections: dict[str, list[str]]) -> str:
-    """The text of a unit's file."""
-    return "\n".join("\n".join((f"[{name}]", *lines, "")) for name, lines in sections.items())
-
-
 def _words(paths: list[Path], state: Path) -> list[str]:
     """A minus stands before what may lack: the program says so itself, or waits, as for a stick that is unplugged."""
     return [word(str(path) if path == state else f"-{path}") for path in paths]
