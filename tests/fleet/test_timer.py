@@ -39,7 +39,7 @@ def test_the_timer_starts_what_pulls(tmp_path: Path) -> None:
     """Boards do not all ask at the same moment, and one that was off asks soon after its start."""
     units = written(tmp_path)
     assert units[SERVICE]["Service"]["Type"] == "oneshot"
-    assert units[SERVICE]["Service"]["ExecStart"].endswith(f"-P -m tbft_edge fleet pull {STATE}")
+    assert units[SERVICE]["Service"]["ExecStart"].endswith(f"-P -m tbft_edge fleet pull {STATE} --timer")
     assert units[TIMER]["Timer"] == {"OnBootSec": "5min", "OnUnitInactiveSec": "1h", "RandomizedDelaySec": "900"}
     assert units[TIMER]["Install"] == {"WantedBy": "timers.target"}
 

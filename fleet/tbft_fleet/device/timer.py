@@ -68,7 +68,7 @@ def to_uninstall(state: Path, units: Path = UNITS) -> Plan:
 
 
 def _service(pulling: Pulling) -> str:
-    command = [*program(), "fleet", "pull", str(pulling.state)]
+    command = [*program(), "fleet", "pull", str(pulling.state), "--timer"]
     sections = {
         "Unit": [
             "# Written by 'tbft-edge fleet install'; changes belong into a drop-in (systemctl edit).",
