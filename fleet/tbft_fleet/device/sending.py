@@ -32,7 +32,9 @@ class UnsentError(TbftError):
     """Some wait still, behind however many that were taken."""
 
     def __init__(self, sent: int, why: str) -> None:
-        super().__init__(f"what this device has to tell was not taken: {why}", "it waits in the outbox for the next time")
+        super().__init__(
+            f"what this device has to tell was not taken: {why}", "it waits in the outbox for the next time"
+        )
         self.sent = sent
 
 
@@ -88,7 +90,7 @@ def _put(path: Path, address: str, patience: float) -> None:
 
 
 class _Measured(BufferedReader):
-    """A file that is sent no slower than anybody has patience for: a server that takes a byte a minute takes forever."""
+    """A file that is sent no slower than anybody has patience for: a byte a minute is an answer each time."""
 
     def __init__(self, path: Path, patience: float) -> None:
         super().__init__(FileIO(path))

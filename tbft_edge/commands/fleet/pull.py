@@ -44,7 +44,7 @@ def command(
         bool,
         typer.Option(
             "--timer",
-            help="As a timer does: leave a server that failed alone for longer each time, up to a day; report once a day.",
+            help="As a timer does: leave a server that failed alone, for longer each time; report once a day.",
         ),
     ] = False,
     json: JsonOption = False,

@@ -96,7 +96,9 @@ class Failing(Handler):
 
 def test_each_pause_is_about_twice_the_last_and_none_longer_than_a_day() -> None:
     pauses = [pause(count, "pi-7") for count in range(1, 12)]
-    assert all(0.75 * FIRST_SECONDS * 2**turn < found <= FIRST_SECONDS * 2**turn for turn, found in enumerate(pauses[:7]))
+    assert all(
+        0.75 * FIRST_SECONDS * 2**turn < found <= FIRST_SECONDS * 2**turn for turn, found in enumerate(pauses[:7])
+    )
     assert all(0.75 * LONGEST_SECONDS < found <= LONGEST_SECONDS for found in pauses[7:])
     assert pause(2**31 - 1, "pi-7") <= LONGEST_SECONDS
     assert pause(1, "pi-7", wanted=7200) == 7200
