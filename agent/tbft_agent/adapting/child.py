@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from tbft_artifacts.ended import signal_name
@@ -45,8 +46,11 @@ class Commands:
         self._child: subprocess.Popen[bytes] | None = None
         self._stopped = False
 
-    def run(self, *words: str | Path) -> bytes:
-        """What `tbft-edge WORDS --json` prints. Raises TbftError with its own message, and StoppedError."""
+    def run(self, *words: str | Path, fine: Collection[int] = (0,)) -> bytes:
+        """What `tbft-edge WORDS --json` prints. Raises TbftError with its own message, and StoppedError.
+
+        `fine` are exit codes with which it did what it should.
+        """
         command = [sys.executable, "-P", "-m", _TIED, str(os.getpid()), *(os.fspath(word) for word in words), "--json"]
         with self._lock:
             if self._stopped:
@@ -73,7 +77,7 @@ class Commands:
                 self.seconds += time.monotonic() - began
         if self._stopped:
             raise StoppedError
-        if child.returncode:
+        if child.returncode not in fine:
             raise _failure(said, child.returncode)
         return printed
 

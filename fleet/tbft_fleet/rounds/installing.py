@@ -15,7 +15,7 @@ from tbft_fleet.rounds.supernode import Superlink
 from tbft_runtime.systemd.access import Account, groups_for, groups_of, names_of
 from tbft_runtime.systemd.here import both, code, firmware, plain
 from tbft_runtime.systemd.places import Places
-from tbft_runtime.systemd.steps import UNITS, USER, Plan, Step, account, user_and_folder
+from tbft_runtime.systemd.steps import UNITS, USER, Plan, Step, account, given_to_user, user_and_folder
 
 # Lower ones are root's, whose rights the service has not.
 _FIRST_PORT, _LAST_PORT = 1024, 65535
@@ -50,7 +50,7 @@ def node_to_install(state: Path, superlink: Superlink, units: Path = UNITS) -> P
         throttling=throttling,
         is_behind=True,
     )
-    given = [] if is_own else [Step(run=("chown", "-R", f"{USER}:{USER}", "--", str(places.state)))]
+    given = [] if is_own else [given_to_user(places.state)]
     return to_install(
         staying,
         (*user_and_folder(places.state, made=False), *given),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -25,13 +26,17 @@ NOT_KEPT_EXIT_CODE = 1
 
 
 class Pulled(msgspec.Struct, frozen=True):
-    """The release that runs now (0: none), and of the last update how it ended; None where nothing was new."""
+    """The release that runs now (0: none), and of the last update how it ended; None where nothing was new.
+
+    `waits` is why the server was left alone, if it was.
+    """
 
     current: int
     release: int | None
     outcome: Outcome | None
     why: str | None
     updates: list[Ended]
+    waits: str | None
 
 
 def command(
@@ -47,6 +52,12 @@ def command(
             help="As a timer does: leave a server that failed alone, for longer each time; report once a day.",
         ),
     ] = False,
+    agent: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CONFIG", help="The agent's agent.toml, if one runs here: with --timer its drift is told."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Take what is new until nothing is: verify, stage, switch, gate, and then commit or roll back.
@@ -61,14 +72,14 @@ def command(
         try:
             _pull(place, carrier, ahead, timer, json)
         except (TbftError, typer.Exit):
-            _tell_host(place, timer)
+            _tell_host(place, timer, agent)
             raise
-        _tell_host(place, timer)
+        _tell_host(place, timer, agent)
 
 
-def _tell_host(place: Place, timer: bool) -> None:
+def _tell_host(place: Place, timer: bool, agent: Path | None) -> None:
     if timer:
-        tell_if_silent(place)
+        tell_if_silent(place, agent)
     send_what_waits(place)
 
 
@@ -80,6 +91,7 @@ def _pull(place: Place, carrier: str | None, ahead: bool, timer: bool, json: boo
     from tbft_fleet.device.update import pull
 
     updates: list[Ended] = []
+    waits: str | None = None
 
     def told(update: Update, accuracy: float | None) -> None:
         put(place, msgspec.structs.replace(board_health(place), accuracy=accuracy), update=update)
@@ -91,24 +103,25 @@ def _pull(place: Place, carrier: str | None, ahead: bool, timer: bool, json: boo
                 if not json:
                     _show(ended)
     except LeftAloneError as error:
-        say(error.message)
+        waits = error.message
+        say(waits)
         if not updates and not json:
             return
     except TbftError:
         # What ended is told, though the next one did not.
         if json and updates:
-            _print(place.current(), updates)
+            _print(place.current(), updates, waits)
         raise
     current = place.current()
     if json:
-        _print(current, updates)
+        _print(current, updates, waits)
     elif not updates:
         print_line(f"nothing new: release {current} runs" if current else "no release is there yet")
     if any(ended.outcome != "committed" for ended in updates):
         raise typer.Exit(NOT_KEPT_EXIT_CODE)
 
 
-def _print(current: int, updates: list[Ended]) -> None:
+def _print(current: int, updates: list[Ended], waits: str | None) -> None:
     last = updates[-1] if updates else None
     print_json(
         Pulled(
@@ -117,6 +130,7 @@ def _print(current: int, updates: list[Ended]) -> None:
             None if last is None else last.outcome,
             None if last is None else last.why,
             updates,
+            waits,
         )
     )
 

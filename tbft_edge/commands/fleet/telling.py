@@ -33,14 +33,14 @@ def how_it_is(place: Place, agent: Path | None) -> Health:
     return found if agent is None else msgspec.structs.replace(found, **_of_agent(agent))
 
 
-def tell_if_silent(place: Place) -> None:
-    """Sign how the device is, if it said nothing for a day. What goes wrong is said: an update is worth more."""
+def tell_if_silent(place: Place, agent: Path | None) -> None:
+    """Sign `how_it_is`, if the device said nothing for a day. What goes wrong is said: an update is worth more."""
     from tbft_fleet.device.outbox import put
     from tbft_fleet.device.silence import is_silent
 
     try:
         if is_silent(place):
-            say(f"how this device is: {put(place, how_it_is(place, None))}")
+            say(f"how this device is: {put(place, how_it_is(place, agent))}")
     except TbftError as error:
         say(f"nothing is told: {error.message}")
 
