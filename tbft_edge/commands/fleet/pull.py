@@ -26,17 +26,15 @@ NOT_KEPT_EXIT_CODE = 1
 
 
 class Pulled(msgspec.Struct, frozen=True):
-    """The release that runs now (0: none), and of the last update how it ended; None where nothing was new.
-
-    `waits` is why the server was left alone, if it was.
-    """
+    """The release that runs now (0: none), and of the last update how it ended; None where nothing was new."""
 
     current: int
     release: int | None
     outcome: Outcome | None
     why: str | None
     updates: list[Ended]
-    waits: str | None
+    # Why the server was left alone; None of one that was asked.
+    waits: str | None = None
 
 
 def command(
@@ -91,7 +89,6 @@ def _pull(place: Place, carrier: str | None, ahead: bool, timer: bool, json: boo
     from tbft_fleet.device.update import pull
 
     updates: list[Ended] = []
-    waits: str | None = None
 
     def told(update: Update, accuracy: float | None) -> None:
         put(place, msgspec.structs.replace(board_health(place), accuracy=accuracy), update=update)
@@ -103,25 +100,26 @@ def _pull(place: Place, carrier: str | None, ahead: bool, timer: bool, json: boo
                 if not json:
                     _show(ended)
     except LeftAloneError as error:
-        waits = error.message
-        say(waits)
-        if not updates and not json:
+        say(error.message)
+        if not updates:
+            if json:
+                print_json(Pulled(place.current(), None, None, None, [], waits=error.message))
             return
     except TbftError:
         # What ended is told, though the next one did not.
         if json and updates:
-            _print(place.current(), updates, waits)
+            _print(place.current(), updates)
         raise
     current = place.current()
     if json:
-        _print(current, updates, waits)
+        _print(current, updates)
     elif not updates:
         print_line(f"nothing new: release {current} runs" if current else "no release is there yet")
     if any(ended.outcome != "committed" for ended in updates):
         raise typer.Exit(NOT_KEPT_EXIT_CODE)
 
 
-def _print(current: int, updates: list[Ended], waits: str | None) -> None:
+def _print(current: int, updates: list[Ended]) -> None:
     last = updates[-1] if updates else None
     print_json(
         Pulled(
@@ -130,7 +128,6 @@ def _print(current: int, updates: list[Ended], waits: str | None) -> None:
             None if last is None else last.outcome,
             None if last is None else last.why,
             updates,
-            waits,
         )
     )
 

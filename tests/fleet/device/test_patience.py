@@ -225,5 +225,6 @@ def test_a_timer_hears_of_it_in_one_line(board: Looking, command: Command) -> No
     (line,) = waiting.err.splitlines()
     assert line.startswith(f"'{NOBODY}' is left alone until ")
     as_json = command("fleet", "pull", state, "--timer", "--json")
-    assert (as_json.code, json.loads(as_json.out)["updates"]) == (0, [])
+    told = json.loads(as_json.out)
+    assert (as_json.code, told["updates"], told["waits"]) == (0, [], line)
     assert command("fleet", "pull", state).code == 2
