@@ -158,6 +158,9 @@ def test_what_is_no_address_is_one_line(place: Place, url: str) -> None:
 
 
 def test_silence_is_a_day_without_a_word(place: Place) -> None:
+    """Also of one that never said any."""
+    assert is_silent(place)
+    (place.folder / "counter").write_text("0\n")
     assert is_silent(place)
     tell(place)
     assert not is_silent(place)
