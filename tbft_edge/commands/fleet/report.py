@@ -43,7 +43,7 @@ def command(
     from tbft_fleet.device.place import Place
 
     place = Place(state)
-    _ = place.device
+    _ = place.device  # Before anything is said of it.
     training, files = None, None
     if run is not None:
         with extra("device", "tbft_fleet.device.learned"):
