@@ -59,6 +59,8 @@ def _ends_outdated(configured: Configured, say: Callable[[str], None], puller: P
         agent = Agent(configured, SystemClock())
         rounds = Round(agent)
         try:
+            if puller is not None:
+                puller.tell(agent.core.journal)
             token = None if http.host in LOOPBACK else _token(place.token)
             _greet(http, token, place.token, say)
             server = uvicorn.Server(
@@ -79,8 +81,6 @@ def _ends_outdated(configured: Configured, say: Callable[[str], None], puller: P
 
             rounds.outdated = end
             rounds.start()
-            if puller is not None:
-                puller.tell(agent.core.journal)
             with _signals_as_they_were():
                 was_told = asyncio.run(_serve(server, listener))
             return agent.is_outdated and not was_told

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,8 +44,8 @@ class Said(Commands):
         super().__init__()
         self.ends, self.ran = list(ends), list[tuple[object, ...]]()
 
-    def run(self, *words: str | Path, fine: Collection[int] = (0,)) -> bytes:
-        self.ran.append((*words, fine))
+    def run(self, *words: str | Path) -> bytes:
+        self.ran.append(words)
         end = self.ends.pop(0)
         if isinstance(end, Exception):
             raise end
@@ -110,7 +109,7 @@ def test_it_looks_as_a_timer_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         time.sleep(0.01)
     puller.end()
     count = len(commands.ran)
-    assert commands.ran[0] == ("fleet", "pull", DEVICE, "--timer", "--agent", Path("agent.toml"), (0, 1))
+    assert commands.ran[0] == ("fleet", "pull", DEVICE, "--timer", "--agent", Path("agent.toml"))
     time.sleep(0.1)
     assert len(commands.ran) == count
     assert "tbft-edge-puller" not in [thread.name for thread in threading.enumerate()]

@@ -36,21 +36,18 @@ class BoardError(TbftError):
 
 
 class Commands:
-    """Runs one command after the other, until it is told to stop."""
+    """Runs one command after the other, until it is told to stop; `fine` are exit codes of what did as it should."""
 
-    def __init__(self, longest_seconds: float = LONGEST_SECONDS) -> None:
-        self._longest_seconds = longest_seconds
+    def __init__(self, longest_seconds: float = LONGEST_SECONDS, fine: Collection[int] = (0,)) -> None:
+        self._longest_seconds, self._fine = longest_seconds, fine
         # How long commands ran so far, whatever became of them.
         self.seconds = 0.0
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._stopped = False
 
-    def run(self, *words: str | Path, fine: Collection[int] = (0,)) -> bytes:
-        """What `tbft-edge WORDS --json` prints. Raises TbftError with its own message, and StoppedError.
-
-        `fine` are exit codes with which it did what it should.
-        """
+    def run(self, *words: str | Path) -> bytes:
+        """What `tbft-edge WORDS --json` prints. Raises TbftError with its own message, and StoppedError."""
         command = [sys.executable, "-P", "-m", _TIED, str(os.getpid()), *(os.fspath(word) for word in words), "--json"]
         with self._lock:
             if self._stopped:
@@ -77,7 +74,7 @@ class Commands:
                 self.seconds += time.monotonic() - began
         if self._stopped:
             raise StoppedError
-        if child.returncode not in fine:
+        if child.returncode not in self._fine:
             raise _failure(said, child.returncode)
         return printed
 

@@ -73,6 +73,11 @@ class Place:
         return self.rounds / "node.key"
 
     @property
+    def failures(self) -> Path:
+        """How often its server failed, one time after the other, and until when it is left alone."""
+        return self.folder / "failures.json"
+
+    @property
     def enrolment(self) -> Path:
         """What the host is given to know the device by."""
         return self.folder / "enrolment.dsse.json"
@@ -91,11 +96,6 @@ class Place:
     def clock(self) -> Path:
         """The newest time that was seen."""
         return self.folder / "clock.json"
-
-    @property
-    def failures(self) -> Path:
-        """How often its server failed, one time after the other, and until when it is left alone."""
-        return self.folder / "failures.json"
 
     @property
     def incoming(self) -> Path:
