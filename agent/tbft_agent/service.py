@@ -14,6 +14,7 @@ import uvicorn
 from tbft_agent.agent import Agent
 from tbft_agent.clock import SystemClock
 from tbft_agent.place import Place
+from tbft_agent.pulling import Puller
 from tbft_agent.round import Round
 from tbft_agent.settings import LOOPBACK, Configured, Http
 from tbft_agent.web.app import make_app
@@ -34,20 +35,32 @@ def run(configured: Configured, say: Callable[[str], None]) -> None:
 
     Raises TbftError if another agent has the folder, the address is taken, or no model can be loaded.
     """
+    puller = _puller(configured)
     try:
-        while _ends_outdated(configured, say):
+        while _ends_outdated(configured, say, puller):
             say("its bundle is another one by now: it begins anew with that")
     finally:
         tell("STOPPING=1")
+        if puller is not None:
+            puller.end()
 
 
-def _ends_outdated(configured: Configured, say: Callable[[str], None]) -> bool:
+def _puller(configured: Configured) -> Puller | None:
+    fleet = configured.settings.fleet
+    if fleet is None or configured.device is None:
+        return None
+    return Puller(configured.device, configured.file, fleet.every_minutes * 60)
+
+
+def _ends_outdated(configured: Configured, say: Callable[[str], None], puller: Puller | None) -> bool:
     """One life of it; whether it ended since its bundle is another one."""
     place, http = Place(configured.state), configured.settings.http
     with place.taken(), _listening(http) as listener:
         agent = Agent(configured, SystemClock())
         rounds = Round(agent)
         try:
+            if puller is not None:
+                puller.tell(agent.core.journal)
             token = None if http.host in LOOPBACK else _token(place.token)
             _greet(http, token, place.token, say)
             server = uvicorn.Server(

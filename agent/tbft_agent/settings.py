@@ -139,6 +139,14 @@ class Probation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Mean confidence may be lower by so much than the model before had on the same kind of images."""
 
 
+class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The device of a fleet that this board is: the agent looks for releases."""
+
+    device: str
+    """The folder that `fleet join` made."""
+    every_minutes: Annotated[float, msgspec.Meta(ge=1, le=100_000)] = 60.0
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of the file. Paths are taken from the folder that it lies in."""
 
@@ -155,6 +163,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ask: Asking = Asking()
     adapt: Adapting = Adapting()
     probation: Probation = Probation()
+    fleet: Fleet | None = None
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,7 @@ class Configured:
     state: Path
     camera: Path | None
     metrics: Path | None
+    device: Path | None = None
 
 
 def read_settings(file: Path) -> Configured:
@@ -197,4 +207,5 @@ def read_settings(file: Path) -> Configured:
         place(found.state),
         None if found.camera is None else place(found.camera.folder),
         None if found.metrics_file is None else place(found.metrics_file),
+        None if found.fleet is None else place(found.fleet.device),
     )

@@ -147,3 +147,11 @@ def test_a_child_gives_way(python: Path) -> None:
     script(python, "nice; cat /proc/self/oom_score_adj")
     time_given = Commands().run("train").split()
     assert int(time_given[-1]) >= 0
+
+
+def test_some_exit_codes_are_fine(python: Path) -> None:
+    """Such as that of a release which did not stay: what it prints says so."""
+    script(python, "echo gone", "exit 1")
+    assert Commands(fine=(0, 1)).run("fleet") == b"gone\n"
+    with pytest.raises(TbftError, match="exit code 1"):
+        Commands().run("fleet")

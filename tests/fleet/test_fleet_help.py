@@ -41,4 +41,4 @@ def test_each_has_help_and_json(name: str) -> None:
 def test_the_page_of_commands_has_each() -> None:
     """What is on no page is not found."""
     page = (ROOT / "docs" / "commands.md").read_text()
-    assert {*re.findall(r"<code>tbft-edge fleet ([a-z ]+)</code>", page)} == {*FLEET}
+    assert {*re.findall(r"<code>tbft-edge fleet ([a-z -]+)</code>", page)} == {*FLEET}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +11,7 @@ import pytest
 from support.commands import Ended, refused
 from support.fleet_devices import joined, own_images
 from support.services import parsed
+from support.units import MOST_EXPOSED, NEEDS_SYSTEMD, exposure
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.pulling import pulling
 from tbft_fleet.device.timer import SERVICE, TIMER, Pulling, to_install, to_uninstall
@@ -22,8 +20,6 @@ from tbft_runtime.systemd.steps import carry_out
 
 STATE = Path("/var/lib/tbft-edge/fleet")
 PULLING = Pulling(STATE, Places(STATE, (Path("/srv/images"),), ()), "1h", (), (), is_own=True)
-# `systemd-analyze security`: 0 is best, 9.6 a service that says nothing.
-MOST_EXPOSED = 2.0
 PLACES = {
     "usual": PULLING,
     "a stick": replace(PULLING, places=Places(STATE, (Path("/media/stick/a b"), Path("/home/pi/images")), ())),
@@ -47,7 +43,7 @@ def test_the_timer_starts_what_pulls(tmp_path: Path) -> None:
     """Boards do not all ask at the same moment, and one that was off asks soon after its start."""
     units = written(tmp_path)
     assert units[SERVICE]["Service"]["Type"] == "oneshot"
-    assert units[SERVICE]["Service"]["ExecStart"].endswith(f"-P -m tbft_edge fleet pull {STATE}")
+    assert units[SERVICE]["Service"]["ExecStart"].endswith(f"-P -m tbft_edge fleet pull {STATE} --timer")
     assert units[TIMER]["Timer"] == {"OnBootSec": "5min", "OnUnitInactiveSec": "1h", "RandomizedDelaySec": "900"}
     assert units[TIMER]["Install"] == {"WantedBy": "timers.target"}
 
@@ -75,25 +71,14 @@ def test_units_are_written_before_systemd_reads_them_and_go_again(tmp_path: Path
         to_uninstall(STATE, tmp_path)
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@NEEDS_SYSTEMD
 @pytest.mark.parametrize("place", PLACES)
 def test_systemd_takes_them_and_finds_little_exposed(place: str, tmp_path: Path) -> None:
     """By its own judge: no word that it does not know, and a figure that is good."""
     for step in to_install(PLACES[place], tmp_path).steps:
         if step.write is not None and step.text is not None:
             Path(step.write).write_text(step.text, encoding="utf-8")
-    units = [tmp_path / SERVICE, tmp_path / TIMER]
-    checked = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
-    assert (checked.returncode, checked.stderr) == (0, "")
-    judged = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--no-pager", units[0]],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    exposed = re.search(r"exposure level for \S+: ([\d.]+)", judged.stdout)
-    assert exposed is not None, judged.stdout
-    assert float(exposed[1]) <= MOST_EXPOSED
+    assert exposure([tmp_path / SERVICE, tmp_path / TIMER]) <= MOST_EXPOSED
 
 
 def test_a_board_is_told_what_would_be_installed(command: Callable[..., Ended], tmp_path: Path) -> None:

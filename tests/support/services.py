@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,15 +69,15 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(file: Path, watchdog_seconds: float = 2.0) -> Iterator[Running]:
-    """One that is ready, as systemd starts it."""
+def running(file: Path, watchdog_seconds: float = 2.0, words: Sequence[str] | None = None) -> Iterator[Running]:
+    """One that is ready, as systemd starts it; by `words` where it is another command that runs it."""
     path = file.parent / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(str(path))
         channel.settimeout(0.2)
         told = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": f"{watchdog_seconds * 1e6:.0f}"}
         process = subprocess.Popen(
-            command(DEVICE, "agent", file),
+            words or command(DEVICE, "agent", file),
             env=surroundings(told),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

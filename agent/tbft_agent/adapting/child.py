@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from tbft_artifacts.ended import signal_name
@@ -35,10 +36,10 @@ class BoardError(TbftError):
 
 
 class Commands:
-    """Runs one command after the other, until it is told to stop."""
+    """Runs one command after the other, until it is told to stop; `fine` are exit codes of what did as it should."""
 
-    def __init__(self, longest_seconds: float = LONGEST_SECONDS) -> None:
-        self._longest_seconds = longest_seconds
+    def __init__(self, longest_seconds: float = LONGEST_SECONDS, fine: Collection[int] = (0,)) -> None:
+        self._longest_seconds, self._fine = longest_seconds, fine
         # How long commands ran so far, whatever became of them.
         self.seconds = 0.0
         self._lock = threading.Lock()
@@ -73,7 +74,7 @@ class Commands:
                 self.seconds += time.monotonic() - began
         if self._stopped:
             raise StoppedError
-        if child.returncode:
+        if child.returncode not in self._fine:
             raise _failure(said, child.returncode)
         return printed
 

@@ -8,7 +8,7 @@ from tbft_agent.settings import Configured
 from tbft_agent.systemd.unit import NAME, Machine, unit_text
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.systemd.places import STATE
-from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, user_and_folder
+from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, given_to_user, user_and_folder
 
 
 def to_install(configured: Configured, machine: Machine, units: Path = UNITS) -> Plan:
@@ -16,6 +16,7 @@ def to_install(configured: Configured, machine: Machine, units: Path = UNITS) ->
     state = machine.places.state
     steps = [
         *user_and_folder(state, made=state == STATE),
+        *([] if machine.given is None else [given_to_user(machine.given)]),
         Step(write=str(units / NAME), text=unit_text(configured, machine)),
         Step(run=RELOAD),
         Step(run=("systemctl", "enable", NAME)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from tbft_agent.agent import CRASHES, HEALTHY_SECONDS
 from tbft_agent.settings import LOOPBACK, Configured
@@ -27,13 +28,16 @@ _STOP_SECONDS = 20
 # times: as it answers, as it is loaded, and as the next one before it takes over.
 _SERVING_BYTES = 256 << 20
 _NETWORKS = 4
+# What a look for releases takes beside the network that it measures: Python, ONNX Runtime, what it verifies with.
+_PULLING_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
 class Machine:
     """`program` starts `tbft-edge`; `groups` are those that let the user of the service read what it has to.
 
-    `devices` are those that tell power and throttling, and `weights` the bytes of the network's weights.
+    `devices` are those that tell power and throttling, and `weights` the bytes of the network's weights. `given` is a
+    folder that the user of the service is to have, and `is_online`: its fleet is reached over a network.
     """
 
     program: tuple[str, ...]
@@ -41,12 +45,14 @@ class Machine:
     groups: tuple[str, ...]
     devices: tuple[str, ...]
     weights: int
+    given: Path | None = None
+    is_online: bool = False
 
 
 def unit_text(configured: Configured, machine: Machine) -> str:
     """Raises TbftError for a path that no unit can name."""
     sections = {
-        "Unit": _unit(configured),
+        "Unit": _unit(configured, machine.is_online),
         "Service": [
             *_process(configured, machine),
             "",
@@ -55,7 +61,7 @@ def unit_text(configured: Configured, machine: Machine) -> str:
             *devices(machine.devices),
             "",
             *walls(),
-            *_network(configured.settings.http.host),
+            *([] if machine.is_online else _network(configured.settings.http.host)),
         ],
         "Install": settings(WantedBy="multi-user.target"),
     }
@@ -64,7 +70,9 @@ def unit_text(configured: Configured, machine: Machine) -> str:
 
 def memory_max(configured: Configured, machine: Machine) -> int:
     """Bytes: what training may take, and answering beside it."""
-    return configured.settings.adapt.memory_bytes + _SERVING_BYTES + _NETWORKS * machine.weights
+    serving = _SERVING_BYTES + _NETWORKS * machine.weights
+    pulling = 0 if configured.device is None else _PULLING_BYTES + machine.weights
+    return configured.settings.adapt.memory_bytes + serving + pulling
 
 
 def starts_before_giving_up() -> int:
@@ -72,7 +80,7 @@ def starts_before_giving_up() -> int:
     return (CRASHES + 1) * (KEPT_BEFORE + 2)
 
 
-def _unit(configured: Configured) -> list[str]:
+def _unit(configured: Configured, is_online: bool) -> list[str]:
     starts = starts_before_giving_up()
     within = starts * (HEALTHY_SECONDS + _RESTART_SECONDS)
     host = configured.settings.http.host
@@ -81,7 +89,7 @@ def _unit(configured: Configured) -> list[str]:
         "# Written by 'tbft-edge agent install'; changes belong into a drop-in (systemctl edit).",
         *settings(Description="tbft-edge agent: answers images and looks after its model"),
         *settings(RequiresMountsFor=[word(os.path.normpath(path)) for path in (configured.bundle, configured.state)]),
-        *([] if host in (*LOOPBACK, *_EVERYWHERE) else online),
+        *([] if host in (*LOOPBACK, *_EVERYWHERE) and not is_online else online),
         "# The agent goes back to an older model after crashes; it is given up when the bundle crashes, too.",
         *settings(StartLimitIntervalSec=f"{within:.0f}", StartLimitBurst=str(starts)),
     ]

@@ -18,10 +18,11 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import open_regular
 from tbft_artifacts.words import as_line
 from tbft_fleet.device.opener import PATIENCE, opener
+from tbft_fleet.device.retry_after import LaterError, retry_after
 
 _PIECE = 1 << 16
 # Bytes per second on the whole; the slowest modems have ten times as many.
-_SLOWEST = 100
+SLOWEST = 100
 _NOT_THERE = {403, 404, 410}
 # Of what a server says of itself.
 _LONGEST = 100
@@ -84,7 +85,8 @@ class Http:
                 return self.pieces(name)
             if error.code in _NOT_THERE:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from error
-            raise OSError(f"the server answers {error.code} {as_line(str(error.reason))[:_LONGEST]}") from error
+            why = f"the server answers {error.code} {as_line(str(error.reason))[:_LONGEST]}"
+            raise LaterError(why, retry_after(error.headers.get("Retry-After"))) from error
         except URLError as error:
             raise _told(error.reason) from error
         except (HTTPException, ValueError) as error:
@@ -110,7 +112,7 @@ class Http:
                     received += len(piece)
                     yield piece
                     seconds = time.monotonic() - began
-                    if seconds > self.patience and received < _SLOWEST * seconds:
+                    if seconds > self.patience and received < SLOWEST * seconds:
                         raise TimeoutError(f"{received:,} bytes came in {seconds:,.0f} s")
             except HTTPException as error:
                 raise _told(error) from error

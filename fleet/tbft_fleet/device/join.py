@@ -36,6 +36,8 @@ group = {group}
 {carrier}
 # Labelled images of this device's own, on which gates are measured: a folder with a folder per class, or an .npz.
 {images}
+# Where what it tells is sent to, with PUT, if nobody takes it from the folder 'outbox'.
+# results = "https://…"
 """
 
 

@@ -36,13 +36,15 @@ _Text = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00]*\Z
 class Device(Struct, frozen=True, kw_only=True):
     """What `device.toml` says: who it is, where releases come from, and labelled `images` of its own, if it has any.
 
-    `carrier` is a URL, or a folder such as that of a stick; None where each pull is told.
+    `carrier` is a URL, or a folder such as that of a stick; None where each pull is told. `results` is a URL to which
+    what the device has to tell is sent; None where somebody takes it from the outbox.
     """
 
     id: DeviceId
     group: Group
     carrier: _Text | None = None
     images: _Text | None = None
+    results: _Text | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class Place:
     def node_key(self) -> Path:
         """By which a SuperLink knows the device's SuperNode."""
         return self.rounds / "node.key"
+
+    @property
+    def failures(self) -> Path:
+        """How often its server failed, one time after the other, and until when it is left alone."""
+        return self.folder / "failures.json"
 
     @property
     def enrolment(self) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.program import program
 from tbft_runtime.systemd.places import Places
-from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, user_and_folder
+from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, given_to_user, user_and_folder
 from tbft_runtime.systemd.syntax import settings, unit, word
 from tbft_runtime.systemd.walls import devices, file_system, walls
 
@@ -42,7 +42,7 @@ def to_install(pulling: Pulling, units: Path = UNITS) -> Plan:
     return Plan(
         steps=(
             *user_and_folder(pulling.state, made=False),
-            *([] if pulling.is_own else [Step(run=("chown", "-R", f"{USER}:{USER}", "--", str(pulling.state)))]),
+            *([] if pulling.is_own else [given_to_user(pulling.state)]),
             Step(write=str(units / SERVICE), text=_service(pulling)),
             Step(write=str(units / TIMER), text=_timer(pulling.every)),
             Step(run=RELOAD),
@@ -68,7 +68,7 @@ def to_uninstall(state: Path, units: Path = UNITS) -> Plan:
 
 
 def _service(pulling: Pulling) -> str:
-    command = [*program(), "fleet", "pull", str(pulling.state)]
+    command = [*program(), "fleet", "pull", str(pulling.state), "--timer"]
     sections = {
         "Unit": [
             "# Written by 'tbft-edge fleet install'; changes belong into a drop-in (systemctl edit).",

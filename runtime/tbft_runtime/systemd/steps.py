@@ -59,6 +59,11 @@ def user_and_folder(state: Path, made: bool) -> list[Step]:
     return steps
 
 
+def given_to_user(folder: Path) -> Step:
+    """What gives a folder, with all that is in it, to the services' user."""
+    return Step(run=("chown", "-R", f"{USER}:{USER}", "--", str(folder)))
+
+
 def carry_out(plan: Plan, run: Callable[[Sequence[str]], None]) -> Plan:
     """Do it. Raises TbftError at the first step that fails; nothing that was done is undone."""
     for step in plan.steps:

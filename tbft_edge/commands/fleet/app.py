@@ -21,6 +21,7 @@ from tbft_edge.commands.fleet import (
     revoke,
     rollback,
     rounds,
+    services,
     status,
     superlink,
 )
@@ -47,5 +48,9 @@ app.command("derive")(derive.command)
 app.command("superlink")(superlink.command)
 app.command("node")(node.command)
 app.command("rounds")(rounds.command)
+app.command("install-superlink")(services.install_superlink)
+app.command("uninstall-superlink")(services.uninstall_superlink)
+app.command("install-node")(services.install_node)
+app.command("uninstall-node")(services.uninstall_node)
 app.add_typer(keys.app, name="keys")
 keys.app.command("revoke")(revoke.command)

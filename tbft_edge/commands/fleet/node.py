@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from tbft_edge.commands.fleet.options import State
+from tbft_edge.commands.fleet.services import CertificateOption, SuperlinkOption
 from tbft_edge.commands.halves import extra
 from tbft_edge.console import say
 
 
 def command(
     state: State,
-    superlink: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where 'fleet superlink' lets devices in, on the host.")
-    ],
-    certificate: Annotated[
-        Path, typer.Option(help="The certificate of the fleet's CA, from the host: FLEET/rounds/ca.crt.")
-    ],
+    superlink: SuperlinkOption,
+    certificate: CertificateOption,
 ) -> None:
     """Take part in rounds until SIGTERM or Ctrl-C: train what the fleet signed, on this device's own images.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -9,12 +10,14 @@ import typer
 
 from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.fleet.options import CarrierOption, State
+from tbft_edge.commands.fleet.telling import send_what_waits, tell_if_silent
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, say
 
 if TYPE_CHECKING:
     from tbft_fleet.device.ongoing import Ongoing
+    from tbft_fleet.device.place import Place
     from tbft_fleet.device.update import Ended
     from tbft_fleet.files.result import Outcome, Update
 
@@ -30,6 +33,8 @@ class Pulled(msgspec.Struct, frozen=True):
     outcome: Outcome | None
     why: str | None
     updates: list[Ended]
+    # Why the server was left alone; None of one that was asked.
+    waits: str | None = None
 
 
 def command(
@@ -38,36 +43,74 @@ def command(
     ahead: Annotated[
         bool, typer.Option("--ahead", help="Take it though its wave has not come to this device: others choose them.")
     ] = False,
+    timer: Annotated[
+        bool,
+        typer.Option(
+            "--timer",
+            help="As a timer does: leave a server that failed alone, for longer each time; report once a day.",
+        ),
+    ] = False,
+    agent: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CONFIG", help="The agent's agent.toml, if one runs here: with --timer its drift is told."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Take what is new until nothing is: verify, stage, switch, gate, and then commit or roll back.
 
     What was interrupted at any moment goes on. Exit code 0 also where nothing was new, 1 if a release did not stay.
     """
-    updates: list[Ended] = []
     with extra("fleet", "tbft_fleet.device.repository"):
-        from tbft_fleet.device.health import board_health
-        from tbft_fleet.device.outbox import put
         from tbft_fleet.device.place import Place
-        from tbft_fleet.device.repository import repository
-        from tbft_fleet.device.update import pull
 
         place = Place(state)
-
-        def told(update: Update, accuracy: float | None) -> None:
-            put(place, msgspec.structs.replace(board_health(place), accuracy=accuracy), update=update)
-
+        _ = place.device
         try:
-            for ended in pull(place, repository(place, carrier, say, ahead), told, _tell):
+            _pull(place, carrier, ahead, timer, json)
+        except (TbftError, typer.Exit):
+            _tell_host(place, timer, agent)
+            raise
+        _tell_host(place, timer, agent)
+
+
+def _tell_host(place: Place, timer: bool, agent: Path | None) -> None:
+    if timer:
+        tell_if_silent(place, agent)
+    send_what_waits(place)
+
+
+def _pull(place: Place, carrier: str | None, ahead: bool, timer: bool, json: bool) -> None:
+    from tbft_fleet.device.health import board_health
+    from tbft_fleet.device.outbox import put
+    from tbft_fleet.device.patience import LeftAloneError, counting_failures
+    from tbft_fleet.device.repository import repository
+    from tbft_fleet.device.update import pull
+
+    updates: list[Ended] = []
+
+    def told(update: Update, accuracy: float | None) -> None:
+        put(place, msgspec.structs.replace(board_health(place), accuracy=accuracy), update=update)
+
+    try:
+        with counting_failures(repository(place, carrier, say, ahead), timer) as source:
+            for ended in pull(place, source, told, _tell):
                 updates.append(ended)
                 if not json:
                     _show(ended)
-        except TbftError:
-            # What ended is told, though the next one did not.
-            if json and updates:
-                _print(place.current(), updates)
-            raise
-        current = place.current()
+    except LeftAloneError as error:
+        say(error.message)
+        if not updates:
+            if json:
+                print_json(Pulled(place.current(), None, None, None, [], waits=error.message))
+            return
+    except TbftError:
+        # What ended is told, though the next one did not.
+        if json and updates:
+            _print(place.current(), updates)
+        raise
+    current = place.current()
     if json:
         _print(current, updates)
     elif not updates:

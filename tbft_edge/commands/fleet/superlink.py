@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from tbft_edge.commands.fleet.host_options import FleetArgument, PortOption
+from tbft_edge.commands.fleet.services import ListenOption
 from tbft_edge.commands.halves import extra
 from tbft_edge.console import say
 
 
 def command(
     fleet: FleetArgument,
-    listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="This host as devices know it, such as 10.0.0.1:8443.")
-    ],
+    listen: ListenOption,
     port: PortOption = 8000,
 ) -> None:
     """Let enrolled devices in until SIGTERM or Ctrl-C: Flower's SuperLink on loopback, and nginx before it.
