@@ -53,7 +53,7 @@ def test_every_setting_is_there_with_its_default() -> None:
 def test_configurations_on_the_page_are_ones() -> None:
     """Each block can be copied: nothing in it is refused, whole or beside the first."""
     first, *others = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    assert len(others) == 2
+    assert len(others) == 3
     assert msgspec.toml.decode(first, type=Settings).camera is not None
     for text in others:
         msgspec.convert(tomllib.loads(first) | tomllib.loads(text), Settings)
