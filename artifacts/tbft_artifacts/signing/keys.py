@@ -12,6 +12,7 @@ from tbft_artifacts.flush import flush
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import PRIVATE_FILE
 from tbft_artifacts.signing.library import signing_library
+from tbft_artifacts.temporary import beside, new_file, remove_older
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner, SSlibKey
@@ -25,7 +26,8 @@ _MAKE = "make a pair of keys with 'tbft-edge fleet keys'"
 def new_key(path: Path) -> CryptoSigner:
     """Make a key, whose private half is put into the new file `path`, which nobody else may read.
 
-    Raises TbftError if something is there already: a lost key cannot be had again.
+    Whoever is killed meanwhile leaves no file there, or a whole one. Raises TbftError if something is there already: a
+    lost key cannot be had again.
     """
     with signing_library():
         from securesystemslib.signer import CryptoSigner
@@ -33,13 +35,30 @@ def new_key(path: Path) -> CryptoSigner:
     if os.path.lexists(path):
         raise TbftError(f"'{path}' exists already, and may hold a key", "choose another name")
     with clear_disk_errors(path):
-        # Never a file that was there: what replaces one would lose a key for good.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(signer.private_bytes)
-        flush(path)
+        remove_older(path)
+        temporary = beside(path)
+        try:
+            with os.fdopen(new_file(temporary, PRIVATE_FILE), "wb") as file:
+                file.write(signer.private_bytes)
+                file.flush()
+                flush(temporary)
+                _name(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         flush(path.parent)
     return signer
+
+
+def _name(temporary: Path, path: Path) -> None:
+    """Give a file its name, which no file had: what replaces one would lose a key for good."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Sticks have file systems without links.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
+        temporary.replace(path)
 
 
 def private_key(path: Path, mend: str = _MAKE) -> CryptoSigner:

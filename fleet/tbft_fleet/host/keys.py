@@ -12,6 +12,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
 from tbft_artifacts.rights import private_folder
 from tbft_artifacts.signing.keys import new_key, private_key
+from tbft_artifacts.temporary import remove_older
 
 KeyName = Literal["root", "targets", "online"]
 KEYS: tuple[KeyName, ...] = ("root", "targets", "online")
@@ -72,6 +73,7 @@ def signer(keys: Path, name: KeyName, root: Root) -> CryptoSigner:
 def next_key(keys: Path, name: KeyName) -> CryptoSigner:
     """A key to take the place of one, in a file beside it until `signer` finds that it is trusted."""
     new = _new_file(keys, name)
+    remove_older(new)
     return private_key(new, "remove it, and begin anew") if new.exists() else new_key(new)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import multiprocessing
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -9,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.rights import PRIVATE_FILE
+from tbft_artifacts.signing import keys
 from tbft_artifacts.signing.keys import new_key, private_key, public_keys, public_pem
 
 OTHER_KEYS = {
@@ -38,6 +43,37 @@ def test_a_key_replaces_no_other_one(tmp_path: Path) -> None:
     with pytest.raises(TbftError, match="exists already"):
         new_key(tmp_path / "release.pem")
     assert (tmp_path / "release.pem").read_bytes() == before
+
+
+def test_who_is_killed_while_it_makes_one_leaves_no_part_of_a_key(tmp_path: Path) -> None:
+    """A rotation that was killed there could not go on: the next one found a file that holds no key."""
+    path = tmp_path / "key.pem"
+    process = multiprocessing.get_context("fork").Process(target=_killed_while_it_writes, args=(path,))
+    process.start()
+    process.join()
+    assert process.exitcode == 9
+    assert not path.exists()
+    new_key(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["key.pem"]
+
+
+def _killed_while_it_writes(path: Path) -> None:
+    keys.flush = lambda _: os._exit(9)  # type: ignore[attr-defined, assignment]
+    new_key(path)
+
+
+def test_a_file_system_without_links_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a stick's; no key is replaced there either."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    made = new_key(tmp_path / "key.pem")
+    assert private_key(tmp_path / "key.pem").public_key == made.public_key
+    assert stat.S_IMODE((tmp_path / "key.pem").stat().st_mode) == PRIVATE_FILE
+    with pytest.raises(TbftError, match="exists already"):
+        new_key(tmp_path / "key.pem")
 
 
 def test_several_public_keys_in_one_file_are_all_read(tmp_path: Path) -> None:
