@@ -204,8 +204,9 @@ bench-suite: $(HOST)/.installed $(DEVICE)/.benched
 same: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.same_results $(SAME_ARGS) $(BASE) $(OTHER)
 
-size: $(DEVICE)/.installed
-	$(DEVICE)/bin/python benchmarks/device_size.py
+size: $(DEVICE)/.tested
+	$(DEVICE)/bin/python -m benchmarks.device_size
+	$(DEVICE)/bin/python -m benchmarks.extras_size
 
 # Pages with parts that programs write: the help of commands, and what was counted.
 GENERATED := docs/commands.md docs/speed.md
