@@ -23,6 +23,9 @@ PROXY := nginx-light
 # What boards of the fleet's demo are reached by.
 SSH := openssh-server openssh-client
 
+# What judges the units that are installed on boards.
+UNITS := systemd
+
 # What building the container image takes, beside those, and running it.
 IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap
 
@@ -36,7 +39,7 @@ from_debian = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 # not by how many tests they have: else a core ends up alone with files of few tests that train for minutes.
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo demo-sensor demo-agent demo-fleet test test-host test-device test-arm test-image test-federated test-pushing test-fleet nginx ssh arm-tools image-tools browser \
+.PHONY: help demo demo-sensor demo-agent demo-fleet test test-host test-device test-arm test-image test-federated test-pushing test-fleet nginx ssh arm-tools image-tools browser units \
 	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds bench-fleet-growth reproduction-page comparison-page same size \
 	lint format clean
 
@@ -97,7 +100,7 @@ test-host: $(HOST)/.installed $(DEVICE)/.fleet $(BUNDLES)/.made
 		tests/e2e tests/export tests/reproduce tests/docs tests/bench tests/artifacts
 
 # Said plainly where no page could be opened: pytest shows the reason of each skip. First what measures real time.
-test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
+test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser units
 	$(DEVICE)/bin/python -m pytest -rs -m alone $(shell grep -rl --include='*.py' 'mark\.alone' tests)
 	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m "not alone" \
 		tests/fuzz tests/torture tests/artifacts tests/agent tests/fleet tests/runtime tests/edge tests/pages
@@ -114,6 +117,10 @@ browser:
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		command -v google-chrome >/dev/null; then :; \
 	else $(call from_debian,$(BROWSER),to open pages,no page is opened here); fi
+
+units:
+	@if command -v systemd-analyze >/dev/null; then :; \
+	else $(call from_debian,$(UNITS),to judge units of systemd,no unit is judged here); fi
 
 # Beside the others, since it makes the kernel hand arm64 programs to QEMU, which make test must not need.
 test-image: $(DEVICE)/.tested $(BUNDLES)/.made image-tools
