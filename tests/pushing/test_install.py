@@ -102,3 +102,9 @@ def test_a_wheelhouse_that_lacks_a_wheel_is_named_and_the_old_program_stays(boar
     told = f"{BOARD} keeps the program that it has: No matching distribution found for msgspec>=999"
     assert f'"msg": "{told}"' in played.said
     assert board.answers() == "0.2.0 anew"
+
+
+def test_a_folder_with_two_versions_is_refused(board: Board) -> None:
+    """Of these pip takes the older where the newer lacks something, and says nothing."""
+    of_version(board.wheel, "0.4.0")
+    assert "has 2 wheels of tbft-edge, and not one" in board.install().said
