@@ -74,7 +74,7 @@ def test_a_bad_release_that_is_deployed_again_is_stopped_there_too(enrolled: Bed
     before = {name: enrolled.boards.last_update(name)["number"] for name in enrolled.runs()}
     played = enrolled.play("deploy")
     assert played.code != 0
-    assert "release 2 did not stay on this board before" in played.said
+    assert "release 2 did not stay on this board before" in played.said, played.said
     assert {name: enrolled.boards.last_update(name)["number"] for name in enrolled.runs()} == before
 
 

@@ -66,38 +66,47 @@ def main() -> None:
     try:
         from pathlib import Path
 
+        from tuf.api.metadata import Metadata
+
         from tbft_artifacts.errors import TbftError
-        from tbft_fleet.device.carrier import carrier_of
-        from tbft_fleet.device.client import Client, newest
+        from tbft_fleet.device.ongoing import DamagedError, read_ongoing
         from tbft_fleet.device.place import Place
         from tbft_fleet.device.repository import repository
         from tbft_fleet.device.stage import holder
+        from tbft_fleet.device.states import State
         from tbft_fleet.device.tidying import tidy
+        from tbft_fleet.files.release import from_custom
     except ImportError as error:
         module.fail_json(msg=f"{sys.executable} has no tbft-edge[fleet] of this version ({error}): tbft.edge.install")
-    place, carried = Place(Path(module.params["state"])), module.params["repository"]
+    place = Place(Path(module.params["state"]))
 
-    def tried() -> int | None:
-        """The newest release that did not stay here, and is offered all the same; None where there is none such."""
-        client = Client(
-            *(place.id, place.group, place.current(), frozenset(), frozenset(), place.root, place.tuf, place.clock),
-            ahead=True,
-        )
-        offer = newest(client, carrier_of(carried), module.debug)
-        return None if offer is None else offer.release.number
+    def failed() -> int | None:
+        """The last release that was tried, if it did not stay and is offered all the same."""
+        try:
+            last = read_ongoing(place.update)
+        except DamagedError:
+            return None
+        if last is None or last.state not in {State.ROLLED_BACK, State.REFUSED}:
+            return None
+        name = f"release-{last.number:06}.tar.gz"
+        target = Metadata.from_file(str(place.tuf / "targets.json")).signed.targets.get(name)
+        offered = target is not None and from_custom(target.custom, name).percent > 0
+        return last.number if offered and last.number > place.current() else None
 
     try:
         with place.taken():
             # A release that the card damaged is one that is lacked.
             tidy(place)
-            offer = repository(place, carried, module.warn, ahead=True).newest(whole=module.params["whole"])
-            failed = tried() if offer is None else None
+            offer = repository(place, module.params["repository"], module.warn, ahead=True).newest(
+                whole=module.params["whole"]
+            )
+            did_not_stay = failed() if offer is None else None
             lacked = offer is not None and holder(place, offer.release.bundle_id) is None
     except TbftError as error:
         module.fail_json(msg=f"{error.message}; {error.hint}")
-    if failed is not None:
+    if did_not_stay is not None:
         module.fail_json(
-            msg=f"release {failed} did not stay on this board before; "
+            msg=f"release {did_not_stay} did not stay on this board before; "
             "withdraw it with 'tbft-edge fleet deploy', or release a better one"
         )
     module.exit_json(
