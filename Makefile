@@ -40,7 +40,7 @@ from_debian = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo demo-sensor demo-agent demo-fleet test test-host test-device test-arm test-image test-federated test-pushing test-fleet nginx ssh arm-tools image-tools browser units \
-	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds bench-fleet-growth bench-extras reproduction-page comparison-page same size \
+	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds bench-fleet-growth bench-extras bench-waves reproduction-page comparison-page same size \
 	lint format clean
 
 help:
@@ -58,6 +58,7 @@ help:
 	@echo "make bench-rounds  bytes, seconds and memory of rounds over Flower with two devices, 3 minutes"
 	@echo "make bench-fleet-growth  what a host takes to collect, show and merge 10 to 1,000 devices, 3 minutes; TMPDIR=/dev/shm"
 	@echo "make bench-extras  what each extra weighs on 64-bit ARM, from wheels that are downloaded, 2 minutes"
+	@echo "make bench-waves  seconds, bytes and memory of a release that Ansible brings to three boards; sshd as root on Debian"
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
 	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 4 minutes on two cores; TORTURE_ARGS='--seed N'"
 	@echo "make torture-agent  an agent that adapts is killed 300 times and has to answer after each, 22 minutes"
@@ -285,6 +286,10 @@ bench-fleet-growth: $(HOST)/.installed $(DEVICE)/.fleet
 
 bench-extras: $(DEVICE)/.installed
 	$(DEVICE)/bin/python -m benchmarks.fleet.extras
+
+bench-waves: $(HOST)/.installed $(DEVICE)/.fleet $(ANSIBLE)/.installed ssh
+	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles resnet26-output-frozen-32
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(DEVICE)/bin/python tests/pushing/measure_waves.py
 
 bench-metering: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles resnet26-feature-frozen-32
