@@ -23,6 +23,9 @@ PROXY := nginx-light
 # What boards of the fleet's demo are reached by.
 SSH := openssh-server openssh-client
 
+# What judges the units that are installed on boards.
+UNITS := systemd
+
 # What building the container image takes, beside those, and running it.
 IMAGE_TOOLS := buildah podman runc qemu-user-static binfmt-support mmdebstrap \
 	podman-compose catatonit netavark aardvark-dns iptables
@@ -41,8 +44,8 @@ ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 HOST_TESTS := tests/e2e tests/export tests/reproduce tests/docs tests/bench tests/artifacts
 DEVICE_TESTS := tests/fuzz tests/torture tests/artifacts tests/agent tests/fleet tests/runtime tests/edge tests/pages
 
-.PHONY: help demo demo-sensor demo-agent demo-fleet test test-host test-device test-arm test-long test-image test-federated test-pushing test-fleet nginx ssh arm-tools image-tools browser \
-	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds bench-fleet-growth reproduction-page comparison-page same size \
+.PHONY: help demo demo-sensor demo-agent demo-fleet test test-host test-device test-arm test-long test-image test-federated test-pushing test-fleet nginx ssh arm-tools image-tools browser units \
+	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds bench-fleet-growth bench-extras bench-waves reproduction-page comparison-page same size \
 	lint format clean
 
 help:
@@ -60,6 +63,8 @@ help:
 	@echo "make test-fleet  the fleet's demo from end to end, with what it says checked, 3 to 5 minutes"
 	@echo "make bench-rounds  bytes, seconds and memory of rounds over Flower with two devices, 3 minutes"
 	@echo "make bench-fleet-growth  what a host takes to collect, show and merge 10 to 1,000 devices, 3 minutes; TMPDIR=/dev/shm"
+	@echo "make bench-extras  what each extra weighs on 64-bit ARM, from wheels that are downloaded, 2 minutes"
+	@echo "make bench-waves  seconds, bytes and memory of a release that Ansible brings to three boards; sshd as root on Debian"
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
 	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 4 minutes on two cores; TORTURE_ARGS='--seed N'"
 	@echo "make torture-agent  an agent that adapts is killed 300 times and has to answer after each, 22 minutes"
@@ -102,7 +107,7 @@ test-host: $(HOST)/.installed $(DEVICE)/.fleet $(BUNDLES)/.made
 	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest $(ON_EVERY_CORE) -m "not long" $(HOST_TESTS)
 
 # Said plainly where no page could be opened: pytest shows the reason of each skip. First what measures real time.
-test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser
+test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser units
 	$(DEVICE)/bin/python -m pytest -rs -m alone $(shell grep -rl --include='*.py' 'mark\.alone' tests)
 	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m "not alone and not long" $(DEVICE_TESTS)
 
@@ -122,6 +127,10 @@ browser:
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		command -v google-chrome >/dev/null; then :; \
 	else $(call from_debian,$(BROWSER),to open pages,no page is opened here); fi
+
+units:
+	@if command -v systemd-analyze >/dev/null; then :; \
+	else $(call from_debian,$(UNITS),to judge units of systemd,no unit is judged here); fi
 
 # Beside the others, since it makes the kernel hand arm64 programs to QEMU, which make test must not need.
 test-image: $(DEVICE)/.tested $(BUNDLES)/.made image-tools
@@ -204,9 +213,8 @@ bench-suite: $(HOST)/.installed $(DEVICE)/.benched
 same: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.same_results $(SAME_ARGS) $(BASE) $(OTHER)
 
-size: $(DEVICE)/.tested
-	$(DEVICE)/bin/python -m benchmarks.device_size
-	$(DEVICE)/bin/python -m benchmarks.extras_size
+size: $(DEVICE)/.installed
+	$(DEVICE)/bin/python benchmarks/device_size.py
 
 # Pages with parts that programs write: the help of commands, and what was counted.
 GENERATED := docs/commands.md docs/speed.md
@@ -283,6 +291,13 @@ bench-rounds: $(HOST)/.installed $(FEDERATED)/.installed nginx
 bench-fleet-growth: $(HOST)/.installed $(DEVICE)/.fleet
 	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles resnet26-output-frozen-32
 	OMP_NUM_THREADS=1 $(DEVICE)/bin/python -m benchmarks.fleet.growth build/bench/bundles/resnet26-output-frozen-32 $(GROWTH_ARGS)
+
+bench-extras: $(DEVICE)/.installed
+	$(DEVICE)/bin/python -m benchmarks.fleet.extras
+
+bench-waves: $(HOST)/.installed $(DEVICE)/.fleet $(ANSIBLE)/.installed ssh
+	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles resnet26-output-frozen-32
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(DEVICE)/bin/python tests/pushing/measure_waves.py
 
 bench-metering: $(HOST)/.installed $(DEVICE)/.installed
 	$(HOST)/bin/python -m benchmarks.prepare build/bench/bundles resnet26-feature-frozen-32

@@ -1,4 +1,4 @@
-"""What the device environment weighs, against PyTorch's: `python -m benchmarks.device_size [--json]`.
+"""What the device environment weighs, against PyTorch's: `python benchmarks/device_size.py [--json]`.
 
 Run it with the Python of a device environment. Wheels for aarch64 are downloaded and installed into a
 temporary folder with pip; sizes leave out `.pyc` files. Start-up is measured on this machine: the time
@@ -27,12 +27,6 @@ TORCH = "torch==2.8.0"
 TORCH_AND_DEPENDENCIES = (
     *(TORCH, "filelock", "typing-extensions", "sympy", "mpmath", "networkx<3.7", "jinja2", "markupsafe", "fsspec"),
     *("numpy", "pillow"),
-)
-# For the board's processor, Python and C library.
-ONLY_WHEELS = (
-    *("--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON_VERSION),
-    *(word for name in PLATFORMS for word in ("--platform", name)),
-    *("--abi", f"cp{PYTHON_VERSION.replace('.', '')}", "--abi", "abi3", "--abi", "none"),
 )
 RUNS = 9
 
@@ -69,22 +63,23 @@ def main() -> None:
 def _weigh(requirements: Sequence[str], folder: Path) -> tuple[int, int]:
     """(bytes of the wheels, bytes of the files they install) for aarch64."""
     wheels, installed = folder / "wheels", folder / "installed"
-    options = ["-qq", "--no-deps", *ONLY_WHEELS]
+    options = ["-qq", "--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON_VERSION]
+    options += [word for name in PLATFORMS for word in ("--platform", name)]
+    options += ["--abi", f"cp{PYTHON_VERSION.replace('.', '')}", "--abi", "abi3", "--abi", "none"]
     pip = [sys.executable, "-m", "pip"]
     subprocess.run([*pip, "download", *options, "--dest", str(wheels), *requirements], check=True)
     offline = ["--no-index", "--find-links", str(wheels), "--no-compile", "--target", str(installed)]
     subprocess.run([*pip, "install", *options, *offline, *requirements], check=True)
-    return bytes_of(wheels), bytes_of(installed)
+    return _bytes(wheels), _bytes(installed)
 
 
 def _own_wheel(folder: Path) -> int:
     command = [sys.executable, "-m", "pip", "wheel", "-qq", "--no-deps", "--wheel-dir", str(folder)]
     subprocess.run([*command, str(Path(__file__).parents[1])], check=True)
-    return bytes_of(folder)
+    return _bytes(folder)
 
 
-def bytes_of(folder: Path) -> int:
-    """Of the files below a folder, without `.pyc`."""
+def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
 
 

@@ -20,7 +20,7 @@ from tbft_runtime.systemd.places import Places
 
 ETC = Path("/etc/tbft-edge")
 # What is promised: the best is 0, and a service that says nothing has 9.6.
-MOST_EXPOSED = 2.5
+MOST_EXPOSED = 2.0
 MACHINE = Machine(
     program=("/opt/tbft-edge/bin/python3", "-P", "-m", "tbft_edge"),
     places=Places(Path("/var/lib/tbft-edge"), (ETC / "agent.toml", ETC / "bundle", Path("/opt/tbft-edge")), ()),

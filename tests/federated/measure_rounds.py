@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from support.made_up_rounds import World
+from support.peaks import family, peak
 from support.rounds_processes import Lab, Process, until
 from tbft_edge.figures import size
 from tbft_edge.tables.table import Table, show
@@ -37,10 +38,10 @@ def _measure(bundle: Path, folder: Path) -> None:
         host = lab.superlink()
         nodes = [lab.node(name) for name in _DEVICES]
         rounds = lab.rounds(_ROUNDS, "--epochs", "2", "--timeout", "300")
-        peak = _Peaks({"host: superlink": host, "host: rounds": rounds, "device: node": nodes[0]})
-        until(lambda: peak.look() and rounds.child.poll() is not None, 400, "the rounds do not end")
+        peaks = _Peaks({"host: superlink": host, "host: rounds": rounds, "device: node": nodes[0]})
+        until(lambda: peaks.look() and rounds.child.poll() is not None, 400, "the rounds do not end")
         print("\n".join(line for line in rounds.said if line.startswith("round")))  # noqa: T201
-        rows = [[name, size(bytes_)] for name, bytes_ in sorted(peak.found.items())]
+        rows = [[name, size(bytes_)] for name, bytes_ in sorted(peaks.found.items())]
         show(Table(f"{bundle.name}: most memory of each process", ["process", "resident"], rows, numbers=True))
     finally:
         for process in lab.processes:
@@ -55,31 +56,13 @@ class _Peaks:
 
     def look(self) -> bool:
         for name, process in self._processes.items():
-            for pid, words in _family(process.child.pid):
+            for pid, words in family(process.child.pid):
                 kind = next(
                     (each for each in ("flower-superlink", "flower-supernode", "nginx", "train") if each in words), ""
                 )
                 label = f"{name}, its {kind}" if kind else name
-                self.found[label] = max(self.found.get(label, 0), _peak(pid))
+                self.found[label] = max(self.found.get(label, 0), peak(pid))
         return True
-
-
-def _family(pid: int) -> list[tuple[int, str]]:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    except OSError:
-        return []
-    return [(pid, words), *(each for child in children for each in _family(int(child)))]
-
-
-def _peak(pid: int) -> int:
-    """VmHWM of proc_pid_status(5), in bytes."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return 0
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _images(path: Path) -> Path:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from support.commands import DEVICE, ROOT, surroundings
+from support.peaks import family
 from support.services import free_port
 
 ANSIBLE = ROOT / ".venv" / "ansible" / "bin"
@@ -39,6 +41,7 @@ _CONFIG = """[defaults]
 host_key_checking = False
 retry_files_enabled = False
 forks = 3
+remote_tmp = {home}/tmp
 [ssh_connection]
 pipelining = True
 control_path_dir = {sockets}
@@ -71,6 +74,28 @@ class Boards:
     environment: Path = DEVICE.parent
     off: set[str] = field(default_factory=set)
     ports: dict[str, int] = field(default_factory=dict)
+    daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str) -> None:
+        """Let an sshd answer for a board, at the port that it has, or gets."""
+        if name not in self.ports:
+            self.ports[name] = _set_up(self.folder / name, self.folder / "id.pub")
+        words: Sequence[str | Path] = [_sshd() or "sshd", "-D", "-e", "-f", self.folder / name / "sshd_config"]
+        self.daemons[name] = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _wait_for(self.ports[name], self.daemons[name])
+
+    def cut(self, name: str) -> None:
+        """What a board's lost power ends: its sshd, and all that this began."""
+        for pid, _ in reversed(family(self.daemons[name].pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.daemons.pop(name).wait()
+
+    def stop(self) -> None:
+        """End the sshd of each."""
+        for daemon in self.daemons.values():
+            daemon.terminate()
+            daemon.wait()
 
     def state(self, name: str) -> Path:
         """The board's own folder."""
@@ -108,6 +133,7 @@ class Boards:
             }
         shared = {
             "ansible_python_interpreter": str(self.environment / "bin" / "python"),
+            "ansible_async_dir": str(self.folder / "home" / "async"),
             "device_service": False,
             "device_controller": str(self.environment / "bin" / "tbft-edge"),
             "device_group": "porch",
@@ -155,31 +181,28 @@ def boards(folder: Path, environment: Path = DEVICE.parent) -> Iterator[Boards]:
     with contextlib.ExitStack() as stack:
         # Not in `folder`: the name of a socket has 107 characters at most.
         sockets = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        (folder / "ansible.cfg").write_text(_CONFIG.format(sockets=sockets))
-        sshd = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
-        if sshd is not None and shutil.which("ssh") is not None:
+        (folder / "ansible.cfg").write_text(_CONFIG.format(sockets=sockets, home=folder / "home"))
+        if _sshd() is not None and shutil.which("ssh") is not None:
+            stack.callback(found.stop)
             _key(folder / "id")
             for name in found.names:
-                found.ports[name] = stack.enter_context(_listening(sshd, folder / name, folder / "id.pub"))
+                found.start(name)
         yield found
 
 
-@contextlib.contextmanager
-def _listening(sshd: str, folder: Path, allowed: Path) -> Iterator[int]:
-    """An sshd for whoever runs the tests, and its port."""
+def _sshd() -> str | None:
+    return shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
+
+
+def _set_up(folder: Path, allowed: Path) -> int:
+    """What an sshd for whoever runs the tests needs; its port."""
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     port = free_port()
     _key(folder / "host")
     shutil.copy(allowed, folder / "authorized_keys")
     (folder / "sshd_config").write_text(_SSHD.format(port=port, folder=folder))
-    words: Sequence[str | Path] = [sshd, "-D", "-e", "-f", folder / "sshd_config"]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            _wait_for(port, process)
-            yield port
-        finally:
-            process.terminate()
+    return port
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

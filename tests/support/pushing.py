@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,9 @@ class Bed:
     def release(self, name: str) -> None:
         self.host("release", self.fleet, packed(name, self.fleet.with_name(f"{name}.tar.gz")))
 
-    def play(self, name: str, **variables: object) -> Played:
-        return self.boards.play(name, self.inventory, {"device_fleet": str(self.fleet), **variables})
+    def play(self, name: str, heard: Callable[[str], None] | None = None, **variables: object) -> Played:
+        """A playbook; `heard` is told each line as it comes."""
+        return self.boards.play(name, self.inventory, {"device_fleet": str(self.fleet), **variables}, heard)
 
     def runs(self) -> dict[str, int]:
         """Which release runs on each board."""
