@@ -107,7 +107,7 @@ def main() -> None:
     if did_not_stay is not None:
         module.fail_json(
             msg=f"release {did_not_stay} did not stay on this board before; "
-            "withdraw it with 'tbft-edge fleet deploy', or release a better one"
+            "withdraw it with 'tbft-edge fleet deploy --withdraw', or release a better one"
         )
     module.exit_json(
         changed=False,
