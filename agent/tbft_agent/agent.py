@@ -26,6 +26,7 @@ from tbft_agent.remembering import remembered
 from tbft_agent.serving.served import Looked
 from tbft_agent.settings import Configured
 from tbft_agent.states import Event, State
+from tbft_agent.trying import NOTHING_TRIED, Why
 from tbft_agent.versions import BUNDLE, Versions
 from tbft_agent.watching.normal import Normal
 from tbft_artifacts.errors import TbftError
@@ -201,6 +202,7 @@ class Agent:
         with self._idle():
             # Its folder holds images, too.
             core.undecided = None
+            core.remember(tried=NOTHING_TRIED)
             core.place.clear_work()
             count = core.store.purge()
             core.journal.write("purged", "somebody wants all images forgotten", images=count)
@@ -256,7 +258,7 @@ class Agent:
             if core.memory.cut >= CRASHES:
                 # A training may take more current, or memory, than the board has.
                 core.remember(state=State.ADAPTING)
-                core.rest(Event.FAILED, f"{core.memory.cut} trainings were cut off: it rests")
+                core.rest(Event.FAILED, f"{core.memory.cut} trainings were cut off: it rests", Why.BOARD)
             return
         # It was changed in the moment before the end, or the one that was remembered cannot be loaded.
         version = core.versions.get(number)

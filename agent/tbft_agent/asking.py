@@ -73,11 +73,11 @@ def while_asking(core: Core) -> None:
     elif core.age.seconds() - core.memory.since >= core.settings.keep.days * _DAY:
         core.rest(Event.GONE, "nobody said what they show for so long that the first of them are forgotten")
     else:
-        _ask_others(core)
+        ask_others(core)
 
 
-def _ask_others(core: Core) -> None:
-    """Ask about other images where those that were asked about are removed by now, or show none of the classes."""
+def ask_others(core: Core) -> None:
+    """Ask about other images where those that were asked about are removed by now, or too few of them are left."""
     lacking = core.memory.asked - len(core.labelled())
     if not _is_due(core):
         return

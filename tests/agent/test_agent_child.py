@@ -56,7 +56,7 @@ def test_what_it_prints_and_what_it_says(python: Path) -> None:
     script(python, 'echo "$@"')
     assert Commands().run("train", Path("x")).split() == [
         *(b"-P", b"-m"),
-        *f"{module._TIED} {os.getpid()} train x --json".encode().split(),
+        *f"{module._TIED} {os.getpid()} tbft_edge train x --json".encode().split(),
     ]
     script(
         python,

@@ -1,4 +1,4 @@
-"""`tbft-edge` commands in processes of their own, which give way to whatever else the board does."""
+"""Commands in processes of their own, which give way to whatever else the board does."""
 
 from __future__ import annotations
 
@@ -47,7 +47,11 @@ class Commands:
 
     def run(self, *words: str | Path) -> bytes:
         """What `tbft-edge WORDS --json` prints. Raises TbftError with its own message, and StoppedError."""
-        command = [sys.executable, "-P", "-m", _TIED, str(os.getpid()), *(os.fspath(word) for word in words), "--json"]
+        return self.call("tbft_edge", *words, "--json")
+
+    def call(self, module: str, *words: str | Path) -> bytes:
+        """The same of any module; it is one of ours."""
+        command = [sys.executable, "-P", "-m", _TIED, str(os.getpid()), module, *(os.fspath(word) for word in words)]
         with self._lock:
             if self._stopped:
                 raise StoppedError
@@ -66,7 +70,7 @@ class Commands:
             except subprocess.TimeoutExpired as error:
                 _kill(child)
                 raise BoardError(
-                    f"'tbft-edge {words[0]}' did not end in {self._longest_seconds / 3600:.0f} hours",
+                    f"'{module} {words[0]}' did not end in {self._longest_seconds / 3600:.0f} hours",
                     "see what else the board does",
                 ) from error
             finally:

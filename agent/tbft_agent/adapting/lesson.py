@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -20,11 +20,14 @@ from tbft_agent.settings import Adapting
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.rights import private_folder
+from tbft_runtime.going_back import Forgotten
 from tbft_runtime.run.unlabelled_record import Decision
 
 _LIMIT = 64 * MIB
 # Fewer labelled images than a diagnosis looks at.
 _FEWEST_TO_DIAGNOSE = 20
+# The kind of head that `learn` calls so, and what measures what is forgotten.
+_RENAMED, _FORGETTING = "renamed", "tbft_agent.adapting.forgetting"
 _T = TypeVar("_T")
 Means = Literal["without labels", "with labels"]
 
@@ -64,9 +67,8 @@ class _Decided(msgspec.Struct):
     why: str
 
 
-class _Old(msgspec.Struct):
-    accuracy_before: float
-    accuracy_after: float | None
+class _Head(msgspec.Struct):
+    head: str
 
 
 class _Trained(msgspec.Struct):
@@ -74,7 +76,12 @@ class _Trained(msgspec.Struct):
 
     energy: Metered
     unlabelled: _Decided | None = None
-    old: _Old | None = None
+    learned: _Head | None = None
+
+    @property
+    def renames(self) -> bool:
+        """Whether the best head has the rows of the old one under other names."""
+        return self.learned is not None and self.learned.head == _RENAMED
 
 
 class _Diagnosed(msgspec.Struct):
@@ -89,12 +96,17 @@ class _Predicted(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run that may answer one day: where it lies, `how` it was made, and what a meter said of its training."""
+    """A run that may answer one day: where it lies, `how` it was made, and what a meter said of its training.
+
+    `forgotten` is what it lost on kept source images; None where none are kept. It `renames` where labels mean
+    something else now: those of source images are wrong then, and to forget them is what was to be learned.
+    """
 
     run: Path
     how: str
     metered: Metered
-    old: _Old | None
+    forgotten: Forgotten | None = None
+    renames: bool = False
 
 
 class HeldBackError(Exception):
@@ -110,12 +122,31 @@ def take(lesson: Lesson, commands: Commands) -> Candidate:
     out = lesson.work / "run"
     shutil.rmtree(out, ignore_errors=True)
     if lesson.means == "without labels":
-        return _without_labels(lesson, out, commands)
+        candidate = _without_labels(lesson, out, commands)
+    else:
+        candidate = _with_labels(lesson, out, commands)
+    return _held_to_the_limit(lesson, candidate, commands)
+
+
+def _with_labels(lesson: Lesson, out: Path, commands: Commands) -> Candidate:
     data = lesson.work / "labelled"
     _link(lesson, data, ((kept.label or "", kept) for kept in lesson.labelled))
     words, how = _command(lesson, data, commands)
     told = _read(commands.run(*words, "--out", out), _Trained)
-    return Candidate(out, how, told.energy, told.old)
+    if told.renames:
+        how = f"{how}, since labels mean something else now"
+    return Candidate(out, how, told.energy, renames=told.renames)
+
+
+def _held_to_the_limit(lesson: Lesson, candidate: Candidate, commands: Commands) -> Candidate:
+    """Between the model before and one that forgot too much lies what learned a part, and forgot less."""
+    most = 1.0 if candidate.renames else lesson.settings.most_forgotten / 100
+    words = [candidate.run, str(most), *([] if lesson.expect_id is None else [lesson.expect_id])]
+    found = _read(commands.call(_FORGETTING, *words), Forgotten | None)
+    if found is not None and found.share < 1:
+        how = f"{candidate.how}, {found.share:.0%} of the way, so as to forget less"
+        candidate = replace(candidate, how=how)
+    return replace(candidate, forgotten=found)
 
 
 def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
@@ -136,8 +167,8 @@ def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
         right_after=after,
         chance=chance_of(gained, lost),
         against=chance_of(lost, gained),
-        source_before=None if candidate.old is None else candidate.old.accuracy_before,
-        source_after=None if candidate.old is None else candidate.old.accuracy_after,
+        forgotten=candidate.forgotten,
+        renames=candidate.renames,
     )
 
 
@@ -166,7 +197,7 @@ def _without_labels(lesson: Lesson, out: Path, commands: Commands) -> Candidate:
         raise HeldBackError(told.unlabelled.why, told.energy)
     alone = told.unlabelled is not None and told.unlabelled.decision == "statistics"
     how = "statistics without labels" if alone else "trained without labels"
-    return Candidate(out, how, told.energy, told.old)
+    return Candidate(out, how, told.energy)
 
 
 def _command(lesson: Lesson, data: Path, commands: Commands) -> tuple[list[str | Path], str]:
