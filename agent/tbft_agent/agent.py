@@ -192,8 +192,13 @@ class Agent:
             return self.core.answering.version if accept(self.core) else None
 
     def roll_back(self) -> int:
-        """Let the model before answer; its number."""
+        """Let the model before answer; its number. Of the bundle's own only what goes on ends.
+
+        Raises TbftError where it answers, and nothing goes on.
+        """
         with self._idle():
+            if self.core.answering.version == BUNDLE and self.core.memory.state is State.WATCHING:
+                raise TbftError("the model as it came answers, and none came before it", "nothing was changed")
             return self.core.back(Event.ROLL_BACK, "somebody wants the model before")
 
     def purge(self) -> int:
@@ -244,8 +249,8 @@ class Agent:
         core.answering.is_training = lambda: pupil.is_busy
         core.versions.prune()
         by = "" if served.sees_norms else "; the bundle does not know its source images, so pixels tell drift"
-        if core.permission.no_budget is not None:
-            core.journal.write("energy", core.permission.no_budget)
+        if core.permission.no_meter is not None:
+            core.journal.write("energy", core.permission.no_meter)
         core.journal.write("started", f"version {found} answers{by}", version=found, state=core.memory.state.value)
 
     def _go_on_with(self, number: int) -> None:

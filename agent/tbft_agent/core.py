@@ -63,6 +63,8 @@ class Core:
     asked_at: float | None = None
     # How many labels the model that answers, and no label verified, was last held against the one before by.
     compared: int = 0
+    # What is wrong now, by what it is wrong with; each is said once.
+    troubles: dict[str, str] = field(default_factory=dict)
     saved: float = 0.0
     _quiet_saved: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -38,7 +38,8 @@ export const isOdd = (window) => window !== undefined && window.distance !== nul
 export function waiting(status) {
   const paused = status.paused ? "Training is paused. " : "";
   const waits = status.waits_for === null || status.paused ? "" : `It waits: ${status.waits_for}.`;
-  return (paused + waits).trim();
+  const troubles = status.troubles.map((words) => ` ${sentence(words)}`).join("");
+  return (paused + waits + troubles).trim();
 }
 
 const VERDICTS = {
