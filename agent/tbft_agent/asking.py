@@ -73,10 +73,16 @@ def while_asking(core: Core) -> None:
     elif core.age.seconds() - core.memory.since >= core.settings.keep.days * _DAY:
         core.rest(Event.GONE, "nobody said what they show for so long that the first of them are forgotten")
     else:
-        ask_others(core)
+        _ask_others(core)
 
 
-def ask_others(core: Core) -> None:
+def ask_for_more(core: Core) -> None:
+    """After what came to nothing: by and by, for others when all of those that were asked about are answered."""
+    if all(kept.label is not None for kept in core.store.asked()):
+        _ask_others(core)
+
+
+def _ask_others(core: Core) -> None:
     """Ask about other images where those that were asked about are removed by now, or too few of them are left."""
     lacking = core.memory.asked - len(core.labelled())
     if not _is_due(core):

@@ -189,6 +189,7 @@ class Core:
         # asked about all may prove what was trained without labels.
         sampled = [kept for kept in labelled if kept.sampled]
         proving = sampled if means == "without labels" else [kept for kept in sampled if kept.held_out]
+        known = self.versions.get(self.answering.version)
         most = _MOST_FOR_EACH * self.settings.adapt.images
         version, threads = self.answering.version, self.settings.threads or default_threads()
         return Lesson(
@@ -205,6 +206,7 @@ class Core:
             threads=max(1, threads - 1),
             answering_threads=self.settings.threads,
             expect_id=self.settings.expect_id,
+            renamed=known is not None and known.renamed,
         )
 
     def load(self, number: int) -> Served:

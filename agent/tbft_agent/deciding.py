@@ -8,7 +8,7 @@ from typing import Any
 
 from tbft_agent.adapting.child import BoardError
 from tbft_agent.adapting.lesson import HeldBackError
-from tbft_agent.asking import ask, ask_others, lacks_labels, show_asked, spot_check, while_asking
+from tbft_agent.asking import ask, ask_for_more, lacks_labels, show_asked, spot_check, while_asking
 from tbft_agent.core import Core
 from tbft_agent.judging import judge, swap, tried_with_labels
 from tbft_agent.keeping.record import Kept
@@ -66,7 +66,7 @@ def _watching(core: Core) -> None:
     if version is not None:
         verify(core, version)
     elif core.waits_for is not None and core.memory.tried.labels_help:
-        ask_others(core)
+        ask_for_more(core)
     else:
         spot_check(core)
     if core.age.seconds() < core.memory.rests_until:

@@ -98,6 +98,7 @@ def swap(core: Core, proven: Proven, event: Event, *, verified: bool) -> None:
         made_at=core.clock.now().isoformat(timespec="seconds"),
         verified=verified,
         confidence=proven.confidence,
+        renamed=proven.candidate.renames or proven.lesson.renamed,
     )
     core.versions.keep(proven.candidate.run, version)
     if proven.normal is not None:

@@ -17,8 +17,11 @@ from tbft_agent.adapting.energy import Metered
 from tbft_agent.adapting.proof import Proof, chance_of
 from tbft_agent.keeping.record import Kept
 from tbft_agent.settings import Adapting
+from tbft_artifacts.bundle import decode_manifest
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import MANIFEST, MANIFEST_LIMIT
+from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import private_folder
 from tbft_runtime.going_back import Forgotten
 from tbft_runtime.run.unlabelled_record import Decision
@@ -28,6 +31,8 @@ _LIMIT = 64 * MIB
 _FEWEST_TO_DIAGNOSE = 20
 # The kind of head that `learn` calls so, and what measures what is forgotten.
 _RENAMED, _FORGETTING = "renamed", "tbft_agent.adapting.forgetting"
+# Of each batch, as docs/forgetting.md measured it.
+_REMEMBERED = "0.3"
 _T = TypeVar("_T")
 Means = Literal["without labels", "with labels"]
 
@@ -55,6 +60,8 @@ class Lesson:
     threads: int
     answering_threads: int | None
     expect_id: str | None
+    renamed: bool = False
+    """Whether labels of source images are wrong by now, since classes have other names."""
 
     @property
     def new_classes(self) -> list[str]:
@@ -140,7 +147,7 @@ def _with_labels(lesson: Lesson, out: Path, commands: Commands) -> Candidate:
 
 def _held_to_the_limit(lesson: Lesson, candidate: Candidate, commands: Commands) -> Candidate:
     """Between the model before and one that forgot too much lies what learned a part, and forgot less."""
-    most = 1.0 if candidate.renames else lesson.settings.most_forgotten / 100
+    most = 1.0 if candidate.renames or lesson.renamed else lesson.settings.most_forgotten / 100
     words = [candidate.run, str(most), *([] if lesson.expect_id is None else [lesson.expect_id])]
     found = _read(commands.call(_FORGETTING, *words), Forgotten | None)
     if found is not None and found.share < 1:
@@ -168,7 +175,7 @@ def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
         chance=chance_of(gained, lost),
         against=chance_of(lost, gained),
         forgotten=candidate.forgotten,
-        renames=candidate.renames,
+        renames=candidate.renames or lesson.renamed,
     )
 
 
@@ -215,8 +222,17 @@ def _command(lesson: Lesson, data: Path, commands: Commands) -> tuple[list[str |
             drift, plan = found.drift, found.plan
     if drift == "output":
         return learn, "learned another head"
-    chosen = [] if plan is None else ["--plan", plan]
+    chosen = [] if plan is None else ["--plan", plan, *_remembering(lesson, plan)]
     return ["train", bundle, "--data", data, *chosen, *_common(lesson), *begin], f"trained for {drift} drift"
+
+
+def _remembering(lesson: Lesson, plan_id: str) -> list[str]:
+    """That source images are trained on, too, if the plan keeps more of them than are only measured on."""
+    content = read_at_most(lesson.bundle / MANIFEST, MANIFEST_LIMIT)
+    manifest = decode_manifest(content, lesson.bundle)
+    # Of each class every second one is, and of one that is alone the only one.
+    can = any(plan.id == plan_id and plan.kept > len(manifest.classes) for plan in manifest.plans)
+    return ["--remember", _REMEMBERED] if can and not lesson.renamed else []
 
 
 def _begin(lesson: Lesson) -> list[str | Path]:
