@@ -245,7 +245,7 @@ class Agent:
         core.answering = Answering(core.clock, core.settings.http.waiting, self.hear, served, found)
         core.watch_by(served, found)
         self._known = core.watch.normal
-        core.pupil = pupil = Pupil(self._candidate_is_there)
+        core.pupil = pupil = Pupil(self._candidate_is_there, core.settings.adapt.memory_bytes)
         core.answering.is_training = lambda: pupil.is_busy
         core.versions.prune()
         by = "" if served.sees_norms else "; the bundle does not know its source images, so pixels tell drift"

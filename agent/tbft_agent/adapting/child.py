@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,13 +13,18 @@ import time
 from pathlib import Path
 
 from tbft_artifacts.ended import signal_name
-from tbft_artifacts.errors import TbftError
+from tbft_artifacts.errors import NO_MEMORY, TbftError
 
 _TIED = "tbft_agent.adapting.tied"
 # Below what answers images, which nobody should notice.
 _NICE = 15
 # If memory is short the kernel ends this one first.
 _OOM_SCORE = 800
+# Of what a process reserves it uses a part: threads have stacks, and memory comes in pieces. A training that needs
+# 90 MB reserves 130 to 190.
+_RESERVED = 256 << 20
+# In its own words, and no others, it ends a process for which there is no memory.
+_OPENBLAS = "OpenBLAS error: Memory allocation"
 # How long a command may clean up that was told to end; the agent itself has five seconds.
 _PATIENCE_SECONDS = 3.0
 _LONGEST_MESSAGE = 64 << 10
@@ -37,7 +43,9 @@ class BoardError(TbftError):
 class Commands:
     """Runs one command after the other, until it is told to stop."""
 
-    def __init__(self, longest_seconds: float = LONGEST_SECONDS) -> None:
+    def __init__(self, longest_seconds: float = LONGEST_SECONDS, most_bytes: int | None = None) -> None:
+        """`most_bytes` is what each may use; None: whatever there is."""
+        self._most_bytes = most_bytes
         self._longest_seconds = longest_seconds
         # How long commands ran so far, whatever became of them.
         self.seconds = 0.0
@@ -64,6 +72,10 @@ class Commands:
                 start_new_session=True,
             )
         _give_way(child.pid)
+        if self._most_bytes is not None:
+            with contextlib.suppress(OSError, ValueError):
+                most = self._most_bytes + _RESERVED
+                resource.prlimit(child.pid, resource.RLIMIT_DATA, (most, most))
         with child:
             try:
                 printed, said = child.communicate(timeout=self._longest_seconds)
@@ -120,5 +132,7 @@ def _failure(said: bytes, code: int) -> TbftError:
         name = signal_name(-code) or f"signal {-code}"
         short = "; memory may have been short" if -code == signal.SIGKILL else ""
         return BoardError(f"the command was ended by {name}{short}", "see the kernel's log: dmesg")
+    if words["error: "] == NO_MEMORY or any(line.startswith(_OPENBLAS) for line in lines):
+        return BoardError(NO_MEMORY, "give more `adapt.memory`, or end what else takes it")
     message = words["error: "] or (lines[-1] if lines else f"exit code {code}")
     return TbftError(message, words["hint: "] or "see 'tbft-edge agent logs'")

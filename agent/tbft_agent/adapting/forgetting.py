@@ -9,7 +9,7 @@ import sys
 
 import msgspec
 
-from tbft_artifacts.errors import TbftError
+from tbft_artifacts.errors import NO_MEMORY, TbftError
 from tbft_runtime.going_back import go_back
 
 
@@ -18,12 +18,20 @@ def main() -> int:
     run, most, *expected = sys.argv[1:]
     try:
         found = go_back(run, float(most), expect_id=expected[0] if expected else None)
-    except (TbftError, OSError) as error:
-        message, hint = (error.message, error.hint) if isinstance(error, TbftError) else (str(error), "free some space")
-        sys.stderr.write(f"error: {message}\nhint: {hint}\n")
-        return 2
+    except MemoryError:
+        return _failed(NO_MEMORY, "give more `adapt.memory`")
+    except TbftError as error:
+        return _failed(error.message, error.hint)
+    except OSError as error:
+        return _failed(str(error), "free some space")
     sys.stdout.write(msgspec.json.encode(found).decode())
     return 0
+
+
+def _failed(message: str, hint: str) -> int:
+    """As `tbft-edge` says it."""
+    sys.stderr.write(f"error: {message}\nhint: {hint}\n")
+    return 2
 
 
 if __name__ == "__main__":
