@@ -149,9 +149,12 @@ class Core:
 
     @property
     def why_not_again(self) -> str | None:
-        """Why what came to nothing is not tried again now; None if it is."""
+        """Why what came to nothing is not tried again now; None if it is, or nothing did in this drift."""
+        tried = self.memory.tried
+        if tried.episode != self.memory.episode:
+            return None
         return why_not(
-            self.memory.tried,
+            tried,
             age=self.age.seconds(),
             labels=self.labels_of_all,
             wanted=self.settings.adapt.labels,

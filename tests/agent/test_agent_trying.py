@@ -141,6 +141,39 @@ def test_another_drift_is_learned_at_once(stage: Stage) -> None:
     assert stage.tick() is State.DRIFTED
 
 
+def test_answers_that_are_wrong_after_it_are_learned_at_once(stage: Stage) -> None:
+    """They have nothing to do with the drift that nothing came of, which is gone."""
+    forgets(stage)
+    show(stage.agent, old_pictures(32, 6))
+    stage.tick(1, 60)
+    store = stage.agent.core.store
+    store.ask([kept.digest for kept in store.where("episode = ?", stage.agent.core.memory.episode)])
+    show(stage.agent, old_pictures(24, 7))
+    stage.tick()
+    store.ask([kept.digest for kept in store.recent(10)])
+    stage.answer(wrong)
+    assert stage.tick() is State.DRIFTED
+    assert stage.agent.core.memory.cause == "answers"
+
+
+def test_answers_that_were_wrong_and_stay_so_are_no_news(stage: Stage) -> None:
+    """Each rest was followed by the same labels, learned from anew."""
+    show(stage.agent, old_pictures(40, 3))
+    store = stage.agent.core.store
+    store.ask([kept.digest for kept in store.recent(10)])
+    stage.answer(wrong)
+    assert stage.tick() is State.DRIFTED
+    show(stage.agent, old_pictures(40, 4))
+    store.ask([kept.digest for kept in store.recent(10)])
+    stage.answer(wrong)
+    stage.outcomes = [proven(stage.agent.core.answering.served, 8, 0, forgotten=FORGOT)]
+    stage.tick(4)
+    assert stage.outcomes == []
+    assert stage.tick(3, 3600) is State.WATCHING
+    assert status_of(stage.agent.core).stuck
+    assert stage.tick(1, DAY) is State.DRIFTED
+
+
 def test_after_a_restart_it_is_still_known(stage: Stage, tmp_path: Path) -> None:
     forgets(stage)
     tried = stage.agent.core.memory.tried
