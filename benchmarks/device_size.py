@@ -28,6 +28,8 @@ TORCH_AND_DEPENDENCIES = (
     *(TORCH, "filelock", "typing-extensions", "sympy", "mpmath", "networkx<3.7", "jinja2", "markupsafe", "fsspec"),
     *("numpy", "pillow"),
 )
+# What these add, beside what they need of the device's own.
+EXTRAS = {"agent": ("starlette", "uvicorn"), "fleet": ("cryptography", "tuf")}
 RUNS = 9
 
 
@@ -35,11 +37,14 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as temporary:
         ours = _weigh(installed_versions(), Path(temporary) / "device")
+        extras = {name: _weigh(_more(needed), Path(temporary) / name) for name, needed in EXTRAS.items()}
         torch = _weigh(TORCH_AND_DEPENDENCIES, Path(temporary) / "torch")
         wheel = _own_wheel(Path(temporary) / "wheel")
     result = {
         "device_download_bytes": ours[0],
         "device_installed_bytes": ours[1],
+        **{f"{name}_download_bytes": found[0] for name, found in extras.items()},
+        **{f"{name}_installed_bytes": found[1] for name, found in extras.items()},
         "torch_download_bytes": torch[0],
         "torch_installed_bytes": torch[1],
         "own_wheel_bytes": wheel,
@@ -53,11 +58,17 @@ def main() -> None:
     rows = [
         ["download, aarch64 wheels", size(ours[0]), size(torch[0])],
         ["installed, without .pyc", size(ours[1]), size(torch[1])],
+        *([f"extra {name}, installed on top", size(found[1]), "–"] for name, found in extras.items()),
         ["the project's own wheel", size(wheel), "–"],
         ["tbft-edge --help above an empty Python", f"{result['help_seconds']:.2f} s", "–"],
         ["memory with the runtime imported", size(result["resident_bytes"]), "–"],
     ]
     show(Table("Device environment", ["", "tbft-edge[device]", f"{TORCH}, numpy, pillow"], rows, numbers=True))
+
+
+def _more(needed: Sequence[str]) -> list[str]:
+    """`name==version` of what is not there without these."""
+    return sorted({*installed_versions(needed)} - {*installed_versions()})
 
 
 def _weigh(requirements: Sequence[str], folder: Path) -> tuple[int, int]:
