@@ -107,7 +107,7 @@ def swap(core: Core, proven: Proven, event: Event, *, verified: bool) -> None:
     core.take_over(proven.served, number, proven.normal)
     core.undecided = None
     note = ""
-    if proven.candidate.renames:
+    if proven.candidate.renames and proven.proof.forgotten is not None:
         note = "; what source images show is called otherwise now, so that what it forgets of them does not count"
     told = "" if verified else ", as somebody wants" if event is Event.ACCEPTED else ", which no label verified"
     core.happened(
