@@ -61,9 +61,11 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     answers: bool = False
 
     def once_more(self, why: Why, *, at: float, labels: int, episode: int, with_labels: bool, answers: bool) -> Tried:
-        """With another lesson that came to nothing."""
+        """With another lesson that came to nothing; one without labels says nothing of one with them before."""
         is_same = self.why is not None and (episode == self.episode or (answers and self.answers))
         times = self.times + 1 if is_same else 1
+        if is_same and self.with_labels and not with_labels:
+            return msgspec.structs.replace(self, times=times, at=at)
         return Tried(
             why=why, times=times, at=at, labels=labels, episode=episode, with_labels=with_labels, answers=answers
         )

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from support.agent_stage import Stage, wrong
-from support.agents import dark_pictures, journal, old_pictures, proven, show
+from support.agents import METERED, dark_pictures, journal, old_pictures, proven, show
 from tbft_agent.adapting.child import BoardError
+from tbft_agent.adapting.lesson import HeldBackError
 from tbft_agent.states import Event, State
 from tbft_agent.trying import LONGEST, NOTHING_TRIED, Tried, Why, why_not
 from tbft_agent.web.status import status_of
@@ -191,6 +192,15 @@ def test_a_day_later_what_has_no_new_labels_is_tried_without_them_alone(stage: S
     assert stage.state is State.WATCHING
     assert stage.pupil.lessons[-1].means == "without labels"
     assert stage.agent.core.memory.tried.times == 2
+    # Nor two days later, when its own guard holds it back.
+    show(stage.agent, dark_pictures(60, 8))
+    stage.outcomes = [lambda _: HeldBackError("answers are of too few classes", METERED)]
+    stage.tick(1, 2 * DAY)
+    stage.tick(4)
+    assert stage.state is State.WATCHING
+    assert [lesson.means for lesson in stage.pupil.lessons[-2:]] == ["without labels"] * 2
+    tried = stage.agent.core.memory.tried
+    assert (tried.why, tried.times, tried.labels, tried.with_labels) == (Why.FORGETS, 3, 8, True)
 
 
 def test_what_fails_twice_is_not_the_labels_to_blame(stage: Stage) -> None:
