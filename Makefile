@@ -62,7 +62,7 @@ help:
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
 	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 4 minutes on two cores; TORTURE_ARGS='--seed N'"
 	@echo "make torture-agent  an agent that adapts is killed 300 times and has to answer after each, 22 minutes"
-	@echo "make torture-agent-power  the power of an agent is cut 40 times, as root: what reached its disk answers, 10 minutes"
+	@echo "make torture-agent-power  the power of an agent is cut 40 times, as root: what reached its disk answers, 17 minutes"
 	@echo "make torture-fleet  a device that updates is killed 100 times: the old or the new release answers after each, 5 minutes"
 	@echo "make soak-agent  an agent answers 100,000 images in two hours of a turned clock: memory and disk, 20 minutes"
 	@echo "make zoo     export and train 79 networks of torchvision, timm and pytorchcv, an hour; ZOO_ARGS=--quick: 5 minutes"

@@ -130,7 +130,7 @@ class Core:
         self.undecided = None
         memory, age = self.memory, self.age.seconds()
         left = event in (Event.FAILED, Event.NO_BETTER) and memory.cause == "images"
-        forgotten = {"cause": None, "needs_labels": False, "asked": 0, "cut": 0, "unresolved": left}
+        forgotten: dict[str, Any] = {"cause": None, "needs_labels": False, "asked": 0, "cut": 0, "unresolved": left}
         if why is not None:
             tried = memory.tried.once_more(
                 why,

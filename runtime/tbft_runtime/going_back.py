@@ -129,7 +129,9 @@ def _learned_a_class(bundle: Bundle, base: Tensors) -> bool:
 def _between(plan: Plan, base: Tensors, best: Tensors, share: float) -> dict[str, np.ndarray]:
     """Every trained tensor so far from where it began; of chosen channels their rows."""
     numbers = {layer.channels: best[layer.channels] for layer in plan.sparse_layers if layer.channels in best}
-    channels = {layer.weight: numbers[layer.channels] for layer in plan.sparse_layers if layer.channels in numbers}
+    channels = {
+        layer.weight: numbers[layer.channels].tolist() for layer in plan.sparse_layers if layer.channels in numbers
+    }
     began = {**base, **starting_rows(plan, channels, base), **numbers}
     return dict(blended(began, best, share))
 

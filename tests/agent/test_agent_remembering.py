@@ -29,7 +29,7 @@ class Told(Commands):
         said = [str(word) for word in words]
         if module != "tbft_edge":
             self.limit = said[1]
-            return b"null"
+            return b'{"forgotten": null}'
         if said[0] == "diagnose":
             return json.dumps({"plan": self.plan, "drift": "input"}).encode()
         self.trained = tuple(said)

@@ -24,15 +24,15 @@ from torture.killing import asked
 from torture.power import OPTIONS, Disk, wait_until_stopped, why_not
 from torture.saying import say
 
-SECONDS_PER_CUT = 15.0
+SECONDS_PER_CUT = 25.0
 # 64 MiB are left to others, and below that nothing is kept or trained.
 _MEGABYTES = 192
-_LONGEST_LIFE = 20.0
+_LONGEST_LIFE = 40.0
 
 
 def torture(world: World, cuts: int, seed: int) -> Lives:
     """Cut it so many times, and go on each time with what the disk had."""
-    rng, counted = random.Random(seed), Lives()
+    rng, counted, known = random.Random(seed), Lives(), 0
     disk = Disk(world.folder / "disk.img", world.state, OPTIONS[seed % len(OPTIONS)], _MEGABYTES)
     disk.make()
     disk.mount()
@@ -43,13 +43,15 @@ def torture(world: World, cuts: int, seed: int) -> Lives:
                 if world.answers(process) is None:
                     counted.find(f"after cut {counted.kills} it does not answer")
                 _live(world, rng.random() * _LONGEST_LIFE)
+                seen = _swaps(world)
                 disk = _cut(process, disk, world.folder / f"{counted.kills}.img")
+                # What the journal said is lost with what did not reach the disk.
+                counted.swaps, known = counted.swaps + seen - known, _swaps(world)
                 counted.kills += 1
                 memory = read_memory(world.state / "memory.json")
                 counted.states["not yet started" if memory is None else memory.state.value] += 1
                 for problem in problems(world):
                     counted.find(f"after cut {counted.kills}: {problem}")
-        counted.swaps = _swaps(world)
     finally:
         disk.unmount()
     return counted

@@ -14,7 +14,7 @@ from tbft_runtime.going_back import go_back
 
 
 def main() -> int:
-    """Print as JSON what `go_back` found; the exit code."""
+    """Print as JSON, below `forgotten`, what `go_back` found; the exit code."""
     run, most, *expected = sys.argv[1:]
     try:
         found = go_back(run, float(most), expect_id=expected[0] if expected else None)
@@ -24,7 +24,7 @@ def main() -> int:
         return _failed(error.message, error.hint)
     except OSError as error:
         return _failed(str(error), "free some space")
-    sys.stdout.write(msgspec.json.encode(found).decode())
+    sys.stdout.write(msgspec.json.encode({"forgotten": found}).decode())
     return 0
 
 

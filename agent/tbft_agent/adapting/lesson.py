@@ -91,6 +91,10 @@ class _Trained(msgspec.Struct):
         return self.learned is not None and self.learned.head == _RENAMED
 
 
+class _Measured(msgspec.Struct):
+    forgotten: Forgotten | None
+
+
 class _Diagnosed(msgspec.Struct):
     plan: str
     drift: str
@@ -148,8 +152,8 @@ def _with_labels(lesson: Lesson, out: Path, commands: Commands) -> Candidate:
 def _held_to_the_limit(lesson: Lesson, candidate: Candidate, commands: Commands) -> Candidate:
     """Between the model before and one that forgot too much lies what learned a part, and forgot less."""
     most = 1.0 if candidate.renames or lesson.renamed else lesson.settings.most_forgotten / 100
-    words = [candidate.run, str(most), *([] if lesson.expect_id is None else [lesson.expect_id])]
-    found = _read(commands.call(_FORGETTING, *words), Forgotten | None)
+    expected = [] if lesson.expect_id is None else [lesson.expect_id]
+    found = _read(commands.call(_FORGETTING, candidate.run, str(most), *expected), _Measured).forgotten
     if found is not None and found.share < 1:
         how = f"{candidate.how}, {found.share:.0%} of the way, so as to forget less"
         candidate = replace(candidate, how=how)
