@@ -45,7 +45,7 @@ HOST_TESTS := tests/e2e tests/export tests/reproduce tests/docs tests/bench test
 DEVICE_TESTS := tests/fuzz tests/torture tests/artifacts tests/agent tests/fleet tests/runtime tests/edge tests/pages
 
 .PHONY: help demo demo-sensor demo-agent demo-fleet test test-host test-device test-arm test-long test-image test-federated test-pushing test-fleet nginx ssh arm-tools image-tools browser units \
-	fuzz torture torture-agent torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds bench-fleet-growth bench-extras bench-waves reproduction-page comparison-page same size \
+	fuzz torture torture-agent torture-agent-power torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds bench-fleet-growth bench-extras bench-waves reproduction-page comparison-page same size \
 	lint format clean
 
 help:
@@ -60,7 +60,7 @@ help:
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
 	@echo "make test-federated  rounds over Flower, in an environment of their own, 4 minutes; nginx as root on Debian"
 	@echo "make test-pushing  releases that Ansible brings to three sshd on loopback; sshd as root on Debian"
-	@echo "make test-fleet  the fleet's demo from end to end, with what it says checked, 3 to 5 minutes"
+	@echo "make test-fleet  the demos of fleet and agent from end to end, with what they say checked, 5 to 9 minutes"
 	@echo "make bench-rounds  bytes, seconds and memory of rounds over Flower with two devices, 3 minutes"
 	@echo "make bench-fleet-growth  what a host takes to collect, show and merge 10 to 1,000 devices, 3 minutes; TMPDIR=/dev/shm"
 	@echo "make bench-extras  what each extra weighs on 64-bit ARM, from wheels that are downloaded, 2 minutes"
@@ -68,6 +68,7 @@ help:
 	@echo "make fuzz    broken and hostile input for every command: 5,000 cases, 10 minutes on two cores; FUZZ_ARGS='--seed N'"
 	@echo "make torture  500 kills, 300 failing disks, 16 power cuts (as root), 4 minutes on two cores; TORTURE_ARGS='--seed N'"
 	@echo "make torture-agent  an agent that adapts is killed 300 times and has to answer after each, 22 minutes"
+	@echo "make torture-agent-power  the power of an agent is cut 40 times, as root: what reached its disk answers, 17 minutes"
 	@echo "make torture-fleet  a device that updates is killed 100 times: the old or the new release answers after each, 5 minutes"
 	@echo "make soak-agent  an agent answers 100,000 images in two hours of a turned clock: memory and disk, 20 minutes"
 	@echo "make zoo     export and train 79 networks of torchvision, timm and pytorchcv, an hour; ZOO_ARGS=--quick: 5 minutes"
@@ -176,6 +177,10 @@ torture: $(DEVICE)/.installed $(BUNDLES)/.made
 
 torture-agent: $(DEVICE)/.agent $(BUNDLES)/.made
 	$(FORKING) torture.agent_kills $(TORTURE_ARGS)
+
+# As root: its state lies on a file system of its own.
+torture-agent-power: $(DEVICE)/.agent $(BUNDLES)/.made
+	$(FORKING) torture.agent_power $(TORTURE_ARGS)
 
 torture-fleet: $(DEVICE)/.fleet $(BUNDLES)/.made
 	$(FORKING) torture.fleet_kills $(TORTURE_ARGS)

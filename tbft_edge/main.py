@@ -12,7 +12,7 @@ import typer
 import typer.core
 
 from tbft_artifacts.atomic import NO_SPACE
-from tbft_artifacts.errors import TbftError
+from tbft_artifacts.errors import NO_MEMORY, TbftError
 from tbft_artifacts.regular import LIMITS
 from tbft_edge import signals, streams
 from tbft_edge.commands import (
@@ -45,7 +45,7 @@ INTERRUPTED_EXIT_CODE = 130
 UNREAD_EXIT_CODE = 141
 _DISK = NO_SPACE | {errno.EIO, errno.EROFS}
 _NO_MEMORY = TbftError(
-    "there is not enough memory",
+    NO_MEMORY,
     "close other programs, raise the limit of this one (ulimit -v), or train within a `memory_budget`",
 )
 _WORDS_OF_NO_MEMORY = (

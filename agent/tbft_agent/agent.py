@@ -26,6 +26,7 @@ from tbft_agent.remembering import remembered
 from tbft_agent.serving.served import Looked
 from tbft_agent.settings import Configured
 from tbft_agent.states import Event, State
+from tbft_agent.trying import NOTHING_TRIED, Why
 from tbft_agent.versions import BUNDLE, Versions
 from tbft_agent.watching.normal import Normal
 from tbft_artifacts.errors import TbftError
@@ -192,8 +193,13 @@ class Agent:
             return self.core.answering.version if accept(self.core) else None
 
     def roll_back(self) -> int:
-        """Let the model before answer; its number."""
+        """Let the model before answer; its number. Of the bundle's own only what goes on ends.
+
+        Raises TbftError where it answers, and nothing goes on.
+        """
         with self._idle():
+            if self.core.answering.version == BUNDLE and self.core.memory.state is State.WATCHING:
+                raise TbftError("the model as it came answers, and none came before it", "nothing was changed")
             return self.core.back(Event.ROLL_BACK, "somebody wants the model before")
 
     def purge(self) -> int:
@@ -202,6 +208,7 @@ class Agent:
         with self._idle():
             # Its folder holds images, too.
             core.undecided = None
+            core.remember(tried=NOTHING_TRIED)
             core.place.clear_work()
             count = core.store.purge()
             core.journal.write("purged", "somebody wants all images forgotten", images=count)
@@ -239,12 +246,12 @@ class Agent:
         core.answering = Answering(core.clock, core.settings.http.waiting, self.hear, served, found)
         core.watch_by(served, found)
         self._known = core.watch.normal
-        core.pupil = pupil = Pupil(self._candidate_is_there)
+        core.pupil = pupil = Pupil(self._candidate_is_there, core.settings.adapt.memory_bytes)
         core.answering.is_training = lambda: pupil.is_busy
         core.versions.prune()
         by = "" if served.sees_norms else "; the bundle does not know its source images, so pixels tell drift"
-        if core.permission.no_budget is not None:
-            core.journal.write("energy", core.permission.no_budget)
+        if core.permission.no_meter is not None:
+            core.journal.write("energy", core.permission.no_meter)
         core.journal.write("started", f"version {found} answers{by}", version=found, state=core.memory.state.value)
 
     def _go_on_with(self, number: int) -> None:
@@ -257,7 +264,7 @@ class Agent:
             if core.memory.cut >= CRASHES:
                 # A training may take more current, or memory, than the board has.
                 core.remember(state=State.ADAPTING)
-                core.rest(Event.FAILED, f"{core.memory.cut} trainings were cut off: it rests")
+                core.rest(Event.FAILED, f"{core.memory.cut} trainings were cut off: it rests", Why.BOARD)
             return
         # It was changed in the moment before the end, or the one that was remembered cannot be loaded.
         version = core.versions.get(number)

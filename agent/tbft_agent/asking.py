@@ -76,8 +76,14 @@ def while_asking(core: Core) -> None:
         _ask_others(core)
 
 
+def ask_for_more(core: Core) -> None:
+    """After what came to nothing: by and by, for others when all of those that were asked about are answered."""
+    if all(kept.label is not None for kept in core.store.asked()):
+        _ask_others(core)
+
+
 def _ask_others(core: Core) -> None:
-    """Ask about other images where those that were asked about are removed by now, or show none of the classes."""
+    """Ask about other images where those that were asked about are removed by now, or too few of them are left."""
     lacking = core.memory.asked - len(core.labelled())
     if not _is_due(core):
         return

@@ -46,6 +46,12 @@ class Folder:
         self._seen = self._listed()
         return len(self._seen)
 
+    def clear(self) -> None:
+        """Delete what is there already, unanswered. Raises OSError if the folder is not there."""
+        for name in self._listed():
+            with contextlib.suppress(OSError):
+                (self.path / name).unlink()
+
     def news(self, steady: float) -> Iterator[Shot]:
         """At most a few, by their names; the rest comes with the next calls. Raises OSError if the folder is gone."""
         listed = self._listed()

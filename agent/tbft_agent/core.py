@@ -25,6 +25,7 @@ from tbft_agent.pupil import Proven, Pupil
 from tbft_agent.serving.served import Served, serve
 from tbft_agent.settings import Configured, Settings
 from tbft_agent.states import Event, following
+from tbft_agent.trying import NOTHING_TRIED, Why, why_not
 from tbft_agent.versions import BUNDLE, Versions
 from tbft_agent.watching.normal import Normal
 from tbft_agent.watching.quiet import Evidence, read_quiet, write_quiet
@@ -65,6 +66,8 @@ class Core:
     asked_at: float | None = None
     # How many labels the model that answers, and no label verified, was last held against the one before by.
     compared: int = 0
+    # What is wrong now, by what it is wrong with; each is said once.
+    troubles: dict[str, str] = field(default_factory=dict)
     saved: float = 0.0
     _quiet_saved: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -122,14 +125,58 @@ class Core:
         self.save()
         return True
 
-    def rest(self, event: Event, says: str, **figures: Any) -> None:
-        """What was tried came to nothing: watch again, and try nothing for a while."""
+    def rest(self, event: Event, says: str, why: Why | None = None, **figures: Any) -> None:
+        """What was tried came to nothing: watch again, and try nothing for a while, nor the same for longer.
+
+        `why` it did; None where nothing came of it for another reason than what was tried.
+        """
         self.undecided = None
-        until = self.age.seconds() + self.settings.adapt.rest_hours * 3600
-        left = event in (Event.FAILED, Event.NO_BETTER) and self.memory.cause == "images"
-        forgotten = {"cause": None, "needs_labels": False, "asked": 0, "cut": 0, "unresolved": left}
-        self.happened(event, says, {"rests_until": until, **forgotten}, **figures)
+        memory, age = self.memory, self.age.seconds()
+        left = event in (Event.FAILED, Event.NO_BETTER) and memory.cause == "images"
+        forgotten: dict[str, Any] = {"cause": None, "needs_labels": False, "asked": 0, "cut": 0, "unresolved": left}
+        if why is not None:
+            tried = memory.tried.once_more(
+                why,
+                at=age,
+                labels=self.labels_of_all,
+                episode=memory.episode,
+                with_labels=memory.needs_labels,
+                answers=memory.cause == "answers",
+            )
+            more = tried.more(self.settings.adapt.labels)
+            forgotten |= {"tried": tried, "asked": len(self.labelled()) + more if more else 0}
+            hours = (tried.until(self.rest_seconds) - age) / 3600
+            says = f"{says}; the same is not tried again for {hours:.0f} hours; what may help: {tried.helps}"
+        self.happened(event, says, {"rests_until": age + self.rest_seconds, **forgotten}, **figures)
         self.place.clear_work()
+
+    @property
+    def why_not_again(self) -> str | None:
+        """Why what came to nothing is not tried again now; None if it is, or nothing did in this drift."""
+        tried = self.memory.tried
+        if tried.episode != self.memory.episode:
+            return None
+        return why_not(
+            tried,
+            age=self.age.seconds(),
+            labels=self.labels_of_all,
+            wanted=self.settings.adapt.labels,
+            rest=self.rest_seconds,
+        )
+
+    @property
+    def has_new_labels(self) -> bool:
+        """Whether there are so many more than when something came to nothing that it may not come to that now."""
+        return self.memory.tried.has_news(self.labels_of_all, self.settings.adapt.labels)
+
+    @property
+    def rest_seconds(self) -> float:
+        return self.settings.adapt.rest_hours * 3600
+
+    @property
+    def labels_of_all(self) -> int:
+        """How many images have a label, whichever drift they are of."""
+        return self.store.count_where("label is not null and label != ''")
 
     def labelled(self) -> list[Kept]:
         """Images of this drift, or of the time since the last, of which somebody said what they show."""
@@ -148,6 +195,7 @@ class Core:
         # asked about all may prove what was trained without labels.
         sampled = [kept for kept in labelled if kept.sampled]
         proving = sampled if means == "without labels" else [kept for kept in sampled if kept.held_out]
+        known = self.versions.get(self.answering.version)
         most = _MOST_FOR_EACH * self.settings.adapt.images
         version, threads = self.answering.version, self.settings.threads or default_threads()
         return Lesson(
@@ -164,6 +212,7 @@ class Core:
             threads=max(1, threads - 1),
             answering_threads=self.settings.threads,
             expect_id=self.settings.expect_id,
+            renamed=known is not None and known.renamed,
         )
 
     def load(self, number: int) -> Served:
@@ -196,6 +245,7 @@ class Core:
         self.compared = 0
         # Numbers of versions that are gone come again: who chose one of them did not choose this.
         self.remember(episode=self.memory.episode + 1, trial=Trial(), version=number, unresolved=False, chosen=0)
+        self.remember(tried=NOTHING_TRIED)
 
     def watch_by(self, served: Served, number: int, normal: Normal | None = None) -> None:
         """Begin to watch; `normal` where it is known already, else what was kept, or what the bundle knows."""

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
 from tbft_agent.adapting.child import BoardError
 from tbft_agent.adapting.lesson import HeldBackError
-from tbft_agent.asking import ask, choose, lacks_labels, show_asked, spot_check, while_asking
+from tbft_agent.asking import ask, ask_for_more, lacks_labels, show_asked, spot_check, while_asking
 from tbft_agent.core import Core
+from tbft_agent.judging import judge, swap, tried_with_labels
 from tbft_agent.keeping.record import Kept
 from tbft_agent.keeping.store import LEAST_FREE
-from tbft_agent.memory import Trial
 from tbft_agent.pupil import Proven
 from tbft_agent.states import Event, State, following
+from tbft_agent.trying import Why
 from tbft_agent.verifying import back, unverified, verify, will_be_told
-from tbft_agent.versions import Version
 from tbft_agent.watching.wrong import are_wrong
 from tbft_artifacts.errors import TbftError
 
@@ -50,7 +49,7 @@ def accept(core: Core) -> bool:
         kept = core.answering.version
         return core.happened(Event.ACCEPTED, f"somebody keeps version {kept}", {"chosen": kept})
     try:
-        _swap(core, proven, Event.ACCEPTED, verified=False)
+        swap(core, proven, Event.ACCEPTED, verified=False)
     except OSError as error:
         raise TbftError(f"the candidate cannot be kept: {error}", "free some space") from error
     return True
@@ -58,26 +57,42 @@ def accept(core: Core) -> bool:
 
 def _watching(core: Core) -> None:
     show_asked(core)
-    version = unverified(core)
-    if version is None:
-        spot_check(core)
-    else:
+    if core.watch.sees_none and core.memory.unresolved:
+        # What labels said of it they do not say of images now.
+        core.remember(unresolved=False, asked=0, episode=core.memory.episode + 1)
+    version, wrong = unverified(core), _wrong_answers(core.labelled())
+    why_not, is_known = core.why_not_again, _is_known(core)
+    core.waits_for = why_not if is_known or wrong is not None else None
+    if version is not None:
         verify(core, version)
-    if core.watch.sees_none:
-        core.remember(unresolved=False)
+    elif core.waits_for is not None and core.memory.tried.labels_help:
+        ask_for_more(core)
+    else:
+        spot_check(core)
     if core.age.seconds() < core.memory.rests_until:
         return
-    if core.watch.sees_drift:
+    if core.watch.sees_drift and not (is_known and why_not is not None):
         window = core.watch.windows[-1]
         says = "images look otherwise than those that the model knows"
         seen = {"distance": window.distance, "limit": window.limit, "confidence": window.confidence}
-        _drifted(core, Event.DRIFT, says, {"cause": "images"}, seen)
-    elif version is not None and will_be_told(core, version):
+        _drifted(core, Event.DRIFT, says, {"cause": "images", "needs_labels": is_known and _goes_on(core)}, seen)
+    elif (version is not None and will_be_told(core, version)) or why_not is not None:
         return
-    elif (wrong := _wrong_answers(core.labelled())) is not None:
+    elif wrong is not None:
         mistaken = [kept.digest for kept in core.labelled()[-_LATEST_LABELS:] if kept.label != kept.answer]
         _drifted(core, Event.WRONG, wrong, {"cause": "answers", "needs_labels": True}, {})
         core.store.move(mistaken, core.memory.episode)
+
+
+def _is_known(core: Core) -> bool:
+    """Whether a drift that is seen now is the one that something came to nothing in."""
+    return core.memory.unresolved and core.memory.tried.episode == core.memory.episode
+
+
+def _goes_on(core: Core) -> bool:
+    """Whether it is labels by which what came to nothing is tried again: without them it came to that before."""
+    tried = core.memory.tried
+    return tried.with_labels and (tried.why is Why.BOARD or core.has_new_labels)
 
 
 def _drifted(core: Core, event: Event, says: str, remember: dict[str, Any], figures: dict[str, Any]) -> None:
@@ -143,10 +158,10 @@ def _while_proving(core: Core) -> None:
 
 def _decide_on(core: Core, proven: Proven) -> None:
     try:
-        _judge(core, proven)
+        judge(core, proven)
     except (TbftError, OSError) as error:
         words = error.message if isinstance(error, TbftError) else str(error)
-        core.rest(Event.FAILED, f"the candidate cannot be kept: {words}")
+        core.rest(Event.FAILED, f"the candidate cannot be kept: {words}", Why.BOARD)
 
 
 def _came_to_nothing(core: Core, result: Proven | TbftError | HeldBackError | None) -> None:
@@ -159,73 +174,12 @@ def _came_to_nothing(core: Core, result: Proven | TbftError | HeldBackError | No
         _decide_on(core, result)
         return
     words = result.message if isinstance(result, TbftError) else str(result)
-    if not core.memory.needs_labels and not isinstance(result, BoardError):
+    if not core.memory.needs_labels and not isinstance(result, BoardError) and not tried_with_labels(core):
         # Labels may do what images alone do not.
         core.happened(Event.FAILED, _NO_LABELS_HELP + words)
         core.happened(Event.TOLD, "it is tried with labels", {"needs_labels": True, "asked": 0})
         return
-    core.rest(Event.FAILED, f"training failed: {words}")
-
-
-def _judge(core: Core, proven: Proven) -> None:
-    """Swap, or not, by what labels say; where they say nothing, as whoever installed the agent allows."""
-    proof, adapt = proven.proof, core.settings.adapt
-    core.remember(cut=0)
-    figures = _figures(proven)
-    if proof.forgets_more(adapt.most_forgotten):
-        lost = (proof.source_before or 0) - (proof.source_after or 0)
-        core.rest(Event.NO_BETTER, f"it forgets {lost * 100:.1f} points of what it knew", **figures)
-    elif proof.is_better:
-        _swap(core, proven, Event.BETTER, verified=True)
-    elif not proof.decides and adapt.unverified and proven.lesson.means == "without labels":
-        _swap(core, proven, Event.BETTER, verified=False)
-    elif not proof.decides or proof.right_after > proof.right_before:
-        core.undecided = proven
-        wanted = len(core.labelled()) + adapt.labels
-        core.happened(Event.UNDECIDED, "labels are too few to tell whether it is better", {"asked": wanted}, **figures)
-        choose(core, core.lesson(), adapt.labels)
-    elif not core.memory.needs_labels:
-        core.happened(Event.NO_BETTER, "what it learned without labels is no better", **figures)
-        core.happened(Event.TOLD, "it is tried with labels", {"needs_labels": True})
-    else:
-        core.rest(Event.NO_BETTER, "the candidate is no better by more than chance", **figures)
-
-
-def _figures(proven: Proven) -> dict[str, Any]:
-    return {**proven.proof.figures(proven.candidate.how), "joules": proven.candidate.metered.joules}
-
-
-def _swap(core: Core, proven: Proven, event: Event, *, verified: bool) -> None:
-    """The candidate becomes a version, answers, and is on probation."""
-    number, before = core.versions.next_number(), core.answering.version
-    version = Version(
-        number=number,
-        before=before,
-        how=proven.candidate.how,
-        made_at=core.clock.now().isoformat(timespec="seconds"),
-        verified=verified,
-        confidence=proven.confidence,
-    )
-    core.versions.keep(proven.candidate.run, version)
-    if proven.normal is not None:
-        proven.normal.write(core.versions.normal(number))
-    core.versions.activate(number)
-    core.take_over(proven.served, number, proven.normal)
-    core.undecided = None
-    told = "" if verified else ", as somebody wants" if event is Event.ACCEPTED else ", which no label verified"
-    core.happened(
-        event,
-        f"version {number} answers: {proven.candidate.how}{told}",
-        {"trial": Trial(promised=proven.confidence), "cause": None, "needs_labels": False, "asked": 0}
-        | ({"chosen": number} if event is Event.ACCEPTED else {}),
-        version=number,
-        verified=verified,
-        **_figures(proven),
-    )
-    core.versions.prune()
-    core.place.clear_work()
-    with contextlib.suppress(TbftError):
-        core.store.ask([])
+    core.rest(Event.FAILED, f"training failed: {words}", Why.BOARD if isinstance(result, BoardError) else Why.FAILED)
 
 
 def _while_probation(core: Core) -> None:

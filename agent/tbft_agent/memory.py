@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from tbft_agent.states import State
+from tbft_agent.trying import NOTHING_TRIED, Tried
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.own import read_own
 from tbft_artifacts.rights import PRIVATE_FILE
@@ -53,6 +54,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """The age at which the training began that goes on, and is not counted yet."""
     unresolved: bool = False
     """Whether a drift of images was left as it is: if it is still there after a rest, its labels count."""
+    tried: Tried = NOTHING_TRIED
+    """What came to nothing last, and is not begun again as it was."""
     trial: Trial = Trial()
     checked: float = 0.0
     """The age at which it asked last without a reason."""

@@ -46,7 +46,7 @@ class Puller:
     def __init__(self, device: Path, config: Path, every_seconds: float) -> None:
         self._words = ("fleet", "pull", device, "--timer", "--agent", config)
         self._every = every_seconds
-        self._commands = Commands(_LONGEST_SECONDS, _DONE)
+        self._commands = Commands(_LONGEST_SECONDS, fine=_DONE)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tbft-edge-puller", daemon=True)
         self._journal: Journal | None = None

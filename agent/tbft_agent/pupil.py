@@ -36,15 +36,19 @@ class Proven:
 
 @dataclass
 class Pupil:
-    """One thread at a time, and one command at a time in it."""
+    """One thread at a time, and one command at a time in it, which may use `most_bytes` of memory."""
 
     on_trained: Callable[[Candidate], None]
-    _commands: Commands = field(default_factory=Commands)
+    most_bytes: int | None = None
+    _commands: Commands = field(init=False)
     _thread: threading.Thread | None = None
     _result: Proven | TbftError | HeldBackError | None = None
     _asked: list[str] | None = None
     _compared: Proof | TbftError | None = None
     _spent: Spent | None = None
+
+    def __post_init__(self) -> None:
+        self._commands = Commands(most_bytes=self.most_bytes)
 
     @property
     def is_busy(self) -> bool:
@@ -95,7 +99,7 @@ class Pupil:
         self._commands.stop()
         if self._thread is not None:
             self._thread.join()
-        self._commands = Commands()
+        self._commands = Commands(most_bytes=self.most_bytes)
         self._result = self._asked = self._compared = None
 
     def _start(self, work: Callable[[], None]) -> None:

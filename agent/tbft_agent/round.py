@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tbft_agent.agent import Agent
@@ -31,20 +31,19 @@ class Round:
     _looked: float = -1e9
     _wrote: float = -1e9
     _told: float = -1e9
-    # What is wrong now, by what it is wrong with; each is said once.
-    _troubles: dict[str, str] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin; pictures that are in the folder already are not answered."""
-        folder = self.agent.core.configured.camera
-        if folder is not None:
-            self._camera = Folder(folder)
-            with contextlib.suppress(OSError):
-                self._camera.begin()
+        """Begin, with what `begin` does."""
+        self.begin()
         self._thread = threading.Thread(target=self._run, name="tbft-edge-round", daemon=True)
         self._thread.start()
+
+    def begin(self) -> None:
+        """Look at the camera's folder: pictures that are in it already are not answered, unless it is to be emptied."""
+        if self.agent.core.configured.camera is not None:
+            self._do("camera", self._begin_camera)
 
     def stop(self) -> None:
         """End it, and wait for that."""
@@ -72,7 +71,7 @@ class Round:
         except Exception as error:  # Whatever it is, images are still answered, and the next round may do.
             self._say_once(what, error)
         else:
-            self._troubles.pop(what, None)
+            self.agent.core.troubles.pop(what, None)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -82,32 +81,49 @@ class Round:
             camera = self.agent.core.settings.camera
             self._stopped.wait(min(_TICK_SECONDS, _TICK_SECONDS if camera is None else camera.every_seconds))
 
-    def _take_pictures(self) -> None:
+    def _begin_camera(self) -> None:
+        """Those that came while nothing ran wait in a folder that is emptied. After a crash one of them may be why."""
+        camera, settings = self._folder, self.agent.core.settings.camera
+        with _told(camera):
+            if settings is None or settings.after == "keep":
+                camera.begin()
+            elif self.agent.core.memory.starts > 1:
+                camera.clear()
+
+    @property
+    def _folder(self) -> Folder:
         if self._camera is None:
             folder = self.agent.core.configured.camera
             assert folder is not None
             self._camera = Folder(folder)
+        return self._camera
+
+    def _take_pictures(self) -> None:
+        with _told(self._folder):
+            self._answer_pictures(self._folder)
+
+    def _answer_pictures(self, camera: Folder) -> None:
         steady = self.agent.core.clock.steady()
-        for shot in self._camera.news(steady):
+        for shot in camera.news(steady):
             if self._stopped.is_set():
                 return
             self._tell_that_it_lives()
             try:
                 self.agent.core.answering.answer(shot.content)
             except BusyError:
-                self._camera.later(shot)
+                camera.later(shot)
                 return
             except TbftError:
                 # The model gave no answer, and the one before may.
-                self._camera.again(shot, steady)
+                camera.again(shot, steady)
                 raise
             except UnreadableError as error:
-                if not self._camera.again(shot, steady):
+                if not camera.again(shot, steady):
                     self.agent.core.journal.write("skipped", f"'{shot.path.name}' is no picture: {error}")
                 continue
             settings = self.agent.core.settings.camera
             if settings is not None and settings.after == "delete":
-                self._camera.remove(shot)
+                camera.remove(shot)
 
     def _tell_that_it_lives(self) -> None:
         steady, every = self.agent.core.clock.steady(), watchdog_seconds()
@@ -123,7 +139,20 @@ class Round:
 
     def _say_once(self, what: str, error: Exception) -> None:
         words = error.message if isinstance(error, TbftError) else f"{type(error).__name__}: {error}"
-        if words != self._troubles.get(what):
-            self._troubles[what] = words
+        troubles = self.agent.core.troubles
+        if words != troubles.get(what):
+            troubles[what] = words
             trace = "" if isinstance(error, TbftError | OSError) else traceback.format_exc(limit=-3)
             self.agent.core.journal.write("trouble", words, trace=trace)
+
+
+@contextlib.contextmanager
+def _told(camera: Folder) -> Iterator[None]:
+    """Raises TbftError where the folder cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise TbftError(
+            f"the camera's folder '{camera.path}' cannot be read: {error.strerror or error}",
+            "make it, or correct `camera.folder`",
+        ) from error

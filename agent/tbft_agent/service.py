@@ -81,6 +81,8 @@ def _ends_outdated(configured: Configured, say: Callable[[str], None], puller: P
 
             rounds.outdated = end
             rounds.start()
+            for words in tuple(agent.core.troubles.values()):
+                say(f"warning: {words}")
             with _signals_as_they_were():
                 was_told = asyncio.run(_serve(server, listener))
             return agent.is_outdated and not was_told
@@ -127,6 +129,9 @@ def _listening(http: Http) -> Iterator[socket.socket]:
             "stop what does already, or choose another `http.port`",
         ) from error
     with listener:
+        # Connections have it from here: asyncio sets it for sockets that say they are TCP alone, and this one says 0.
+        # Without it the second part of an answer waits until the client has confirmed the first, 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
 
 

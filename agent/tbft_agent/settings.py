@@ -17,10 +17,13 @@ from tbft_artifacts.decode import MIB, decode_toml
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_runtime.meters.meter import NO_METER
+from tbft_runtime.meters.registry import check_name, usage
 
 _HINT = "see docs/agent.md for every field"
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _JOULES = re.compile(r"(\d+(?:\.\d+)?)\s*J/day")
+# Of images to train on there are 32 at least, each of some kB.
+_LEAST_KEPT = 10**6
 # Addresses that only programs on the same board reach.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -188,6 +191,14 @@ def read_settings(file: Path) -> Configured:
     found = decode_toml(content, Settings, MIB, failed=f"'{file}' is no configuration of an agent", hint=_HINT)
     # Asked for once, so that they are refused now, and not in a night of next month.
     _ = found.keep.bytes, found.adapt.memory_bytes, found.adapt.joules_per_day, found.adapt.window_of_day
+    if found.keep.bytes < _LEAST_KEPT:
+        raise TbftError(
+            f"`keep.size` '{found.keep.size}' has room for no images to learn from", "give 1MB or more, such as 200MB"
+        )
+    try:
+        check_name(found.adapt.meter)
+    except TbftError as error:
+        raise TbftError(f"`adapt.meter`: {error.message}", f"it takes {usage()}") from error
     if found.adapt.energy_budget is not None and found.adapt.meter == NO_METER:
         raise TbftError(
             "`adapt.energy_budget` cannot be held with `adapt.meter` none",

@@ -49,7 +49,7 @@ def verify(core: Core, version: Version) -> None:
     lesson = replace(
         core.lesson(), run=None if before == BUNDLE else core.versions.model(before), proving=labelled, labelled=[]
     )
-    core.pupil.compare(lesson, Candidate(core.versions.model(version.number), version.how, Metered(), None))
+    core.pupil.compare(lesson, Candidate(core.versions.model(version.number), version.how, Metered()))
 
 
 def will_be_told(core: Core, version: Version) -> bool:

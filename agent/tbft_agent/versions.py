@@ -41,6 +41,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     made_at: Word = ""
     verified: bool = False
     confidence: float | None = None
+    renamed: bool = False
+    """Whether classes mean something else to it than to the bundle: labels of source images are wrong by now."""
     failed: Word | None = None
     """Why it does not answer any more, if something was wrong with it."""
 

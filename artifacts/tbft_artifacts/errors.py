@@ -7,6 +7,9 @@ from tbft_artifacts.words import printable
 USAGE_EXIT_CODE = 2
 DIVERGED_EXIT_CODE = 3
 
+# What every command says of a process that got no more, whichever library found out.
+NO_MEMORY = "there is not enough memory"
+
 
 class TbftError(Exception):
     """Bad input or a full disk: one line that says what and where, and a hint.

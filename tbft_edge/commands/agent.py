@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +31,7 @@ class _Group(typer.core.TyperGroup):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.commands and not args[0].startswith("-"):
+            _check_no_command(args, list(self.commands))
             args = [_RUN, *args]
         return super().resolve_command(ctx, args)
 
@@ -82,7 +84,11 @@ def resume(config: Config = DEFAULT, json: JsonOption = False) -> None:
 
 
 @app.command("adapt")
-def adapt(config: Config = DEFAULT, json: JsonOption = False) -> None:
+def adapt(
+    config: Config = DEFAULT,
+    now: Annotated[bool, typer.Option("--now", hidden=True, help="As it does anyway.")] = False,  # noqa: ARG001
+    json: JsonOption = False,
+) -> None:
     """Adapt now, as if drift had been seen."""
     client = _client(config)
     found = client.post("/api/adapt", Began)
@@ -148,6 +154,19 @@ def logs(
 
 app.command("install")(agent_service.install)
 app.command("uninstall")(agent_service.uninstall)
+
+
+def _check_no_command(args: list[str], commands: list[str]) -> None:
+    """Raises TbftError for what is rather a command that nobody knows than a file."""
+    word = args[0]
+    is_path = Path(word).suffix or len(Path(word).parts) > 1 or Path(word).exists()
+    if not is_path:
+        near = difflib.get_close_matches(word, commands, 1)
+        meant = f"did you mean '{near[0]}'? " if near else ""
+        raise TbftError(
+            f"'tbft-edge agent' has no command '{word}', and there is no such file",
+            f"{meant}it has {', '.join(sorted(commands))}, or takes a configuration: tbft-edge agent agent.toml",
+        )
 
 
 def _pause(config: Path, json: bool, *, paused: bool) -> None:

@@ -154,16 +154,16 @@ def _copy_code(packages: Sequence[Path], code: Path) -> None:
         )
 
 
-def installed_versions() -> list[str]:
-    """`name==version` of the device's requirements and all they require, as installed here."""
+def installed_versions(requirements: Sequence[str] = DEVICE_REQUIREMENTS) -> list[str]:
+    """`name==version` of requirements, the device's by default, and all they require, as installed here."""
     found: dict[str, str] = {}
-    waiting = list(DEVICE_REQUIREMENTS)
+    waiting = list(requirements)
     while waiting:
         name = waiting.pop()
         try:
             distribution = metadata.distribution(name)
         except metadata.PackageNotFoundError:
-            if name in DEVICE_REQUIREMENTS:
+            if name in requirements:
                 raise UnavailableError(f"package '{name}' is not installed here; use the device environment") from None
             continue
         canonical = distribution.metadata["Name"].lower().replace("_", "-")

@@ -17,6 +17,8 @@ def status_lines(status: Status, address: str, token: str | None) -> Iterator[st
     yield f"{status.state} for {status.since_seconds / 3600:.1f} hours{paused}"
     if status.waits_for is not None:
         yield f"waits: {status.waits_for}"
+    for trouble in status.troubles:
+        yield f"trouble: {trouble}"
     if status.labels_wanted:
         yield f"labels: {status.labels_there} of {status.labels_wanted}"
     version = status.version

@@ -183,7 +183,7 @@ def test_commands_of_a_training_are_told_which_bundle_it_has_to_be(
         with pytest.raises(TbftError, match="enough"):
             take(each, Commands())
     with pytest.raises(TbftError, match="enough"):
-        prove(replace(lesson, proving=lesson.pool), Candidate(tmp_path, "", Metered(), None), Commands())
+        prove(replace(lesson, proving=lesson.pool), Candidate(tmp_path, "", Metered()), Commands())
     ask(lesson, 4, Commands())
     assert {words[0] for words in told} == {"train", "diagnose", "learn", "predict"}
     assert all(words[words.index("--expect-id") + 1] == id_of("kept") for words in told)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from support.bundles import KEPT, compiled
 from support.scripts import script
 from tbft_agent.adapting import child as module
 from tbft_agent.adapting.child import BoardError, Commands, StoppedError
-from tbft_artifacts.errors import TbftError
+from tbft_artifacts.errors import NO_MEMORY, TbftError
 
 PATIENCE = 10.0
 
@@ -56,7 +57,7 @@ def test_what_it_prints_and_what_it_says(python: Path) -> None:
     script(python, 'echo "$@"')
     assert Commands().run("train", Path("x")).split() == [
         *(b"-P", b"-m"),
-        *f"{module._TIED} {os.getpid()} train x --json".encode().split(),
+        *f"{module._TIED} {os.getpid()} tbft_edge train x --json".encode().split(),
     ]
     script(
         python,
@@ -75,6 +76,29 @@ def test_one_that_the_kernel_ended_is_no_fault_of_the_images(python: Path) -> No
     script(python, "echo 'epoch 3/10: loss 0.1' >&2", "kill -KILL $$")
     with pytest.raises(BoardError, match=r"SIGKILL; memory may have been short"):
         Commands().run("train")
+
+
+def test_it_may_use_so_much_memory_and_no_more(python: Path) -> None:
+    """`--memory-budget` is `train`'s alone, and an estimate: what diagnoses, learns or answers had no limit."""
+    script(python, "sleep 0.2; ulimit -d")
+    assert int(Commands(most_bytes=64 << 20).run("learn")) == (64 + 256) << 10
+    assert Commands().run("learn").strip() == b"unlimited"
+
+
+def test_one_that_got_no_memory_is_no_fault_of_the_images(python: Path) -> None:
+    """People were asked for labels of it."""
+    script(python, f"echo 'error: {NO_MEMORY}' >&2", "exit 2")
+    with pytest.raises(BoardError, match="not enough memory"):
+        Commands().run("learn")
+
+
+@pytest.mark.parametrize("megabytes", [70, 120])
+def test_a_command_at_its_limit_says_so_in_a_line(tmp_path: Path, squares: Path, megabytes: int) -> None:
+    """While libraries are loaded, or later."""
+    commands = Commands(most_bytes=(megabytes << 20) - module._RESERVED)
+    words = ("--data", squares, "--threads", "1", "--meter", "none", "--out", tmp_path / "run")
+    with pytest.raises(BoardError, match="not enough memory"):
+        commands.run("learn", compiled(KEPT), *words)
 
 
 def test_stopping_ends_what_runs_also_what_it_began(python: Path, tmp_path: Path) -> None:

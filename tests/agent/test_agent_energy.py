@@ -162,7 +162,7 @@ def test_a_budget_without_a_meter_trains_nothing_and_says_so(tmp_path: Path) -> 
     agent.core.permission.machine = Board(tmp_path / "root", lambda _: None)
     agent.core.clock.turn(10)  # type: ignore[attr-defined]
     agent.tick()
-    assert agent.core.permission.no_budget is None
+    assert agent.core.permission.no_meter is None
     assert agent.core.memory.state is State.ADAPTING
     agent.close()
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tbft_agent.memory import read_memory
-from torture import agent_kills, agent_soak
+from torture import agent_kills, agent_power, agent_soak
 from torture.agent_world import make_world
+from torture.power import why_not
 
 SEED = 3
 
@@ -21,6 +22,19 @@ def test_killed_at_random_moments_it_answers_every_time(tmp_path: Path) -> None:
     assert counted.problems == []
     assert counted.kills == 8
     assert read_memory(world.state / "memory.json") is not None
+
+
+@pytest.mark.long
+def test_what_reached_the_disk_when_the_power_was_cut_answers(tmp_path: Path) -> None:
+    """`make torture-agent-power` does it 40 times."""
+    reason = why_not(tmp_path)
+    if reason is not None:
+        pytest.skip(reason)
+    world = make_world(tmp_path / "world")
+    world.state.mkdir()
+    counted = agent_power.torture(world, 3, SEED)
+    assert counted.problems == []
+    assert counted.kills == 3
 
 
 def test_what_is_half_written_would_be_found(tmp_path: Path) -> None:

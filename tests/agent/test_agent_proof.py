@@ -7,10 +7,12 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from support.agents import proof_of
 from tbft_agent.adapting.proof import FEWEST, LEVEL, Proof, chance_of
 from tbft_agent.watching.wrong import are_wrong
+from tbft_runtime.going_back import Forgotten
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(g, n - g) for n in range(9) for g in range(n + 1)])
@@ -40,9 +42,18 @@ def test_five_that_only_the_candidate_knows_are_enough_and_four_are_not() -> Non
 
 def test_nothing_known_forgets_nothing() -> None:
     assert not proof_of(5, 0, 1).forgets_more(0)
-    lost = Proof(images=6, right_before=0, right_after=6, chance=0.0, source_before=0.9, source_after=0.8)
+    found = Forgotten(images=20, before=0.9, trained=0.6, after=0.8, share=0.5)
+    lost = Proof(images=6, right_before=0, right_after=6, chance=0.0, forgotten=found)
     assert lost.forgets_more(5)
     assert not lost.forgets_more(11)
+    # Where labels mean something else now, those of the source are wrong.
+    assert not replace(lost, renames=True).forgets_more(5)
+
+
+def test_as_much_as_may_be_lost_is_not_too_much() -> None:
+    """0.95 of 20 images were 5.000000000000004 points less than all, and refused by a limit of 5."""
+    found = Forgotten(images=20, before=1.0, trained=0.95, after=0.95)
+    assert not Proof(images=6, right_before=0, right_after=6, chance=0.0, forgotten=found).forgets_more(5)
 
 
 @given(st.integers(0, 40), st.floats(0, 1))

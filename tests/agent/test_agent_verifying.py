@@ -168,7 +168,7 @@ def test_the_test_is_that_of_the_proof(stage: Stage, monkeypatch: pytest.MonkeyP
         }
 
     monkeypatch.setattr("tbft_agent.adapting.lesson._answers", answers)
-    found = prove(replace(lesson, proving=proving), Candidate(Path("new"), "", Metered(), None), None)  # type: ignore[arg-type]
+    found = prove(replace(lesson, proving=proving), Candidate(Path("new"), "", Metered()), None)  # type: ignore[arg-type]
     assert (found.images, found.right_before, found.right_after) == (8, 8, 3)
     assert found.is_worse
     assert not found.is_better

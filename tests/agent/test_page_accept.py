@@ -63,7 +63,7 @@ def learned(agent: Agent, squares: Path, images: int, before: int, after: int) -
     core = agent.core
     run = core.place.work / "run"
     fine_tune("output-frozen", squares, run, epochs=1)
-    candidate = Candidate(run, "learned another head", METERED, None)
+    candidate = Candidate(run, "learned another head", METERED)
     proof = Proof(images=images, right_before=before, right_after=after, chance=0.5 ** (after - before))
     core.pupil = Ready(Proven(core.lesson(), candidate, serve(run, 1), None, 0.8, proof))  # type: ignore[assignment]
     core.remember(state=State.PROVING, needs_labels=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from support.bundles import compiled
 from support.toys import OLD_COLOURS, coloured_squares, png
@@ -27,6 +28,7 @@ from tbft_artifacts.errors import TbftError
 from tbft_runtime.board.access import Board
 from tbft_runtime.data.bounds import Room
 from tbft_runtime.data.pictures import read_content
+from tbft_runtime.going_back import Forgotten
 
 # Quick to drift, and quick to adapt.
 QUICK: dict[str, Any] = {
@@ -197,15 +199,17 @@ def proof_of(gained: int, lost: int, equal: int = 0) -> Proof:
     )
 
 
-def proven(served: Served, gained: int, lost: int, equal: int = 0, old: Any = None) -> Callable[[Lesson], Proven]:
+def proven(
+    served: Served, gained: int, lost: int, equal: int = 0, forgotten: Forgotten | None = None
+) -> Callable[[Lesson], Proven]:
     """A candidate that answers so many images rightly that the other does not, and the other way round."""
 
     def of(lesson: Lesson) -> Proven:
         run = lesson.work / "run"
         run.mkdir(parents=True, exist_ok=True)
         (run / "report.json").write_text("{}")
-        candidate = Candidate(run, "made up", METERED, old)
-        return Proven(lesson, candidate, served, None, 0.9, proof_of(gained, lost, equal))
+        candidate = Candidate(run, "made up", METERED, forgotten)
+        return Proven(lesson, candidate, served, None, 0.9, replace(proof_of(gained, lost, equal), forgotten=forgotten))
 
     return of
 

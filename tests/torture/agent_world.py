@@ -50,7 +50,6 @@ unverified = true
 memory = "512MB"
 meter = "none"
 most_celsius = 1000
-most_forgotten = 100
 rest_hours = 0
 
 [probation]

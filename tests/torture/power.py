@@ -19,7 +19,7 @@ from torture.trials import LIMITS, Bench, Told, lost_epochs
 _MEGABYTES = 32
 _TOOLS = ("mount", "umount", "mkfs.ext4", "losetup")
 # A journal that waits long, and one that lets data follow later.
-_OPTIONS = ("commit=60", "commit=60,data=writeback")
+OPTIONS = ("commit=60", "commit=60,data=writeback")
 _PATIENCE = 5
 
 
@@ -31,7 +31,7 @@ def why_not(folder: Path) -> str | None:
     if missing:
         return f"{', '.join(missing)} not installed"
     try:
-        disk = Disk(folder / "try.img", folder / "try", _OPTIONS[0])
+        disk = Disk(folder / "try.img", folder / "try", OPTIONS[0])
         disk.make()
         disk.mount()
         disk.unmount()
@@ -47,10 +47,11 @@ class Disk:
     image: Path
     place: Path
     options: str
+    megabytes: int = _MEGABYTES
 
     def make(self) -> None:
         with self.image.open("wb") as file:
-            file.truncate(_MEGABYTES << 20)
+            file.truncate(self.megabytes << 20)
         _do("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0", str(self.image))
 
     def mount(self) -> None:
@@ -76,7 +77,7 @@ def cuts(bench: Bench, number: int, seed: int) -> Sequence[Told]:
     targets = [name for name in TARGETS if name.startswith("train-")]
     told = []
     for index in range(number):
-        target, options = targets[index % len(targets)], _OPTIONS[index // len(targets) % 2]
+        target, options = targets[index % len(targets)], OPTIONS[index // len(targets) % 2]
         moment = rng.random()
         told.append(_cut(bench, target, options, moment, index))
         # On a machine that does other things, too, the command may have been slower when it was left alone.
@@ -121,12 +122,12 @@ def _pull(child: int, pause: float, disk: Disk, after: Disk) -> None:
     """Stop the process, copy what reached the disk, and end it."""
     time.sleep(pause)
     os.kill(child, signal.SIGSTOP)
-    _wait_until_stopped(child)
+    wait_until_stopped(child)
     shutil.copyfile(disk.image, after.image)
     os.kill(child, signal.SIGKILL)
 
 
-def _wait_until_stopped(child: int) -> None:
+def wait_until_stopped(child: int) -> None:
     """Until no operation of it is under way: a copy would see a part of it, and of what followed, in no order."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:

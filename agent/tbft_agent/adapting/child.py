@@ -1,9 +1,10 @@
-"""`tbft-edge` commands in processes of their own, which give way to whatever else the board does."""
+"""Commands in processes of their own, which give way to whatever else the board does."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,13 +14,18 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tbft_artifacts.ended import signal_name
-from tbft_artifacts.errors import TbftError
+from tbft_artifacts.errors import NO_MEMORY, TbftError
 
 _TIED = "tbft_agent.adapting.tied"
 # Below what answers images, which nobody should notice.
 _NICE = 15
 # If memory is short the kernel ends this one first.
 _OOM_SCORE = 800
+# Of what a process reserves it uses a part: threads have stacks, and memory comes in pieces. A training that needs
+# 90 MB reserves 130 to 190.
+_RESERVED = 256 << 20
+# In its own words, and no others, it ends a process for which there is no memory.
+_OPENBLAS = "OpenBLAS error: Memory allocation"
 # How long a command may clean up that was told to end; the agent itself has five seconds.
 _PATIENCE_SECONDS = 3.0
 _LONGEST_MESSAGE = 64 << 10
@@ -38,7 +44,14 @@ class BoardError(TbftError):
 class Commands:
     """Runs one command after the other, until it is told to stop; `fine` are exit codes of what did as it should."""
 
-    def __init__(self, longest_seconds: float = LONGEST_SECONDS, fine: Collection[int] = (0,)) -> None:
+    def __init__(
+        self,
+        longest_seconds: float = LONGEST_SECONDS,
+        most_bytes: int | None = None,
+        fine: Collection[int] = (0,),
+    ) -> None:
+        """`most_bytes` is what each may use; None: whatever there is."""
+        self._most_bytes = most_bytes
         self._longest_seconds, self._fine = longest_seconds, fine
         # How long commands ran so far, whatever became of them.
         self.seconds = 0.0
@@ -48,7 +61,11 @@ class Commands:
 
     def run(self, *words: str | Path) -> bytes:
         """What `tbft-edge WORDS --json` prints. Raises TbftError with its own message, and StoppedError."""
-        command = [sys.executable, "-P", "-m", _TIED, str(os.getpid()), *(os.fspath(word) for word in words), "--json"]
+        return self.call("tbft_edge", *words, "--json")
+
+    def call(self, module: str, *words: str | Path) -> bytes:
+        """The same of any module; it is one of ours."""
+        command = [sys.executable, "-P", "-m", _TIED, str(os.getpid()), module, *(os.fspath(word) for word in words)]
         with self._lock:
             if self._stopped:
                 raise StoppedError
@@ -61,13 +78,17 @@ class Commands:
                 start_new_session=True,
             )
         _give_way(child.pid)
+        if self._most_bytes is not None:
+            with contextlib.suppress(OSError, ValueError):
+                most = self._most_bytes + _RESERVED
+                resource.prlimit(child.pid, resource.RLIMIT_DATA, (most, most))
         with child:
             try:
                 printed, said = child.communicate(timeout=self._longest_seconds)
             except subprocess.TimeoutExpired as error:
                 _kill(child)
                 raise BoardError(
-                    f"'tbft-edge {words[0]}' did not end in {self._longest_seconds / 3600:.0f} hours",
+                    f"'{module} {words[0]}' did not end in {self._longest_seconds / 3600:.0f} hours",
                     "see what else the board does",
                 ) from error
             finally:
@@ -117,5 +138,7 @@ def _failure(said: bytes, code: int) -> TbftError:
         name = signal_name(-code) or f"signal {-code}"
         short = "; memory may have been short" if -code == signal.SIGKILL else ""
         return BoardError(f"the command was ended by {name}{short}", "see the kernel's log: dmesg")
+    if words["error: "] == NO_MEMORY or any(line.startswith(_OPENBLAS) for line in lines):
+        return BoardError(NO_MEMORY, "give more `adapt.memory`, or end what else takes it")
     message = words["error: "] or (lines[-1] if lines else f"exit code {code}")
     return TbftError(message, words["hint: "] or "see 'tbft-edge agent logs'")

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -17,14 +17,22 @@ from tbft_agent.adapting.energy import Metered
 from tbft_agent.adapting.proof import Proof, chance_of
 from tbft_agent.keeping.record import Kept
 from tbft_agent.settings import Adapting
+from tbft_artifacts.bundle import decode_manifest
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.manifest import MANIFEST, MANIFEST_LIMIT
+from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import private_folder
+from tbft_runtime.going_back import Forgotten
 from tbft_runtime.run.unlabelled_record import Decision
 
 _LIMIT = 64 * MIB
 # Fewer labelled images than a diagnosis looks at.
 _FEWEST_TO_DIAGNOSE = 20
+# The kind of head that `learn` calls so, and what measures what is forgotten.
+_RENAMED, _FORGETTING = "renamed", "tbft_agent.adapting.forgetting"
+# Of each batch, as docs/forgetting.md measured it.
+_REMEMBERED = "0.3"
 _T = TypeVar("_T")
 Means = Literal["without labels", "with labels"]
 
@@ -52,6 +60,8 @@ class Lesson:
     threads: int
     answering_threads: int | None
     expect_id: str | None
+    renamed: bool = False
+    """Whether labels of source images are wrong by now, since classes have other names."""
 
     @property
     def new_classes(self) -> list[str]:
@@ -64,9 +74,8 @@ class _Decided(msgspec.Struct):
     why: str
 
 
-class _Old(msgspec.Struct):
-    accuracy_before: float
-    accuracy_after: float | None
+class _Head(msgspec.Struct):
+    head: str
 
 
 class _Trained(msgspec.Struct):
@@ -74,7 +83,16 @@ class _Trained(msgspec.Struct):
 
     energy: Metered
     unlabelled: _Decided | None = None
-    old: _Old | None = None
+    learned: _Head | None = None
+
+    @property
+    def renames(self) -> bool:
+        """Whether the best head has the rows of the old one under other names."""
+        return self.learned is not None and self.learned.head == _RENAMED
+
+
+class _Measured(msgspec.Struct):
+    forgotten: Forgotten | None
 
 
 class _Diagnosed(msgspec.Struct):
@@ -89,12 +107,17 @@ class _Predicted(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run that may answer one day: where it lies, `how` it was made, and what a meter said of its training."""
+    """A run that may answer one day: where it lies, `how` it was made, and what a meter said of its training.
+
+    `forgotten` is what it lost on kept source images; None where none are kept. It `renames` where labels mean
+    something else now: those of source images are wrong then, and to forget them is what was to be learned.
+    """
 
     run: Path
     how: str
     metered: Metered
-    old: _Old | None
+    forgotten: Forgotten | None = None
+    renames: bool = False
 
 
 class HeldBackError(Exception):
@@ -110,12 +133,31 @@ def take(lesson: Lesson, commands: Commands) -> Candidate:
     out = lesson.work / "run"
     shutil.rmtree(out, ignore_errors=True)
     if lesson.means == "without labels":
-        return _without_labels(lesson, out, commands)
+        candidate = _without_labels(lesson, out, commands)
+    else:
+        candidate = _with_labels(lesson, out, commands)
+    return _held_to_the_limit(lesson, candidate, commands)
+
+
+def _with_labels(lesson: Lesson, out: Path, commands: Commands) -> Candidate:
     data = lesson.work / "labelled"
     _link(lesson, data, ((kept.label or "", kept) for kept in lesson.labelled))
     words, how = _command(lesson, data, commands)
     told = _read(commands.run(*words, "--out", out), _Trained)
-    return Candidate(out, how, told.energy, told.old)
+    if told.renames:
+        how = f"{how}, since labels mean something else now"
+    return Candidate(out, how, told.energy, renames=told.renames)
+
+
+def _held_to_the_limit(lesson: Lesson, candidate: Candidate, commands: Commands) -> Candidate:
+    """Between the model before and one that forgot too much lies what learned a part, and forgot less."""
+    most = 1.0 if candidate.renames or lesson.renamed else lesson.settings.most_forgotten / 100
+    expected = [] if lesson.expect_id is None else [lesson.expect_id]
+    found = _read(commands.call(_FORGETTING, candidate.run, str(most), *expected), _Measured).forgotten
+    if found is not None and found.share < 1:
+        how = f"{candidate.how}, {found.share:.0%} of the way, so as to forget less"
+        candidate = replace(candidate, how=how)
+    return replace(candidate, forgotten=found)
 
 
 def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
@@ -136,8 +178,8 @@ def prove(lesson: Lesson, candidate: Candidate, commands: Commands) -> Proof:
         right_after=after,
         chance=chance_of(gained, lost),
         against=chance_of(lost, gained),
-        source_before=None if candidate.old is None else candidate.old.accuracy_before,
-        source_after=None if candidate.old is None else candidate.old.accuracy_after,
+        forgotten=candidate.forgotten,
+        renames=candidate.renames or lesson.renamed,
     )
 
 
@@ -166,7 +208,7 @@ def _without_labels(lesson: Lesson, out: Path, commands: Commands) -> Candidate:
         raise HeldBackError(told.unlabelled.why, told.energy)
     alone = told.unlabelled is not None and told.unlabelled.decision == "statistics"
     how = "statistics without labels" if alone else "trained without labels"
-    return Candidate(out, how, told.energy, told.old)
+    return Candidate(out, how, told.energy)
 
 
 def _command(lesson: Lesson, data: Path, commands: Commands) -> tuple[list[str | Path], str]:
@@ -184,8 +226,17 @@ def _command(lesson: Lesson, data: Path, commands: Commands) -> tuple[list[str |
             drift, plan = found.drift, found.plan
     if drift == "output":
         return learn, "learned another head"
-    chosen = [] if plan is None else ["--plan", plan]
+    chosen = [] if plan is None else ["--plan", plan, *_remembering(lesson, plan)]
     return ["train", bundle, "--data", data, *chosen, *_common(lesson), *begin], f"trained for {drift} drift"
+
+
+def _remembering(lesson: Lesson, plan_id: str) -> list[str]:
+    """That source images are trained on, too, if the plan keeps more of them than are only measured on."""
+    content = read_at_most(lesson.bundle / MANIFEST, MANIFEST_LIMIT)
+    manifest = decode_manifest(content, lesson.bundle)
+    # Of each class every second one is, and of one that is alone the only one.
+    can = any(plan.id == plan_id and plan.kept > len(manifest.classes) for plan in manifest.plans)
+    return ["--remember", _REMEMBERED] if can and not lesson.renamed else []
 
 
 def _begin(lesson: Lesson) -> list[str | Path]:

@@ -11,6 +11,7 @@ from tbft_agent.settings import Adapting
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.board.access import Board
 from tbft_runtime.board.watch import BoardWatch
+from tbft_runtime.meters.meter import AUTOMATIC, NO_METER
 from tbft_runtime.meters.registry import choose
 
 FRESH_SECONDS = 5.0
@@ -24,8 +25,8 @@ class Permission:
     clock: Clock
     machine: Board
     board: BoardWatch
-    no_budget: str | None = None
-    """Why a budget of energy cannot be held on this board, if there is one, and it cannot."""
+    no_meter: str | None = None
+    """Why nothing is trained, where a meter was named, or is needed for a budget of energy, and is not there."""
     _looked: float = -math.inf
 
     def look(self) -> None:
@@ -34,15 +35,16 @@ class Permission:
         if now - self._looked >= FRESH_SECONDS:
             is_first, self._looked = self._looked == -math.inf, now
             self.board.look()
-            if self.adapting.energy_budget is not None and (is_first or self.no_budget is not None):
+            needs_one = self.adapting.energy_budget is not None or self.adapting.meter not in (AUTOMATIC, NO_METER)
+            if needs_one and (is_first or self.no_meter is not None):
                 # One that is plugged in later is found.
-                self.no_budget = self._without_meter()
+                self.no_meter = self._without_meter()
 
     def why_not(self, joules_today: float) -> str | None:
         """What forbids it by the last look, in words; None if nothing does."""
         adapting, state = self.adapting, self.board.last
-        if self.no_budget is not None:
-            return self.no_budget
+        if self.no_meter is not None:
+            return self.no_meter
         hours = adapting.window_of_day
         if hours is not None and not _is_within(self.clock.now().time(), *hours):
             return f"it is not between {hours[0]:%H:%M} and {hours[1]:%H:%M}"
@@ -67,6 +69,8 @@ class Permission:
             why = found.why
         if why is None:
             return None
+        if self.adapting.energy_budget is None:
+            return f"`adapt.meter` is not there, so nothing is trained: {why}; name another, or none"
         return (
             f"`adapt.energy_budget` cannot be held, so nothing is trained: {why}; name an `adapt.meter`, or no budget"
         )

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from tbft_runtime.going_back import Forgotten, loses_more
+
 # A candidate that is no better seems so once in twenty times.
 LEVEL = 0.05
 # Of fewer images that somebody said something of nothing can be told: five that only the candidate knows are needed.
@@ -17,7 +19,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """Of `images` held-out labelled ones: how many either gets right, and with which chance the candidate would win as
     clearly if it were no better, or lose as clearly (`against`) if it were no worse.
 
-    `source_before` and `source_after` are accuracies on source images that the bundle keeps; None where it keeps none.
+    `forgotten` is what the candidate lost on source images that the bundle keeps; None where it keeps none. Where it
+    `renames` classes, their labels are no longer right, and to lose them is no loss.
     """
 
     images: int
@@ -25,8 +28,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     right_after: int
     chance: float
     against: float = 1.0
-    source_before: float | None = None
-    source_after: float | None = None
+    forgotten: Forgotten | None = None
+    renames: bool = False
 
     @property
     def decides(self) -> bool:
@@ -42,19 +45,21 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
     def figures(self, how: str) -> dict[str, Any]:
         """What the journal says of a candidate that was made so; `Judged` reads it."""
+        found = self.forgotten
+        source = {} if found is None else {"source before": found.before, "source after": found.after}
         return {
             "how": how,
             "images": self.images,
             "right before": self.right_before,
             "right after": self.right_after,
             "chance": round(self.chance, 4),
+            **source,
         }
 
     def forgets_more(self, points: float) -> bool:
-        """Whether it lost more than so many points of accuracy on what the model knew."""
-        if self.source_before is None or self.source_after is None:
-            return False
-        return (self.source_before - self.source_after) * 100 > points
+        """Whether it lost more than so many points of accuracy on what the model knew, and still means the same."""
+        found = self.forgotten
+        return found is not None and not self.renames and loses_more(found.before, found.after, points / 100)
 
 
 def chance_of(gained: int, lost: int) -> float:

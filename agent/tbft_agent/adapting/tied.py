@@ -1,4 +1,4 @@
-"""`python -m tbft_agent.adapting.tied PARENT WORDS`: `tbft-edge WORDS` that ends with the agent, even a killed one.
+"""`python -m tbft_agent.adapting.tied PARENT MODULE WORDS`: a module that ends with the agent, even a killed one.
 
 What a killed agent left behind would train on, beside whatever the next agent begins, and write into its folder.
 """
@@ -12,9 +12,9 @@ from tbft_artifacts.tied import tie_to
 
 
 def main() -> None:
-    """Become the command."""
+    """Become the module."""
     if tie_to(int(sys.argv.pop(1))):
-        runpy.run_module("tbft_edge", run_name="__main__", alter_sys=True)
+        runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

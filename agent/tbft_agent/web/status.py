@@ -9,6 +9,7 @@ from tbft_agent.core import Core
 from tbft_agent.deciding import may_be_accepted
 from tbft_agent.journal import REMEMBERED, Entry
 from tbft_agent.keeping.record import Kept
+from tbft_agent.states import State
 from tbft_agent.verifying import unverified
 from tbft_agent.versions import BUNDLE, Version
 from tbft_agent.watching.quiet import ENOUGH
@@ -32,10 +33,11 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How the agent is.
 
     `cause` says what is wrong, if something is: the images, the answers, or that it was told to adapt. `waits_for` says
-    why nothing is trained, though there is reason or whenever there will be; `labels_wanted` is how many this drift
-    waits for. A new model that somebody may accept (`acceptable`) is on probation, for `trial_wanted` images, or waits
-    for more labels; one that answers, and that no label verified, asks for some (`verifying`). What windows are usual
-    here is known from `quiet` pairs of them, of `quiet_wanted`.
+    why nothing is trained, though there is reason or whenever there will be; it is `stuck` where that is since what it
+    learned came to nothing. `troubles` are what is wrong with what it works with, such as the camera's folder.
+    `labels_wanted` is how many this drift waits for. A new model that somebody may accept (`acceptable`) is on
+    probation, for `trial_wanted` images, or waits for more labels; one that answers, and that no label verified, asks
+    for some (`verifying`). What windows are usual here is known from `quiet` pairs of them, of `quiet_wanted`.
     """
 
     state: str
@@ -43,6 +45,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     since_seconds: float
     paused: bool
     waits_for: str | None
+    stuck: bool
+    troubles: tuple[str, ...]
     version: Version
     versions: tuple[Version, ...]
     verifying: bool
@@ -85,7 +89,9 @@ def status_of(core: Core) -> Status:
             cause=memory.cause,
             since_seconds=round(core.age.seconds() - memory.since, 1),
             paused=memory.paused,
-            waits_for=core.waits_for or core.permission.no_budget,
+            waits_for=core.waits_for or core.permission.no_meter,
+            stuck=memory.state is State.WATCHING and core.waits_for is not None,
+            troubles=tuple(core.troubles.copy().values()),
             version=current,
             versions=tuple(versions),
             verifying=unverified(core) is not None,

@@ -71,6 +71,12 @@ def choose(name: str, board: Board) -> MeterChoice:
     return MeterChoice(kind.find(board, argument), None)
 
 
+def check_name(name: str) -> None:
+    """Raises TbftError where `choose` knows no such meter, on whichever board; whether it is there nobody looks."""
+    if name not in (NO_METER, AUTOMATIC):
+        _parse(name)
+
+
 def survey(board: Board) -> list[Finding]:
     """Every kind, found or why not; those that must be told where to look are not looked for.
 

@@ -24,6 +24,7 @@ export function stateWords(status) {
   const cause = CAUSES[status.cause];
   const because = cause !== undefined && ["drifted", "asking"].includes(status.state) ? `${cause} ` : "";
   if (status.state !== "watching") return { title, says: because + says, tone: TONES[status.state] ?? "" };
+  if (status.stuck) return { title: "It could not learn this", says: "What it learned was no better, or forgot too much. It goes on answering as before.", tone: "odd" };
   if (status.learning_normal) return { title: "It is getting to know this place", says: "It answers, and learns what is normal here.", tone: "busy" };
   const odd = isOdd(status.windows.at(-1));
   if (!odd && status.verifying) {
@@ -37,7 +38,8 @@ export const isOdd = (window) => window !== undefined && window.distance !== nul
 export function waiting(status) {
   const paused = status.paused ? "Training is paused. " : "";
   const waits = status.waits_for === null || status.paused ? "" : `It waits: ${status.waits_for}.`;
-  return (paused + waits).trim();
+  const troubles = status.troubles.map((words) => ` ${sentence(words)}`).join("");
+  return (paused + waits + troubles).trim();
 }
 
 const VERDICTS = {
