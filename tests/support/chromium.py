@@ -110,8 +110,13 @@ class Chromium:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", media=media, features=features)
+        # What the page before still asks for, of a server that is gone, is no complaint of this one.
+        self._go("about:blank")
+        self._go(page if isinstance(page, str) else page.as_uri())
+
+    def _go(self, address: str) -> None:
         self.events.clear()
-        self.call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
+        self.call("Page.navigate", url=address)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._receive())
 
