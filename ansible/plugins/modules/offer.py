@@ -101,7 +101,7 @@ def main() -> None:
                 whole=module.params["whole"]
             )
             did_not_stay = failed() if offer is None else None
-            lacked = offer is not None and holder(place, offer.release.bundle_id) is None
+            lacked = offer is not None and holder(place, offer.release) is None
     except TbftError as error:
         module.fail_json(msg=f"{error.message}; {error.hint}")
     if did_not_stay is not None:
