@@ -120,7 +120,10 @@ def test_releases_and_rounds(statuses: Mapping[int, Status]) -> None:
     page = shown(status)
     assert f"50% open, which is {status.releases[0].reached} of 1,000 devices" in page.body
     assert status.releases[0].worst[0].device in page.body
-    assert any(row.startswith("1 (2026-11-28 08:00 UTC)1 → 2output-frozen-sgdmean10014") for row in page.all("tr"))
+    assert any(row.startswith("1 (2026-11-28 08:00 UTC)1 → 2output-frozen-sgdmean100141") for row in page.all("tr"))
+    assert "2.6 kB of 1.5 MB" in page.body
+    assert "late: pi-00006 by 1 round, pi-00013 by 1 round" in page.body
+    assert "asked, and not in the merge: pi-away" in page.body
     assert "Nothing was released yet." in shown(replace(status, releases=(), rounds=())).body
 
 

@@ -1,4 +1,4 @@
-"""A cable between two TCP ports of loopback that can be cut: what is on its way then never arrives, and nobody is told."""
+"""A cable between two TCP ports of loopback that can be cut: what is on its way then never arrives, untold."""
 
 from __future__ import annotations
 
