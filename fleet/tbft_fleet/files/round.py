@@ -6,13 +6,32 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from tbft_artifacts.structs import Count, Large, Measured, Part, Some, Struct, Word
+from tbft_artifacts.structs import Count, Large, Measured, Part, Sha256, Some, Struct, Word
 from tbft_fleet.files.names import DeviceId
 
 # So many devices that one host merges what they learned.
 _MOST = 100_000
 # Running statistics of batch norms in a merge: one for all; each device keeps its own; those that all began with.
 NormsPolicy = Literal["merge", "local", "frozen"]
+
+
+PREDICATE_TYPE = "tbft-edge:merge:v1"
+# The files of a merge: what its signature is of, the signature, and what is noted later.
+TENSORS, RECORD, ENVELOPE, BROUGHT = "merge.safetensors", "round.json", "merge.dsse.json", "brought.json"
+
+
+class Made(Struct, frozen=True, kw_only=True):
+    """What is signed of a merge beside its files: its number, and the release and bundle whose weights it changes."""
+
+    number: Some
+    release: Some
+    bundle_id: Sha256
+
+
+class Brought(Struct, frozen=True):
+    """The release that brings a merge to all."""
+
+    into: Some
 
 
 class TookPart(Struct, frozen=True, kw_only=True):

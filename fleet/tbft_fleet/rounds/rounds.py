@@ -24,7 +24,7 @@ from tbft_fleet.files.task import Task
 from tbft_fleet.host.devices import Devices
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.inbox import Inbox, inbox_of
-from tbft_fleet.host.merges import keep_merge, next_number
+from tbft_fleet.host.merges import check_own, keep_merge, next_number
 from tbft_fleet.host.metadata import now
 from tbft_fleet.merging.clipping import CLIP, check_clip, too_far
 from tbft_fleet.merging.merge import Merged, merge
@@ -91,6 +91,7 @@ class Rounds:
         Raises TbftError where no round came to a merge, or the SuperLink does not answer.
         """
         if self.wanted.base is not None:
+            check_own(self.fleet, self.wanted.base)
             self.changed = dict(read_weights(self.wanted.base, self.bundle))
         came = False
         for name in self.link.admit(admitted(self.inbox.devices)):
