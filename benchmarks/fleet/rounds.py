@@ -27,12 +27,12 @@ from benchmarks.kept import clear_errors, write_kept
 from tbft_artifacts.archive import opened
 from tbft_artifacts.plan import Drift
 from tbft_edge.console import say
+from tbft_fleet.files.round import NormsPolicy
 from tbft_fleet.merging.clipping import CLIP
 from tbft_fleet.merging.delta import packed
 from tbft_fleet.merging.derive import derive
 from tbft_fleet.merging.merged_file import MergeRecord, merge_runs
 from tbft_fleet.merging.runs import read_runs
-from tbft_fleet.merging.statistics import NormsPolicy
 from tbft_runtime import TrainOptions, evaluate, train
 from tbft_runtime.training.begun import begun_from
 

@@ -81,6 +81,22 @@ def own_accuracy(merge: Round) -> str:
     return f"own accuracy {percent(sum(told) / len(told)) if told else 'not known'}"
 
 
+def carried(found: Round | RoundStatus) -> str:
+    """How much a round sent to and from each device, beside all weights."""
+    if found.bytes is None or found.model_bytes is None:
+        return DASH
+    return f"{size(found.bytes)} of {size(found.model_bytes)}"
+
+
+def missed(found: RoundStatus) -> list[str]:
+    """Who was not there as others were, by name; nothing where all were."""
+    late = ", ".join(f"{name} by {count(rounds, 'round')}" for name, rounds in found.late.items())
+    return [
+        *([f"late: {late}"] if late else []),
+        *([f"asked, and not in the merge: {', '.join(found.missing)}"] if found.missing else []),
+    ]
+
+
 def from_to(one: str, other: str) -> str:
     """`12 → 13`; `13` where both are the same."""
     return one if one == other else f"{one} {_ARROW} {other}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tbft_edge.facts.fleet import accuracies, step, wave
+from tbft_edge.facts.fleet import accuracies, carried, missed, step, wave
 from tbft_edge.figures import count, moment, percent
 from tbft_edge.pages.breaks import breakable
 from tbft_edge.pages.charts.bars import Bar, histogram, long_bars
@@ -33,10 +33,22 @@ def rounds_section(status: Status) -> Markup:
     if not status.rounds:
         return Markup("")
     rows = [_round(found) for found in status.rounds[:_ROUNDS]]
-    columns = ["round", "release", "plan", "rule", "took part", "late", "images", "alone → merged"]
+    columns = [
+        "round",
+        "release",
+        "plan",
+        "rule",
+        "took part",
+        "late",
+        "missing",
+        "images",
+        "each way",
+        "alone → merged",
+    ]
     note = (
         "Accuracy on the devices' own images, as the mean of those that told: what each came to alone, and with the "
-        "release that all of them got of it."
+        "release that all of them got of it. Missing are those that were asked, and are not in the merge. Each way: "
+        "the tensors that each was sent and sent back, of all weights."
     )
     return section(
         "Rounds",
@@ -47,7 +59,8 @@ def rounds_section(status: Status) -> Markup:
 
 
 def _took_part(found: RoundStatus) -> Markup:
-    return card(f"round {found.number}", element("p", breakable(", ".join(found.devices)), class_="note"))
+    said = [", ".join(found.devices), *missed(found)]
+    return card(f"round {found.number}", *(element("p", breakable(words), class_="note") for words in said))
 
 
 def _release(release: ReleaseStatus) -> Markup:
@@ -94,7 +107,9 @@ def _round(found: RoundStatus) -> list[str]:
         found.plan,
         found.rule,
         f"{len(found.devices):,}",
-        f"{found.late:,}",
+        f"{len(found.late):,}",
+        f"{len(found.missing):,}",
         f"{found.images:,}",
+        carried(found),
         accuracies(found.alone, found.merged),
     ]

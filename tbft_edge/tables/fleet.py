@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tbft_edge.facts.fleet import COLUMNS, KINDS, accuracies, headline, step, wave
+from tbft_edge.facts.fleet import COLUMNS, KINDS, accuracies, carried, headline, step, wave
 from tbft_edge.figures import count, percent
 from tbft_edge.tables.table import Table
 
@@ -34,7 +34,9 @@ def status_lines(status: Status) -> Iterator[str]:
         yield f"release {release.number}: {wave(release)}; {did}{mean}"
     for each in status.rounds[:_ROUNDS]:
         came = f"alone → merged {accuracies(each.alone, each.merged)}"
-        yield f"round {each.number}, release {step(each)}: {len(each.devices):,} took part, {came}"
+        others = f", {len(each.missing):,} missing" if each.missing else ""
+        sent = f"{carried(each)} each way"
+        yield f"round {each.number}, release {step(each)}: {len(each.devices):,} took part{others}, {sent}, {came}"
 
 
 def device_table(status: Status) -> Table:

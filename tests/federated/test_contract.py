@@ -128,3 +128,24 @@ def test_telemetry_is_off_before_anything_is_imported() -> None:
     assert os.environ["FLWR_TELEMETRY_ENABLED"] == "0"
     assert os.environ["FLWR_DISABLE_UPDATE_CHECK"] == "1"
     assert Run.__doc__
+
+
+def test_a_task_of_another_kind_is_not_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a SuperNode hands out: an agent, a connector, a model, a server's part."""
+    from flwr.proto.runtime_pb2 import AcquireTaskResponse
+    from flwr.proto.task_pb2 import Task
+    from flwr.supercore.constant import TaskType
+
+    handed, said = list[str](), list[str]()
+    runner = Runner(API, lambda parcel: parcel, said.append)
+    monkeypatch.setattr(runner, "_work", lambda _: handed.append("worked on"))
+    for kind in (*(kind for kind in TaskType if kind != TaskType.CLIENT_APP), "another"):
+        response = AcquireTaskResponse(task=Task(type=kind, run_id=1), token="token")
+        monkeypatch.setattr(runner._client, "AcquireTask", lambda _, found=response: found)
+        assert not runner.step()
+        assert f"a task of type '{kind}' was handed out" in said[-1]
+    assert (handed, len(said)) == ([], len(TaskType))
+    response = AcquireTaskResponse(task=Task(type=TaskType.CLIENT_APP, run_id=1), token="token")
+    monkeypatch.setattr(runner._client, "AcquireTask", lambda _: response)
+    assert runner.step()
+    assert handed == ["worked on"]

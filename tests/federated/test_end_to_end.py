@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 import time
 from collections.abc import Iterator
@@ -11,17 +10,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from support.rounds_processes import Lab, lab, until
+from support.rounds_processes import Lab, held, lab, until
 from tbft_fleet.device.node_key import make_node_key
-from tbft_fleet.files.round import Round
 from tbft_fleet.host.node_keys import node_key_bytes
-from tbft_fleet.rounds import link as links
 from tbft_fleet.rounds.admitted import admitted
 from tbft_fleet.rounds.link import Link
 from tbft_fleet.rounds.runtime_api import Api, acquire, connect
-from tbft_fleet.rounds.superlink import Place
-
-_CODE = "open({path!r}, 'w').write('mine')\n"
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +28,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield found
 
 
-def held(found: Lab) -> list[Round]:
-    records = sorted(found.world.fleet.merges.glob("*/round.json"))
-    return [msgspec.json.decode(path.read_bytes(), type=Round) for path in records]
-
-
-def api(found: Lab) -> links.Api:
-    return Place(found.world.fleet.folder / "rounds").api(f"127.0.0.1:{found.back}")
-
-
 def test_two_devices_train_together(running: Lab) -> None:
     """Two rounds; each device sends the tensors of the block, and nothing else of it leaves."""
     process = running.rounds(2, "--epochs", "2", "--timeout", "120", "--json")
@@ -53,34 +38,6 @@ def test_two_devices_train_together(running: Lab) -> None:
         assert {part.device for part in each.parts} == {"pi-0", "pi-1"}
         assert [part.images for part in each.parts] == [20, 20]
         assert each.bytes == sum(value.nbytes for value in running.world.head().values())
-
-
-def test_code_from_the_superlink_runs_nowhere(running: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever may start runs sends an app of his own: Flower's own runner would import it; ours does not unpack it."""
-    from flwr.app import ConfigRecord, Message, RecordDict
-    from flwr.cli.build import build_fab_from_files
-    from flwr.common.serde import fab_to_proto
-    from flwr.proto.control_pb2 import StartRunRequest
-    from flwr.supercore.fab import Fab
-
-    written = tmp_path / "written"
-    code = _CODE.format(path=str(written)).encode()
-    app = links._APP.replace("none:app", "evil.app:app")
-    content, _ = build_fab_from_files({"pyproject.toml": app.encode(), "evil/app.py": code, "evil/__init__.py": code})
-    assert b"evil/app.py" in content
-    evil = fab_to_proto(Fab(hashlib.sha256(content).hexdigest(), content, {}))
-
-    monkeypatch.setattr("flwr.proto.control_pb2.StartRunRequest", lambda **_: StartRunRequest(fab=evil))
-    link = Link(api(running))
-    with link.run() as run:
-        node = next(node for node in link.nodes() if node.is_online)
-        message = Message(RecordDict({"x": ConfigRecord({"y": 1})}), node.id, "train", ttl=60)
-        sent = list(run._grid.push_messages([message]))
-        found: list[Message] = []
-        until(lambda: bool(found.extend(run._grid.pull_messages(sent)) or found), 60, "no answer")
-    assert found[0].has_error()
-    assert "none of tbft-edge's" in found[0].error.reason
-    assert not written.exists()
 
 
 def test_nobody_gets_through_the_proxy_to_anything_else(running: Lab) -> None:
@@ -97,14 +54,14 @@ def test_another_user_of_the_host_takes_on_no_run(running: Lab) -> None:
     """Who does not know the secret is handed nothing."""
     import httpx
 
-    own = api(running)
+    own = running.api
     with pytest.raises(httpx.HTTPStatusError):
         acquire(connect(Api(own.address, b"guessed", own.certificate), "SuperExec"), "flwr-serverapp")
 
 
 def test_a_key_that_was_there_before_keeps_nobody_out(running: Lab) -> None:
     """Flower never takes one again: its device is named, and the others come."""
-    link, keys = Link(api(running)), admitted(running.world.devices)
+    link, keys = Link(running.api), admitted(running.world.devices)
     (own, other) = (node_key_bytes(make_node_key(running.world.folder / name / "key"), name) for name in "xy")
     link.wait(60)
     try:
@@ -118,7 +75,7 @@ def test_a_key_that_was_there_before_keeps_nobody_out(running: Lab) -> None:
 
 def test_a_revoked_device_is_sent_away(running: Lab) -> None:
     """Without anybody's doing: whoever looks after the fleet revokes it, and the SuperLink hears of that."""
-    link, devices = Link(api(running)), running.world.devices
+    link, devices = Link(running.api), running.world.devices
     until(lambda: {node.name for node in link.nodes() if node.is_online} == set(running.devices), 60, "not there")
     devices.keep(msgspec.structs.replace(devices.need("pi-1"), revoked_at="2026-12-01"))
     until(lambda: {node.name for node in link.nodes()} == {"pi-0"}, 30, "still there")

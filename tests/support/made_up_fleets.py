@@ -44,10 +44,21 @@ def made_up_status(count: int, seed: int = 0) -> Status:
     """Of so many devices, with a round and metadata that expire soon."""
     devices = [*made_up_devices(count, seed)]
     took = tuple(
-        TookPart(device=device.name, counter=1, images=60, age=index % 7 == 6, accuracy=0.4 + 0.1 * (index % 2))
+        TookPart(device=device.name, counter=1, images=60, age=int(index % 7 == 6), accuracy=0.4 + 0.1 * (index % 2))
         for index, device in enumerate(devices[: max(3, count // 10)])
     )
-    found = Round(number=1, release=1, plan=PLAN, rule="mean", made_at="2026-11-28T08:00:00+00:00", into=2, parts=took)
+    found = Round(
+        number=1,
+        release=1,
+        plan=PLAN,
+        rule="mean",
+        made_at="2026-11-28T08:00:00+00:00",
+        into=2,
+        parts=took,
+        asked=(*(part.device for part in took), "pi-away"),
+        bytes=2_600,
+        model_bytes=1_500_000,
+    )
     expiries = {"timestamp": NOW + timedelta(days=2), "root": NOW + timedelta(days=300)}
     return status_of(devices, releases(), [found] if took else [], expiries, NOW, SILENT_AFTER)
 

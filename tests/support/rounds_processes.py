@@ -10,14 +10,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
+import msgspec
 import pytest
 
 from support.made_up_rounds import World
 from tbft_fleet.device.place import Place
+from tbft_fleet.files.round import Round
+from tbft_fleet.rounds import superlink
+from tbft_fleet.rounds.runtime_api import Api
 from tbft_fleet.rounds.supernode import free_port
 
 TBFT = Path(sys.executable).with_name("tbft-edge")
@@ -72,13 +77,20 @@ class Lab:
     def certificate(self) -> Path:
         return self.world.fleet.folder / "rounds" / "ca.crt"
 
-    def start(self, *words: str | Path) -> Process:
+    @property
+    def api(self) -> Api:
+        """The SuperLink, as its host speaks to it."""
+        return superlink.Place(self.world.fleet.folder / "rounds").api(f"127.0.0.1:{self.back}")
+
+    def start(
+        self, *words: str | Path, program: Path = TBFT, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> Process:
         child = subprocess.Popen(
-            [TBFT, *map(str, words)],
+            [program, *map(str, words)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
         )
         process = Process(child)
         threading.Thread(target=self._read, args=(process,), daemon=True).start()
@@ -95,10 +107,11 @@ class Lab:
         until(self.certificate.exists, 30, process.text)
         return process
 
-    def node(self, name: str) -> Process:
+    def node(self, name: str, port: int | None = None) -> Process:
+        """That comes by the proxy, or by another `port` of loopback."""
         place = self.devices[name]
         self.nodes[name] = self.start(
-            *("fleet", "node", place.folder, "--superlink", f"127.0.0.1:{self.front}"),
+            *("fleet", "node", place.folder, "--superlink", f"127.0.0.1:{port or self.front}"),
             *("--certificate", self.certificate),
         )
         return self.nodes[name]
@@ -124,3 +137,9 @@ def lab(folder: Path, *names: str) -> Iterator[Lab]:
     finally:
         for process in found.processes:
             process.stop()
+
+
+def held(found: Lab) -> list[Round]:
+    """The rounds that came to a merge, in order."""
+    records = sorted(found.world.fleet.merges.glob("*/round.json"))
+    return [msgspec.json.decode(path.read_bytes(), type=Round) for path in records]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from tbft_artifacts.atomic import atomic_file, atomic_folder
 from tbft_artifacts.bundle import Bundle
@@ -19,10 +20,13 @@ from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import PRIVATE_FILE, private_folder
 from tbft_fleet.files.release import HIGHEST
-from tbft_fleet.files.round import Round
+from tbft_fleet.files.round import BROUGHT, ENVELOPE, RECORD, TENSORS, Brought, Made, Round
 from tbft_fleet.host.folder import Fleet
+from tbft_fleet.host.merge_signature import signed_merge, verify_merge
 
-RECORD = "round.json"
+if TYPE_CHECKING:
+    from securesystemslib.signer import SSlibKey
+
 # Of a round of 100,000 devices.
 _LIMIT = 32 * MIB
 _RESTORE = "restore it from a copy"
@@ -59,86 +63,127 @@ def _check_number(number: int, path: Path) -> None:
 
 
 def keep_merge(fleet: Fleet, record: Round, tensors: dict[str, np.ndarray]) -> None:
-    """Write a merge whole, or not at all. Raises TbftError for a full disk."""
+    """Write a merge whole, or not at all, signed with the key that is online.
+
+    Raises TbftError for a key that is not here, a root that expired, and a full disk.
+    """
+    bundle_id = next(each.bundle_id for each in fleet.releases() if each.number == record.release)
+    made = Made(number=record.number, release=record.release, bundle_id=bundle_id)
+    files = {TENSORS: save(tensors), RECORD: _encoded(record)}
+    signature = signed_merge(files, made, fleet.repository.task_signer())
     with atomic_folder(merge_file(fleet, record.number).parent) as temporary:
-        (temporary / merge_file(fleet, record.number).name).write_bytes(save(tensors))
-        (temporary / RECORD).write_bytes(_encoded(record))
+        for name, content in {**files, ENVELOPE: signature}.items():
+            (temporary / name).write_bytes(content)
 
 
 def merge_file(fleet: Fleet, number: int) -> Path:
     """The tensors of a merge, with which the next round may begin."""
-    return fleet.merges / f"{number:06}" / "merge.safetensors"
+    return fleet.merges / f"{number:06}" / TENSORS
 
 
 def merged_tensors(fleet: Fleet, number: int) -> dict[str, np.ndarray]:
-    """Those of a merge, by name. Raises TbftError for a file that is gone or damaged."""
+    """Those of a merge, by name. Raises TbftError for a file that is gone, damaged, or not what the fleet signed."""
     path = merge_file(fleet, number)
-    try:
-        return load_file(path)
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (SafetensorError, UnicodeError, KeyError, TypeError, ValueError) as error:
-        raise TbftError(f"'{path}' cannot be read: {error}", _RESTORE) from error
+    content = _content(path)
+    verify_merge(path, content, _bundles(fleet), fleet.repository.merge_keys())
+    return _tensors(path, content)
 
 
-def rounds_in(folder: Path) -> tuple[Round, ...]:
-    """The records of rounds in the fleet's folder of merges, in order; a damaged one hinders no other.
+def check_own(fleet: Fleet, path: Path) -> None:
+    """Raises TbftError where `path` lies among the fleet's merges, and is not what the fleet signed."""
+    if path.absolute().parent.parent == fleet.merges.absolute():
+        verify_merge(path, _content(path), _bundles(fleet), fleet.repository.merge_keys())
 
-    Raises TbftError where the folder cannot be read.
+
+def rounds_in(fleet: Fleet) -> tuple[Round, ...]:
+    """The records of rounds, in order; one that is damaged, or not what the fleet signed, hinders no other.
+
+    Raises TbftError where the folder of merges cannot be read.
     """
-    found = (each for each in _each(folder) if isinstance(each, Round))
+    found = (each for each in _each(fleet) if isinstance(each, Round))
     return tuple(sorted(found, key=lambda each: each.number))
 
 
-def damaged_rounds(folder: Path) -> tuple[str, ...]:
+def damaged_rounds(fleet: Fleet) -> tuple[str, ...]:
     """Of each record that `rounds_in` passes over, why."""
-    return tuple(each.message for each in _each(folder) if isinstance(each, TbftError))
+    return tuple(each.message for each in _each(fleet) if isinstance(each, TbftError))
 
 
 def merge_in(fleet: Fleet, bundle: Bundle) -> Round | None:
     """The newest merge that `bundle` was derived with, unless a release has brought it; None where there is none.
 
-    One whose tensors are damaged nobody can tell from others: it keeps no bundle from its release.
+    One whose tensors are damaged nobody can tell from others: it keeps no bundle from its release. Raises TbftError
+    where the bundle has the tensors that lie in a merge, and these are not what the fleet signed.
     """
     parents = {each.number for each in fleet.releases() if each.bundle_id == bundle.manifest.parent}
-    waiting = [each for each in rounds_in(fleet.merges) if each.into is None and each.release in parents]
+    waiting = [each for each in rounds_in(fleet) if each.into is None and each.release in parents]
     weights = bundle.load_weights() if waiting else {}
     for found in reversed(waiting):
+        path = merge_file(fleet, found.number)
         try:
-            tensors = merged_tensors(fleet, found.number)
+            content = _content(path)
+            tensors = _tensors(path, content)
         except TbftError:
             continue
         if all(name in weights and weights[name].tobytes() == value.tobytes() for name, value in tensors.items()):
+            verify_merge(path, content, _bundles(fleet), fleet.repository.merge_keys())
             return found
     return None
 
 
 def brought(fleet: Fleet, merge: Round, release: int) -> None:
     """Note which release brings a merge to all."""
-    with atomic_file(merge_file(fleet, merge.number).with_name(RECORD)) as temporary:
-        temporary.write_bytes(_encoded(replace(merge, into=release)))
+    with atomic_file(merge_file(fleet, merge.number).with_name(BROUGHT)) as temporary:
+        temporary.write_bytes(msgspec.json.encode(Brought(release)))
+
+
+def _bundles(fleet: Fleet) -> dict[int, str]:
+    return {each.number: each.bundle_id for each in fleet.releases()}
+
+
+def _tensors(path: Path, content: bytes) -> dict[str, np.ndarray]:
+    try:
+        return load(content)
+    except (SafetensorError, UnicodeError, KeyError, TypeError, ValueError) as error:
+        raise TbftError(f"'{path}' cannot be read: {error}", _RESTORE) from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def _encoded(record: Round) -> bytes:
     return msgspec.json.format(msgspec.json.encode(record), indent=1)
 
 
-def _each(folder: Path) -> Iterator[Round | TbftError]:
+def _each(fleet: Fleet) -> Iterator[Round | TbftError]:
     try:
-        places = sorted(folder.iterdir())
+        places = sorted(fleet.merges.iterdir())
     except OSError as error:
-        raise unreadable(folder, error) from error
-    for path in (place / RECORD for place in places):
-        if os.path.lexists(path):
-            try:
-                yield _read(path)
-            except TbftError as error:
-                yield error
+        raise unreadable(fleet.merges, error) from error
+    there = [place / RECORD for place in places if os.path.lexists(place / RECORD)]
+    bundles, keys = (_bundles(fleet), fleet.repository.merge_keys()) if there else ({}, ())
+    for path in there:
+        try:
+            yield _read(path, bundles, keys)
+        except TbftError as error:
+            yield error
 
 
-def _read(path: Path) -> Round:
+def _read(path: Path, bundles: Mapping[int, str], keys: Sequence[SSlibKey]) -> Round:
     try:
         content = read_at_most(path, _LIMIT)
     except OSError as error:
         raise unreadable(path, error) from error
-    return decode(content, Round, _LIMIT, failed=f"'{path}' cannot be read", hint=_RESTORE)
+    found = decode(content, Round, _LIMIT, failed=f"'{path}' cannot be read", hint=_RESTORE)
+    made = verify_merge(path, content, bundles, keys)
+    if (made.number, made.release) != (found.number, found.release) or path.parent.name != f"{made.number:06}":
+        raise TbftError(f"'{path}' is of merge {made.number}, and lies in the place of another", _RESTORE)
+    later = path.with_name(BROUGHT)
+    if not later.exists():
+        return found
+    note = decode(_content(later), Brought, _LIMIT, failed=f"'{later}' cannot be read", hint=_RESTORE)
+    return replace(found, into=note.into)

@@ -81,6 +81,15 @@ class Files:
         self._verify(targets, "targets", trusted)
         return Current(root, targets, snapshot, timestamp)
 
+    def roots(self) -> tuple[Root, ...]:
+        """From the first one to the newest. Raises TbftError for one that is gone, or not by the one before."""
+        found: list[Root] = []
+        for version in range(1, self.latest("root") + 1):
+            root = self._read(self.folder / f"{version}.root.json", Root)
+            self._verify(root, "root", [found[-1] if found else root.signed])
+            found.append(root.signed)
+        return tuple(found)
+
     def latest(self, role: str) -> int:
         """The highest version of a role that is there, whether devices know of it or not; 0 without any."""
         name = re.compile(rf"([0-9]{{1,9}})\.{role}\.json")

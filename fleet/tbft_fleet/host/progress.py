@@ -86,8 +86,11 @@ def round_status(found: Round, accuracies: Mapping[tuple[str, int], float]) -> R
         rule=found.rule,
         made_at=found.made_at,
         devices=devices,
-        late=sum(part.age > 0 for part in found.parts),
+        late={part.device: part.age for part in found.parts if part.age},
+        missing=tuple(sorted({*found.asked} - {*devices})),
         images=sum(part.images for part in found.parts),
+        bytes=found.bytes,
+        model_bytes=found.model_bytes,
         alone=_mean([part.accuracy for part in found.parts if part.accuracy is not None]),
         merged=_mean([accuracy for accuracy in after if accuracy is not None]),
     )

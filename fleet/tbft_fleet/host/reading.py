@@ -18,7 +18,7 @@ def read_status(fleet: Fleet, now: datetime) -> Status:
     found = status_of(
         Devices(fleet.devices).each(),
         fleet.releases(),
-        rounds_in(fleet.merges),
+        rounds_in(fleet),
         {f"what the key '{ends.key}' signed": ends.expires for ends in fleet.repository.ends()},
         now,
         timedelta(hours=fleet.settings.silent_hours),
@@ -27,7 +27,7 @@ def read_status(fleet: Fleet, now: datetime) -> Status:
 
 
 def _with_damaged(found: Status, fleet: Fleet) -> Status:
-    damaged = tuple(Need(kind="record", device=None, words=why) for why in damaged_rounds(fleet.merges))
+    damaged = tuple(Need(kind="record", device=None, words=why) for why in damaged_rounds(fleet))
     return replace(found, needs=(*found.needs, *damaged))
 
 

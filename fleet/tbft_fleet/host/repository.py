@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from msgspec.structs import replace
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from tbft_artifacts.atomic import atomic_file
@@ -136,6 +136,11 @@ class Repository:
         root = self.files.current().root.signed
         _check_root(root)
         return signer(self.keys, "online", root)
+
+    def merge_keys(self) -> tuple[SSlibKey, ...]:
+        """Those that merges may be signed with: each that ever was online, since a merge is older than a rotation."""
+        found = {each: root.keys[each] for root in self.files.roots() for each in trusted_ids(root, "online")}
+        return tuple(key for key in found.values() if isinstance(key, SSlibKey))
 
     def ends(self) -> tuple[Ends, ...]:
         """Of each key, until when what it signed counts. Raises TbftError for a repository that is damaged."""

@@ -12,10 +12,11 @@ from msgspec import Meta
 from tbft_artifacts.decode import MIB, decode_toml, said
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.regular import read_at_most, unreadable
-from tbft_artifacts.structs import Part
+from tbft_artifacts.structs import Part, Word
 from tbft_fleet.files.gates import Gates
 from tbft_fleet.files.names import Group
 from tbft_fleet.files.release import Release
+from tbft_fleet.files.round import NormsPolicy
 
 FILE = "fleet.toml"
 _HINT = "see docs/fleet.md for every field"
@@ -42,7 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`waves` are per cent of each group, and each is more than the one before.
 
     A wave is through when `answered` of its devices said how it went, and no more than `failed` of these (both 0 to 1)
-    did not commit. A device that was not heard for `silent_hours` is counted in neither.
+    did not commit. A device that was not heard for `silent_hours` is counted in neither. `norms` is, by the id of a
+    plan, what becomes of statistics of batch norms in a merge, where that is not what the plan does by default.
     """
 
     groups: Annotated[dict[Group, GroupSettings], Meta(min_length=1, max_length=1000)]
@@ -52,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     silent_hours: Annotated[float, Meta(gt=0, le=1e6)] = 48.0
     gates: Gates = Gates()
     expiry: Expiry = Expiry()
+    norms: Annotated[dict[Word, NormsPolicy], Meta(max_length=1000)] = {}
 
     def gates_of(self, groups: Sequence[Group]) -> Gates:
         """Of a release for these groups. Raises TbftError for a group that is not there, and for gates that differ."""
@@ -128,6 +131,11 @@ required = ["doctor"]
 root = 730
 targets = 365
 online = 30
+
+# What becomes of running statistics of batch norms where trainings of a plan are merged, by the plan's id: "merge",
+# "local" or "frozen". Without a line: "frozen" where the plan leaves them as they are, else "merge".
+[norms]
+# input-batch-sgd = "local"
 
 # The groups. One with a table of its own, such as [groups.NAME.gates], has those gates instead of the ones above.
 {groups}

@@ -82,7 +82,9 @@ class ReleaseStatus(msgspec.Struct, frozen=True, kw_only=True):
 class RoundStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Who took part in a round, and what it came to on their own images (0 to 1): each alone, and all with the merge.
 
-    Both are means over those that told; None where none did.
+    Both are means over those that told; None where none did. `late` has the names of `devices` that began with what
+    was older, and by how many rounds; `missing` were asked, and are not among `devices`: silent, or refused. Each
+    device was sent `bytes` of tensors and sent as many back, of the `model_bytes` of all weights; None: not known.
     """
 
     number: int
@@ -92,8 +94,11 @@ class RoundStatus(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     made_at: str
     devices: tuple[str, ...]
-    late: int
+    late: dict[str, int]
+    missing: tuple[str, ...]
     images: int
+    bytes: int | None
+    model_bytes: int | None
     alone: float | None
     merged: float | None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,13 @@ class Moved:
     age: int
     norm: float
     weights: float
+
+
+def check_clip(clip: float) -> None:
+    """Raises TbftError for a multiple of the median norm that would say nothing."""
+    if not 1 <= clip < math.inf:
+        why = "would shorten what is usual" if clip < 1 else "limits nothing"
+        raise TbftError(f"`clip` {clip:g} {why}", "choose 1 or more, such as 3")
 
 
 def moved(part: Part, names: Iterable[str]) -> Moved:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,10 +9,11 @@ import numpy as np
 
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.manifest import BatchNorm
-from tbft_fleet.merging.clipping import CLIP, kept_shares, moved
+from tbft_fleet.files.round import NormsPolicy
+from tbft_fleet.merging.clipping import CLIP, check_clip, kept_shares, moved
 from tbft_fleet.merging.part import Part, check_parts
 from tbft_fleet.merging.rules import RULES, Rule, rule_weights
-from tbft_fleet.merging.statistics import NormsPolicy, total_moments
+from tbft_fleet.merging.statistics import total_moments
 from tbft_runtime.graphs.weights import check_finite
 from tbft_runtime.run.state import Arrays
 
@@ -69,9 +69,7 @@ def merge(
     """
     if not parts:
         raise TbftError("there is nothing to merge", "give at least one run")
-    if not 1 <= clip < math.inf:
-        why = "would shorten what is usual" if clip < 1 else "limits nothing"
-        raise TbftError(f"`clip` {clip:g} {why}", "choose 1 or more, such as 3")
+    check_clip(clip)
     statistics = [name for norm in norms for name in (norm.mean, norm.variance)]
     check_parts(parts, [*parameters, *statistics], norms)
     moves = [moved(part, parameters) for part in parts]

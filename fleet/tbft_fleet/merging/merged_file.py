@@ -13,10 +13,11 @@ from safetensors.numpy import save
 from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.structs import Count, Large, Measured, Part, Sha256, Word
+from tbft_fleet.files.round import NormsPolicy
 from tbft_fleet.merging.merge import Merged, merge
 from tbft_fleet.merging.rules import Rule
 from tbft_fleet.merging.runs import Runs, statistics_of
-from tbft_fleet.merging.statistics import NormsPolicy, default_norms
+from tbft_fleet.merging.statistics import default_norms
 from tbft_runtime.graphs.sessions import Tensors
 
 _METADATA = "merge"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 
 from tbft_artifacts.plan import BatchNormPolicy
-
-# merge: one for all devices; local: each device keeps its own; frozen: those that all began with.
-NormsPolicy = Literal["merge", "local", "frozen"]
+from tbft_fleet.files.round import NormsPolicy
 
 
 def default_norms(policy: BatchNormPolicy) -> NormsPolicy:

@@ -77,7 +77,7 @@ class Bases:
         bundle_of = {each.number: each.bundle_id for each in releases}
         self._merges = [
             (self._bundles.index(bundle_of[each.release]), each)
-            for each in rounds_in(self.fleet.merges)
+            for each in rounds_in(self.fleet)
             if each.release in bundle_of
         ]
 

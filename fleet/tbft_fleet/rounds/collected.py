@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.files.release import Release
-from tbft_fleet.files.round import Round, TookPart
+from tbft_fleet.files.round import NormsPolicy, Round, TookPart
 from tbft_fleet.host.devices import Damaged, Devices
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.merges import keep_merge, next_number
@@ -18,7 +18,7 @@ from tbft_fleet.merging.clipping import CLIP, too_far
 from tbft_fleet.merging.merge import Merged, merge
 from tbft_fleet.merging.part import Part, check_parts
 from tbft_fleet.merging.rules import Rule
-from tbft_fleet.merging.statistics import NormsPolicy, default_norms
+from tbft_fleet.merging.statistics import default_norms
 from tbft_fleet.merging.tensor_file import TensorFile
 from tbft_fleet.rounds.bases import Base, Bases
 from tbft_fleet.rounds.results import Told, newest_training
@@ -28,7 +28,7 @@ from tbft_fleet.rounds.results import Told, newest_training
 class Wanted:
     """What is merged, for `release` (None: the newest that was not withdrawn), and how; `plan` None: what all trained.
 
-    `norms` None: as the plan does by default.
+    `norms` None: as the fleet's settings say of the plan, or else as it does by default.
     """
 
     release: int | None = None
@@ -67,7 +67,7 @@ def merge_collected(fleet: Fleet, wanted: Wanted, say: Callable[[str], None]) ->
     parts = [part for part in parts if part.device not in far]
     if not parts:
         raise TbftError(f"of {len(told)} devices that trained none is left to merge", "see above why")
-    policy = wanted.norms or default_norms(began.batch_norm)
+    policy = wanted.norms or fleet.settings.norms.get(bases.plan) or default_norms(began.batch_norm)
     merged = merge(parts, what.parameters, what.norms, rule=wanted.rule, policy=policy, clip=wanted.clip)
     for part, share in zip(parts, merged.shares, strict=True):
         if share.kept < 1:
@@ -78,6 +78,7 @@ def merge_collected(fleet: Fleet, wanted: Wanted, say: Callable[[str], None]) ->
         release=release.number,
         plan=bases.plan,
         rule=wanted.rule,
+        norms=policy,
         made_at=now().isoformat(),
         parts=_took_part(parts, told, merged),
         bytes=sum(value.nbytes for value in tensors.values()),

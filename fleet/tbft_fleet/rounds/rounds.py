@@ -19,14 +19,14 @@ from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.plan import Plan
 from tbft_fleet.files.release import Release
-from tbft_fleet.files.round import Round, TookPart
+from tbft_fleet.files.round import NormsPolicy, Round, TookPart
 from tbft_fleet.files.task import Task
 from tbft_fleet.host.devices import Devices
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.inbox import Inbox, inbox_of
-from tbft_fleet.host.merges import keep_merge, next_number
+from tbft_fleet.host.merges import check_own, keep_merge, next_number
 from tbft_fleet.host.metadata import now
-from tbft_fleet.merging.clipping import too_far
+from tbft_fleet.merging.clipping import CLIP, check_clip, too_far
 from tbft_fleet.merging.merge import Merged, merge
 from tbft_fleet.merging.rules import Rule
 from tbft_fleet.merging.statistics import default_norms
@@ -50,6 +50,7 @@ class Wanted:
     """`epochs` of `plan` in each of so many `rounds`, merged by `rule`; a round waits so many `seconds` at most.
 
     `base` is a `.safetensors` to begin with, such as the merge of an earlier round; None: the release's own weights.
+    `norms` None: as the fleet's settings say of the plan, or else as it does by default.
     """
 
     rounds: int
@@ -58,6 +59,8 @@ class Wanted:
     rule: Rule
     seconds: int
     base: Path | None = None
+    norms: NormsPolicy | None = None
+    clip: float = CLIP
 
 
 @dataclass
@@ -77,12 +80,18 @@ class Rounds:
     def plan(self) -> Plan:
         return self.bundle.plan(self.wanted.plan or self.release.plan)
 
+    @property
+    def norms(self) -> NormsPolicy:
+        plan = self.plan
+        return self.wanted.norms or self.fleet.settings.norms.get(plan.id) or default_norms(plan.batch_norm)
+
     def hold(self) -> Iterator[Round]:
         """One after the other, each written when it is over; one to which nobody answered is none.
 
         Raises TbftError where no round came to a merge, or the SuperLink does not answer.
         """
         if self.wanted.base is not None:
+            check_own(self.fleet, self.wanted.base)
             self.changed = dict(read_weights(self.wanted.base, self.bundle))
         came = False
         for name in self.link.admit(admitted(self.inbox.devices)):
@@ -173,9 +182,9 @@ class Rounds:
         if not taken:
             self.say("nobody took part in this round")
             return None
-        parts, policy = [each.part for each in taken], default_norms(self.plan.batch_norm)
+        parts, wanted = [each.part for each in taken], self.wanted
         try:
-            return merge(parts, what.parameters, what.norms, rule=self.wanted.rule, policy=policy)
+            return merge(parts, what.parameters, what.norms, rule=wanted.rule, policy=self.norms, clip=wanted.clip)
         except TbftError as error:
             self.say(f"not merged: {error.message}")
             return None
@@ -196,6 +205,7 @@ class Rounds:
             release=self.release.number,
             plan=task.plan,
             rule=self.wanted.rule,
+            norms=self.norms,
             made_at=now().isoformat(),
             parts=tuple(parts),
             asked=asked,
@@ -213,8 +223,9 @@ class Rounds:
 def rounds_of(fleet: Fleet, link: Link, wanted: Wanted, say: Callable[[str], None]) -> Iterator[Rounds]:
     """Rounds of the newest release that was not withdrawn.
 
-    Raises TbftError where there is none, the plan is none of it, or its archive is damaged.
+    Raises TbftError where there is none, the plan is none of it, its archive is damaged, or for such a `clip`.
     """
+    check_clip(wanted.clip)
     releases = [release for release in fleet.releases() if release.percent]
     if not releases:
         raise TbftError("the fleet has no release yet that devices could train", "'tbft-edge fleet release' makes one")

@@ -38,9 +38,13 @@ class Runner:
         self._client.close()
 
     def step(self) -> bool:
-        """Answer one task; False if there was none, or the SuperNode does not answer now."""
+        """Answer one task; False if there was none for us, or the SuperNode does not answer now."""
         try:
-            claimed = acquire(self._client, _TASKS)
+            try:
+                claimed = acquire(self._client, _TASKS)
+            except TbftError as error:
+                self._say(f"refused: {error.message}")
+                return False
             self._is_heard = True
             if claimed is None:
                 return False

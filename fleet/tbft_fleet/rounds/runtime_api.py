@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tbft_artifacts.errors import TbftError
 from tbft_fleet.rounds.flower import flower
 
 # As Flower names them; who does not know the secret is handed no task.
@@ -61,11 +62,19 @@ def acquire(client: Any, kind: str) -> Claimed | None:
     """The oldest task of one kind, "flwr-clientapp" or "flwr-serverapp", which nobody else gets then; None without any.
 
     Flower's own runner takes on every kind: agents, connectors to file systems, whatever a later version adds.
+    Raises TbftError where one of another kind is handed out all the same.
     """
     with flower():
         from flwr.proto.runtime_pb2 import AcquireTaskRequest
     found = client.AcquireTask(AcquireTaskRequest(supported_task_types={kind}))
-    return Claimed(found.task.run_id, found.token) if found.token else None
+    if not found.token:
+        return None
+    if found.task.type != kind:
+        raise TbftError(
+            f"a task of type '{found.task.type}' was handed out, and only '{kind}' was asked for",
+            "see what is connected to the SuperLink",
+        )
+    return Claimed(found.task.run_id, found.token)
 
 
 @contextlib.contextmanager

@@ -25,3 +25,16 @@ RuleOption = Annotated[
         "each value. median: each device is a vote. The last two outlive a minority that lies."
     ),
 ]
+# As `tbft_fleet.files.round` has them.
+Norms = Literal["merge", "local", "frozen"]
+NormsOption = Annotated[
+    Norms | None,
+    typer.Option(
+        help="Running statistics of batch norms: of all devices together (merge), left out, so that each device keeps "
+        "its own (local), or as they were before (frozen). Default: what fleet.toml says of the plan; else frozen "
+        "where training leaves them as they were, and merge where not."
+    ),
+]
+ClipOption = Annotated[
+    float, typer.Option(help="A device counts at most as if it had moved so many times as far as the median.")
+]

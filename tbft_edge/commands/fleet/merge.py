@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tbft_artifacts.errors import TbftError
-from tbft_edge.commands.fleet.host_options import Rule, RuleOption
+from tbft_edge.commands.fleet.host_options import ClipOption, Norms, NormsOption, Rule, RuleOption
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import ExpectIdOption, JsonOption
 from tbft_edge.console import print_json, print_line, quoted, say
@@ -19,8 +19,6 @@ from tbft_edge.tables.table import Table, show
 if TYPE_CHECKING:
     from tbft_fleet.files.round import Round
     from tbft_fleet.merging.merged_file import MergeRecord
-
-Norms = Literal["merge", "local", "frozen"]
 
 
 def command(
@@ -52,17 +50,8 @@ def command(
         ),
     ] = None,
     rule: RuleOption = "mean",
-    norms: Annotated[
-        Norms | None,
-        typer.Option(
-            help="Running statistics of batch norms: of all devices together (merge), left out, so that each device "
-            "keeps its own (local), or as they were before (frozen). Default: frozen where the runs left them as they "
-            "were, else merge."
-        ),
-    ] = None,
-    clip: Annotated[
-        float, typer.Option(help="A run counts at most as if it had moved so many times as far as the median.")
-    ] = 3.0,
+    norms: NormsOption = None,
+    clip: ClipOption = 3.0,
     age: Annotated[
         list[str] | None,
         typer.Option(metavar="RUN=ROUNDS", help="A run that is late by so many rounds, and counts less. Repeatable."),
@@ -151,7 +140,7 @@ def _of_runs(
 
 
 def _print_round(made: Round) -> None:
-    from tbft_edge.facts.fleet import own_accuracy
+    from tbft_edge.facts.fleet import carried, own_accuracy
 
     late = sum(part.age > 0 for part in made.parts)
     print_line(
@@ -161,7 +150,7 @@ def _print_round(made: Round) -> None:
         f"{late} late",
         f"{sum(part.images for part in made.parts):,} images",
         own_accuracy(made),
-        f"{size(made.bytes or 0)} of {size(made.model_bytes or 0)}",
+        carried(made),
     )
 
 

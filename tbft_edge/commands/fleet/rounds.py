@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tbft_artifacts.structs import MOST_EPOCHS
-from tbft_edge.commands.fleet.host_options import FleetArgument, PortOption, RuleOption
+from tbft_edge.commands.fleet.host_options import ClipOption, FleetArgument, NormsOption, PortOption, RuleOption
 from tbft_edge.commands.halves import extra
 from tbft_edge.commands.options import JsonOption
 from tbft_edge.console import print_json, print_line, quoted, say
-from tbft_edge.figures import count, size
+from tbft_edge.figures import count
 
 if TYPE_CHECKING:
     from tbft_fleet.files.round import Round
@@ -27,6 +27,8 @@ def command(
     epochs: Annotated[int, typer.Option(min=1, max=1000, help="Of each device in each round.")],
     plan: Annotated[str | None, typer.Option(help="What is trained. Default: what the release says.")] = None,
     rule: RuleOption = "mean",
+    norms: NormsOption = None,
+    clip: ClipOption = 3.0,
     timeout: Annotated[
         int, typer.Option(min=10, max=7 * 24 * 3600, help="Seconds that a round waits for devices that are slow.")
     ] = 600,
@@ -50,7 +52,7 @@ def command(
         from tbft_fleet.rounds.superlink import Place
 
         opened = open_fleet(fleet)
-        wanted = Wanted(rounds, epochs, plan, rule, timeout, base)
+        wanted = Wanted(rounds, epochs, plan, rule, timeout, base, norms, clip)
         api = Place((opened.folder / "rounds").absolute()).api(f"127.0.0.1:{port}")
         with contextlib.closing(Link(api)) as link, rounds_of(opened, link, wanted, say) as found:
             link.wait(_WAIT_SECONDS)
@@ -64,14 +66,14 @@ def command(
 
 def _told(found: Round, json: bool) -> Round:
     if not json:
-        from tbft_edge.facts.fleet import own_accuracy
+        from tbft_edge.facts.fleet import carried, own_accuracy
 
         print_line(
             f"round {found.number}",
             f"{len(found.parts)} of {count(len(found.asked), 'device')}",
             f"{sum(part.images for part in found.parts):,} images",
             own_accuracy(found),
-            f"{size(found.bytes or 0)} of {size(found.model_bytes or 0)} each way",
+            f"{carried(found)} each way",
             f"{found.seconds or 0:.1f} s",
         )
     return found

@@ -115,7 +115,7 @@ def test_a_damaged_round_hinders_no_release(fleet: Fleet, tmp_path: Path, conten
     packed_bundle(tmp_path)
     (fleet.merges / "000001").mkdir()
     (fleet.merges / "000001" / "round.json").write_bytes(content)
-    assert rounds_in(fleet.merges) == ()
+    assert rounds_in(fleet) == ()
     (need,) = [need for need in read_status(fleet, now()).needs if need.kind == "record"]
     assert "000001/round.json' cannot be read" in need.words
     assert release(fleet, Wanted(tmp_path / "bundle.tar.gz")).release.number == 1

@@ -174,8 +174,10 @@ def test_a_round_is_merged_against_alone() -> None:
     part = TookPart(device="pi-1", counter=1, images=10, accuracy=0.3)
     late = TookPart(device="pi-2", counter=1, images=20, accuracy=0.5, age=1)
     merge = Round(number=1, release=1, plan="p", rule="mean", made_at=AT, into=2, parts=(part, late))
+    merge = msgspec.structs.replace(merge, asked=("pi-2", "pi-3", "pi-1"), bytes=2600, model_bytes=1_500_000)
     found = gathered(*devices, of=(release(1), release(2)), rounds=(merge,)).rounds[0]
-    assert (found.devices, found.late, found.images) == (("pi-1", "pi-2"), 1, 30)
+    assert (found.devices, found.late, found.missing, found.images) == (("pi-1", "pi-2"), {"pi-2": 1}, ("pi-3",), 30)
+    assert (found.bytes, found.model_bytes) == (2600, 1_500_000)
     assert (found.alone, found.merged) == (pytest.approx(0.4), pytest.approx(0.9))
 
 

@@ -86,7 +86,7 @@ def test_the_newest_training_of_each_device_counts(world: World) -> None:
         ("pi-2", 1, 10, 0),
     ]
     assert (made.number, made.release, made.plan, made.asked) == (1, 1, world.plan, ())
-    assert rounds_in(world.fleet.merges) == (made,)
+    assert rounds_in(world.fleet) == (made,)
     assert merged(world).number == 2
 
 
@@ -169,7 +169,7 @@ def test_who_still_runs_an_earlier_release_is_late(world: World) -> None:
     """Where all that the plan does not train is the same in both; the release knows which merge it brings."""
     devices = three(world)
     derived(world, merged(world))
-    (found,) = rounds_in(world.fleet.merges)
+    (found,) = rounds_in(world.fleet)
     assert found.into == 2
     newest = world.fleet.releases()[-1]
     for device in devices[:2]:
@@ -188,7 +188,7 @@ def test_a_damaged_merge_keeps_no_other_from_its_release(world: World) -> None:
     first, second = merged(world), merged(world)
     merge_file(world.fleet, second.number).write_bytes(b"junk")
     derived(world, first)
-    assert [each.into for each in rounds_in(world.fleet.merges)] == [2, None]
+    assert [each.into for each in rounds_in(world.fleet)] == [2, None]
 
 
 def test_another_network_of_the_same_shapes_does_not_fit(world: World) -> None:
