@@ -23,9 +23,13 @@ cent. A difference of two columns has a standard error of about one point. KEPT.
 
 ```
 python -m benchmarks.labels.unlabelled --data PHOTOS.npz --weights RESNET26.pth --seeds 3 --out KEPT.json
-python -m benchmarks.labels.unlabelled … --seeds 1 --out KEPT.json --pools sorted three --severities 5
+python -m benchmarks.labels.unlabelled … --seeds 3 --out KEPT.json --pools three
+python -m benchmarks.labels.unlabelled … --seeds 1 --out KEPT.json --pools sorted --severities 5
 python -m benchmarks.labels.unlabelled_page
-```"""
+```
+
+Pools of three classes are of 2026-12-01. The others are older than the guard's rule for answers of few classes, which
+left the decision on a pool of all classes under each drift as it was."""
 
 # What the device collects: photos as they come, all of them in the order of their classes, or those of three classes.
 Pool = Literal["mixed", "sorted", "three"]
