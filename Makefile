@@ -56,7 +56,7 @@ help:
 	@echo "make demo-fleet  releases in waves, a bad one that is stopped, and rounds of three boards: Ansible, TUF and Flower"
 	@echo "             on loopback, 3 to 5 minutes; sshd and nginx as root on Debian"
 	@echo "make test    every test but the long ones, in both environments and on emulated ARM, 11 minutes"
-	@echo "make test-long  tests that take over four seconds each: real networks, kills by the dozen, hostile input, 8 minutes"
+	@echo "make test-long  tests that take some seconds each: real networks, kills by the dozen, hostile input, 10 minutes"
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
 	@echo "make test-federated  rounds over Flower, in an environment of their own, 4 minutes; nginx as root on Debian"
 	@echo "make test-pushing  releases that Ansible brings to three sshd on loopback; sshd as root on Debian"
@@ -112,13 +112,14 @@ test-device: $(DEVICE)/.tested $(BUNDLES)/.made browser units
 	$(DEVICE)/bin/python -m pytest -rs -m alone $(shell grep -rl --include='*.py' 'mark\.alone' tests)
 	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m "not alone and not long" $(DEVICE_TESTS)
 
-test-long: $(HOST)/.installed $(DEVICE)/.fleet $(DEVICE)/.tested $(BUNDLES)/.made browser
+test-long: $(HOST)/.installed $(DEVICE)/.fleet $(DEVICE)/.tested $(BUNDLES)/.made browser units arm-tools
 	OMP_NUM_THREADS=1 $(HOST)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m long $(HOST_TESTS)
 	$(DEVICE)/bin/python -m pytest -rs $(ON_EVERY_CORE) -m long $(DEVICE_TESTS)
+	$(DEVICE)/bin/python -m pytest -rs -n auto --maxprocesses 4 --dist load -m long tests/arm
 
 # Said plainly where nothing could be emulated: pytest shows the reason of each skip.
 test-arm: $(DEVICE)/.tested $(BUNDLES)/.made arm-tools
-	$(DEVICE)/bin/python -m pytest -rs -n auto --maxprocesses 4 --dist load tests/arm
+	$(DEVICE)/bin/python -m pytest -rs -n auto --maxprocesses 4 --dist load -m "not long" tests/arm
 
 arm-tools:
 	@if command -v qemu-aarch64 >/dev/null && command -v mmdebstrap >/dev/null && command -v gcc >/dev/null; then :; \

@@ -101,6 +101,7 @@ def test_a_command_at_its_limit_says_so_in_a_line(tmp_path: Path, squares: Path,
         commands.run("learn", compiled(KEPT), *words)
 
 
+@pytest.mark.long
 def test_stopping_ends_what_runs_also_what_it_began(python: Path, tmp_path: Path) -> None:
     """A meter that the command started held its pipes: the agent waited until it was killed itself."""
     script(python, f"sleep 600 & echo $! > {tmp_path / 'pid'}", "trap '' TERM", "sleep 600")

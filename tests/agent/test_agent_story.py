@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from support.agents import TurnedClock, answered, configured, dark_pictures, journal, old_pictures, show, started, until
 from support.bundles import CLASSES, compiled
 from support.toys import OLD_COLOURS, coloured_squares
@@ -59,6 +61,7 @@ class World:
         return right / 64
 
 
+@pytest.mark.long
 def test_from_a_drift_to_other_meanings(tmp_path: Path) -> None:
     """Dark pictures are learned without a label; that names changed is noticed by a few labels, and learned by more."""
     clock = TurnedClock()

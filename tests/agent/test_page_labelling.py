@@ -197,6 +197,7 @@ def test_a_thousand_classes(browser: Chromium, site: Site) -> None:
     assert browser.evaluate("document.querySelector('#filter').value") == ""
 
 
+@pytest.mark.long
 def test_from_a_drift_to_enough_labels(browser: Chromium, tmp_path: Path) -> None:
     """As the agent itself decides: it grows dark, it asks for images that it chose, people answer, and it goes on."""
     with served(tmp_path) as site:

@@ -110,6 +110,7 @@ def test_images_hold_still_for_who_wants_to_tap_one(browser: Chromium, page: Sit
     assert browser.evaluate(keys) == held
 
 
+@pytest.mark.long
 def test_an_agent_that_does_not_answer_for_a_while(browser: Chromium, agent: Agent, tmp_path: Path) -> None:
     """What was known stays, what is said is not lost in silence, and all goes on when it answers again."""
     with site(agent) as found:

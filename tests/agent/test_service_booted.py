@@ -38,6 +38,7 @@ def wait_until(what: Callable[[], bool]) -> None:
         time.sleep(0.5)
 
 
+@pytest.mark.long
 def test_the_service_does_its_work_and_can_do_nothing_else(machine: Booted) -> None:
     """The unit is not only read: with all that it forbids the agent answers, empties its folder, and trains."""
     root = Path(f"/proc/{machine.pid}/root")

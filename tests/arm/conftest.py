@@ -21,7 +21,10 @@ def emulator() -> QemuUser:
         pytest.skip(f"nothing was run on emulated ARM: {reason}")
 
 
-@pytest.fixture(params=CPUS.values(), ids=CPUS.keys())
+PARAMS = [pytest.param(cpu, marks=pytest.mark.long if name == "cortex-a76" else ()) for name, cpu in CPUS.items()]
+
+
+@pytest.fixture(params=PARAMS, ids=CPUS.keys())
 def cpu(request: pytest.FixtureRequest) -> Cpu:
     """Every emulated CPU in turn."""
     chosen: Cpu = request.param

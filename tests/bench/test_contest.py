@@ -57,6 +57,7 @@ def test_every_round_of_everyone_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "loading 4" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fails", "reason"),
     [

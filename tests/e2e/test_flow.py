@@ -212,6 +212,7 @@ def test_ops_lists_the_lowerings() -> None:
     assert all(entry["formula"] for entry in listed)
 
 
+@pytest.mark.long
 def test_an_export_can_be_repeated(bundle: Path, tmp_path: Path) -> None:
     """Equal input, equal files and id; without --json there are tables on stdout and words on stderr."""
     names = ",".join(CLASSES)

@@ -36,6 +36,7 @@ def bundle(calibration: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.long
 def test_people_see_both_accuracies_and_an_export_repeats(bundle: Path, calibration: Path, tmp_path: Path) -> None:
     """In a table, without --json; equal images give an equal bundle in another process."""
     out = tmp_path / "again"

@@ -86,6 +86,7 @@ def in_one_line(ended: Ended) -> None:
     assert "thank you" not in ended.out.splitlines()
 
 
+@pytest.mark.long
 def test_a_run_is_measured_by_it_and_says_so(run_folder: Step) -> None:
     """In a report that the published schema knows, as of a meter of ours."""
     assert run_folder.json["epochs"] == 2
@@ -178,6 +179,7 @@ def test_the_help_without_packages_says_nothing_of_them() -> None:
     assert "other packages" not in run(HOST, "export", "--help").out
 
 
+@pytest.mark.long
 def test_its_method_exports_and_the_bundle_needs_no_package_to_train(
     packages: dict[Path, dict[str, str]], data: Path, tmp_path: Path
 ) -> None:

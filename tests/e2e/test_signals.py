@@ -130,6 +130,7 @@ def test_the_second_ends_at_once(number: signal.Signals) -> None:
     assert (process.returncode, err.strip()) == (ENDINGS[number], "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_children_end_with_it(number: signal.Signals, bundle: Path, many: Path, tmp_path: Path) -> None:
     """`compare` trains in processes of its own: none goes on by itself, and each cleans up."""

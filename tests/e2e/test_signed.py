@@ -32,6 +32,7 @@ def trusting(desk: Path) -> dict[str, str]:
     return {TRUST_VARIABLE: str(desk / "trust.pem")}
 
 
+@pytest.mark.long
 def test_a_signed_archive_is_trained_where_its_key_is_trusted(
     archive: Step, desk: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -44,6 +45,7 @@ def test_a_signed_archive_is_trained_where_its_key_is_trusted(
     assert f'"signed_by": "{archive.json["signed_by"]}"' in ended.out
 
 
+@pytest.mark.long
 def test_a_signed_bundle_is_the_same_bundle(archive: Step, desk: Path, tmp_path: Path) -> None:
     """A host that signs writes what it wrote before, and a signature."""
     folder = tmp_path / "bundle"
@@ -69,6 +71,7 @@ def test_a_key_of_openssl_signs(tmp_path: Path) -> None:
     assert "signed by" in run(DEVICE, "inspect", out, "--trust", public).out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sign", [(), ("--sign", "other.pem")], ids=["unsigned", "another key"])
 def test_an_export_that_its_own_machine_would_not_open_is_refused(desk: Path, tmp_path: Path, sign: tuple[str]) -> None:
     """Before the work is done; also one of `reproduce`, which signs nothing."""

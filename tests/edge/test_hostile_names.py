@@ -169,6 +169,7 @@ def test_every_command_is_in_this_table() -> None:
     assert COMMANDS.keys() | ON_THE_HOST == {command.name for command in app.registered_commands}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
 def test_people_read_words(command: str, desk: Desk, terminal: Terminal) -> None:
     """What a command says holds the names, cleaned and shortened."""
@@ -179,6 +180,7 @@ def test_people_read_words(command: str, desk: Desk, terminal: Terminal) -> None
         assert ended.out + ended.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
 def test_programs_read_names_as_they_are(command: str, desk: Desk, terminal: Terminal) -> None:
     """JSON keeps every name whole, and yet does nothing to a terminal that shows it."""

@@ -103,6 +103,7 @@ def is_one_line(ended: Ended) -> bool:
     return ended.code == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("file", FILES)
 def test_no_command_waits_for_an_odd_file(

@@ -65,6 +65,7 @@ def assert_ends_well(shown: Sequence[str]) -> None:
     assert order[0] > 0, text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("bundle", "options"),
     [

@@ -15,12 +15,14 @@ from tbft_artifacts.plan import BatchNormPolicy, Drift, OptimizerKind
 
 DRIFTS: tuple[Drift, ...] = get_args(Drift)
 POLICIES: tuple[BatchNormPolicy, ...] = ("frozen", "batch")
+SMALLEST = "resnet18_like"
+NAMES = [SMALLEST, *(pytest.param(name, marks=pytest.mark.long) for name in settled_models.RESNETS if name != SMALLEST)]
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("drift", DRIFTS)
-@pytest.mark.parametrize("name", [pytest.param("resnet26", marks=pytest.mark.long), *settled_models.RESNETS[1:]])
+@pytest.mark.parametrize("name", NAMES)
 def test_ten_steps(exported: Exporter, name: str, drift: Drift, policy: BatchNormPolicy, kind: OptimizerKind) -> None:
     """The compiler, the optimizers and the device's step together compute what PyTorch computes."""
     module, batches = network(name)
@@ -83,6 +85,7 @@ def test_a_block_with_nothing_on_one_side(exported: Exporter, drift: Drift, like
         assert block.path(block.plan().file(name)).read_bytes() == other.path(other.plan().file(name)).read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 @pytest.mark.parametrize(("name", "drift"), [("resnet26", "feature"), ("resnet18_like", "input")])
 def test_ten_steps_after_adaptation(exported: Exporter, name: str, drift: Drift, kind: OptimizerKind) -> None:

@@ -49,6 +49,7 @@ def test_there_is_a_plan_for_every_block(bundle: Bundle) -> None:
     assert full == tuple(block.name for block in bundle.manifest.blocks) == (*front, *middle, *late, *head)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("drift", SINGLE)
 def test_each_plan_is_that_of_a_bundle_for_one_drift(exported: Exporter, bundle: Bundle, drift: str) -> None:
     """Same id, figures and graphs, byte for byte: what is tested of one holds for the other."""

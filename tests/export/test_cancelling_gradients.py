@@ -31,7 +31,7 @@ def options_of(net: str, **changes: object) -> ExportOptions:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way.values())))
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("net", ["residual", "inception", "depthwise", "on_the_way"])
 def test_biases_ahead_of_norms_are_exported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, net: str, seed: int, way: dict[str, object]

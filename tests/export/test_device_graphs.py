@@ -179,6 +179,7 @@ def test_exports_are_byte_identical(tmp_path: Path) -> None:
     assert [name for name in first if first[name] != second[name]] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", ["frozen", "batch"])
 def test_an_onnx_file_gives_the_gradients_of_its_torch_module(
     exported: Exporter, tmp_path: Path, policy: BatchNormPolicy

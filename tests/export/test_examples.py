@@ -13,6 +13,7 @@ from tbft_artifacts.bundle import open_bundle
 from tbft_export import export_bundle
 
 
+@pytest.mark.long
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it stands there, beside a file of weights; what it leaves is a bundle."""
     torch.save(resnet26().state_dict(), tmp_path / "resnet26.pth")

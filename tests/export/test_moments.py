@@ -113,6 +113,7 @@ def test_moments_are_those_of_the_images(bundle: Bundle, seen: dict[str, np.ndar
     assert source.accuracy == pytest.approx((answers == every).mean())
 
 
+@pytest.mark.long
 def test_resnet26_takes_less_than_100_kb(tmp_path: Path) -> None:
     size = IMAGE_SIZES["resnet26"]
     found = export(

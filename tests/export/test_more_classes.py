@@ -64,6 +64,7 @@ def images() -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(size=(12, 3, SIZE, SIZE)).astype(np.float32), np.arange(12) % 6
 
 
+@pytest.mark.long
 def test_the_manifest_is_that_of_more_classes(bundles: tuple[Bundle, Bundle]) -> None:
     ours, theirs = (bundle.manifest for bundle in bundles)
     assert ours.classes == theirs.classes

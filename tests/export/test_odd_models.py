@@ -14,6 +14,7 @@ BOTH = ("winograd", "direct")
 Forms = tuple[ConvolutionForm, ...]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("drift", "blocks", "policy", "prefix", "gradient"),
     [

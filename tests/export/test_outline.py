@@ -19,6 +19,7 @@ def outlined(model: str, **options: object) -> Outline:
     return outline_export(ExportOptions(named, image_size=size, **{"drift": "all", **options}))  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["resnet18_like", "families:vgg", "families:mobilenet_v1"])
 def test_plans_are_those_of_the_export(tmp_path: Path, model: str) -> None:
     """The same ids, blocks and parameters, and costs of about the same size."""
@@ -52,6 +53,7 @@ def test_parts_hold_everything() -> None:
     assert found.parts[0].cut == "images"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["families:transformer", "families:mixer", "families:conv_next", "families:rep_vgg"])
 def test_nothing_is_held_against_what_can_be_trained(tmp_path: Path, model: str) -> None:
     """Of networks whose whole compiles."""

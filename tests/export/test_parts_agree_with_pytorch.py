@@ -17,6 +17,7 @@ SIZES = (12, 13, 8, 11, 5) * 2
 PART = 4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "drift", "policy", "kind"),
     [

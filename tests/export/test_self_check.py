@@ -34,6 +34,7 @@ def test_a_wrong_gradient_is_never_written(tmp_path: Path, monkeypatch: pytest.M
     assert "layer2" in error.message
 
 
+@pytest.mark.long
 def test_what_rounding_decides_at_a_kink_is_no_defect(tmp_path: Path) -> None:
     """Noise on the front of ResNet-26 leaves activations within rounding of ReLUs in every batch; it is no defect."""
     torch.manual_seed(0)

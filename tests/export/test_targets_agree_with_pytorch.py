@@ -51,6 +51,7 @@ def plan_in_parts(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, statistics_part=PART) if plan.batch_statistics else plan
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["soft", "information"])
 @pytest.mark.parametrize("drift", list(PLANS))
 def test_ten_steps(exported: Exporter, drift: Drift, kind: str) -> None:

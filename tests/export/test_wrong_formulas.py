@@ -15,6 +15,7 @@ from tbft_export.check.measure import Answers, formula_errors, kernel_errors
 NETWORKS = ("support.common_nets:residual", "support.mobile_models:mobilenet_v2_like")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mistake", list(MISTAKES))
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_wrong_formula_is_refused(tmp_path: Path, network: str, mistake: str) -> None:

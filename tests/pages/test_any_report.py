@@ -70,6 +70,7 @@ def test_no_figure_is_too_odd_to_be_drawn(report: dict[str, Any], extreme: Any) 
     assert drawn >= 10
 
 
+@pytest.mark.long
 def test_every_word_may_be_a_strangers(
     report: dict[str, Any], browser: Chromium, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

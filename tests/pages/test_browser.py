@@ -34,6 +34,7 @@ def rgb(colour: str) -> str:
     return f"rgb({', '.join(str(int(colour[start : start + 2], 16)) for start in (1, 3, 5))})"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_pages_are_whole_on_a_phone_and_a_desktop(browser: Chromium, files: Mapping[str, Path], name: str) -> None:
     """Nothing is loaded, nothing complained of, each plot is drawn, no text lies on another or leaves its box."""

@@ -131,6 +131,7 @@ def test_samples_are_the_last_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
         budget.within(bundle, plans, settings, 128, held + 19_000_000)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["all-drifts", "all-plain"])
 def test_a_small_scale_decides_alike(name: str, tmp_path: Path, squares: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of one image on one thread give the plan that whole groups give."""
@@ -153,6 +154,7 @@ print(result.peak_memory_bytes, result.memory.total, len(result.skipped_images))
 """
 
 
+@pytest.mark.long
 def test_photos_of_a_camera_are_read_within_the_budget(tmp_path: Path) -> None:
     """12 megapixels, lying and turned, of both formats; what has no room is skipped, and the prediction holds."""
     noise = np.random.default_rng(0).integers(0, 256, (95, 127, 3), np.uint8)

@@ -39,6 +39,7 @@ KINDS = {
 }
 
 
+@pytest.mark.long
 @covers("tbft::ConvRowsGrad")
 @pytest.mark.parametrize("kind", list(KINDS))
 @given(data=st.data(), seed=st.integers(0, 99))

@@ -17,6 +17,7 @@ from tbft_artifacts.sparse import SparseLayer
 from tbft_export.graph.memory import peak_bytes
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_executed_operations_grow_by_those_of_the_chosen_rows(
     bundle: Bundle, net: nn.Module, depth: int, tmp_path: Path

@@ -32,6 +32,7 @@ def some_channels(plan: Plan, draw: st.DataObject) -> dict[str, list[int]]:
     return {name: sorted(rows) for name, rows in chosen.items()}
 
 
+@pytest.mark.long
 @covers("TrainRowsPass")
 @pytest.mark.parametrize("depth", range(4))
 @given(data=st.data(), seed=st.integers(0, 99))
