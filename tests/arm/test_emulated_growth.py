@@ -31,6 +31,7 @@ def photos(tmp_path: Path) -> Path:
     return save_folders(folder, np.clip(YELLOW + noise, 0, 255).astype(np.uint8), np.zeros(10, int), ("frog",))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="a memory limit takes root")
 def test_a_grown_network_learns_and_answers_as_here(emulator: QemuUser, photos: Path, tmp_path: Path) -> None:
     """A head in closed form, an epoch of the graphs that grew by a class, and the graph that gives features."""

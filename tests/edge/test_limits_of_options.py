@@ -50,6 +50,7 @@ def arguments(command: str, data: Path, out: Path) -> list[str | Path]:
     }[command]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "option"), numeric())
 def test_absurd_numbers_are_one_line(name: str, option: str, command: Command, tmp_path: Path, squares: Path) -> None:
     for value in ABSURD:

@@ -79,6 +79,7 @@ PICTURES: dict[str, Callable[[Path, Image.Image], None]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [32, 224, 0])
 @pytest.mark.parametrize("name", PICTURES)
 def test_reading_takes_no_more_than_its_header_tells(tmp_path: Path, name: str, size: int) -> None:
