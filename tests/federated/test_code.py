@@ -83,7 +83,8 @@ def test_code_from_the_superlink_runs_under_flowers_runner_and_not_under_ours(
     with closing(Link(running.api)) as link:
         link.wait(60)
         online = {}
-        until(lambda: len(online.update({n.name: n.id for n in link.nodes() if n.is_online}) or online) == 2, 60, "off")
+        # A node that found no link tries again later and later.
+        until(lambda: len(online.update({n.name: n.id for n in link.nodes() if n.is_online}) or online) == 2, 99, "off")
         with link.run() as run:
             assert "none of tbft-edge's" in answered(run, online["ours"])
             assert not written.exists()
