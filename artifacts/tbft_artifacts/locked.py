@@ -19,7 +19,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
     It is not where another process has it and nobody `wait`s. A file system without locks lets everybody in.
     Raises TbftError where the file cannot be made.
     """
-    with clear_disk_errors(path):
+    with clear_disk_errors(path.parent):
         lock = open_lock(path, PRIVATE_FILE)
     try:
         yield take(lock, wait=wait) is not False

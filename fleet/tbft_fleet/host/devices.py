@@ -13,8 +13,8 @@ from tbft_artifacts.atomic import atomic_file, clear_disk_errors
 from tbft_artifacts.decode import MIB, decode
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.flush import flush
-from tbft_artifacts.locks import open_lock, take
-from tbft_artifacts.regular import close_quietly, read_at_most, unreadable
+from tbft_artifacts.locked import locked
+from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import PRIVATE_FILE, private_folder
 from tbft_fleet.files.names import is_name
 from tbft_fleet.host.device import Device
@@ -110,9 +110,5 @@ class Devices:
         """Make the folder, and let nobody else change what is in it meanwhile: who comes later waits."""
         with clear_disk_errors(self.folder):
             private_folder(self.folder)
-            lock = open_lock(self.folder / _LOCK, PRIVATE_FILE)
-        try:
-            take(lock, wait=True)
+        with locked(self.folder / _LOCK, wait=True):
             yield
-        finally:
-            close_quietly(lock)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from tbft_artifacts.atomic import atomic_file, atomic_folder, clear_disk_errors
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.locks import open_lock, take
-from tbft_artifacts.regular import close_quietly
-from tbft_artifacts.rights import PRIVATE_FILE, private_folder
+from tbft_artifacts.locked import locked
+from tbft_artifacts.rights import private_folder
 from tbft_fleet.files.release import Release
 from tbft_fleet.host.repository import Repository
 from tbft_fleet.host.settings import FILE, Settings, read_settings, written
@@ -58,13 +57,8 @@ class Fleet:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Let nobody else release, or change a key, meanwhile: who comes later waits."""
-        with clear_disk_errors(self.folder):
-            lock = open_lock(self.folder / ".lock", PRIVATE_FILE)
-        try:
-            take(lock, wait=True)
+        with locked(self.folder / ".lock", wait=True):
             yield
-        finally:
-            close_quietly(lock)
 
 
 def open_fleet(folder: Path) -> Fleet:

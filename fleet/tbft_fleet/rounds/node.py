@@ -9,10 +9,9 @@ from pathlib import Path
 
 from tbft_artifacts.atomic import clear_disk_errors
 from tbft_artifacts.errors import TbftError
-from tbft_artifacts.locks import open_lock, take
+from tbft_artifacts.locked import locked
 from tbft_artifacts.notify import tell
-from tbft_artifacts.regular import close_quietly
-from tbft_artifacts.rights import PRIVATE_FILE, private_folder
+from tbft_artifacts.rights import private_folder
 from tbft_fleet.device.node_key import make_node_key
 from tbft_fleet.device.place import Place
 from tbft_fleet.rounds.runner import Runner
@@ -60,10 +59,7 @@ def _alive() -> None:
 def _held(folder: Path) -> Iterator[None]:
     with clear_disk_errors(folder):
         private_folder(folder)
-        lock = open_lock(folder / "lock", PRIVATE_FILE)
-    try:
-        if take(lock) is False:
+    with locked(folder / "lock", wait=False) as is_ours:
+        if not is_ours:
             raise TbftError(f"another 'fleet node' has '{folder}'", "stop it first")
         yield
-    finally:
-        close_quietly(lock)
