@@ -15,7 +15,7 @@ from tbft_artifacts.regular import read_at_most, unreadable
 from tbft_artifacts.rights import private_folder
 from tbft_fleet.device.carrier import Carrier
 from tbft_fleet.device.clock import Clock, wall_clock
-from tbft_fleet.device.offered import Offered
+from tbft_fleet.device.offered import Offered, is_above
 from tbft_fleet.device.refusals import refusals
 from tbft_fleet.device.trusted import ROOT_LIMIT, Trusted, check_root, trusted_targets
 from tbft_fleet.files.release import NewerRuntimeError, Release, from_custom
@@ -79,7 +79,11 @@ def newest(client: Client, carrier: Carrier, say: Callable[[str], None]) -> Offe
         )
     found: dict[int, list[Offer]] = {}
     left: dict[int, str] = {}
-    for number, offer in _offers(trusted, carrier, forgotten, lambda number: _is_above(client, number, forgotten)):
+
+    def is_newer(number: int) -> bool:
+        return is_above(number, client.current, forgotten)
+
+    for number, offer in _offers(trusted, carrier, forgotten, is_newer):
         if isinstance(offer, NewerRuntimeError):
             left[number] = f"{offer.message}; {offer.hint}"
             continue
@@ -113,18 +117,13 @@ def why_not(client: Client, release: Release, forgotten: frozenset[int]) -> str 
         return "the host withdrew it"
     if not client.ahead and not is_open(release, client.id):
         return f"its wave has not come: it goes to {release.percent} % of the devices, and this one is not among them"
-    if not _is_above(client, release.number, forgotten):
+    if not is_above(release.number, client.current, forgotten):
         return f"release {client.current} runs here, and the number of a newer one is higher"
     if release.number in client.refused - forgotten:
         return "it did not pass on this device before"
     if release.parent is not None and release.parent not in client.bundles:
         return f"bundle {release.parent[:12]}, over which it has to be laid, is not here"
     return None
-
-
-def _is_above(client: Client, number: int, forgotten: frozenset[int]) -> bool:
-    """Above what runs; a folder has its number, so that one with the same never takes its place."""
-    return number > client.current or (client.current in forgotten and number != client.current)
 
 
 def _offers(

@@ -19,6 +19,14 @@ from tbft_artifacts.structs import Sha256, Some, Struct, Word
 from tbft_fleet.files.release import Release
 
 
+def is_above(number: int, current: int, forgotten: frozenset[int]) -> bool:
+    """Whether a release comes after the one that runs, where numbers that are `forgotten` do not count.
+
+    A folder has its number: one with the same never takes its place.
+    """
+    return number > current or (current in forgotten and number != current)
+
+
 class _Offered(Struct, frozen=True):
     """A release, and the ids of the keys that signed releases when it was offered."""
 

@@ -15,6 +15,7 @@ from tbft_artifacts.structs import Struct
 from tbft_fleet.device.apart import Question, judged_apart
 from tbft_fleet.device.failed import add_failed, failed
 from tbft_fleet.device.judged import Judged
+from tbft_fleet.device.offered import is_above
 from tbft_fleet.device.ongoing import DamagedError, Ongoing, read_ongoing, write_ongoing
 from tbft_fleet.device.place import Place
 from tbft_fleet.device.states import Event, State
@@ -130,10 +131,8 @@ class _Updating(Generic[OfferT]):
 
     def _is_new(self, offer: OfferT) -> bool:
         """Whether this device never tried it, or had it and lost it."""
-        number, current = offer.release.number, self.place.current()
-        if number == current or (number < current and current not in offer.forgotten):
-            return False
-        return number not in failed(self.place) - offer.forgotten
+        number, forgotten = offer.release.number, offer.forgotten
+        return is_above(number, self.place.current(), forgotten) and number not in failed(self.place) - forgotten
 
     def _finished(self, ongoing: Ongoing, offer: OfferT | None) -> Ended:
         """Go on until it ends; what it is at is written down before it is done."""
