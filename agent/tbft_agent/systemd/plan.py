@@ -6,9 +6,8 @@ from pathlib import Path
 
 from tbft_agent.settings import Configured
 from tbft_agent.systemd.unit import NAME, Machine, unit_text
-from tbft_artifacts.errors import TbftError
 from tbft_runtime.systemd.places import STATE
-from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, given_to_user, user_and_folder
+from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, given_to_user, removal, user_and_folder
 
 
 def to_install(configured: Configured, machine: Machine, units: Path = UNITS) -> Plan:
@@ -31,15 +30,5 @@ def to_install(configured: Configured, machine: Machine, units: Path = UNITS) ->
 
 def to_uninstall(state: Path | None, units: Path = UNITS) -> Plan:
     """Raises TbftError if it is not installed."""
-    path = units / NAME
-    if not path.exists():
-        raise TbftError(f"'{path}' is not there: no agent is installed", "nothing has to be removed")
     where = "what the agent keeps" if state is None else f"'{state}' with models and images"
-    return Plan(
-        steps=(
-            Step(run=("systemctl", "disable", "--now", NAME)),
-            Step(remove=str(path)),
-            Step(run=RELOAD),
-        ),
-        stays=f"{where} stays, and so does the user {USER}",
-    )
+    return removal(NAME, units, "no agent is installed", f"{where} stays, and so does the user {USER}")

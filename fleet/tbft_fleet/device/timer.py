@@ -9,7 +9,7 @@ from pathlib import Path
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.program import program
 from tbft_runtime.systemd.places import Places
-from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, given_to_user, user_and_folder
+from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, given_to_user, removal, user_and_folder
 from tbft_runtime.systemd.syntax import settings, unit, word
 from tbft_runtime.systemd.walls import devices, file_system, walls
 
@@ -54,17 +54,8 @@ def to_install(pulling: Pulling, units: Path = UNITS) -> Plan:
 
 def to_uninstall(state: Path, units: Path = UNITS) -> Plan:
     """Raises TbftError if it is not installed."""
-    if not (units / TIMER).exists():
-        raise TbftError(f"'{units / TIMER}' is not there: nothing pulls by itself", "nothing has to be removed")
-    return Plan(
-        steps=(
-            Step(run=("systemctl", "disable", "--now", TIMER)),
-            Step(remove=str(units / TIMER)),
-            Step(remove=str(units / SERVICE)),
-            Step(run=RELOAD),
-        ),
-        stays=f"'{state}' with the board's key and its releases stays, and so does the user {USER}",
-    )
+    stays = f"'{state}' with the board's key and its releases stays, and so does the user {USER}"
+    return removal(TIMER, units, "nothing pulls by itself", stays, beside=(SERVICE,))
 
 
 def _service(pulling: Pulling) -> str:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tbft_artifacts.errors import TbftError
 from tbft_artifacts.program import program
 from tbft_runtime.systemd.places import Places
-from tbft_runtime.systemd.steps import RELOAD, UNITS, Plan, Step
+from tbft_runtime.systemd.steps import RELOAD, UNITS, Plan, Step, removal
 from tbft_runtime.systemd.syntax import settings, unit, word
 from tbft_runtime.systemd.walls import devices, file_system, walls
 
@@ -62,16 +61,7 @@ def to_install(staying: Staying, before: tuple[Step, ...], stays: str, units: Pa
 
 def to_uninstall(name: str, stays: str, units: Path = UNITS) -> Plan:
     """Raises TbftError if it is not installed."""
-    if not (units / name).exists():
-        raise TbftError(f"'{units / name}' is not there: it is not installed", "nothing has to be removed")
-    return Plan(
-        steps=(
-            Step(run=("systemctl", "disable", "--now", name)),
-            Step(remove=str(units / name)),
-            Step(run=RELOAD),
-        ),
-        stays=stays,
-    )
+    return removal(name, units, "it is not installed", stays)
 
 
 def unit_text(staying: Staying) -> str:

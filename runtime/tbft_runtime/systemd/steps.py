@@ -64,6 +64,23 @@ def given_to_user(folder: Path) -> Step:
     return Step(run=("chown", "-R", f"{USER}:{USER}", "--", str(folder)))
 
 
+def removal(name: str, units: Path, missing: str, stays: str, beside: Sequence[str] = ()) -> Plan:
+    """What ends the unit `name` and removes it, and those `beside` it that only it starts.
+
+    Raises TbftError if it is not there: `missing` says what that means.
+    """
+    if not (units / name).exists():
+        raise TbftError(f"'{units / name}' is not there: {missing}", "nothing has to be removed")
+    return Plan(
+        steps=(
+            Step(run=("systemctl", "disable", "--now", name)),
+            *(Step(remove=str(units / each)) for each in (name, *beside)),
+            Step(run=RELOAD),
+        ),
+        stays=stays,
+    )
+
+
 def carry_out(plan: Plan, run: Callable[[Sequence[str]], None]) -> Plan:
     """Do it. Raises TbftError at the first step that fails; nothing that was done is undone."""
     for step in plan.steps:
