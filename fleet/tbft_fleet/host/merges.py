@@ -85,14 +85,14 @@ def merged_tensors(fleet: Fleet, number: int) -> dict[str, np.ndarray]:
     """Those of a merge, by name. Raises TbftError for a file that is gone, damaged, or not what the fleet signed."""
     path = merge_file(fleet, number)
     content = _content(path)
-    verify_merge(path, content, _bundles(fleet), fleet.repository.merge_keys())
+    _verify(fleet, path, content)
     return _tensors(path, content)
 
 
 def check_own(fleet: Fleet, path: Path) -> None:
     """Raises TbftError where `path` lies among the fleet's merges, and is not what the fleet signed."""
     if path.absolute().parent.parent == fleet.merges.absolute():
-        verify_merge(path, _content(path), _bundles(fleet), fleet.repository.merge_keys())
+        _verify(fleet, path, _content(path))
 
 
 def rounds_in(fleet: Fleet) -> tuple[Round, ...]:
@@ -100,13 +100,14 @@ def rounds_in(fleet: Fleet) -> tuple[Round, ...]:
 
     Raises TbftError where the folder of merges cannot be read.
     """
-    found = (each for each in _each(fleet) if isinstance(each, Round))
-    return tuple(sorted(found, key=lambda each: each.number))
+    return rounds_and_damaged(fleet)[0]
 
 
-def damaged_rounds(fleet: Fleet) -> tuple[str, ...]:
-    """Of each record that `rounds_in` passes over, why."""
-    return tuple(each.message for each in _each(fleet) if isinstance(each, TbftError))
+def rounds_and_damaged(fleet: Fleet) -> tuple[tuple[Round, ...], tuple[str, ...]]:
+    """The same, and of each record that is passed over, why."""
+    found = tuple(_each(fleet))
+    rounds = sorted((each for each in found if isinstance(each, Round)), key=lambda each: each.number)
+    return tuple(rounds), tuple(each.message for each in found if isinstance(each, TbftError))
 
 
 def merge_in(fleet: Fleet, bundle: Bundle) -> Round | None:
@@ -126,7 +127,7 @@ def merge_in(fleet: Fleet, bundle: Bundle) -> Round | None:
         except TbftError:
             continue
         if all(name in weights and weights[name].tobytes() == value.tobytes() for name, value in tensors.items()):
-            verify_merge(path, content, _bundles(fleet), fleet.repository.merge_keys())
+            _verify(fleet, path, content)
             return found
     return None
 
@@ -135,6 +136,11 @@ def brought(fleet: Fleet, merge: Round, release: int) -> None:
     """Note which release brings a merge to all."""
     with atomic_file(merge_file(fleet, merge.number).with_name(BROUGHT)) as temporary:
         temporary.write_bytes(msgspec.json.encode(Brought(release)))
+
+
+def _verify(fleet: Fleet, path: Path, content: bytes) -> None:
+    """Raises TbftError unless that is what the fleet signed."""
+    verify_merge(path, content, _bundles(fleet), fleet.repository.merge_keys())
 
 
 def _bundles(fleet: Fleet) -> dict[int, str]:

@@ -9,26 +9,23 @@ from msgspec.structs import replace
 from tbft_fleet.host.devices import Devices
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.gathering import status_of
-from tbft_fleet.host.merges import damaged_rounds, rounds_in
+from tbft_fleet.host.merges import rounds_and_damaged
 from tbft_fleet.host.status import Need, Status
 
 
 def read_status(fleet: Fleet, now: datetime) -> Status:
     """At the time `now`. A damaged record is a need of its own. Raises TbftError for a repository that is damaged."""
+    rounds, damaged = rounds_and_damaged(fleet)
     found = status_of(
         Devices(fleet.devices).each(),
         fleet.releases(),
-        rounds_in(fleet),
+        rounds,
         {f"what the key '{ends.key}' signed": ends.expires for ends in fleet.repository.ends()},
         now,
         timedelta(hours=fleet.settings.silent_hours),
     )
-    return _with_groups(_with_damaged(found, fleet), fleet)
-
-
-def _with_damaged(found: Status, fleet: Fleet) -> Status:
-    damaged = tuple(Need(kind="record", device=None, words=why) for why in damaged_rounds(fleet))
-    return replace(found, needs=(*found.needs, *damaged))
+    needs = (Need(kind="record", device=None, words=why) for why in damaged)
+    return _with_groups(replace(found, needs=(*found.needs, *needs)), fleet)
 
 
 def _with_groups(found: Status, fleet: Fleet) -> Status:
