@@ -18,10 +18,10 @@ from tbft_fleet.merging.clipping import CLIP, too_far
 from tbft_fleet.merging.merge import Merged, merge
 from tbft_fleet.merging.part import Part, check_parts
 from tbft_fleet.merging.rules import Rule
-from tbft_fleet.merging.statistics import default_norms
 from tbft_fleet.merging.tensor_file import TensorFile
 from tbft_fleet.rounds.bases import Base, Bases
 from tbft_fleet.rounds.results import Told, newest_training
+from tbft_fleet.rounds.trained import norms_of
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def merge_collected(fleet: Fleet, wanted: Wanted, say: Callable[[str], None]) ->
     parts = [part for part in parts if part.device not in far]
     if not parts:
         raise TbftError(f"of {len(told)} devices that trained none is left to merge", "see above why")
-    policy = wanted.norms or fleet.settings.norms.get(bases.plan) or default_norms(began.batch_norm)
+    policy = wanted.norms or norms_of(fleet, bases.plan, began.batch_norm)
     merged = merge(parts, what.parameters, what.norms, rule=wanted.rule, policy=policy, clip=wanted.clip)
     for part, share in zip(parts, merged.shares, strict=True):
         if share.kept < 1:

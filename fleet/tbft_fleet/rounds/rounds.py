@@ -29,13 +29,12 @@ from tbft_fleet.host.metadata import now
 from tbft_fleet.merging.clipping import CLIP, check_clip, too_far
 from tbft_fleet.merging.merge import Merged, merge
 from tbft_fleet.merging.rules import Rule
-from tbft_fleet.merging.statistics import default_norms
 from tbft_fleet.rounds.admitted import admitted, not_taken
 from tbft_fleet.rounds.link import Link
 from tbft_fleet.rounds.parcel import Parcel
 from tbft_fleet.rounds.taking import Taken, take
 from tbft_fleet.rounds.tasks import signed_task
-from tbft_fleet.rounds.trained import Trained, trained
+from tbft_fleet.rounds.trained import Trained, norms_of, trained
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.run.base import read_weights
 
@@ -82,8 +81,7 @@ class Rounds:
 
     @property
     def norms(self) -> NormsPolicy:
-        plan = self.plan
-        return self.wanted.norms or self.fleet.settings.norms.get(plan.id) or default_norms(plan.batch_norm)
+        return self.wanted.norms or norms_of(self.fleet, self.plan.id, self.plan.batch_norm)
 
     def hold(self) -> Iterator[Round]:
         """One after the other, each written when it is over; one to which nobody answered is none.

@@ -9,7 +9,10 @@ import numpy as np
 
 from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.manifest import BatchNorm
-from tbft_artifacts.plan import Plan
+from tbft_artifacts.plan import BatchNormPolicy, Plan
+from tbft_fleet.files.round import NormsPolicy
+from tbft_fleet.host.folder import Fleet
+from tbft_fleet.merging.statistics import default_norms
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,8 @@ def trained(bundle: Bundle, plan: Plan, weights: Mapping[str, np.ndarray]) -> Tr
     parameters = [*(each.name for each in plan.parameters), *(layer.weight for layer in plan.sparse_layers)]
     found = Trained(parameters, bundle.manifest.moving_norms(plan), weights)
     return Trained(parameters, found.norms, {name: weights[name] for name in found.names})
+
+
+def norms_of(fleet: Fleet, plan: str, batch_norm: BatchNormPolicy) -> NormsPolicy:
+    """What becomes of statistics in a merge, unless somebody says other: as the settings have it, or by the policy."""
+    return fleet.settings.norms.get(plan) or default_norms(batch_norm)
