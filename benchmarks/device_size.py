@@ -63,14 +63,21 @@ def main() -> None:
 def _weigh(requirements: Sequence[str], folder: Path) -> tuple[int, int]:
     """(bytes of the wheels, bytes of the files they install) for aarch64."""
     wheels, installed = folder / "wheels", folder / "installed"
-    options = ["-qq", "--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON_VERSION]
-    options += [word for name in PLATFORMS for word in ("--platform", name)]
-    options += ["--abi", f"cp{PYTHON_VERSION.replace('.', '')}", "--abi", "abi3", "--abi", "none"]
+    options = ["-qq", "--no-deps", *only_wheels(PYTHON_VERSION)]
     pip = [sys.executable, "-m", "pip"]
     subprocess.run([*pip, "download", *options, "--dest", str(wheels), *requirements], check=True)
     offline = ["--no-index", "--find-links", str(wheels), "--no-compile", "--target", str(installed)]
     subprocess.run([*pip, "install", *options, *offline, *requirements], check=True)
     return _bytes(wheels), _bytes(installed)
+
+
+def only_wheels(python: str) -> tuple[str, ...]:
+    """Options of pip that choose wheels for a 64-bit Raspberry Pi OS with this Python, such as 3.11."""
+    return (
+        *("--only-binary=:all:", "--implementation", "cp", "--python-version", python),
+        *(word for name in PLATFORMS for word in ("--platform", name)),
+        *("--abi", f"cp{python.replace('.', '')}", "--abi", "abi3", "--abi", "none"),
+    )
 
 
 def _own_wheel(folder: Path) -> int:

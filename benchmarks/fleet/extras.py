@@ -13,7 +13,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tbft_edge.emulation.guest import PLATFORMS
+from benchmarks.device_size import only_wheels
 from tbft_edge.figures import size
 from tbft_edge.tables.table import Table, show
 
@@ -49,10 +49,8 @@ def main() -> None:
 
 
 def _weighed(extras: str, python: str, own: Path, folder: Path) -> Weighed:
-    options = ["--only-binary=:all:", "--implementation", "cp", "--python-version", python]
-    options += [word for name in PLATFORMS for word in ("--platform", name)]
-    options += ["--abi", f"cp{python.replace('.', '')}", "--abi", "abi3", "--abi", "none"]
-    options += ["--constraint", _CONSTRAINTS.get(extras, "constraints.txt"), "--find-links", str(own)]
+    options = [*only_wheels(python), "--constraint", _CONSTRAINTS.get(extras, "constraints.txt")]
+    options += ["--find-links", str(own)]
     _pip("download", *options, "--dest", str(folder), f"tbft-edge[{extras}]")
     wheels = list(folder.glob("*.whl"))
     return Weighed(len(wheels), sum(wheel.stat().st_size for wheel in wheels), sum(map(_unpacked, wheels)))
