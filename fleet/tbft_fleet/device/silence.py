@@ -14,9 +14,8 @@ EVERY_SECONDS = 20 * 3600.0
 def is_silent(place: Place) -> bool:
     """Whether nothing was signed for so long, of whatever kind; or the clock was set back behind the last."""
     # Written with each result.
-    counter = place.folder / "counter"
     try:
-        has_told, told_at = read_at_most(counter, 64).strip() != b"0", counter.stat().st_mtime
+        has_told, told_at = read_at_most(place.counter, 64).strip() != b"0", place.counter.stat().st_mtime
     except OSError:
         return True
     return not has_told or not 0 <= time.time() - told_at < EVERY_SECONDS

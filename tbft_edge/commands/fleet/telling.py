@@ -11,6 +11,7 @@ import msgspec
 from tbft_artifacts.errors import TbftError
 from tbft_edge.commands.halves import extra
 from tbft_edge.console import say
+from tbft_edge.figures import count
 
 if TYPE_CHECKING:
     from tbft_agent.web.status import Status
@@ -61,7 +62,7 @@ def send_what_waits(place: Place) -> None:
         say(f"nothing is sent: {error.message}")
         return
     if sent:
-        say(f"{sent} result{'s' if sent > 1 else ''} sent")
+        say(f"{count(sent, 'result')} sent")
 
 
 def _of_agent(config: Path) -> dict[str, float | None]:
