@@ -20,6 +20,8 @@ from tbft_fleet.files.release import Release
 from tbft_fleet.host.folder import Fleet, make_fleet
 
 PORCH, GARDEN = "porch", "garden"
+# An archive that comes in several pieces.
+CONTENT = bytes(range(256)) * 2000
 
 
 def new_fleet(folder: Path) -> Fleet:

@@ -39,6 +39,13 @@ class Lives(Counted):
 
     swaps: int = 0
 
+    def look(self, world: World, moment: str, *, was_struck: bool = True) -> None:
+        """At what an agent left behind that does not run; what it was at is counted where it `was_struck`."""
+        memory = read_memory(world.state / "memory.json")
+        self.states["not yet started" if memory is None else memory.state.value] += was_struck
+        for problem in problems(world):
+            self.find(f"{moment}: {problem}")
+
 
 def torture(world: World, kills: int, seed: int) -> Lives:
     """Kill it so many times."""
@@ -51,7 +58,7 @@ def torture(world: World, kills: int, seed: int) -> Lives:
             else:
                 if world.answers(process) is None:
                     counted.find(f"after kill {counted.kills} it does not answer: {_said(world)}")
-                _live(world, rng.random() ** 2 * _LONGEST_LIFE)
+                world.live(rng.random() ** 2 * _LONGEST_LIFE)
             is_orderly = rng.random() < _ORDERLY
             assert process.pid is not None
             os.kill(process.pid, signal.SIGTERM if is_orderly else signal.SIGKILL)
@@ -61,10 +68,7 @@ def torture(world: World, kills: int, seed: int) -> Lives:
             if is_orderly and code not in (0, 128 + signal.SIGTERM, -signal.SIGTERM):
                 counted.find(f"it ended with {code}: {_said(world)}")
             counted.kills += not is_orderly
-            memory = read_memory(world.state / "memory.json")
-            counted.states["not yet started" if memory is None else memory.state.value] += not is_orderly
-            for problem in problems(world):
-                counted.find(f"after kill {counted.kills}: {problem}")
+            counted.look(world, f"after kill {counted.kills}", was_struck=not is_orderly)
             if counted.kills % 25 == 0 and not is_orderly:
                 say(f"{counted.kills} kills, {len(counted.problems)} problems")
     counted.swaps = sum(b'"what":"better"' in line for line in _journal(world))
@@ -114,13 +118,6 @@ def _images(folder: Path) -> Iterator[str]:
             yield f"the list of images: {error}"
         finally:
             connection.close()
-
-
-def _live(world: World, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        world.label()
-        time.sleep(min(0.5, left))
 
 
 def _bundle(world: World) -> Path:

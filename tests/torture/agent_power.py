@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from tbft_agent.memory import read_memory
-from torture.agent_kills import Lives, problems
+from torture.agent_kills import Lives
 from torture.agent_world import World, make_world
 from torture.killing import asked
 from torture.power import OPTIONS, Disk, wait_until_stopped, why_not
@@ -42,27 +41,16 @@ def torture(world: World, cuts: int, seed: int) -> Lives:
                 process = world.start()
                 if world.answers(process) is None:
                     counted.find(f"after cut {counted.kills} it does not answer")
-                _live(world, rng.random() * _LONGEST_LIFE)
+                world.live(rng.random() * _LONGEST_LIFE)
                 seen = _swaps(world)
                 disk = _cut(process, disk, world.folder / f"{counted.kills}.img")
                 # What the journal said is lost with what did not reach the disk.
                 counted.swaps, known = counted.swaps + seen - known, _swaps(world)
                 counted.kills += 1
-                memory = read_memory(world.state / "memory.json")
-                counted.states["not yet started" if memory is None else memory.state.value] += 1
-                for problem in problems(world):
-                    counted.find(f"after cut {counted.kills}: {problem}")
+                counted.look(world, f"after cut {counted.kills}")
     finally:
         disk.unmount()
     return counted
-
-
-def _live(world: World, seconds: float) -> None:
-    """Pictures drift, and what is asked is answered."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        world.label()
-        time.sleep(min(0.5, left))
 
 
 def _swaps(world: World) -> int:

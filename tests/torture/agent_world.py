@@ -125,6 +125,13 @@ class World:
                     words = {"digest": image["digest"], "label": self.truth[image["digest"]]}
                     self.ask("POST", "/api/label", msgspec.json.encode(words))
 
+    def live(self, seconds: float) -> None:
+        """For so long pictures drift, and what is asked is answered."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.label()
+            time.sleep(min(0.5, left))
+
     def ask(self, method: str, path: str, body: bytes | None = None) -> Any:
         """What the endpoint answers."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from support import fleets
 from support.fleet_devices import ACCURATE, GOOD, OTHER, Board, Shelf, joined, own_images
 from tbft_fleet.device.place import Place
+from tbft_fleet.host.folder import Fleet
 
 
 @pytest.fixture
@@ -36,6 +38,20 @@ def running(began: Board, tmp_path: Path) -> Board:
     shutil.copytree(began.place.folder, tmp_path / "state", symlinks=True)
     shelf = Shelf(tmp_path / "shelf", list(began.shelf.offers))
     return Board(Place(tmp_path / "state"), shelf, list(began.outbox))
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    """Its one release is an archive of `CONTENT`."""
+    fleet = fleets.new_fleet(tmp_path / "fleet")
+    fleets.publish(fleet, fleets.CONTENT)
+    return fleet
+
+
+@pytest.fixture
+def device(fleet: Fleet, tmp_path: Path) -> fleets.Device:
+    """It looks at that fleet."""
+    return fleets.joined(fleet, tmp_path / "pi")
 
 
 @pytest.fixture

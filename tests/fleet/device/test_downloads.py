@@ -5,30 +5,16 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from support.fleets import Device, Handler, joined, new_fleet, publish, served
+from support.fleets import CONTENT, Device, Handler, served
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.carrier import Carrier, Folder, Http
 from tbft_fleet.device.download import fetch
 from tbft_fleet.host.folder import Fleet
 
-CONTENT = bytes(range(256)) * 2000
 HALF = len(CONTENT) // 2
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    fleet = new_fleet(tmp_path / "fleet")
-    publish(fleet, CONTENT)
-    return fleet
-
-
-@pytest.fixture
-def device(fleet: Fleet, tmp_path: Path) -> Device:
-    return joined(fleet, tmp_path / "pi")
 
 
 def refused(device: Device, url: str, why: str) -> None:

@@ -8,26 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from support.fleets import Device, Handler, joined, new_fleet, publish, served
+from support.fleets import CONTENT, Device, Handler, served
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.device.carrier import Http
 from tbft_fleet.host.folder import Fleet
 
-CONTENT = bytes(range(256)) * 2000
 # Where a server has moved what was asked for.
 MOVED = "/moved"
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    fleet = new_fleet(tmp_path / "fleet")
-    publish(fleet, CONTENT)
-    return fleet
-
-
-@pytest.fixture
-def device(fleet: Fleet, tmp_path: Path) -> Device:
-    return joined(fleet, tmp_path / "pi")
 
 
 def refused(device: Device, url: str, why: str) -> None:
