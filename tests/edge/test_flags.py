@@ -26,8 +26,9 @@ assert isinstance(COMMANDS, click.Group)
 BELOW = [ROOT / half / f"tbft_{half}" for half in ("artifacts", "runtime", "export")]
 # Columns of an external meter's file, which stand in backticks, too.
 COLUMNS = {"seconds", "watts"}
-# `bench` shares it with the program that gave a board work while its power was measured.
-OTHERS = {"--cpu"}
+# `bench` shares the first with the program that gave a board work while its power was measured, `agent purge`
+# the second with systemctl.
+OTHERS = {"--cpu", "--now"}
 
 
 def texts(folder: Path) -> Iterator[tuple[str, str]]:
