@@ -30,10 +30,14 @@ class Wired:
     def is_training(self, name: str) -> bool:
         return (self.lab.devices[name].rounds / "work" / "run").exists()
 
-    def results(self, name: str) -> list[Path]:
-        """Those that the host took of a device."""
-        folder = self.lab.world.fleet.results / name
-        return sorted(folder.iterdir()) if folder.is_dir() else []
+    def results(self) -> dict[str, int]:
+        """How many the host took of each device so far."""
+        folders = {name: self.lab.world.fleet.results / name for name in BOTH}
+        return {name: len([*folder.iterdir()]) if folder.is_dir() else 0 for name, folder in folders.items()}
+
+    def has_begun(self, name: str, before: dict[str, int]) -> bool:
+        """Whether a device trains, or has trained, since the host had that many results."""
+        return self.is_training(name) or self.results()[name] > before[name]
 
     def last_round(self, process: Process) -> Round:
         """Of a command that held rounds, and ended well; no result of any device is in two of them."""
@@ -54,12 +58,17 @@ def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wired]:
         yield Wired(found, line, superlink)
 
 
+def one_more(before: dict[str, int]) -> dict[str, int]:
+    return {name: count + 1 for name, count in before.items()}
+
+
 def took_part(found: Round) -> list[str]:
     return sorted(part.device for part in found.parts)
 
 
 def test_a_cable_cut_in_mid_round_delays_its_device_alone(wired: Wired) -> None:
     """Nothing comes through while it trains; its answer does once the cable is in again, and counts once."""
+    results = wired.results()
     process = wired.lab.rounds(1, "--epochs", "30", "--timeout", "80")
     until(lambda: wired.is_training("pi-1"), 60, process.text)
     wired.line.cut()
@@ -67,28 +76,31 @@ def test_a_cable_cut_in_mid_round_delays_its_device_alone(wired: Wired) -> None:
     until(lambda: len(waiting(outbox)) == 1, 60, wired.lab.nodes["pi-1"].text)
     time.sleep(3)
     assert wired.line.carried <= before + 2 * (1 << 16)
-    assert (process.child.poll(), wired.results("pi-1")) == (None, [])
+    assert (process.child.poll(), wired.results()["pi-1"]) == (None, results["pi-1"])
     wired.line.mend()
     assert took_part(wired.last_round(process)) == BOTH
-    assert [len(wired.results(name)) for name in BOTH] == [1, 1]
+    assert wired.results() == one_more(results)
 
 
 def test_a_superlink_that_is_begun_again_in_mid_round_loses_nothing(wired: Wired) -> None:
-    """It and its proxy are killed while both devices train: the same round goes on with the one that comes after."""
-    process = wired.lab.rounds(1, "--epochs", "100", "--timeout", "80")
-    until(lambda: all(map(wired.is_training, BOTH)), 60, process.text)
+    """It and its proxy are killed while devices train: the same round goes on with the one that comes after."""
+    results = wired.results()
+    process = wired.lab.rounds(1, "--epochs", "300", "--timeout", "80")
+    until(lambda: all(wired.has_begun(name, results) for name in BOTH), 60, process.text)
+    assert process.child.poll() is None
+    assert any(map(wired.is_training, BOTH))
     wired.superlink.end(signal.SIGKILL)
     time.sleep(1)
     wired.superlink = wired.lab.superlink()
     found = wired.last_round(process)
     assert took_part(found) == BOTH
-    assert [len(wired.results(name)) for name in BOTH] == [2, 2]
+    assert wired.results() == one_more(results)
 
 
 def test_a_cable_that_stays_cut_holds_up_no_round(wired: Wired) -> None:
     """The others count at the time that was given; what the device learned comes by another way, once."""
     outbox = wired.lab.devices["pi-1"].outbox
-    before = {*waiting(outbox)}
+    before, results = {*waiting(outbox)}, wired.results()
     process = wired.lab.rounds(1, "--epochs", "30", "--timeout", "12")
     until(lambda: wired.is_training("pi-1"), 60, process.text)
     wired.line.cut()
@@ -100,4 +112,4 @@ def test_a_cable_that_stays_cut_holds_up_no_round(wired: Wired) -> None:
     # The node brings it, too, to a round that is over: nobody takes it, and the next one begins as ever.
     wired.line.mend()
     assert took_part(wired.last_round(wired.lab.rounds(1, "--epochs", "1", "--timeout", "60"))) == BOTH
-    assert [len(wired.results(name)) for name in BOTH] == [4, 4]
+    assert wired.results() == one_more(one_more(results))
