@@ -14,11 +14,12 @@ from tbft_fleet.merging.clipping import CLIP, check_clip, kept_shares, moved
 from tbft_fleet.merging.part import Part, check_parts
 from tbft_fleet.merging.rules import RULES, Rule, rule_weights
 from tbft_fleet.merging.statistics import total_moments
+from tbft_fleet.merging.tensor_file import span_of
 from tbft_runtime.graphs.weights import check_finite
 from tbft_runtime.run.state import Arrays
 
 # Of values of all devices side by side, so that memory does not grow with their number.
-_BLOCK_BYTES = 32 << 20
+_BLOCK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,9 @@ def _block(parts: Sequence[Part], kept: Sequence[float], name: str, span: slice)
     """base + kept * (x - base), (n, k) float64; x to the bit where nothing is clipped."""
     block = np.empty((len(parts), span.stop - span.start))
     for row, part, share in zip(block, parts, kept, strict=True):
-        row[:] = part.tensors[name].ravel()[span]
+        row[:] = span_of(part.tensors, name, span)
         if share < 1:
-            base = part.base[name].ravel()[span]
+            base = span_of(part.base, name, span)
             row[:] = base + share * (row - base)
     return block
 

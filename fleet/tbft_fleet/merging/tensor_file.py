@@ -15,7 +15,7 @@ from tbft_artifacts.tensor_ranges import tensor_ranges
 _DTYPES: Mapping[str, np.dtype] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Place:
     begin: int
     dtype: np.dtype
@@ -50,8 +50,18 @@ class TensorFile(Mapping[str, np.ndarray]):
             return np.empty(place.shape, place.dtype)
         return np.memmap(self._path, place.dtype, "r", place.begin, place.shape)
 
+    def span(self, name: str, span: slice) -> np.ndarray:
+        """Some values of a tensor, counted in its order in memory: (n,). A map for so few would take longer."""
+        place, count = self._places[name], span.stop - span.start
+        return np.fromfile(self._path, place.dtype, count, offset=place.begin + span.start * place.dtype.itemsize)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+def span_of(tensors: Mapping[str, np.ndarray], name: str, span: slice) -> np.ndarray:
+    """Some values of a tensor, counted in its order in memory, of a file or of arrays that are there: (n,)."""
+    return tensors.span(name, span) if isinstance(tensors, TensorFile) else tensors[name].ravel()[span]

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from tbft_artifacts.errors import TbftError
-from tbft_fleet.merging.tensor_file import TensorFile
+from tbft_fleet.merging.tensor_file import TensorFile, span_of
 
 TENSORS = {
     "matrix": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -29,6 +29,15 @@ def test_each_tensor_is_what_was_saved(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found[name], value)
     with pytest.raises(KeyError):
         found["other"]
+
+
+@pytest.mark.parametrize(("name", "span"), [("matrix", slice(1, 5)), ("scalar", slice(0, 1)), ("empty", slice(0, 0))])
+def test_a_span_is_the_same_from_a_file_and_from_memory(tmp_path: Path, name: str, span: slice) -> None:
+    """What a merge reads of each device at a time."""
+    save_file(TENSORS, tmp_path / "a.safetensors")
+    found, own = (span_of(tensors, name, span) for tensors in (TensorFile(tmp_path / "a.safetensors"), TENSORS))
+    assert found.tolist() == own.tolist() == TENSORS[name].ravel()[span].tolist()
+    assert found.dtype == own.dtype
 
 
 def test_no_file_stays_open(tmp_path: Path) -> None:
