@@ -138,6 +138,14 @@ def command(
             "less is forgotten, without any source image.",
         ),
     ] = None,
+    label_smoothing: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PART",
+            help="Part of what a label says, such as 0.1, that is spread evenly over all classes: answers become less "
+            "sure, and a wrong label teaches less.",
+        ),
+    ] = None,
     labels: Annotated[
         LabelChoice | None,
         typer.Option(
@@ -215,6 +223,7 @@ def command(
             meter=meter,
             remember=remember,
             distill=distill,
+            label_smoothing=label_smoothing,
             profile=profile,
             exit_accuracy=exit_accuracy,
             class_weights=class_weights,

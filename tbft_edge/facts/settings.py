@@ -40,6 +40,11 @@ def how_trained(report: Report) -> Group:
             Fact("learning rate", f"{result.lr:g}"),
             _batch_norms(result),
             *([Fact("old model's answers", f"{percent(result.distill)} of what is learned")] if result.distill else []),
+            *(
+                [Fact("label smoothing", f"{percent(result.label_smoothing)} of what labels say")]
+                if result.label_smoothing
+                else []
+            ),
             Fact("seed", f"{result.seed}"),
             Fact("threads", f"{result.threads}"),
             _execution(report),

@@ -8,6 +8,8 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+import torch
+from torch.nn.functional import cross_entropy
 
 from support import settled_models
 from support.agreement import train_bundle, train_torch
@@ -16,7 +18,8 @@ from support.exports import Exporter
 from support.ten_steps import HYPER, TOLERANCES, assert_close, network
 from tbft_artifacts.plan import BatchNormPolicy, Drift, Plan
 from tbft_export.reference.soft_targets import draw_targets
-from tbft_runtime.training.targets import Targets
+from tbft_runtime.training.class_weights import weighted
+from tbft_runtime.training.targets import Targets, smoothed
 
 NETWORK = "resnet26"
 CLASSES = settled_models.CLASSES[NETWORK]
@@ -80,3 +83,19 @@ def test_one_hot_rows_are_labels(exported: Exporter, drift: Drift) -> None:
     assert same.keys() == tensors.keys()
     for name, tensor in tensors.items():
         np.testing.assert_allclose(same[name], tensor, rtol=0, atol=1e-6 * np.abs(tensor).max(), err_msg=name)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.9])
+def test_smoothed_labels_are_those_of_pytorch(part: float) -> None:
+    """The same loss and gradient, to rounding."""
+    logits, labels = torch.randn(16, CLASSES, generator=torch.Generator().manual_seed(0)), torch.arange(16) % CLASSES
+    targets = smoothed(weighted(labels.numpy(), np.ones(CLASSES, np.float32)), part).targets
+    losses, gradients = [], []
+    for wanted, options in ((torch.from_numpy(targets), {}), (labels, {"label_smoothing": part})):
+        own = logits.clone().requires_grad_()
+        loss = cross_entropy(own, wanted, **options)
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(own.grad)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-7)

@@ -139,6 +139,8 @@ class TrainResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was forgotten; None where the bundle keeps no images of the source domain, or they say nothing here."""
     distill: float | None = None
     """Which part (0 to 1) of what was learned were the old model's answers; None or 0: labels alone."""
+    label_smoothing: float | None = None
+    """Which part (0 to 1) of what labels said was spread evenly over all classes; None or 0: none of it."""
     exits: Calibration | None = None
     """When exits before the last one answer; None without any, or without labelled validation images."""
     class_weights: ClassWeights = "none"
@@ -232,6 +234,7 @@ def train_result(
         run=run,
         old=_old_data(settings, state),
         distill=settings.distill,
+        label_smoothing=settings.label_smoothing,
         exits=calibration_of(plan, settings, state),
         labels=settings.labels,
         verified=None if settings.labels == "all" else settings.check_labels is not None,

@@ -121,14 +121,22 @@ def remember(settings: Settings, plan: Plan) -> None:
 
 def distill(settings: Settings, plan: Plan) -> None:
     """It needs a gradient graph that takes targets, and something of the labels."""
-    part = settings.distill
+    _part_of_labels("distill", settings.distill, plan, "0.5 is a good start: half label, half old answer")
+
+
+def label_smoothing(settings: Settings, plan: Plan) -> None:
+    """The same."""
+    _part_of_labels("label_smoothing", settings.label_smoothing, plan, "0.1 is usual")
+
+
+def _part_of_labels(name: str, part: float | None, plan: Plan, usual: str) -> None:
     if not part:
         return
     if not 0 < part < 1:
-        raise TbftError(f"`distill` {part} is not from 0 up to 1", "0.5 is a good start: half label, half old answer")
+        raise TbftError(f"`{name}` {part} is not from 0 up to 1", usual)
     if not plan.soft_targets:
         raise TbftError(
-            f"plan '{plan.id}' has no graph that takes targets, which `distill` needs",
+            f"plan '{plan.id}' has no graph that takes targets, which `{name}` needs",
             "export the bundle again; plans with exits, or with channels to choose, train with labels alone",
         )
 
@@ -228,7 +236,12 @@ def labels(settings: Settings, plan: Plan) -> None:
             "none begins by",
             "train with labels, or export without `prefix` int8",
         )
-    others = {"remember": settings.remember, "distill": settings.distill, "class_weights": settings.class_weights}
+    others = {
+        "remember": settings.remember,
+        "distill": settings.distill,
+        "label_smoothing": settings.label_smoothing,
+        "class_weights": settings.class_weights,
+    }
     for name, value in others.items():
         if value not in (None, 0, "none"):
             raise TbftError(f"`{name}` is for training with labels, and `labels` is none", f"leave out `{name}`")

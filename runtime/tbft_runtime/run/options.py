@@ -90,6 +90,8 @@ class TrainOptions:
     """Which part (0 to 0.9) of each batch are images of the source domain that the bundle keeps; None: no part."""
     distill: float | None = None
     """Which part (0 to 1) of what each answer is to become is the old model's answer; None or 0: the label alone."""
+    label_smoothing: float | None = None
+    """Which part (0 to 1) of what a label says is spread evenly over all classes; None or 0: none of it."""
     profile: bool = False
     """Whether some more steps tell where the time goes."""
     exit_accuracy: float | None = None

@@ -115,6 +115,7 @@ RULES = (
     Rule("exit_accuracy", _always(None), checks.exit_accuracy, may_change=_freely),
     Rule("remember", _always(None), checks.remember),
     Rule("distill", _always(None), checks.distill),
+    Rule("label_smoothing", _always(None), checks.label_smoothing),
     Rule("labels", _always(DEFAULT_LABELS), checks.labels),
     Rule("check_labels", _always(None), checks.check_labels),
     Rule("data", _always(None), read=_absolute),

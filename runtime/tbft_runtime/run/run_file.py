@@ -19,6 +19,7 @@ _DECISIVE = (
     "starting_head",
     "remember",
     "distill",
+    "label_smoothing",
     "labels",
     "check_labels",
 )  # fmt: skip

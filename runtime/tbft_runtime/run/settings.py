@@ -66,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Which part (0 to 0.9) of each batch are images of the source domain that the bundle keeps."""
     distill: Part | None = None
     """Which part (0 to 1) of what each answer is to become is the old model's answer."""
+    label_smoothing: Part | None = None
+    """Which part (0 to 1) of what a label says is spread evenly over all classes."""
     exit_accuracy: Part | None = None
     """How often (0 to 1) a network with several exits is to be right; None: as often as its last one."""
     augment: tuple[Augmentation, ...] = ()
@@ -87,4 +89,4 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def takes_targets(self) -> bool:
         """Whether the gradient graph takes targets in place of labels."""
-        return self.class_weights != "none" or bool(self.distill) or self.labels == "none"
+        return self.class_weights != "none" or bool(self.distill) or bool(self.label_smoothing) or self.labels == "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,3 +49,16 @@ class Targets:
     def feeds(self) -> Tensors:
         """What a gradient graph takes in place of labels."""
         return {TARGETS: self.targets, INFORMATION: self.information, LOG_MARGINAL: self.log_marginal}
+
+
+def smoothed(taught: Targets, part: float) -> Targets:
+    """With so much (0 to 1) of what each image's row weighs spread evenly over all classes: (1 - part) t + part w / C.
+
+    Label smoothing: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016
+    (arXiv 1512.00567), section 7; the targets of PyTorch's `CrossEntropyLoss(label_smoothing=part)`.
+    """
+    if not part:
+        return taught
+    weights, share = taught.targets.sum(axis=1, keepdims=True), np.float32(part)
+    spread = share / np.float32(taught.targets.shape[1]) * weights
+    return dataclasses.replace(taught, targets=(1 - share) * taught.targets + spread)

@@ -19,7 +19,7 @@ from tbft_runtime.run.state import TrainingState
 from tbft_runtime.training.class_weights import balanced_weights, weighted
 from tbft_runtime.training.distillation import OldAnswers
 from tbft_runtime.training.step import StepResult, TrainStep
-from tbft_runtime.training.targets import Targets
+from tbft_runtime.training.targets import Targets, smoothed
 
 # Store indices (n,) of training images, and what a network answers to these: logits (n, C), some images at a time.
 Answers = Iterator[tuple[np.ndarray, np.ndarray]]
@@ -65,7 +65,7 @@ class Teaching(Protocol):
 class ByLabels:
     """Labels of so many `classes` teach, and the lowest validation loss is best.
 
-    Where classes weigh differently, or the old model's answers count too, labels become targets.
+    Where classes weigh differently, labels are smoothed, or the old model's answers count too, labels become targets.
     """
 
     train: Part
@@ -104,7 +104,7 @@ class ByLabels:
     def _targets(self, batch: MixedBatch, labels: np.ndarray) -> Targets:
         """What images with these labels (N,) are to be answered with, and how much each of them counts."""
         weights = np.ones(self.classes, np.float32) if self._weights is None else self._weights
-        taught = weighted(labels, weights)
+        taught = smoothed(weighted(labels, weights), self.settings.label_smoothing or 0)
         if self._old is None:
             return taught
         share = np.float32(self.settings.distill or 0)
