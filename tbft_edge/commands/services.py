@@ -26,11 +26,13 @@ def carry_out_if(yes: bool, plan: Plan, json: bool, otherwise: str) -> None:
         print_json(plan)
     else:
         _show(plan)
-    if not plan.done:
+    if plan.steps and not plan.done:
         say("nothing was changed: --yes does it")
 
 
 def _show(plan: Plan) -> None:
+    if not plan.steps:
+        print_line("nothing has to be done: it is installed so already, and runs")
     for step in plan.steps:
         print_line(("did: " if plan.done else "would: ") + _words(step))
     print_line(plan.stays)

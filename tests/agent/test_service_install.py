@@ -17,6 +17,7 @@ from support.services import configured, parsed
 from tbft_agent.settings import read_settings
 from tbft_agent.systemd import machine
 from tbft_agent.systemd.plan import to_install, to_uninstall
+from tbft_agent.systemd.unit import unit_text
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.systemd import steps as systemd
 from tbft_runtime.systemd.access import Account, check_owner, groups_for
@@ -94,6 +95,20 @@ def test_yes_does_the_steps_in_their_order(tmp_path: Path) -> None:
     carry_out(to_uninstall(tmp_path / "state", units), ran.append)
     assert not unit.exists()
     assert [words[1] for words in ran] == ["disable", "daemon-reload"]
+
+
+def test_another_configuration_is_another_unit(tmp_path: Path) -> None:
+    """An agent that runs read its settings when it began: whatever changes in them, it is restarted."""
+    file = configured(tmp_path, state=STATE)
+
+    def text() -> str:
+        found = read_settings(file)
+        return unit_text(found, machine.this_machine(found))
+
+    before = text()
+    assert text() == before
+    file.write_text(file.read_text() + "\n[watch]\nwindow = 16\n")
+    assert text() != before
 
 
 def test_uninstalling_says_that_the_state_stays(command: Callable[..., Ended], tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ MACHINE = Machine(
     groups=(),
     devices=(),
     weights=10 << 20,
+    fingerprint="0" * 64,
 )
 
 

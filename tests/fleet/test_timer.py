@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from support.agents import NO_BOARD
 from support.commands import Ended, refused
 from support.fleet_devices import joined, own_images
+from support.fleets import new_fleet
 from support.services import parsed
 from support.units import MOST_EXPOSED, NEEDS_SYSTEMD, exposure
 from tbft_artifacts.errors import TbftError
+from tbft_fleet.device.join import join
 from tbft_fleet.device.pulling import pulling
 from tbft_fleet.device.timer import SERVICE, TIMER, Pulling, to_install, to_uninstall
 from tbft_runtime.systemd.places import Places
@@ -93,6 +96,15 @@ def test_a_board_is_told_what_would_be_installed(command: Callable[..., Ended], 
     assert "OnUnitInactiveSec=30min" in ended.out
     assert str(images) in ended.out
     assert ended.err == "nothing was changed: --yes does it\n"
+
+
+def test_a_board_that_knows_nothing_to_pull_from_gets_no_timer(command: Callable[..., Ended], tmp_path: Path) -> None:
+    """Every pull of it would fail, where nobody looks."""
+    root = new_fleet(tmp_path / "fleet").root
+    join(tmp_path / "state", root, "pi-7", "porch", None, None, NO_BOARD)
+    refusal = refused(command("fleet", "install", tmp_path / "state"))
+    assert "joined its fleet without --from" in refusal.message
+    assert "device.toml" in refusal.hint
 
 
 def test_a_folder_that_is_no_boards_is_refused(command: Callable[..., Ended], tmp_path: Path) -> None:

@@ -76,11 +76,12 @@ class Boards:
     ports: dict[str, int] = field(default_factory=dict)
     daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, name: str) -> None:
-        """Let an sshd answer for a board, at the port that it has, or gets."""
+    def start(self, name: str, within: Sequence[str] = ()) -> None:
+        """Let an sshd answer for a board, at the port that it has, or gets; `within` are words that begin it."""
         if name not in self.ports:
+            (self.folder / name).mkdir(exist_ok=True)
             self.ports[name] = _set_up(self.folder / name, self.folder / "id.pub")
-        words: Sequence[str | Path] = [_sshd() or "sshd", "-D", "-e", "-f", self.folder / name / "sshd_config"]
+        words: Sequence[str | Path] = [*within, sshd() or "sshd", "-D", "-e", "-f", self.folder / name / "sshd_config"]
         self.daemons[name] = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _wait_for(self.ports[name], self.daemons[name])
 
@@ -182,7 +183,7 @@ def boards(folder: Path, environment: Path = DEVICE.parent) -> Iterator[Boards]:
         # Not in `folder`: the name of a socket has 107 characters at most.
         sockets = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         (folder / "ansible.cfg").write_text(_CONFIG.format(sockets=sockets, home=folder / "home"))
-        if _sshd() is not None and shutil.which("ssh") is not None:
+        if sshd() is not None and shutil.which("ssh") is not None:
             stack.callback(found.stop)
             _key(folder / "id")
             for name in found.names:
@@ -190,7 +191,7 @@ def boards(folder: Path, environment: Path = DEVICE.parent) -> Iterator[Boards]:
         yield found
 
 
-def _sshd() -> str | None:
+def sshd() -> str | None:
     return shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
 
 

@@ -11,7 +11,7 @@ from tbft_artifacts.manifest import WEIGHTS
 from tbft_artifacts.program import program
 from tbft_fleet.device.place import Place
 from tbft_runtime.systemd.access import check_owner, groups_for, groups_of, names_of
-from tbft_runtime.systemd.here import both, code, firmware, plain
+from tbft_runtime.systemd.here import both, code, fingerprint, firmware, plain
 from tbft_runtime.systemd.places import STATE, Places
 from tbft_runtime.systemd.steps import account
 
@@ -38,6 +38,7 @@ def this_machine(configured: Configured) -> Machine:
         groups=names_of(groups | groups_of(devices)),
         devices=devices,
         weights=_weights(configured.bundle),
+        fingerprint=fingerprint(configured.file),
         given=given,
         is_online=of_fleet is not None and any("://" in place for place in _named(of_fleet)),
     )

@@ -7,23 +7,20 @@ from pathlib import Path
 from tbft_agent.settings import Configured
 from tbft_agent.systemd.unit import NAME, Machine, unit_text
 from tbft_runtime.systemd.places import STATE
-from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, given_to_user, removal, user_and_folder
+from tbft_runtime.systemd.steps import UNITS, USER, Plan, given_to_user, installation, removal, user_and_folder
 
 
 def to_install(configured: Configured, machine: Machine, units: Path = UNITS) -> Plan:
     """Raises TbftError for what no unit can name."""
     state = machine.places.state
-    steps = [
-        *user_and_folder(state, made=state == STATE),
-        *([] if machine.given is None else [given_to_user(machine.given)]),
-        Step(write=str(units / NAME), text=unit_text(configured, machine)),
-        Step(run=RELOAD),
-        Step(run=("systemctl", "enable", NAME)),
+    given = [] if machine.given is None else [given_to_user(machine.given)]
+    return installation(
+        NAME,
+        units,
+        before=[*user_and_folder(state, made=state == STATE), *given],
+        texts={NAME: unit_text(configured, machine)},
         # Also where an older unit runs already.
-        Step(run=("systemctl", "restart", NAME)),
-    ]
-    return Plan(
-        steps=tuple(steps),
+        begin=[("systemctl", "enable", NAME), ("systemctl", "restart", NAME)],
         stays=f"what the agent keeps is in '{state}', for its user alone; '{configured.file}' stays as it is",
     )
 

@@ -12,7 +12,7 @@ from tbft_agent.versions import KEPT_BEFORE
 from tbft_artifacts.errors import TbftError
 from tbft_runtime.systemd.places import STATE, Places
 from tbft_runtime.systemd.steps import USER
-from tbft_runtime.systemd.syntax import settings, unit, word
+from tbft_runtime.systemd.syntax import begun_with, settings, unit, word
 from tbft_runtime.systemd.walls import devices, file_system, walls
 
 NAME = "tbft-edge-agent.service"
@@ -36,8 +36,9 @@ _PULLING_BYTES = 128 << 20
 class Machine:
     """`program` starts `tbft-edge`; `groups` are those that let the user of the service read what it has to.
 
-    `devices` are those that tell power and throttling, and `weights` the bytes of the network's weights. `given` is a
-    folder that the user of the service is to have, and `is_online`: its fleet is reached over a network.
+    `devices` are those that tell power and throttling, and `weights` the bytes of the network's weights. `fingerprint`
+    is that of the program and the configuration. `given` is a folder that the user of the service is to have, and
+    `is_online`: its fleet is reached over a network.
     """
 
     program: tuple[str, ...]
@@ -45,6 +46,7 @@ class Machine:
     groups: tuple[str, ...]
     devices: tuple[str, ...]
     weights: int
+    fingerprint: str
     given: Path | None = None
     is_online: bool = False
 
@@ -52,7 +54,7 @@ class Machine:
 def unit_text(configured: Configured, machine: Machine) -> str:
     """Raises TbftError for a path that no unit can name."""
     sections = {
-        "Unit": _unit(configured, machine.is_online),
+        "Unit": _unit(configured, machine),
         "Service": [
             *_process(configured, machine),
             "",
@@ -80,16 +82,17 @@ def starts_before_giving_up() -> int:
     return (CRASHES + 1) * (KEPT_BEFORE + 2)
 
 
-def _unit(configured: Configured, is_online: bool) -> list[str]:
+def _unit(configured: Configured, machine: Machine) -> list[str]:
     starts = starts_before_giving_up()
     within = starts * (HEALTHY_SECONDS + _RESTART_SECONDS)
     host = configured.settings.http.host
     online = settings(Wants="network-online.target", After="network-online.target")
     return [
         "# Written by 'tbft-edge agent install'; changes belong into a drop-in (systemctl edit).",
+        begun_with(machine.fingerprint),
         *settings(Description="tbft-edge agent: answers images and looks after its model"),
         *settings(RequiresMountsFor=[word(os.path.normpath(path)) for path in (configured.bundle, configured.state)]),
-        *([] if host in (*LOOPBACK, *_EVERYWHERE) and not is_online else online),
+        *([] if host in (*LOOPBACK, *_EVERYWHERE) and not machine.is_online else online),
         "# The agent goes back to an older model after crashes; it is given up when the bundle crashes, too.",
         *settings(StartLimitIntervalSec=f"{within:.0f}", StartLimitBurst=str(starts)),
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from tbft_artifacts.errors import TbftError
 from tbft_artifacts.program import program
 from tbft_runtime.systemd.places import Places
-from tbft_runtime.systemd.steps import RELOAD, UNITS, USER, Plan, Step, given_to_user, removal, user_and_folder
+from tbft_runtime.systemd.steps import UNITS, USER, Plan, given_to_user, installation, removal, user_and_folder
 from tbft_runtime.systemd.syntax import settings, unit, word
 from tbft_runtime.systemd.walls import devices, file_system, walls
 
@@ -39,15 +39,13 @@ class Pulling:
 
 def to_install(pulling: Pulling, units: Path = UNITS) -> Plan:
     """Raises TbftError for an interval, or a path, that no unit can name."""
-    return Plan(
-        steps=(
-            *user_and_folder(pulling.state, made=False),
-            *([] if pulling.is_own else [given_to_user(pulling.state)]),
-            Step(write=str(units / SERVICE), text=_service(pulling)),
-            Step(write=str(units / TIMER), text=_timer(pulling.every)),
-            Step(run=RELOAD),
-            Step(run=("systemctl", "enable", "--now", TIMER)),
-        ),
+    given = [] if pulling.is_own else [given_to_user(pulling.state)]
+    return installation(
+        TIMER,
+        units,
+        before=[*user_and_folder(pulling.state, made=False), *given],
+        texts={SERVICE: _service(pulling), TIMER: _timer(pulling.every)},
+        begin=[("systemctl", "enable", "--now", TIMER)],
         stays=f"'{pulling.state}' with the board's key and its releases stays, for the user {USER} alone",
     )
 

@@ -13,7 +13,7 @@ from tbft_fleet.rounds.flower import check_version
 from tbft_fleet.rounds.services import NODE, SUPERLINK, Staying, to_install
 from tbft_fleet.rounds.supernode import Superlink
 from tbft_runtime.systemd.access import Account, groups_for, groups_of, names_of
-from tbft_runtime.systemd.here import both, code, firmware, plain
+from tbft_runtime.systemd.here import both, code, fingerprint, firmware, plain
 from tbft_runtime.systemd.places import Places
 from tbft_runtime.systemd.steps import UNITS, USER, Plan, Step, account, given_to_user, user_and_folder
 
@@ -46,6 +46,7 @@ def node_to_install(state: Path, superlink: Superlink, units: Path = UNITS) -> P
         user=USER,
         group=USER,
         places=places,
+        fingerprint=fingerprint(certificate),
         groups=names_of(groups_for(who, places.reads, ()) | groups_of(throttling)),
         throttling=throttling,
         is_behind=True,
@@ -83,6 +84,7 @@ def superlink_to_install(folder: Path, listen: str, port: int, units: Path = UNI
         user=user,
         group=group,
         places=Places(state, both([state.parent, *code()]), ()),
+        fingerprint=fingerprint(),
         groups=names_of(groups_for(Account(owner.st_uid, owner.st_gid), both(code()), ())),
         hidden=(state.parent / "keys",),
     )

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tbft_artifacts.program import program
 from tbft_runtime.systemd.places import Places
-from tbft_runtime.systemd.steps import RELOAD, UNITS, Plan, Step, removal
-from tbft_runtime.systemd.syntax import settings, unit, word
+from tbft_runtime.systemd.steps import UNITS, Plan, Step, installation, removal
+from tbft_runtime.systemd.syntax import begun_with, settings, unit, word
 from tbft_runtime.systemd.walls import devices, file_system, walls
 
 NODE, SUPERLINK = "tbft-edge-node.service", "tbft-edge-superlink.service"
@@ -28,8 +28,9 @@ _STOP_SECONDS = 20
 class Staying:
     """A service: its unit's name, what it is, the `words` behind `tbft-edge`, and whose it is.
 
-    `groups` let the user read what it has to, `throttling` are devices that tell of it, `hidden` is what lies in its
-    places and is none of its business, and `is_behind`: it gives way to what else the machine does.
+    `fingerprint` is that of the program and of what it is given. `groups` let the user read what it has to,
+    `throttling` are devices that tell of it, `hidden` is what lies in its places and is none of its business, and
+    `is_behind`: it gives way to what else the machine does.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Staying:
     user: str
     group: str
     places: Places
+    fingerprint: str
     groups: tuple[str, ...] = ()
     throttling: tuple[str, ...] = ()
     hidden: tuple[Path, ...] = ()
@@ -46,15 +48,13 @@ class Staying:
 
 def to_install(staying: Staying, before: tuple[Step, ...], stays: str, units: Path = UNITS) -> Plan:
     """`before` makes what it needs. Raises TbftError for a path that no unit can name."""
-    return Plan(
-        steps=(
-            *before,
-            Step(write=str(units / staying.name), text=unit_text(staying)),
-            Step(run=RELOAD),
-            Step(run=("systemctl", "enable", staying.name)),
-            # Also where an older unit runs already.
-            Step(run=("systemctl", "restart", staying.name)),
-        ),
+    return installation(
+        staying.name,
+        units,
+        before=before,
+        texts={staying.name: unit_text(staying)},
+        # Also where an older unit runs already.
+        begin=[("systemctl", "enable", staying.name), ("systemctl", "restart", staying.name)],
         stays=stays,
     )
 
@@ -70,6 +70,7 @@ def unit_text(staying: Staying) -> str:
     sections = {
         "Unit": [
             "# Written by 'tbft-edge fleet'; changes belong into a drop-in (systemctl edit).",
+            begun_with(staying.fingerprint),
             *settings(Description=f"tbft-edge: {staying.what}"),
             *settings(Wants="network-online.target", After="network-online.target time-sync.target"),
             *settings(RequiresMountsFor=[word(str(staying.places.state))]),

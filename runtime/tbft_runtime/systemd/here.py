@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from hashlib import sha256
+from importlib.metadata import distribution
 from pathlib import Path
 
 # What `vcgencmd` asks: newer ones the first, older ones the second.
@@ -20,6 +22,14 @@ def code() -> list[Path]:
     """Where Python and packages lie, such as an environment in somebody's home."""
     packages = (Path(folder) for folder in sys.path if folder)
     return [path for path in (Path(sys.prefix), Path(sys.base_prefix), *packages) if path.exists()]
+
+
+def fingerprint(*files: Path) -> str:
+    """Of what a service reads only when it begins: this program, as it was installed, and `files`."""
+    found = sha256((distribution("tbft-edge").read_text("RECORD") or "").encode())
+    for file in files:
+        found.update(sha256(file.read_bytes()).digest())
+    return found.hexdigest()
 
 
 def both(paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,8 @@ RELOAD = ("systemctl", "daemon-reload")
 # There where systemd is what runs the machine (sd_booted(3)).
 _RUNNING = Path("/run/systemd/system")
 _RIGHTS = 0o644
+# Of a unit that begins with the machine, runs, and is the one that is written there.
+_UP = {"ActiveState=active", "UnitFileState=enabled", "NeedDaemonReload=no"}
 _ADD_USER = ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent")
 
 
@@ -33,7 +35,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Steps in their order, what stays as it is, and whether it was done."""
+    """Steps in their order, none where nothing has to be done, what stays as it is, and whether it was done."""
 
     steps: tuple[Step, ...]
     stays: str
@@ -62,6 +64,24 @@ def user_and_folder(state: Path, made: bool) -> list[Step]:
 def given_to_user(folder: Path) -> Step:
     """What gives a folder, with all that is in it, to the services' user."""
     return Step(run=("chown", "-R", f"{USER}:{USER}", "--", str(folder)))
+
+
+def installation(
+    name: str,
+    units: Path,
+    before: Sequence[Step],
+    texts: Mapping[str, str],
+    begin: Sequence[tuple[str, ...]],
+    stays: str,
+) -> Plan:
+    """What makes units of `texts`, by their names, after what has to be done `before`, and begins `name` by `begin`.
+
+    What is as it should be is left alone: no unit is written that says the same, and none begins anew without a reason.
+    """
+    written = [Step(write=str(units / each), text=text) for each, text in texts.items() if _text(units / each) != text]
+    if not before and not written and _is_up(name):
+        return Plan(steps=(), stays=stays)
+    return Plan(steps=(*before, *written, Step(run=RELOAD), *(Step(run=command) for command in begin)), stays=stays)
 
 
 def removal(name: str, units: Path, missing: str, stays: str, beside: Sequence[str] = ()) -> Plan:
@@ -115,3 +135,21 @@ def run_as_root(command: Sequence[str]) -> None:
         said = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
         unit = command[-1] if command[0] == "systemctl" and command[-1].count(".") else "UNIT"
         raise TbftError(f"'{' '.join(command)}' failed: {said[0]}", f"journalctl --unit {unit} says more")
+
+
+def _text(path: Path) -> str | None:
+    """Of a unit; None where there is none that could be kept."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _is_up(name: str) -> bool:
+    properties = ",".join(sorted(each.partition("=")[0] for each in _UP))
+    asked = ("systemctl", "show", f"--property={properties}", name)
+    try:
+        told = subprocess.run(asked, capture_output=True, encoding="utf-8", errors="replace", check=False).stdout
+    except OSError:
+        return False
+    return set(told.splitlines()) == _UP

@@ -31,6 +31,11 @@ def settings(**values: str | list[str]) -> list[str]:
     ]
 
 
+def begun_with(fingerprint: str) -> str:
+    """The comment by which a unit is another one, and its service begins anew, where what it reads then is other."""
+    return f"# Of a program and a configuration with the fingerprint {fingerprint}"
+
+
 def unit(sections: dict[str, list[str]]) -> str:
     """The text of a unit's file, of its sections by their names."""
     return "\n".join("\n".join((f"[{name}]", *lines, "")) for name, lines in sections.items())

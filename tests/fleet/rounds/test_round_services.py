@@ -29,6 +29,7 @@ BOARD = Staying(
     "tbft-edge",
     "tbft-edge",
     Places(STATE, (Path("/srv/images"),), ()),
+    "0" * 64,
     is_behind=True,
 )
 HOST = Staying(
@@ -38,6 +39,7 @@ HOST = Staying(
     "fleet",
     "fleet",
     Places(Path("/srv/fleet/rounds"), (Path("/srv/fleet"),), ()),
+    "0" * 64,
     hidden=(Path("/srv/fleet/keys"),),
 )
 AT_HOME = Places(Path("/home/a b/fleet/rounds"), (Path("/home/a b/fleet"),), ())
