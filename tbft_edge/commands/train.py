@@ -142,8 +142,8 @@ def command(
         float | None,
         typer.Option(
             metavar="PART",
-            help="Part of what a label says, such as 0.1, that is spread evenly over all classes: answers become less "
-            "sure, and a wrong label teaches less.",
+            help="Part of what a label says, such as 0.1, that is spread evenly over all classes, so that answers "
+            "become less sure.",
         ),
     ] = None,
     labels: Annotated[
