@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wired]:
         yield Wired(found, line, superlink)
 
 
+def is_open(port: int) -> bool:
+    with socket.socket() as found:
+        return found.connect_ex(("127.0.0.1", port)) == 0
+
+
 def one_more(before: dict[str, int]) -> dict[str, int]:
     return {name: count + 1 for name, count in before.items()}
 
@@ -89,7 +95,9 @@ def test_a_superlink_that_is_begun_again_in_mid_round_loses_nothing(wired: Wired
     assert process.child.poll() is None
     assert any(map(wired.is_training, BOTH))
     wired.superlink.end(signal.SIGKILL)
-    time.sleep(1)
+    # What it began ends with it: the next one can have the ports.
+    for port in (wired.lab.front, wired.lab.back):
+        until(lambda port=port: not is_open(port), 10, f"something still listens at {port}")
     wired.superlink = wired.lab.superlink()
     found = wired.last_round(process)
     assert took_part(found) == BOTH

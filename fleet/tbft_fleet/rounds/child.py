@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
+from tbft_fleet.rounds.begin import tied
 from tbft_fleet.rounds.flower import QUIET
 
 # One that should always be at something, and whose main thread did nothing for so long, hangs; others may still answer.
@@ -27,7 +28,7 @@ class Child:
     """A program with a folder of its own (`home`), whose lines `say` hears; `name` is what it is called.
 
     When it ended it is begun again after some seconds, each time twice as many, `pause` at most. `is_busy` says that
-    its main thread always has something to do.
+    its main thread always has something to do. `orphaned` is the signal that it gets when this process is killed.
     """
 
     def __init__(
@@ -39,9 +40,10 @@ class Child:
         *,
         pause: float,
         is_busy: bool = False,
+        orphaned: signal.Signals = signal.SIGKILL,
     ) -> None:
         self.name, self._words, self._home, self._say = name, words, home, say
-        self._longest, self._is_busy = pause, is_busy
+        self._longest, self._is_busy, self._orphaned = pause, is_busy, orphaned
         self._pause = min(_FIRST_PAUSE_SECONDS, pause)
         self._process: subprocess.Popen[bytes] | None = None
         self._begun_at = self._worked_at = self._next_at = 0.0
@@ -86,9 +88,8 @@ class Child:
             end(self._process)
 
     def _begin(self, now: float) -> None:
-        begin = [sys.executable, "-P", "-m", "tbft_fleet.rounds.begin", str(os.getpid()), *self._words]
         self._process = subprocess.Popen(
-            begin,
+            tied(self._words, self._orphaned),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,7 +90,15 @@ def serve(place: Place, devices: Devices, listen: str, port: int, say: Callable[
         temporary.write_text(Proxy(place.folder, listen, port).configuration, encoding="ascii")
     children = (
         Child("superlink", superlink_words(place, port), place.folder / "flower", say, pause=_PAUSE_SECONDS),
-        Child("nginx", [nginx, "-c", str(configuration)], place.folder / "flower", say, pause=_PAUSE_SECONDS),
+        # Killed it would leave its workers, which keep the port.
+        Child(
+            "nginx",
+            [nginx, "-c", str(configuration)],
+            place.folder / "flower",
+            say,
+            pause=_PAUSE_SECONDS,
+            orphaned=signal.SIGTERM,
+        ),
     )
     say(f"devices need '{place.certificates.ca}', and this: --superlink {listen}")
     door = _Door(Link(place.api(f"127.0.0.1:{port}")), devices, say)

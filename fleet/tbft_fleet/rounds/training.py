@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from tbft_artifacts.structs import Count, Struct, Word
 from tbft_fleet.device.place import Place
 from tbft_fleet.files.result import ENVELOPE, WEIGHTS
 from tbft_fleet.files.task import Task
+from tbft_fleet.rounds.begin import tied
 from tbft_fleet.rounds.child import end
 from tbft_fleet.rounds.parcel import Parcel
 from tbft_fleet.rounds.tasks import Asked, verify_task
@@ -156,11 +156,10 @@ def _run(words: Sequence[str], work: Path, seconds: float, alive: Callable[[], N
     Raises TbftError with what it said where it fails, and where it takes longer than `seconds`.
     """
     said = work / "said.txt"
-    begin = [sys.executable, "-P", "-m", "tbft_fleet.rounds.begin", str(os.getpid())]
     last = time.monotonic() + seconds
     with said.open("wb") as errors:
         child = subprocess.Popen(
-            [*begin, *program(), *words],
+            tied([*program(), *words]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -73,3 +74,28 @@ def test_it_ends_though_it_does_not_want_to(tmp_path: Path, monkeypatch: pytest.
     assert until(lambda: "thing: ready" in said)
     thing.end()
     assert thing.exit_code == -9
+
+
+@pytest.mark.parametrize(("orphaned", "told"), [("SIGTERM", True), ("SIGKILL", False)])
+def test_it_ends_with_who_began_it_and_is_told_where_it_has_to_be(orphaned: str, told: bool, tmp_path: Path) -> None:
+    """Also where that is killed: a program with workers of its own, such as nginx, has to end these first."""
+    alive, last = tmp_path / "alive", tmp_path / "last"
+    code = (
+        "import os, pathlib, signal, time\n"
+        f"signal.signal(15, lambda *_: (pathlib.Path({str(last)!r}).touch(), os._exit(0)))\n"
+        f"while True: pathlib.Path({str(alive)!r}).write_text(str(os.getpid())); time.sleep(0.05)"
+    )
+    begin = (
+        "import pathlib, signal, sys, time\n"
+        "from tbft_fleet.rounds.child import Child\n"
+        f"thing = Child('thing', [sys.executable, '-c', {code!r}], pathlib.Path({str(tmp_path)!r}), print, pause=1,"
+        f" orphaned=signal.{orphaned})\n"
+        "thing.keep()\ntime.sleep(100)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", begin])
+    assert until(lambda: alive.exists() and alive.read_text() != "")
+    pid = int(alive.read_text())
+    parent.kill()
+    parent.wait()
+    assert until(lambda: not Path(f"/proc/{pid}").exists())
+    assert last.exists() is told
