@@ -26,6 +26,7 @@ from support.services import free_port
 ANSIBLE = ROOT / ".venv" / "ansible" / "bin"
 _RECAP = re.compile(r"^(\S+)\s+: (ok=\d+ .*)$", re.MULTILINE)
 _PATIENCE = 20.0
+# SHLVL: else Debian's bash reads the ~/.bashrc of whoever runs this for every command, which a board has not.
 _SSHD = """Port {port}
 ListenAddress {address}
 HostKey {folder}/host
@@ -36,6 +37,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 StrictModes no
 PermitRootLogin prohibit-password
+SetEnv SHLVL=1
 Subsystem sftp internal-sftp
 """
 _CONFIG = """[defaults]
@@ -46,7 +48,7 @@ remote_tmp = {home}/tmp
 [ssh_connection]
 pipelining = True
 control_path_dir = {sockets}
-ssh_args = -o ControlMaster=auto -o ControlPersist=10s
+ssh_args = -o ControlMaster=auto -o ControlPersist=60s
     -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes -o ConnectTimeout=5
 """
 
