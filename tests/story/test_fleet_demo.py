@@ -77,7 +77,7 @@ def test_a_bad_release_reaches_one_board_and_is_given_back(told: list[dict[str, 
 
 
 def test_two_boards_drift_and_only_those_take_part(told: list[dict[str, Any]]) -> None:
-    """The third has a node at work, too, and is right as before: nobody asks it."""
+    """A node was begun on the third, too, and it is right as before: nobody asks it."""
     learned = told[3]
     assert learned["drifted"] == PORCH
     assert [learned["own"][board] for board in PORCH] == [0, 0]

@@ -125,6 +125,14 @@ def _interrupted(begun: list[subprocess.Popen[bytes]]) -> None:
         raise KeyboardInterrupt
 
 
+@pytest.mark.skipif(sshd() is None, reason="no sshd is installed")
+def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is tried."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with network(BOARDS) as found:
+        assert found == Network(why_not="only root makes network namespaces")
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="no right could be taken from root")
 @pytest.mark.skipif(shutil.which("ip", path=TOOLS) is None, reason="iproute2 is not installed")
 @pytest.mark.skipif(sshd() is None, reason="no sshd is installed")
