@@ -23,6 +23,9 @@ PROXY := nginx-light
 # What boards of the fleet's demo are reached by.
 SSH := openssh-server openssh-client
 
+# What gives each of them a network of its own.
+NAMESPACES := iproute2
+
 # What judges the units that are installed on boards.
 UNITS := systemd
 
@@ -44,7 +47,7 @@ ON_EVERY_CORE := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 HOST_TESTS := tests/e2e tests/export tests/reproduce tests/docs tests/bench tests/artifacts
 DEVICE_TESTS := tests/fuzz tests/torture tests/artifacts tests/agent tests/fleet tests/runtime tests/edge tests/pages
 
-.PHONY: help demo demo-sensor demo-agent demo-fleet test test-host test-device test-arm test-long test-image test-federated test-pushing test-fleet nginx ssh arm-tools image-tools browser units \
+.PHONY: help demo demo-sensor demo-agent demo-fleet test test-host test-device test-arm test-long test-image test-federated test-pushing test-fleet nginx ssh namespaces arm-tools image-tools browser units \
 	fuzz torture torture-agent torture-agent-power torture-fleet soak-agent zoo exporters bench bench-page bench-suite bench-arm bench-metering bench-masks bench-rounds bench-fleet-growth bench-extras bench-waves reproduction-page comparison-page same size \
 	lint format clean
 
@@ -53,8 +56,8 @@ help:
 	@echo "make demo-sensor  repair a drifted motion sensor's network: host to device, about 2 minutes"
 	@echo "make demo-agent  a device that notices drift, adapts, asks and adapts again by itself, about 2 minutes;"
 	@echo "             DEMO_ARGS=--stay: its page stays open"
-	@echo "make demo-fleet  releases in waves, a bad one that is stopped, and rounds of three boards: Ansible, TUF and Flower"
-	@echo "             on loopback, 3 to 5 minutes; sshd and nginx as root on Debian"
+	@echo "make demo-fleet  releases in waves, a bad one that is stopped, and two boards of three that learn together: Ansible,"
+	@echo "             TUF and Flower, in network namespaces or on loopback, 2 to 4 minutes; sshd, nginx, iproute2 as root on Debian"
 	@echo "make test    every test but the long ones, in both environments and on emulated ARM, 11 minutes"
 	@echo "make test-long  tests that take some seconds each: real networks, kills by the dozen, hostile input, 10 minutes"
 	@echo "make test-image  build Dockerfile.arm64 on a stand-in base, and train in it; as root on Debian"
@@ -98,7 +101,7 @@ demo-agent: $(HOST)/.installed $(DEVICE)/.agent
 	$(HOST)/bin/python demo/agent_run.py --host $(HOST) --device $(DEVICE) --out demo-agent-output $(DEMO_ARGS)
 
 # With the environment of rounds: export apart, it is what a host and its boards run.
-demo-fleet: $(HOST)/.installed $(FEDERATED)/.installed $(ANSIBLE)/.installed nginx ssh
+demo-fleet: $(HOST)/.installed $(FEDERATED)/.installed $(ANSIBLE)/.installed nginx ssh namespaces
 	PYTHONPATH=.:tests $(HOST)/bin/python demo/fleet_run.py \
 		--host $(HOST) --device $(FEDERATED) --out demo-fleet-output $(DEMO_ARGS)
 
@@ -155,13 +158,17 @@ test-pushing: $(DEVICE)/.tested $(BUNDLES)/.made $(ANSIBLE)/.installed ssh
 	OMP_NUM_THREADS=1 $(DEVICE)/bin/python -m pytest -rs tests/pushing
 
 # Where Ansible or flwr cannot be installed pytest says so, and no other test is hindered.
-test-fleet: $(HOST)/.installed nginx ssh
+test-fleet: $(HOST)/.installed nginx ssh namespaces
 	@$(MAKE) --no-print-directory $(FEDERATED)/.installed $(ANSIBLE)/.installed || true
 	$(HOST)/bin/python -m pytest -rs tests/story
 
 ssh:
 	@if command -v ssh >/dev/null && { [ -x /usr/sbin/sshd ] || command -v sshd >/dev/null; }; then :; \
 	else $(call from_debian,$(SSH),to reach boards,no board is reached by SSH here); fi
+
+namespaces:
+	@if [ -x /usr/sbin/ip ] || command -v ip >/dev/null; then :; \
+	else $(call from_debian,$(NAMESPACES),for boards with networks of their own,boards are on loopback here); fi
 
 nginx:
 	@if [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null; then :; \

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from commands import DemoError, Json, run_json, say
+from fleet_network import Network
 from fleet_place import BOARDS, Place
 
 from support.boards import Boards, Played
@@ -39,16 +40,21 @@ class Teller:
 
 @dataclass(frozen=True)
 class Crew:
-    """The boards, and who looks after them from the host."""
+    """The boards, the network between them and their host, and who looks after them from there."""
 
     place: Place
+    network: Network
     boards: Boards
     inventory: Path
 
     @classmethod
-    def of(cls, place: Place, boards: Boards) -> Crew:
+    def of(cls, place: Place, network: Network, boards: Boards) -> Crew:
         images = {board: place.photos(board).absolute() for board in BOARDS}
-        return cls(place, boards, boards.inventory(images))
+        return cls(place, network, boards, boards.inventory(images))
+
+    def deploy(self, step: str) -> Played:
+        """The newest release to a canary, and to all others at once if that kept it."""
+        return self.play(step, "deploy", fleet_waves=[1, "100%"])
 
     def play(self, step: str, name: str, **variables: object) -> Played:
         """A playbook, and how it ended."""
@@ -59,9 +65,7 @@ class Crew:
 
     def play_well(self, step: str, name: str, **variables: object) -> None:
         """A playbook that has to come out. Raises DemoError with what Ansible said."""
-        played = self.play(step, name, **variables)
-        if played.code:
-            raise DemoError(f"the playbook ended with exit code {played.code}:\n{played.said[-2000:]}")
+        came_out(self.play(step, name, **variables))
 
     def collect(self) -> Json:
         """What boards signed comes to the host, and the host takes what it can check."""
@@ -72,3 +76,9 @@ class Crew:
         """What was fetched already."""
         words = [self.place.tool, "fleet", "collect", self.place.fleet, self.place.fleet / "inbox"]
         return run_json("host: checks who signed it, and takes it", words)
+
+
+def came_out(played: Played) -> None:
+    """Raises DemoError with what Ansible said where a playbook failed."""
+    if played.code:
+        raise DemoError(f"the playbook ended with exit code {played.code}:\n{played.said[-2000:]}")

@@ -1,22 +1,25 @@
 """Write what the fleet's demo needs: `python demo/fleet_data.py OUT`.
 
-Each board has photos of 4 of the 10 digits; no image is on two of them, and those that are held out are on none.
-`photos/BOARD.npz` says what they mean at first, `renamed/BOARD.npz` later, when y is 9 - y; `held-out.npz` and
-`held-out-renamed.npz` likewise. `mixed-up.npz` is what somebody trains a bad release on: every label is one too high.
+Each board has photos of 5 of the 10 digits; no image is on two of them, and those that are held out are on none.
+`photos/BOARD.npz` says what they mean at first, `renamed/BOARD.npz` of boards of the porch later, when y is 9 - y;
+`held-out.npz` and `held-out-renamed.npz` likewise. `mixed-up.npz` is what somebody trains a bad release on: every label
+is one too high.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from digits import Dataset, permute_labels, source_and_field, split
-from fleet_place import BOARDS
+from fleet_place import GROUPS, PORCH
 from make_data import write
 
-from benchmarks.fleet.sites import shares
-
-POOL, PHOTOS, CLASSES, SEED = 360, 60, 4, 20261201
+POOL, PHOTOS, SEED = 360, 60, 20261201
+# Those of the porch see all ten between them, and none of them sees more than half.
+DIGITS = {"pi1": (0, 1, 2, 3, 4), "pi2": (5, 6, 7, 8, 9), "pi3": (0, 2, 4, 6, 8)}
 
 
 def main() -> None:
@@ -28,13 +31,22 @@ def main() -> None:
     field = split(parts.second, POOL, SEED)
     for folder in ("photos", "renamed"):
         (out / folder).mkdir(exist_ok=True)
-    for board, indices in zip(BOARDS, shares(field.first.labels, CLASSES, PHOTOS), strict=True):
-        photos = field.first.take(indices)
+    for board, photos in _photos(field.first):
         write(photos, out / "photos" / f"{board}.npz")
-        write(permute_labels(photos), out / "renamed" / f"{board}.npz")
+        if GROUPS[board] == PORCH:
+            write(permute_labels(photos), out / "renamed" / f"{board}.npz")
     write(field.second, out / "held-out.npz")
     write(permute_labels(field.second), out / "held-out-renamed.npz")
     write(_mixed_up(split(parts.first, POOL, SEED).first), out / "mixed-up.npz")
+
+
+def _photos(pool: Dataset) -> Iterator[tuple[str, Dataset]]:
+    """Of each board some of its digits, in the balanced order of the pool."""
+    free = np.ones(len(pool), bool)
+    for board, digits in DIGITS.items():
+        indices = np.flatnonzero(np.isin(pool.labels, digits) & free)[:PHOTOS]
+        free[indices] = False
+        yield board, pool.take(indices)
 
 
 def _mixed_up(data: Dataset) -> Dataset:

@@ -11,9 +11,10 @@ from surroundings import Surroundings
 
 DEMO = Path(os.path.relpath(Path(__file__).parent))
 MARKER = ".made-by-tbft-edge-fleet-demo"
-BOARDS = ("pi1", "pi2", "pi3")
-# The group that the boards of `support.boards` are of.
-GROUP = "porch"
+# Which group each board is of. What digits mean changes at the porch alone.
+PORCH, GARDEN = "porch", "garden"
+GROUPS = {"pi1": PORCH, "pi2": PORCH, "pi3": GARDEN}
+BOARDS = tuple(GROUPS)
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ class Place(Surroundings):
     def photos(self, board: str) -> Path:
         """Labelled photos of a board's own, which never leave it."""
         return self.boards / board / "photos.npz"
+
+    def give_photos(self, board: str, meaning: str) -> None:
+        """Put a board's own photos onto it, as they are meant now."""
+        shutil.copy(self.data / meaning / f"{board}.npz", self.photos(board))
 
 
 def prepare(place: Place) -> None:

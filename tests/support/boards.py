@@ -1,4 +1,4 @@
-"""Boards that Ansible reaches: an sshd for each on loopback, or where there is none, folders of this machine."""
+"""Boards that Ansible reaches: an sshd for each, on loopback unless they have a network; without one, mere folders."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from support.commands import DEVICE, ROOT, surroundings
@@ -25,8 +26,9 @@ from support.services import free_port
 ANSIBLE = ROOT / ".venv" / "ansible" / "bin"
 _RECAP = re.compile(r"^(\S+)\s+: (ok=\d+ .*)$", re.MULTILINE)
 _PATIENCE = 20.0
+# SHLVL: else Debian's bash reads the ~/.bashrc of whoever runs this for every command, which a board has not.
 _SSHD = """Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {folder}/host
 PidFile none
 AuthorizedKeysFile {folder}/authorized_keys
@@ -35,6 +37,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 StrictModes no
 PermitRootLogin prohibit-password
+SetEnv SHLVL=1
 Subsystem sftp internal-sftp
 """
 _CONFIG = """[defaults]
@@ -45,7 +48,7 @@ remote_tmp = {home}/tmp
 [ssh_connection]
 pipelining = True
 control_path_dir = {sockets}
-ssh_args = -o ControlMaster=auto -o ControlPersist=10s
+ssh_args = -o ControlMaster=auto -o ControlPersist=60s
     -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes -o ConnectTimeout=5
 """
 
@@ -65,25 +68,45 @@ class Played:
         }
 
 
+@dataclass(frozen=True)
+class Spot:
+    """Where a board is: address and port (None: any free one) of its sshd, and what a command there begins with."""
+
+    address: str = "127.0.0.1"
+    port: int | None = None
+    enter: tuple[str, ...] = ()
+
+
 @dataclass
 class Boards:
-    """Three of them in `folder`, by their names, with the program of `environment`; those in `off` do not answer."""
+    """Three of them in `folder`, by their names, with the program of `environment`; those in `off` do not answer.
+
+    All are of the group porch but those in `groups`, and on loopback but those in `spots`.
+    """
 
     folder: Path
     names: tuple[str, ...] = ("pi1", "pi2", "pi3")
     environment: Path = DEVICE.parent
+    spots: Mapping[str, Spot] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
     off: set[str] = field(default_factory=set)
     ports: dict[str, int] = field(default_factory=dict)
     daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, within: Sequence[str] = ()) -> None:
         """Let an sshd answer for a board, at the port that it has, or gets; `within` are words that begin it."""
+        spot = self.spot(name)
         if name not in self.ports:
             (self.folder / name).mkdir(exist_ok=True)
-            self.ports[name] = _set_up(self.folder / name, self.folder / "id.pub")
-        words: Sequence[str | Path] = [*within, sshd() or "sshd", "-D", "-e", "-f", self.folder / name / "sshd_config"]
+            self.ports[name] = spot.port or free_port()
+            _set_up(self.folder / name, self.folder / "id.pub", spot.address, self.ports[name])
+        words = [*spot.enter, *within, sshd() or "sshd", "-D", "-e", "-f", str(self.folder / name / "sshd_config")]
         self.daemons[name] = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _wait_for(self.ports[name], self.daemons[name])
+        _wait_for((spot.address, self.ports[name]), self.daemons[name])
+
+    def spot(self, name: str) -> Spot:
+        """Where a board is."""
+        return self.spots.get(name, Spot())
 
     def cut(self, name: str) -> None:
         """What a board's lost power ends: its sshd, and all that this began."""
@@ -93,10 +116,9 @@ class Boards:
         self.daemons.pop(name).wait()
 
     def stop(self) -> None:
-        """End the sshd of each."""
-        for daemon in self.daemons.values():
-            daemon.terminate()
-            daemon.wait()
+        """End the sshd of each, and what connections to it left there."""
+        for name in [*self.daemons]:
+            self.cut(name)
 
     def state(self, name: str) -> Path:
         """The board's own folder."""
@@ -120,7 +142,7 @@ class Boards:
         hosts = {}
         for name in self.names:
             ssh = {
-                "ansible_host": "127.0.0.1",
+                "ansible_host": self.spot(name).address,
                 "ansible_port": self.ports.get(name) if name not in self.off else free_port(),
                 "ansible_user": getpass.getuser(),
                 "ansible_ssh_private_key_file": str(self.folder / "id"),
@@ -131,13 +153,13 @@ class Boards:
                 "device_prefix": str(self.folder / name / "program"),
                 "device_state": str(self.state(name)),
                 "device_images": str(images[name]),
+                "device_group": self.groups.get(name, "porch"),
             }
         shared = {
             "ansible_python_interpreter": str(self.environment / "bin" / "python"),
             "ansible_async_dir": str(self.folder / "home" / "async"),
             "device_service": False,
             "device_controller": str(self.environment / "bin" / "tbft-edge"),
-            "device_group": "porch",
         }
         path = self.folder / "inventory.json"
         path.write_text(json.dumps({"all": {"hosts": hosts, "vars": shared}}))
@@ -160,17 +182,23 @@ class Boards:
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=surroundings(told)
         ) as process:
             assert process.stdout is not None
-            for line in process.stdout:
-                said.append(line)
-                if heard is not None:
-                    heard(line.rstrip())
+            with _ending(process):
+                for line in process.stdout:
+                    said.append(line)
+                    if heard is not None:
+                        heard(line.rstrip())
         return Played(process.returncode, "".join(said))
 
 
 @contextlib.contextmanager
-def boards(folder: Path, environment: Path = DEVICE.parent) -> Iterator[Boards]:
+def boards(
+    folder: Path,
+    environment: Path = DEVICE.parent,
+    spots: Mapping[str, Spot] = MappingProxyType({}),
+    groups: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Boards]:
     """Each with the program of one of this machine's environments, and the collection installed beside them."""
-    found = Boards(folder, environment=environment)
+    found = Boards(folder, environment=environment, spots=spots, groups=groups)
     galaxy = [ANSIBLE / "ansible-galaxy", "collection", "install", ROOT / "ansible", "-p", folder / "collections"]
     told = surroundings({"ANSIBLE_HOME": str(folder / "home"), "LC_ALL": "C.UTF-8"})
     subprocess.run(galaxy, check=True, capture_output=True, env=told)
@@ -183,7 +211,7 @@ def boards(folder: Path, environment: Path = DEVICE.parent) -> Iterator[Boards]:
         # Not in `folder`: the name of a socket has 107 characters at most.
         sockets = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         (folder / "ansible.cfg").write_text(_CONFIG.format(sockets=sockets, home=folder / "home"))
-        if sshd() is not None and shutil.which("ssh") is not None:
+        if sshd() is not None:
             stack.callback(found.stop)
             _key(folder / "id")
             for name in found.names:
@@ -192,28 +220,38 @@ def boards(folder: Path, environment: Path = DEVICE.parent) -> Iterator[Boards]:
 
 
 def sshd() -> str | None:
-    return shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
+    """The program, where that and `ssh` are installed."""
+    found = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
+    return found if shutil.which("ssh") is not None else None
 
 
-def _set_up(folder: Path, allowed: Path) -> int:
-    """What an sshd for whoever runs the tests needs; its port."""
+@contextlib.contextmanager
+def _ending(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Whoever leaves before its end ends it: Popen itself would wait."""
+    try:
+        yield
+    except BaseException:
+        process.terminate()
+        raise
+
+
+def _set_up(folder: Path, allowed: Path, address: str, port: int) -> None:
+    """What an sshd for whoever runs the tests needs."""
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    port = free_port()
     _key(folder / "host")
     shutil.copy(allowed, folder / "authorized_keys")
-    (folder / "sshd_config").write_text(_SSHD.format(port=port, folder=folder))
-    return port
+    (folder / "sshd_config").write_text(_SSHD.format(address=address, port=port, folder=folder))
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(address: tuple[str, int], process: subprocess.Popen[bytes]) -> None:
     ends = time.monotonic() + _PATIENCE
     while time.monotonic() < ends:
         assert process.poll() is None, "sshd ended"
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        with contextlib.suppress(OSError), socket.create_connection(address, timeout=1):
             return
         time.sleep(0.05)
-    raise AssertionError(f"no sshd at port {port} in {_PATIENCE} s")
+    raise AssertionError(f"no sshd at {address} in {_PATIENCE} s")
 
 
 def _key(path: Path) -> None:
