@@ -127,5 +127,7 @@ def _accuracies(device: Device) -> tuple[float | None, float | None]:
     if training is not None and device.trained == number:
         return training.accuracy_before, training.accuracy_after
     known = {seen.release: seen.accuracy for seen in device.releases}
-    earlier = max((each for each in known if each < number), default=None)
+    # One that was refused, or went back, is not what ran before.
+    ran = [seen.release for seen in device.releases if seen.outcome in (None, "committed")]
+    earlier = max((each for each in ran if each < number), default=None)
     return None if earlier is None else known[earlier], known.get(number)

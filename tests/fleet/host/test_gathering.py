@@ -95,6 +95,9 @@ def test_accuracy_is_before_and_after() -> None:
     health = [Health(runtime="0.1.0", accuracy=part) for part in (0.4, 0.9)]
     known = told(told(device(), 1, health=health[0]), 2, health=health[1])
     assert (row(known).accuracy_before, row(known).accuracy_after) == (0.4, 0.9)
+    # What went back in between did not run before.
+    gone = told(told(device(), 1, health=health[0]), 1, update=Update(release=2, outcome="rolled back", why="drop"))
+    assert row(told(gone, 3, health=health[1])).accuracy_before == 0.4
     training = Training(plan="p", images=5, accuracy_before=0.1, accuracy_after=0.2)
     trained = row(told(known, 2, training=training))
     assert (trained.accuracy_before, trained.accuracy_after, trained.plan) == (0.1, 0.2, "p")
