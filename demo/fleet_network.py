@@ -122,7 +122,7 @@ def _knock(made: Network, board: str) -> None:
     with socket.create_server((made.host, 0)) as door:
         port = door.getsockname()[1]
         words = [*made.enter(board), sys.executable, "-I", "-c", _KNOCK, made.host, str(port)]
-        knocked = subprocess.run(words, capture_output=True, text=True, check=False)
+        knocked = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if knocked.returncode:
         raise _NotHereError(f"a board in one does not reach this host: {_last_line(knocked.stderr)}")
 
@@ -216,7 +216,9 @@ def _program() -> str | None:
 
 def _ip(*words: str) -> str:
     """What iproute2's `ip` prints. Raises _NotHereError with what it says where it fails."""
-    done = subprocess.run([_program() or "ip", *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [_program() or "ip", *words], capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode:
         raise _NotHereError(f"'ip {' '.join(words)}' says: {_last_line(done.stderr)}")
     return done.stdout
