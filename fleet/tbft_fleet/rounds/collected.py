@@ -13,12 +13,12 @@ from tbft_fleet.host.devices import Damaged, Devices
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.merges import keep_merge, next_number
 from tbft_fleet.host.metadata import now
-from tbft_fleet.host.release import need_release
 from tbft_fleet.merging.clipping import CLIP, too_far
 from tbft_fleet.merging.merge import Merged, merge
 from tbft_fleet.merging.part import Part, check_parts
 from tbft_fleet.merging.rules import Rule
 from tbft_fleet.merging.tensor_file import TensorFile
+from tbft_fleet.rounds.asking import release_to_train
 from tbft_fleet.rounds.bases import Base, Bases
 from tbft_fleet.rounds.results import Told, newest_training
 from tbft_fleet.rounds.trained import norms_of
@@ -55,7 +55,7 @@ def merge_collected(fleet: Fleet, wanted: Wanted, say: Callable[[str], None]) ->
 
     Raises TbftError where there is nothing to merge, they trained several plans and none is wanted, and as `merge`.
     """
-    release = _release(fleet, wanted.release)
+    release = release_to_train(fleet, wanted.release)
     told = dict(_told(fleet, release, wanted.plan or release.plan, say))
     bases = Bases(fleet, release, _plan(told, release, wanted.plan))
     given = list(_given(bases, told, say))
@@ -86,15 +86,6 @@ def merge_collected(fleet: Fleet, wanted: Wanted, say: Callable[[str], None]) ->
     )
     keep_merge(fleet, record, tensors)
     return record
-
-
-def _release(fleet: Fleet, number: int | None) -> Release:
-    if number is not None:
-        return need_release(fleet, number)
-    there = [release for release in fleet.releases() if release.percent]
-    if not there:
-        raise TbftError("the fleet has no release yet that devices could train", "'tbft-edge fleet release' makes one")
-    return there[-1]
 
 
 def _told(fleet: Fleet, release: Release, plan: str | None, say: Callable[[str], None]) -> Iterator[tuple[str, Told]]:

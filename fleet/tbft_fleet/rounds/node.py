@@ -37,7 +37,7 @@ def run_node(place: Place, superlink: Superlink, say: Callable[[str], None]) -> 
     with _held(place.rounds):
         node = SuperNode(place.rounds, place.node_key, free_port())
         pupil = Pupil(place, lambda: trusted_keys(place), _alive)
-        child, runner = node.child(superlink, say), Runner(node.api, pupil.answer, say)
+        child, runner = node.child(superlink, say), Runner(node.api, lambda parcel: pupil.answer(parcel).parcel, say)
         try:
             tell("READY=1")
             while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from msgspec.structs import replace
-from safetensors.numpy import save
 
 from tbft_artifacts.archive import opened
 from tbft_artifacts.bundle import Bundle
@@ -30,10 +28,10 @@ from tbft_fleet.merging.clipping import CLIP, check_clip, too_far
 from tbft_fleet.merging.merge import Merged, merge
 from tbft_fleet.merging.rules import Rule
 from tbft_fleet.rounds.admitted import admitted, not_taken
+from tbft_fleet.rounds.asking import Lesson, release_to_train, task_of
 from tbft_fleet.rounds.link import Link
 from tbft_fleet.rounds.parcel import Parcel
 from tbft_fleet.rounds.taking import Taken, take
-from tbft_fleet.rounds.tasks import signed_task
 from tbft_fleet.rounds.trained import Trained, norms_of, trained
 from tbft_runtime.graphs.weights import load_weights
 from tbft_runtime.run.base import read_weights
@@ -163,18 +161,9 @@ class Rounds:
             )
 
     def _task(self, number: int) -> tuple[Task, Parcel]:
-        task = Task(
-            id=secrets.token_hex(16),
-            number=number,
-            bundle_id=self.release.bundle_id,
-            plan=self.plan.id,
-            epochs=self.wanted.epochs,
-            seconds=self.wanted.seconds,
-            groups=self.release.groups,
-            expires=now() + timedelta(seconds=self.wanted.seconds) + _CLOCKS,
-        )
-        base = save(self.changed) if self.changed else None
-        return task, signed_task(task, base, self.fleet.repository.task_signer())
+        lesson = Lesson(self.plan.id, self.wanted.epochs, self.wanted.seconds)
+        expires = now() + timedelta(seconds=lesson.seconds) + _CLOCKS
+        return task_of(self.fleet, self.release, lesson, number, expires, self.changed)
 
     def _merged(self, taken: list[Taken], what: Trained) -> Merged | None:
         if not taken:
@@ -224,10 +213,7 @@ def rounds_of(fleet: Fleet, link: Link, wanted: Wanted, say: Callable[[str], Non
     Raises TbftError where there is none, the plan is none of it, its archive is damaged, or for such a `clip`.
     """
     check_clip(wanted.clip)
-    releases = [release for release in fleet.releases() if release.percent]
-    if not releases:
-        raise TbftError("the fleet has no release yet that devices could train", "'tbft-edge fleet release' makes one")
-    release, inbox = releases[-1], inbox_of(fleet, Devices(fleet.devices))
+    release, inbox = release_to_train(fleet), inbox_of(fleet, Devices(fleet.devices))
     with opened(fleet.repository.archive(release), release.bundle_id) as bundle:
         found = Rounds(fleet, link, wanted, say, release, bundle, inbox)
         _ = found.plan

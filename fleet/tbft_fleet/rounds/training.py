@@ -19,6 +19,7 @@ from tbft_artifacts.atomic import atomic_file
 from tbft_artifacts.decode import decode
 from tbft_artifacts.ended import said_error
 from tbft_artifacts.errors import TbftError
+from tbft_artifacts.locked import locked
 from tbft_artifacts.program import program
 from tbft_artifacts.regular import read_at_most
 from tbft_artifacts.rights import PRIVATE_FILE, private_folder
@@ -49,34 +50,49 @@ class _Taken(Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What came of a task: a signed result in the `folder` of the outbox, and that for whoever asked."""
+
+    task: Task
+    folder: Path
+    parcel: Parcel
+
+
+@dataclass(frozen=True)
 class Pupil:
     """A device that answers tasks; `keys` are those that the fleet signs tasks with now.
 
-    `alive` is called every second while it trains.
+    `alive` is called every second while it trains. However tasks come, the newest one ends those that are not done.
     """
 
     place: Place
     keys: Callable[[], Sequence[SSlibKey]]
     alive: Callable[[], None]
 
-    def answer(self, parcel: Parcel) -> Parcel:
+    def answer(self, parcel: Parcel) -> Answer:
         """A signed result, and the tensors that training changed.
 
         Raises TbftError, in a line that says why, for a task that nobody signed who may, expired, is for others, was
-        taken on before, is of another bundle than runs here, or cannot be trained; OSError where the disk fails.
+        taken on before, is of another bundle than runs here, or cannot be trained, and where a newer one takes its
+        place meanwhile; OSError where the disk fails.
         """
         keys = self.keys()
         asked = verify_task(parcel, keys)
         bundle, images = self._ready(asked.task)
-        self._take(asked, {key.keyid for key in keys})
-        work = self.place.rounds / "work"
-        shutil.rmtree(work, ignore_errors=True)
-        private_folder(work)
-        try:
-            run = self._train(asked, bundle, images, work)
-            return self._told(asked.task, run, bundle)
-        finally:
+        private_folder(self.place.rounds)
+        with locked(self.place.rounds / "taken.lock", wait=True):
+            self._take(asked, {key.keyid for key in keys})
+        # The one before ends as soon as it sees that this was taken on.
+        with locked(self.place.rounds / "work.lock", wait=True):
+            self._need_newest(asked)
+            work = self.place.rounds / "work"
             shutil.rmtree(work, ignore_errors=True)
+            private_folder(work)
+            try:
+                run = self._train(asked, bundle, images, work)
+                return self._told(asked.task, run, bundle)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
 
     def _ready(self, task: Task) -> tuple[Path, str]:
         """The bundle that runs, and images to train on. Raises TbftError where a task is not for these, or now."""
@@ -111,17 +127,30 @@ class Pupil:
 
         A key that is trusted no longer is forgotten, with its numbers: a thief may have signed the highest there is.
         """
-        path, number = self.place.rounds / "taken.json", asked.task.number
-        numbers: dict[str, int] = {}
-        with contextlib.suppress(FileNotFoundError):
-            failed = f"'{path}' cannot be read"
-            taken = decode(read_at_most(path, _LIMIT), _Taken, _LIMIT, failed=failed, hint="remove it")
-            numbers = {key: last for key, last in taken.numbers.items() if key in trusted}
+        number = asked.task.number
+        numbers = {key: last for key, last in self._numbers().items() if key in trusted}
         last = numbers.get(asked.key, 0)
         if number <= last:
             raise TbftError(f"the task has number {number}, and number {last} was taken on before", _AGAIN)
-        with atomic_file(path, mode=PRIVATE_FILE) as temporary:
+        with atomic_file(self._taken, mode=PRIVATE_FILE) as temporary:
             temporary.write_bytes(msgspec.json.encode(_Taken(numbers | {asked.key: number})))
+
+    def _need_newest(self, asked: Asked) -> None:
+        """Raises TbftError where another task was taken on meanwhile, or the key of this one is trusted no longer."""
+        if self._numbers().get(asked.key) != asked.task.number:
+            raise TbftError(f"a newer task took the place of number {asked.task.number}", "nothing has to be done")
+
+    @property
+    def _taken(self) -> Path:
+        return self.place.rounds / "taken.json"
+
+    def _numbers(self) -> dict[str, int]:
+        """Of the last tasks that were taken on, by the ids of the keys that signed them."""
+        try:
+            content = read_at_most(self._taken, _LIMIT)
+        except FileNotFoundError:
+            return {}
+        return decode(content, _Taken, _LIMIT, failed=f"'{self._taken}' cannot be read", hint="remove it").numbers
 
     def _train(self, asked: Asked, bundle: Path, images: str, work: Path) -> Path:
         run, base = work / "run", work / "base.safetensors"
@@ -132,10 +161,15 @@ class Pupil:
         if asked.base is not None:
             base.write_bytes(asked.base)
             words += ["--from", str(base)]
-        _run(words, work, asked.task.seconds, self.alive)
+
+        def alive() -> None:
+            self.alive()
+            self._need_newest(asked)
+
+        _run(words, work, asked.task.seconds, alive)
         return run
 
-    def _told(self, task: Task, run: Path, bundle: Path) -> Parcel:
+    def _told(self, task: Task, run: Path, bundle: Path) -> Answer:
         # Only here: they load ONNX Runtime, for which an idle device has no use.
         from tbft_fleet.device.health import board_health
         from tbft_fleet.device.learned import learned
@@ -147,7 +181,7 @@ class Pupil:
         if WEIGHTS not in files:
             raise TbftError(f"training plan '{task.plan}' changed nothing", "see what images the device has")
         result = put(self.place, board_health(self.place), task=task.id, training=training, files=files)
-        return Parcel((result / ENVELOPE).read_bytes(), files[WEIGHTS])
+        return Answer(task, result, Parcel((result / ENVELOPE).read_bytes(), files[WEIGHTS]))
 
 
 def _run(words: Sequence[str], work: Path, seconds: float, alive: Callable[[], None]) -> None:

@@ -24,6 +24,8 @@ from tbft_edge.commands.fleet import (
     services,
     status,
     superlink,
+    task,
+    train,
 )
 
 app = typer.Typer(
@@ -43,6 +45,8 @@ app.command("report")(report.command)
 app.command("collect")(collect.command)
 app.command("status")(status.command)
 app.command("rollback")(rollback.command)
+app.command("task")(task.command)
+app.command("train")(train.command)
 app.command("merge")(merge.command)
 app.command("derive")(derive.command)
 app.command("superlink")(superlink.command)

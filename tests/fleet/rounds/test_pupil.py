@@ -45,7 +45,7 @@ def test_a_task_becomes_a_result_that_the_host_accepts(world: World, pupil: Pupi
     """Signed, with what the plan trains and nothing else; it waits for other carriers, too. Images stay."""
     task = world.task(number=5)
     base = moved(world.head(), 0.25)
-    reply = pupil.answer(signed_task(task, base, world.signer))
+    reply = pupil.answer(signed_task(task, base, world.signer)).parcel
     assert load(reply.tensors).keys() == set(HEAD)
     assert any(not np.array_equal(value, load(base)[name]) for name, value in load(reply.tensors).items())
     (folder,) = waiting(pupil.place.outbox)
