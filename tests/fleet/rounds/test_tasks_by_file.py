@@ -88,7 +88,7 @@ def test_what_was_changed_on_its_way_is_refused(command: Command, world: World, 
     content = json.loads(envelope.read_bytes())
     content["payload"] = content["payload"][:-8] + "AAAA" + content["payload"][-4:]
     envelope.write_text(json.dumps(content))
-    assert "signature" in refused(command("fleet", "train", place.folder, bad)).message
+    assert "keys that are trusted" in refused(command("fleet", "train", place.folder, bad)).message
     (tmp_path / "none").mkdir()
     assert "has no 'task.dsse.json'" in refused(command("fleet", "train", place.folder, tmp_path / "none")).message
     added = Path(shutil.copytree(first, tmp_path / "added"))
@@ -97,7 +97,7 @@ def test_what_was_changed_on_its_way_is_refused(command: Command, world: World, 
     assert "are not those that it names" in found.message
     stranger = World(tmp_path / "stranger")
     other = asked(command, stranger, tmp_path / "other")
-    assert "no key" in refused(command("fleet", "train", place.folder, other)).message
+    assert "keys that are trusted" in refused(command("fleet", "train", place.folder, other)).message
     assert command("fleet", "train", place.folder, first).code == 0
 
 
