@@ -12,6 +12,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from tbft_artifacts.archive import opened
+from tbft_artifacts.bundle import Bundle
 from tbft_artifacts.errors import TbftError
 from tbft_fleet.files.release import Release
 from tbft_fleet.files.task import Task
@@ -41,6 +42,17 @@ def release_to_train(fleet: Fleet, number: int | None = None) -> Release:
     if not there:
         raise TbftError("the fleet has no release yet that devices could train", "'tbft-edge fleet release' makes one")
     return there[-1]
+
+
+def changed_by(fleet: Fleet, bundle: Bundle, base: Path | None) -> dict[str, np.ndarray]:
+    """What a file to begin with holds; nothing without one.
+
+    Raises TbftError for a merge of the fleet's that it did not sign so, and for tensors that are none of the bundle's.
+    """
+    if base is None:
+        return {}
+    check_own(fleet, base)
+    return dict(read_weights(base, bundle))
 
 
 def task_of(
@@ -82,8 +94,6 @@ def ask_by_file(fleet: Fleet, wanted: Wanted) -> tuple[Task, Parcel]:
     release = release_to_train(fleet, wanted.release)
     with opened(fleet.repository.archive(release), release.bundle_id) as bundle:
         plan = bundle.plan(wanted.plan or release.plan)
-        if wanted.base is not None:
-            check_own(fleet, wanted.base)
-        changed = {} if wanted.base is None else read_weights(wanted.base, bundle)
+        changed = changed_by(fleet, bundle, wanted.base)
     lesson = Lesson(plan.id, wanted.epochs, wanted.seconds)
     return task_of(fleet, release, lesson, next_number(fleet), now() + timedelta(days=wanted.days), changed)

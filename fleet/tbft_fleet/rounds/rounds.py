@@ -22,19 +22,18 @@ from tbft_fleet.files.task import Task
 from tbft_fleet.host.devices import Devices
 from tbft_fleet.host.folder import Fleet
 from tbft_fleet.host.inbox import Inbox, inbox_of
-from tbft_fleet.host.merges import check_own, keep_merge, next_number
+from tbft_fleet.host.merges import keep_merge, next_number
 from tbft_fleet.host.metadata import now
 from tbft_fleet.merging.clipping import CLIP, check_clip, too_far
 from tbft_fleet.merging.merge import Merged, merge
 from tbft_fleet.merging.rules import Rule
 from tbft_fleet.rounds.admitted import admitted, not_taken
-from tbft_fleet.rounds.asking import Lesson, release_to_train, task_of
+from tbft_fleet.rounds.asking import Lesson, changed_by, release_to_train, task_of
 from tbft_fleet.rounds.link import Link
 from tbft_fleet.rounds.parcel import Parcel
 from tbft_fleet.rounds.taking import Taken, take
 from tbft_fleet.rounds.trained import Trained, norms_of, trained
 from tbft_runtime.graphs.weights import load_weights
-from tbft_runtime.run.base import read_weights
 
 # Devices come back about as long after a SuperLink that was begun again; some are always off.
 _GATHER_SECONDS, _LOOK_SECONDS = 15.0, 1.0
@@ -86,9 +85,7 @@ class Rounds:
 
         Raises TbftError where no round came to a merge, or the SuperLink does not answer.
         """
-        if self.wanted.base is not None:
-            check_own(self.fleet, self.wanted.base)
-            self.changed = dict(read_weights(self.wanted.base, self.bundle))
+        self.changed = changed_by(self.fleet, self.bundle, self.wanted.base)
         came = False
         for name in self.link.admit(admitted(self.inbox.devices)):
             self.say(not_taken(name))
